@@ -69,9 +69,24 @@ def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str
     return extract_terms(heading), [*extract_terms(body), *extract_value_terms(body)]
 
 
+_ASKING = frozenset(("教える", "知る", "聞く", "尋ねる", "説明", "意味", "定義"))
+
+
 def nouns_without_pairs(query: str) -> list[Word]:
     """Return the nouns of one kanji or with hiragana (堰, すべり, のり面), but no general ones (とき, やり方)."""
     return [word for word in _nouns(query) if _WITHOUT_PAIRS.fullmatch(word.text) and not _is_general(word)]
+
+
+def without_grammar(query: str) -> str:
+    """Return the nouns, verbs and adjectives of a question, without particles, endings and words of asking."""
+    folded = search_text.fold(query)
+    kept, end = "", 0
+    for word in lexicon.tokenize(folded):
+        is_content = word.kind.startswith(("名詞", "動詞", "形容詞", "形状詞")) and word.base not in _ASKING
+        if is_content and word.base not in lexicon.GRAMMATICAL:
+            kept += word.text if word.start == end else f" {word.text}"
+            end = word.end
+    return kept.strip()
 
 
 def weigh_query_terms(query: str) -> dict[str, float]:

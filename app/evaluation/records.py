@@ -136,7 +136,7 @@ class ResultRow:
     question_id: str
     seed: int
     answer: str
-    verdict: str  # answered | not_in_documents | length | failed
+    verdict: str  # answered | near | not_in_documents | length | failed
     marks: RuleScores
     judgement: JudgeScore | None = None  # None: there was no judge
     total_s: float = 0.0

@@ -116,6 +116,8 @@ class ModelCard:
     dimensions: int = 0  # length of an embedding vector
     query_prefix: str = ""  # text before each query
     document_prefix: str = ""  # text before each document
+    # Embedding models: the measured cosine of a question and a passage about its subject that may or may not answer it.
+    neutral_cosine: float = 0.0  # 0: not measured
     active_share: float = 1.0  # share of the weights that one token uses; below 1 in a mixture of experts
     unverified: tuple[str, ...] = ()  # fields filled from memory or from a single host
     sampling: CardSampling = CardSampling()

@@ -201,7 +201,7 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
     lines = source_citations.check_messages(grounding)
     numbers = source_citations.used_sources(text, grounding)
     if numbers:
-        title = phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
+        title = phrase("common.sources" if grounding.has_answer else "common.nearest")
         places = [f"[{number}] {source_citations.describe_place(grounding.sources[number - 1])}" for number in numbers]
         lines = [*lines, *([""] if lines else []), title, *places]
     return "\n\n" + "\n".join(lines) if lines else ""

@@ -39,8 +39,8 @@ def scores(library: Library, file: Path) -> list[float]:
     questions = [json.loads(line)["question"] for line in file.read_text("utf-8").splitlines()]
     return [
         retrieved_passages.judge_answerability(
-            library, question, passage_search.search(library, question, everywhere)
-        ).score
+            library, question, passage_search.search(library, question, everywhere), everywhere
+        ).confidence
         for question in questions
     ]
 
@@ -59,7 +59,7 @@ def main() -> None:
         threshold = step / 20
         false = sum(score >= threshold for score in absent) / len(absent)
         missed = sum(score < threshold for score in answered) / len(answered)
-        chosen = "  <- chosen" if threshold == retrieved_passages.ABSTENTION_THRESHOLD else ""
+        chosen = "  <- chosen" if threshold in retrieved_passages.LIMITS_BY_WORDS else ""
         print(f"{threshold:9.2f}  {false:13.0%}  {missed:6.0%}{chosen}")
 
 

@@ -54,12 +54,17 @@ def searched(search: Callable[[Floats], list[int]], vectors: Floats, queries: Fl
     }
 
 
+def nearest(store: VectorFile, query: Floats) -> list[int]:
+    sections, _, cosines = store.similarities(query)
+    return [int(one) for one in sections[np.argpartition(cosines, -NEAREST)[-NEAREST:]]]
+
+
 def ours(folder: Path, vectors: Floats, queries: Floats) -> dict[str, Any]:
     count, dimensions = vectors.shape
     store = VectorFile(folder / "ours.vectors", dimensions)
     fill = timed(lambda: [store.add(range(at, min(count, at + 1000)), range(at, min(count, at + 1000)),
                                     vectors[at : at + 1000]) for at in range(0, count, 1000)])  # fmt: skip
-    figures = searched(lambda query: [near.section_id for near in store.nearest(query, NEAREST)], vectors, queries)
+    figures = searched(lambda query: nearest(store, query), vectors, queries)
     batches = [timed(lambda: store.add(range(BATCH), range(BATCH), vectors[:BATCH])) for _ in range(50)]
     half = {(number, number) for number in range(0, count, 2)}
     return {

@@ -23,7 +23,7 @@ def filled(library: Library) -> None:
 def judge(library: Library, question: str) -> retrieved_passages.AbstentionVerdict:
     everywhere = [collection.id for collection in library.collections()]
     return retrieved_passages.judge_answerability(
-        library, question, passage_search.search(library, question, everywhere)
+        library, question, passage_search.search(library, question, everywhere), everywhere
     )
 
 
@@ -37,7 +37,7 @@ def judge(library: Library, question: str) -> retrieved_passages.AbstentionVerdi
     ],
 )
 def test_a_question_whose_words_are_there_is_answered(library, question):
-    assert judge(library, question).is_enough
+    assert judge(library, question).verdict == "answered"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_question_whose_words_are_there_is_answered(library, question):
     ],
 )
 def test_a_question_on_another_matter_is_not(library, question):
-    assert not judge(library, question).is_enough
+    assert judge(library, question).verdict == "not_in_documents"
 
 
 @pytest.mark.parametrize(
@@ -62,31 +62,33 @@ def test_a_question_on_another_matter_is_not(library, question):
     ],
 )
 def test_a_value_or_unit_that_no_passage_has_counts_against_it(library, there, not_there):
-    assert judge(library, there).score > judge(library, not_there).score
+    assert judge(library, there).confidence > judge(library, not_there).confidence
 
 
 def test_nothing_found_is_not_enough_and_nothing_to_look_for_is(library):
     passages = passage_search.search(library, "かぶり", [1])
-    assert not retrieved_passages.judge_answerability(library, "かぶり", []).is_enough
-    assert retrieved_passages.judge_answerability(library, "かぶりは？", passages).is_enough
-    assert retrieved_passages.judge_answerability(library, "標準とは", passages).is_enough
+    assert retrieved_passages.judge_answerability(library, "かぶり", [], [1]).verdict == "not_in_documents"
+    assert retrieved_passages.judge_answerability(library, "かぶりは？", passages, [1]).verdict == "answered"
+    assert retrieved_passages.judge_answerability(library, "標準とは", passages, [1]).verdict == "answered"
 
 
 def test_another_word_for_the_same_counts_as_said(library, tmp_path):
     question = "芝管理は年に何回？"
     passages = passage_search.search(library, "堤防の除草", [1])
     glossary = tmp_path / "glossary.csv"
-    before = retrieved_passages.judge_answerability(library, question, passages)
+    before = retrieved_passages.judge_answerability(library, question, passages, [1])
     glossary.write_text("芝管理,除草\n", "utf-8")
-    after = retrieved_passages.judge_answerability(library, question, passages, glossary)
-    assert after.score > before.score
-    assert after.is_enough
+    after = retrieved_passages.judge_answerability(library, question, passages, [1], glossary)
+    assert after.confidence > before.confidence
+    assert after.verdict != "not_in_documents"
 
 
 @pytest.mark.parametrize(
     ("question", "is_there"),
     [
         ("堰とは何ですか", True),
+        ("はらみ出しとは何ですか", True),
+        ("せり上がりについて教えてください", False),
         ("堰について教えてください", True),
         ("堰って何", True),
         ("すべりとは何ですか？", True),
@@ -106,9 +108,10 @@ def test_short_words_and_words_with_kana_are_evidence_as_a_whole(
         library,
         "固定堰の上流に土砂がたまる。堰を設ける位置は直線部とする。",
         "地すべりのすべり面を調べる。すべりに抵抗する力を求める。",
+        "擁壁のはらみ出しは危険である。",
         "鋼材のさび止めは3年ごとに塗り直す。のり面の勾配は1割5分とする。",
         "ベルトコンベヤで土砂を運ぶ。バインダーで綴じる。",
         collection="語",
         name="語.md",
     )
-    assert judge(library, question).is_enough is is_there
+    assert judge(library, question).verdict == ("answered" if is_there else "not_in_documents")

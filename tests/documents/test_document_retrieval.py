@@ -175,8 +175,8 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
     assert first(library, "護岸", collection) == "護岸の高さは3 mとする。"
     library.remove_documents([document.id])
     assert passage_search.search(library, "護岸", [collection]) == []
-    totals = library.database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
-    assert tuple(totals) == (0, 0, 0)
+    assert tuple(library.database.read("SELECT sections, heading_length, body_length FROM collection")[0]) == (0, 0, 0)
+    assert library.database.read("SELECT * FROM collection_term") == []
     library.database.read("INSERT INTO section_terms(section_terms, rank) VALUES ('integrity-check', 1)")
 
 

@@ -130,7 +130,7 @@ def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: 
     passages = found(library, question, collection)
     assert text in passages[0].section.text
     assert passages[0].named == "clause"
-    assert retrieved_passages.judge_answerability(library, question, passages).is_enough
+    assert retrieved_passages.judge_answerability(library, question, passages, [collection]).verdict == "answered"
 
 
 def test_several_clauses_come_in_the_order_of_the_question(library: Library, collection: int) -> None:
@@ -167,7 +167,9 @@ def test_a_clause_that_does_not_exist_is_told_with_its_neighbours(
     assert [named_clauses.missing_sentence(one) for one in missing] == [sentence]
     passages = found(library, question, collection)
     assert {passage.named for passage in passages} <= {"neighbour"}
-    assert not retrieved_passages.judge_answerability(library, question, passages).is_enough
+    assert (
+        retrieved_passages.judge_answerability(library, question, passages, [collection]).verdict == "not_in_documents"
+    )
 
 
 def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library: Library, collection: int) -> None:

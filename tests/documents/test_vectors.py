@@ -1,6 +1,5 @@
 """Vectors of sections: what is near is found, and neither a kill nor a changed document gives a wrong one."""
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -16,12 +15,10 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, semantic_index
 from app.documents.retrieval.semantic_index import (
-    RRF_CONSTANT,
     Floats,
     SemanticQuery,
     VectorFile,
     embedded_text,
-    fuse_ranks,
     text_digest,
 )
 from tests.documents.driver import put
@@ -39,27 +36,25 @@ def store(tmp_path: Path) -> VectorFile:
     return VectorFile(tmp_path / "vectors" / "a.vectors", DIMENSIONS)
 
 
+def nearest(store: VectorFile, vector: np.ndarray) -> list[tuple[int, int]]:
+    """Return (section id, digest) of the rows, the nearest to a vector first."""
+    sections, digests, cosines = store.similarities(vector)
+    return [(int(sections[at]), int(digests[at])) for at in cosines.argsort()[::-1]]
+
+
 def test_the_nearest_are_those_of_an_exact_search(store: VectorFile) -> None:
     made = unit(3000)
     store.add(range(3000), range(3000), made)
     question = unit(1, seed=2)[0]
     exact = (made @ question).argsort()[::-1][:100].tolist()
-    found = store.nearest(question, 100)
-    assert len(set(exact) & {one.section_id for one in found}) >= 97
-    assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
-    assert found[0].similarity == pytest.approx(float(made[exact[0]] @ question), abs=0.01)
+    sections, digests, cosines = store.similarities(question)
+    assert sections.tolist() == digests.tolist() == list(range(3000))
+    assert len(set(exact) & set(cosines.argsort()[::-1][:100].tolist())) >= 97
+    assert cosines == pytest.approx(made @ question, abs=0.01)
 
 
 def test_without_a_file_nothing_is_near(store: VectorFile) -> None:
-    assert (store.nearest(unit(1)[0], 5), store.stored_keys(), store.count()) == ([], set(), 0)
-
-
-def test_a_limit_beyond_all_rows_gives_all(store: VectorFile) -> None:
-    made = unit(3)
-    store.add([7, 8, 9], [1, 2, 3], made)
-    found = store.nearest(made[1], 50)
-    assert found[0].section_id == 8
-    assert {(one.section_id, one.digest) for one in found} == {(7, 1), (8, 2), (9, 3)} == store.stored_keys()
+    assert (nearest(store, unit(1)[0]), store.stored_keys(), store.count()) == ([], set(), 0)
 
 
 def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: VectorFile) -> None:
@@ -71,7 +66,7 @@ def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: 
         assert store.stored_keys() == {(1, 1)}
         store.add([3, 4], [3, 4], made[2:])
         assert store.stored_keys() == {(1, 1), (3, 3), (4, 4)}
-        assert store.nearest(made[3], 1)[0].section_id == 4
+        assert nearest(store, made[3])[0] == (4, 4)
 
 
 def test_rows_that_a_power_cut_has_emptied_are_made_again(store: VectorFile) -> None:
@@ -91,7 +86,7 @@ def test_old_rows_are_left_out_when_the_file_is_written_anew(store: VectorFile) 
     store.keep_only({(1, 1), (2, 2), (4, 4)})
     assert store.stored_keys() == {(1, 1), (2, 2), (4, 4)}
     assert store.count() == 3
-    assert store.nearest(made[4], 1)[0] == dataclasses.replace(store.nearest(made[4], 1)[0], section_id=2, digest=2)
+    assert nearest(store, made[4])[0] == (2, 2)
 
 
 def test_a_folder_that_cannot_be_written_is_an_expected_error(tmp_path: Path) -> None:
@@ -134,27 +129,11 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
         assert {(n, n) for n in range(reported)} <= known
         assert all(section_id == digest for section_id, digest in known)
         for number in sorted(known)[::97]:
-            assert store.nearest(made[number[0]], 1)[0].section_id == number[0]
+            assert nearest(store, made[number[0]])[0] == number
     assert reported > 0
 
 
 # ------------------------------------------------------------------------ fusion
-
-
-def test_two_rankings_are_fused_by_their_ranks() -> None:
-    assert RRF_CONSTANT == 10
-    assert fuse_ranks((1.0, [1, 2, 3]), (1.0, [3, 4])) == [
-        (3, pytest.approx(1 / 13 + 1 / 11)),
-        (1, pytest.approx(1 / 11)),
-        (2, pytest.approx(1 / 12)),
-        (4, pytest.approx(1 / 12)),
-    ]
-    assert fuse_ranks((1.0, [1, 2]), (0.1, [3, 2])) == [
-        (2, pytest.approx(1.1 / 12)),
-        (1, pytest.approx(1 / 11)),
-        (3, pytest.approx(0.1 / 11)),
-    ]
-    assert fuse_ranks((1.0, [5, 6]), (0.1, [])) == [(5, pytest.approx(1 / 11)), (6, pytest.approx(1 / 12))]
 
 
 class Shelf:
@@ -213,17 +192,31 @@ def test_what_no_word_finds_is_found_by_its_meaning(shelf: Shelf) -> None:
     assert set(shelf.found("ポンプの温度", 2, collection_id)[:2]) == {PUMP, PAY}
 
 
-def test_meaning_has_an_equal_say_only_where_the_words_do_not_cover_a_question(shelf: Shelf) -> None:
+def test_words_weigh_more_than_meaning(shelf: Shelf) -> None:
     collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
     shelf.embed(document_id)
-    place = semantic_index.fuse_ranks
-    weights: list[float] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(semantic_index, "fuse_ranks", lambda *r: (weights.append(r[1][0]), place(*r))[1])
-        assert shelf.found("ポンプの軸受の温度", 2, collection_id)[0] == PUMP
-        shelf.found("ポンプの製造会社の住所と電話番号", 2, collection_id)
-        shelf.found("サラリー", 2, collection_id)
-    assert weights == [semantic_index.COVERED_WEIGHT, 1.0, 1.0]
+    assert shelf.found("ポンプの軸受の温度", 2, collection_id)[:2] == [PUMP, PAY]
+
+
+def test_sections_without_a_vector_keep_their_score_by_words(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id, part=slice(0, 1))
+    assert shelf.found("ポンプの軸受の温度", 0, collection_id) == [PUMP, DOG]
+
+
+def test_another_collection_does_not_change_the_scores(shelf: Shelf, store: VectorFile) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+
+    def scores() -> list[float]:
+        meaning = SemanticQuery("犬の温度", store, np.full(DIMENSIONS, DIMENSIONS**-0.5, np.float32))
+        found = passage_search.search(shelf.library, "犬の温度", [collection_id], 20, meaning=meaning)
+        return [passage.score for passage in found]
+
+    alone = scores()
+    _, other = shelf.put("別", *(f"犬の温度と体重を{number}回測る。" for number in range(8)), name="b.md")
+    shelf.embed(other, first_axis=5)
+    assert scores() == alone
 
 
 def test_without_vectors_the_order_is_that_of_the_words(shelf: Shelf) -> None:

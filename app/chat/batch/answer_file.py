@@ -46,7 +46,7 @@ class ReportLine:
 
     @property
     def verdict(self) -> str:
-        """Return the state of the row: answered | not_in_documents | length | failed | skipped | waiting."""
+        """Return the state of the row: answered | near | not_in_documents | length | failed | skipped | waiting."""
         if isinstance(self.row, SkippedRow):
             return "skipped"
         return self.result.verdict if self.result else "waiting"

@@ -29,7 +29,7 @@ from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.inference.reply_journal import JOURNAL_BYTES
 
-Verdict = Literal["answered", "not_in_documents", "length", "failed"]
+Verdict = Literal["answered", "near", "not_in_documents", "length", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

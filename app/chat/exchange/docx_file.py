@@ -179,7 +179,7 @@ def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> No
 
 
 def sources_heading(grounding: Grounding) -> str:
-    return phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
+    return phrase("common.sources" if grounding.has_answer else "common.nearest")
 
 
 def add_table(
@@ -403,7 +403,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     else:
         _add_heading(document, phrase("chat.answer_check"))
         add_check(document, answer)
-        if grounding is not None and grounding.verdict != "answered":
+        if grounding is not None and not grounding.has_answer:
             document.add_paragraph(phrase("chat.not_in_documents"))
         if grounding is not None and grounding.sources:
             _add_heading(document, sources_heading(grounding))

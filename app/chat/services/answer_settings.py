@@ -140,7 +140,7 @@ def retrieval_request(
     """Return what to search for in documents, or None without documents. `line` is the branch up to the question."""
     grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
     last = grounded[-1] if grounded else None
-    before = last.sources if last and last.verdict == "answered" else ()
+    before = last.sources if last and last.has_answer else ()
     if plan.is_action:
         is_generated = last is not None and not last.is_excerpt and before
         return RetrievalRequest(documents, (), turns, before, before) if is_generated else None

@@ -79,6 +79,7 @@ class RetrievedPassages:
     passages: tuple[Passage, ...]  # the best first
     sources: tuple[CitedSource, ...]  # in the order of `passages`
     seconds: float
+    verdict: grounding_record.Verdict = "answered"
     by_meaning: str = ""  # "used", "missed" or "", as in Grounding
     answer: str = ""
     grounding: Grounding | None = None
@@ -116,19 +117,25 @@ def retrieve(
     library = Library.open_second(request.documents)
     try:
         searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
-        is_enough = retrieved_passages.judge_answerability(
-            library, request.question, searched, request.glossary
-        ).is_enough
+        verdict = retrieved_passages.judge_answerability(
+            library,
+            request.question,
+            searched,
+            _collection_ids(library, request.scope),
+            request.glossary,
+            meaning if by_meaning == "used" else None,
+        ).verdict
+        is_found = verdict != "not_in_documents"
         is_ranked = by_meaning == "used"  # then the scores come from ranks, and do not measure how well a passage fits
         passages = tuple(
-            searched[:NEAREST_OFFERED] if is_ranked or not is_enough else packing.select_near_best(searched)
+            searched[:NEAREST_OFFERED] if is_ranked or not is_found else packing.select_near_best(searched)
         )
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
-        missing = () if is_enough else _missing_clauses(library, request)
+        missing = () if is_found else _missing_clauses(library, request)
     finally:
         library.close()
-    found = RetrievedPassages(passages, sources, time.monotonic() - started, by_meaning)
-    if not is_enough:
+    found = RetrievedPassages(passages, sources, time.monotonic() - started, verdict, by_meaning)
+    if not is_found:
         return _not_found(found, missing)
     return (
         _answer_from_excerpts(found, request.question) if request.may_quote and excerpts.is_too_small(model) else found
@@ -170,7 +177,7 @@ def pack_prompt(
         if _are_same_sources(sources, request.previous_sources)
         else tuple(map(_without_marks, request.turns))
     )
-    grounding = Grounding(sources=sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
+    grounding = Grounding(retrieved.verdict, sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
 
@@ -178,7 +185,7 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
     """Return the grounding of the answer with its claims. Its verdict records whether the model states that the
     documents do not contain the answer."""
     found = claims.check_claims(answer, packed.passages, question)
-    verdict: grounding_record.Verdict = "not_in_documents" if claims.states_not_found(answer, found) else "answered"
+    verdict = "not_in_documents" if claims.states_not_found(answer, found) else packed.grounding.verdict
     unchecked = claims.count_unchecked(answer, found)
     grounding = dataclasses.replace(packed.grounding, verdict=verdict, claims=found, unchecked=unchecked)
     return source_citations.locate_sources(grounding, packed.passages)
@@ -247,7 +254,12 @@ def _answer_from_excerpts(retrieved: RetrievedPassages, question: str) -> Retrie
     answer, quoted = excerpts.answer_from_excerpts(renumbered)
     sources = tuple(source_citations.source_of_part(retrieved.sources[number - 1], part) for number, part in used)
     grounding = Grounding(
-        "answered", sources, quoted, is_excerpt=True, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning
+        retrieved.verdict,
+        sources,
+        quoted,
+        is_excerpt=True,
+        retrieval_s=retrieved.seconds,
+        by_meaning=retrieved.by_meaning,
     )
     return dataclasses.replace(retrieved, answer=answer, grounding=grounding)
 

@@ -92,7 +92,7 @@ class SourceOpener(QObject):
         documents = self._documents.documents_of(source)
         same = [one for one in documents if not source.sha256 or one.sha256 == source.sha256]
         self._document, self._others = (same[0], same[1:]) if same else (None, [])
-        is_used = grounding.verdict == "answered"
+        is_used = grounding.has_answer
         places = tuple(source_citations.places_in_source(grounding, number)) if is_used else ()
         is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
         place, can_open = numbers.index(number) + 1, self._document is not None

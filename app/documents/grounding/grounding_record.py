@@ -15,7 +15,8 @@ from app.base.confidentiality import Label
 from app.documents.records import DocumentSection, PageBox, Passage
 
 T = TypeVar("T")
-Verdict = Literal["answered", "not_in_documents"]
+# "near": passages come close to the question, and it is not certain that they answer it.
+Verdict = Literal["answered", "near", "not_in_documents"]
 COUNT_LIMITS = {"sources": 100, "claims": 10_000, "boxes": 1_000, "heading": 50, "missing": 1_000, "captions": 1_000}
 TEXT_MOST = 100_000  # characters of one field
 PAGE_MOST = 1_000_000
@@ -87,6 +88,11 @@ class Grounding:
     retrieval_s: float = 0.0
     by_meaning: str = ""
     unchecked: int = 0
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the sources are those of an answer, be it certain or not, and not only the nearest passages."""
+        return self.verdict != "not_in_documents"
 
 
 def source_of(passage: Passage, sha256: str = "") -> CitedSource:

@@ -58,7 +58,7 @@ def used_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
 
 def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
     """Return the numbers of the sources that the answer cites or its claims rely on; () if there are none."""
-    if grounding.verdict != "answered":
+    if not grounding.has_answer:
         return ()
     found = {number for claim in grounding.claims for number in claim.sources}
     found |= {number for mark in answer_marks(text, grounding.sources) for number in mark.numbers}
@@ -216,8 +216,9 @@ def check_messages(grounding: Grounding) -> list[str]:
     [] if the documents have no answer and nothing is doubtful, because nothing was compared.
     """
     claims = grounding.claims
+    near = [phrase("documents.near")] if grounding.verdict == "near" else []
     if grounding.is_excerpt:
-        return [phrase("common.excerpts")]
+        return [*near, phrase("common.excerpts")]
     doubts = [
         phrase(
             f"documents.doubt.{doubt_kind(grounding, [claim])}",
@@ -229,9 +230,9 @@ def check_messages(grounding: Grounding) -> list[str]:
         for number, claim in enumerate(claims, start=1)
         if not claim.is_supported
     ]
-    if grounding.verdict != "answered":
+    if not grounding.has_answer:
         return doubts
-    return [*(doubts or source_agreement_messages(grounding)), *unchecked_messages(grounding)]
+    return [*near, *(doubts or source_agreement_messages(grounding)), *unchecked_messages(grounding)]
 
 
 def source_agreement_messages(grounding: Grounding) -> list[str]:

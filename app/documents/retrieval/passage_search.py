@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from app.base import invisible_characters
 from app.base.database import Database, Row
 from app.documents import terms
+from app.documents.document_tables import TermStatistics
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import named_clauses
@@ -80,8 +81,9 @@ def _by_words(
     database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
 ) -> list[tuple[int, float]]:
     """Return (section id, score) of the sections that contain words of the query, the best first."""
-    wanted = _weigh_query(database, invisible_characters.to_plain_text(query), glossary)
-    if not collection_ids or not wanted.rare:
+    statistics = TermStatistics(database, collection_ids)
+    wanted = _weigh_query(statistics, invisible_characters.to_plain_text(query), glossary)
+    if not wanted.rare:
         return []
     rows = _candidates(database, wanted.rare, collection_ids)
     scores = {row["id"]: _score(wanted, [row]) for row in rows}
@@ -93,18 +95,13 @@ def _by_words(
     return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
 
 
-def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Query:
-    sections, heading, body = database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
+def _weigh_query(statistics: TermStatistics, query: str, glossary: Path | None) -> _Query:
+    sections = statistics.sections
     own, words = terms.weigh_query_terms(query), terms.synonyms_of_query(query, glossary)
     every = own.keys() | {term for others in words for other in others for term in other}
-    rows = database.read(
-        "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value",
-        json.dumps(sorted(every)),
-    )
-    having = {row["term"]: row["doc"] for row in rows}
+    having = statistics.count(every)
     for prefix in (term for term in every if term.endswith("*")):
-        counted = "SELECT count(*) FROM section_terms WHERE section_terms MATCH ?"
-        if count := database.read(counted, _expression(prefix))[0][0]:
+        if count := statistics.count_matches(_expression(prefix)):
             having[prefix] = count
 
     def weighed(part: Mapping[str, float], without: Mapping[str, float]) -> dict[str, float]:
@@ -120,8 +117,8 @@ def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Quer
     informative |= {term: weight for word in others for part in word for term, weight in part.items()}
     listed = sorted(informative or found, key=lambda term: informative.get(term, 0.0), reverse=True)
     rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
-    averages = max(1.0, body / max(1, sections)), max(1.0, heading / max(1, sections))
-    return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
+    lengths = statistics.body_length, statistics.heading_length
+    return _Query(found, [word for word in others if word], rare[:TERMS], *lengths)
 
 
 def _expression(term: str) -> str:

@@ -1,32 +1,36 @@
 """Widen found sections to passages, and judge whether passages can contain the answer to a question.
 
-A passage is a section with its neighbours under the same heading, up to 1,200 characters. The judgement uses words
-alone, before any model is asked. It was measured with tests/benchmarks/abstention.py on questions of kasensabo: 76 with
-an answer, 20 without. A user who is refused sees the nearest passages, while a user with a wrong answer may not notice
-it; but most questions have an answer. So the threshold is the highest that refuses fewer than one in ten of those.
+A passage is a section with its neighbours under the same heading, up to 1,200 characters. The judgement is made before
+any model is asked. It has three results, because a user who is refused an answer that is there loses as much as one who
+gets a wrong answer, and between the two the passage itself can be shown. A sentence with its headings is judged, not a
+whole passage, in which the question's words may meet by chance. The limits were chosen with
+tests/benchmarks/abstention.py on laws, Wikipedia and technical standards, and hold for each when fitted to the others.
 
 The last part checks whether passages contain the quotes behind a right answer, which measures retrieval and citations.
 """
 
 import dataclasses
-import json
 import math
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.base import search_text
 from app.documents import terms
-from app.documents.document_tables import SectionTable
-from app.documents.grounding import evidence
+from app.documents.document_tables import SectionTable, TermStatistics
+from app.documents.grounding import evidence, sentences, source_citations
 from app.documents.grounding.evidence import Evidence
+from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval.named_clauses import NamedClauses
 from app.documents.values import notation, quantities
+
+if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
 PASSAGE_CHARACTERS = 1200  # most characters of a passage
 NEIGHBOUR_SECTIONS = 8  # candidates on either side
@@ -138,8 +142,12 @@ def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
     return "\n".join(lines)
 
 
-ABSTENTION_THRESHOLD = 0.65
 PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words by chance
+# Least confidence of "answered" and of "near": by words and meaning, and by words alone.
+LIMITS = (0.9, 0.4)
+LIMITS_BY_WORDS = (0.75, 0.4)
+COSINE_WEIGHT, DEVIATION_WEIGHT = 3.0, 0.06  # of the best cosine above the model's neutral one, and of its deviations
+DEVIATIONS_NEUTRAL = 3.0  # standard deviations above the mean of the nearest of some thousand sections by chance
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
 _QUESTION_WORDS = re.compile(
@@ -152,47 +160,67 @@ _UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 @dataclass(frozen=True, slots=True)
 class AbstentionVerdict:
-    """A judgement whether passages can contain the answer.
+    """A judgement whether passages contain the answer.
 
-    `score`: 0 to 1, the weighted share of the question's terms in the best passage.
+    `confidence`: the weighted share (0 to 1) of the question's terms in the best sentence, changed by the cosine if
+    there is an embedding model.
     """
 
-    score: float
-
-    @property
-    def is_enough(self) -> bool:
-        return self.score >= ABSTENTION_THRESHOLD
+    verdict: Verdict
+    confidence: float
 
 
 def judge_answerability(
-    library: Library, question: str, passages: Sequence[Passage], glossary: Path | None = None
+    library: Library,
+    question: str,
+    passages: Sequence[Passage],
+    collection_ids: Sequence[int],
+    glossary: Path | None = None,
+    meaning: "SemanticQuery | None" = None,
 ) -> AbstentionVerdict:
-    """Judge the best three passages of a search by the share of the question's terms in each; rare terms weigh more.
+    """Judge the best three passages of a search by their best sentence and by meaning.
 
-    A clause that the question names is enough, and the neighbours of one that does not exist are not. `passages`: the
-    best first. `glossary`: the user's own list of synonyms. Raises AppError("glossary_unreadable").
+    A clause that the question names is an answer, and the neighbours of one that does not exist are not. `passages`:
+    the best first. `glossary`: the user's own list of synonyms. `meaning`: the question's embedding. Raises
+    AppError("glossary_unreadable" | "vectors_unusable").
     """
     if not passages or passages[0].named == "neighbour":
-        return AbstentionVerdict(0.0)
-    if passages[0].named:
-        return AbstentionVerdict(1.0)
-    wanted = _WantedTerms(library, question)
-    if not wanted.weights:  # no term to search for: 「標準」とは何ですか
-        return AbstentionVerdict(1.0)
+        return AbstentionVerdict("not_in_documents", 0.0)
+    wanted = _WantedTerms(TermStatistics(library.database, collection_ids), question)
+    if passages[0].named or not wanted.weights:  # no term to search for: 「標準」とは何ですか
+        return AbstentionVerdict("answered", 1.0)
+    best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    judged = [evidence.prepare_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
-    return AbstentionVerdict(max(wanted.share(one, others) * values.discount(one) for one in judged))
+    confidence = max(wanted.best_share(one, others) * values.discount(evidence.prepare_passage(one)) for one in best)
+    limits = LIMITS_BY_WORDS
+    if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
+        confidence += gain
+        limits = LIMITS
+    certain, near = limits
+    verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
+    return AbstentionVerdict(verdict, confidence)
+
+
+def _confidence_by_meaning(
+    library: Library, passages: Sequence[Passage], collection_ids: Sequence[int], meaning: "SemanticQuery"
+) -> float | None:
+    """Return what the nearest passage adds to the confidence; None if its model's cosines were not measured."""
+    similar = meaning.compare(library, collection_ids)
+    cosines = [cosine for one in passages if (cosine := similar.of_passage(one)) is not None]
+    if not meaning.neutral_cosine or not cosines:
+        return None
+    deviations = similar.deviations(max(cosines)) - DEVIATIONS_NEUTRAL
+    return COSINE_WEIGHT * (max(cosines) - meaning.neutral_cosine) + DEVIATION_WEIGHT * deviations
 
 
 class _WantedTerms:
-    """The terms of a question, each with the logarithm of its rarity among all sections (the idf of bm25).
+    """The terms of a question, each with the logarithm of its rarity in the collections (the idf of bm25).
 
     They are pairs of characters, and as whole words the nouns that have no pair of their own: 堰, すべり, のり面.
     """
 
-    def __init__(self, library: Library, question: str) -> None:
-        database = library.database
+    def __init__(self, statistics: TermStatistics, question: str) -> None:
         # A part of a loanword says nothing: ワイ of ワイン.
         loanwords = {word.rstrip("ー") for word in _LOANWORD.findall(search_text.fold(question))}
         self._words = {word: word for word in loanwords} | {
@@ -201,28 +229,41 @@ class _WantedTerms:
         without = evidence.content_terms(_LOANWORD.sub(" ", search_text.fold(question)))
         pairs = [term for term in without if not _QUESTION_WORDS.fullmatch(term)]
         if not pairs and not self._words:
-            pairs = [term for term in evidence.question_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
-        rows = database.read(
-            "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(pairs)
-        )
-        having = dict.fromkeys(pairs, 0) | {row["term"]: row["doc"] for row in rows}
+            pairs = [
+                term
+                for term in terms.extract_terms(terms.without_grammar(question))
+                if len(term) > 1 and not _QUESTION_WORDS.fullmatch(term)
+            ]
+        having = dict.fromkeys(pairs, 0) | statistics.count(pairs)
         for text in self._words:
-            match = search_text.match_expression(text)
-            having[text] = database.read("SELECT count(*) FROM section_terms WHERE section_terms MATCH ?", match)[0][0]
-        sections = database.read("SELECT sections FROM section_totals")[0][0]
-        self.weights = {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
+            having[text] = statistics.count_matches(search_text.match_expression(text))
+        self.weights = {term: math.log((statistics.sections + 1) / (count + 0.5)) for term, count in having.items()}
 
-    def share(self, found: Evidence, others: Sequence[tuple[str, list[list[str]]]]) -> float:
-        """Return the weighted share of the terms that a passage contains, each as itself or as a synonym."""
-        there = {term for term in self.weights if self._is_in(term, found)}
+    def best_share(self, passage: Passage, others: Sequence[tuple[str, list[list[str]]]]) -> float:
+        """Return the largest weighted share of the terms in a sentence of a passage with its headings.
+
+        A term counts as itself or as a synonym. `others`: from `terms.synonyms_by_word`.
+        """
+        text, best = passage.section.text, 0.0
+        for section, start, end in source_citations.part_extents(passage):
+            heading = " ".join((*section.heading, passage.document))
+            around = frozenset(terms.extract_terms(heading)), search_text.fold(heading)
+            for one in sentences.split_sentences(text[start:end]):
+                sentence = text[start + one.start : start + one.end]
+                found = around[0].union(terms.extract_terms(sentence))
+                best = max(best, self._share(found, f"{around[1]}\n{search_text.fold(sentence)}", others))
+        return best
+
+    def _share(self, found: frozenset[str], folded: str, others: Sequence[tuple[str, list[list[str]]]]) -> float:
+        there = {term for term in self.weights if self._is_in(term, found, folded)}
         for word, same in others:
-            if any(found.terms.issuperset(listed) for listed in same):
+            if any(found.issuperset(listed) for listed in same):
                 there |= self.weights.keys() & {word, *terms.extract_terms(word)}
         return sum(self.weights[term] for term in there) / sum(self.weights.values())
 
-    def _is_in(self, term: str, found: Evidence) -> bool:
+    def _is_in(self, term: str, found: frozenset[str], folded: str) -> bool:
         base = self._words.get(term)
-        return term in found.terms if base is None else term in found.searchable or base in found.searchable
+        return term in found if base is None else term in folded or base in folded
 
 
 class _QuestionValues:

@@ -368,7 +368,7 @@ def _semantic_query(model: "EmbeddingModel", question: str, rows: Rows) -> "Sema
 
     from app.documents.retrieval.semantic_index import SemanticQuery
 
-    return SemanticQuery(question, model.vectors, np.asarray(rows[0], np.float32))
+    return SemanticQuery(question, model.vectors, np.asarray(rows[0], np.float32), model.neutral_cosine)
 
 
 def _add(model: "EmbeddingModel", texts: dict[int, str], rows: Rows) -> None:

@@ -8,6 +8,7 @@ from app.base.cli.commands import Output, set_command
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
 from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import Verdict
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation.cli import eval_sets
@@ -39,15 +40,20 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             return passage_search.search(library, text, ids, limit, where.glossary, found[text])
 
         outcomes = measuring.measure_retrieval(questions, search)
-        abstained = {
-            question.id: not retrieved_passages.judge_answerability(
-                library, question.text, search(question.text, retrieved_passages.PASSAGES_JUDGED), where.glossary
-            ).is_enough
+        verdicts = {
+            question.id: retrieved_passages.judge_answerability(
+                library,
+                question.text,
+                search(question.text, retrieved_passages.PASSAGES_JUDGED),
+                ids,
+                where.glossary,
+                found[question.text],
+            ).verdict
             for question in questions
         }
     finally:
         library.close()
-    data = _data(options.collection, questions, outcomes, abstained)
+    data = _data(options.collection, questions, outcomes, verdicts)
     data["by_meaning"] = sum(meaning is not None for meaning in found.values())
     output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data))
     if options.misses and not output.is_json:
@@ -57,15 +63,22 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _data(
-    names: list[str], questions: Sequence[Question], outcomes: list[RetrievalOutcome], abstained: dict[str, bool]
+    names: list[str], questions: Sequence[Question], outcomes: list[RetrievalOutcome], verdicts: dict[str, Verdict]
 ) -> dict[str, Any]:
-    absent = [abstained[one.id] for one in questions if not one.is_answerable]
-    present = [abstained[one.id] for one in questions if one.is_answerable]
+    absent = [verdicts[one.id] for one in questions if not one.is_answerable]
+    present = [verdicts[one.id] for one in questions if one.is_answerable]
     return {
         "collections": names,
         **measuring.retrieval_summary(outcomes),
         "by_type": measuring.retrieval_by_category(outcomes),
-        "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
+        "abstained": {
+            "of_answerable": [present.count("not_in_documents"), len(present)],
+            "of_unanswerable": [absent.count("not_in_documents"), len(absent)],
+        },
+        "near": {
+            "of_answerable": [present.count("near"), len(present)],
+            "of_unanswerable": [absent.count("near"), len(absent)],
+        },
     }
 
 
@@ -85,6 +98,8 @@ def _text(data: dict[str, Any]) -> str:
     rightly, unanswerable = data["abstained"]["of_unanswerable"]
     facts = {"wrongly": wrongly, "answerable": answerable, "rightly": rightly, "unanswerable": unanswerable}
     lines.append(phrase("evaluation.eval_abstained", **facts))
+    near = {"answerable": data["near"]["of_answerable"][0], "unanswerable": data["near"]["of_unanswerable"][0]}
+    lines.append(phrase("evaluation.eval_near", **near))
     lines.append(
         phrase(
             "evaluation.eval_times",

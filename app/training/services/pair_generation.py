@@ -330,10 +330,10 @@ def _compute_status(
 
     def lacks(question: str) -> bool:
         if question not in lacking:
-            found = passage_search.search(library, question, [job.collection.id], SEARCHED, job.where.glossary)
-            lacking[question] = not retrieved_passages.judge_answerability(
-                library, question, found, job.where.glossary
-            ).is_enough
+            ids = [job.collection.id]
+            found = passage_search.search(library, question, ids, SEARCHED, job.where.glossary)
+            judged = retrieved_passages.judge_answerability(library, question, found, ids, job.where.glossary)
+            lacking[question] = judged.verdict == "not_in_documents"
         return lacking[question]
 
     try:

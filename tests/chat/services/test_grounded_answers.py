@@ -182,7 +182,7 @@ def test_a_collection_that_was_renamed_is_still_asked_and_one_that_left_is_named
 def test_an_answer_that_is_stopped_or_whose_engine_crashes_keeps_its_passages(
     grounded: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrieved_passages, "ABSTENTION_THRESHOLD", 0.0)  # !slow stands in no document
+    monkeypatch.setattr(retrieved_passages, "LIMITS_BY_WORDS", (0.0, 0.0))  # !slow stands in no document
     crashed = grounded.ask(RIGHT + "!crash")
     assert (crashed.status, crashed.details.error_code) == ("failed", "engine_died")
     assert crashed.details.grounding.sources

@@ -283,11 +283,16 @@ class AnswerView(MessageView):
         grounding = answer_check.grounding_of(self.message)
         if grounding is not None and grounding.is_excerpt:
             line = sources_footer.excerpt_line(self._theme, self)
-            self._column.insertWidget(0, line)
-            line.show()  # needed as in `_replace_footer`
+            self._insert_first(line)
+        if grounding is not None and grounding.verdict == "near":
+            self._insert_first(sources_footer.near_line(self._theme, self))
         self._show_text(as_markdown=True)
         self._replace_footer()
         self._describe()
+
+    def _insert_first(self, line: QWidget) -> None:
+        self._column.insertWidget(0, line)
+        line.show()  # needed as in `_replace_footer`
 
     def _replace_footer(self) -> None:
         """Build the footer, in place of the last one if there is one."""

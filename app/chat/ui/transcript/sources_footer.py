@@ -36,13 +36,13 @@ class SourcesFooter(QWidget):
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # result of the check for screen readers; "" without one
         column = make_column(into=self, margins_px=(0, theme.px(2), 0, 0), spacing_px=theme.px(8))
-        if grounding.verdict == "not_in_documents":
+        if not grounding.has_answer:
             column.addWidget(self._not_found_box())
             if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
                 column.addWidget(self._doubt_box(doubtful))
         elif line := self._check_line():
             column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
-        if grounding.verdict == "answered" and self.numbers:
+        if grounding.has_answer and self.numbers:
             column.addLayout(self._source_rows())
 
     def show_open(self, number: int | None) -> None:
@@ -141,6 +141,17 @@ def signed_line(theme: Theme, icon: str, tone: str, words: str) -> QHBoxLayout:
     sign.setFixedHeight(theme.line_height("caption"))
     sentence = Label(words, role="caption", tone=tone, wraps=True)
     return make_row((sign, 0, Qt.AlignmentFlag.AlignTop), (sentence, 1), spacing_px=theme.px(6))
+
+
+def near_line(theme: Theme, parent: QWidget) -> QWidget:
+    """Return the line above an answer from passages that only come close to the question."""
+    line = QWidget(parent)
+    make_column(
+        signed_line(theme, "triangle-alert", "warning", phrase("documents.near")),
+        into=line,
+        margins_px=(0, 0, 0, theme.px(4)),
+    )
+    return line
 
 
 def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
