@@ -129,4 +129,4 @@ def starter_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real trial model, put together from its package."""
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
-    return starter.assemble(tmp_path_factory.mktemp("starter"))
+    return starter.assemble(starter.card(), tmp_path_factory.mktemp("starter"))

@@ -281,14 +281,14 @@ class EmbeddingBacklog:
 
 
 def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
-    """Return the embedding model that was added last, or None. `documents`: path of the documents' database.
+    """Return the embedding model that was added last, or None; the one that Kotae brings along counts as the first.
 
-    Raises AppError for a damaged or missing file.
+    `documents`: path of the documents' database. Raises AppError for a damaged or missing file.
     """
     suited = [model for model in models if local_models.is_embedding_model(model)]
     if not suited:
         return None
-    model = max(suited, key=lambda one: one.added_at)
+    model = max(suited, key=lambda one: (not _comes_with_kotae(one), one.added_at))
     path = Path(model.path)
     dimensions = gguf.read_header(path).embedding_length
     card = catalogue.load().card(model.card_id)
@@ -296,6 +296,11 @@ def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingMo
     key = hashlib.sha256(f"{file_fingerprint(path)}\n{dimensions}\n{document_prefix}".encode()).hexdigest()[:24]
     vectors = VectorFile(vectors_folder(documents) / f"{key}.vectors", dimensions)
     return EmbeddingModel(model, vectors, query_prefix, document_prefix)
+
+
+def _comes_with_kotae(model: LocalModel) -> bool:
+    card = catalogue.load().card(model.card_id)
+    return card is not None and bool(card.package)
 
 
 def vectors_folder(documents: Path) -> Path:

@@ -128,4 +128,4 @@ def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_m
 def test_a_missing_starter_package_is_an_expected_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starter, "is_available", lambda: False)
     with pytest.raises(AppError, match="starter_missing"):
-        starter.assemble(tmp_path)
+        starter.assemble(starter.card(), tmp_path)
