@@ -137,7 +137,10 @@ def _joined_blocks(card: ModelCard) -> Iterator[bytes]:
 
 
 def _converted_blocks(card: ModelCard) -> Iterator[bytes]:
-    source = (importlib.resources.files(card.package) / e5_conversion.SOURCE_NAME).read_bytes()
+    spec = importlib.util.find_spec(card.package)  # found without being imported, as none of its code is needed
+    folders = (spec and spec.submodule_search_locations) or ()
+    found = next((path for folder in folders if (path := Path(folder) / e5_conversion.SOURCE_NAME).is_file()), None)
+    source = found.read_bytes() if found else b""
     _require_hash(card, hashlib.sha256(source).hexdigest(), e5_conversion.SOURCE_SHA256)  # its numbers are believed
     return e5_conversion.gguf_blocks(source)
 

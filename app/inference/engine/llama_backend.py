@@ -273,6 +273,7 @@ class LlamaBackend(NativeModel):
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         self._clear()
+        self._adapt_threads()
         self._decode(tokens)
         raw = api.llama_get_embeddings_seq(self._context, 0)
         if not raw:
