@@ -104,6 +104,11 @@ class VectorFile:
         except OSError:
             return 0
 
+    def sections_among(self, section_ids: Sequence[int]) -> set[int]:
+        """Return those of the sections that have a vector."""
+        ids = np.asarray(section_ids, np.int64)
+        return set(ids[np.isin(ids, self._rows()["section"])].tolist())
+
     def nearest(self, vector: Floats, limit: int) -> list[Neighbour]:
         """Return the rows nearest to a vector, the best first. `vector`: [dimensions], of unit length."""
         rows = self._rows()
@@ -192,7 +197,10 @@ class SemanticQuery:
         seen: set[str] = set()  # drops forms and remarks that a document repeats
         found = []
         weight = COVERED_WEIGHT if self._is_covered(library, scored) else 1.0
-        for section_id, score in fuse_ranks((1.0, by_words), (weight, list(near))):
+        embedded = self.vectors.sections_among(by_words)
+        # A section that has no vector yet counts as near as its words say, so that it loses nothing to the others.
+        late = [None if section_id in embedded else section_id for section_id in by_words]
+        for section_id, score in fuse_ranks((1.0, by_words), (weight, list(near)), (weight, late)):
             text = texts.get(section_id, "")
             if text not in seen:
                 seen.add(text)
@@ -219,12 +227,16 @@ class SemanticQuery:
             search_size *= WIDENING_FACTOR
 
 
-def fuse_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, float]]:
-    """Return (id, score), the best first, for rankings of (weight, ids); ties keep the order of the first ranking."""
+def fuse_ranks(*rankings: tuple[float, Sequence[int | None]]) -> list[tuple[int, float]]:
+    """Return (id, score), the best first, for rankings of (weight, ids); ties keep the order of the first ranking.
+
+    None in a ranking is a rank that nothing has.
+    """
     scores: dict[int, float] = {}
     for weight, ranking in rankings:
         for rank, one in enumerate(ranking, start=1):
-            scores[one] = scores.get(one, 0.0) + weight / (RRF_CONSTANT + rank)
+            if one is not None:
+                scores[one] = scores.get(one, 0.0) + weight / (RRF_CONSTANT + rank)
     return sorted(scores.items(), key=lambda item: item[1], reverse=True)
 
 
