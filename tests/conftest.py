@@ -129,4 +129,13 @@ def starter_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real trial model, put together from its package."""
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
-    return starter.assemble(tmp_path_factory.mktemp("starter"))
+    return starter.assemble(starter.card(), tmp_path_factory.mktemp("starter"))
+
+
+@pytest.fixture(scope="session")
+def search_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real model of the search by meaning, converted from its package."""
+    found = [card for card in starter.cards() if card.kind == "embedding"]
+    if not found:
+        pytest.skip("the search model's package is not installed")
+    return starter.assemble(found[0], tmp_path_factory.mktemp("search"))

@@ -287,9 +287,9 @@ def models_trial_added(parts: AppContext) -> None:
     card = starter.card()
     file = card.files[0]
     parts.library.add(LocalModel(
-        "trial", card.title, f"/data/models/{starter.FILE_NAME}", file.size_bytes, card.shape.architecture,
+        "trial", card.title, f"/data/models/{starter.file_name(card)}", file.size_bytes, card.shape.architecture,
         file.quantization, card.context_tokens, time.time(), card.id, card.form,
-        files=(FileFingerprint(starter.FILE_NAME, file.size_bytes, 1, file.sha256),),
+        files=(FileFingerprint(starter.file_name(card), file.size_bytes, 1, file.sha256),),
     ))  # fmt: skip
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("model:trial"))

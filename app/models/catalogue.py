@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200
 TEXT_MAX = 4000  # characters of any one value
 
-_SHIPPED_ONLY = frozenset(("package", "is_trial", "adapter", "adapter_form", "is_own"))
+_SHIPPED_ONLY = frozenset(("package", "licence_text", "is_trial", "adapter", "adapter_form", "is_own"))
 _MULTI_LINE = frozenset(("system_prompt", "query_prefix", "document_prefix"))
 _CHOICES = {"kind": ("chat", "embedding"), "pooling": ("", "mean", "cls", "last")}
 _PATTERNS = {
@@ -108,6 +108,7 @@ class ModelCard:
     names: tuple[str, ...] = ()  # `general.name` of known files, to recognize an imported one
     licence_notice_ja: str = ""
     licence_notice_en: str = ""
+    licence_text: str = ""  # a file in resources/licences/notices that must accompany the model
     is_trial: bool = False
     adapter: str = ""  # a LoRA to answer with: a file beside models.toml, for any of `files`
     adapter_form: str = ""  # the prompt form to use with that adapter
@@ -128,6 +129,11 @@ class ModelCard:
     @property
     def title(self) -> str:
         return self.name_en if self.name_en and wording.current_language() == "en" else self.name
+
+    @property
+    def package(self) -> str:
+        """Return the Python package that contains the model; "" if none does."""
+        return self.files[0].package if self.files else ""
 
     @property
     def summary(self) -> str:

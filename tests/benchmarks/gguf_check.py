@@ -24,7 +24,7 @@ def main() -> None:
         vocabulary = _llama_3_sized(Path(folder) / "vocabulary.gguf")
         result = {"llama_3_vocabulary_read_ms": _median_ms(lambda: gguf.read_header(vocabulary))}
         if starter.is_available():
-            model = starter.assemble(Path(folder))
+            model = starter.assemble(starter.card(), Path(folder))
             result |= {
                 "starter_read_ms": _median_ms(lambda: gguf.read_header(model)),
                 "starter_before_load_ms": _median_ms(lambda: gguf.check_model(model, every_token=False)),

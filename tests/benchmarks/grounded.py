@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     keep = core_application()
     with tempfile.TemporaryDirectory() as folder:
-        model = local_models.describe(options.model or starter.assemble(Path(folder)))
+        model = local_models.describe(options.model or starter.assemble(starter.card(), Path(folder)))
         engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")
         try:
             measure(engine, model, options.pairs)

@@ -36,7 +36,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = asked.model or starter.assemble(folder)
+        model = asked.model or starter.assemble(starter.card(), folder)
         f16 = asked.against or folder / "f16.gguf"
         if not asked.against:
             engine_side.requantize(model, f16)

@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         f16 = folder / "f16.gguf"
-        model = starter.assemble(folder)
+        model = starter.assemble(starter.card(), folder)
         jobs.finished(Quantize(str(model), str(f16), "F16", requantize=True), folder)
         print(json.dumps(_compare(folder, f16, options.form, options.runs)))
 

@@ -25,7 +25,7 @@ TOKENS = 256
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = Path(sys.argv[1]) if len(sys.argv) > 1 else starter.assemble(folder)
+        model = Path(sys.argv[1]) if len(sys.argv) > 1 else starter.assemble(starter.card(), folder)
         first = ScoredModel(model, "")
         first.open(TOKENS)
         ids = first.ids_of((Segment(texts.passage()),))[:TOKENS]

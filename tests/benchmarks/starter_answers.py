@@ -120,7 +120,7 @@ def main() -> None:
     keep = core_application()
     written: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        model = local_models.describe(starter.assemble(Path(folder)))
+        model = local_models.describe(starter.assemble(starter.card(), Path(folder)))
         engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")
         tuned = [(f"adapter, penalty {p or 'of the card'}", p, False) for p in options.penalty or [None]]
         try:

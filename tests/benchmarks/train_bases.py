@@ -13,7 +13,9 @@ from trainer.convert_job import GgufToHf
 def trial_model(environment: TrainingEnvironment, folder: Path) -> Path:
     """2 GB of disk."""
     base, job = folder / "base", folder / "job.json"
-    job.write_text(json.dumps(convert_job.job_to_json(GgufToHf(str(starter.assemble(folder)), str(base)))))
+    job.write_text(
+        json.dumps(convert_job.job_to_json(GgufToHf(str(starter.assemble(starter.card(), folder)), str(base))))
+    )
     # Its input stays open as long as the result is wanted.
     with subprocess.Popen(
         environment.command("trainer.convert", str(job)), stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -37,7 +37,7 @@ TEXT = "橋脚の設計では、地震時の水平力と鉛直荷重の組合せ
 def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        base = Path(arguments[0]) if arguments else starter.assemble(place)
+        base = Path(arguments[0]) if arguments else starter.assemble(starter.card(), place)
         for settings in SETTINGS:
             print(json.dumps(measured(base, place, settings)), flush=True)
     return 0

@@ -58,6 +58,28 @@ def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp
     assert chosen.vectors.dimensions == WIDTH
 
 
+def test_the_model_that_comes_with_kotae_never_takes_the_place_of_ones_own(tmp_path: Path, documents: Path) -> None:
+    own = described(tiny_bert(tmp_path / "a.gguf", name="bge-m3"), at=1.0)
+    brought = described(tiny_bert(tmp_path / "b.gguf", name="multilingual-e5-small"), at=2.0)
+    for models in ([own, brought], [brought, own]):
+        chosen = semantic_index.choose_model(models, documents)
+        assert chosen is not None
+        assert chosen.model == own
+    alone = semantic_index.choose_model([brought], documents)
+    assert alone is not None
+    assert alone.document_prefix == "passage: "
+
+
+def test_sections_of_the_newest_documents_come_first(tmp_path: Path, documents: Path) -> None:
+    library = Library.open(documents)
+    put(library, "一", "二", name="古い.md")
+    put(library, "三", "四", collection="規程", name="新しい.md")
+    chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
+    assert chosen is not None
+    assert semantic_index.find_backlog(documents, chosen.vectors).missing == [(3, 2), (4, 2), (1, 1), (2, 1)]
+    library.close()
+
+
 def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: Path, documents: Path) -> None:
     def path_of(model: LocalModel) -> Path:
         chosen = semantic_index.choose_model([model], documents)
@@ -80,17 +102,19 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     assert chosen is not None
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 0)
     put(library, "一", "二", "三")
-    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([1, 2, 3], 3)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog(
+        [(1, 1), (2, 1), (3, 1)], 3
+    )
     texts = semantic_index.texts_to_embed(documents, [1, 2, 3, 99])
     assert texts == {number: embedded_text(("章",), text) for number, text in enumerate("一二三", start=1)}
     unit = np.eye(WIDTH, dtype=np.float32)[:3]
     chosen.vectors.add(list(texts), [text_digest(text) for text in texts.values()], unit)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 3)
     put(library, "一", "変わった二")
-    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([(2, 1)], 2)
     assert chosen.vectors.count() == 3
     monkeypatch.setattr(semantic_index, "OLD_LEAST", 0)
-    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([(2, 1)], 2)
     assert chosen.vectors.stored_keys() == {(1, text_digest(texts[1]))}
     library.close()
 

@@ -226,6 +226,15 @@ def test_without_vectors_the_order_is_that_of_the_words(shelf: Shelf) -> None:
     assert shelf.found("犬の朝の餌", 0, collection_id) == by_words
 
 
+def test_what_has_no_vector_yet_loses_no_place_to_what_has_one(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", "会社の住所は別に定める。", PUMP, DOG)
+    question = "ポンプの製造会社の住所と電話番号"  # not covered by words: meaning has an equal say
+    first, second = shelf.found(question, None, collection_id)
+    place = {"会社の住所は別に定める。": 0, PUMP: 1}[second]
+    shelf.embed(document_id, place, slice(place, place + 1))
+    assert shelf.found(question, place, collection_id) == [first, second]
+
+
 def test_a_changed_or_removed_section_is_not_found_by_its_old_vector(shelf: Shelf) -> None:
     collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
     shelf.embed(document_id)

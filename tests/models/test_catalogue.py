@@ -77,10 +77,12 @@ def test_a_file_without_a_verified_size_or_hash_says_so_and_none_is_invented() -
     assert all(file.size_bytes % 100_000 for file in files if file.verified), "a round size is no measured one"
 
 
-def test_the_trial_model_is_the_only_one_that_a_package_carries() -> None:
-    cards = [card for card in catalogue.load().cards if card.is_trial]
-    assert [card.id for card in cards] == ["gemma-3-270m"]
-    assert cards[0].files[0].package
+def test_packages_carry_the_trial_model_and_one_for_the_search() -> None:
+    cards = [card for card in catalogue.load().cards if card.package]
+    assert [(card.id, card.is_trial, card.kind) for card in cards] == [
+        ("gemma-3-270m", True, "chat"),
+        ("multilingual-e5-small", False, "embedding"),
+    ]
 
 
 def test_a_card_is_found_by_id_or_by_a_part_that_only_one_has() -> None:

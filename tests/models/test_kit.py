@@ -221,6 +221,17 @@ def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Pa
     ).read_bytes()
 
 
+def test_the_search_model_goes_along_with_the_text_of_its_licence(
+    search_model: Path, tmp_path: Path, target: Path, source: list[LocalModel]
+) -> None:
+    export([source[0], local_models.describe(search_model)], tmp_path / "k", 30_000_000)
+    assert "Copyright (c) Microsoft Corporation" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
+    outcome = bring_in(tmp_path / "k", target)
+    assert [model.card_id for model in outcome.models] == [None, "multilingual-e5-small"]
+    assert local_models.is_published(outcome.models[1])
+    assert "Permission is hereby granted" in (target / f"{search_model.stem}-licence.txt").read_text("utf-8")
+
+
 # --------------------------------------------------------------------- import
 
 

@@ -161,7 +161,8 @@ class AnswerRun(QObject):
         if self._embedding is None or request.retrieval.given_sources:
             self._retrieve(None)
         else:
-            self._embedding.find_meaning(request.retrieval.question, self._retrieve)
+            asked = [collection.id for collection in request.retrieval.scope]
+            self._embedding.find_meaning(request.retrieval.question, self._retrieve, asked)
 
     def _retrieve(self, meaning: "SemanticQuery | None") -> None:
         request, wanted, embedding = self.request, self.request.retrieval, self._embedding

@@ -1,4 +1,4 @@
-"""Run `kotae docs`: add, list, search, show, remove and refresh collections of documents."""
+"""Run `kotae docs`: add, list, search, show, remove, refresh and embed collections of documents."""
 
 import argparse
 import os
@@ -22,6 +22,7 @@ from app.documents.cli import docs_output
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.retrieval import named_clauses, passage_search
+from app.documents.services import command_documents
 from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
 
 FOUND_MOST = 100  # limit of -k
@@ -55,6 +56,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
     refresh = add_action("refresh", _refresh)
     refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
+    add_action("embed", _embed)
 
 
 def _labels() -> list[str]:
@@ -164,8 +166,6 @@ def _read(
         with reading:
             data, lines = work(reading)
             data["seconds"] = round(time.monotonic() - started, 2)
-        with QuestionEmbedder(where, output) as meanings:
-            meanings.complete()
     except KeyboardInterrupt:
         with closing(Library.open_second(where.documents)) as library:
             left = len(library.waiting())
@@ -174,6 +174,8 @@ def _read(
         output.note("documents.docs_interrupted", left=left)
         return 128 + signal.SIGINT
     output.result(data, "\n".join(lines))
+    if command_documents.embedding_models(where):
+        output.note("documents.docs_embed_next")
     for row in data["attention"]:
         output.note("documents.docs_attention", **row | {"state": phrase(f"documents.document_state.{row['state']}")})
     if data["invisible"]["n"]:
@@ -266,6 +268,21 @@ def _list_documents(name: str, where: Paths, output: Output) -> int:
     rows = [docs_output.document_data(document) for document in documents]
     output.result({"collection": collection.name, "documents": rows}, "\n".join(lines))
     return 0
+
+
+def _embed(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Run `kotae docs embed`, which prepares the search by meaning, and return its exit status.
+
+    It is 0; 1 if vectors could not be made; 3 without an embedding model; 130 if interrupted, when vectors are kept.
+    """
+    started = time.monotonic()
+    with QuestionEmbedder(where, output) as meanings:
+        outcome = meanings.complete()
+    if outcome.phase == "off":
+        raise AppError("embedding_model_absent")
+    data = {"sections": outcome.total, "embedded": outcome.done, "seconds": round(time.monotonic() - started, 2)}
+    output.result(data, output.phrase("documents.docs_embedded", done=outcome.done, total=outcome.total))
+    return 0 if outcome.phase == "idle" else 1
 
 
 def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:

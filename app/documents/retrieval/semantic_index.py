@@ -286,21 +286,24 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBacklog:
-    """The work left for an embedding model. `missing`: ids of sections without a vector."""
+    """The work left for an embedding model.
 
-    missing: list[int]
+    `missing`: (section id, collection id) of the sections without a vector, those of the newest documents first.
+    """
+
+    missing: list[tuple[int, int]]
     total: int
 
 
 def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
-    """Return the embedding model that was added last, or None. `documents`: path of the documents' database.
+    """Return the embedding model that was added last, or None; the one that Kotae brings along counts as the first.
 
-    Raises AppError for a damaged or missing file.
+    `documents`: path of the documents' database. Raises AppError for a damaged or missing file.
     """
     suited = [model for model in models if local_models.is_embedding_model(model)]
     if not suited:
         return None
-    model = max(suited, key=lambda one: one.added_at)
+    model = max(suited, key=lambda one: (not _comes_with_kotae(one), one.added_at))
     path = Path(model.path)
     dimensions = gguf.read_header(path).embedding_length
     card = catalogue.load().card(model.card_id)
@@ -308,6 +311,11 @@ def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingMo
     key = hashlib.sha256(f"{file_fingerprint(path)}\n{dimensions}\n{document_prefix}".encode()).hexdigest()[:24]
     vectors = VectorFile(vectors_folder(documents) / f"{key}.vectors", dimensions)
     return EmbeddingModel(model, vectors, query_prefix, document_prefix, card.neutral_cosine if card else 0.0)
+
+
+def _comes_with_kotae(model: LocalModel) -> bool:
+    card = catalogue.load().card(model.card_id)
+    return card is not None and bool(card.package)
 
 
 def vectors_folder(documents: Path) -> Path:
@@ -333,11 +341,17 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
     if not documents.is_file():
         return EmbeddingBacklog([], 0)
     with closing(Database.open_second(documents)) as database:
-        pairs = _pairs(database)
+        places = _places(database)
     known = vectors.stored_keys()
-    if vectors.count() - len(known & pairs) > max(OLD_LEAST, OLD_SHARE * len(pairs)):
-        vectors.keep_only(known & pairs)
-    return EmbeddingBacklog(sorted(section_id for section_id, _ in pairs - known), len(pairs))
+    used = known & places.keys()
+    if vectors.count() - len(used) > max(OLD_LEAST, OLD_SHARE * len(places)):
+        vectors.keep_only(used)
+    missing = sorted(
+        (-document_id, key[0], collection_id)
+        for key, (document_id, collection_id) in places.items()
+        if key not in known
+    )
+    return EmbeddingBacklog([(section_id, collection_id) for _, section_id, collection_id in missing], len(places))
 
 
 def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
@@ -362,15 +376,20 @@ def delete_other_vectors(model: EmbeddingModel) -> None:
                 continue
 
 
-def _pairs(database: Database) -> set[tuple[int, int]]:
-    """Return (section id, digest of its text) of all sections."""
-    found: set[tuple[int, int]] = set()
+def _places(database: Database) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return (section id, digest of its text) -> (document id, collection id) for all sections."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
     last = -1
     while True:
         rows = database.read_as(
-            embedded_section, "SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS
+            lambda row: (*embedded_section(row), row["document_id"], row["collection_id"]),
+            """SELECT s.id, s.heading, s.text, s.document_id, d.collection_id
+               FROM section s JOIN document d ON d.id = s.document_id WHERE s.id > ? ORDER BY s.id LIMIT ?""",
+            last,
+            READ_ROWS,
         )
         if not rows:
             return found
-        found.update((section_id, text_digest(text)) for section_id, text in rows)
+        for section_id, text, document_id, collection_id in rows:
+            found[section_id, text_digest(text)] = document_id, collection_id
         last = rows[-1][0]

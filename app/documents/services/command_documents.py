@@ -223,7 +223,7 @@ class QuestionEmbedder:
 
     def __init__(self, where: Paths, output: Output) -> None:
         self._output = output
-        self._models = _embedding_models(where)
+        self._models = embedding_models(where)
         self.embedding: Embedding | None = None
         if self._models:
             self._app = core_application()
@@ -247,11 +247,11 @@ class QuestionEmbedder:
             background.shut_down()
             self._output.end_progress()
 
-    def complete(self) -> None:
-        """Wait until every section has a vector; write a note to stderr if that is impossible."""
+    def complete(self) -> EmbeddingStatus:
+        """Wait until every section has a vector; write a note to stderr if that is impossible. Return the outcome."""
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
-            return
+            return EmbeddingStatus()
 
         def show(standing: EmbeddingStatus) -> None:
             if standing.phase in ("idle", "failed", "off"):
@@ -266,6 +266,7 @@ class QuestionEmbedder:
         embedding.status_changed.disconnect(show)
         if embedding.standing.phase == "failed":
             self._output.note("documents.docs_by_words_only")
+        return embedding.standing
 
     def embed_question(self, question: str) -> "SemanticQuery | None":
         """Return the embedded question; None to search by words alone.
@@ -294,7 +295,8 @@ class QuestionEmbedder:
             raise KeyboardInterrupt
 
 
-def _embedding_models(where: Paths) -> list[LocalModel]:
+def embedding_models(where: Paths) -> list[LocalModel]:
+    """Return the installed models for the search by meaning."""
     if not where.database.is_file():
         return []
     with closing(ModelStore.open(where.database, where.backups)) as store:

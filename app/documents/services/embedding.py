@@ -67,10 +67,11 @@ class Embedding(QObject):
         self._models: tuple[LocalModel, ...] = ()
         self._choices = 0  # counts calls of `use`
         self._model_number = 0  # counts models: results for an earlier one are dropped
-        self._missing: deque[int] = deque()
+        self._missing: deque[tuple[int, int]] = deque()  # (section id, collection id), in the order of work
+        self._asked: frozenset[int] = frozenset()  # ids of the collections of the last question, which come first
         self._total = 0
         self._batch = 1  # sections
-        self._batch_ids: list[int] = []  # section ids of the batch being embedded
+        self._batch_of: list[tuple[int, int]] = []  # those of the batch being embedded, as in `_missing`
         self._failures = 0  # since the last finished batch
         self._is_working = self._is_looking = self._is_look_pending = self._is_paused = False
         self._error: AppError | None = None
@@ -137,13 +138,17 @@ class Embedding(QObject):
 
     # ----------------------------------------------------------------- questions
 
-    def find_meaning(self, question: str, on_done: Callable[["SemanticQuery | None"], None]) -> None:
+    def find_meaning(
+        self, question: str, on_done: Callable[["SemanticQuery | None"], None], collection_ids: Sequence[int] = ()
+    ) -> None:
         """Embed a question and call `on_done` once with the result.
 
         The result is None if there is no model, no vector to compare with (both at once), or the vector is not ready in
-        time.
+        time. `collection_ids`: those asked, whose sections are embedded before others from now on.
         """
         model = self._model
+        self._asked = frozenset(collection_ids)
+        self._sort_missing()
         if model is None or not self.has_vectors:
             on_done(None)
             return
@@ -224,7 +229,7 @@ class Embedding(QObject):
         self._model = model
         self._engine.use(model.model if model else None)
         self._missing.clear()
-        self._batch_ids = []
+        self._batch_of = []
         self._total = self._failures = 0
         self._is_working = self._is_looking = False
         self._error = None
@@ -240,7 +245,13 @@ class Embedding(QObject):
             return
         self._is_looking = False
         self._missing, self._total = deque(backlog.missing), backlog.total
+        self._sort_missing()
         self._next()
+
+    def _sort_missing(self) -> None:
+        """Put the sections of the collections that were asked last before the others."""
+        if self._asked:
+            self._missing = deque(sorted(self._missing, key=lambda one: one[1] not in self._asked))
 
     def _next(self) -> None:
         model, model_number, documents = self._model, self._model_number, self._documents
@@ -251,8 +262,8 @@ class Embedding(QObject):
         if not self._missing:
             self._finish(model)
             return
-        ids = [self._missing.popleft() for _ in range(min(self._batch, len(self._missing)))]
-        self._is_working, self._batch_ids = True, ids
+        self._batch_of = [self._missing.popleft() for _ in range(min(self._batch, len(self._missing)))]
+        self._is_working, ids = True, [section_id for section_id, _ in self._batch_of]
         self._update_status()
 
         def read() -> dict[int, str]:
@@ -289,7 +300,7 @@ class Embedding(QObject):
 
     def _on_added(self, model_number: int) -> None:
         if model_number == self._model_number:
-            self._is_working, self._batch_ids, self._failures = False, [], 0
+            self._is_working, self._batch_of, self._failures = False, [], 0
             self._next()
 
     def _finish(self, model: "EmbeddingModel") -> None:
@@ -317,8 +328,8 @@ class Embedding(QObject):
         """
         if model_number != self._model_number or not (self._is_working or self._is_looking):
             return
-        self._missing.extend(self._batch_ids)
-        self._batch_ids = []
+        self._missing.extend(self._batch_of)
+        self._batch_of = []
         self._is_working = self._is_looking = False
         self._failures += 1
         self._lock.unlock()
@@ -337,7 +348,7 @@ class Embedding(QObject):
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 
     def _update_status(self) -> None:
-        done = self._total - len(self._missing) - len(self._batch_ids)
+        done = self._total - len(self._missing) - len(self._batch_of)
         standing = EmbeddingStatus(self._phase(), done, self._total, self._error)
         if standing != self.standing:
             self.standing = standing

@@ -81,15 +81,15 @@ class EmbeddingEngine(QObject):
 
     # ------------------------------------------------------------------ private
 
-    def _on_planned(self, planned: tuple[str, int]) -> None:
+    def _on_planned(self, planned: tuple[str, int, bool]) -> None:
         self._is_planning = False
-        path, context_tokens = planned
+        path, context_tokens, repack = planned
         if self._model is None or self._model.path != path:
             self.load_model()  # another model was chosen meanwhile
             return
         self._load_id = self._client.new_id()
         # gpu_layers=0 leaves the graphics memory to the model that answers.
-        self._client.send(Load(self._load_id, path, context_tokens, embedding=True, gpu_layers=0))
+        self._client.send(Load(self._load_id, path, context_tokens, embedding=True, gpu_layers=0, repack=repack))
         if self.pid:
             with suppress(psutil.Error):  # it has just ended, or the system forbids the change
                 psutil.Process(self.pid).nice(NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
@@ -127,8 +127,10 @@ class EmbeddingEngine(QObject):
             done(None)
 
 
-def _plan(model: LocalModel) -> tuple[str, int]:
-    """Return the path of a model and the context size for it.
+def _plan(model: LocalModel) -> tuple[str, int, bool]:
+    """Return the path of a model, the context size for it, and whether to repack its weights.
+
+    Repacked weights of 4 bits take a third less time (111 ms instead of 166 for 440 characters, one core, e5-small).
 
     Raises AppError("memory_short") and the errors of `gguf.check_model`.
     """
@@ -139,4 +141,5 @@ def _plan(model: LocalModel) -> tuple[str, int]:
     if memory_estimate.judge_fit(needed, available) == "insufficient":
         sizes = {"need_bytes": needed.total_bytes, "free_bytes": available}
         raise AppError("memory_short", others_bytes=0, **sizes)
-    return model.path, context
+    repacked = memory_estimate.estimate_memory(header, context, batch_tokens=context, repack=True)
+    return model.path, context, memory_estimate.judge_fit(repacked, available) == "comfortable"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from app.base import search_text
 from app.base.errors import AppError
 from app.inference import gguf
 from app.inference.engine import runtime_facts
@@ -266,16 +267,31 @@ class LlamaBackend(NativeModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
+        if self._lacks_normalization:
+            text = " ".join(search_text.normalize_nfkc(text).split())
         tokens = self.tokens_of(text, with_begin_end=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         self._clear()
+        self._adapt_threads()
         self._decode(tokens)
         raw = api.llama_get_embeddings_seq(self._context, 0)
         if not raw:
             raise AppError("not_an_embedding_model")
         vector = np.ctypeslib.as_array(raw, shape=(facts.embedding_dimensions,)).astype(np.float64)
         return tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist())
+
+    @property
+    def _lacks_normalization(self) -> bool:
+        """Return whether the model's tokens are of normalized text, but its file has no table for normalizing.
+
+        SentencePiece's table (nmt_nfkc) is NFKC with all white space as single spaces. Without it llama.cpp takes line
+        ends and full-width letters as unknown.
+        """
+        header = self._header
+        assert header is not None
+        is_unigram = header.text("tokenizer.ggml.model") == "t5"
+        return is_unigram and "tokenizer.ggml.precompiled_charsmap" not in header.metadata
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_model()

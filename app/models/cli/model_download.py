@@ -79,7 +79,7 @@ def _find_file(name: str, quantization: str | None) -> tuple[ModelCard, ModelFil
         if near:
             raise AppError("download_unknown_card_near", wanted=name, near=" / ".join(near))
         raise AppError("download_unknown_card", wanted=name)
-    if card.is_trial:
+    if card.package:
         raise AppError("download_trial", name=card.title)
     if not card.files:
         raise AppError("download_no_source", name=card.title)

@@ -168,16 +168,18 @@ def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Ou
 
 def _add_starter(where: Paths, output: Output) -> int:
     card = starter.card()
-    is_new = not (where.models / starter.FILE_NAME).is_file()
+    is_new = not (where.models / starter.file_name(card)).is_file()
 
-    def report(fraction: float) -> bool:
-        output.progress("models.adding", name=card.title, percent=round(fraction * 100))
+    def report(done_bytes: int, total_bytes: int) -> bool:
+        output.progress("models.adding", name=card.title, percent=round(100 * done_bytes / total_bytes))
         return True
 
-    model = _add_to_list(starter.described(starter.assemble(where.models, report)), where)
+    model, *others = [_add_to_list(one, where) for one in starter.assemble_all(where.models, report)]
     output.end_progress()
     if is_new:
         output.note("models.licence", licence=card.licence, notice=card.licence_notice)
+    for other in others:
+        output.note("models.added", name=other.name, id=other.id)
     return model_inspection.print_model(output, model, "models.added")
 
 

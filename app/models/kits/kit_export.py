@@ -21,6 +21,7 @@ from app.base.files.output_file import (
     safe_name,
     sync_folder,
 )
+from app.base.paths import resources
 from app.base.wording import phrase
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -184,9 +185,12 @@ def licence_text(model: LocalModel) -> str:
     card = catalogue.load().card(model.card_id)
     if card is None:
         return phrase("models.kit_licence_unknown", name=model.name)
-    return phrase(
+    text = phrase(
         "models.kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
     ).rstrip()
+    if card.licence_text:
+        text += "\n\n" + (resources() / "licences" / "notices" / card.licence_text).read_text("utf-8").rstrip()
+    return text
 
 
 def _remove_old_parts(folder: Path, kit: Kit) -> None:

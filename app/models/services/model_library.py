@@ -1,7 +1,8 @@
 """Keep the list of models for the window: import and remove models, add the trial model, trained and remote ones."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ class ModelLibrary(OneTaskService):
     def is_starter_available(self) -> bool:
         return starter.is_available()
 
+    def starter_cards(self) -> list[ModelCard]:
+        """Return the cards of the models that Kotae brings along."""
+        return starter.cards()
+
     def add(self, model: LocalModel) -> LocalModel:
         """Add a model that was described elsewhere. Raises AppError if it cannot be stored."""
         added = local_models.add(self._store, model)
@@ -78,9 +83,12 @@ class ModelLibrary(OneTaskService):
         """Add a GGUF file in place, without copying it. A file already in the list is described again."""
         self._run(lambda _progress: local_models.describe(Path(path)), self._on_described)
 
-    def add_starter(self) -> None:
-        """Assemble the trial model that Kotae brings along (`app.models.starter`) in the models folder, and add it."""
-        self._run(self._assemble_starter, self._on_described)
+    def add_starter(self, wanted: Sequence[ModelCard] = ()) -> None:
+        """Assemble the models that Kotae brings along (`app.models.starter`), or those of `wanted`, and add them.
+
+        `imported` carries the first: the trial model, unless `wanted` leaves it out.
+        """
+        self._run(lambda progress: self._assemble_starter(progress, wanted), self._on_assembled)
 
     def add_trained(self, publish: Publish) -> None:
         """Add a trained model with `publish`, in the background; one at a time.
@@ -156,20 +164,26 @@ class ModelLibrary(OneTaskService):
         self._is_adding_trained = False
         self.trained_refused.emit(error)
 
-    def _assemble_starter(self, progress: TaskProgress) -> LocalModel:
-        size_bytes = starter.card().files[0].size_bytes
-
-        def report(fraction: float) -> bool:
-            progress.report(round(fraction * size_bytes), size_bytes)
+    def _assemble_starter(self, progress: TaskProgress, wanted: Sequence[ModelCard]) -> list[LocalModel]:
+        def report(done_bytes: int, total_bytes: int) -> bool:
+            progress.report(done_bytes, total_bytes)
             return True
 
-        return starter.described(starter.assemble(self.folder, report))
+        return starter.assemble_all(self.folder, report, wanted)
 
     def _on_ended(self, result: Any) -> None:
         if self._task is not None and self._task.progress.is_cancelled:  # cancelled after the last progress report
             self._on_cancelled()
         else:
             super()._on_ended(result)
+
+    def _on_assembled(self, models: list[LocalModel]) -> None:
+        first, *others = models
+        for model in others:
+            known = local_models.merged_with_known(model, self._store.local_models())
+            if not self._change(functools.partial(self._store.put_local_model, known)):
+                return
+        self._on_described(first)
 
     def _on_described(self, model: LocalModel) -> None:
         model = local_models.merged_with_known(model, self._store.local_models())

@@ -1,5 +1,6 @@
 """Show all facts of one model: description, licence, fit, actual values after a load, and its actions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
@@ -37,7 +38,7 @@ class DetailContext:
 
     facts: EngineFacts | None = None
     last_verified: LastVerified | None = None
-    is_starter_available: bool = False
+    brought_along: Collection[ModelCard] = ()  # models whose packages are installed
     is_busy: bool = False  # a model is being added
     is_network_allowed: bool = True
 
@@ -283,8 +284,7 @@ class ModelDetail(QFrame):
 
     def _show_actions(self, entry: ModelEntry) -> None:
         is_local = entry.model is not None
-        is_trial = entry.card is not None and entry.card.is_trial
-        can_add = not is_local and is_trial and self._context_facts.is_starter_available
+        can_add = not is_local and entry.card in self._context_facts.brought_along
         file = self._file_to_download()
         is_allowed = self._context_facts.is_network_allowed
         self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
@@ -309,6 +309,8 @@ class ModelDetail(QFrame):
         self.folder_button.setVisible(is_local and not entry.is_remote)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
+        is_trial = entry.card is not None and entry.card.is_trial
+        self.starter_button.setText(phrase("models.add_the_trial_model" if is_trial else "models.add"))
         self.starter_button.setEnabled(not self._context_facts.is_busy)
         self._show_reason(entry, can_add=can_add, can_download=file is not None)
         buttons = (self.use_button, self.starter_button, self.download_button, self.remove_button)

@@ -193,7 +193,7 @@ class ModelsPage(Page):
         self.detail.verify_button.clicked.connect(
             lambda: self._with_model(lambda model: self.maintenance_strip.verify([model.id]))
         )
-        self.detail.starter_button.clicked.connect(self.add_starter)
+        self.detail.starter_button.clicked.connect(self._on_starter_requested)
         self.detail.folder_button.clicked.connect(
             lambda: self._with_model(lambda model: desktop.open_folder(Path(model.path).parent))
         )
@@ -307,7 +307,7 @@ class ModelsPage(Page):
             context = DetailContext(
                 self._engine.status.facts,
                 self._upkeep.last_verified(entry.model) if entry.model else None,
-                self._library.is_starter_available(),
+                self._library.starter_cards(),
                 self._library.is_working,
                 self._downloads.is_allowed,
             )
@@ -328,6 +328,11 @@ class ModelsPage(Page):
         self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
 
     # ---------------------------------------------------------------------- slots
+
+    def _on_starter_requested(self) -> None:
+        """Add the shown model; with the trial model, all that Kotae brings along."""
+        card = self._entry.card if self._entry is not None else None
+        self.importing.add_starter((card,) if card is not None and not card.is_trial else ())
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         entry = self.models.entry(current)

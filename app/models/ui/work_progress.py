@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
+from app.models.catalogue import ModelCard
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
 from app.uikit.theme import Theme
@@ -144,9 +145,10 @@ class ImportPresenter(QObject):
             self._waiting, self._count, self._problems = list(paths), len(paths), []
             self._add_next()
 
-    def add_starter(self) -> None:
-        self._start_progress(phrase("common.adding_the_trial_model"))
-        self._library.add_starter()
+    def add_starter(self, wanted: Sequence[ModelCard] = ()) -> None:
+        """Add all models that Kotae brings along, or those of `wanted`."""
+        self._start_progress(phrase("common.adding_a_model" if wanted else "common.adding_the_trial_model"))
+        self._library.add_starter(wanted)
         self.began.emit()
 
     def take_over(self) -> None:

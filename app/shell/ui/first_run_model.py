@@ -174,6 +174,10 @@ class FirstModelStep(QWidget):
         licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
         inside.addLayout(_row(licence, self.licence_button))
         inside.addWidget(Label(card.licence_notice, "caption", "text2", wraps=True))
+        for other in starter.cards()[1:] if is_there else ():
+            size = format_size(other.files[0].size_bytes)
+            words = phrase("shell.also_adds_name", name=other.title, size=size, licence=other.licence)
+            inside.addWidget(Label(words, "caption", "text2", wraps=True))
         inside.addSpacing(4)
         inside.addWidget(self.starter_button, 0, Qt.AlignmentFlag.AlignLeft)
         return self.starter_card

@@ -53,14 +53,17 @@ def texts(found: dict[str, Any]) -> list[str]:
 def test_what_was_added_is_found_by_its_meaning(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
     install(data, tmp_path / "encoder.gguf")
     status, added, noted = told("docs", "add", "規程", str(files))
-    assert (status, noted) == (0, "")
+    assert (status, "kotae docs embed" in noted) == (0, True)
+    assert not semantic_index.vectors_folder(paths.locate(str(data)).documents).exists()  # reading waits for no vectors
+    status, embedded, _noted = told("docs", "embed")
+    assert (status, embedded["embedded"], embedded["sections"]) == (0, added["sections"], added["sections"])
     (vectors,) = semantic_index.vectors_folder(paths.locate(str(data)).documents).iterdir()
     size = vectors.stat().st_size
     assert size > 0
     status, found, noted = told("docs", "search", "規程", "賃金")
     assert (status, noted) == (0, "")
     assert PAY in texts(found)[0]
-    assert told("docs", "refresh")[0] == 0
+    assert told("docs", "refresh")[0] == told("docs", "embed")[0] == 0
     assert vectors.stat().st_size == size
     assert added["documents"] == 1
 
@@ -69,6 +72,8 @@ def test_without_a_model_nothing_is_written_and_words_decide(told: Told, data: P
     assert told("docs", "add", "規程", str(files))[0] == 0
     status, found, noted = told("docs", "search", "規程", "賃金")
     assert (status, texts(found), noted) == (0, [], "")
+    status, found, _noted = told("docs", "embed")
+    assert (status, found["error"]["code"]) == (3, "embedding_model_absent")
     assert not semantic_index.vectors_folder(paths.locate(str(data)).documents).exists()
 
 
@@ -99,7 +104,7 @@ def test_a_study_asks_when_all_sections_have_vectors(told: Told, data: Path, fil
 
 def test_a_model_that_has_left_is_said_and_words_go_on(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
     install(data, tmp_path / "encoder.gguf")
-    assert told("docs", "add", "規程", str(files))[0] == 0
+    assert told("docs", "add", "規程", str(files))[0] == told("docs", "embed")[0] == 0
     (tmp_path / "encoder.gguf").unlink()
     status, found, noted = told("docs", "search", "規程", "給与")
     assert status == 0
@@ -111,7 +116,7 @@ def test_an_answer_rests_on_what_is_near_in_meaning(
     told: Told, data: Path, files: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
     install(data, tmp_path / "encoder.gguf")
-    assert told("docs", "add", "規程", str(files))[0] == 0
+    assert told("docs", "add", "規程", str(files))[0] == told("docs", "embed")[0] == 0
     status, answer, _ = told("ask", "賃金は？", "--collection", "規程", "--model", str(tiny_model))
     assert status == 0
     assert PAY in answer["sources"][0]["quote"]

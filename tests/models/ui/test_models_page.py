@@ -132,14 +132,21 @@ def test_files_are_imported_by_dropping_them_and_what_is_no_model_is_explained(d
 
 def test_adding_the_trial_model_shows_progress_and_can_be_cancelled(driver, monkeypatch):
     library = driver.library
-    monkeypatch.setattr(type(library), "is_starter_available", lambda self: True)
-    monkeypatch.setattr(type(library), "add_starter", lambda self: None)
+    brought = [card for card in catalogue.load().cards if card.package]
+    monkeypatch.setattr(type(library), "starter_cards", lambda self: brought)
+    asked = []
+    monkeypatch.setattr(type(library), "add_starter", lambda self, wanted: asked.append([one.id for one in wanted]))
     cancelled = []
     monkeypatch.setattr(type(library), "cancel", lambda self: cancelled.append(True))
     driver.page._refill()
+    driver.click(driver.page.tabs.buttons["search"])
+    driver.choose("card:multilingual-e5-small")
+    driver.click(driver.detail.starter_button)
+    driver.click(driver.page.tabs.buttons["chat"])
     driver.choose("card:gemma-3-270m")
     assert "使用条件を読んでから追加してください。" in driver.shown()
     driver.click(driver.detail.starter_button)
+    assert asked == [["multilingual-e5-small"], []]  # the trial model brings the other along
     progress = driver.page.progress
     assert progress.isVisible()
     library.progressed.emit(126_000_000, 252_000_000)

@@ -117,13 +117,16 @@ def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
         pytest.skip("the starter's package is not installed")
     assert kotae("models", "add", "starter").returncode == 0
     listed = _json(kotae("models", "list", "--json"))["models"]
-    assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [("Gemma Terms of Use", True, True)]
+    assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [
+        (card.licence, card.is_trial, True) for card in starter.cards()
+    ]
     shown = _json(kotae("--json", "models", "show", "gemma-3-270m"))
     assert shown["parameters"] == 268_098_176
     fit = _json(kotae("models", "fit", "270m", "--context", "2048", "--json"))
     assert fit["total_bytes"] == fit["weights_bytes"] + fit["kv_bytes"] + fit["compute_bytes"]
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
-    assert kotae("models", "remove", "270m").returncode == 0
+    for model in listed:
+        assert kotae("models", "remove", model["id"]).returncode == 0
     assert _json(kotae("models", "list", "--json")) == {"models": []}
 
 
