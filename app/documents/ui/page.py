@@ -385,6 +385,7 @@ class DocumentsPage(Page):
         again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
         if not self._is_builtin:
+            actions.add_moves(menu, self.collection, chosen)
             menu.addSeparator()
             remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), self._remove_documents)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
