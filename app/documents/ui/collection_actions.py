@@ -20,6 +20,7 @@ from app.documents import collection_updates, encodings, records
 from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
+from app.documents.ui import document_texts
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
@@ -374,10 +375,9 @@ class CollectionActions(QObject):
             sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
         elif is_by_user:
-            changes = (result.new, result.changed, len(result.removed_ids))
-            numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
-            what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
-            self._banner.show_message("success", what, numbers if any(changes) else "")
+            is_changed = bool(result.new or result.changed or result.removed_ids)
+            what = phrase("documents.updated") if is_changed else phrase("documents.no_documents_have_changed")
+            self._banner.show_message("success", what, document_texts.changes(result) if is_changed else "")
 
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
