@@ -39,15 +39,14 @@ class ScanResult:
     network failure.
     """
 
-    files: list[Path] = field(default_factory=list)
     versions: FileVersions = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
 
-    def add(self, path: str, status: os.stat_result) -> None:
-        self.files.append(Path(path))
-        self.versions[path] = status.st_mtime_ns, status.st_size
+    @property
+    def files(self) -> list[Path]:
+        return [Path(path) for path in self.versions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def scan_sources(
             if stat.S_ISDIR(status.st_mode):
                 _walk(source, scan_result, note, given)
             elif stat.S_ISREG(status.st_mode):
-                scan_result.add(str(source), status)
+                scan_result.versions[str(source)] = status.st_mtime_ns, status.st_size
             else:
                 scan_result.skipped["unreadable"] += 1
         except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -194,9 +193,10 @@ def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection
             elif entry.is_dir(follow_symlinks=False):
                 inside.append(entry.path)
             else:
-                result.add(entry.path, entry.stat(follow_symlinks=False))
+                status = entry.stat(follow_symlinks=False)
+                result.versions[entry.path] = status.st_mtime_ns, status.st_size
         folders += reversed(inside)
-        note(len(result.files))
+        note(len(result.versions))
 
 
 def _is_text(path: str) -> bool:
@@ -224,7 +224,7 @@ def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
             return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
     except (OSError, RuntimeError):  # the entry has gone meanwhile, or links form a circle
         return "unreadable"
-    is_known = stat.S_ISREG(status.st_mode) and Path(name).suffix.casefold() in records.DOCUMENT_SUFFIXES
+    is_known = stat.S_ISREG(status.st_mode) and name.casefold().endswith(records.DOCUMENT_SUFFIXES)
     return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
 
 
@@ -277,7 +277,7 @@ def add_paths(
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
     library.add_sources(collection_id, _outside(library.sources(collection_id), filter(_is_there, paths)))
     scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
-    files = list(dict.fromkeys(scan_result.files))
+    files = scan_result.files
     library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
     return AddedFiles(collection_id, new, len(files) - len(new), scan_result.skipped, scan_result.missing)

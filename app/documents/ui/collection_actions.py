@@ -191,6 +191,7 @@ class CollectionActions(QObject):
         self._pickers = pickers or desktop.Pickers()
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self._refreshed_by_user: set[int] = set()  # collections that the user refreshes
+        self._missing_id = 0  # the collection of which the banner says that places are missing
         documents.added.connect(self._on_added)
         documents.refreshed.connect(self._on_refreshed)
         documents.failed.connect(self._on_failed)
@@ -370,6 +371,8 @@ class CollectionActions(QObject):
     def _on_refreshed(self, result: RefreshResult) -> None:
         is_by_user = result.collection_id in self._refreshed_by_user
         self._refreshed_by_user.discard(result.collection_id)
+        was_missing = self._missing_id == result.collection_id
+        self._missing_id = result.collection_id if result.missing else 0 if was_missing else self._missing_id
         if result.missing:
             what = phrase("documents.places_not_found_path", path=result.missing[0])
             sentence = phrase("documents.what_was_read_can_still")
@@ -378,6 +381,8 @@ class CollectionActions(QObject):
             is_changed = bool(result.new or result.changed or result.removed_ids)
             what = phrase("documents.updated") if is_changed else phrase("documents.no_documents_have_changed")
             self._banner.show_message("success", what, document_texts.changes(result) if is_changed else "")
+        elif was_missing and self._banner.level == "warning":
+            self._banner.hide()  # all is there again
 
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)

@@ -502,6 +502,37 @@ def test_changes_of_the_folders_are_taken_in_when_asked(filled: PageDriver, fold
     assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
 
 
+def test_what_the_look_at_the_folders_takes_in_stands_in_a_line(filled: PageDriver, folder: Path) -> None:
+    line, watch = filled.page.files_line, filled.documents.watch
+
+    def look(times: int) -> None:
+        for _ in range(times):
+            watch.look()
+            filled.wait(lambda: not watch._looking)
+            filled.settle()
+
+    assert not line.isVisible()  # in safe mode nobody looks
+    watch.start()
+    look(3)
+    assert line.text() == phrase("documents.changes_of_files_are_taken")
+    assert line.isVisible()
+    (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
+    (folder / "あ.txt").unlink()
+    look(2)
+    assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in line.text()
+    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+    assert not filled.page.banner.isVisible()
+    folder.rename(folder.parent / "切れた")
+    look(3)
+    assert phrase("documents.places_not_found_path", path=folder) in filled.said()
+    assert len(filled.names()) == 3
+    (folder.parent / "切れた").rename(folder)
+    look(3)
+    assert not filled.page.banner.isVisible()
+    filled.page.resize(500, 400)
+    assert not line.isVisible()
+
+
 def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageDriver, folder: Path) -> None:
     driver.documents.provide_manual(folder / "あ.txt", "Kotae の使い方")
     driver.settle()
