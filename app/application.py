@@ -504,15 +504,15 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
 def _open_documents(context: AppContext, *, is_safe: bool) -> None:
     """Open the document library DOCUMENTS_AFTER_MS after the window is shown.
 
-    Then read the documents that are still in the queue, look for changes in the folders and add Kotae's own manual. In
-    safe mode only open it, with reading paused until the user resumes it.
+    Then read the documents that are still in the queue, follow the changes of the folders and add Kotae's own manual.
+    In safe mode only open it, with reading paused until the user resumes it.
     """
     documents = context.documents
 
     def begin() -> None:
         file = paths.resources() / "manual" / f"manual.{wording.current_language()}.md"
         documents.provide_manual(file, wording.phrase("common.manual_collection"))
-        documents.refresh_all()
+        documents.watch.start()
 
     if is_safe:
         documents.pause()

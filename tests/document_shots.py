@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QPoint
 
 from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language, phrase
+from app.documents.collection_updates import RefreshResult
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection, ReadingReport
 from app.documents.services.embedding import EmbeddingStatus
@@ -74,6 +75,7 @@ def fill(path: Path) -> None:
 
 def _open(parts: AppContext) -> None:
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.documents.watch._timer.start()  # without a look
     parts.window._on_page_chosen("documents")
     until = time.monotonic() + 20
     while not parts.documents.is_open and time.monotonic() < until:
@@ -178,10 +180,31 @@ def documents_menu(parts: AppContext) -> None:
     parts.window.page("documents").menu_button.click()
 
 
+def documents_move(parts: AppContext) -> None:
+    """The collections to which two documents can be moved."""
+    documents(parts)
+    page = parts.window.page("documents")
+    page.view.selectAll()
+    parts.documents.refreshed.emit(RefreshResult(page.collection.id, 2, 1))
+    into = next(action.menu() for action in page.document_menu().actions() if action.menu() is not None)
+    into.popup(page.view.mapToGlobal(QPoint(120, 60)))
+
+
+def documents_move_out(parts: AppContext) -> None:
+    """Out of a confidential collection."""
+    documents(parts)
+    known = parts.documents.collections()
+    secret = next(one for one in known if one.label == "secret")
+    page = parts.window.page("documents")
+    page.show_collection(secret.id)
+    target = next(one for one in known if one.label != "secret" and not one.is_builtin)
+    page.collection_actions.move(page.collection, parts.documents.documents(secret.id)[:1], target)
+
+
 DOCUMENT_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,
-        documents_failed, documents_encoding, documents_new, documents_menu,
+        documents_failed, documents_encoding, documents_new, documents_menu, documents_move, documents_move_out,
     )
 }  # fmt: skip

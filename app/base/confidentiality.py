@@ -77,8 +77,9 @@ def label_from_word(word: str) -> Label | None:
 
 ExportKind = Literal[
     "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy",
-    "label",
+    "label", "move",
 ]  # fmt: skip
+_REFUSALS: dict[str, str] = {"label": "secret_lowering", "move": "secret_move"}  # codes; other kinds: "secret_export"
 CLIPBOARD = "clipboard"
 _KEY = object()  # only this module can make a `Permit` with it
 
@@ -90,8 +91,9 @@ class ExportRequest:
     `target`: the file or folder, an address, or CLIPBOARD. `label_now`: returns the current label of the content; it
     may be called often and in any thread. `content_name`: the name of the content, for the text of an error.
 
-    If `what` is "label", the request is to change the label of the item `target` to `becomes`. Lowering it from secret
-    needs consent like an export, because the content can be exported without consent afterwards.
+    If `what` is "label", the request is to change the label of the item `target` to `becomes`; if it is "move", to move
+    content into the item `target`, whose label is `becomes`. A lower label than secret needs consent like an export,
+    because the content can be exported without consent afterwards.
     """
 
     what: ExportKind
@@ -103,12 +105,12 @@ class ExportRequest:
     def check(self, *, is_agreed: bool) -> Label:
         """Return the current label. Call this before long work that ends with an export, to refuse it early.
 
-        `is_agreed`: the user has consented. Raises AppError("secret_export" | "secret_lowering") without the consent
-        that is needed.
+        `is_agreed`: the user has consented. Raises AppError("secret_export" | "secret_lowering" | "secret_move")
+        without the consent that is needed.
         """
         label = self.label_now()
         if self.needs_consent(label) and not is_agreed:
-            raise AppError("secret_export" if self.becomes is None else "secret_lowering", what=self.content_name)
+            raise AppError(_REFUSALS.get(self.what, "secret_export"), what=self.content_name)
         return label
 
     def needs_consent(self, label: Label) -> bool:
@@ -130,6 +132,11 @@ class Permit:
     def label(self) -> Label:
         """Return the label that the content had when the permit was given."""
         return self._label
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether the user has consented to this export, because it needed consent."""
+        return self._export.needs_consent(self._label)
 
     def at(self, path: Path) -> Path:
         """Return the absolute form of `path`, a file that the caller is about to write.
@@ -176,8 +183,7 @@ def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permi
     """Return a permit for content that is not secret, and for secret content if the user has consented (`is_agreed`).
 
     An export with consent is recorded in `log` before the permit is returned. Raises AppError without the
-    consent: "secret_export", or "secret_lowering" for a change of label; "export_log_unwritable" if `log` cannot be
-    written.
+    consent as `ExportRequest.check` does; "export_log_unwritable" if `log` cannot be written.
     """
     label = export.check(is_agreed=is_agreed)
     if export.needs_consent(label):

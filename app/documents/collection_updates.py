@@ -11,23 +11,26 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from app.base.confidentiality import ExportRequest, Permit
 from app.documents import records
-from app.documents.library import Library
-from app.documents.records import Document
+from app.documents.library import Library, label_now
+from app.documents.records import Document, DocumentCollection
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
 # Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
 # file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable.
 SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable")
+FileVersions = dict[str, tuple[int, int]]  # time of modification in ns and size in bytes, by path
 CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The files found in the sources, and the entries that were skipped.
+    """The files found in the sources with their versions, and the entries that were skipped.
 
     `skipped`: number of skipped folder entries by reason, one of SKIP_REASONS.
 
@@ -36,10 +39,14 @@ class ScanResult:
     network failure.
     """
 
-    files: list[Path] = field(default_factory=list)
+    versions: FileVersions = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        return [Path(path) for path in self.versions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,11 @@ def scan_sources(
             scan_result.skipped["name"] += 1
             continue
         try:
-            kind = source.stat().st_mode
-            if stat.S_ISDIR(kind):
+            status = source.stat()
+            if stat.S_ISDIR(status.st_mode):
                 _walk(source, scan_result, note, given)
-            elif stat.S_ISREG(kind):
-                scan_result.files.append(source)
+            elif stat.S_ISREG(status.st_mode):
+                scan_result.versions[str(source)] = status.st_mtime_ns, status.st_size
             else:
                 scan_result.skipped["unreadable"] += 1
         except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -83,29 +90,37 @@ def scan_sources(
 
 
 def compare_with_sources(
-    sources: Sequence[Path], documents: Sequence[Document], note: CountCallback = lambda _count: None
+    sources: Sequence[Path],
+    documents: Sequence[Document],
+    note: CountCallback = lambda _count: None,
+    earlier: Sequence[FileVersions] = (),
 ) -> FolderDifference:
     """Compare the files that the sources contain now with the documents of the collection.
 
     Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
-    but a missing folder may be on another drive, so its documents do not.
+    but a missing or empty folder may be on another drive, so its documents do not. `earlier`: the versions that former
+    scans found; a file that had another one may be half written, so it is left out.
     """
     scan_result = scan_sources(sources, note)
     known = {document.path: document for document in documents}
-    there = {str(path) for path in scan_result.files}
-    missing = [source for source in scan_result.missing if str(source) not in known or not source.parent.is_dir()]
+    there = scan_result.versions
+    missing = [source for source in scan_result.missing if str(source) not in known or _is_empty(source.parent)]
+
+    def is_settled(path: str) -> bool:
+        return all(versions.get(path) == there.get(path) for versions in earlier)
+
     out_of_sight = {*missing, *scan_result.unreadable}
     gone, changed, kept = [], [], set[Path]()
     for document in documents:
-        path = Path(document.path)
-        if document.path in there:
-            if _is_changed(document, path):
+        path, version = Path(document.path), there.get(document.path)
+        if version is not None:
+            if _is_changed(document, version) and is_settled(document.path):
                 changed.append(document.id)
         elif places := out_of_sight.intersection((path, *path.parents)):
             kept |= places
-        else:
+        elif is_settled(document.path):
             gone.append(document.id)
-    new = [path for path in dict.fromkeys(scan_result.files) if str(path) not in known]
+    new = [Path(path) for path in there if path not in known and is_settled(path)]
     lost = (path for path in scan_result.unreadable if path in kept)
     return FolderDifference(new, changed, gone, list(dict.fromkeys((*missing, *lost))))
 
@@ -120,21 +135,30 @@ def includes(root: Path, path: Path) -> bool:
     return True
 
 
-def _is_changed(document: Document, path: Path) -> bool:
-    """Whether the file differs from the version that was read.
+def _is_changed(document: Document, version: tuple[int, int]) -> bool:
+    """Whether the file, of which a scan has found this version, differs from the version that was read.
 
     For a document that failed, the version of the last attempt is compared.
     """
-    if document.state in ("waiting", "reading"):
-        return False
-    try:
-        status = path.stat()
-    except OSError:
-        return False
     known = document.modified_ns, document.size_bytes
     if document.state == "failed":  # only a changed file is tried again
         known = document.tried_modified_ns, document.tried_size_bytes
+    if version == known or document.state in ("waiting", "reading"):
+        return False
+    try:
+        status = Path(document.path).stat()  # the entry in a folder of Windows may be older than its file
+    except OSError:
+        return False
     return (status.st_mtime_ns, status.st_size) != known
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether the folder has no entry or cannot be read, as a drive's mount point while it is not connected."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return True
 
 
 def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection[str]) -> None:
@@ -169,9 +193,10 @@ def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection
             elif entry.is_dir(follow_symlinks=False):
                 inside.append(entry.path)
             else:
-                result.files.append(Path(entry.path))
+                status = entry.stat(follow_symlinks=False)
+                result.versions[entry.path] = status.st_mtime_ns, status.st_size
         folders += reversed(inside)
-        note(len(result.files))
+        note(len(result.versions))
 
 
 def _is_text(path: str) -> bool:
@@ -199,7 +224,7 @@ def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
             return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
     except (OSError, RuntimeError):  # the entry has gone meanwhile, or links form a circle
         return "unreadable"
-    is_known = stat.S_ISREG(status.st_mode) and Path(name).suffix.casefold() in records.DOCUMENT_SUFFIXES
+    is_known = stat.S_ISREG(status.st_mode) and name.casefold().endswith(records.DOCUMENT_SUFFIXES)
     return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
 
 
@@ -250,12 +275,9 @@ def add_paths(
     is already a source does not become a source, so it is removed together with the folder.
     """
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
-    there = [path for path in paths if _is_there(path)]
-    known = library.sources(collection_id)
-    held = {path for path in there for source in known if source in path.parents and includes(source, path)}
-    library.add_sources(collection_id, [path for path in there if path not in held])
+    library.add_sources(collection_id, _outside(library.sources(collection_id), filter(_is_there, paths)))
     scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
-    files = list(dict.fromkeys(scan_result.files))
+    files = scan_result.files
     library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
     return AddedFiles(collection_id, new, len(files) - len(new), scan_result.skipped, scan_result.missing)
@@ -284,11 +306,17 @@ def restore_paths(
 
 
 def refresh_collection(
-    library: Library, collection_id: int, note: CountCallback = lambda _count: None
+    library: Library,
+    collection_id: int,
+    note: CountCallback = lambda _count: None,
+    earlier: Sequence[FileVersions] = (),
 ) -> RefreshResult:
-    """Put new and changed files of the sources into the queue, and return what changed."""
+    """Put new and changed files of the sources into the queue, and return what changed.
+
+    `earlier`: as in `compare_with_sources`.
+    """
     documents = library.documents(collection_id)
-    difference = compare_with_sources(library.sources(collection_id), documents, note)
+    difference = compare_with_sources(library.sources(collection_id), documents, note, earlier)
     excluded = library.excluded_paths(collection_id)
     new = library.add_documents(collection_id, [path for path in difference.new if str(path) not in excluded])
     library.read_again(difference.changed)
@@ -298,6 +326,39 @@ def refresh_collection(
         if str(source) in gone:
             library.remove_source(collection_id, source)
     return RefreshResult(collection_id, len(new), len(difference.changed), difference.removed_ids, difference.missing)
+
+
+def move_request(
+    path: Path, collection: DocumentCollection, target: DocumentCollection, content_name: str
+) -> ExportRequest:
+    """Return the request that the confidentiality guard must allow before documents of a collection move to `target`.
+
+    `path`: the documents' database. `content_name`: what moves.
+    """
+    label = partial(label_now, path, collection.id)
+    return ExportRequest("move", target.name, label, content_name, becomes=target.label)
+
+
+def move_documents(
+    library: Library, document_ids: Sequence[int], collection_id: int, permit: Permit | None = None
+) -> None:
+    """Move documents to another collection in one transaction, without reading them again.
+
+    The folders of the old collection do not add them again, and the new one follows their files. Documents that do not
+    exist any more are left out. Raises AppError as `Library.move_documents` does.
+    """
+    paths = [Path(document.path) for document in map(library.document, document_ids) if document is not None]
+    outside = _outside(library.sources(collection_id), paths)  # may take seconds on a network
+    with library.database.transaction():
+        library.exclude(document_ids)
+        library.move_documents(document_ids, collection_id, permit)
+        library.include_again(collection_id, paths)
+        library.add_sources(collection_id, outside)
+
+
+def _outside(sources: Sequence[Path], paths: Iterable[Path]) -> list[Path]:
+    """Return the paths that no scan of these sources reaches."""
+    return [path for path in paths if not any(one in path.parents and includes(one, path) for one in sources)]
 
 
 def empty_queue(library: Library) -> None:

@@ -355,6 +355,13 @@ class SectionTable:
         _TermCounts.of_document(self._db.read, document_id).change(self._db.read, document_id, -1)
         self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
 
+    def move(self, document_id: int, collection_id: int) -> None:
+        """Put a document with its sections into another collection."""
+        counts = _TermCounts.of_document(self._db.read, document_id)
+        counts.change(self._db.read, document_id, -1)
+        self._db.write("UPDATE document SET collection_id = ? WHERE id = ?", collection_id, document_id)
+        counts.change(self._db.read, document_id, 1)
+
     def of_document(self, document_id: int) -> list[tuple[int, DocumentSection]]:
         """Return (section id, section) in the document's order."""
         return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import invisible_characters
-from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, stored_label
+from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, highest_label, stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents.document_tables import MIGRATIONS, SectionTable, text_of
@@ -57,6 +57,12 @@ def collections_now(path: Path) -> list[DocumentCollection] | None:
             return library.labelled()
     except AppError:
         return None
+
+
+def label_now(path: Path, collection_id: int) -> Label:
+    """Return the label of a collection in a database that may be open elsewhere; the highest if it is unreadable."""
+    there = collections_now(path)
+    return HIGHEST_LABEL if there is None else highest_label(one.label for one in there if one.id == collection_id)
 
 
 class Library:
@@ -147,7 +153,7 @@ class Library:
         Raises AppError("secret_lowering") if the collection is confidential and `permit` does not allow a lower label.
         """
         with self._db.transaction():
-            if label != HIGHEST_LABEL and (permit is None or permit.label != HIGHEST_LABEL):
+            if label != HIGHEST_LABEL and (permit is None or not permit.is_agreed):
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
                 if rows and stored_label(rows[0][1]) == HIGHEST_LABEL:
                     raise AppError("secret_lowering", what=rows[0][0])
@@ -244,6 +250,16 @@ class Library:
         """Return the files and folders that the user added."""
         rows = self._db.read("SELECT path FROM source WHERE collection_id = ? ORDER BY id", collection_id)
         return [Path(row[0]) for row in rows]
+
+    def all_sources(self) -> dict[int, list[Path]]:
+        """Return the files and folders of each collection by its id, without Kotae's own and those being removed."""
+        sources: dict[int, list[Path]] = {}
+        for collection_id, path in self._db.read(
+            "SELECT s.collection_id, s.path FROM source s JOIN collection c ON c.id = s.collection_id"
+            " WHERE NOT c.is_leaving AND NOT c.is_builtin ORDER BY s.id"
+        ):
+            sources.setdefault(collection_id, []).append(Path(path))
+        return sources
 
     def add_sources(self, collection_id: int, paths: Iterable[Path]) -> None:
         with self._db.transaction():
@@ -392,18 +408,50 @@ class Library:
                 document_id,
             )
 
+    def move_documents(self, document_ids: Sequence[int], collection_id: int, permit: Permit | None = None) -> None:
+        """Put documents with their sections into another collection; all of them or none.
+
+        Raises AppError("collection_gone") if the collection does not exist or is Kotae's own, "document_already_there"
+        if it has a document with the same path, and "secret_move" if a document is confidential, the collection is not,
+        and `permit` does not allow that.
+        """
+        ids = json.dumps(list(document_ids))
+        with self._db.transaction():
+            into = "SELECT name, label FROM collection WHERE id = ? AND NOT is_leaving AND NOT is_builtin"
+            name, label = next(iter(self._db.read(into, collection_id)), ("", HIGHEST_LABEL))
+            if not name:
+                raise AppError("collection_gone")
+            chosen = (
+                "SELECT d.name, c.label, d.path IN (SELECT path FROM document WHERE collection_id = ?)"
+                " FROM document d JOIN collection c ON c.id = d.collection_id"
+                " WHERE d.id IN (SELECT value FROM json_each(?))"
+            )
+            for document, own_label, is_there in self._db.read(chosen, collection_id, ids):
+                if is_there:
+                    raise AppError("document_already_there", name=document, collection=name)
+                is_lowered = stored_label(own_label) == HIGHEST_LABEL != stored_label(label)
+                if is_lowered and (permit is None or not permit.is_agreed):
+                    raise AppError("secret_move", what=document)
+            self._keep_document_names(ids)
+            for document_id in document_ids:
+                self._sections.move(document_id, collection_id)
+
     def remove_documents(self, document_ids: Sequence[int]) -> None:
         """Remove documents, one transaction each; the files stay."""
         for document_id in document_ids:
             with self._db.transaction():
                 self._sections.forget(document_id)
-                self._db.write(
-                    "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
-                    " SELECT c.name, d.name, c.id, c.label FROM document d JOIN collection c ON c.id = d.collection_id"
-                    " WHERE d.id = ? AND NOT c.is_builtin",
-                    document_id,
-                )
+                self._keep_document_names(json.dumps([document_id]))
                 self._db.write("DELETE FROM document WHERE id = ?", document_id)
+
+    def _keep_document_names(self, ids: str) -> None:
+        """Store the names of documents as former ones of their collections. `ids`: a JSON array."""
+        self._db.write(
+            "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
+            " SELECT c.name, d.name, c.id, c.label FROM document d JOIN collection c ON c.id = d.collection_id"
+            " WHERE d.id IN (SELECT value FROM json_each(?)) AND NOT c.is_builtin",
+            ids,
+        )
 
     # ----------------------------------------------------------------- sections
 

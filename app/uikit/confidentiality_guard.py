@@ -66,6 +66,13 @@ class ConfidentialityGuard:
         question = question.format(name=export.content_name, label=label)
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
+    def move(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
+        """Call `go` with a permit to move content; if it loses the label 機密 (secret) by that, after consent."""
+        facts = {"what": export.content_name, "name": export.target}
+        label = phrase(f"common.label.{export.becomes or HIGHEST_LABEL}")
+        question = phrase("uikit.move_to_a_lower_label", label=label, **facts)
+        self._pass(parent, export, go, question, phrase("uikit.the_text_that_is_moved"), phrase("uikit.move"))
+
     def ask_before_training(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
         """Call `go` before training data is made from documents, at once or after consent.
 
@@ -107,7 +114,7 @@ class ConfidentialityGuard:
             try:
                 permit = confidentiality.permit_export(export, self._log, is_agreed=is_agreed)
             except AppError as error:
-                if error.code not in ("secret_export", "secret_lowering"):
+                if error.code not in ("secret_export", "secret_lowering", "secret_move"):
                     self.dialog = dialogs.problem_dialog(self._theme, error, parent)
                     self.dialog.open()
                     return

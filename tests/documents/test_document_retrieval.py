@@ -1,6 +1,8 @@
 """Questions find what answers them, however either is written."""
 
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,51 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
 def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
     section = DocumentSection(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
     assert all(term.isalnum() for part in terms.extract_section_terms(section) for term in part)
+
+
+def statistics(library: Library) -> dict[str, tuple[tuple[int, ...], dict[str, int]]]:
+    """Return, by the name of a collection, its totals and the number of sections of each term."""
+    rows = library.database.read("SELECT id, name, sections, heading_length, body_length FROM collection")
+    terms_of = "SELECT term, sections FROM collection_term WHERE collection_id = ?"
+    return {row["name"]: (tuple(row)[2:], dict(map(tuple, library.database.read(terms_of, row["id"])))) for row in rows}
+
+
+def test_a_document_is_counted_in_the_collection_it_has_moved_to(library: Library, tmp_path: Path) -> None:
+    one = driver.put(library, "橋脚の根入れ", collection="一", name="a.md")
+    two = driver.put(library, "橋脚の点検", "護岸の高さ", collection="二", name="b.md")
+    (document,) = library.documents(one)
+    library.move_documents([document.id], two)
+    with closing(Library.open(tmp_path / "direct.sqlite")) as direct:
+        direct.add_collection("一")
+        driver.put(direct, "橋脚の根入れ", collection="二", name="a.md")
+        driver.put(direct, "橋脚の点検", "護岸の高さ", collection="二", name="b.md")
+        assert statistics(library) == statistics(direct)
+    assert statistics(library)["一"] == ((0, 0, 0), {})
+
+
+def test_a_collection_ranks_as_it_does_alone(library: Library) -> None:
+    collection = put(
+        library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"), DocumentSection(("章",), "橋脚の点検")
+    )
+    query = "橋脚の点検と根入れ"
+    alone = [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])]
+    put(library, *(DocumentSection(("点検",), f"点検の記録{number}") for number in range(50)), collection="点検表")
+    assert [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])] == alone
+
+
+def test_a_library_of_an_earlier_version_is_counted_once_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "documents.sqlite"
+    with closing(Library.open(path)) as library:
+        driver.put(library, "橋脚の根入れ", "護岸の高さ", collection="一")
+        expected = statistics(library)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE collection_term")
+        for name in ("sections", "heading_length", "body_length"):
+            db.execute(f"ALTER TABLE collection DROP COLUMN {name}")
+        db.execute("CREATE VIRTUAL TABLE section_vocabulary USING fts5vocab(section_terms, 'row')")
+        db.execute("CREATE TABLE section_totals (sections INTEGER)")
+        db.execute("PRAGMA user_version = 3")
+        db.commit()
+    with closing(Library.open(path)) as library:
+        assert statistics(library) == expected
+        assert passage_search.search(library, "橋脚", [1])

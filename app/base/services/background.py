@@ -1,11 +1,12 @@
 """Run blocking work in Qt's thread pool and deliver its result in the caller's thread. Nothing else uses the pool.
 
-`run` is for short work; `run_long` for work that reports its progress and can be cancelled. `TimeLeftEstimator`
-estimates the time that work still takes.
+`run` is for short work; `run_long` for work that reports its progress and can be cancelled; `run_detached`, outside the
+pool, for work that may never end. `TimeLeftEstimator` estimates the time that work still takes.
 """
 
 import functools
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -239,6 +240,15 @@ def run_long(
     task = LongTask(work, on_done, failed, progressed, cancelled)
     _start_task(task)
     return task
+
+
+def run_detached(work: Callable[[], T], on_done: Callable[[T], None]) -> None:
+    """Run `work` in a thread of its own, for which the end of the program does not wait; then call `on_done` as `run`.
+
+    For work that may block without limit, such as looking into a folder of a server that no longer answers.
+    """
+    _result_receiver()  # as in `_start_task`
+    threading.Thread(target=_Job(Task(work, on_done, None)).run, name="detached", daemon=True).start()
 
 
 def shut_down() -> None:

@@ -1,4 +1,4 @@
-"""Run `kotae docs`: add, list, search, show, remove, refresh and embed collections of documents."""
+"""Run `kotae docs`: add, list, search, show, move, remove, refresh and embed collections of documents."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.documents import collection_lookup
+from app.documents import collection_lookup, collection_updates
 from app.documents.cli import docs_output
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
@@ -51,6 +51,11 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     show = add_action("show", _show)
     show.add_argument("collection", metavar="COLLECTION")
     show.add_argument("document", metavar="DOCUMENT", help=help_text("docs show document"))
+    move = add_action("move", _move)
+    move.add_argument("collection", metavar="COLLECTION")
+    move.add_argument("documents", metavar="DOCUMENT", nargs="+", help=help_text("docs show document"))
+    move.add_argument("--to", metavar="COLLECTION", required=True, help=help_text("docs move --to"))
+    move.add_argument("--allow-secret", action="store_true", help=help_text("docs move --allow-secret"))
     remove = add_action("remove", _remove)
     remove.add_argument("collection", metavar="COLLECTION")
     remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
@@ -329,7 +334,32 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-# ------------------------------------------------------------------------ removing
+# ------------------------------------------------------------- moving and removing
+
+
+def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Move documents to another collection without reading them again, and print the command that moves them back."""
+    with closing(collection_lookup.open_library(where.documents)) as library:
+        collection, target = (
+            collection_lookup.find_collection(library, name) for name in (options.collection, options.to)
+        )
+        for one in (collection, target):
+            _check_not_own(one)
+        references = dict.fromkeys(options.documents)
+        documents = [collection_lookup.find_document(library, collection, name) for name in references]
+        what = documents[0].name if len(documents) == 1 else phrase("documents.n_documents", n=len(documents))
+        export = collection_updates.move_request(where.documents, collection, target, what)
+        permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
+        collection_updates.move_documents(library, [one.id for one in documents], target.id, permit)
+    data = {
+        "collection": collection.name,
+        "to": target.name,
+        "documents": [docs_output.document_data(document) for document in documents],
+    }
+    undo = _shell_command("move", target.name, *(document.path for document in documents), "--to", collection.name)
+    text = output.phrase("documents.docs_moved", n=len(documents), name=target.name, undo=undo)
+    output.result(data, text)
+    return 0
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -344,7 +374,9 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
             # Without this label, the new collection might be less confidential.
             label = ("--label", phrase(f"common.label.{collection.label}"))
             text = output.phrase(
-                "documents.docs_removed", name=collection.name, undo=_restore_command(collection, *sources, *label)
+                "documents.docs_removed",
+                name=collection.name,
+                undo=_shell_command("add", collection.name, *sources, *label),
             )
         else:
             document = collection_lookup.find_document(library, collection, options.document)
@@ -352,14 +384,15 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
             library.remove_documents([document.id])
             data = {"collection": collection.name, **docs_output.document_data(document)}
             text = output.phrase(
-                "documents.docs_removed_one", name=document.name, undo=_restore_command(collection, document.path)
+                "documents.docs_removed_one",
+                name=document.name,
+                undo=_shell_command("add", collection.name, document.path),
             )
     output.result(data, text)
     return 0
 
 
-def _restore_command(collection: DocumentCollection, *arguments: str) -> str:
-    """Return the shell command that adds removed documents to the collection again. `arguments`: paths and options."""
-    words = (collection.name, *arguments)
-    quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)
-    return " ".join(["kotae", "docs", "add", *quoted])
+def _shell_command(action: str, *arguments: str) -> str:
+    """Return the shell command `kotae docs ACTION` that undoes what was done. `arguments`: names, paths and options."""
+    quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in arguments)
+    return " ".join(["kotae", "docs", action, *quoted])

@@ -17,18 +17,19 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit, highest_label, stored_label
+from app.base.confidentiality import ExportRequest, Label, Permit, stored_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.documents import collection_updates
-from app.documents.collection_updates import AddedFiles
+from app.documents.collection_updates import AddedFiles, FileVersions, RefreshResult
 from app.documents.grounding.grounding_record import CitedSource
-from app.documents.library import UNKNOWN, Former, Library, collections_now
+from app.documents.library import UNKNOWN, Former, Library, label_now
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_write_queue import DocumentWriteQueue
+from app.documents.services.folder_watch import FolderWatch
 from app.documents.services.reading_child import PagePictures, ReadingChild
 from app.documents.services.reading_queue import QueueStatus, ReadingQueue
 
@@ -86,6 +87,10 @@ class DocumentLibrary(QObject):
         self.queue.waited_for_other_process.connect(self.check_for_changes)
         self.queue.failed.connect(self.failed)
         self.write_queue.failed.connect(self.failed)
+        self.watch = FolderWatch(self._all_sources, self)
+        self.watch.differed.connect(self._on_differed)
+        self.queue.emptied.connect(self.watch.report_again)
+        self._missing: dict[int, list[Path]] = {}  # what the last refresh of each collection has missed
 
     def open(self) -> None:
         """Check and open the database in the background, then read the documents left in the queue."""
@@ -95,6 +100,7 @@ class DocumentLibrary(QObject):
 
     def close(self) -> None:
         """End the children. Unread documents are read after the next `open`."""
+        self.watch.stop()
         try:
             self.queue.close()
         except AppError as error:
@@ -182,19 +188,13 @@ class DocumentLibrary(QObject):
         """Return the path of the database."""
         return self._path
 
-    def label_change_request(self, collection: DocumentCollection, label: Label) -> ExportRequest:
+    def label_change_request(self, collection: DocumentCollection, becomes: Label) -> ExportRequest:
         """Return the request that the confidentiality guard must allow before `set_label`.
 
         A lower label needs permission, because content with it may be exported without a question.
         """
-
-        def label_now() -> Label:
-            there = collections_now(self._path)
-            return (
-                HIGHEST_LABEL if there is None else highest_label(one.label for one in there if one.id == collection.id)
-            )
-
-        return ExportRequest("label", collection.name, label_now, collection.name, becomes=label)
+        label = functools.partial(label_now, self._path, collection.id)
+        return ExportRequest("label", collection.name, label, collection.name, becomes=becomes)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
         self._change(lambda library: library.set_label(collection_id, label, permit))
@@ -241,11 +241,6 @@ class DocumentLibrary(QObject):
             self._on_refreshed,
         )
 
-    def refresh_all(self) -> None:
-        for collection in self.collections():
-            if not collection.is_builtin:
-                self.refresh(collection.id)
-
     def cancel_scan(self) -> None:
         """Cancel the scan of a folder. The folder is stored as a source, so the next `refresh` completes it."""
         self.write_queue.cancel()
@@ -276,6 +271,27 @@ class DocumentLibrary(QObject):
         self.queue.exclude(ids)
         self.write_queue.do(lambda library, _note: library.exclude(ids), lambda _nothing: self._delete(ids))
         self.changed.emit()
+
+    def move(
+        self,
+        document_ids: Sequence[int],
+        collection_id: int,
+        permit: Permit | None = None,
+        on_moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Move documents to another collection without reading them again; all of them or none.
+
+        One that is waiting or being read stays in the queue.
+        """
+
+        def moved(_nothing: None) -> None:
+            self.changed.emit()
+            on_moved()
+
+        self.write_queue.do(
+            lambda library, _note: collection_updates.move_documents(library, document_ids, collection_id, permit),
+            moved,
+        )
 
     # -------------------------------------------------------------------- queue
 
@@ -356,7 +372,24 @@ class DocumentLibrary(QObject):
         self.changed.emit()
         self.added.emit(added)
 
-    def _on_refreshed(self, refreshed: collection_updates.RefreshResult) -> None:
+    def _all_sources(self) -> dict[int, list[Path]]:
+        return self._library.all_sources() if self._library is not None else {}
+
+    def _on_differed(self, collection_id: int, earlier: Sequence[FileVersions]) -> None:
+        """Refresh a collection as `refresh` does, but emit nothing if nothing has changed."""
+
+        def refreshed(result: RefreshResult) -> None:
+            if result != RefreshResult(collection_id, missing=self._missing.get(collection_id, [])):
+                self._on_refreshed(result)
+
+        if self._library is not None:
+            self.write_queue.do(
+                lambda library, _note: collection_updates.refresh_collection(library, collection_id, earlier=earlier),
+                refreshed,
+            )
+
+    def _on_refreshed(self, refreshed: RefreshResult) -> None:
+        self._missing[refreshed.collection_id] = refreshed.missing
         self._delete(refreshed.removed_ids)
         self.queue.look()
         self.changed.emit()

@@ -5,34 +5,38 @@ The module also contains the dialogs of the page 資料: name and label of a col
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit, QMenu, QPlainTextEdit, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label, Permit
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import encodings, records
+from app.documents import collection_updates, encodings, records
 from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
+from app.documents.ui import document_texts
 from app.uikit import desktop
-from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import escape_mnemonic
 from app.uikit.widgets.containers import make_column
 
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
 SAMPLE_LINES = 12
 PREVIEW_PX = 150
+NAME_WIDTH_PX = 320  # widest name of a collection in a menu
 
 
 class CollectionDialog(Dialog):
@@ -187,6 +191,7 @@ class CollectionActions(QObject):
         self._pickers = pickers or desktop.Pickers()
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self._refreshed_by_user: set[int] = set()  # collections that the user refreshes
+        self._missing_id = 0  # the collection of which the banner says that places are missing
         documents.added.connect(self._on_added)
         documents.refreshed.connect(self._on_refreshed)
         documents.failed.connect(self._on_failed)
@@ -279,6 +284,40 @@ class CollectionActions(QObject):
             text = phrase("documents.name_removed_the_original_file", name=_shorten(documents[0].name))
         self._navigation.undo_offered.emit(text, lambda: self._documents.restore_documents(collection.id, paths))
 
+    def add_moves(self, menu: QMenu, collection: DocumentCollection | None, documents: Sequence[Document]) -> None:
+        """Add a submenu with the collections to which documents of this one can be moved; nothing if there are none."""
+        own_id = collection.id if collection is not None else 0
+        others = [one for one in self._documents.collections() if not one.is_builtin and one.id != own_id]
+        if collection is None or not others:
+            return
+        icon = self._theme.icon
+        moves = menu.addMenu(icon("folder-input"), phrase("documents.move_to_collection"))
+        for one in others:
+            name = moves.fontMetrics().elidedText(one.name, Qt.TextElideMode.ElideMiddle, self._theme.px(NAME_WIDTH_PX))
+            action = moves.addAction(escape_mnemonic(name), partial(self.move, collection, documents, one))
+            if one.label == HIGHEST_LABEL:
+                action.setIcon(icon(*LABEL_LOOKS[one.label]))
+
+    def move(self, collection: DocumentCollection, documents: Sequence[Document], target: DocumentCollection) -> None:
+        """Move documents to another collection if the confidentiality guard allows it, and offer to undo that."""
+        if not documents:
+            return
+        ids, what = [document.id for document in documents], phrase("documents.n_documents", n=len(documents))
+        if len(documents) == 1:
+            what = phrase("documents.quoted", text=_shorten(documents[0].name))
+
+        def move(
+            source: DocumentCollection, into: DocumentCollection, on_moved: Callable[[], None] = lambda: None
+        ) -> None:
+            export = collection_updates.move_request(self._documents.path, source, into, what)
+            self._secrecy.move(
+                self._page.window(), export, lambda permit: self._documents.move(ids, into.id, permit, on_moved)
+            )
+
+        text = phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name))
+        undo = partial(move, target, collection)
+        move(collection, target, lambda: self._navigation.undo_offered.emit(text, undo))
+
     def read_again(self, documents: Sequence[Document]) -> None:
         self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])
 
@@ -332,15 +371,18 @@ class CollectionActions(QObject):
     def _on_refreshed(self, result: RefreshResult) -> None:
         is_by_user = result.collection_id in self._refreshed_by_user
         self._refreshed_by_user.discard(result.collection_id)
+        was_missing = self._missing_id == result.collection_id
+        self._missing_id = result.collection_id if result.missing else 0 if was_missing else self._missing_id
         if result.missing:
             what = phrase("documents.places_not_found_path", path=result.missing[0])
             sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
         elif is_by_user:
-            changes = (result.new, result.changed, len(result.removed_ids))
-            numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
-            what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
-            self._banner.show_message("success", what, numbers if any(changes) else "")
+            is_changed = bool(result.new or result.changed or result.removed_ids)
+            what = phrase("documents.updated") if is_changed else phrase("documents.no_documents_have_changed")
+            self._banner.show_message("success", what, document_texts.changes(result) if is_changed else "")
+        elif was_missing and self._banner.level == "warning":
+            self._banner.hide()  # all is there again
 
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)

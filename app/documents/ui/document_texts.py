@@ -1,6 +1,7 @@
 """Format the states and problems of documents for the page 資料."""
 
 from app.base.wording import phrase
+from app.documents.collection_updates import RefreshResult
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document
 
 # Icon and colour of each state, in the order of sorting: documents that need attention first.
@@ -28,6 +29,11 @@ def reading(done: int, total: int) -> str:
     if not total:
         return phrase("documents.reading")
     return phrase("documents.reading_a_b", a=f"{done:,}", b=f"{total:,}")
+
+
+def changes(result: RefreshResult) -> str:
+    facts = {"a": result.new, "b": result.changed, "c": len(result.removed_ids)}
+    return phrase("documents.new_a_changed_b_gone", **facts)
 
 
 def problems(document: Document) -> int:

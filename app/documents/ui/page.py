@@ -35,7 +35,7 @@ from app.documents.ui.document_lists import (
     collection_row,
 )
 from app.documents.ui.report_panel import ReportPanel
-from app.documents.ui.status_rows import MeaningLine, QueueRow
+from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
@@ -73,6 +73,7 @@ class DocumentsPage(Page):
         self._theme = theme
         self._documents = documents
         self.meaning = MeaningLine(embedding)
+        self.files_line = FilesLine(documents)
         self._chosen_id = 0  # id of the shown collection; 0: none
         self._is_report_shown = False  # whether the report replaces the table, if both do not fit
         self._is_stale = True
@@ -175,7 +176,7 @@ class DocumentsPage(Page):
         column = make_column(
             (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
         )
-        for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
+        for widget in (self.banner, self.queue, self.meaning, self.files_line, self.drop_zone, self.filter):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
@@ -287,6 +288,7 @@ class DocumentsPage(Page):
     def _show_collection(self) -> None:
         one = self.collection
         self._header.title.setText(one.name if one else phrase("common.documents"))
+        self.files_line.show_collection(one)
         if one is not None:
             self.label_button.show_icon(*confidentiality_guard.LABEL_LOOKS[one.label])
             self.label_button.setText(phrase("documents.label_2", label=phrase(f"common.label.{one.label}")))
@@ -294,9 +296,7 @@ class DocumentsPage(Page):
                 phrase("documents.label_label", label=phrase(f"common.label.{one.label}"))
             )
         waits = not self._documents.is_open
-        nothing = phrase("documents.no_documents_yet_you_can")
-        if one is not None:
-            nothing = phrase("documents.this_collection_has_no_documents")
+        nothing = phrase("documents.this_collection_has_no_documents" if one else "documents.no_documents_yet_you_can")
         self._empty_words.setText(phrase("documents.opening_the_documents") if waits else nothing)
         example = phrase("documents.example_drag_a_folder_of")
         self._example.setText("" if waits else example)
@@ -321,8 +321,7 @@ class DocumentsPage(Page):
         is_low = self.height() < px(LOW_BELOW_PX)
         is_short = self.width() < px(SHORT_HEADER_BELOW_PX)
         has_report = self.report.document is not None and has_rows
-        takes_turns = is_low and has_report
-        is_over = takes_turns and self._is_report_shown
+        is_over = is_low and has_report and self._is_report_shown
         can_add = not self._is_builtin
         self._side.setVisible(not is_stacked)
         self._side.setFixedWidth(px(SIDE_PX))
@@ -332,6 +331,7 @@ class DocumentsPage(Page):
         self.add_button.setVisible(can_add and (has_rows or not is_short))
         self.add_button.set_kind("primary" if has_rows else "")
         self.drop_zone.setVisible(can_add and not is_low)
+        self.files_line.setVisible(has_rows and not is_low and bool(self.files_line.text()))
         self.filter.setVisible(self.table.rowCount() >= FILTER_FROM and not is_low)
         for part in (self.view, self.report):
             part.setMinimumHeight(px(LEAST_PX))
@@ -385,6 +385,7 @@ class DocumentsPage(Page):
         again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
         if not self._is_builtin:
+            actions.add_moves(menu, self.collection, chosen)
             menu.addSeparator()
             remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), self._remove_documents)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))

@@ -1,4 +1,4 @@
-"""Show the progress of the reading queue with its buttons, and the state of the search by meaning."""
+"""Show the progress of the reading queue with its buttons, the last changes of files, and the search by meaning."""
 
 import time
 
@@ -6,6 +6,9 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.wording import describe_error, phrase
+from app.documents.collection_updates import RefreshResult
+from app.documents.records import DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui import document_texts
@@ -145,6 +148,33 @@ def _fraction(status: QueueStatus) -> float:
     within = min(1.0, status.done / status.total) if status.total else 0.0
     within = 1.0 if status.phase == "indexing" else within
     return min(1.0, (status.documents_done + within) / status.documents_total)
+
+
+class FilesLine(Label):
+    """A line that says that files are followed, and which changes of the shown collection were taken in last.
+
+    It is empty while they are not followed, and for Kotae's own collection.
+    """
+
+    def __init__(self, documents: DocumentLibrary) -> None:
+        super().__init__(role="caption", tone="text2", wraps=True)
+        self._documents = documents
+        self._changes: dict[int, str] = {}  # by id of the collection
+        self._collection: DocumentCollection | None = None
+        documents.refreshed.connect(self._on_refreshed)
+
+    def show_collection(self, collection: DocumentCollection | None) -> None:
+        self._collection = collection
+        is_followed = collection is not None and not collection.is_builtin and self._documents.watch.is_on
+        changes = self._changes.get(collection.id, "") if collection is not None else ""
+        self.setText(join_facts(phrase("documents.changes_of_files_are_taken"), changes) if is_followed else "")
+
+    def _on_refreshed(self, result: RefreshResult) -> None:
+        if result.new or result.changed or result.removed_ids:
+            numbers = document_texts.changes(result)
+            at = time.strftime("%H:%M")
+            self._changes[result.collection_id] = phrase("documents.last_changes_at", at=at, numbers=numbers)
+            self.show_collection(self._collection)
 
 
 class MeaningLine(Label):

@@ -198,6 +198,17 @@ def test_what_long_work_waits_for_is_ended_when_it_is_cancelled(qtbot: QtBot, en
     assert ends.calls == [("cancelled", None)]
 
 
+def test_the_end_does_not_wait_for_detached_work_and_its_result_still_comes(qtbot: QtBot) -> None:
+    heard: list[object] = []
+    go_on = threading.Event()
+    background.run_detached(go_on.wait, lambda result: heard.append((result, threading.get_ident())))
+    background.shut_down()
+    assert heard == []
+    go_on.set()
+    qtbot.waitUntil(lambda: bool(heard))
+    assert heard == [(True, threading.get_ident())]
+
+
 class Kept:
     """Tells the thread that lets go of it last."""
 
@@ -223,6 +234,7 @@ def test_what_only_work_and_its_callbacks_hold_is_never_destroyed_by_the_pool(qt
         background.run(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
         background.run(Kept(released_by).fail, Kept(released_by).note, Kept(released_by).note)
         background.run_long(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
+        background.run_detached(Kept(released_by).work, Kept(released_by).note)
         qtbot.waitUntil(lambda: not background._running)
-    qtbot.waitUntil(lambda: len(released_by) == 80 * 9)
+    qtbot.waitUntil(lambda: len(released_by) == 80 * 11)
     assert set(released_by) == {threading.get_ident()}

@@ -181,6 +181,46 @@ def test_removing_leaves_the_files_and_tells_how_to_undo(docs: Run, files: Path)
     assert (again["documents"], again["label"]) == (2, "secret")
 
 
+def test_documents_move_without_being_read_again_and_the_command_back_is_told(docs: Run, files: Path) -> None:
+    docs("add", "基準", str(files))
+    docs("add", "現場 要領", str(files / "下" / "点検.txt"), "--label", "公開")
+    before = docs("show", "基準", "要領.md", "--json").data
+    moved = docs("move", "基準", "要領.md", "--to", "現場 要領", "--json")
+    assert (moved.returncode, moved.data["collection"], moved.data["to"]) == (0, "基準", "現場 要領")
+    assert [one["document"] for one in moved.data["documents"]] == ["要領.md"]
+    assert docs("show", "現場 要領", "要領.md", "--json").data == {**before, "collection": "現場 要領"}
+    (found,) = docs("search", "現場 要領", "鉄筋のかぶり", "--json").data["passages"]
+    assert found["document"] == "要領.md"
+    refreshed = docs("refresh", "--json").data["collections"]
+    assert [(one["new"], one["removed"], one["missing"]) for one in refreshed] == [(0, 0, [])] * 2
+    refused = docs("move", "基準", "点検.txt", "--to", "現場 要領", "--json")
+    assert (refused.returncode, refused.error) == (3, "document_already_there")
+    told = docs("move", "現場 要領", "要領.md", "--to", "基準").stdout
+    back = shlex.split(told.strip().split("戻すには：")[1])
+    assert back == ["kotae", "docs", "move", "基準", str(files / "要領.md"), "--to", "現場 要領"]
+    assert docs(*back[2:]).returncode == 0
+    assert [one["document"] for one in docs("list", "基準", "--json").data["documents"]] == ["点検.txt"]
+
+
+def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that_is_put_on_record(
+    docs: Run, data: Path, files: Path
+) -> None:
+    docs("add", "内規", str(files), "--label", "機密")
+    docs("add", "公開集", str(files / "下" / "点検.txt"), "--label", "公開")
+    log = data / "exports.log"
+    move = ("move", "内規", "要領.md", "--to", "公開集")
+    refused = docs(*move, "--json")
+    assert (refused.returncode, refused.error) == (3, "secret_move")
+    assert "--allow-secret" in refused.stderr
+    assert not log.exists()
+    assert docs(*move, "--allow-secret").returncode == 0
+    (line,) = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    line.pop("at")
+    assert line == {"what": "move", "target": "公開集", "label": "secret", "to": "public"}
+    assert docs("move", "公開集", "要領.md", "--to", "内規").returncode == 0  # into it, nobody is asked
+    assert len(log.read_text("utf-8").splitlines()) == 1
+
+
 def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files: Path) -> None:
     missing = docs("add", "基準", str(files / "要領"), "--json")
     assert (missing.returncode, missing.error) == (3, "docs_path_missing_near")
@@ -217,6 +257,9 @@ def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run
     assert docs("remove", "Kotae の使い方", "--json").error == "collection_is_own"
     assert docs("add", "Kotae の使い方", str(files), "--json").error == "collection_is_own"
     assert docs("refresh", "Kotae の使い方", "--json").error == "collection_is_own"
+    docs("add", "基準", str(files))
+    assert docs("move", "基準", "要領.md", "--to", "Kotae の使い方", "--json").error == "collection_is_own"
+    assert docs("move", "Kotae の使い方", "manual.ja.md", "--to", "基準", "--json").error == "collection_is_own"
 
 
 def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays(docs: Run) -> None:
@@ -234,7 +277,7 @@ def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert left.value.code == 2
     assert "ACTION が" not in told
-    assert "add / list / search / show / remove / refresh" in told
+    assert "add / list / search / show / move / remove / refresh" in told
     assert "kotae docs --help" in told
 
 

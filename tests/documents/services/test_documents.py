@@ -158,6 +158,23 @@ def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, f
     assert driver.refresh(collection).new == 0
 
 
+def test_a_document_that_waits_or_is_being_read_moves_and_is_read_where_it_is_then(
+    driver: DocumentsDriver, files: Path
+) -> None:
+    collection = driver.collection_amid(files, "1.txt")
+    other = driver.collection(name="要領")
+    ids = [driver.document(collection, name).id for name in ("1.txt", "3.txt")]
+    driver.carried(driver.documents.changed, lambda: driver.documents.move(ids, other))
+    driver.wait(lambda: len(driver.states(other)) == 2)
+    (files / "1.txt").write_text("短い\n", encoding="utf-8")
+    driver.documents.read_again([ids[0]])  # not to wait for its end
+    driver.wait_until_read()
+    assert driver.states(collection) == {"2.txt": "done"}
+    assert driver.states(other) == {"1.txt": "done", "3.txt": "done"}
+    assert driver.texts() == ["かぶりの2", "かぶりの3", "橋脚の2", "橋脚の3", "短い"]
+    assert driver.attempts().count("3.txt") == 1
+
+
 def test_removing_does_not_wait_for_a_long_document(driver: DocumentsDriver, files: Path) -> None:
     collection = driver.collection(files)
     (files / "slow.txt").write_text("slow", encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
@@ -210,6 +210,108 @@ def test_delete_takes_out_and_undo_brings_back(filled: PageDriver) -> None:
     assert filled.shown_states() == ["完了"] * 3
 
 
+def moves(filled: PageDriver) -> QMenu | None:
+    """The submenu of the collections to move to, in the menu of the selected documents."""
+    menu = filled.page.document_menu()
+    return next((action.menu() for action in menu.actions() if action.menu() is not None), None)
+
+
+def test_documents_move_by_keyboard_and_undo_brings_them_back(filled: PageDriver) -> None:
+    assert moves(filled) is None  # there is no other collection
+    before = filled.texts()
+    for name in ("公開 & 共有", "あ" * 100):
+        filled.documents.add_collection(name)
+        filled.settle()
+    source = next(one for one in filled.documents.collections() if one.name == "庁舎の資料")
+    filled.page.show_collection(source.id)
+    filled.choose("あ.txt", "か.txt")
+    filled.page.view.setFocus()
+    QApplication.sendEvent(
+        filled.page.view,
+        QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(1, 1), filled.page.mapToGlobal(QPoint(1, 1))),
+    )
+    menu = next(one for one in filled.page.findChildren(QMenu) if one.isVisible())
+    (into,) = [action for action in menu.actions() if action.menu() is not None]
+    assert into.text() == phrase("documents.move_to_collection")
+    assert [action.text() for action in into.menu().actions()][1] == "公開 && 共有"
+    assert into.menu().sizeHint().width() < 500
+    menu.setActiveAction(into)
+    QTest.keyClick(menu, Qt.Key.Key_Right)
+    filled.wait(into.menu().isVisible)
+    QTest.keyClick(into.menu(), Qt.Key.Key_Down)
+    QTest.keyClick(into.menu(), Qt.Key.Key_Return)
+    filled.settle()
+    assert filled.names() == ["さ.txt"]
+    target = next(one for one in filled.documents.collections() if one.name == "公開 & 共有")
+    assert filled.states(target.id) == {"あ.txt": "done", "か.txt": "done"}
+    ((text, undo),) = filled.undo
+    assert text == phrase("documents.what_moved_to_name", what=phrase("documents.n_documents", n=2), name="公開 & 共有")
+    filled.page.collection_actions.refresh(source)  # its folder does not bring them back
+    filled.settle()
+    assert filled.names() == ["さ.txt"]
+    undo()
+    filled.settle()
+    assert filled.names() == ["あ.txt", "か.txt", "さ.txt"]
+    assert len(filled.undo) == 1
+    assert filled.texts() == before
+    assert len(filled.attempts()) == 3  # nothing was read again
+
+
+def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled: PageDriver) -> None:
+    filled.documents.set_label(filled.page._chosen_id, "secret")
+    filled.documents.add_collection("公開集", "public")
+    filled.settle()
+    known = {one.name: one for one in filled.documents.collections()}
+    source, target = known["庁舎の資料"], known["公開集"]
+    for answer in ("cancel", "go"):
+        filled.page.collection_actions.move(source, filled.documents.documents(source.id)[:1], target)
+        filled.settle()
+        assert len(filled.documents.documents(source.id)) == 3
+        assert filled.undo == []
+        assert not filled.where.exports_log.exists()
+        dialog = filled.secrecy.dialog
+        assert dialog.accessibleName() == "機密の「あ.txt」を、資料集「公開集」（公開）に移動しますか"
+        filled.click(dialog.buttons[answer])
+        filled.settle()
+    assert list(filled.states(target.id)) == ["あ.txt"]
+    (line,) = [json.loads(line) for line in filled.where.exports_log.read_text("utf-8").splitlines()]
+    assert (line["what"], line["target"], line["label"], line["to"]) == ("move", "公開集", "secret", "public")
+    filled.undo[0][1]()
+    filled.settle()
+    assert len(filled.documents.documents(source.id)) == 3
+    assert filled.secrecy.dialog is dialog
+
+
+def test_moving_out_of_what_became_secret_in_another_process_is_asked_about(filled: PageDriver) -> None:
+    filled.documents.add_collection("公開集", "public")
+    filled.settle()
+    known = {one.name: one for one in filled.documents.collections()}
+    source, target = known["庁舎の資料"], known["公開集"]
+    with closing(Library.open_second(filled.where.documents)) as library:
+        library.set_label(source.id, "secret")
+    documents = filled.documents.documents(source.id)
+    filled.page.collection_actions.move(source, documents, target)
+    assert filled.secrecy.dialog.isVisible()
+    filled.documents.move([documents[0].id], target.id)  # without the gate
+    filled.settle()
+    assert filled.states(target.id) == {}
+    assert filled.said().startswith(wording.describe("secret_move", {"what": "あ.txt"}).message)
+
+
+def test_a_document_that_is_there_already_moves_nothing_and_the_page_says_so(filled: PageDriver, folder: Path) -> None:
+    source = filled.page.collection
+    other = filled.collection(folder / "あ.txt", name="公開集")
+    filled.settle()
+    target = next(one for one in filled.documents.collections() if one.id == other)
+    filled.page.collection_actions.move(source, filled.documents.documents(source.id), target)
+    filled.settle()
+    assert len(filled.documents.documents(source.id)) == 3
+    assert filled.undo == []
+    assert filled.said().startswith(
+        wording.describe("document_already_there", {"name": "あ.txt", "collection": "公開集"}).message
+    )
+
+
 def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
     filled.page.list.setFocus()
     QTest.keyClick(filled.page.list, Qt.Key.Key_Delete)
@@ -398,6 +500,37 @@ def test_changes_of_the_folders_are_taken_in_when_asked(filled: PageDriver, fold
     filled.settle()
     assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in filled.said()
     assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+
+
+def test_what_the_look_at_the_folders_takes_in_stands_in_a_line(filled: PageDriver, folder: Path) -> None:
+    line, watch = filled.page.files_line, filled.documents.watch
+
+    def look(times: int) -> None:
+        for _ in range(times):
+            watch.look()
+            filled.wait(lambda: not watch._looking)
+            filled.settle()
+
+    assert not line.isVisible()  # in safe mode nobody looks
+    watch.start()
+    look(3)
+    assert line.text() == phrase("documents.changes_of_files_are_taken")
+    assert line.isVisible()
+    (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
+    (folder / "あ.txt").unlink()
+    look(2)
+    assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in line.text()
+    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+    assert not filled.page.banner.isVisible()
+    folder.rename(folder.parent / "切れた")
+    look(3)
+    assert phrase("documents.places_not_found_path", path=folder) in filled.said()
+    assert len(filled.names()) == 3
+    (folder.parent / "切れた").rename(folder)
+    look(3)
+    assert not filled.page.banner.isVisible()
+    filled.page.resize(500, 400)
+    assert not line.isVisible()
 
 
 def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageDriver, folder: Path) -> None:

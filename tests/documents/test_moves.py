@@ -1,0 +1,284 @@
+"""Documents that move to another collection: nothing is read again, and nothing secret gets out by it."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.base.confidentiality import Label, Permit, permit_export
+from app.base.errors import AppError
+from app.documents import collection_updates
+from app.documents.collection_updates import move_documents, move_request
+from app.documents.library import Library
+from app.documents.records import shown_name
+from app.documents.retrieval import passage_search
+from tests.documents.test_document_gathering import Gathering, folder  # noqa: F401
+from tests.faults.ledger import Tally
+from tests.permits import permit_to_lower
+
+HOSTILE_NAMES = ("'); DROP TABLE document; --", "%s&{name}", "あ" * 100, "../基準", "名\u202eexe.md")
+ROOT = Path(__file__).parents[2]
+MOVER = """
+import sys
+from pathlib import Path
+from app.documents.collection_updates import move_documents
+from app.documents.library import Library
+library = Library.open_second(Path(sys.argv[1]))
+ids = [row[0] for row in library.database.read("SELECT id FROM document ORDER BY id")]
+print("begun", flush=True)
+while True:
+    move_documents(library, ids, 3 - library.document(ids[0]).collection_id)
+"""
+
+
+@pytest.fixture
+def read(library: Library, folder: Path) -> Gathering:  # noqa: F811
+    """A collection of a folder with three documents that were read: a.pdf, b.DOCX, c.md."""
+    gathering = Gathering(library)
+    gathering.add(folder)
+    gathering.read()
+    return gathering
+
+
+@pytest.fixture
+def other(library: Library) -> Gathering:
+    return Gathering(library, "要領")
+
+
+def move(source: Gathering, target: Gathering, *names: str, permit: Permit | None = None) -> None:
+    ids = [one.id for one in source.library.documents(source.id) if one.name in names]
+    assert len(ids) == len(names)
+    move_documents(source.library, ids, target.id, permit)
+
+
+def sections(library: Library) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in library.database.read("SELECT id, document_id, text FROM section ORDER BY id")]
+
+
+def agreed(library: Library, source: Gathering, target: Gathering, log: Path, *, is_agreed: bool = True) -> Permit:
+    known = {one.id: one for one in library.collections()}
+    export = move_request(library.path, known[source.id], known[target.id], "a.pdf")
+    return permit_export(export, log, is_agreed=is_agreed)
+
+
+def test_what_moves_keeps_its_sections_and_is_found_in_the_new_collection_only(
+    read: Gathering, other: Gathering
+) -> None:
+    library = read.library
+    before = sections(library)
+    documents = {one.name: one for one in library.documents(read.id)}
+    move(read, other, "a.pdf", "c.md")
+    assert (read.names(), other.names()) == (["b.DOCX"], ["a.pdf", "c.md"])
+    assert sections(library) == before
+    moved = next(one for one in library.documents(other.id) if one.name == "a.pdf")
+    assert moved == replace(documents["a.pdf"], collection_id=other.id)
+    for gathering, name in ((other, "a.pdf"), (read, "b.DOCX")):
+        (found,) = passage_search.search(library, "本文です", [gathering.id], 5, None)  # those of one text are one
+        assert found.document == name
+    assert library.waiting() == []
+
+
+def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_now(
+    read: Gathering,
+    other: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    move(read, other, "a.pdf")
+    read.assert_unchanged()
+    other.assert_unchanged()
+    (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
+    assert read.refresh().changed == 0
+    assert other.refresh().changed == 1
+    other.read()
+    (folder / "a.pdf").unlink()
+    assert read.refresh().removed_ids == []
+    assert len(other.refresh().removed_ids) == 1
+
+
+@pytest.mark.parametrize("is_named_alone", [False, True])
+def test_moved_back_it_is_where_it_was(
+    library: Library,
+    other: Gathering,
+    folder: Path,  # noqa: F811
+    *,
+    is_named_alone: bool,
+) -> None:
+    gathering = Gathering(library)
+    gathering.add(*([folder / "a.pdf"] if is_named_alone else [folder]))
+    gathering.read()
+    before = (gathering.names(), library.sources(gathering.id), library.excluded_paths(gathering.id))
+    move(gathering, other, "a.pdf")
+    move(other, gathering, "a.pdf")
+    assert (gathering.names(), library.sources(gathering.id), library.excluded_paths(gathering.id)) == before
+    assert library.sources(other.id) == []
+    gathering.assert_unchanged()
+    other.assert_unchanged()
+
+
+def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(
+    read: Gathering,
+    other: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    library = read.library
+    other.add(folder)
+    other.read()
+    removed = [one.id for one in library.documents(other.id) if one.name == "a.pdf"]
+    library.exclude(removed)
+    library.remove_documents(removed)
+    move(read, other, "a.pdf")
+    assert library.documents_to_remove() == []  # the next start removes those
+    assert library.sources(other.id) == [folder]  # which follows it
+    other.assert_unchanged()
+
+
+def test_a_document_that_is_there_already_is_refused_and_nothing_moves(
+    read: Gathering,
+    other: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    other.add(folder / "下" / "b.DOCX")
+    other.read()
+    before = list(read.library.database.read("SELECT * FROM left_out"))
+    with pytest.raises(AppError) as refused:
+        move(read, other, "a.pdf", "b.DOCX")
+    assert refused.value.code == "document_already_there"
+    assert refused.value.facts == {"name": "b.DOCX", "collection": "要領"}
+    with pytest.raises(AppError) as refused:
+        move(read, read, "a.pdf")
+    assert refused.value.code == "document_already_there"
+    assert (read.names(), other.names()) == (["a.pdf", "b.DOCX", "c.md"], ["b.DOCX"])
+    assert list(read.library.database.read("SELECT * FROM left_out")) == before
+    assert read.library.sources(other.id) == [folder / "下" / "b.DOCX"]
+
+
+def test_into_a_collection_that_is_leaving_or_kotaes_own_nothing_moves(read: Gathering, other: Gathering) -> None:
+    library = read.library
+    own = library.add_collection("使い方", "public", is_builtin=True)
+    library.begin_collection_removal(other.id)
+    for target in (other.id, own, 999):
+        with pytest.raises(AppError) as refused:
+            move_documents(library, [library.documents(read.id)[0].id], target)
+        assert refused.value.code == "collection_gone"
+    assert len(read.names()) == 3
+    read.assert_unchanged()
+
+
+def test_a_document_that_has_gone_meanwhile_moves_nowhere(read: Gathering, other: Gathering) -> None:
+    ids = [one.id for one in read.library.documents(read.id)][:2]
+    read.library.remove_documents(ids[:1])
+    move_documents(read.library, ids, other.id)
+    assert len(other.names()) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.fault("S10")
+def test_odd_names_move_like_others(library: Library, tmp_path: Path, name: str) -> None:
+    source, target = Gathering(library, name), Gathering(library, name + "2")
+    file = tmp_path / f"{name.replace('/', '_')[:60]}.md"
+    file.touch()
+    source.add(file)
+    source.read()
+    move(source, target, shown_name(file))
+    assert target.names() == [shown_name(file)]
+    assert source.names() == []
+    assert "internal" in library.labels_of([], [shown_name(file)])
+
+
+# ---------------------------------------------------------------- confidentiality
+
+
+@pytest.mark.parametrize("label", ["public", "internal"])
+@pytest.mark.fault("S16")
+def test_out_of_a_secret_collection_only_a_yes_on_record_leads(
+    read: Gathering, other: Gathering, tmp_path: Path, label: Label
+) -> None:
+    library, log = read.library, tmp_path / "exports.log"
+    library.set_label(read.id, "secret")
+    library.set_label(other.id, "secret")
+    asked_while_it_was_secret = agreed(library, read, other, log, is_agreed=False)
+    library.set_label(other.id, label, permit_to_lower("要領"))
+    for permit in (None, asked_while_it_was_secret):
+        with pytest.raises(AppError) as refused:
+            move(read, other, "a.pdf", "c.md", permit=permit)
+        assert refused.value.code == "secret_move"
+    with pytest.raises(AppError) as refused:
+        agreed(library, read, other, log, is_agreed=False)
+    assert refused.value.code == "secret_move"
+    assert (len(read.names()), log.exists()) == (3, False)
+    move(read, other, "a.pdf", permit=agreed(library, read, other, log))
+    assert other.names() == ["a.pdf"]
+    assert f'"what": "move", "label": "secret", "target": "要領", "to": "{label}"' in log.read_text("utf-8")
+
+
+@pytest.mark.fault("S16")
+def test_texts_made_before_the_move_stay_secret_also_without_the_old_collection(
+    read: Gathering, other: Gathering, tmp_path: Path
+) -> None:
+    library = read.library
+    library.set_label(read.id, "secret")
+    library.set_label(other.id, "public")
+    move(read, other, "a.pdf", permit=agreed(library, read, other, tmp_path / "log"))
+    for leave in (library.remove_collection, lambda _id: None):
+        assert "secret" in library.labels_of(["基準"], ["a.pdf"])
+        assert "secret" in library.labels_of([], ["a.pdf"])  # one that does not say its collection
+        assert library.labels_of(["要領"], []) == ["public"]
+        leave(read.id)
+
+
+@pytest.mark.fault("S16")
+def test_texts_of_a_document_become_secret_when_it_moves_into_a_secret_collection(
+    read: Gathering, other: Gathering
+) -> None:
+    library = read.library
+    library.set_label(other.id, "secret")
+    move(read, other, "a.pdf")
+    assert "secret" in library.labels_of(["基準"], ["a.pdf"])
+    with pytest.raises(AppError):
+        move(other, read, "a.pdf")  # the way back is a way out
+
+
+# ------------------------------------------------------------------------- kills
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.fault("F3")
+def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path: Path, tally: Tally) -> None:
+    database, files, chance = tmp_path / "documents.sqlite", tmp_path / "資料", random.Random(5)
+    files.mkdir()
+    for number in range(200):
+        (files / f"{number:03}.txt").touch()
+    with closing(Library.open(database)) as library:
+        first, second = Gathering(library), Gathering(library, "要領")
+        assert (first.id, second.id) == (1, 2)
+        first.add(files)
+        first.read()
+        sections = library.database.read("SELECT count(*) FROM section")[0][0]
+    seen = set()
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", MOVER, str(database)], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(chance.uniform(0.0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        with closing(Library.open(database)) as library:
+            counts = {one.name: one.documents for one in library.collections()}
+            assert sorted(counts.values()) == [0, 200]
+            seen.add(counts["要領"])
+            assert library.database.read("SELECT count(*) FROM section")[0][0] == sections
+            assert library.documents_to_remove() == []
+            for collection_id in (1, 2):
+                assert collection_updates.refresh_collection(
+                    library, collection_id
+                ) == collection_updates.RefreshResult(collection_id)
+    tally.tried(12)
+    assert seen == {0, 200}  # both ends of a move were seen
