@@ -159,10 +159,23 @@ def _former_names(db: sqlite3.Connection) -> None:
     )
 
 
+def _recognized_sections(db: sqlite3.Connection) -> None:
+    """Store which sections are of recognized text (OCR), and how certain their numbers are.
+
+    Earlier versions noted only the documents, so all sections of these are marked, without any number.
+    """
+    db.execute("ALTER TABLE section ADD COLUMN recognized TEXT NOT NULL DEFAULT 'null'")
+    db.execute(
+        """UPDATE section SET recognized = '[]' WHERE document_id IN (SELECT id FROM document WHERE json_valid(report)
+            AND EXISTS (SELECT 1 FROM json_each(report, '$.notes') WHERE value = 'recognized'))"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
     _former_names,
+    _recognized_sections,
 )
 
 
@@ -182,8 +195,8 @@ class SectionTable:
             heading_terms, body_terms = terms.extract_section_terms(section)
             self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
-                " heading_terms, body_terms, heading_length, body_length)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " heading_terms, body_terms, heading_length, body_length, recognized)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 document_id,
                 position,
                 json.dumps(section.heading, ensure_ascii=False),
@@ -197,6 +210,7 @@ class SectionTable:
                 " ".join(body_terms),
                 len(heading_terms),
                 len(body_terms),
+                json.dumps(section.recognized),
             )
 
     def forget(self, document_id: int) -> None:
@@ -251,7 +265,13 @@ def _section(row: Row) -> DocumentSection:
         page_last=row["page_last"],
         boxes=tuple(PageBox(*values) for values in json.loads(row["boxes"])),
         captions=captions_of(row),
+        recognized=_recognized_of(row),
     )
+
+
+def _recognized_of(row: Row) -> tuple[tuple[str, int], ...] | None:
+    found = json.loads(row["recognized"])
+    return None if found is None else tuple((str(number), int(certain)) for number, certain in found)
 
 
 def text_of(row: Row, column: str) -> str:

@@ -104,6 +104,7 @@ def section_data(section: DocumentSection) -> dict[str, Any]:
         "tag": section.tag,
         "page": section.page or None,
         "captions": list(section.captions),
+        "ocr": section.recognized is not None,
         "text": section.text,
     }
 
@@ -125,6 +126,10 @@ def section_lines(sections: list[DocumentSection]) -> list[str]:
     ]
 
 
+def recognized_of(section: DocumentSection) -> str:
+    return phrase("common.recognized") if section.recognized is not None else ""
+
+
 def page_of(page: int) -> str:
     return phrase("common.page", page=page) if page else ""
 
@@ -135,6 +140,7 @@ def passage_data(passage: Passage) -> dict[str, Any]:
         "document": passage.document,
         "heading": list(passage.section.heading),
         "page": passage.section.page or None,
+        "ocr": passage.section.recognized is not None,
         "text": passage.section.text,
         "score": round(passage.score, 4),
     }
@@ -150,7 +156,7 @@ def passage_lines(passage: Passage, query: str) -> list[str]:
     weights = terms.weigh_query_terms(query)
     found = source_citations.found_part(passage)
     section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
-    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
+    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page), recognized_of(section))
     quote = _quote(" ".join(section.text.split()), weights)
     return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
 

@@ -25,6 +25,7 @@ from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
+from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.collection_actions import CollectionActions
 from app.documents.ui.document_lists import (
@@ -34,6 +35,7 @@ from app.documents.ui.document_lists import (
     ShownDocuments,
     collection_row,
 )
+from app.documents.ui.ocr_installation import OcrInstallation
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
@@ -67,12 +69,15 @@ class DocumentsPage(Page):
         documents: DocumentLibrary,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
+        ocr_setup: OcrSetup,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
         self._theme = theme
         self._documents = documents
         self.meaning = MeaningLine(embedding)
+        self._ocr_setup = ocr_setup
+        self.ocr = OcrInstallation(theme, ocr_setup, pickers, self._on_ocr_installed)
         self._chosen_id = 0  # id of the shown collection; 0: none
         self._is_report_shown = False  # whether the report replaces the table, if both do not fit
         self._is_stale = True
@@ -169,13 +174,13 @@ class DocumentsPage(Page):
         self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
         self.view = DocumentView(theme, self.documents)
         self.empty = self._build_empty()
-        self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
+        self.report = ReportPanel(theme, self._documents)
         self.report.hide()
         content = QWidget()
         column = make_column(
             (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
         )
-        for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
+        for widget in (self.banner, self.ocr, self.queue, self.meaning, self.drop_zone, self.filter):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
@@ -232,7 +237,11 @@ class DocumentsPage(Page):
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
         report.encoding_button.clicked.connect(lambda: self._with_one(collection_actions.ask_encoding))
-        for_ids = {"recognize": self._documents.recognize, "accept": self._documents.accept}
+        for_ids: dict[str, Callable[[list[int]], None]] = {
+            "recognize": self._documents.recognize,
+            "accept": self._documents.accept,
+            "install": lambda _ids: self._ocr_setup.start(),
+        }
         report.banner.action_requested.connect(lambda key: self._with_one(lambda one: for_ids[key]([one.id])))
 
     # --------------------------------------------------------------------- chosen
@@ -441,6 +450,10 @@ class DocumentsPage(Page):
         self._lay_out()
         if self.report.back_button.isVisible():
             self.report.back_button.setFocus()
+
+    def _on_ocr_installed(self) -> None:
+        self._documents.recognize_all()
+        self._show_report()
 
     def _on_back_requested(self) -> None:
         self._is_report_shown = False
