@@ -25,19 +25,8 @@ from app.documents.records import Document, ReadingReport
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 WIDTH_PT = 595.0  # every picture counts as a page as wide as A4: many state no resolution, or a wrong one
-_DAMAGES = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)  # fmt: skip  what Pillow raises for damaged files
+# What Pillow raises for damaged files.
+_DAMAGES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
 
 def read(path: Path, on_progress: ProgressCallback, make_recognizer: Callable[[], ocr.Recognizer]) -> ReadDocument:
@@ -65,42 +54,54 @@ def read(path: Path, on_progress: ProgressCallback, make_recognizer: Callable[[]
 
 
 @contextlib.contextmanager
+def _converted_errors() -> Iterator[None]:
+    """Convert what Pillow raises in the block to AppError("document_damaged" | "picture_too_large")."""
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise AppError("picture_too_large", limit=f"{limits.PICTURE_PIXELS:,}") from error
+    except _DAMAGES as error:
+        raise AppError("document_damaged", detail=str(error)[:200]) from error
+
+
+@contextlib.contextmanager
 def open_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture without decoding it. Raises AppError("document_damaged"), also for what its users raise."""
+    """Open a picture without decoding it. Raises AppError("document_damaged" | "picture_too_large"), OSError."""
     with open_regular(path) as file:
-        try:
-            with Image.open(file, formats=FORMATS) as picture:
-                yield picture
-        except _DAMAGES as error:
-            raise AppError("document_damaged", detail=str(error)[:200]) from error
+        with _converted_errors():
+            picture = Image.open(file, formats=FORMATS)
+        with picture:
+            yield picture
 
 
 def frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
     """Seek each page of a TIFF file, or the only page of another one, and yield (number, total); 0: unknown.
 
-    Raises AppError("document_too_many_pages").
+    Raises AppError("document_too_many_pages" | "document_damaged").
     """
     yield 1, 0 if picture.format == "TIFF" else 1
     number = 1
     while picture.format == "TIFF":
-        try:
-            picture.seek(number)
-        except EOFError:
-            return
+        with _converted_errors():
+            try:
+                picture.seek(number)
+            except EOFError:
+                return
         number += 1
         if number > limits.PAGES:
             raise AppError("document_too_many_pages", pages=number, limit=limits.PAGES)
         yield number, 0
 
 
+@_converted_errors()
 def decode(picture: Image.Image, mode: str, pixels_most: int) -> Image.Image:
     """Return the current page in Pillow's mode "L" (grey) or "RGB", upright, on white, with at most so many pixels.
 
-    Raises AppError("picture_too_large").
+    Raises AppError("picture_too_large" | "document_damaged").
     """
     width, height = picture.size
     if width * height > limits.PICTURE_PIXELS:
-        raise AppError("picture_too_large", width=width, height=height, limit=limits.PICTURE_PIXELS)
+        raise AppError("picture_too_large", limit=f"{limits.PICTURE_PIXELS:,}")
     share = min(1.0, (pixels_most / (width * height)) ** 0.5)
     size = max(1, int(width * share)), max(1, int(height * share))
     picture.draft(mode, size)  # a JPEG is decoded smaller
