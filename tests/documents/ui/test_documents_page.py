@@ -46,9 +46,9 @@ class PageDriver(DocumentsDriver):
         navigation = NavigationSignals()
         self.undo: list[tuple[str, Callable[[], object]]] = []
         navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
-        preferences = Preferences(where.settings)
+        self.preferences = Preferences(where.settings)
         command = programs.downloader_command()
-        self.ocr_setup = OcrSetup(preferences, command, where.documents, where.logs, lambda: "")
+        self.ocr_setup = OcrSetup(self.preferences, command, where.documents, where.logs, lambda: "")
         self.page = DocumentsPage(
             theme, navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup, pickers
         )
