@@ -101,9 +101,7 @@ def _write(variant: str, system: str, python: tuple[int, int], find_links: str |
     return path
 
 
-def _resolved(
-    requirements: Path, system: str, python: tuple[int, int], find_links: str | None
-) -> list[dict[str, Any]]:
+def _resolved(requirements: Path, system: str, python: tuple[int, int], find_links: str | None) -> list[dict[str, Any]]:
     platform = _SYSTEMS[system][0]
     argv = [uv.find_uv_bin(), "pip", "compile", str(requirements), "--format", "pylock.toml", "--no-config", "--quiet",
             "--python-platform", platform, "--python-version", f"{python[0]}.{python[1]}", "--only-binary", ":all:",

@@ -17,7 +17,7 @@ from app.base.isolation import sandbox
 # Address space of the child. The largest test documents need 700 MB, and on a machine with 8 GB enough is left for the
 # window and a loaded model. Windows has no such limit without a job object, so the parent checks there.
 MEMORY_BYTES = 2_000_000_000
-# Address space of onnxruntime and OpenCV with their threads; a page takes 0.8 GB of memory, which the parent checks.
+# Address space of onnxruntime and OpenCV with their threads; a full A3 page takes 0.8 GB, and the parent checks that.
 OCR_ADDRESSES = 1_500_000_000
 FILE_BYTES = 1_000_000_000  # scanned volumes reach 500 MB
 TEXT_BYTES = 100_000_000  # bytes of a text file: CHARACTERS in UTF-8, with markup

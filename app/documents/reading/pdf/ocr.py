@@ -36,6 +36,9 @@ LATIN_EM = 0.55  # width of a Latin letter or digit, relative to a Japanese char
 SAME_SIZE = 0.25  # largest difference between lines of the usual size: a line without tall characters has a lower box
 LETTERS = 0.75  # height of characters, relative to the box of their line
 LINES_AT_ONCE = 24  # between two signs of life
+DETECTION_PX = (
+    2000  # longest side of the picture in which RapidOCR finds the lines; time and memory grow with its square
+)
 THREADS = 2  # each reserves address space, which is limited
 _MODELS = {"Det": "PP-OCRv6_det_small", "Rec": "PP-OCRv6_rec_small", "Cls": "ch_ppocr_mobile_v2.0_cls_mobile"}
 
@@ -164,16 +167,16 @@ class RapidRecognizer:
 
         engine = self._engine
         picture = np.repeat(pixels[:, :, None], 3, axis=2)
-        prepared, record = engine.preprocess_img(picture)
+        small, record = engine.preprocess_img(picture)  # lines are found in less detail than they are read
         try:
-            lines, found = engine.detect_and_crop(prepared, record)
+            _, found = engine.detect_and_crop(small, record)
         except Exception as error:
             if type(error).__name__ == "RapidOCRError":  # nothing is detected
                 return []
             raise
-        lines, _ = engine.cls_and_rotate(lines)
-        words: list[Word] = []
         boxes = _map_boxes(found.boxes, record, *pixels.shape[:2])
+        lines, _ = engine.cls_and_rotate(engine.crop_text_regions(picture, boxes))
+        words: list[Word] = []
         for start in range(0, len(lines), LINES_AT_ONCE):
             self._on_progress(0, 0)
             read = engine.recognize_txt(lines[start : start + LINES_AT_ONCE])
@@ -218,7 +221,7 @@ def _load_rapid(part: Path) -> Any:
     settings: dict[str, Any] = {
         "Global.log_level": "critical",
         "Global.return_word_box": True,
-        "Global.max_side_len": 4000,
+        "Global.max_side_len": DETECTION_PX,
         "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
     }
     try:
