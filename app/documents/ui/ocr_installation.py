@@ -1,10 +1,10 @@
 """Install the part for text recognition (OCR) from the page 資料: the progress, and the result."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.wording import phrase
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.ocr_setup import OcrSetup
 from app.models import package_locks
 from app.uikit.desktop import Pickers
@@ -23,17 +23,15 @@ def offer() -> tuple[tuple[str, str], ...]:
 
 
 class OcrInstallation(NoticeColumn):
-    """Shows an installation while it runs, and its result. `on_installed` is called after each that succeeds."""
+    """Shows an installation while it runs, and its result; then the documents that lack it are read again."""
 
-    def __init__(
-        self, theme: Theme, setup: OcrSetup, pickers: Pickers | None, on_installed: Callable[[], None]
-    ) -> None:
+    def __init__(self, theme: Theme, setup: OcrSetup, documents: DocumentLibrary, pickers: Pickers | None) -> None:
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         super().__init__(self.progress, self.banner)
         self._setup = setup
         self._pickers = pickers or Pickers()
-        self._on_installed = on_installed
+        self._documents = documents
         self._is_unpacking = False
         self.progress.cancelled.connect(setup.cancel)
         self.banner.action_requested.connect(lambda _key: self._install_from_folder())
@@ -44,6 +42,11 @@ class OcrInstallation(NoticeColumn):
         setup.failed.connect(self._on_failed)
         if setup.is_running:
             self._on_began()
+
+    def install(self) -> None:
+        self._setup.start()
+
+    # ------------------------------------------------------------------ private
 
     def _install_from_folder(self) -> None:
         path = self._pickers.folder(self.window(), phrase("documents.choose_the_folder_of_wheels"), "")
@@ -65,7 +68,7 @@ class OcrInstallation(NoticeColumn):
         self.progress.finish()
         what = phrase("documents.text_recognition_is_installed")
         self.banner.show_message("success", what, phrase("documents.documents_with_pictures_are_read_again"))
-        self._on_installed()
+        self._documents.recognize_all()
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()

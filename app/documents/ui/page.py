@@ -28,13 +28,7 @@ from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.collection_actions import CollectionActions
-from app.documents.ui.document_lists import (
-    CollectionView,
-    DocumentTable,
-    DocumentView,
-    ShownDocuments,
-    collection_row,
-)
+from app.documents.ui.document_lists import CollectionView, DocumentTable, DocumentView, ShownDocuments, collection_row
 from app.documents.ui.ocr_installation import OcrInstallation
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import MeaningLine, QueueRow
@@ -76,8 +70,7 @@ class DocumentsPage(Page):
         self._theme = theme
         self._documents = documents
         self.meaning = MeaningLine(embedding)
-        self._ocr_setup = ocr_setup
-        self.ocr = OcrInstallation(theme, ocr_setup, pickers, self._on_ocr_installed)
+        self.ocr = OcrInstallation(theme, ocr_setup, documents, pickers)
         self._chosen_id = 0  # id of the shown collection; 0: none
         self._is_report_shown = False  # whether the report replaces the table, if both do not fit
         self._is_stale = True
@@ -237,12 +230,10 @@ class DocumentsPage(Page):
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
         report.encoding_button.clicked.connect(lambda: self._with_one(collection_actions.ask_encoding))
-        for_ids: dict[str, Callable[[list[int]], None]] = {
-            "recognize": self._documents.recognize,
-            "accept": self._documents.accept,
-            "install": lambda _ids: self._ocr_setup.start(),
-        }
-        report.banner.action_requested.connect(lambda key: self._with_one(lambda one: for_ids[key]([one.id])))
+        for_ids = {"recognize": self._documents.recognize, "accept": self._documents.accept}
+        report.banner.action_requested.connect(
+            lambda key: self.ocr.install() if key == "install" else self._with_one(lambda one: for_ids[key]([one.id]))
+        )
 
     # --------------------------------------------------------------------- chosen
 
@@ -450,10 +441,6 @@ class DocumentsPage(Page):
         self._lay_out()
         if self.report.back_button.isVisible():
             self.report.back_button.setFocus()
-
-    def _on_ocr_installed(self) -> None:
-        self._documents.recognize_all()
-        self._show_report()
 
     def _on_back_requested(self) -> None:
         self._is_report_shown = False

@@ -140,7 +140,7 @@ def test_what_is_dropped_makes_a_collection_of_the_folders_name(driver: PageDriv
 
 
 def test_what_was_left_out_is_told(filled: PageDriver, folder: Path) -> None:
-    (folder / "写真.jpg").touch()
+    (folder / "写真.gif").touch()
     (folder / "追加.md").write_text("章\n", encoding="utf-8")
     filled.drop(folder)
     filled.wait(filled.page.banner.isVisible)
