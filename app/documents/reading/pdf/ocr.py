@@ -164,17 +164,17 @@ class RapidRecognizer:
 
     def words(self, pixels: Any) -> list[Word]:
         import numpy as np
+        from rapidocr.main import RapidOCRError
+        from rapidocr.utils.process_img import ResizeImgError, map_boxes_to_original
 
         engine = self._engine
         picture = np.repeat(pixels[:, :, None], 3, axis=2)
-        small, record = engine.preprocess_img(picture)  # lines are found in less detail than they are read
         try:
+            small, record = engine.preprocess_img(picture)  # lines are found in less detail than they are read
             _, found = engine.detect_and_crop(small, record)
-        except Exception as error:
-            if type(error).__name__ == "RapidOCRError":  # nothing is detected
-                return []
-            raise
-        boxes = _map_boxes(found.boxes, record, *pixels.shape[:2])
+        except (RapidOCRError, ResizeImgError):  # no line is found, or the picture is a strip of a few pixels
+            return []
+        boxes = map_boxes_to_original(found.boxes, record, *pixels.shape[:2])
         lines, _ = engine.cls_and_rotate(engine.crop_text_regions(picture, boxes))
         words: list[Word] = []
         for start in range(0, len(lines), LINES_AT_ONCE):
@@ -188,22 +188,14 @@ class RapidRecognizer:
         return words
 
 
-def _map_boxes(boxes: Any, record: Any, height: int, width: int) -> Any:
-    from rapidocr.utils.process_img import map_boxes_to_original
-
-    return map_boxes_to_original(boxes, record, height, width)
-
-
 def _rapid_word(text: str, shares: Sequence[float], box: Any) -> Word:
     """Return a word. `box`: its four corners, clockwise from the left top one; slanted lines become level.
 
     A slanted box is higher than its line, so the line's own height is set around the box's middle.
     """
     (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
-    corners = [complex(x, y) for x, y in box]
-    is_level = right - left > bottom - top
-    if is_level:
-        thickness = abs(corners[3] - corners[0])
+    if right - left > bottom - top:
+        thickness = math.hypot(*(box[3] - box[0]))
         top, bottom = (top + bottom - thickness) / 2, (top + bottom + thickness) / 2
     certain = tuple(int(100 * share) for share in shares)
     return Word(text, certain, float(left), float(top), float(right), float(bottom))
