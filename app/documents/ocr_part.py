@@ -18,8 +18,3 @@ def folder_beside(database: Path) -> Path:
 def locate(database: Path) -> Path | None:
     """Return the part's folder; None if it is not installed for this machine and Python."""
     return package_folder.locate(folder_beside(database), package_locks.ocr_lock())
-
-
-def can_install() -> bool:
-    """Whether this version of Kotae has the part for this machine and Python."""
-    return package_locks.ocr_lock() is not None

@@ -60,9 +60,10 @@ def document_line(document: Document) -> str:
 def attention_data(document: Document) -> dict[str, Any]:
     """Return the JSON entry for a doubtful or failed document."""
     error = describe_error(document.failure) if document.failure else None
-    reason = error or ErrorMessage(
-        "".join(reading_warnings(document)), phrase("documents.docs_look", name=document.name)
+    look = phrase(
+        "documents.docs_look" if not document.needs_recognition else "documents.docs_look_ocr", name=document.name
     )
+    reason = error or ErrorMessage("".join(reading_warnings(document)), look)
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
 

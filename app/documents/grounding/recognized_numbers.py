@@ -2,10 +2,10 @@
 
 A wrong digit looks like a right one, and the source repeats it, so comparing with the source cannot find it. Measured
 on 54 pages with 1,800 numbers, most of them poor scans (72 to 150 dpi, noise, blur, JPEG, fax, slanted): RapidOCR read
-159 numbers wrong; 79 % of those and 9 % of the right ones are below CERTAIN_FROM. The threshold was chosen on two
-typefaces; on the third it finds 61 %, for 10 % of the right ones. On pages of 150 dpi and more, 4 % of the right ones
-are below it. Tesseract is less certain of each number than that, and 28 % of those that it gave were wrong: all of its
-numbers are marked.
+164 numbers wrong; 80 % of those and 8 % of the right ones are below CERTAIN_FROM. The threshold was chosen on two
+typefaces; on the third it finds 61 %, for 10 % of the right ones. On clean pages of 150 dpi and more, 5 % of the right
+ones are below it. Tesseract is less certain of each number than that, and 28 % of those that it gave were wrong: all of
+its numbers are marked.
 """
 
 import dataclasses
