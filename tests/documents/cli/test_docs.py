@@ -234,7 +234,7 @@ def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert left.value.code == 2
     assert "ACTION が" not in told
-    assert "add / list / search / show / remove / refresh" in told
+    assert "add / list / search / show / remove / ocr / refresh" in told
     assert "kotae docs --help" in told
 
 
