@@ -42,6 +42,7 @@ from app.chat.ui.preset_editor import ConversationSettings
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
+from app.documents.services.ocr_setup import OcrSetup
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -124,6 +125,9 @@ class AppContext:
             self.library, preferences, programs.downloader_command(), where.logs / "download.log", where.downloads
         )
         self.download_controller = DownloadController(theme, self.navigation, self.downloads, preferences, self.page)
+        self.ocr_setup = OcrSetup(
+            preferences, programs.downloader_command(), where.documents, where.logs, self.downloads.proxy, self.page
+        )
         self.training_setup = EnvironmentSetup(
             preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
@@ -165,7 +169,7 @@ class AppContext:
         self.window = MainWindow(
             self.theme, self.navigation, Pages(self.page, makers),
             preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
-            downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
+            downloads=self.downloads, setups=(self.training_setup, self.ocr_setup), trainings=self.trainings,
             evaluations=self.evaluations, geometry=WindowGeometry(self.paths.data / "window.json"),
             create_answer_settings=self._create_answer_settings,
             outside_connections=lambda: len(network_guard.refused_attempts()),
@@ -212,6 +216,7 @@ class AppContext:
         has_saved = self.trainings.close()  # the page offers to resume
         has_saved = self.evaluations.close() and has_saved  # the page offers to resume
         self.training_setup.close()  # keeps the packages that were fetched
+        self.ocr_setup.close()  # likewise
         self.documents.close()  # the next start reads the documents that are still in the queue
         self.embedding.close()
         background.shut_down()
@@ -290,7 +295,7 @@ class AppContext:
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy)
+        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup)
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage

@@ -7,12 +7,16 @@ HIDDEN_IMPORTS = [
     "defusedxml.ElementTree",  # openpyxl takes it where it is there
     "openpyxl.cell._writer",
     "truststore",  # httpx2 takes it where it is there
+    # The optional part for text recognition brings its packages, but not what the program's Python has to have.
+    *("PIL.ImageChops", "PIL.ImageDraw", "PIL.ImageFont", "PIL.ImageSequence", "PIL.TiffImagePlugin"),
+    *("argparse", "csv", "difflib", "email", "encodings.idna", "http.cookies", "numpy.core.multiarray", "stringprep"),
     "keyring.backends",  # imported by name (app/inference/services/keychain.py); PyInstaller's hook brings the rest
 ]
 
 # Imported by somebody behind an `if` or a `try`, and never needed here.
 EXCLUDED_MODULES = [
-    *("tkinter", "_tkinter", "test", "lib2to3", "pydoc_data", "idlelib", "curses", "IPython", "matplotlib", "PIL"),
+    *("tkinter", "_tkinter", "test", "lib2to3", "pydoc_data", "idlelib", "curses", "IPython", "matplotlib"),
+    *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk"),  # formats that nobody opens, 7 MB of libraries
     *("sitecustomize", "usercustomize",  # of the machine that builds
       "readline", "nis", "dbm", "_gdbm", "ossaudiodev", "spwd", "hf_xet", "yaml.cyaml"),
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "scipy", "pandas", "pytest", "setuptools", "pip"),
@@ -76,7 +80,10 @@ def data_files(root: Path) -> list[tuple[str, str]]:
 def is_wanted(name: str) -> bool:
     """`name`: a file's place in the bundle, with either kind of slash."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.name.startswith(_OF_THE_SYSTEM) or path.name == "direct_url.json":  # which names folders of who builds
+    is_in_wheel = path.parent.name.endswith(".libs")  # a library of one wheel, under a name of its own
+    if path.name == "direct_url.json":  # which names folders of who builds
+        return False
+    if path.name.startswith(_OF_THE_SYSTEM) and not is_in_wheel:
         return False
     if path.suffix in _SOURCES and "resources" not in path.parts:
         return False

@@ -1,11 +1,12 @@
-"""Locks the training environment: exact files with hashes, one lock for a kind of machine and a Python.
+"""Locks the training environment and the part that recognizes text (OCR): exact files with hashes, one lock for a kind
+of machine and a Python.
 
     python packaging/training_lock.py [--find-links DIR] [LOCK...]
 
-Asks uv what resources/training_environment/requirements.txt means now, and writes locked/LOCK.txt beside that file.
-LOCK: cpu-linux-x86_64-py311 and the like; without any, all of them. None of those machines is needed for it, and
-nothing is installed: uv resolves for others too. One file of each package is taken, the one that pip and uv would take
-there, with its name and size for whoever fetches it.
+Asks uv what resources/training_environment/requirements.txt means now (for `ocr-…` resources/ocr/requirements.txt), and
+writes locked/LOCK.txt beside that file. LOCK: cpu-linux-x86_64-py311, ocr-win32-x86_64-py312 and the like; without any,
+all of them. None of those machines is needed for it, and nothing is installed: uv resolves for others too. One file of
+each package is taken, the one that pip and uv would take there, with its name and size for whoever fetches it.
 
 PyPI has torch with CUDA for Linux, and without for Windows and macOS. The other ways round are published at
 https://download.pytorch.org/whl/cpu (and cu130, …): `UV_EXTRA_INDEX_URL` or `--find-links` says where they are found,
@@ -29,8 +30,8 @@ from packaging.utils import parse_wheel_filename
 from steps import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ROOT / "resources" / "training_environment" / "requirements.txt"
-LOCKED = REQUIREMENTS.parent / "locked"
+TRAINING, OCR = (ROOT / "resources" / name / "requirements.txt" for name in ("training_environment", "ocr"))
+OF_THE_PROGRAM = {"numpy", "pillow"}  # which has them, and imports them before the part is used
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 _MACOS_LEAST = 14  # bitsandbytes has nothing for older ones
 _GLIBC_LEAST = 28  # manylinux_2_28: Debian 10, RHEL 8, Ubuntu 18.10
@@ -44,11 +45,14 @@ _SYSTEMS = {  # kind of machine -> what uv calls it, and what wheels for it are 
     "win32-x86_64": ("x86_64-pc-windows-msvc", ["win_amd64"]),
     "darwin-arm64": (
         "aarch64-apple-darwin",
-        [f"macosx_{major}_0_{machine}" for major in range(_MACOS_LEAST, 10, -1) for machine in ("arm64", "universal2")],
+        [*(f"macosx_{major}_0_{kind}" for major in range(_MACOS_LEAST, 10, -1) for kind in ("arm64", "universal2")),
+         *(f"macosx_10_{minor}_universal2" for minor in range(16, 8, -1))],
     ),
 }  # fmt: skip
-_KINDS = (("cpu", "linux-x86_64"), ("cuda", "linux-x86_64"), ("cpu", "win32-x86_64"), ("cpu", "darwin-arm64"))
-_NAME = re.compile(r"(cpu|cuda)-(.+)-py(3)(\d\d)")
+_KINDS = (
+    *(("cpu", system) for system in _SYSTEMS), ("cuda", "linux-x86_64"), *(("ocr", system) for system in _SYSTEMS)
+)  # fmt: skip
+_NAME = re.compile(r"(cpu|cuda|ocr)-(.+)-py(3)(\d\d)")
 
 
 def main(arguments: list[str]) -> int:
@@ -79,25 +83,27 @@ def _parsed(name: str) -> tuple[str, str, tuple[int, int]]:
 
 def _write(variant: str, system: str, python: tuple[int, int], find_links: str | None) -> Path:
     name = f"{variant}-{system}-py{python[0]}{python[1]}"
-    found = _resolved(system, python, find_links if variant == "cpu" else None)
-    packages = {package["name"]: package for package in found}
-    version = packages["torch"]["version"]
-    if system == "linux-x86_64" and version.endswith("+cpu") is not (variant == "cpu"):
+    requirements = OCR if variant == "ocr" else TRAINING
+    found = _resolved(requirements, system, python, find_links if variant == "cpu" else None)
+    left_out = OF_THE_PROGRAM if variant == "ocr" else set()
+    packages = {package["name"]: package for package in found if package["name"] not in left_out}
+    version = packages["torch"]["version"] if variant != "ocr" else ""
+    if version and system == "linux-x86_64" and version.endswith("+cpu") is not (variant == "cpu"):
         raise SetupError(f"{name}: the torch that was found is {version}; no lock was written")
     lines = ["# Written by packaging/training_lock.py. Not for editing. FILE SIZE, then what uv reads."]
     tags = list(_tags(system, python))
     for package in sorted(packages.values(), key=lambda package: package["name"]):
         file, size, sha256 = _best_file(package, tags)
         lines += [f"# {file} {size}", f"{package['name']}=={package['version']} \\", f"    --hash=sha256:{sha256}"]
-    LOCKED.mkdir(exist_ok=True)
-    path = LOCKED / f"{name}.txt"
+    path = requirements.parent / "locked" / f"{name}.txt"
+    path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def _resolved(system: str, python: tuple[int, int], find_links: str | None) -> list[dict[str, Any]]:
+def _resolved(requirements: Path, system: str, python: tuple[int, int], find_links: str | None) -> list[dict[str, Any]]:
     platform = _SYSTEMS[system][0]
-    argv = [uv.find_uv_bin(), "pip", "compile", str(REQUIREMENTS), "--format", "pylock.toml", "--no-config", "--quiet",
+    argv = [uv.find_uv_bin(), "pip", "compile", str(requirements), "--format", "pylock.toml", "--no-config", "--quiet",
             "--python-platform", platform, "--python-version", f"{python[0]}.{python[1]}", "--only-binary", ":all:",
             "--no-header", *(["--find-links", find_links] if find_links else [])]  # fmt: skip
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": f"{_MACOS_LEAST}.0"}

@@ -20,9 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 import uv
 from steps import SetupError
-from training_lock import LOCKED, PYTHONS
+from training_lock import PYTHONS, TRAINING
 
-PINS = LOCKED / "pythons.txt"
+PINS = TRAINING.parent / "locked" / "pythons.txt"
 RELEASES = 3  # of each Python: who has fetched one lately need not fetch another
 _SYSTEMS = {  # kind of machine -> what uv calls it
     "linux-x86_64": "linux-x86_64-gnu",

@@ -200,11 +200,24 @@ def _statistics_of_collections(db: sqlite3.Connection) -> None:
         _TermCounts.of_document(execute, document_id).change(execute, document_id, 1)
 
 
+def _recognized_sections(db: sqlite3.Connection) -> None:
+    """Store which sections are of recognized text (OCR), and how certain their numbers are.
+
+    Earlier versions noted only the documents, so all sections of these are marked, without any number.
+    """
+    db.execute("ALTER TABLE section ADD COLUMN recognized TEXT NOT NULL DEFAULT 'null'")
+    db.execute(
+        """UPDATE section SET recognized = '[]' WHERE document_id IN (SELECT id FROM document WHERE json_valid(report)
+            AND EXISTS (SELECT 1 FROM json_each(report, '$.notes') WHERE value = 'recognized'))"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
     _former_names,
     _statistics_of_collections,
+    _recognized_sections,
 )
 
 _COUNTED_ROWS = 2000  # sections read at once
@@ -332,8 +345,8 @@ class SectionTable:
             counts.add(heading_terms, body_terms)
             self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
-                " heading_terms, body_terms, heading_length, body_length)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " heading_terms, body_terms, heading_length, body_length, recognized)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 document_id,
                 position,
                 json.dumps(section.heading, ensure_ascii=False),
@@ -347,6 +360,7 @@ class SectionTable:
                 " ".join(body_terms),
                 len(heading_terms),
                 len(body_terms),
+                json.dumps(section.recognized),
             )
         counts.change(self._db.read, document_id, 1)
 
@@ -410,7 +424,13 @@ def _section(row: Row) -> DocumentSection:
         page_last=row["page_last"],
         boxes=tuple(PageBox(*values) for values in json.loads(row["boxes"])),
         captions=captions_of(row),
+        recognized=_recognized_of(row),
     )
+
+
+def _recognized_of(row: Row) -> tuple[tuple[str, int], ...] | None:
+    found = json.loads(row["recognized"])
+    return None if found is None else tuple((str(number), int(certain)) for number, certain in found)
 
 
 def text_of(row: Row, column: str) -> str:

@@ -14,10 +14,12 @@ from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 
-# Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+# Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text, pictures.
 DOCUMENT_SUFFIXES = (
     *(".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".csv", ".tsv"),
     *(".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"),
+    *PICTURE_SUFFIXES,
 )
 _BREAKS = re.compile("[\t\n]")
 _RANGES_MOST = 12  # ranges of pages in a list
@@ -114,6 +116,14 @@ class Document:
     indexed_at: float = 0.0
 
     @property
+    def needs_recognition(self) -> bool:
+        """Whether it has pages that are only images, which nobody tried to recognize or accepted as they are."""
+        if self.state == "failed":
+            return self.error_code in ("ocr_missing", "ocr_part_broken")
+        has_images = bool(self.report.pages_without_text) and "recognized" not in self.report.notes
+        return self.state == "doubtful" and has_images
+
+    @property
     def failure(self) -> AppError | None:
         """Return why the document could not be read; None if it did not fail."""
         is_known = self.state == "failed" and bool(self.error_code)
@@ -135,6 +145,8 @@ class DocumentSection:
     page_last: int = 0
     boxes: tuple[PageBox, ...] = ()
     captions: tuple[str, ...] = ()  # numbers of its tables and figures: 表2-1-1, 図7-3
+    # Of text that was recognized (OCR): each number with its lowest certainty on the page, in percent; None: other text
+    recognized: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Read the lock files, each with the exact files of a training environment for one system and Python version.
+"""Read the lock files, each with the exact files of an environment or part for one system and Python version.
 
 packaging/training_lock.py writes them. Nothing that is not locked is installed, so without a lock there is no
-environment. A lock file consists of entries like this:
+training environment and no part for text recognition (OCR). A lock file consists of entries like this:
 
     # torch-2.13.0-cp312-cp312-win_amd64.whl 122057313
     torch==2.13.0 \\
@@ -23,7 +23,7 @@ from app.inference import machine
 VARIANTS = ("cpu", "cuda")
 Python = tuple[int, int]
 
-_NAME = re.compile(r"(cpu|cuda)-([a-z0-9]+-[a-z0-9_]+)-py(\d)(\d\d)")
+_NAME = re.compile(r"(cpu|cuda|ocr)-([a-z0-9]+-[a-z0-9_]+)-py(\d)(\d\d)")
 _ENTRY = re.compile(r"^# (\S+\.whl) (\d+)\n([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:([0-9a-f]{64})\n", re.MULTILINE)
 _MACHINES = {"amd64": "x86_64"}  # Windows' name for it
 
@@ -47,7 +47,7 @@ class PackageLock:
     """Holds the content of a lock file."""
 
     path: Path
-    variant: str  # one of VARIANTS
+    variant: str  # one of VARIANTS, or "ocr"
     system: str  # "linux-x86_64", as `this_system` returns it
     python: Python
     files: tuple[LockedFile, ...]
@@ -68,6 +68,13 @@ class PackageLock:
 
 def folder() -> Path:
     return resources() / "training_environment" / "locked"
+
+
+def ocr_lock() -> PackageLock | None:
+    """Return the lock of the packages that recognize text, for this machine and this Python; None if there is none."""
+    name = f"ocr-{this_system()}-py{sys.version_info[0]}{sys.version_info[1]}"
+    path = resources() / "ocr" / "locked" / f"{name}.txt"
+    return _read_lock(path) if path.is_file() else None
 
 
 def this_system() -> str:

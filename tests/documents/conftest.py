@@ -1,11 +1,12 @@
 """Fixtures of the room's tests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.documents.library import Library
+from app.documents.reading.pdf import ocr
 
 
 @pytest.fixture
@@ -13,3 +14,22 @@ def library(tmp_path: Path) -> Iterator[Library]:
     library = Library.open(tmp_path / "documents.sqlite")
     yield library
     library.close()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Puts a script in Tesseract's place; before that, there is none."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("cat", "sleep", "printf"):
+        (folder / name).symlink_to(f"/usr/bin/{name}")
+    monkeypatch.setenv("PATH", str(folder))
+    ocr.has_tesseract.cache_clear()
+
+    def put(script: str) -> None:
+        (folder / "tesseract").write_text("#!/bin/sh\n" + script, "utf-8")
+        (folder / "tesseract").chmod(0o755)
+        ocr.has_tesseract.cache_clear()
+
+    yield put
+    ocr.has_tesseract.cache_clear()

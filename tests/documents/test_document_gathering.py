@@ -72,7 +72,7 @@ def read_folder(gathering: Gathering, folder: Path) -> Gathering:
 def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "よそ.pdf"
     outside.touch()
-    for name in (".隠し.pdf", "~$a.docx", "写真.jpg", "下/.git"):
+    for name in (".隠し.pdf", "~$a.docx", "写真.gif", "下/.git"):
         (folder / name).touch()
     (folder / "外へ.pdf").symlink_to(outside)
     (folder / "親へ").symlink_to(tmp_path, target_is_directory=True)

@@ -111,6 +111,7 @@ def test_an_index_of_an_earlier_version_is_read_again_where_it_holds_hidden_text
             assert document_ is not None
             library.put(replace(document_, state="done"), [DocumentSection(("第1章",), text)])
         library.database.read("DROP TABLE former")
+        library.database.read("ALTER TABLE section DROP COLUMN recognized")
         library.database.read("PRAGMA user_version = 1")
     with closing(Library.open(where.documents)) as library:
         states = {one.name: one.state for one in library.documents(own)}

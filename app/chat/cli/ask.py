@@ -167,5 +167,6 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
 
 def _source_text(source: CitedSource, output: Output) -> str:
     page = output.phrase("common.page", page=source.page) if source.page else ""
-    parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
+    recognized = output.phrase("common.recognized") if source.recognized is not None else ""
+    parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page, recognized)
     return "  ".join(part for part in parts if part)

@@ -15,7 +15,14 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.documents import collection_lookup
-from app.documents.grounding import answer_markup, claims, evidence, grounding_record, source_citations
+from app.documents.grounding import (
+    answer_markup,
+    claims,
+    evidence,
+    grounding_record,
+    recognized_numbers,
+    source_citations,
+)
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage
@@ -253,6 +260,7 @@ def _answer_from_excerpts(retrieved: RetrievedPassages, question: str) -> Retrie
     ]
     answer, quoted = excerpts.answer_from_excerpts(renumbered)
     sources = tuple(source_citations.source_of_part(retrieved.sources[number - 1], part) for number, part in used)
+    quoted = tuple(recognized_numbers.mark_uncertain(claim, sources) for claim in quoted)
     grounding = Grounding(
         retrieved.verdict,
         sources,

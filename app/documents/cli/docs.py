@@ -17,13 +17,14 @@ from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.documents import collection_lookup, collection_updates
-from app.documents.cli import docs_output
+from app.documents import collection_lookup, collection_updates, ocr_part
+from app.documents.cli import docs_output, ocr_installation
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.retrieval import named_clauses, passage_search
 from app.documents.services import command_documents
 from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
+from app.models import package_folder
 
 FOUND_MOST = 100  # limit of -k
 
@@ -59,6 +60,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     remove = add_action("remove", _remove)
     remove.add_argument("collection", metavar="COLLECTION")
     remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
+    recognition = add_action("ocr", _recognize)
+    recognition.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs ocr collection"))
+    change = recognition.add_mutually_exclusive_group()
+    change.add_argument("--install", action="store_true", help=help_text("docs ocr --install"))
+    change.add_argument("--remove", action="store_true", help=help_text("docs ocr --remove"))
+    recognition.add_argument("--wheels", metavar="DIR", help=help_text("docs ocr --wheels"))
     refresh = add_action("refresh", _refresh)
     refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
     add_action("embed", _embed)
@@ -154,6 +161,37 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _read(where, output, options.collection, started, work)
 
 
+def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Run `kotae docs ocr`: install or remove the part, then recognize a collection's pages that are images, if named.
+
+    Exit status: that of the reading; without a collection 0, or 1 if nothing can recognize text; 3 for an expected
+    error; 130 if interrupted.
+    """
+    if options.wheels and not options.install:
+        raise AppError("bad_option", option="--wheels", value=options.wheels, expected="--install")
+    if options.install:
+        ocr_installation.install(where, output, _existing(options.wheels) if options.wheels else None)
+    elif options.remove:
+        package_folder.remove(ocr_part.folder_beside(where.documents))
+    if options.collection is None:
+        return ocr_installation.print_state(where, output)
+    with closing(collection_lookup.open_library(where.documents)) as library:
+        collection = collection_lookup.find_collection(library, options.collection)
+        _check_not_own(collection)
+        wanted = [one.id for one in library.documents(collection.id) if one.needs_recognition]
+    started = time.monotonic()
+
+    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
+        reading.recognize(wanted)
+        documents = [one for one in reading.documents.documents(collection.id) if one.id in wanted]
+        line = output.phrase("documents.docs_recognized", name=collection.name, **_counts(documents))
+        return {"collection": collection.name, "state": "done", **_counts(documents), **_attention(documents)}, [line]
+
+    if wanted and not ocr_installation.engine(where):
+        raise AppError("ocr_missing")
+    return _read(where, output, collection.name, started, work)
+
+
 def _read(
     where: Paths,
     output: Output,
@@ -186,7 +224,8 @@ def _read(
     if data["invisible"]["n"]:
         output.note("documents.docs_invisible_in", **data["invisible"])
     is_missing = any(row["missing"] for row in data.get("collections", []))
-    return 1 if is_missing or data["unread"] or data.get("documents") == 0 else 0
+    is_empty = data.get("documents") == 0 and "new" in data
+    return 1 if is_missing or data["unread"] or is_empty else 0
 
 
 def _counts(documents: list[Document]) -> dict[str, int]:

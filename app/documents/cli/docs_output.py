@@ -60,9 +60,10 @@ def document_line(document: Document) -> str:
 def attention_data(document: Document) -> dict[str, Any]:
     """Return the JSON entry for a doubtful or failed document."""
     error = describe_error(document.failure) if document.failure else None
-    reason = error or ErrorMessage(
-        "".join(reading_warnings(document)), phrase("documents.docs_look", name=document.name)
+    look = phrase(
+        "documents.docs_look" if not document.needs_recognition else "documents.docs_look_ocr", name=document.name
     )
+    reason = error or ErrorMessage("".join(reading_warnings(document)), look)
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
 
@@ -104,6 +105,7 @@ def section_data(section: DocumentSection) -> dict[str, Any]:
         "tag": section.tag,
         "page": section.page or None,
         "captions": list(section.captions),
+        "ocr": section.recognized is not None,
         "text": section.text,
     }
 
@@ -125,6 +127,10 @@ def section_lines(sections: list[DocumentSection]) -> list[str]:
     ]
 
 
+def recognized_of(section: DocumentSection) -> str:
+    return phrase("common.recognized") if section.recognized is not None else ""
+
+
 def page_of(page: int) -> str:
     return phrase("common.page", page=page) if page else ""
 
@@ -135,6 +141,7 @@ def passage_data(passage: Passage) -> dict[str, Any]:
         "document": passage.document,
         "heading": list(passage.section.heading),
         "page": passage.section.page or None,
+        "ocr": passage.section.recognized is not None,
         "text": passage.section.text,
         "score": round(passage.score, 4),
     }
@@ -150,7 +157,7 @@ def passage_lines(passage: Passage, query: str) -> list[str]:
     weights = terms.weigh_query_terms(query)
     found = source_citations.found_part(passage)
     section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
-    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
+    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page), recognized_of(section))
     quote = _quote(" ".join(section.text.split()), weights)
     return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
 

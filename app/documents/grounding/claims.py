@@ -16,6 +16,7 @@ from app.documents.grounding import (
     contradictions,
     evidence,
     misattribution,
+    recognized_numbers,
     sentences,
     statements,
     value_attribution,
@@ -59,7 +60,9 @@ def check_claims(answer: str, passages: Sequence[Passage], question: str = "") -
     There is no claim for 資料にありません, nor for a heading that only names its topic.
     """
     check_of = _Check(answer, passages, question)
-    return tuple(claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
+    claims = (claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
+    sections = [passage.section for passage in passages]
+    return tuple(recognized_numbers.mark_uncertain(claim, sections) for claim in claims)
 
 
 def count_unchecked(answer: str, claimed: Sequence[Claim]) -> int:

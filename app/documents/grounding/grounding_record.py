@@ -17,7 +17,15 @@ from app.documents.records import DocumentSection, PageBox, Passage
 T = TypeVar("T")
 # "near": passages come close to the question, and it is not certain that they answer it.
 Verdict = Literal["answered", "near", "not_in_documents"]
-COUNT_LIMITS = {"sources": 100, "claims": 10_000, "boxes": 1_000, "heading": 50, "missing": 1_000, "captions": 1_000}
+COUNT_LIMITS = {
+    "sources": 100,
+    "claims": 10_000,
+    "boxes": 1_000,
+    "heading": 50,
+    "missing": 1_000,
+    "captions": 1_000,
+    "recognized": 1_000,
+}
 TEXT_MOST = 100_000  # characters of one field
 PAGE_MOST = 1_000_000
 POINTS_MOST = 1e6
@@ -38,7 +46,8 @@ class CollectionRef:
 class Claim:
     """A checked sentence of an answer. `start`, `end`: offsets in the answer.
 
-    `sources`: numbers of sources, from 1. `missing`: words and values that the sources lack, as written in the answer.
+    `sources`: numbers of sources, from 1. `missing`: words and values that the sources lack, as written in the answer,
+    and numbers that the sources have from uncertain text recognition only.
     """
 
     sentence: str
@@ -70,6 +79,7 @@ class CitedSource:
     captions: tuple[str, ...] = ()
     sha256: str = ""
     score: float = 0.0
+    recognized: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +110,21 @@ def source_of(passage: Passage, sha256: str = "") -> CitedSource:
     return CitedSource(
         passage.collection, passage.label, passage.document, passage.path, section.text, section.heading, section.tag,
         section.page, section.page_last, section.boxes, section.captions, sha256, passage.score,
+        section.recognized,
     )  # fmt: skip
 
 
 def passage_of(source: CitedSource, number: int) -> Passage:
     """Return a stored source as a passage; its ids refer to no section."""
     section = DocumentSection(
-        source.heading, source.text, source.tag, source.page, source.page_last, source.boxes, source.captions
+        source.heading,
+        source.text,
+        source.tag,
+        source.page,
+        source.page_last,
+        source.boxes,
+        source.captions,
+        source.recognized,
     )
     return Passage(
         number, section, 0, source.document, source.path, source.collection, source.label, source.score, number
@@ -158,6 +176,8 @@ def _cleaned(value: Any, name: str) -> Any:
             return value
         case int() if abs(value) < 1 << 53:
             return value
+        case None:
+            return None
     raise ValueError(name)
 
 
@@ -175,6 +195,7 @@ def sources_to_json(grounding: Grounding) -> list[dict[str, Any]]:
             "heading": list(source.heading),
             "tag": source.tag,
             "page": source.page or None,
+            "ocr": source.recognized is not None,
             "quote": source.text,
             "score": round(source.score, 4),
         }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.base import wording
 from app.base.wording import phrase
-from app.documents.grounding import answer_markup, evidence, sentences
+from app.documents.grounding import answer_markup, evidence, recognized_numbers, sentences
 from app.documents.grounding.answer_markup import CITED_MARK, SourceMark
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.records import DocumentSection, Passage
@@ -113,7 +113,9 @@ def describe_place(source: CitedSource) -> str:
     """Return the place to look up in the document, such as 文書 第2章 2.2（標準） p.14."""
     gap, tag, page = _PLACE[wording.current_language()]
     clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
-    return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
+    recognized = phrase("common.recognized") if source.recognized is not None else ""
+    parts = (source.document, clause, page.format(source.page) if source.page else "", recognized)
+    return gap.join(part for part in parts if part)
 
 
 def quote_source(grounding: Grounding, number: int) -> str:
@@ -176,7 +178,7 @@ def source_of_part(source: CitedSource, part: DocumentSection) -> CitedSource:
     """Return the source reduced to one part."""
     return dataclasses.replace(
         source, text=part.text, heading=part.heading, tag=part.tag, page=part.page, page_last=part.page_last,
-        boxes=part.boxes, captions=part.captions,
+        boxes=part.boxes, captions=part.captions, recognized=part.recognized,
     )  # fmt: skip
 
 
@@ -217,8 +219,6 @@ def check_messages(grounding: Grounding) -> list[str]:
     """
     claims = grounding.claims
     near = [phrase("documents.near")] if grounding.verdict == "near" else []
-    if grounding.is_excerpt:
-        return [*near, phrase("common.excerpts")]
     doubts = [
         phrase(
             f"documents.doubt.{doubt_kind(grounding, [claim])}",
@@ -230,6 +230,8 @@ def check_messages(grounding: Grounding) -> list[str]:
         for number, claim in enumerate(claims, start=1)
         if not claim.is_supported
     ]
+    if grounding.is_excerpt:
+        return [*near, phrase("common.excerpts"), *doubts]
     if not grounding.has_answer:
         return doubts
     return [*near, *(doubts or source_agreement_messages(grounding)), *unchecked_messages(grounding)]
@@ -248,9 +250,16 @@ def unchecked_messages(grounding: Grounding) -> list[str]:
 def doubt_kind(grounding: Grounding, claims: Iterable[Claim]) -> str:
     """Return the kind of doubt about claims: "missing", "differing", or "unsupported" if no value is missing.
 
-    "differing": a source of a claim has one of the missing values as written, but for something else.
+    "recognized": the sources have all missing values, from uncertain text recognition only. "differing": a source of a
+    claim has one of the missing values as written, but for something else.
     """
     found = [(value, claim) for claim in claims for value in claim.missing]
+    sources = grounding.sources
+    if found and all(
+        recognized_numbers.is_uncertain(value, [sources[number - 1] for number in claim.sources])
+        for value, claim in found
+    ):
+        return "recognized"
     if any(_occurs(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):
         return "differing"
     return "missing" if found else "unsupported"

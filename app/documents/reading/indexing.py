@@ -5,12 +5,14 @@ look alike, the suffix decides.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -22,10 +24,11 @@ from app.documents import records
 from app.documents.library import Library
 from app.documents.reading import limits, sections, text_blocks
 from app.documents.reading.pdf import ocr as recognition
+from app.documents.reading.pdf.ocr import Recognizer
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
 from app.documents.records import Document, DocumentSection, ReadingReport
 
-Format = Literal["pdf", "docx", "xlsx", "html", "csv", "markdown", "text"]
+Format = Literal["pdf", "docx", "xlsx", "html", "csv", "markdown", "text", "picture"]
 
 HEAD_BYTES = 4096
 PDF_START_BYTES = 1024  # like PDF readers: mail and scanners put lines before the signature
@@ -50,17 +53,14 @@ _NAMED: dict[str, tuple[Format, str]] = {
     ".docm": ("docx", "Word"),
     ".xlsx": ("xlsx", "Excel"),
     ".xlsm": ("xlsx", "Excel"),
+    **dict.fromkeys(records.PICTURE_SUFFIXES, ("picture", "PNG/JPEG/TIFF")),
 }
 # Formats that are recognized but not read: first bytes, name, and error code, whose text suggests another format.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLD_BY_SUFFIX = {".xls": "Excel 97-2003", ".ppt": "PowerPoint 97-2003", ".doc": "Word 97-2003", ".jtd": "一太郎"}
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"{\\rtf", "RTF", "document_old_format"),
-    (b"\x89PNG\r\n\x1a\n", "PNG", "document_is_picture"),
-    (b"\xff\xd8\xff", "JPEG", "document_is_picture"),
     (b"GIF8", "GIF", "document_is_picture"),
-    (b"II*\0", "TIFF", "document_is_picture"),
-    (b"MM\0*", "TIFF", "document_is_picture"),
     (b"BM", "BMP", "document_is_picture"),
     (b"%!PS", "PostScript", "document_unknown_format"),
     (b"\x7fELF", "ELF", "document_unknown_format"),
@@ -71,6 +71,7 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"SQLite format 3\0", "SQLite", "document_unknown_format"),
     (b"GGUF", "GGUF", "document_unknown_format"),
 )
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")  # PNG, JPEG, TIFF
 _STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # signatures of ASCII letters, with which a text may also begin
 
 
@@ -85,6 +86,8 @@ def detect_format(path: Path) -> Format:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_START_BYTES]:
         return "pdf"
+    if head.startswith(_PICTURES):
+        return "picture"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _office_format(path)
     if head.startswith(_OLE):
@@ -174,10 +177,17 @@ ATTEMPTS = 50  # attempts to read one document, including those that ended becau
 
 
 def index_document(
-    library: Library, document: Document, *, ocr: bool, on_progress: ProgressCallback, on_written: ProgressCallback
+    library: Library,
+    document: Document,
+    *,
+    ocr: bool,
+    on_progress: ProgressCallback,
+    on_written: ProgressCallback,
+    ocr_part: Path | None = None,
 ) -> int:
     """Read a document and store its sections; return their number.
 
+    `ocr`: recognize the text of pages that are images. `ocr_part`: the folder of RapidOCR's packages; None: without.
     `on_progress`: called while the file is read; `on_written`: while the sections are written. Raises AppError for
     problems that the user can solve; the error is then not stored in the document's row.
     """
@@ -189,8 +199,10 @@ def index_document(
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, on_progress)
     )
+    recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
     read = sandbox.run_confined(
-        lambda: _read(path, document.chosen_encoding, ocr, on_progress), [path, *_recognizing(ocr)]
+        lambda: _read(path, document.chosen_encoding, recognizer, ocr, on_progress),
+        [path, *_recognizing(), *([ocr_part] if ocr_part else [])],
     )
     reading = clean_document(read)
     cut = sections.cut_into_sections(reading)
@@ -206,9 +218,9 @@ def index_document(
     return len(cut)
 
 
-def _recognizing(is_wanted: bool) -> list[Path]:
-    """Return the paths of Tesseract and its data, which the sandbox must allow; [] if it is not wanted or installed."""
-    program = programs.find_program(recognition.PROGRAM) if is_wanted else None
+def _recognizing() -> list[Path]:
+    """Return the paths of Tesseract and its data, which the sandbox must allow; [] if it is not installed."""
+    program = programs.find_program(recognition.PROGRAM)
     if program is None:
         return []
     found = Path(program).resolve()
@@ -237,11 +249,17 @@ def _digest(path: Path, on_progress: ProgressCallback) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback) -> ReadDocument:
+def _read(
+    path: Path,
+    chosen_encoding: str,
+    make_recognizer: Callable[[], Recognizer],
+    ocr: bool,
+    on_progress: ProgressCallback,
+) -> ReadDocument:
     """Read a file, and note if its format differs from its suffix. Raises AppError."""
     found = detect_format(path)
     try:
-        reading = _read_as(found, path, chosen_encoding, ocr, on_progress)
+        reading = _read_as(found, path, chosen_encoding, make_recognizer, ocr, on_progress)
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error
@@ -253,7 +271,12 @@ def _read(path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCall
 
 
 def _read_as(
-    file_format: Format, path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback
+    file_format: Format,
+    path: Path,
+    chosen_encoding: str,
+    make_recognizer: Callable[[], Recognizer],
+    ocr: bool,
+    on_progress: ProgressCallback,
 ) -> ReadDocument:
     """Read a file in this format.
 
@@ -263,7 +286,11 @@ def _read_as(
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
 
-            return pdf_reader.read(path, on_progress, ocr=ocr)
+            return pdf_reader.read(path, on_progress, make_recognizer() if ocr else None)
+        case "picture":
+            from app.documents.reading import pictures
+
+            return pictures.read(path, on_progress, make_recognizer)
         case "docx":
             from app.documents.reading import docx
 

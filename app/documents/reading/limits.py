@@ -17,6 +17,8 @@ from app.base.isolation import sandbox
 # Address space of the child. The largest test documents need 700 MB, and on a machine with 8 GB enough is left for the
 # window and a loaded model. Windows has no such limit without a job object, so the parent checks there.
 MEMORY_BYTES = 2_000_000_000
+# Address space of onnxruntime and OpenCV with their threads; a full A3 page takes 0.8 GB, and the parent checks that.
+OCR_ADDRESSES = 1_500_000_000
 FILE_BYTES = 1_000_000_000  # scanned volumes reach 500 MB
 TEXT_BYTES = 100_000_000  # bytes of a text file: CHARACTERS in UTF-8, with markup
 PAGES = 5_000  # the longest Japanese standards have 1,500
@@ -24,14 +26,18 @@ CHARACTERS = 20_000_000  # 100 books; a larger index would slow every search
 XML_DEPTH = 250  # nested elements; Word's own documents stay below 60
 TABLE_COLUMNS = 1_000  # cells of a row; a sheet may have 16,384
 TABLE_ROWS = 1_048_576  # rows of a sheet, as Excel has them; a damaged file may claim any number
+PICTURE_PIXELS = 100_000_000  # A0 at 240 dpi; in grey 100 MB
 PAGE_S = 60.0  # limit of one page, sheet or part; the slowest drawing of our tests takes 2 s
 DOCUMENT_S = 3600.0  # limit of a whole document
 
 
-def limit_process() -> None:
-    """Limit the memory and lower the priority of this process for the rest of its life."""
+def limit_process(*, has_ocr_part: bool = False) -> None:
+    """Limit the memory and lower the priority of this process for the rest of its life.
+
+    `has_ocr_part`: allow the address space of the libraries that recognize text, too.
+    """
     sandbox.lower_priority()
-    sandbox.limit_memory(MEMORY_BYTES)
+    sandbox.limit_memory(MEMORY_BYTES + (OCR_ADDRESSES if has_ocr_part else 0))
 
 
 def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:

@@ -16,7 +16,7 @@ SILENCE_S = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Read a document. `ocr`: recognize text on pages that are only images, if Tesseract is installed."""
+    """Read a document. `ocr`: recognize text on pages that are only images, if a recognizer is installed."""
 
     id: str
     document_id: int

@@ -7,11 +7,13 @@ paragraphs, table rows or, if necessary, sentences. Headings without text make n
 import dataclasses
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.documents.reading import headings
 from app.documents.reading.text_blocks import Block, ReadDocument
 from app.documents.records import DocumentSection, PageBox
+from app.documents.values import notation
 
 LONGEST = 1200  # characters of a section
 SHORTEST = 200  # a shorter last section joins the one before it in its clause
@@ -70,7 +72,18 @@ def cut_into_sections(reading: ReadDocument) -> list[DocumentSection]:
         for part in _paragraphs(block):
             splitter.take(part)
     splitter.flush()
-    return splitter.sections
+    return [_with_certainty(section, reading.recognized) for section in splitter.sections]
+
+
+def _with_certainty(section: DocumentSection, recognized: Mapping[int, Mapping[str, int]]) -> DocumentSection:
+    """Return the section with the certainty of its numbers if it is on a page whose text was recognized."""
+    pages = [recognized[page] for page in range(section.page, section.page_last + 1) if page in recognized]
+    if not pages:
+        return section
+    written = "\n".join([*section.heading, section.text])
+    numbers = dict.fromkeys(number for number, _, _ in notation.numbers_in(written))
+    lowest = ((number, [page[number] for page in pages if number in page]) for number in numbers)
+    return dataclasses.replace(section, recognized=tuple((number, min(found)) for number, found in lowest if found))
 
 
 def _paragraphs(block: Block) -> list[Block]:

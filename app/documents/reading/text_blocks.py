@@ -6,7 +6,7 @@ become titles, header rows and named values, as sheets and CSV files have them.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
@@ -72,11 +72,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """The result of a reader: blocks, and a report without the numbers of sections and headings."""
+    """The result of a reader: blocks, and a report without the numbers of sections and headings.
+
+    `recognized`: the pages whose text was recognized, each with its numbers and their lowest certainty in percent.
+    """
 
     blocks: list[Block] = field(default_factory=list)
     title: str = ""  # title in the file's properties; "": none
     report: ReadingReport = field(default_factory=ReadingReport)
+    recognized: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
 
 MERGED_CELL = "\0"  # a cell merged with the one on its left

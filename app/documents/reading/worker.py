@@ -17,11 +17,13 @@ from typing import NoReturn
 from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
+from app.documents import ocr_part, records
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages
 from app.documents.reading.limits import PageTimeout
 from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
 from app.documents.reading.pdf import ocr
+from app.documents.records import Document
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 PROGRESS_S = 0.2  # seconds between two progress events
@@ -35,8 +37,9 @@ def main(database: str) -> NoReturn:
     """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
     writer = claim_stdout()
     try:
-        limits.limit_process()
-        worker = ReadingWorker(Path(database), writer)
+        part = ocr_part.locate(Path(database))
+        limits.limit_process(has_ocr_part=part is not None)
+        worker = ReadingWorker(Path(database), writer, part)
         _confine(Path(database))
         worker.run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
@@ -56,8 +59,10 @@ def _confine(database: Path) -> None:
 class ReadingWorker:
     """The reading child's commands, the document that it reads, and its connection to the database."""
 
-    def __init__(self, database: Path, writer: EventWriter) -> None:
+    def __init__(self, database: Path, writer: EventWriter, part: Path | None) -> None:
+        """Create the worker. `part`: the folder of RapidOCR's packages; None: not installed."""
         self._database = database
+        self._ocr_part = part
         self._library = Library.open(database)
         self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         self._writer = writer
@@ -116,13 +121,10 @@ class ReadingWorker:
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
-        # Imported here, because a child that only reads other formats does not need PDFium.
-        from app.documents.reading.pdf import page_renderer
-
         self._rendering = command
         self._watch.begin()
         try:
-            return sandbox.run_confined(lambda: page_renderer.render(document, command), [Path(document.path)])
+            return sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
         except Exception as error:  # a foreign file may break a library in any way
             raise _expected(error) from error
         finally:
@@ -153,7 +155,12 @@ class ReadingWorker:
         self._watch.begin()
         try:
             sections = indexing.index_document(
-                self._library, document, ocr=command.ocr, on_progress=on_read, on_written=on_written
+                self._library,
+                document,
+                ocr=command.ocr,
+                on_progress=on_read,
+                on_written=on_written,
+                ocr_part=self._ocr_part,
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
@@ -187,6 +194,18 @@ class ReadingWorker:
             Library.open_second(self._database).fail(command.document_id, error)
         self._send(Failed(command.id, error.code, error.facts))
         os._exit(3)
+
+
+def _rendered(document: Document, command: Render) -> Rendered:
+    """Draw a page of a PDF file or a picture. Raises AppError, OSError."""
+    # Imported here, because a child that only reads other formats does not need these libraries.
+    if Path(document.path).suffix.lower() in records.PICTURE_SUFFIXES:
+        from app.documents.reading import pictures
+
+        return pictures.render(document, command)
+    from app.documents.reading.pdf import page_renderer
+
+    return page_renderer.render(document, command)
 
 
 def _expected(error: Exception) -> AppError:

@@ -10,6 +10,7 @@ The last part checks whether passages contain the quotes behind a right answer, 
 """
 
 import dataclasses
+import itertools
 import math
 import re
 import unicodedata
@@ -129,8 +130,18 @@ def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
         page_last=max(part.page_last for part in parts),
         boxes=tuple(dict.fromkeys(box for part in parts for box in part.boxes)),
         captions=tuple(dict.fromkeys(caption for part in parts for caption in part.captions)),
+        recognized=_join_recognized(parts),
     )
     return dataclasses.replace(passage, section=section, parts=tuple(parts))
+
+
+def _join_recognized(parts: Sequence[DocumentSection]) -> tuple[tuple[str, int], ...] | None:
+    """Return the numbers of all recognized parts, each with its lowest certainty; None if no part was recognized."""
+    found = [part.recognized for part in parts if part.recognized is not None]
+    lowest: dict[str, int] = {}
+    for number, certain in itertools.chain.from_iterable(found):
+        lowest[number] = min(certain, lowest.get(number, certain))
+    return tuple(lowest.items()) if found else None
 
 
 def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:

@@ -106,6 +106,11 @@ class CommandReading:
         self.finish()
         return done
 
+    def recognize(self, document_ids: list[int]) -> None:
+        """Read documents again, with text recognition on pages that are images."""
+        self.documents.recognize(document_ids)
+        self.finish()
+
     def provide_manual(self, file: Path, name: str) -> None:
         self.documents.provide_manual(file, name)
         self.finish()

@@ -21,7 +21,7 @@ from app.base.confidentiality import ExportRequest, Label, Permit, stored_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
-from app.documents import collection_updates
+from app.documents import collection_updates, ocr_part
 from app.documents.collection_updates import AddedFiles, FileVersions, RefreshResult
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.library import UNKNOWN, Former, Library, label_now
@@ -123,8 +123,12 @@ class DocumentLibrary(QObject):
 
     @property
     def can_recognize(self) -> bool:
-        """Whether Tesseract, which recognizes text in images, is installed with its Japanese data."""
-        return ocr.is_available()
+        """Whether text in images can be recognized: by the optional part, or by Tesseract with its Japanese data."""
+        return self.has_ocr_part or ocr.has_tesseract()
+
+    @property
+    def has_ocr_part(self) -> bool:
+        return ocr_part.locate(self._path) is not None
 
     @property
     def is_busy(self) -> bool:
@@ -259,6 +263,11 @@ class DocumentLibrary(QObject):
         """Read documents again, with text recognition on pages that are images."""
         self.queue.recognize(document_ids)
         self.read_again(document_ids)
+
+    def recognize_all(self) -> None:
+        """Read those documents again that could not be read, wholly or in part, without text recognition."""
+        found = [one for collection in self.collections() for one in self.documents(collection.id)]
+        self.recognize([one.id for one in found if one.needs_recognition])
 
     def accept(self, document_ids: Sequence[int]) -> None:
         """Mark documents with doubtful text as done, because the user accepts the text."""

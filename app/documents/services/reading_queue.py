@@ -186,7 +186,9 @@ class ReadingQueue(QObject):
             return
         self._document = document
         self._update_status()
-        self._reader.index(document.id, ocr=document.id in self._with_ocr)
+        # A document whose text was recognized keeps it when its file changes.
+        has_ocr = document.id in self._with_ocr or "recognized" in document.report.notes
+        self._reader.index(document.id, ocr=has_ocr)
 
     def _continue(self) -> None:
         if self._document is None and not self._is_paused:

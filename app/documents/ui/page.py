@@ -25,15 +25,11 @@ from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
+from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.collection_actions import CollectionActions
-from app.documents.ui.document_lists import (
-    CollectionView,
-    DocumentTable,
-    DocumentView,
-    ShownDocuments,
-    collection_row,
-)
+from app.documents.ui.document_lists import CollectionView, DocumentTable, DocumentView, ShownDocuments, collection_row
+from app.documents.ui.ocr_installation import OcrInstallation
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
@@ -67,6 +63,7 @@ class DocumentsPage(Page):
         documents: DocumentLibrary,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
+        ocr_setup: OcrSetup,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
@@ -74,6 +71,7 @@ class DocumentsPage(Page):
         self._documents = documents
         self.meaning = MeaningLine(embedding)
         self.files_line = FilesLine(documents)
+        self.ocr = OcrInstallation(theme, ocr_setup, documents, pickers)
         self._chosen_id = 0  # id of the shown collection; 0: none
         self._is_report_shown = False  # whether the report replaces the table, if both do not fit
         self._is_stale = True
@@ -170,13 +168,13 @@ class DocumentsPage(Page):
         self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
         self.view = DocumentView(theme, self.documents)
         self.empty = self._build_empty()
-        self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
+        self.report = ReportPanel(theme, self._documents)
         self.report.hide()
         content = QWidget()
         column = make_column(
             (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
         )
-        for widget in (self.banner, self.queue, self.meaning, self.files_line, self.drop_zone, self.filter):
+        for widget in (self.banner, self.ocr, self.queue, self.meaning, self.files_line, self.drop_zone, self.filter):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
@@ -234,7 +232,9 @@ class DocumentsPage(Page):
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
         report.encoding_button.clicked.connect(lambda: self._with_one(collection_actions.ask_encoding))
         for_ids = {"recognize": self._documents.recognize, "accept": self._documents.accept}
-        report.banner.action_requested.connect(lambda key: self._with_one(lambda one: for_ids[key]([one.id])))
+        report.banner.action_requested.connect(
+            lambda key: self.ocr.install() if key == "install" else self._with_one(lambda one: for_ids[key]([one.id]))
+        )
 
     # --------------------------------------------------------------------- chosen
 

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.documents import encodings
 from app.documents.records import Document, ReadingReport, page_ranges, shown_path
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui import document_texts
+from app.documents.ui import document_texts, ocr_installation
 from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -20,11 +21,10 @@ from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 class ReportPanel(QFrame):
     """The report on how one document was read."""
 
-    def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
-        """Build the panel. `can_recognize`: whether Tesseract, which recognizes text in images, is installed."""
+    def __init__(self, theme: Theme, documents: DocumentLibrary) -> None:
         super().__init__()
         self._theme = theme
-        self._can_recognize = can_recognize
+        self._documents = documents
         self.document: Document | None = None
         self._build()
 
@@ -91,23 +91,25 @@ class ReportPanel(QFrame):
     def _show_banner(self, document: Document) -> None:
         blank = document.report.pages_without_text
         if document.failure is not None:
-            error = describe_error(document.failure)
-            self.banner.show_message("danger", error.message, error.next)
-        elif document.state == "doubtful" and blank:
+            self.banner.show_error(document.failure, ocr_installation.offer() if document.needs_recognition else ())
+        elif document.needs_recognition:
             what = phrase("documents.n_pages_are_images_only", n=f"{len(blank):,}")
-            accept = ("accept", phrase("documents.use_as_it_is"))
-            if self._can_recognize:
-                actions = (("recognize", phrase("documents.recognize_text")), accept)
-                self.banner.show_message("warning", what, phrase("documents.what_is_on_these_pages"), actions)
-            else:
-                next_step = phrase("documents.text_recognition_needs_tesseract_and")
-                self.banner.show_message("warning", what, next_step, (accept,))
+            self.banner.show_message("warning", what, *self._recognition())
         elif document.state == "doubtful":
             what = phrase("documents.please_check_what_was_read")
             next_step = phrase("documents.if_nothing_looks_wrong_it")
             self.banner.show_message("warning", what, next_step, (("accept", phrase("documents.use_as_it_is")),))
         else:
             self.banner.hide()
+
+    def _recognition(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Return a sentence on pages that are images, and the buttons to read them, to install OCR, and to accept."""
+        install = () if self._documents.has_ocr_part else ocr_installation.offer()
+        accept = ("accept", phrase("documents.use_as_it_is"))
+        if self._documents.can_recognize:
+            recognize = ("recognize", phrase("documents.recognize_text"))
+            return phrase("documents.what_is_on_these_pages"), (recognize, *install, accept)
+        return phrase("documents.text_recognition_can_be_installed"), (*install, accept)
 
 
 def _facts(document: Document) -> list[tuple[str, str]]:

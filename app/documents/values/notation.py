@@ -60,6 +60,16 @@ def flatten(text: str) -> tuple[str, Callable[[int], int]]:
     return flat, origin.__getitem__
 
 
+_WRITTEN_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_NARROW = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
+
+
+def numbers_in(text: str) -> list[tuple[str, int, int]]:
+    """Return (number, start, end) of each number in digits, as 3.2.1 or 24: narrow and without grouping commas."""
+    found = _WRITTEN_NUMBER.finditer(text.translate(_NARROW))
+    return [(one[0].replace(",", ""), one.start(), one.end()) for one in found]
+
+
 def parse_numeral(notation: str) -> float:
     """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
 

@@ -74,6 +74,19 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallOcr:
+    """Fetch the locked packages that recognize text, and unpack them into `folder`.
+
+    `wheels`: a folder that has their files; "": the package indexes of pip's settings. Answered by Done or Failed.
+    """
+
+    id: str
+    folder: str
+    wheels: str = ""
+    access: NetworkAccess = NetworkAccess()
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """End the Fetch with this id; received bytes stay."""
 
@@ -205,7 +218,7 @@ class Failed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Command = ListFiles | Fetch | Pause | SetLimit
+Command = ListFiles | Fetch | InstallOcr | Pause | SetLimit
 _Answer = FilesListed | Progress | WaitingToRetry | Restarted | Repairing | Verifying | Done | FetchPaused | Failed
 Event = Hello | Heartbeat | NetworkContacted | _Answer
 

@@ -4,8 +4,11 @@ An index need not be trusted: a file with another hash is refused.
 """
 
 import contextlib
+import dataclasses
+import os
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
@@ -17,17 +20,21 @@ from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import sha256_of
+from app.models import package_folder, package_indexes, package_locks
 from app.models.downloads import http_source
 from app.models.downloads.byte_transfer import PermanentError, TransferControl, with_retries
 from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
+    Done,
     Event,
     Fetch,
     FileOrigin,
+    InstallOcr,
     NetworkAccess,
     NetworkContacted,
     Progress,
     TransferPolicy,
+    Verifying,
 )
 from app.models.package_indexes import PackageIndexes, folder_of
 from app.models.package_locks import LockedFile
@@ -43,7 +50,7 @@ class PackageListener(Protocol):
     def contacted(self, host: str) -> None:
         """Report each host once, before it is contacted."""
 
-    def progressed(self, package: str, done_bytes: int) -> None:
+    def progressed(self, package: str, done_bytes: int, /) -> None:
         """Report progress. `package`: the one being received. `done_bytes`: the bytes of all files received so far."""
 
 
@@ -157,6 +164,45 @@ class _PackageFetch:
             self._contacted(event.host)
         elif isinstance(event, Progress):
             self._listener.progressed(self._package, self._done_bytes + event.done_bytes)
+
+
+@dataclasses.dataclass
+class _InstallListener:
+    """Reports an installation as events of its command."""
+
+    command: InstallOcr
+    total_bytes: int
+    send: Callable[[Event], None]
+
+    def contacted(self, host: str) -> None:
+        self.send(NetworkContacted(self.command.id, host))
+
+    def progressed(self, _package: str, done_bytes: int) -> None:
+        self.send(Progress(self.command.id, done_bytes, self.total_bytes, 0.0))
+
+
+def install_ocr(command: InstallOcr, send: Callable[[Event], None]) -> Done:
+    """Install the packages that recognize text.
+
+    Raises AppError("ocr_no_lock") and as `package_folder.install` and `fetch_packages` do.
+    """
+    lock = package_locks.ocr_lock()
+    if lock is None:
+        python = ".".join(map(str, sys.version_info[:2]))
+        raise AppError("ocr_no_lock", system=package_locks.this_system(), python=python)
+    settings = package_indexes.from_settings(os.environ)
+    if command.wheels:
+        settings = PackageIndexes(pages=(), links=(command.wheels,), torch="")
+    elif settings.certificates:
+        os.environ["SSL_CERT_FILE"] = settings.certificates
+    listener = _InstallListener(command, lock.size_bytes, send)
+
+    def fetch(folder: Path) -> None:
+        fetch_packages(lock.files, folder, settings, command.access.proxy, listener)
+        send(Verifying(command.id))
+
+    package_folder.install(lock, Path(command.folder), fetch)
+    return Done(command.id, command.folder, lock.size_bytes, "", is_verified=True, repaired_bytes=0)
 
 
 def _json_links(text: str) -> list[str]:

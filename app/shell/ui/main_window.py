@@ -1,7 +1,7 @@
 """Show the main window: sidebar, pages, status line, and global shortcuts."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_actions import ConversationActions
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.preset_editor import ConversationSettings
+from app.documents.services.ocr_setup import OcrSetup
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
@@ -102,7 +103,7 @@ class MainWindow(QMainWindow):
         conversations: Conversations,
         engine: EngineClient,
         downloads: Downloads,
-        training_setup: EnvironmentSetup,
+        setups: Sequence[EnvironmentSetup | OcrSetup],
         trainings: TrainingRunner,
         evaluations: Evaluations,
         geometry: WindowGeometry,
@@ -119,7 +120,7 @@ class MainWindow(QMainWindow):
         self._conversations = conversations
         self._engine = engine
         self._downloads = downloads
-        self._training_setup = training_setup
+        self._setups = setups
         self._trainings = trainings
         self._evaluations = evaluations
         self._geometry = geometry
@@ -271,10 +272,11 @@ class MainWindow(QMainWindow):
         for ended in (self._trainings.ended, self._evaluations.ended):
             ended.connect(self._on_work_ended)
         self._preferences.changed.connect(self._on_preferences_changed)
-        setup = self._training_setup
-        for signal in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
-                     setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):  # fmt: skip
+        for signal in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted):
             signal.connect(self._show_downloads)
+        for setup in self._setups:
+            for signal in (setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):
+                signal.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
         self.pages.built.connect(self.stack.addWidget)
         self._connect_navigation()
@@ -390,10 +392,10 @@ class MainWindow(QMainWindow):
         self.sidebar.traffic.refresh()
 
     def _show_downloads(self) -> None:
-        downloads, setup = self._downloads, self._training_setup
-        found = [*downloads.contacts(), *setup.contacts(), *self._engine.contacts]
+        downloads, sources = self._downloads, (self._downloads, *self._setups)
+        found = [*(contact for one in sources for contact in one.contacts()), *self._engine.contacts]
         contacts = sorted(found, key=lambda contact: contact.time)
-        online, is_sending = downloads.network_task_count + setup.network_task_count, self._engine.is_sending
+        online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
         is_model = downloads.network_task_count > 0
         self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
 

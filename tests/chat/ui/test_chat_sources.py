@@ -226,3 +226,18 @@ def test_it_is_copied_with_its_sources(double: Double) -> None:
         "発電機は、毎月1回運転します。[1]\n\n燃料タンクの残量は毎週月曜日に確認します。[2]\n\n"
         "[1] 管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21\n[2] <b>記録</b>.md"
     )
+
+
+def test_a_source_that_was_recognized_says_so_and_its_uncertain_number_is_to_be_checked(double: Double) -> None:
+    scan = dataclasses.replace(SOURCES[0], recognized=(("1", 99), ("72", 61)))
+    text = "発電機は、毎月1回運転します。[1]燃料は72時間分を備えます。[1]"
+    view = shown(double, text, grounded(text, (scan, SOURCES[1])))
+    assert underlined(view)[0].startswith("燃料は72時間分")
+    assert "文字認識 (OCR)" in rows(view)[1].accessibleName()
+    reason = phrase("chat.doubtful_value.recognized_few").format(value="72時間", n=1)
+    assert any(reason.partition("」")[2] in one for one in words(view))
+    press(view.text, Qt.Key.Key_1)
+    assert double.page.panel.recognized.isVisible()
+    shown(double, RIGHT)
+    press(double.view(2).text, Qt.Key.Key_1)
+    assert not double.page.panel.recognized.isVisible()

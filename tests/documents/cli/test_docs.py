@@ -53,7 +53,7 @@ def files(tmp_path: Path) -> Path:
     (folder / "下").mkdir(parents=True)
     (folder / "要領.md").write_text(f"# 第2章 材料\n\n## 2.2 鉄筋のかぶり\n\n{COVER}\n", "utf-8")
     (folder / "下" / "点検.txt").write_text("主ポンプの軸受温度は75℃を超えてはならない。\n", "cp932")
-    (folder / "写真.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "写真.gif").write_bytes(b"GIF89a\0")
     return folder
 
 
@@ -277,7 +277,7 @@ def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert left.value.code == 2
     assert "ACTION が" not in told
-    assert "add / list / search / show / move / remove / refresh" in told
+    assert "add / list / search / show / move / remove / ocr / refresh" in told
     assert "kotae docs --help" in told
 
 

@@ -282,7 +282,7 @@ def test_letters_that_a_file_does_not_map_are_counted(tmp_path: Path) -> None:
     assert read(made, tmp_path).report.garbled_share > 0.5
 
 
-@pytest.mark.skipif(not ocr.is_available(), reason="Tesseract with Japanese data is not installed")
+@pytest.mark.skipif(not ocr.has_tesseract(), reason="Tesseract with Japanese data is not installed")
 def test_letters_of_a_picture_are_recognized_where_tesseract_is_there(tmp_path: Path) -> None:
     page = pypdfium2.PdfDocument(_large_print().bytes())
     bitmap = page[0].render(scale=2, grayscale=True)
@@ -297,7 +297,7 @@ def test_letters_of_a_picture_are_recognized_where_tesseract_is_there(tmp_path: 
     page.close()
     path = scan.write(tmp_path / "scan.pdf")
     assert pdf_reader.read(path, silent).report.pages_without_text == (1,)
-    reading = pdf_reader.read(path, silent, ocr=True)
+    reading = pdf_reader.read(path, silent, ocr.make_recognizer(None, silent))
     assert reading.report.pages_without_text == ()
     assert "recognized" in reading.report.notes
     found: list[Block] = reading.blocks

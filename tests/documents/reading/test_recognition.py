@@ -1,21 +1,24 @@
 """Recognition of letters with a stand-in for Tesseract: what is asked of it, and what is made of its answer."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.base.errors import AppError
 from app.documents.reading.pdf import ocr, pdf_reader
+from app.documents.reading.text_blocks import ReadDocument
 from tests.documents.driver import silent
 from tests.documents.reading.pdf_maker import Pdf, picture
 from tests.documents.reading.reading_child import ReadingChild
+from tests.documents.reading.stand_in import LANGUAGES, answering, row
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 
-LANGUAGES = '[ "$1" = --list-langs ] && printf "List of available languages:\\neng\\n{more}" && exit 0\n'
-ROW = "5\\t1\\t{block}\\t1\\t1\\t{word}\\t250\\t500\\t417\\t42\\t{certain}\\t{text}\\n"
+
+def recognized(path: Path) -> ReadDocument:
+    return pdf_reader.read(path, silent, ocr.make_recognizer(None, silent))
 
 
 def scan(folder: Path) -> Path:
@@ -24,45 +27,26 @@ def scan(folder: Path) -> Path:
     return made.write(folder / "scan.pdf")
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Puts a shell script in Tesseract's place; nothing else of that name is found."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-    def put(script: str) -> None:
-        (folder / "tesseract").write_text("#!/bin/sh\n" + script, "utf-8")
-        (folder / "tesseract").chmod(0o755)
-        ocr.is_available.cache_clear()
-
-    yield put
-    ocr.is_available.cache_clear()
-
-
 def test_without_japanese_data_it_is_not_offered(install: Callable[[str], None], tmp_path: Path) -> None:
     install(LANGUAGES.format(more=""))
-    assert not ocr.is_available()
+    assert not ocr.has_tesseract()
     with pytest.raises(AppError) as caught:
-        pdf_reader.read(scan(tmp_path), silent, ocr=True)
+        recognized(scan(tmp_path))
     assert caught.value.code == "ocr_missing"
 
 
 def test_a_program_that_breaks_is_not_offered(install: Callable[[str], None]) -> None:
     install("exit 1\n")
-    assert not ocr.is_available()
+    assert not ocr.has_tesseract()
 
 
 def test_a_slow_program_gets_the_whole_picture(install: Callable[[str], None], tmp_path: Path) -> None:
     """It loads its data first; the picture is larger than what a pipe holds."""
-    rows = "".join(
-        ROW.format(block=block, word=word, certain=certain, text=text)
-        for block, word, certain, text in [
-            (1, 1, 90.5, "堤体の"), (1, 2, 88, "安定"), (1, 3, 3.2, "塵"), (2, 1, 96, "3.5m"), (2, 2, 95, "以上")
-        ]
-    )  # fmt: skip
-    install(LANGUAGES.format(more="jpn\\n") + f'sleep 1.2\ncat > "{tmp_path}/picture.pgm"\nprintf "{rows}"\n')
-    reading = pdf_reader.read(scan(tmp_path), silent, ocr=True)
+    words = [(1, 1, 90.5, "堤体の", 250), (1, 2, 88, "安定", 380), (1, 3, 3.2, "塵", 470), (2, 1, 96, "3.5m", 250),
+             (2, 2, 95, "以上", 420)]  # fmt: skip
+    rows = "".join(row(text, certain, block=block, word=at, left=left) for block, at, certain, text, left in words)
+    install(answering(rows, f'sleep 1.2\ncat > "{tmp_path}/picture.pgm"\n'))
+    reading = recognized(scan(tmp_path))
     assert [block.text for block in reading.blocks] == ["堤体の安定", "3.5m以上"]
     assert (reading.report.pages_without_text, reading.report.notes) == ((), ("recognized",))
     box = reading.blocks[0].boxes[0]
@@ -73,8 +57,8 @@ def test_a_slow_program_gets_the_whole_picture(install: Callable[[str], None], t
 
 
 def test_a_scan_is_doubtful_until_it_is_recognized(install: Callable[[str], None], tmp_path: Path) -> None:
-    row = ROW.format(block=1, word=1, certain=90, text="堤体の安定を確かめる。")
-    install(LANGUAGES.format(more="jpn\\n") + f'cat > /dev/null\nprintf "{row}"\n')
+    rows = row("堤体の安定を確かめる。", 90)
+    install(answering(rows))
     with ReadingChild(tmp_path) as child:
         document_id = child.add(scan(tmp_path))
         child.index(document_id)
@@ -90,5 +74,5 @@ def test_a_scan_is_doubtful_until_it_is_recognized(install: Callable[[str], None
 
 def test_a_program_that_dies_leaves_the_page_without_text(install: Callable[[str], None], tmp_path: Path) -> None:
     install(LANGUAGES.format(more="jpn\\n") + "exit 1\n")
-    reading = pdf_reader.read(scan(tmp_path), silent, ocr=True)
+    reading = recognized(scan(tmp_path))
     assert reading.report.pages_without_text == (1,)

@@ -52,7 +52,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -> None:
-    (files / "写真.jpg").touch()
+    (files / "写真.gif").touch()
     collection = driver.collection()
     added = driver.add(collection, files)
     assert (len(added.new), added.skipped) == (3, {"unknown": 1})

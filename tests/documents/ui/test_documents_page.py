@@ -13,13 +13,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.base import wording
+from app.base import programs, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.services.preferences import Preferences
 from app.base.wording import phrase
 from app.documents.library import Library
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
+from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.document_lists import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
@@ -44,7 +46,12 @@ class PageDriver(DocumentsDriver):
         navigation = NavigationSignals()
         self.undo: list[tuple[str, Callable[[], object]]] = []
         navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
-        self.page = DocumentsPage(theme, navigation, self.documents, self.embedding, self.secrecy, pickers)
+        self.preferences = Preferences(where.settings)
+        command = programs.downloader_command()
+        self.ocr_setup = OcrSetup(self.preferences, command, where.documents, where.logs, lambda: "")
+        self.page = DocumentsPage(
+            theme, navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup, pickers
+        )
         qtbot.addWidget(self.page)
         self.page.resize(1200, 800)
         self.page.show()
@@ -133,7 +140,7 @@ def test_what_is_dropped_makes_a_collection_of_the_folders_name(driver: PageDriv
 
 
 def test_what_was_left_out_is_told(filled: PageDriver, folder: Path) -> None:
-    (folder / "写真.jpg").touch()
+    (folder / "写真.gif").touch()
     (folder / "追加.md").write_text("章\n", encoding="utf-8")
     filled.drop(folder)
     filled.wait(filled.page.banner.isVisible)

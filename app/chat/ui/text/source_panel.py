@@ -81,6 +81,7 @@ class SourcePanel(QWidget):
         self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])
+        self.recognized.setVisible(source.recognized is not None)
         self.usage.setText(self._usage_text(displayed))
         self._swatch.setVisible(bool(displayed.places))
         self.text.show_text(source.text, displayed.places)
@@ -182,11 +183,10 @@ class SourcePanel(QWidget):
     def _build_place(self) -> QVBoxLayout:
         self.path = ElidedLabel(role="caption", tone="text2")
         self.clause = ElidedLabel(role="heading3")
-        self._tag = QFrame()
-        self._tag.setProperty("surface", "tag")
-        self._tag_words = Label(role="caption", tone="text2")
-        make_row(self._tag_words, into=self._tag, margins_px=(8, 2, 8, 2))
-        row = make_row(self.clause, self._tag, Stretch(), spacing_px=self._theme.px(8))
+        self._tag, self._tag_words = _tag()
+        self.recognized, words = _tag()
+        words.setText(phrase("common.recognized"))
+        row = make_row(self.clause, self._tag, self.recognized, Stretch(), spacing_px=self._theme.px(8))
         return make_column(self.path, row, margins_px=self._margins(8, 10), spacing_px=self._theme.px(2))
 
     def _build_pages(self) -> QWidget:
@@ -279,6 +279,14 @@ class SourcePanel(QWidget):
         self.back_button.setVisible(over)
         self.close_button.setVisible(not over)
         self._fit()
+
+
+def _tag() -> tuple[QFrame, Label]:
+    """Return a frame for a short word, and the label in it."""
+    frame, words = QFrame(), Label(role="caption", tone="text2")
+    frame.setProperty("surface", "tag")
+    make_row(words, into=frame, margins_px=(8, 2, 8, 2))
+    return frame, words
 
 
 class MarkSwatch(QWidget):

@@ -27,7 +27,9 @@ class SourceRow(QAbstractButton):
         self._is_open = False
         name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
         self.words = untrusted_text.make_harmless(f"{name}　{clause}".rstrip("　"))
-        self._tag = untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS]
+        tags = [untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS]]
+        tags += [phrase("common.recognized")] if source.recognized is not None else []
+        self._tag = "・".join(filter(None, tags))
         place = untrusted_text.make_harmless(source_citations.describe_place(source))
         self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
         where = f"{untrusted_text.make_harmless(source.collection)} › {place}"

@@ -57,11 +57,11 @@ class SourcesFooter(QWidget):
 
     def _check_line(self) -> QWidget | QLayout | None:
         claims, grounding = self._grounding.claims, self._grounding
-        if grounding.is_excerpt:
-            return None
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
             return self._doubt_box(doubtful)
+        if grounding.is_excerpt:
+            return None
         unchecked = source_citations.unchecked_messages(grounding)
         if not claims:
             if self._message.status != "done":
@@ -103,9 +103,9 @@ class SourcesFooter(QWidget):
         if not missing:
             return phrase("chat.what_is_underlined_was_not")
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
-        does_differ = source_citations.doubt_kind(self._grounding, doubtful) == "differing"
+        kind = source_citations.doubt_kind(self._grounding, doubtful)
         count = "several" if len(missing) > NAMED_VALUES else "few"
-        words = phrase(f"chat.value_differs.{count}") if does_differ else phrase(f"chat.value_missing.{count}")
+        words = phrase(f"chat.doubtful_value.{kind}_{count}")
         return words.format(value=named, n=len(missing))
 
     def _source_rows(self) -> QVBoxLayout:

@@ -1,30 +1,75 @@
-"""Recognize text on pages that are images with Tesseract, if it is installed: one child process per page."""
+"""Recognize the text of a page that is only a picture, with RapidOCR if that part is installed, else with Tesseract.
+
+RapidOCR runs in this process. It never downloads anything: its models are in its package, and their paths are given.
+Tesseract is a child process for each page. Either gives words with their places, and a page is then laid out like any
+other PDF page; `low_numbers` keeps how certain each number is, because a wrong digit looks like a right one.
+"""
 
 import contextlib
 import functools
 import io
+import itertools
+import math
 import os
+import statistics
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 from app.base import programs
 from app.base.errors import AppError
-from app.documents.reading.text_blocks import Block, ProgressCallback, join_lines
-from app.documents.records import PageBox
+from app.documents.reading.pdf.pdf_page import Glyph
+from app.documents.reading.text_blocks import ProgressCallback, is_japanese
+from app.documents.values.notation import numbers_in
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
-DOTS_PER_POINT = 300 / 72  # the resolution that Tesseract is designed for
-PIXELS_MOST = 40_000_000  # A3 at 300 dpi has 17 million pixels of one byte
-PAGE_S = 120.0  # a full page takes 5 to 20 s on two cores
-CERTAIN = 30.0  # percent; less certain words are mostly dirt
+PAGE_S = 120.0  # a full page takes Tesseract 5 to 20 s on two cores
+CERTAIN = 30  # percent; words of Tesseract that are less certain are mostly dirt
+DOWNWARD = 1.5  # smallest height of a vertical line, relative to its width
+LATIN_EM = 0.55  # width of a Latin letter or digit, relative to a Japanese character
+SAME_SIZE = 0.25  # largest difference between lines of the usual size: a line without tall characters has a lower box
+LETTERS = 0.75  # height of characters, relative to the box of their line
+LINES_AT_ONCE = 24  # between two signs of life
+DETECTION_PX = (
+    2000  # longest side of the picture in which RapidOCR finds the lines; time and memory grow with its square
+)
+THREADS = 2  # each reserves address space, which is limited
+_MODELS = {"Det": "PP-OCRv6_det_small", "Rec": "PP-OCRv6_rec_small", "Cls": "ch_ppocr_mobile_v2.0_cls_mobile"}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word or a whole line that was recognized. The edges are in pixels.
+
+    `certain`: how certain each character of the text is, in percent.
+    """
+
+    text: str
+    certain: tuple[int, ...]
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Recognizer(Protocol):
+    """A recognizer of text. Pictures have at most `dots_per_point` and `pixels_most`."""
+
+    dots_per_point: float
+    pixels_most: int
+
+    def words(self, pixels: Any) -> list[Word]:
+        """Return the words of a picture, a numpy array of grey bytes (rows, columns), in reading order."""
 
 
 @functools.cache
-def is_available() -> bool:
+def has_tesseract() -> bool:
     """Whether Tesseract is installed with Japanese data. Starts it once, which takes 0.1 s."""
     program = programs.find_program(PROGRAM)
     if program is None:
@@ -36,24 +81,171 @@ def is_available() -> bool:
     return {"jpn", "eng"} <= set(listed.stdout.decode("utf-8", "replace").split())
 
 
-class Recognizer:
-    """A recognizer of text on pages. The constructor raises AppError("ocr_missing") if Tesseract is not installed."""
+def make_recognizer(part: Path | None, on_progress: ProgressCallback) -> Recognizer:
+    """Return the best recognizer there is. `part`: the folder of RapidOCR's packages; None: not installed.
 
-    def __init__(self, on_progress: ProgressCallback) -> None:
-        program = programs.find_program(PROGRAM)
-        if program is None or not is_available():
-            raise AppError("ocr_missing")
+    `on_progress` is called with (0, 0) every few seconds. Raises AppError("ocr_missing" | "ocr_part_broken").
+    """
+    if part is not None:
+        return RapidRecognizer(part, on_progress)
+    program = programs.find_program(PROGRAM)
+    if program is None or not has_tesseract():
+        raise AppError("ocr_missing")
+    return TesseractRecognizer(program, on_progress)
+
+
+def fit_scale(recognizer: Recognizer, width_pt: float, height_pt: float) -> float:
+    """Return the pixels per point with which a page of this size is drawn for the recognizer."""
+    return min(recognizer.dots_per_point, math.sqrt(recognizer.pixels_most / max(1.0, width_pt * height_pt)))
+
+
+# ------------------------------------------------------------------ words on a page
+
+
+def place_glyphs(words: Sequence[Word], scale: float) -> list[Glyph]:
+    """Return the characters of words as glyphs of a page. `scale`: pixels per point.
+
+    A line's characters share its length: the recognizers give no exact place of a character.
+    """
+    found: list[Glyph] = []
+    across = [_across(word) for word in words for _ in word.text]
+    usual = statistics.median(across) if across else 0.0
+    for word in words:
+        thickness = _across(word)
+        size = round((usual if abs(thickness - usual) <= SAME_SIZE * usual else thickness) * LETTERS / scale * 2) / 2
+        widths = [1.0 if is_japanese(character) else LATIN_EM for character in word.text]
+        ends = [0.0, *(end / sum(widths) for end in itertools.accumulate(widths))]
+        is_spaced = False
+        for character, (start, end) in zip(word.text, itertools.pairwise(ends), strict=True):
+            if not character.isspace():
+                left, top, right, bottom = (edge / scale for edge in _part(word, start, end))
+                found.append(Glyph(character, left, top, right, bottom, size or 0.5, is_spaced))
+            is_spaced = character.isspace()
+    return found
+
+
+def _is_down(word: Word) -> bool:
+    return len(word.text) > 1 and word.bottom - word.top >= DOWNWARD * (word.right - word.left)
+
+
+def _across(word: Word) -> float:
+    return word.right - word.left if _is_down(word) else word.bottom - word.top
+
+
+def _part(word: Word, start: float, end: float) -> tuple[float, float, float, float]:
+    """Return the edges of the part of a word between two shares of its length."""
+    width, height = word.right - word.left, word.bottom - word.top
+    if _is_down(word):
+        return word.left, word.top + start * height, word.right, word.top + end * height
+    return word.left + start * width, word.top, word.left + end * width, word.bottom
+
+
+def low_numbers(words: Sequence[Word]) -> dict[str, int]:
+    """Return each number in the words with the lowest certainty of its characters, in percent."""
+    found: dict[str, int] = {}
+    for word in words:
+        for number, start, end in numbers_in(word.text):
+            found[number] = min(found.get(number, 100), *word.certain[start:end])
+    return found
+
+
+# ------------------------------------------------------------------ RapidOCR
+
+
+class RapidRecognizer:
+    """RapidOCR with the models of PP-OCRv6. The constructor raises AppError("ocr_part_broken")."""
+
+    dots_per_point = 200 / 72
+    pixels_most = 8_000_000  # A3 at 200 dpi; the memory grows with it
+
+    def __init__(self, part: Path, on_progress: ProgressCallback) -> None:
+        self._engine = _load_rapid(part)
+        self._on_progress = on_progress
+
+    def words(self, pixels: Any) -> list[Word]:
+        import numpy as np
+        from rapidocr.main import RapidOCRError
+        from rapidocr.utils.process_img import ResizeImgError, map_boxes_to_original
+
+        engine = self._engine
+        picture = np.repeat(pixels[:, :, None], 3, axis=2)
+        try:
+            small, record = engine.preprocess_img(picture)  # lines are found in less detail than they are read
+            _, found = engine.detect_and_crop(small, record)
+        except (RapidOCRError, ResizeImgError):  # no line is found, or the picture is a strip of a few pixels
+            return []
+        boxes = map_boxes_to_original(found.boxes, record, *pixels.shape[:2])
+        lines, _ = engine.cls_and_rotate(engine.crop_text_regions(picture, boxes))
+        words: list[Word] = []
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            self._on_progress(0, 0)
+            read = engine.recognize_txt(lines[start : start + LINES_AT_ONCE])
+            words += [
+                _rapid_word(text, word.confs, box)
+                for text, word, box in zip(read.txts, read.word_results, boxes[start:], strict=False)
+                if text.strip()
+            ]
+        return words
+
+
+def _rapid_word(text: str, shares: Sequence[float], box: Any) -> Word:
+    """Return a word. `box`: its four corners, clockwise from the left top one; slanted lines become level.
+
+    A slanted box is higher than its line, so the line's own height is set around the box's middle.
+    """
+    (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
+    if right - left > bottom - top:
+        thickness = math.hypot(*(box[3] - box[0]))
+        top, bottom = (top + bottom - thickness) / 2, (top + bottom + thickness) / 2
+    certain = tuple(int(100 * share) for share in shares)
+    return Word(text, certain, float(left), float(top), float(right), float(bottom))
+
+
+@functools.cache
+def _load_rapid(part: Path) -> Any:
+    """Load RapidOCR with its models, which takes a second. Raises AppError("ocr_part_broken")."""
+    # Each thread of a BLAS library reserves address space, and none computes here.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    if str(part) not in sys.path:
+        sys.path.append(str(part))  # last: the program's own packages come first
+    models = part / "rapidocr" / "models"
+    settings: dict[str, Any] = {
+        "Global.log_level": "critical",
+        "Global.return_word_box": True,
+        "Global.max_side_len": DETECTION_PX,
+        "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+    }
+    try:
+        import rapidocr
+
+        return rapidocr.RapidOCR(
+            params=settings | {f"{k}.model_path": str(models / f"{v}.onnx") for k, v in _MODELS.items()}
+        )
+    except (ImportError, OSError, ValueError, AttributeError) as error:
+        raise AppError("ocr_part_broken", path=str(part), detail=str(error)[:200]) from error
+
+
+# ------------------------------------------------------------------ Tesseract
+
+
+class TesseractRecognizer:
+    """Tesseract, one child process for each page."""
+
+    dots_per_point = 300 / 72  # the resolution that Tesseract is designed for
+    pixels_most = 40_000_000  # A3 at 300 dpi has 17 million pixels of one byte
+
+    def __init__(self, program: str, on_progress: ProgressCallback) -> None:
         self._program = program
         self._on_progress = on_progress
 
-    def blocks_of(self, page: Any, number: int) -> list[Block]:
-        """Return the paragraphs of a pypdfium2 page; [] if nothing is recognized within PAGE_S."""
-        width, height = page.get_size()
-        scale = min(DOTS_PER_POINT, (PIXELS_MOST / max(1.0, width * height)) ** 0.5)
-        table = self._run(_picture(page, scale))
-        return [Block("paragraph", text, page=number, boxes=(box,)) for text, box in _paragraphs(table, number, scale)]
+    def words(self, pixels: Any) -> list[Word]:
+        """Return the words of a picture; [] if nothing is recognized within PAGE_S."""
+        height, width = pixels.shape[:2]
+        return list(_tesseract_words(self._run(b"P5 %d %d 255\n" % (width, height) + bytes(pixels.tobytes()))))
 
     def _run(self, picture: bytes) -> str:
+        """Return Tesseract's table of a PGM image, which it reads from standard input, without a file."""
         command = [self._program, "stdin", "stdout", "-l", LANGUAGES, "--psm", "3", "tsv"]
         # One thread, because Tesseract's threads wait for each other in busy loops, for minutes on a busy machine.
         child = subprocess.Popen(
@@ -85,36 +277,40 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
         pipe.write(data)
 
 
-def _picture(page: Any, scale: float) -> bytes:
-    """Return the page as a grey PGM image, so that Tesseract can read it from standard input, without a file."""
-    bitmap = page.render(scale=scale, grayscale=True)
-    try:
-        pixels = bitmap.to_numpy()
-        height, width = pixels.shape[:2]
-        return b"P5 %d %d 255\n" % (width, height) + bytes(pixels.tobytes())
-    finally:
-        bitmap.close()
+def _tesseract_words(table: str) -> Iterator[Word]:
+    """Yield the words of Tesseract's table, those of a line without a gap between them as one.
 
-
-def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, PageBox]]:
-    """Yield the paragraphs of Tesseract's table with their boxes.
-
-    The columns of the table: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
+    The columns: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
     """
-    text, edges, before = "", [0.0, 0.0, 0.0, 0.0], ("", "")
+    line = (0.0, 0.0)  # top and bottom of the current line: those of words depend on their characters
+    word: Word | None = None
     for row in io.StringIO(table):
         cells = row.rstrip("\n").split("\t")
-        if len(cells) != 12 or cells[0] != "5" or float(cells[10]) < CERTAIN or not cells[11].strip():
+        if len(cells) != 12 or not cells[0].isdigit():
             continue
-        left, top, width, height = (int(cell) / scale for cell in cells[6:10])
-        place = (cells[2], cells[3])
-        if place != before and text:
-            yield text, PageBox(number, *(round(edge, 1) for edge in edges))
-            text = ""
-        if not text:
-            edges = [left, top, left + width, top + height]
-        before = place
-        text = join_lines(text, cells[11])
-        edges = [min(edges[0], left), min(edges[1], top), max(edges[2], left + width), max(edges[3], top + height)]
-    if text:
-        yield text, PageBox(number, *(round(edge, 1) for edge in edges))
+        left, top, width, height = map(float, cells[6:10])
+        if cells[0] == "4":
+            line = (top, top + height)
+        if cells[0] != "5" or float(cells[10]) < CERTAIN or not cells[11].strip():
+            continue
+        top, bottom = line if line[0] <= top < line[1] else (top, top + height)
+        certain = (int(float(cells[10])),) * len(cells[11])
+        found = Word(cells[11], certain, left, top, left + width, bottom)
+        if word is not None and (word.top, word.bottom) == (top, bottom) and 0 <= left - word.right < bottom - top:
+            word = _joined(word, found)
+            continue
+        if word is not None:
+            yield word
+        word = found
+    if word is not None:
+        yield word
+
+
+def _joined(first: Word, second: Word) -> Word:
+    """Return two neighbours in a line as one word, with a space only between Latin letters."""
+    is_tight = is_japanese(first.text[-1]) or is_japanese(second.text[0])
+    gap, certain = ("", ()) if is_tight else (" ", (100,))
+    return Word(
+        first.text + gap + second.text, (*first.certain, *certain, *second.certain),
+        first.left, first.top, second.right, first.bottom,
+    )  # fmt: skip

@@ -35,7 +35,10 @@ def render(document: Document, command: Render) -> Rendered:
     OSError.
     """
     path = Path(document.path)
-    _check_unchanged_pdf(path, document)
+    check_unchanged(path, document)
+    with open_regular(path) as start:
+        if PDF_HEAD not in start.read(HEAD_BYTES):
+            raise AppError("source_no_page", page=0)
     file = pdf_reader.open_pdf(path)
     try:
         if not 1 <= command.page <= len(file):
@@ -52,10 +55,10 @@ def render(document: Document, command: Render) -> Rendered:
         file.close()
 
 
-def _check_unchanged_pdf(path: Path, document: Document) -> None:
-    """Check that the file exists, has not changed since it was read, and is a PDF file.
+def check_unchanged(path: Path, document: Document) -> None:
+    """Check that the file exists and has not changed since it was read.
 
-    Raises AppError("source_gone" | "source_changed" | "source_no_page").
+    Raises AppError("source_gone" | "source_changed").
     """
     try:
         status = path.stat()
@@ -63,9 +66,6 @@ def _check_unchanged_pdf(path: Path, document: Document) -> None:
         raise AppError("source_gone", path=str(path)) from error
     if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
         raise AppError("source_changed", path=str(path))
-    with open_regular(path) as file:
-        if PDF_HEAD not in file.read(HEAD_BYTES):
-            raise AppError("source_no_page", page=0)
 
 
 def _drawn(page: Any, command: Render, pages: int) -> Rendered:
@@ -84,8 +84,12 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     finally:
         bitmap.close()
     rows = b"".join(data[start : start + 3 * width] for start in range(0, stride * height, stride))
-    packed = base64.b64encode(zlib.compress(rows, 1)).decode("ascii")
-    return Rendered(command.id, command.page, pages, width, height, packed, tuple(places))
+    return Rendered(command.id, command.page, pages, width, height, pack_rows(rows), tuple(places))
+
+
+def pack_rows(rows: bytes) -> str:
+    """Return an image's rows in the form that `Rendered` carries."""
+    return base64.b64encode(zlib.compress(rows, 1)).decode("ascii")
 
 
 def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:

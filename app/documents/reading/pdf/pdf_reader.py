@@ -19,7 +19,7 @@ from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, build_lines,
 from app.documents.reading.pdf.pdf_page import RawPage, read_page
 from app.documents.reading.pdf.pdf_paragraphs import Outline, PageItem, TextPage, build_blocks, read_outline
 from app.documents.reading.pdf.pdf_tables import PdfTable, find_aligned_tables, find_ruled_tables
-from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, is_japanese
+from app.documents.reading.text_blocks import ProgressCallback, ReadDocument, is_japanese
 from app.documents.records import ReadingReport
 
 GUTTER_EM = 1.0  # the least width between two columns
@@ -147,8 +147,8 @@ STAMP_CHARACTERS = 20  # a scanned page may have a number or stamp as text
 RUBY = 0.62  # largest size of ruby, as a share of the characters below it
 
 
-def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> ReadDocument:
-    """Read a PDF file. `ocr`: recognize text on pages that are images.
+def read(path: Path, on_progress: ProgressCallback, recognizer: ocr.Recognizer | None = None) -> ReadDocument:
+    """Read a PDF file. `recognizer`: recognizes the text of pages that are images; None: those pages have no text.
 
     Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
     OSError.
@@ -157,7 +157,7 @@ def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> Rea
     try:
         if len(document) > limits.PAGES:
             raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
-        return _Reader(document, on_progress, ocr).read()
+        return _Reader(document, on_progress, recognizer).read()
     finally:
         document.close()
 
@@ -176,15 +176,15 @@ def open_pdf(path: Path) -> Any:
 
 
 class _Reader:
-    def __init__(self, document: Any, on_progress: ProgressCallback, with_ocr: bool) -> None:
+    def __init__(self, document: Any, on_progress: ProgressCallback, recognizer: ocr.Recognizer | None) -> None:
         self._document = document
         self._on_progress = on_progress
-        self._recognizer = ocr.Recognizer(on_progress) if with_ocr else None
+        self._recognizer = recognizer
         self._characters = limits.CharacterBudget()
         self._unmapped = 0
         self._tables = 0
         self._empty_pages: list[int] = []
-        self._recognized: dict[int, list[Block]] = {}
+        self._recognized: dict[int, dict[str, int]] = {}
         self._notes: list[str] = []
 
     def read(self) -> ReadDocument:
@@ -196,7 +196,6 @@ class _Reader:
         blocks = build_blocks(pages, Outline(read_outline(self._document)))
         if self._recognized:
             self._notes.append("recognized")
-            blocks = _insert_recognized(blocks, self._recognized)
         if self._document.count_attachments() > 0:
             self._notes.append("embedded_files")
         if len(self._empty_pages) * 2 > count:
@@ -209,7 +208,7 @@ class _Reader:
             notes=tuple(dict.fromkeys(self._notes)),
         )
         title = invisible_characters.to_single_line(self._document.get_metadata_value("Title"))
-        return ReadDocument(blocks, title, report)
+        return ReadDocument(blocks, title, report, self._recognized)
 
     def _page(self, number: int) -> TextPage:
         try:
@@ -238,12 +237,24 @@ class _Reader:
         few = STAMP_CHARACTERS if raw.has_picture else 0
         if len(raw.glyphs) > few or raw.is_blank:
             return
-        found = self._recognizer.blocks_of(page, number) if self._recognizer else []
-        if found:
-            self._recognized[number] = found
-            self._characters.add(sum(len(block.text) for block in found))
+        scale = ocr.fit_scale(self._recognizer, raw.width, raw.height) if self._recognizer else 0.0
+        words = self._recognizer.words(_grey_pixels(page, scale)) if self._recognizer else []
+        if words:
+            raw.glyphs = ocr.place_glyphs(words, scale)
+            self._recognized[number] = ocr.low_numbers(words)
+            self._characters.add(len(raw.glyphs))
         else:
             self._empty_pages.append(number)
+
+
+def _grey_pixels(page: Any, scale: float) -> Any:
+    """Return a page as a numpy array of grey bytes (rows, columns)."""
+    bitmap = page.render(scale=scale, grayscale=True)
+    try:
+        pixels = bitmap.to_numpy()
+        return (pixels if pixels.ndim == 2 else pixels[:, :, 0]).copy()
+    finally:
+        bitmap.close()
 
 
 def lay_out(raw: RawPage, number: int) -> TextPage:
@@ -304,16 +315,3 @@ def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
 
     ruby = {id(run) for run in small if is_ruby(run)}
     return [run for run in runs if id(run) not in ruby]
-
-
-def _insert_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
-    """Insert the recognized blocks of each page (`recognized`: page -> blocks) at the page's place."""
-    found: list[Block] = []
-    waiting = sorted(recognized)
-    for block in blocks:
-        while waiting and waiting[0] <= block.page:
-            found += recognized[waiting.pop(0)]
-        found.append(block)
-    for number in waiting:
-        found += recognized[number]
-    return found

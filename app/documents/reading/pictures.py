@@ -1,0 +1,143 @@
+"""Read pictures as documents (PNG, JPEG, and TIFF with its pages): their text is recognized, one page for each picture.
+
+Pillow decodes only these formats, and no picture before its stated size is checked: a small file can hold a large one.
+"""
+
+import contextlib
+import itertools
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from app.base.errors import AppError
+from app.base.files.input_file import open_regular
+from app.documents.reading import limits
+from app.documents.reading.messages import Render, Rendered
+from app.documents.reading.pdf import ocr, page_renderer, pdf_reader
+from app.documents.reading.pdf.pdf_page import RawPage
+from app.documents.reading.pdf.pdf_paragraphs import Outline, build_blocks
+from app.documents.reading.text_blocks import ProgressCallback, ReadDocument
+from app.documents.records import Document, ReadingReport
+
+FORMATS = ("PNG", "JPEG", "TIFF")
+WIDTH_PT = 595.0  # every picture counts as a page as wide as A4: many state no resolution, or a wrong one
+# What Pillow raises for damaged files.
+_DAMAGES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
+
+
+def read(path: Path, on_progress: ProgressCallback, make_recognizer: Callable[[], ocr.Recognizer]) -> ReadDocument:
+    """Read a file of one or several pictures. `make_recognizer`: is called once, if the file is a picture.
+
+    Raises AppError("document_damaged" | "picture_too_large" | "document_too_many_pages" | "document_too_long").
+    """
+    pages, recognized, empty = [], {}, []
+    characters = limits.CharacterBudget()
+    with open_picture(path) as picture:
+        recognizer = make_recognizer()
+        for number, total in frames(picture):
+            on_progress(number, total)
+            pixels = decode(picture, "L", recognizer.pixels_most)
+            scale = pixels.width / WIDTH_PT
+            words = recognizer.words(_array(pixels))
+            raw = RawPage(WIDTH_PT, pixels.height / scale, ocr.place_glyphs(words, scale))
+            characters.add(len(raw.glyphs))
+            pages.append(pdf_reader.lay_out(raw, number))
+            recognized[number] = ocr.low_numbers(words)
+            if not words:
+                empty.append(number)
+    report = ReadingReport(pages=len(pages), pages_without_text=tuple(empty), notes=("recognized",))
+    return ReadDocument(build_blocks(pages, Outline(())), "", report, recognized)
+
+
+@contextlib.contextmanager
+def _converted_errors() -> Iterator[None]:
+    """Convert what Pillow raises in the block to AppError("document_damaged" | "picture_too_large")."""
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise AppError("picture_too_large", limit=f"{limits.PICTURE_PIXELS:,}") from error
+    except _DAMAGES as error:
+        raise AppError("document_damaged", detail=str(error)[:200]) from error
+
+
+@contextlib.contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """Open a picture without decoding it. Raises AppError("document_damaged" | "picture_too_large"), OSError."""
+    with open_regular(path) as file:
+        with _converted_errors():
+            picture = Image.open(file, formats=FORMATS)
+        with picture:
+            yield picture
+
+
+def frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
+    """Seek each page of a TIFF file, or the only page of another one, and yield (number, total); 0: unknown.
+
+    Raises AppError("document_too_many_pages" | "document_damaged").
+    """
+    yield 1, 0 if picture.format == "TIFF" else 1
+    number = 1
+    while picture.format == "TIFF":
+        with _converted_errors():
+            try:
+                picture.seek(number)
+            except EOFError:
+                return
+        number += 1
+        if number > limits.PAGES:
+            raise AppError("document_too_many_pages", pages=number, limit=limits.PAGES)
+        yield number, 0
+
+
+@_converted_errors()
+def decode(picture: Image.Image, mode: str, pixels_most: int) -> Image.Image:
+    """Return the current page in Pillow's mode "L" (grey) or "RGB", upright, on white, with at most so many pixels.
+
+    Raises AppError("picture_too_large" | "document_damaged").
+    """
+    width, height = picture.size
+    if width * height > limits.PICTURE_PIXELS:
+        raise AppError("picture_too_large", limit=f"{limits.PICTURE_PIXELS:,}")
+    share = min(1.0, (pixels_most / (width * height)) ** 0.5)
+    size = max(1, int(width * share)), max(1, int(height * share))
+    picture.draft(mode, size)  # a JPEG is decoded smaller
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    elif picture.mode.startswith("I;16"):
+        picture = picture.point(lambda value: value / 256).convert("L")
+    plain = picture.convert(mode)
+    upright = plain if share == 1.0 else plain.resize(size, Image.Resampling.BOX)
+    orientation = picture.getexif().get(0x0112)
+    if orientation not in (None, 1):
+        upright.getexif()[0x0112] = orientation
+        return ImageOps.exif_transpose(upright)
+    return upright
+
+
+def render(document: Document, command: Render) -> Rendered:
+    """Draw a picture for the window, without places of quotes.
+
+    Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_damaged" | "picture_too_large").
+    """
+    path = Path(document.path)
+    page_renderer.check_unchanged(path, document)
+    with open_picture(path) as picture:
+        if command.page not in (number for number, _ in itertools.islice(frames(picture), command.page)):
+            raise AppError("source_no_page", page=command.page)
+        found = decode(picture, "RGB", page_renderer.PIXELS_MOST)
+    width = max(1, min(command.width_px, page_renderer.WIDTH_MOST_PX))
+    height = round(width * found.height / found.width)
+    share = min(1.0, (page_renderer.PIXELS_MOST / (width * max(1, height))) ** 0.5)
+    drawn = found.resize((max(1, int(width * share)), max(1, int(height * share))))
+    packed = page_renderer.pack_rows(drawn.tobytes())
+    return Rendered(command.id, command.page, max(1, document.report.pages), drawn.width, drawn.height, packed, ())
+
+
+def _array(picture: Image.Image) -> Any:
+    import numpy as np
+
+    return np.asarray(picture)

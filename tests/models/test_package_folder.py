@@ -1,0 +1,144 @@
+"""The folder of an optional part: unpacked from locked wheels, replaced as a whole, used only on this machine."""
+
+import json
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from app.base import authenticity
+from app.base.errors import AppError
+from app.models import package_folder, package_locks
+from app.models.downloads import package_download
+from app.models.downloads.messages import Done, Event, InstallOcr, NetworkContacted, Progress, Verifying
+from app.models.package_locks import PackageLock
+from tests import wheelhouse
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    for name in ("alpha", "beta"):
+        wheelhouse.make_wheel(folder, name, size_bytes=1000)
+    return folder
+
+
+@pytest.fixture
+def lock(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> PackageLock:
+    """The lock of both wheels, in place of the one that Kotae ships."""
+    shipped = tmp_path / "resources"
+    (shipped / "ocr").mkdir(parents=True)
+    wheelhouse.write_lock(shipped / "ocr" / "locked", wheels, "ocr")
+    monkeypatch.setattr(package_locks, "resources", lambda: shipped)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    found = package_locks.ocr_lock()
+    assert found is not None
+    return found
+
+
+def installed(folder: Path, wheels: Path | str = "") -> list[Event]:
+    events: list[Event] = []
+    events.append(package_download.install_ocr(InstallOcr("1", str(folder), str(wheels)), events.append))
+    return events
+
+
+def test_it_is_unpacked_from_a_folder_without_any_network(lock: PackageLock, wheels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ocr"
+    assert package_folder.locate(folder, lock) is None
+    events = installed(folder, wheels)
+    assert package_folder.locate(folder, lock) == folder
+    assert package_folder.is_current(folder, lock)
+    assert (folder / "alpha" / "__init__.py").is_file()
+    assert list((folder / "alpha" / "__pycache__").iterdir())
+    assert not folder.with_name("ocr.part").exists()
+    assert not any(isinstance(event, NetworkContacted) for event in events)
+    assert [type(event) for event in events[-2:]] == [Verifying, Done]
+    assert max(one.done_bytes for one in events if isinstance(one, Progress)) == lock.size_bytes
+
+
+def test_it_is_fetched_from_the_index_of_pips_settings(
+    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "ocr"
+    with wheelhouse.Index(wheels) as index:
+        for name, value in index.variables().items():
+            monkeypatch.setenv(name, value)
+        events = installed(folder)
+    assert [one.host for one in events if isinstance(one, NetworkContacted)] == ["127.0.0.1"]
+    assert package_folder.locate(folder, lock) == folder
+
+
+def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(
+    lock: PackageLock, wheels: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ocr"
+    installed(folder, wheels)
+    (folder / "mine").write_text("old")
+    (wheels / "beta-1.0-py3-none-any.whl").write_bytes(b"another content")
+    with pytest.raises(AppError) as caught:
+        installed(folder, wheels)
+    assert caught.value.code == "training_package_wrong"
+    assert (folder / "mine").is_file()
+    assert package_folder.locate(folder, lock) == folder
+    kept = [path.name for path in (tmp_path / "ocr.part" / "wheels").iterdir()]
+    assert kept == ["alpha-1.0-py3-none-any.whl"]
+    wheelhouse.make_wheel(wheels, "beta", size_bytes=1000)
+    installed(folder, tmp_path / "wheels")
+    assert not (folder / "mine").exists()
+
+
+def test_a_folder_that_another_machine_or_nobody_has_signed_is_not_used(
+    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "ocr"
+    installed(folder, wheels)
+    stamp = json.loads((folder / package_folder.STAMP).read_bytes())
+    for change in ({"mac": "0" * 64}, {"digest": "0" * 64}, {"lock": "ocr-plan9-sparc-py311"}, {"mac": 5}):
+        (folder / package_folder.STAMP).write_text(json.dumps(stamp | change))
+        assert package_folder.locate(folder, lock) is None
+    for text in ("", "[]", "{}"):
+        (folder / package_folder.STAMP).write_text(text)
+        assert package_folder.locate(folder, lock) is None
+    (folder / package_folder.STAMP).write_text(json.dumps(stamp))
+    assert package_folder.locate(folder, lock) == folder
+    assert package_folder.locate(folder, None) is None
+    monkeypatch.setattr(authenticity, "_machine_id", lambda: b"another machine")
+    assert package_folder.locate(folder, lock) is None
+
+
+def test_only_one_program_changes_it(lock: PackageLock, wheels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ocr"
+    installed(folder, wheels)
+    with filelock.FileLock(str(tmp_path / "ocr.lock")):
+        for act in (lambda: installed(folder, wheels), lambda: package_folder.remove(folder)):
+            with pytest.raises(AppError) as caught:
+                act()
+            assert caught.value.code == "packages_busy"
+    package_folder.remove(folder)
+    assert not folder.exists()
+    assert not folder.with_name("ocr.part").exists()
+    package_folder.remove(folder)  # nothing is there
+
+
+def test_a_machine_without_a_lock_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_locks, "this_system", lambda: "plan9-sparc")
+    with pytest.raises(AppError) as caught:
+        installed(tmp_path / "ocr")
+    assert caught.value.code == "ocr_no_lock"
+    assert caught.value.facts == {"system": "plan9-sparc", "python": ".".join(map(str, sys.version_info[:2]))}
+
+
+def test_kotae_ships_a_lock_for_each_machine_and_python_without_what_the_program_has() -> None:
+    files = sorted((package_locks.resources() / "ocr" / "locked").glob("*.txt"))
+    systems = ("darwin-arm64", "linux-x86_64", "win32-x86_64")
+    assert [one.stem for one in files] == [f"ocr-{system}-py{v}" for system in systems for v in (311, 312, 313)]
+    for path in files:
+        found = package_locks._read_lock(path)
+        assert found is not None
+        names = {file.package for file in found.files}
+        assert {"rapidocr", "onnxruntime", "opencv-python-headless"} <= names
+        assert not names & {"numpy", "pillow"}
+        assert path.read_text("utf-8").count("--hash=") == len(found.files)
+        assert 50e6 < found.size_bytes < 150e6
