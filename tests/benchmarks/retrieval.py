@@ -1,4 +1,5 @@
-"""Retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among 100,000 sections.
+"""Retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among 100,000 sections;
+and whether the first of the sentences that are quoted has the answer.
 
     python -m tests.benchmarks.retrieval [FOLDER]
 
@@ -11,6 +12,7 @@ import json
 import multiprocessing
 import resource
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
@@ -20,9 +22,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.base import search_text
+from app.chat.services.retrieval_augmentation import NEAREST_OFFERED
 from app.documents.library import Library
-from app.documents.records import DocumentSection
-from app.documents.retrieval import passage_search
+from app.documents.records import DocumentSection, Passage
+from app.documents.retrieval import excerpts, packing, passage_search, retrieved_passages
 from app.evaluation import question_files
 from app.evaluation.judge import rule_scoring as measuring
 from app.evaluation.records import Question
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         library = Library.open(Path(folder) / INDEX)
         ids = [one.id for one in library.collections()]
         _say("kotae", _measured(questions, lambda query, limit: passage_search.search(library, query, ids, limit)))
+        _say("first excerpt", _first_excerpts(questions, lambda query: passage_search.search(library, query, ids)))
         for name, tokenizer in TOKENIZERS.items():
             _say(name, _measured(questions, _windows(Path(folder) / f"{name}.sqlite", files, tokenizer)))
         _say("bigram windows", _measured(questions, _windows(Path(folder) / "bigram.sqlite", files, None)))
@@ -71,6 +75,32 @@ def _measured(questions: Sequence[Question], search: Callable[[str, int], Sequen
     outcomes = measuring.measure_retrieval(questions, search)
     kinds = {kind: row["recall_at_5"] for kind, row in measuring.retrieval_by_category(outcomes).items()}
     return measuring.retrieval_summary(outcomes) | {"recall_at_5_by_type": kinds}
+
+
+def _first_excerpts(questions: Sequence[Question], search: Callable[[str], list[Passage]]) -> dict[str, Any]:
+    """The share of questions whose first excerpt has all of `must_include`, or 70 % of a gold quote in one piece."""
+    answers: list[str] = []
+    seconds: list[float] = []
+    for question in questions:
+        passages = packing.select_near_best(search(question.text))[:NEAREST_OFFERED]
+        started = time.perf_counter()
+        picked = excerpts.pick_excerpts(question.text, passages)
+        seconds.append(time.perf_counter() - started)
+        answers.append(excerpts.answer_from_excerpts(picked[:1])[0])
+    right = [_has_answer(question, answer) for question, answer in zip(questions, answers, strict=True)]
+    return {
+        "has_answer": round(sum(right) / len(right), 3),
+        "characters": statistics.median(map(len, answers)),
+        "milliseconds": round(1000 * statistics.median(seconds), 1),
+    }
+
+
+def _has_answer(question: Question, answer: str) -> bool:
+    shown = retrieved_passages.normalize_quote(answer)
+    wanted = [retrieved_passages.normalize_quote(words) for words in question.must_include]
+    quotes = [retrieved_passages.normalize_quote(gold.quote) for gold in question.gold]
+    has_words = bool(wanted) and all(words in shown for words in wanted)
+    return has_words or any(retrieved_passages.contains_quote(shown, quote) for quote in quotes)
 
 
 def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callable[[str, int], Sequence[Any]]:

@@ -80,6 +80,12 @@ def test_a_quotation_is_found_however_it_was_broken() -> None:
     assert quoted(kept, 1) == ["土に接する部材の\n鉄筋 のかぶりは70mm。"]
 
 
+def test_a_quotation_is_found_behind_a_heading() -> None:
+    source = CitedSource("基準", "internal", "設計編.pdf", "/x", "径は66mmとする。掘削孔は横とする。延長は50mとする。")
+    quote = Claim("「横」ボーリングの掘削孔：「延長は50mとする。」[1]", 0, 28, (1,), is_supported=True)
+    assert quoted(Grounding("answered", (source,), (quote,), is_excerpt=True), 1) == ["延長は50mとする。"]
+
+
 def test_paragraphs_keep_their_lines_in_a_quotation_and_what_is_left_out_is_marked() -> None:
     clauses = ("1 出張の旅費は実費とする。", "2 前項の旅費は、翌月の 25 日までに支払う。", "3 領収書を添える。")
     text = f"{clauses[0]}\n{clauses[1]}別に定めるものを除く。{clauses[2]}"

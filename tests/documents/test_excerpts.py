@@ -15,7 +15,11 @@ PUMP = make_passage("ポンプの軸受温度は75℃を超えてはならない
 
 
 def best_of(question: str, *passages: Passage) -> excerpts.Excerpt:
-    return max(excerpts.pick_excerpts(question, passages), key=lambda one: one.score)
+    return excerpts.pick_excerpts(question, passages)[0]
+
+
+def answer_to(question: str, *passages: Passage) -> str:
+    return excerpts.answer_from_excerpts(excerpts.pick_excerpts(question, passages))[0]
 
 
 def is_supported(answer: str, *passages: Passage) -> bool:
@@ -99,13 +103,13 @@ def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
         "区分 | 天端幅 | 勾配\n土石流区間 | 3.0m | 1:0.2\n掃流区間 | 2.0m | 1:0.3",
     ],
 )
-def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
+def test_the_head_of_a_table_is_no_answer_and_names_each_value_of_a_row(table):
     source = make_passage(f"堰堤の寸法は次による。\n{table}", "3.1 断面")
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("土石流区間の天端幅は", [source]))
-    assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
+    assert answer == "- 「区分: 土石流区間 | 天端幅: 3.0m | 勾配: 1:0.2」[1]"
     assert is_supported(answer, source)
     both, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("天端幅は", [source]))
-    assert both.splitlines() == [answer, "- 「掃流区間 | 2.0m | 1:0.3」[1]"]
+    assert both.splitlines() == [answer, "- 「区分: 掃流区間 | 天端幅: 2.0m | 勾配: 1:0.3」[1]"]
     assert len(found) == 1
 
 
@@ -181,3 +185,99 @@ def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
     text = "契約の保証は、次のとおりとする。\n（１）現金\n（２）国債\n１　報告は、月末とする。"
     best = best_of("契約の保証は何か", make_passage(text, "第4条"))
     assert best.text.endswith("（２）国債")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "first"),
+    [
+        (
+            "巡視の頻度を教えてください。",
+            "巡視の様式は、出水の状況に応じて定める。巡視は月に2回行う。記録は3部作成する。",
+            "巡視は月に2回行う。",
+        ),
+        (
+            "余裕高は何mですか",
+            "余裕高は、計画高水流量2,000m³/sに応じた値とする。この余裕高は1.2mを下回らない。",
+            "余裕高は、計画高水流量2,000m³/sに応じた値とする。この余裕高は1.2mを下回らない。",
+        ),
+        (
+            "「余水吐」とは何ですか？",
+            "余水吐の点検は年1回行う。余水吐の扉は塗り直す。余水吐とは、余分な水を流す設備をいう。余水吐は柵で囲む。",
+            "余水吐とは、余分な水を流す設備をいう。",
+        ),
+        (
+            "指定工事店について教えてください",
+            "指定工事店は届出を行う。指定工事店の名簿は毎年改める。町長が認めた業者（以下「指定工事店」という。）に限る。",
+            "町長が認めた業者（以下「指定工事店」という。）に限る。",
+        ),
+        (
+            "ひび割れの調査方法は",
+            "ひび割れの調査方法．土木技術，vol.48，2006．\nひび割れの調査には、目視と打音による方法を用いる。",
+            "ひび割れの調査には、目視と打音による方法を用いる。",
+        ),
+    ],
+)
+def test_the_first_excerpt_has_what_is_asked_for(question, text, first):
+    assert first in best_of(question, make_passage(text, "第2章")).text
+
+
+def test_a_sentence_comes_with_the_one_before_that_names_its_subject():
+    text = "塗装は5年ごとに改める。河岸の盛土は高さを保つ。この場所では、0.6mの余裕をとる。伐採は冬に行う。"
+    assert best_of("盛土の余裕は何mか", make_passage(text, "3 河岸")).text == (
+        "河岸の盛土は高さを保つ。この場所では、0.6mの余裕をとる。"
+    )
+
+
+def test_a_heading_stands_before_a_text_that_does_not_name_its_subject():
+    source = make_passage("径66mm以上とする。延長は50m以下とする。", "第4章 横ボーリング", "4.2 横ボーリングの掘削孔")
+    answer = answer_to("横ボーリングの掘削孔の径は何mmですか", source)
+    assert answer.splitlines()[0] == "- 横ボーリングの掘削孔：「径66mm以上とする。」[1]"
+    assert is_supported(answer, source)
+
+
+@pytest.mark.parametrize("heading", ["第13条（建物買取請求権）", "（2）建物買取請求権", "２．１　建物買取請求権"])
+def test_a_heading_before_a_text_has_no_number(heading):
+    source = make_passage("時価で買い取る。", heading)
+    assert answer_to("建物買取請求権の価額は", source).startswith("- 建物買取請求権：「時価で")
+
+
+def test_sentences_that_are_announced_in_the_same_paragraph_come_with_what_announces_them():
+    text = "点検の手順は次のとおりである。まず、電源を切る。次に、覆いを外す。\n清掃は月末とする。"
+    assert best_of("点検の手順は", make_passage(text, "5 点検")).text == text.split("\n")[0]
+
+
+def test_nothing_is_quoted_twice():
+    one = make_passage("点検は、原則として年1回行う。点検の記録は保存する。", "2.1 点検")
+    other = make_passage("点検は、原則として年1回 行う。点検の結果は公表する。", "2.2 点検", number=2)
+    answer = answer_to("点検は年に何回行うか", one, other)
+    assert answer.count("年1回") == 1
+
+
+def test_the_best_comes_first_and_those_after_the_second_in_the_order_of_the_documents():
+    third = make_passage("水位の記録は5年保存する。", "3 保存", number=3)
+    second = make_passage("水位の記録は公表する。\n水位の記録は毎年改める。", "2 公表", number=2)
+    first = make_passage("水位の記録は帳簿に写す。", "1 観測")
+    found = excerpts.pick_excerpts("水位の記録は", [third, second, first])
+    assert [one.text[6:8] for one in found] == ["5年", "公表", "帳簿", "毎年"]
+
+
+PRICED = [
+    *("鉄筋 | D10 | 121000", "鉄筋 | D13 | 118000", "生コン | 18-8 | 15200"),
+    "鉄筋 | D16 | 116000 | 長さは4m以上に限り、加工は別途",
+    *(f"鉄筋 | D{size} | 115000" for size in (19, 22, 25)),
+]
+
+
+def test_all_rows_that_match_are_quoted_in_order_with_the_names_of_their_columns():
+    table = "\n".join(["品名 | 規格 | 単価 | 備考", *PRICED])
+    source = make_passage(f"材料の単価は、次の表による。\n{table}", "単価表")
+    picked = excerpts.pick_excerpts("鉄筋の単価はいくらですか", [source])
+    assert [one.text for one in picked] == [row for row in PRICED if row.startswith("鉄筋")]
+    answer, _ = excerpts.answer_from_excerpts(picked)
+    assert answer.splitlines()[0] == "- 「品名: 鉄筋 | 規格: D10 | 単価: 121000」[1]"
+    assert is_supported(answer, source)
+
+
+def test_a_row_with_more_cells_than_its_table_has_names_stands_below_them():
+    picked = [excerpts.Excerpt(1, "| 鉄筋 | D10 | 121000 |", 0, 23, 1.0, "| 品名 | 規格 |")]
+    assert excerpts.answer_from_excerpts(picked)[0] == "- 「品名 | 規格 ／ 鉄筋 | D10 | 121000」[1]"

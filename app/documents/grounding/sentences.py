@@ -141,12 +141,17 @@ _LIST_SIGN = re.compile(
 _FIRST_NUMBERS = frozenset("1一アイai")  # イ: of イロハ
 
 
+def announces_items(text: str, start: int, end: int) -> bool:
+    """Whether the sentence text[start:end] announces what follows it: 次のとおりとする。"""
+    return _ANNOUNCES.search(text, start, end) is not None
+
+
 def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
     """Return the end of the list that the sentence text[start:end] introduces, and whether the list continues after it.
 
     Return (`end`, False) if it introduces none. `last`: the end of the sentence's section.
     """
-    if not _ANNOUNCES.search(text, start, end):
+    if not announces_items(text, start, end):
         return end, False
     line_end = _line_end(text, end, last)
     own, _ = _list_sign(text[text.rfind("\n", 0, start) + 1 : end])

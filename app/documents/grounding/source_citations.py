@@ -22,6 +22,7 @@ PLACES_OF_CLAIM_MAX = 3  # sentences of one source per claim
 _COVERED_ENOUGH = 0.9  # share of a claim's terms and values from which no further sentence is added
 _SHARE_MIN = 0.2  # smallest share of a claim's terms and values in a highlighted sentence
 _QUOTED_MAX = 1_000  # characters of a quotation
+_QUOTATIONS_TRIED = 3  # opening quotation marks of a claim at which its quotation may begin
 _AMBIGUOUS = "([:"  # after [1], these would form a link
 _PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # separator; format of tag, page
 
@@ -84,9 +85,12 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
     bare = CITED_MARK.sub("", claim.sentence)
     shown = answer_markup.neutralize_marks(text)  # in the form that excerpts quote
     searched = shown if len(shown) == len(text) else text
-    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), searched)
-    if quoted is not None and quoted.group():
-        return [quoted.span()]
+    begins = [0, *(sign.start() for sign in itertools.islice(re.finditer("[「“]", bare), _QUOTATIONS_TRIED))]
+    for start in begins:  # a quotation may have a heading before it
+        words = map(re.escape, bare[start:].strip("「」“”…").split())
+        quoted = re.search(r"\s+".join(words), searched)
+        if quoted is not None and quoted.group():
+            return [quoted.span()]
     missing, values = evidence.content_terms(bare), quantities.parse(bare)
     count = len(missing) + len(values)
     chosen: list[tuple[int, int]] = []

@@ -5,48 +5,46 @@ the smallest models in the catalogue that follow "only from the documents" have 
 from documents below a billion parameters.
 """
 
-import collections
-import itertools
-import math
+import dataclasses
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.documents import terms
-from app.documents.grounding import answer_markup, evidence, sentences, source_citations
+from app.documents.grounding import answer_markup, sentences, source_citations
 from app.documents.grounding.grounding_record import Claim
+from app.documents.reading import headings
 from app.documents.records import Passage
-from app.documents.retrieval import clause_references, named_clauses
-from app.documents.values import quantities
+from app.documents.retrieval import clause_references, named_clauses, sentence_ranking
+from app.documents.retrieval.sentence_ranking import RankedSentence, SoughtAnswer
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue
 
 PARAMETERS_MIN = 1_000_000_000
-EXCERPTS_MAX = 4
+EXCERPTS_MAX = 6  # rows of one table that match equally count as one
+SHOWN_FIRST = 2  # excerpts that the window shows before the others are opened
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
-_SCORE_SHARE = 0.5  # share of the best score; excerpts below it are dropped
-_LONGEST = 400  # characters of an excerpt with the limiting sentence after it
-_ASKS_VALUE = re.compile(
-    "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
+_SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
+_CONTEXT_MOST = 160  # characters of a sentence with those around it that it needs
+_ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
+_CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
+_SUBJECT_MOST = 40  # characters
+_REFERS_BACK = re.compile(
+    r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
-_REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # literature
-_ITEM_CODE = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
-_LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """A quoted sentence, list or table row.
 
-    `number`: the passage's number, from 1. `start`, `end`: offsets in the passage's text. For a table row, `has` are
-    the question's terms in it, and `head` is the header row, or "". `is_cut`: the excerpt ends before the list does
-    that its sentence introduces.
+    `number`: the passage's number, from 1. `start`, `end`: offsets in the passage's text. `head`: the header row of a
+    table row's table, or "". `subject`: the heading that says what the text is about, if the text does not; else "".
+    `is_cut`: the excerpt ends before the list does that its sentence introduces.
     """
 
     number: int
@@ -55,7 +53,7 @@ class Excerpt:
     end: int
     score: float
     head: str = ""
-    has: frozenset[str] | None = None
+    subject: str = ""
     is_cut: bool = False
 
 
@@ -81,23 +79,30 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 
 def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first.
+    """Return the best two excerpts, the best first, and then the others in the order of the documents.
 
-    If the question only names clauses, return the beginning of each of the first two.
+    Rows of one table that have the same of the question's terms are all returned. If the question only names clauses,
+    return the beginning of each of the first two.
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
         return _clause_openings(question, passages)
-    wanted = evidence.question_terms(question) | _item_codes(question)
-    weights = _weights(wanted, passages)
-    asks_value = _ASKS_VALUE.search(question) is not None
-    scored = [
-        excerpt
-        for number, passage in enumerate(passages, start=1)
-        for excerpt in _of_passage(passage, number, weights, asks_value)
-    ]
-    best = sorted(_without_lesser_rows(scored), key=lambda one: -one.score)[:limit]
-    kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
-    return _by_clause([one for one in kept if not any(_is_inside(one, other) for other in kept)], passages)
+    sought, ranked = sentence_ranking.rank_sentences(question, passages)
+    ranked = _with_equal_rows(_without_lesser_rows(ranked))
+    best = sorted((at for at, one in enumerate(ranked) if one.score > 0), key=lambda at: -ranked[at].score)
+    kept: dict[str, Excerpt] = {}
+    groups: set[object] = set()
+    for at in best:
+        groups.add(_row_group(ranked[at]) or at)
+        if len(groups) > limit or ranked[at].score < ranked[best[0]].score * _SCORE_SHARE:
+            break
+        excerpt = _quoted(sought, ranked, at, passages)
+        said = answer_markup.comparable_text(f"{excerpt.head}{excerpt.text}")
+        is_repeated = any(said in other or other in said or _overlap(excerpt, kept[other]) for other in kept)
+        if not is_repeated:
+            kept[said] = excerpt
+    first, rest = list(kept.values())[:SHOWN_FIRST], list(kept.values())[SHOWN_FIRST:]
+    places = [(passage.document_id, passage.section_id) for passage in passages]
+    return first + sorted(rest, key=lambda one: (*places[one.number - 1], one.start))
 
 
 def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
@@ -124,91 +129,112 @@ def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt
 
 def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     """Return the excerpts as a list with their citations, and one supported claim for each excerpt."""
-    text = head = ""
+    text = ""
     found: list[Claim] = []
     for excerpt in excerpts:
         text += ("\n" if text else "") + "- "
-        named = _quote(excerpt.head) if excerpt.head and excerpt.head != head else ""
-        head = excerpt.head
-        line = f"{named}{_quote(excerpt.text)}{'…' if excerpt.is_cut else ''}[{excerpt.number}]"
+        quoted = phrase("documents.quoted", text=_plain(_with_column_names(excerpt)))
+        if excerpt.subject:
+            quoted = phrase("documents.quoted_about", subject=_plain(excerpt.subject), quoted=quoted)
+        line = f"{quoted}{'…' if excerpt.is_cut else ''}[{excerpt.number}]"
         found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
         text += line
     return text, tuple(found)
 
 
-def _quote(text: str) -> str:
-    """Quote a text, without the vertical bars at both ends of a table row."""
-    return phrase("documents.quoted", text=" ".join(answer_markup.neutralize_marks(text).split()).strip("| "))
+def _with_column_names(excerpt: Excerpt) -> str:
+    """Return the text, for a table row below a header as 品名: 鉄筋 | 単価: 118."""
+    if not excerpt.head:
+        return excerpt.text.strip("| \n")
+    names, values = (
+        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in (excerpt.head, excerpt.text)
+    )
+    if len(values) > len(names):
+        return f"{' | '.join(names)} ／ {' | '.join(values)}"
+    return " | ".join(
+        f"{name}: {value}" if name else value for name, value in zip(names, values, strict=False) if value
+    )
 
 
-def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
+def _plain(text: str) -> str:
+    return " ".join(answer_markup.neutralize_marks(text).split())
+
+
+def _without_lesser_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:
     """Drop each table row whose question terms are a proper subset of another row's."""
-    rows = [one.has for one in scored if one.has is not None and one.score > 0]
-    return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
+    rows = {one.terms for one in ranked if one.part.is_row and one.score > 0}
+    return [one for one in ranked if not (one.part.is_row and any(one.terms < other for other in rows))]
 
 
-def _is_inside(excerpt: Excerpt, other: Excerpt) -> bool:
-    """Whether an excerpt is part of the other one, for example an item of its list."""
-    is_within = other.start <= excerpt.start and excerpt.end <= other.end
-    return excerpt.number == other.number and is_within and excerpt is not other
+def _row_group(one: RankedSentence) -> tuple[object, ...]:
+    """Return the same for rows of one table that match a question equally; () for anything else."""
+    is_matching = one.part.is_row and bool(one.terms or one.part.header)
+    return (one.number, one.part.header, one.terms) if is_matching else ()
 
 
-def _by_clause(excerpts: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
-    """Group excerpts by clause, in text order; the clause with the best one comes first."""
-    clause = {one: (one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in excerpts}
-    first = list(dict.fromkeys(clause[one] for one in sorted(excerpts, key=lambda one: -one.score)))
-    return sorted(excerpts, key=lambda one: (first.index(clause[one]), one.start))
+def _with_equal_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:
+    """Give the rows of each group the score of the best one, so that they stay together and in order."""
+    best: dict[tuple[object, ...], float] = {}
+    for one in ranked:
+        best[_row_group(one)] = max(best.get(_row_group(one), 0.0), one.score)
+    return [dataclasses.replace(one, score=best[group]) if (group := _row_group(one)) else one for one in ranked]
 
 
-def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
-    text = passage.section.text
-    extents = [
-        (start, end, _terms_of(" ".join(section.heading)))
-        for section, start, end in source_citations.part_extents(passage)
-    ]
-    heads = sentences.find_table_headers(text)
-    parts = sentences.split_sentences(text)
-    excerpts: list[Excerpt] = []
-    for part, following in itertools.zip_longest(parts, parts[1:]):
-        extent = next(((end, heading) for start, end, heading in extents if start <= part.start < end), None)
-        if extent is None:
-            continue  # a heading between two sections is not quoted
-        section_end, about = extent
-        if excerpts and _LIMITS.match(text, part.start):
-            continue  # the excerpt before includes it
-        head = next((one for one in heads if one.start <= part.start < one.last_line), None)
-        if head and part.start < head.end:
-            continue  # column names are not an answer
-        head_text = text[head.start : head.end] if head else ""
-        about |= _terms_of(head_text)
-        own = _terms_of(text[part.start : part.end]) | _item_codes(text[part.start : part.end])
-        score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
-        if not own & weights.keys():
-            score *= 0.5
-        if _REFERENCE.search(text[part.start : part.end]):
-            score *= 0.3
-        if asks_value and quantities.parse(text[part.start : part.end]):
-            score *= 1.5
-        has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
-        end = following.end if has_limit else part.end
-        items_end, is_cut = sentences.end_of_list(text, part.start, part.end, section_end)
-        end = max(end, items_end)
-        has = own.intersection(weights) if sentences.is_table_row(text[part.start : part.end]) else None
-        score *= 1 / (1 + 0.1 * (number - 1))
-        excerpts.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
-    return excerpts
+def _overlap(excerpt: Excerpt, other: Excerpt) -> bool:
+    return excerpt.number == other.number and excerpt.start < other.end and other.start < excerpt.end
 
 
-def _weights(sentence_terms: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """Return the weights of the question's terms; terms that few of the passages contain weigh more."""
-    texts = [evidence.prepare_passage(passage).terms for passage in passages]
-    having = collections.Counter(term for text in texts for term in sentence_terms & text)
-    return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in sentence_terms}
+def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, passages: Sequence[Passage]) -> Excerpt:
+    """Return a sentence as an excerpt, with its list, or with those sentences around it that it needs."""
+    one = ranked[at]
+    part, text = one.part, passages[one.number - 1].section.text
+    start, (end, is_cut) = part.start, sentences.end_of_list(text, part.start, part.end, part.section_end)
+    found = one.terms | sought.terms_in(sentence_ranking.terms_of(part.header))
+    if end == part.end and not part.is_row:
+        before, following = (_neighbour(ranked, at, step, text) for step in (-1, 1))
+        is_needed = before and (_REFERS_BACK.match(part.text) or _adds(sought, before, found))
+        if before and is_needed and end - before.part.start <= _CONTEXT_MOST:
+            start, found = before.part.start, found | before.terms
+        if sentences.announces_items(text, part.start, part.end):
+            while following and following.part.end - start <= _ANNOUNCED_MOST:
+                at, end, found = at + 1, following.part.end, found | following.terms
+                following = _neighbour(ranked, at, 1, text)
+        elif following and _adds(sought, following, found) and following.part.end - start <= _CONTEXT_MOST:
+            end, found = following.part.end, found | following.terms
+    excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut)
+    return dataclasses.replace(excerpt, subject=_subject(sought, one, excerpt.text, found))
 
 
-def _item_codes(text: str) -> frozenset[str]:
-    return frozenset(_ITEM_CODE.findall(unicodedata.normalize("NFKC", text).casefold()))
+def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) -> RankedSentence | None:
+    """Return the sentence before or after one in the same paragraph, or None."""
+    if not 0 <= at + step < len(ranked):
+        return None
+    one, other = ranked[at], ranked[at + step]
+    first, last = sorted((one.part, other.part), key=lambda part: part.start)
+    is_near = one.number == other.number and one.part.section is other.part.section and not other.part.is_row
+    return other if is_near and "\n" not in text[first.end : last.start] else None
 
 
-def _terms_of(text: str) -> frozenset[str]:
-    return frozenset(terms.extract_terms(text))
+def _adds(sought: SoughtAnswer, other: RankedSentence, found: frozenset[str]) -> bool:
+    return sought.share(other.terms - found) >= _CONTEXT_SHARE
+
+
+def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozenset[str]) -> str:
+    """Return the title of the heading that has terms of the question that the text lacks, or that names its subject.
+
+    Return "" if the text needs none.
+    """
+    titles = [title for heading in reversed(one.part.section.heading) if (title := _title(heading))]
+    titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
+    adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}
+    best = max(titles, key=lambda title: adds[title], default="")  # the innermost of several
+    has_topic = one.part.is_row or sentence_ranking.TOPIC.search(text) is not None
+    return best if not has_topic or adds.get(best, 0.0) >= _CONTEXT_SHARE else ""
+
+
+def _title(heading: str) -> str:
+    """Return a heading without its number: 建物買取請求権 of 第13条（建物買取請求権）."""
+    folded = headings.fold(heading)
+    number = headings.parse_number(folded) or headings.parse_item(folded)
+    title = folded[number.length :] if number else folded
+    return re.sub(r"^[(（]([^()（）]+)[)）]$", r"\1", title.strip(" .．、,:："))

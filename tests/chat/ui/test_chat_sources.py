@@ -219,6 +219,42 @@ def test_quotations_are_said_to_be_quotations(double: Double) -> None:
     assert list(rows(view)) == [1]
 
 
+def test_of_many_quotations_two_are_shown_and_the_others_on_request(double: Double) -> None:
+    told = (
+        ("発電機は、毎月1回運転する。", 1),
+        ("燃料は72時間分を備える。", 1),
+        ("燃料タンクの残量は、毎週確認する。", 2),
+    )
+    lines = [f"- 「{sentence}」[{number}]" for sentence, number in told]
+    text = "\n".join(lines)
+    starts = [text.index(line) + 2 for line in lines]
+    quotes = tuple(
+        Claim(line[2:], start, start + len(line) - 2, (number,), is_supported=True)
+        for line, start, number in zip(lines, starts, (1, 1, 2), strict=True)
+    )
+    view = shown(double, text, Grounding("answered", SOURCES, quotes, is_excerpt=True), tokens=0)
+    assert (len(links(view)), list(rows(view))) == (2, [1])
+    view.show_as(dataclasses.replace(view._options))
+    assert list(rows(view)) == [1]
+    buttons(view)[phrase("common.n_more", n=1)].click()
+    assert [href for _, href in links(view)] == ["cite:1", "cite:1", "cite:2"]
+    assert list(rows(view)) == [1, 2]
+    assert phrase("common.n_more", n=1) not in buttons(view)
+    assert view.height() == view.fit(view.width())
+
+
+def test_a_search_opens_the_quotation_that_has_the_word(double: Double) -> None:
+    lines = [f"- 「第{number}の文。」[1]" for number in range(1, 5)]
+    text = "\n".join(lines)
+    quotes = tuple(
+        Claim(line[2:], text.index(line) + 2, text.index(line) + len(line), (1,), is_supported=True) for line in lines
+    )
+    view = shown(double, text, Grounding("answered", SOURCES[:1], quotes, is_excerpt=True), tokens=0)
+    assert "第4の文" not in view.text.plain_text()
+    view.mark(["第4の文"], 0)
+    assert "第4の文" in view.text.plain_text()
+
+
 def test_it_is_copied_with_its_sources(double: Double) -> None:
     shown(double, RIGHT)
     double.press(Qt.Key.Key_C, CONTROL | SHIFT)

@@ -11,6 +11,7 @@ from app.chat import answer_check
 from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
+from app.documents.retrieval import excerpts
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
@@ -73,6 +74,28 @@ def shown_text(message: Message) -> str:
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
     return "" if is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
+
+
+def hidden_excerpts(message: Message) -> int:
+    """Return the number of an answer's quotations that are shown only on request; 0 for any other message."""
+    grounding = answer_check.grounding_of(message)
+    return max(0, len(grounding.claims) - excerpts.SHOWN_FIRST) if grounding is not None and grounding.is_excerpt else 0
+
+
+def excerpt_pages(message: Message) -> list[str]:
+    """Return the first quotations of an answer, and all of its text; [] if it has no more than the first ones."""
+    grounding = answer_check.grounding_of(message)
+    if grounding is None or not hidden_excerpts(message):
+        return []
+    return [message.text[: grounding.claims[excerpts.SHOWN_FIRST - 1].end], message.text]
+
+
+def sources_at_first(message: Message) -> set[int]:
+    """Return the sources of the first quotations if an answer has more of them; else an empty set."""
+    grounding = answer_check.grounding_of(message)
+    if grounding is None or not hidden_excerpts(message):
+        return set()
+    return {number for claim in grounding.claims[: excerpts.SHOWN_FIRST] for number in claim.sources}
 
 
 def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:

@@ -302,10 +302,18 @@ class AnswerView(MessageView):
             self._end.deleteLater()
         end = AnswerFooter(self.message, self._theme, self._options, self._requests, self)
         end.row.copy_shown_requested.connect(self._copy_shown)
+        if end.sources_footer is not None and not self._pages:
+            end.sources_footer.show_all_rows()
         self._column.addWidget(end)
         end.show()  # Qt gives a child that is added later no height in the layout before it is shown
         self._end = end
         self.show_open(self._open)
+
+    def _show_more(self) -> None:
+        if self._end is not None and self._end.sources_footer is not None:
+            self._end.sources_footer.show_all_rows()
+            self._end.updateGeometry()
+        super()._show_more()
 
     def _describe(self) -> None:
         self._name(phrase("chat.answer_time", time=clock_time(self.message.created_at)))

@@ -129,7 +129,7 @@ class MessageView(QWidget):
     def _show_text(self, *, as_markdown: bool) -> None:
         """Show the text, or its first page with a button for the next; a further page is laid out only on request."""
         shown = citations.shown_text(self.message)
-        self._pages = markdown.pages(shown)
+        self._pages = citations.excerpt_pages(self.message) or markdown.pages(shown)
         if as_markdown:
             self.text.show_markdown(self._pages.pop(0), answer_check.grounding_of(self.message))
         else:
@@ -144,14 +144,19 @@ class MessageView(QWidget):
             self._count_rest()
 
     def _show_more(self) -> None:
-        self.text.append_plain(self._pages.pop(0))
+        if citations.hidden_excerpts(self.message):
+            self.text.show_markdown(self._pages.pop(0), answer_check.grounding_of(self.message))
+        else:
+            self.text.append_plain(self._pages.pop(0))
         self._count_rest()
         self.resized.emit()
 
     def _count_rest(self) -> None:
         assert self._expand_button is not None
         rest = sum(map(len, self._pages))
-        self._expand_button.setText(phrase("chat.show_more_n_characters_left", n=f"{rest:,}"))
+        excerpts = citations.hidden_excerpts(self.message)
+        more = phrase("chat.show_more_n_characters_left", n=f"{rest:,}")
+        self._expand_button.setText(phrase("common.n_more", n=excerpts) if excerpts else more)
         self._expand_button.setVisible(rest > 0)
 
     def _on_caret_moved(self) -> None:

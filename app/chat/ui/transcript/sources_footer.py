@@ -50,6 +50,12 @@ class SourcesFooter(QWidget):
         for row in self.rows.values():
             row.show_open(row.number == number)
 
+    def show_all_rows(self) -> None:
+        """Show also the sources of quotations that have been opened."""
+        for row in self.rows.values():
+            row.show()
+        self.updateGeometry()
+
     # ------------------------------------------------------------------ private
 
     def _choose(self, number: int) -> None:
@@ -110,11 +116,14 @@ class SourcesFooter(QWidget):
 
     def _source_rows(self) -> QVBoxLayout:
         column = make_column(spacing_px=0)
+        quoted = citations.sources_at_first(self._message) or self.numbers
         for number in self.numbers:
             row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
             row.clicked.connect(lambda _=False, number=number: self._choose(number))
             self.rows[number] = row
             column.addWidget(row)
+            if number not in quoted:
+                row.hide()
         return column
 
     def _not_found_box(self) -> QWidget:
