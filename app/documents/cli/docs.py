@@ -164,8 +164,8 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae docs ocr`: install or remove the part, then recognize a collection's pages that are images, if named.
 
-    Exit status: that of the reading; without a collection 0, or 1 if nothing can recognize text; 3 for an expected
-    error; 130 if interrupted.
+    Exit status: that of the reading; without a collection 0, or 1 if nothing can recognize text although nothing was
+    removed; 3 for an expected error; 130 if interrupted.
     """
     if options.wheels and not options.install:
         raise AppError("bad_option", option="--wheels", value=options.wheels, expected="--install")
@@ -174,7 +174,8 @@ def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int
     elif options.remove:
         package_folder.remove(ocr_part.folder_beside(where.documents))
     if options.collection is None:
-        return ocr_installation.print_state(where, output)
+        status = ocr_installation.print_state(where, output)
+        return 0 if options.remove else status
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         _check_not_own(collection)

@@ -47,7 +47,7 @@ def test_wrong_orders_are_refused(kotae: Run, install: Install, tmp_path: Path) 
     if package_locks.ocr_lock() is not None:
         done = kotae("docs", "ocr", "--install", "--wheels", str(tmp_path), "--json")
         assert (done.returncode, done.error) == (3, "training_package_missing")
-    assert kotae("docs", "ocr", "--remove").returncode == 1
+    assert kotae("docs", "ocr", "--remove").returncode == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
@@ -93,6 +93,6 @@ def test_the_real_part_reads_japanese_numbers_and_units(kotae: Run, install: Ins
     text = "".join("".join([*one["heading"][-1:], one["text"]]) for one in sections)
     assert "".join(text.split()) == "".join("".join(SENTENCES).split())
     assert all(one["ocr"] for one in sections)
-    assert kotae("docs", "ocr", "--remove").returncode == 1
+    assert kotae("docs", "ocr", "--remove").returncode == 0
     assert sorted(path.name for path in data.glob("ocr*")) == ["ocr.lock"]
     assert not ocr.has_tesseract()
