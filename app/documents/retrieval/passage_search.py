@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.base import invisible_characters
+from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.documents import terms
-from app.documents.document_tables import TermStatistics
+from app.documents.document_tables import TermStatistics, text_of
+from app.documents.grounding import sentences
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import named_clauses
+from app.documents.retrieval import named_clauses, sentence_ranking
 from app.documents.retrieval.retrieved_passages import widen_sections
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
@@ -34,6 +35,8 @@ CLAUSE_REACH = 20  # sections of the clause before and after a candidate
 CLAUSE_WEIGHT = 0.3
 HEADING_WEIGHT = 1.0
 SATURATION = 1.2  # k1 of bm25
+DEFINITIONS = 20  # sections in which the definition of a word is looked for
+DEFINITION_WEIGHT = 0.2  # share of the best score that a definition adds
 LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b of bm25
 
 
@@ -74,6 +77,8 @@ def search(
     scored = _by_words(library.database, query, collection_ids, glossary)
     if meaning:
         scored = meaning.fuse_ranking(library, scored, collection_ids)
+    if word := sentence_ranking.defined_word(query):
+        scored = _raise_definitions(library.database, word, scored, collection_ids)
     return widen_sections(library, scored, limit, clauses)
 
 
@@ -93,6 +98,36 @@ def _by_words(
         scores.update((row["id"], scores[row["id"]] + gain) for row in clause if row["id"] in scores)
     best.sort(key=lambda row: scores[row["id"]], reverse=True)
     return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
+
+
+def _raise_definitions(
+    database: Database, word: str, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
+) -> list[tuple[int, float]]:
+    """Return the ranking with the definitions of a word raised, and with those that it lacks.
+
+    They are looked for among the first sections, and where the index has the word before とは.
+    """
+    *pairs, last = terms.extract_terms(search_text.fold(word)) or [""]
+    listed = [" ".join((*pairs, f"{last}と", "とは")), " ".join((*pairs, last, "とは"))]  # 堰とは, 「堰」とは
+    found = database.read_as(
+        lambda row: (row["id"], text_of(row, "text")),
+        """SELECT s.id, s.text FROM section s WHERE s.id IN (SELECT value FROM json_each(?)) UNION
+           SELECT * FROM (SELECT s.id, s.text FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
+               CROSS JOIN document d ON d.id = s.document_id
+               WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?)) LIMIT ?)""",
+        json.dumps([section_id for section_id, _ in scored[:DEFINITIONS]]),
+        f"body_terms : ({' OR '.join(map(_expression, listed))})",
+        json.dumps(list(collection_ids)),
+        DEFINITIONS,
+    )
+    scores = dict(scored)
+    best, least = max(scores.values(), default=1.0), min(scores.values(), default=0.0)
+    for section_id, text in found:
+        parts = sentences.split_sentences(text)
+        share = max((sentence_ranking.definition_share(word, text[one.start : one.end]) for one in parts), default=0.0)
+        if share:
+            scores[section_id] = scores.get(section_id, least) + DEFINITION_WEIGHT * best * share
+    return sorted(scores.items(), key=lambda item: item[1], reverse=True)
 
 
 def _weigh_query(statistics: TermStatistics, query: str, glossary: Path | None) -> _Query:

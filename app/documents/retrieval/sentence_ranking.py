@@ -96,8 +96,7 @@ class SoughtAnswer:
         self._units = frozenset(one[0].unit for one in asked if one and one[0].unit)
         self._asks_frequency = _ASKS_FREQUENCY.search(question) is not None
         self._asks_value = bool(self._units) or _ASKS_VALUE.search(question) is not None
-        defined = _DEFINED.match(question.strip())
-        self._defined = defined["word"].strip() if defined else ""
+        self._defined = defined_word(question)
 
     def terms_in(self, having: Collection[str]) -> frozenset[str]:
         """Return the question's terms that occur among these; 堰* occurs where any term begins with 堰."""
@@ -117,7 +116,7 @@ class SoughtAnswer:
 
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
-        return 1 + self._value_gain(text) + _DEFINITION_GAIN * _defines(self._defined, text)
+        return 1 + self._value_gain(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
 
     def _value_gain(self, text: str) -> float:
         return _VALUE_GAIN if self._asks_value and any(map(self._is_asked, quantities.parse(text))) else 0.0
@@ -177,7 +176,13 @@ def _is_nominal(text: str) -> bool:
     return not has_predicate and TOPIC.search(text) is None
 
 
-def _defines(word: str, text: str) -> float:
+def defined_word(question: str) -> str:
+    """Return the word whose definition a question asks for (堰とは何ですか), or ""."""
+    asked = _DEFINED.match(question.strip())
+    return asked["word"].strip() if asked else ""
+
+
+def definition_share(word: str, text: str) -> float:
     """Return how much a sentence looks like the definition of a word, from 0 to 1."""
     if not word or word not in text:
         return 0.0
