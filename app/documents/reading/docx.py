@@ -14,18 +14,8 @@ from zipfile import ZipFile
 
 from app.base.errors import AppError
 from app.documents.reading import limits, text_blocks
-from app.documents.reading.docx_xml import (
-    attribute,
-    child,
-    children_of,
-    is_contents,
-    name_of,
-    parts_of,
-    relations,
-    text_of,
-    vanishes,
-    whole_number,
-)
+from app.documents.reading.docx_xml import is_contents, parts_of, text_of, vanishes
+from app.documents.reading.office_xml import attribute, child, children_of, name_of, relations, whole_number
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
 from app.documents.records import ReadingReport
 
