@@ -81,19 +81,22 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
     return _confined
 
 
-def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
+def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterable[Path] | None = None) -> Made:
     """Run `act` in a thread that can read only the files and folders `reads` and the program's own; return its result.
 
-    Without `confine`, run it in this thread. Raises what `act` raises, and OSError if the kernel refuses.
+    `writes`: those that it may change, of what the process may change; None: all of that. Without `confine`, run it in
+    this thread. Raises what `act` raises, and OSError if the kernel refuses.
     """
     if not _confined:
         return act()
+    handled = _READING if writes is None else _READING | _WRITING
     rules = [(path, _READING) for path in (*_program_folders(), *reads)]
+    rules += [(path, _READING | _WRITING) for path in (Path(os.devnull), *(writes or ()))]
     outcome: list[tuple[Made | None, BaseException | None]] = []
 
     def confined() -> None:
         try:
-            if not _restrict(_READING, rules, 0, 0):
+            if not _restrict(handled, rules, 0, 0):
                 raise OSError("the kernel takes no further layer")
             outcome.append((act(), None))
         except BaseException as error:  # noqa: BLE001  raised again in the waiting thread

@@ -40,7 +40,7 @@ def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[El
 
 def _children(file: IO[bytes], parent: str) -> Iterator[Element]:
     ancestors: list[Element] = []
-    level = 0 if parent else 1  # depth of the parent's children; 0: the parent was not found yet
+    level = 0 if parent else 1  # depth of the parent's children; 0: the parent was not found yet, -1: it has ended
     for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
         if event == "start":
             ancestors.append(element)
@@ -50,10 +50,12 @@ def _children(file: IO[bytes], parent: str) -> Iterator[Element]:
                 level = len(ancestors)
             continue
         ancestors.pop()
-        if level and len(ancestors) == level:
+        if level > 0 and len(ancestors) == level:
             yield element
             ancestors[-1].remove(element)
-        elif not level and ancestors and len(ancestors) == 1:
+        elif level > 0 and len(ancestors) < level:
+            level = -1
+        elif level <= 0 and len(ancestors) == 1:
             ancestors[-1].remove(element)
 
 
@@ -103,3 +105,10 @@ def relations_of(archive: zipfile.ZipFile, part: str) -> list[Relation]:
 def relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
     """Return the part of the first relation of each kind."""
     return {one.kind: one.part for one in reversed(relations_of(archive, part))}
+
+
+def document_title(archive: zipfile.ZipFile) -> str:
+    """Return the title in a document's properties; "" if there is none."""
+    part = relations(archive, "").get("core-properties")
+    elements = children_of(archive, part, "") if part else ()
+    return next((one.text or "" for one in elements if name_of(one) == "title"), "")

@@ -24,6 +24,11 @@ def count_garbled(text: str) -> int:
     return len(_NOT_LETTERS.findall(text)) + sum(len(match[0]) for match in _MOJIBAKE.finditer(text))
 
 
+def count_letters(text: str) -> int:
+    """Return the number of letters, ideographs and digits: what remains whatever a reader does to spaces and signs."""
+    return sum(map(str.isalnum, text))
+
+
 def is_japanese(character: str) -> bool:
     """Whether the character is written without spaces: kana, ideographs, full-width signs."""
     return character != "" and unicodedata.east_asian_width(character) in "WF"
@@ -77,6 +82,7 @@ class ReadDocument:
     blocks: list[Block] = field(default_factory=list)
     title: str = ""  # title in the file's properties; "": none
     report: ReadingReport = field(default_factory=ReadingReport)
+    source_letters: int = 0  # letters of the file's text, without what the reader leaves out on purpose; 0: unknown
 
 
 MERGED_CELL = "\0"  # a cell merged with the one on its left
