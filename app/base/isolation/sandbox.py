@@ -197,7 +197,7 @@ def archive_problem(archive: zipfile.ZipFile) -> str:
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         return "protected"
-    if any(entry.compress_type not in ZIP_METHODS for entry in entries):
+    if any(entry.compress_type not in ZIP_METHODS or entry.header_offset < 0 for entry in entries):
         return "damaged"
     sizes = [(entry.file_size, entry.compress_size) for entry in entries]
     total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))

@@ -209,6 +209,8 @@ def _texts(paragraph: Element) -> Iterator[str]:
             yield part.text or ""
         elif name == "br":
             yield "\n"
+        elif name == "fld" and attribute(part, "type").startswith(("slidenum", "datetime")):
+            continue
         elif name not in ("pPr", "rPr", "endParaRPr", "Fallback"):
             yield from _texts(part)
 

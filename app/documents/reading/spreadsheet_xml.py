@@ -4,10 +4,11 @@ That is the number format of each cell, the widths of columns, and formulas whos
 scanned as bytes, piece by piece, and before calamine loads it: calamine takes memory for all cells up to the last one.
 """
 
+import contextlib
 import re
 import zipfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -73,10 +74,13 @@ class WorkbookXml:
     def sheet(self, name: str) -> SheetDetails:
         """Scan a sheet. Raises AppError("document_many_cells" | "document_wide_table"), exceptions of `zipfile`."""
         part = self._parts.get(name)
-        return _SheetScan(self.number_formats).scan(_pieces(self._archive, part)) if part else SheetDetails()
+        if not part:
+            return SheetDetails()
+        with contextlib.closing(_pieces(self._archive, part)) as pieces:
+            return _SheetScan(self.number_formats).scan(pieces)
 
 
-def _pieces(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
+def _pieces(archive: zipfile.ZipFile, part: str) -> Generator[bytes, None, None]:
     """Yield an XML part in pieces that end at the end of a row."""
     rest = b""
     with archive.open(part) as file:
