@@ -1,4 +1,4 @@
-"""Word and Excel files, and archives: bombs, entities, ways out of the folder, loops and damage (fault table S9)."""
+"""Office files and archives: bombs, entities, ways out of the folder, loops and damage (fault table S9)."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'>" + "".join(
 
 
 def cases() -> list[Case]:
-    return [*_bombs(), *_entities(), *_ways_out(), *_archives(), *_word(), *_excel()]
+    return [*_bombs(), *_entities(), *_ways_out(), *_archives(), *_word(), *_excel(), *_powerpoint()]
 
 
 def packed(parts: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -65,6 +65,26 @@ def excel(rows: str, parts: Mapping[str, str | bytes] | None = None, *, after: s
         "</worksheet>",
         **(parts or {}),
     })  # fmt: skip
+
+
+def presentation(shapes: str, parts: Mapping[str, str | bytes] | None = None, *, before: str = "") -> bytes:
+    """A presentation of one slide. `before`: the slide's root element, as a document type."""
+    names = 'xmlns:p="p" xmlns:a="a" xmlns:r="r"'
+    relation = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="{{}}" Type="{OFFICE}/{{}}" Target="{{}}"/>'
+    end = "</Relationships>"
+    return packed({
+        "_rels/.rels": relation.format("a", "officeDocument", "ppt/presentation.xml") + end,
+        "ppt/_rels/presentation.xml.rels": relation.format("r1", "slide", "slides/slide1.xml") + end,
+        "ppt/slides/_rels/slide1.xml.rels": relation.format("rDiagram", "diagramData", "../diagrams/data1.xml") + end,
+        "ppt/presentation.xml": f'<p:presentation {names}><p:sldIdLst><p:sldId id="256" r:id="r1"/></p:sldIdLst>'
+        "</p:presentation>",
+        "ppt/slides/slide1.xml": f"{before}<p:sld {names}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>",
+        **(parts or {}),
+    })  # fmt: skip
+
+
+def shape(written: str = WORD) -> str:
+    return f"<p:sp><p:txBody><a:p><a:r><a:t>{written}</a:t></a:r></a:p></p:txBody></p:sp>"
 
 
 def cell(place: str, written: str) -> str:
@@ -264,6 +284,33 @@ def _excel() -> list[Case]:
         Case("endless.xlsx", DONE, excel(f'<row r="1">{cell("A1", WORD)}<c r="B1"><v>1e999</v></c></row>'), ("inf",)),
         Case("hidden.xlsx", DOUBTFUL, excel(ROW, {"xl/workbook.xml": hidden}), lacks=(WORD,)),
         Case("no-sheet.xlsx", "document_damaged", packed({"xl/workbook.xml": "<x/>"})),
+    ]
+
+
+def _powerpoint() -> list[Case]:
+    groups = "<p:grpSp>" * 60_000 + "</p:grpSp>" * 60_000
+    again = "".join('<p:sldId id="9" r:id="r1"/>' for _ in range(5_001))
+    many = f'<p:presentation xmlns:p="p" xmlns:r="r"><p:sldIdLst>{again}</p:sldIdLst></p:presentation>'
+    elsewhere = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/slide" Target="{{}}"/>'
+    passwd = elsewhere.format("../../../../etc/passwd") + "</Relationships>"
+    remote = elsewhere.format("http://127.0.0.1:9/s.xml").replace("/>", ' TargetMode="External"/>') + "</Relationships>"
+    related = "ppt/_rels/presentation.xml.rels"
+    down = """<a:tc vMerge="1"/>""" * 9
+    rows = f"<a:tr><a:tc><a:txBody>{'<a:p/>' * 3}</a:txBody></a:tc></a:tr>" + f"<a:tr>{down}</a:tr>" * 9
+    table = f"<p:graphicFrame><a:graphic><a:graphicData><a:tbl>{rows}</a:tbl></a:graphicData></a:graphic>"
+    table += "</p:graphicFrame>"
+    large = {"ppt/slides/slide1.xml": bytes(300_000_000)}
+    return [
+        Case("slide.pptx", DONE, presentation(shape() + shape("題") + table), (WORD,)),
+        Case("entity.pptx", "document_unsafe_xml", presentation(shape("&e;"), before=XXE), lacks=("root:",)),
+        Case("laughs.pptx", "document_unsafe_xml", presentation(shape("&j;"), before=LAUGHS)),
+        Case("entity-in-diagram.pptx", DONE, presentation(shape() * 2, {"ppt/diagrams/data1.xml": XXE + "<x>&e;</x>"})),
+        Case("deep.pptx", "document_too_deep", presentation(groups)),
+        Case("5001-slides.pptx", "document_too_many_pages", presentation(shape(), {"ppt/presentation.xml": many})),
+        Case("slide-is-passwd.pptx", DOUBTFUL, presentation(shape(), {related: passwd}), lacks=("root:",)),
+        Case("slide-is-elsewhere.pptx", DOUBTFUL, presentation(shape(), {related: remote})),
+        Case("300-mb-slide.pptx", "document_bomb", presentation(shape(), large)),
+        Case("cut.pptx", "document_damaged", presentation("<p:sp>")),
     ]
 
 
