@@ -258,7 +258,9 @@ class _Reader:
         self._is_in_contents = bool(_CONTENTS.fullmatch(text.replace(" ", "").replace("\u3000", "")))
         if self._is_in_contents and self.blocks and self.blocks[-1].kind == "paragraph":
             self._promote(self.blocks.pop())
-        if text and not self._is_in_contents:
+        if self._is_in_contents:
+            self.left_out += count_letters(text)
+        elif text:
             for part in headings.split_joined_headings(text):
                 self._add("heading", part, level)
 

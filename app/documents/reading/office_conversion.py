@@ -164,7 +164,8 @@ def _convert_with_library(library: Path, profile: str, source: Path, made: Path)
     office = start(str(library.parent).encode(), profile.encode())
     if not office:
         return
-    document = _function(office, _OPEN, 2)(office, source.as_uri().encode(), b"")
+    # Batch: LibreOffice answers its own questions about damaged files instead of waiting for a person.
+    document = _function(office, _OPEN, 2)(office, source.as_uri().encode(), b"Batch=true")
     if document:
         _function(document, _SAVE, 3)(document, made.as_uri().encode(), made.suffix[1:].encode(), b"")
 
