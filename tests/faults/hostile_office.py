@@ -314,6 +314,44 @@ def _powerpoint() -> list[Case]:
     ]
 
 
+def _record(kind: int, content: bytes = b"") -> bytes:
+    """A record of [MS-XLSB]: its kind and length in groups of 7 bits."""
+    number = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
+    return number + bytes([len(content)]) + content
+
+
+def _wide(written: str) -> bytes:
+    return struct.pack("<I", len(written)) + written.encode("utf-16-le")
+
+
+def binary_workbook(cells: Mapping[tuple[int, int], str | float]) -> bytes:
+    """An .xlsb file, which only Excel writes. `cells`: by row and column from 0, in order."""
+    sheet = struct.pack("<II", 0, 1) + _wide("rId1") + _wide("単価表")
+    book = _record(131) + _record(143) + _record(156, sheet) + _record(144) + _record(132)
+    data, row_before = b"", -1
+    for (row, column), value in cells.items():
+        if row != row_before:
+            data += _record(0, struct.pack("<IIHBBBI", row, 0, 300, 0, 0, 0, 0))
+        row_before, place = row, struct.pack("<II", column, 0)
+        is_text = isinstance(value, str)
+        data += _record(6, place + _wide(str(value))) if is_text else _record(5, place + struct.pack("<d", value))
+    last = max(row for row, _ in cells), max(column for _, column in cells)
+    head = _record(129) + _record(148, struct.pack("<IIII", 0, last[0], 0, last[1])) + _record(145)
+    relation = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="rId1" Type="{OFFICE}/'
+    return packed({
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
+        "_rels/.rels": f'{relation}officeDocument" Target="xl/workbook.bin"/></Relationships>',
+        "xl/workbook.bin": book,
+        "xl/_rels/workbook.bin.rels": f'{relation}worksheet" Target="worksheets/sheet1.bin"/></Relationships>',
+        "xl/worksheets/sheet1.bin": head + data + _record(146) + _record(130),
+    })  # fmt: skip
+
+
+def two_corners() -> bytes:
+    """A sheet of two cells as far apart as possible, for all cells between which calamine takes memory."""
+    return binary_workbook({(0, 0): WORD, (1_048_575, 16_383): 1.0})
+
+
 def many_elements() -> bytes:
     """A paragraph of 1.5 million empty elements, which take 600 MB; no bomb by its ratio."""
     some = "".join(f'<w:r w:rsidR="{number * 2654435761 % 2**32:08X}"/>' for number in range(300_000))

@@ -203,7 +203,7 @@ def archive_problem(archive: zipfile.ZipFile) -> str:
     total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))
     is_too_large = total[0] > ZIP_BYTES or any(unpacked > ZIP_ENTRY_BYTES for unpacked, _ in sizes)
     is_bomb = (
-        len(entries) > ZIP_ENTRIES or is_too_large or any(is_compression_suspicious(*one) for one in (*sizes, total))
+        len(entries) > ZIP_ENTRIES or is_too_large or any(_is_compression_suspicious(*one) for one in (*sizes, total))
     )
     return "bomb" if is_bomb else ""
 
@@ -212,9 +212,9 @@ def unpacked_bytes(archive: zipfile.ZipFile) -> int:
     return sum(entry.file_size for entry in archive.infolist())
 
 
-def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_RATIO_FROM_BYTES) -> bool:
-    """Return whether more than `from_bytes` are packed by more than ZIP_RATIO. All sizes are in bytes."""
-    return unpacked > from_bytes and unpacked > ZIP_RATIO * max(1, packed)
+def _is_compression_suspicious(unpacked: int, packed: int) -> bool:
+    """Return whether much is packed by more than ZIP_RATIO. All sizes are in bytes."""
+    return unpacked > ZIP_RATIO_FROM_BYTES and unpacked > ZIP_RATIO * max(1, packed)
 
 
 def lower_priority() -> None:
@@ -233,26 +233,6 @@ def address_space_bytes() -> int:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 0
-
-
-@contextlib.contextmanager
-def limit_added_memory(memory_bytes: int) -> Iterator[None]:
-    """Limit the address space to its present size plus `memory_bytes` during the block. Linux only."""
-    now = address_space_bytes()
-    if sys.platform == "win32" or not now:
-        yield
-        return
-    import resource
-
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = now + memory_bytes
-    resource.setrlimit(
-        resource.RLIMIT_AS, (allowed if before == resource.RLIM_INFINITY else min(allowed, before), most)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -101,7 +101,7 @@ class _Reader:
         return ReadDocument(blocks, title, report, self._letters)
 
     def _sheet(self, name: str) -> Iterator[Block]:
-        details = self._extra.sheet(name) if self._extra else SheetDetails()
+        details = self._extra.sheet(name, self._on_progress) if self._extra else SheetDetails()
         if details.has_uncomputed:
             self._notes.append("formulas_without_values")
         self._on_progress(0, 0)

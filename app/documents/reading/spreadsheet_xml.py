@@ -16,6 +16,7 @@ from app.base.errors import AppError
 from app.documents.reading import limits
 from app.documents.reading.cell_formats import read_number_formats
 from app.documents.reading.office_xml import attribute, children_of, document_title, relations, relations_of
+from app.documents.reading.text_blocks import ProgressCallback
 
 CELLS = 20_000_000  # cells of a workbook up to the last row and column; calamine takes 72 bytes for each
 PIECE_BYTES = 1_000_000
@@ -71,13 +72,13 @@ class WorkbookXml:
         }
         self.title = document_title(archive)
 
-    def sheet(self, name: str) -> SheetDetails:
+    def sheet(self, name: str, on_progress: ProgressCallback) -> SheetDetails:
         """Scan a sheet. Raises AppError("document_many_cells" | "document_wide_table"), exceptions of `zipfile`."""
         part = self._parts.get(name)
         if not part:
             return SheetDetails()
         with contextlib.closing(_pieces(self._archive, part)) as pieces:
-            return _SheetScan(self.number_formats).scan(pieces)
+            return _SheetScan(self.number_formats).scan(pieces, on_progress)
 
 
 def _pieces(archive: zipfile.ZipFile, part: str) -> Generator[bytes, None, None]:
@@ -102,7 +103,7 @@ class _SheetScan:
         self._row = self._column = 0
         self._last_row = self._last_column = 0  # of cells that are not empty
 
-    def scan(self, pieces: Iterator[bytes]) -> SheetDetails:
+    def scan(self, pieces: Iterator[bytes], on_progress: ProgressCallback) -> SheetDetails:
         found = SheetDetails()
         first = next(pieces)
         found.narrow = _narrow_columns(first)
@@ -120,6 +121,7 @@ class _SheetScan:
                         cells = found.styles.setdefault(self._row, array("H"))
                         cells.extend((self._column, self._displayed[style]))
             self._check()
+            on_progress(0, 0)
         return found
 
     def _column_of(self, letters: bytes) -> int:

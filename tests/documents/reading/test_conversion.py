@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pptx as python_pptx
@@ -14,6 +15,7 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
+from app.documents.library import Library
 from app.documents.reading import indexing, office_conversion
 from app.documents.reading.messages import Failed, Index, Indexed
 from tests.documents.driver import silent, written
@@ -60,6 +62,18 @@ def test_without_libreoffice_it_is_said_what_to_do(
     said = str(wording.describe(caught.value.code, caught.value.facts))
     assert "LibreOffice" in said
     assert f" {target} " in said
+
+
+def test_what_an_earlier_version_could_not_read_is_read_again(tmp_path: Path) -> None:
+    with closing(Library.open(tmp_path / "documents.sqlite")) as library:
+        own = library.add_collection("基準")
+        ids = library.add_documents(own, [tmp_path / "a.pptx", tmp_path / "b.xls", tmp_path / "c.pdf"])
+        codes = ("document_presentation", "document_old_format", "document_damaged")
+        for document_id, code in zip(ids, codes, strict=True):
+            library.fail(document_id, AppError(code))
+        library.database.read("PRAGMA user_version = 3")
+    with closing(Library.open(tmp_path / "documents.sqlite")) as library:
+        assert {one.name for one in library.waiting()} == {"a.pptx", "b.xls"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PATH is not all where LibreOffice is looked for")

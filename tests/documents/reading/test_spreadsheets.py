@@ -14,9 +14,17 @@ from app.base.errors import AppError
 from app.documents.reading import spreadsheet, spreadsheet_xml
 from app.documents.reading.cell_formats import format_value
 from tests.documents.driver import silent
-from tests.faults.hostile_office import OFFICE, RELATIONS, SHEETS, excel, packed
+from tests.faults.hostile_office import OFFICE, RELATIONS, SHEETS, binary_workbook, excel
 
 FILES = Path(__file__).with_name("files")
+ROWS: dict[tuple[int, int], str | float] = {
+    (0, 0): "部材",
+    (0, 1): "数量",
+    (1, 0): "本堤",
+    (1, 1): 12.5,
+    (2, 0): "副堤",
+    (2, 1): 3.0,
+}
 
 
 def texts(path: Path, file_format: str = "xlsx") -> list[str]:
@@ -49,41 +57,9 @@ def test_an_ods_file_is_read() -> None:
     ]
 
 
-def record(kind: int, content: bytes = b"") -> bytes:
-    """A record of [MS-XLSB]: its kind and length in groups of 7 bits."""
-    number = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
-    return number + bytes([len(content)]) + content
-
-
-def wide(text: str) -> bytes:
-    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
-
-
-def binary_workbook(rows: list[list[str | float]]) -> bytes:
-    sheet = wide("rId1") + wide("単価表")
-    book = record(131) + record(143) + record(156, struct.pack("<II", 0, 1) + sheet) + record(144) + record(132)
-    cells = b""
-    for number, row in enumerate(rows):
-        cells += record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0, 0, 0))
-        for column, value in enumerate(row):
-            place = struct.pack("<II", column, 0)
-            text = isinstance(value, str)
-            cells += record(6, place + wide(str(value))) if text else record(5, place + struct.pack("<d", value))
-    size = struct.pack("<IIII", 0, len(rows) - 1, 0, len(rows[0]) - 1)
-    data = record(129) + record(148, size) + record(145) + cells + record(146) + record(130)
-    relation = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="rId1" Type="{OFFICE}/'
-    return packed({
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "_rels/.rels": f'{relation}officeDocument" Target="xl/workbook.bin"/></Relationships>',
-        "xl/workbook.bin": book,
-        "xl/_rels/workbook.bin.rels": f'{relation}worksheet" Target="worksheets/sheet1.bin"/></Relationships>',
-        "xl/worksheets/sheet1.bin": data,
-    })  # fmt: skip
-
-
 def test_an_xlsb_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsb"
-    path.write_bytes(binary_workbook([["部材", "数量"], ["本堤", 12.5], ["副堤", 3.0]]))
+    path.write_bytes(binary_workbook(ROWS))
     assert texts(path, "xlsb") == ["単価表", "部材: 本堤 | 数量: 12.5", "部材: 副堤 | 数量: 3"]
 
 
@@ -134,7 +110,7 @@ def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(
 
 @pytest.mark.parametrize("file_format", ["xls", "xlsb", "ods", "xlsx"])
 def test_broken_files_of_every_format_fail_in_words(file_format: str, tmp_path: Path) -> None:
-    made = binary_workbook([["部材", "数量"], ["本堤", 12.5]])
+    made = binary_workbook(ROWS)
     whole = {
         "xls": (FILES / "prices.xls").read_bytes(),
         "ods": (FILES / "prices.ods").read_bytes(),
