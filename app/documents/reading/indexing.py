@@ -353,8 +353,6 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
 
 def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_letters: int) -> ReadingReport:
     """Return the reader's report, completed with the numbers of headings, sections and characters."""
-    characters = sum(len(section.text) for section in cut)
-    garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
     lost_share = lost_letters / max(1, reading.source_letters)
     notes = reading.report.notes
     if not cut:
@@ -364,11 +362,10 @@ def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_let
     return dataclasses.replace(
         reading.report,
         lost_share=lost_share,
-        garbled_share=max(reading.report.garbled_share, garbled / max(1, characters)),
         headings=sum(1 for block in reading.blocks if block.kind == "heading")
         or len({section.heading for section in cut if section.heading}),
         sections=len(cut),
-        characters=characters,
+        characters=sum(len(section.text) for section in cut),
         notes=tuple(dict.fromkeys(notes)),
     )
 
