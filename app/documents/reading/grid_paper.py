@@ -19,7 +19,7 @@ COLUMNS_LEAST = 20
 FILLED = 0.25  # share of the columns in which texts begin, in the median row; tables have more
 DAYS = 0.5  # share of columns that the row of days in a schedule fills
 NARROW_SHARE = 0.6  # share of narrow columns
-MERGED_SHARE = 0.3  # share of texts in cells that are merged with the next, if widths are unknown
+MERGED_SHARE = 0.3  # or share of texts in cells that are merged with the next: forms of ordinary columns
 TABLE_ROWS, TABLE_CELLS = 3, 3  # the least rows and cells of a table on graph paper
 LINE_LEAST = 15  # characters of a line that continues in the next
 
@@ -45,8 +45,8 @@ def is_grid_paper(rows: Sequence[Sequence[str]], narrow: set[int] | None) -> boo
         return False
     if any(len([one for one in line if one.text.isdigit()]) > DAYS * columns for line in lines):
         return False
-    if narrow is not None:
-        return len([column for column in range(columns) if column in narrow]) >= NARROW_SHARE * columns
+    if len([column for column in range(columns) if column in (narrow or ())]) >= NARROW_SHARE * columns:
+        return True
     texts = [one for line in lines for one in line]
     return len([one for one in texts if one.last > one.column]) >= MERGED_SHARE * len(texts)
 

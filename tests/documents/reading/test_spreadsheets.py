@@ -196,6 +196,14 @@ def test_a_form_on_graph_paper_becomes_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_a_form_of_ordinary_columns_is_known_by_its_merged_cells(tmp_path: Path) -> None:
+    book = graph_paper(24, 9.0)
+    for row, (name, value) in enumerate((("工事名", "荒川砂防堰堤工事"), ("工期", "令和7年4月から")), start=2):
+        put(book.active, f"A{row}:D{row}", name)
+        put(book.active, f"E{row}:X{row}", value)
+    assert texts(saved(tmp_path, book))[1:] == ["工事名 荒川砂防堰堤工事", "工期 令和7年4月から"]
+
+
 def test_one_character_a_cell_is_one_sentence(tmp_path: Path) -> None:
     book = graph_paper(40)
     for row, line in enumerate(("堤高は十五メートル未満とし、基礎の地盤は岩盤と", "する。"), start=2):
