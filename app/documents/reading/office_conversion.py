@@ -70,7 +70,8 @@ def empty_folder(folder: Path) -> None:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:
-            entry.unlink()
+            with contextlib.suppress(OSError):  # still open in a process that is just ending (Windows)
+                entry.unlink()
 
 
 def convert(path: Path, file_format: str, target: str, folder: Path | None, on_progress: ProgressCallback) -> Path:
