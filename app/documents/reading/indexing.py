@@ -180,6 +180,7 @@ def _compound_format(path: Path) -> Format:
 
 
 LOST_SHARE, LOST_LEAST = 0.05, 100  # share and number of lost letters from which a person should look
+GARBLED_LEAST = 0.01  # share of garbled characters from which they are counted exactly
 ATTEMPTS = 50  # attempts to read one document, including those that ended because the parent ended
 
 
@@ -353,6 +354,11 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
 
 def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_letters: int) -> ReadingReport:
     """Return the reader's report, completed with the numbers of headings, sections and characters."""
+    characters = sum(len(section.text) for section in cut)
+    garbled_share = reading.report.garbled_share
+    if garbled_share > GARBLED_LEAST:  # in the sections alone, without headings, it may be more
+        garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
+        garbled_share = max(garbled_share, garbled / max(1, characters))
     lost_share = lost_letters / max(1, reading.source_letters)
     notes = reading.report.notes
     if not cut:
@@ -361,11 +367,12 @@ def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_let
         notes += ("lost_text",)
     return dataclasses.replace(
         reading.report,
+        garbled_share=garbled_share,
         lost_share=lost_share,
         headings=sum(1 for block in reading.blocks if block.kind == "heading")
         or len({section.heading for section in cut if section.heading}),
         sections=len(cut),
-        characters=sum(len(section.text) for section in cut),
+        characters=characters,
         notes=tuple(dict.fromkeys(notes)),
     )
 
