@@ -10,6 +10,7 @@
 - `--quantize`: the child that quantizes weights
 - `--score`: the child that measures a trained model
 - `--read-documents`, `--read-workbook`: the children that open documents and Excel tables from elsewhere
+- `--convert-document`: the child of the former that runs LibreOffice
 - `--offline-check`: the children that check whether anything leaves this machine
 - anything else: the command line
 
@@ -28,7 +29,7 @@ from app.base.isolation import network_guard
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
-    *("--read-workbook", "--offline-check"),
+    *("--read-workbook", "--convert-document", "--offline-check"),
     *("--remote-engine", _MAKE_TRAINING),
 )
 
@@ -68,6 +69,10 @@ def main() -> int:
         from app.base.tables import workbook_child
 
         workbook_child.main(arguments[1:])
+    if arguments[:1] == ["--convert-document"]:
+        from app.documents.reading import office_conversion
+
+        office_conversion.main(arguments[1:])
     if arguments[:1] == [_MAKE_TRAINING]:
         from app.models.downloads.package_download import fetch_packages
         from app.training.environment import child as training_setup

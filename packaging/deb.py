@@ -23,7 +23,8 @@ MAINTAINER = "Kotae developers <kotae@kotae.invalid>"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # The window does without these, but shows boxes for rare kanji, or opens no folder.
 RECOMMENDS = ("fonts-noto-cjk | fonts-japanese-gothic", "xdg-utils")
-SUGGESTS = ("tesseract-ocr", "tesseract-ocr-jpn")  # text in pictures of scanned documents
+# Text in pictures of scanned documents; old Word and PowerPoint documents.
+SUGGESTS = ("tesseract-ocr", "tesseract-ocr-jpn", "libreoffice-writer", "libreoffice-impress")
 DESCRIPTION = """\
 Japanese questions about your own documents, answered offline
  Kotae answers questions in Japanese with a language model that runs on this

@@ -257,6 +257,8 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.diagnostics:_write_start_record",
         "app.base.services.single_instance:SingleInstance._write",
         "app.documents.retrieval.semantic_index:*",
+        "app.documents.reading.office_conversion:convert",
+        "app.documents.reading.office_conversion:main",
         "app.documents.services.document_library:_prepare_file",
         "app.documents.services.document_library:_labels_in",
         "app.inference.speed:save",

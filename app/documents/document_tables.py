@@ -212,12 +212,21 @@ def _recognized_sections(db: sqlite3.Connection) -> None:
     )
 
 
+def _documents_of_new_formats(db: sqlite3.Connection) -> None:
+    """Queue documents again whose formats earlier versions did not read."""
+    db.execute(
+        """UPDATE document SET state = 'waiting', attempts = 0
+            WHERE state = 'failed' AND error_code IN ('document_old_format', 'document_presentation')"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
     _former_names,
     _statistics_of_collections,
     _recognized_sections,
+    _documents_of_new_formats,
 )
 
 _COUNTED_ROWS = 2000  # sections read at once

@@ -15,11 +15,13 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-# Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text, pictures.
+# Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, PowerPoint, CSV, HTML, Markdown, plain text,
+# pictures, and what LibreOffice converts.
 DOCUMENT_SUFFIXES = (
-    *(".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".csv", ".tsv"),
+    *(".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".pptx", ".pptm", ".csv", ".tsv"),
     *(".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"),
     *PICTURE_SUFFIXES,
+    *(".doc", ".rtf", ".odt", ".ppt", ".odp"),
 )
 _BREAKS = re.compile("[\t\n]")
 _RANGES_MOST = 12  # ranges of pages in a list
@@ -40,7 +42,7 @@ def shown_path(path: str) -> str:
 
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
 DOUBTFUL_GARBLED_SHARE = 0.05  # every catalogue has a few odd characters, a lost font spoils more
-DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # other notes are only shown
+DOUBTFUL_NOTES = frozenset({"formulas_without_values", "lost_text"})  # other notes are only shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class ReadingReport:
     pages_without_text: tuple[int, ...] = ()  # from 1
     garbled_share: float = 0.0  # share (0 to 1) of characters that no Japanese or Latin text contains
     invisible: int = 0  # invisible characters that were removed
+    lost_share: float = 0.0  # share (0 to 1) of the file's letters that are in no section and no heading
     headings: int = 0
     tables: int = 0
     sections: int = 0

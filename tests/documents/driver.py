@@ -1,6 +1,7 @@
 """What tests of documents share: the service with what a person does to it, and passages and libraries made by hand."""
 
 import dataclasses
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.documents.collection_updates import AddedFiles, RefreshResult
+from app.documents.document_tables import MIGRATIONS
 from app.documents.grounding import claims
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection, Passage
@@ -55,6 +57,22 @@ def put(library: Library, *sections: DocumentSection | str, collection: str = "å
         found = [DocumentSection(("ç« ",), one) if isinstance(one, str) else one for one in sections]
         library.put(dataclasses.replace(document, state="done"), found)
     return collection_id
+
+
+def write_as_earlier_version(path: Path, version: int) -> None:
+    """Replace a documents' database that is not open with one of an earlier version that has the same content."""
+    new = path.with_suffix(".new")
+    path.rename(new)
+    with closing(sqlite3.connect(path)) as db:
+        for migrate in MIGRATIONS[:version]:
+            migrate(db)
+        db.execute("ATTACH ? AS new", (str(new),))
+        for table in ("collection", "document", "section"):
+            names = ", ".join(row[1] for row in db.execute(f"PRAGMA main.table_info({table})"))
+            db.execute(f"INSERT INTO main.{table}({names}) SELECT {names} FROM new.{table}")
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
+    new.unlink()
 
 
 class DocumentsDriver:

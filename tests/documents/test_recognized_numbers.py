@@ -20,6 +20,7 @@ from app.documents.reading import sections
 from app.documents.reading.text_blocks import Block, ReadDocument
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import passage_search, retrieved_passages
+from tests.documents import driver
 from tests.documents.driver import make_passage, put
 from tests.documents.reading.reading_child import ReadingChild
 from tests.documents.reading.stand_in import answering, row
@@ -134,10 +135,9 @@ def test_a_database_of_an_earlier_version_keeps_its_texts_and_reads_nothing_agai
             document = next(one for one in library.documents(collection) if one.name == name)
             report = dataclasses.replace(document.report, notes=notes)
             library.put(dataclasses.replace(document, report=report), [DocumentSection(("材料",), TEXT)])
+    driver.write_as_earlier_version(path, 3)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE section DROP COLUMN recognized")
         db.execute("UPDATE document SET report = 'nothing' WHERE name = 'a.md'")
-        db.execute("PRAGMA user_version = 3")
         db.commit()
     with closing(Library.open(path)) as library:
         states = dict(library.database.read("SELECT name, state FROM document"))

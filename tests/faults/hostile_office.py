@@ -1,4 +1,4 @@
-"""Word and Excel files, and archives: bombs, entities, ways out of the folder, loops and damage (fault table S9)."""
+"""Office files and archives: bombs, entities, ways out of the folder, loops and damage (fault table S9)."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'>" + "".join(
 
 
 def cases() -> list[Case]:
-    return [*_bombs(), *_entities(), *_ways_out(), *_archives(), *_word(), *_excel()]
+    return [*_bombs(), *_entities(), *_ways_out(), *_archives(), *_word(), *_excel(), *_powerpoint()]
 
 
 def packed(parts: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -65,6 +65,26 @@ def excel(rows: str, parts: Mapping[str, str | bytes] | None = None, *, after: s
         "</worksheet>",
         **(parts or {}),
     })  # fmt: skip
+
+
+def presentation(shapes: str, parts: Mapping[str, str | bytes] | None = None, *, before: str = "") -> bytes:
+    """A presentation of one slide. `before`: the slide's root element, as a document type."""
+    names = 'xmlns:p="p" xmlns:a="a" xmlns:r="r"'
+    relation = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="{{}}" Type="{OFFICE}/{{}}" Target="{{}}"/>'
+    end = "</Relationships>"
+    return packed({
+        "_rels/.rels": relation.format("a", "officeDocument", "ppt/presentation.xml") + end,
+        "ppt/_rels/presentation.xml.rels": relation.format("r1", "slide", "slides/slide1.xml") + end,
+        "ppt/slides/_rels/slide1.xml.rels": relation.format("rDiagram", "diagramData", "../diagrams/data1.xml") + end,
+        "ppt/presentation.xml": f'<p:presentation {names}><p:sldIdLst><p:sldId id="256" r:id="r1"/></p:sldIdLst>'
+        "</p:presentation>",
+        "ppt/slides/slide1.xml": f"{before}<p:sld {names}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>",
+        **(parts or {}),
+    })  # fmt: skip
+
+
+def shape(written: str = WORD) -> str:
+    return f"<p:sp><p:txBody><a:p><a:r><a:t>{written}</a:t></a:r></a:p></p:txBody></p:sp>"
 
 
 def cell(place: str, written: str) -> str:
@@ -163,7 +183,7 @@ def _ways_out() -> list[Case]:
         Case("styles-are-passwd.docx", DONE, word(paragraph(), {"word/_rels/document.xml.rels": passwd}), (WORD,)),
         Case("body-is-elsewhere.docx", DONE, word(paragraph(), {"_rels/.rels": outside}), (WORD,)),
         Case("template-elsewhere.docx", DONE, word(paragraph(), {"word/_rels/document.xml.rels": template}), (WORD,)),
-        Case("sheet-elsewhere.xlsx", DOUBTFUL, excel(ROW, {"xl/_rels/workbook.xml.rels": share})),
+        Case("sheet-elsewhere.xlsx", "document_damaged", excel(ROW, {"xl/_rels/workbook.xml.rels": share})),
         Case("macros.docm", DONE, word(paragraph(), {"word/vbaProject.bin": b"\xd0\xcf\x11\xe0"}), (WORD,)),
     ]
 
@@ -185,7 +205,7 @@ def _archives() -> list[Case]:
         Case("bzip2.docx", "document_damaged", packed({"word/document.xml": "<x/>"}, zipfile.ZIP_BZIP2)),
         Case("overlapping.docx", "document_damaged", _overlapping()),
         Case("mail-before.docx", DONE, b"PK\3\4" + b"x" * 200 + whole, (WORD,)),
-        Case("presentation.pptx", "document_presentation", packed({"ppt/presentation.xml": "<x/>"})),
+        Case("presentation.pptx", DOUBTFUL, packed({"ppt/presentation.xml": "<x/>"})),
         Case("only-an-archive.docx", "document_is_archive", packed({"a.txt": "x"})),
         Case("old.docx", "document_old_format", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)),
     ]
@@ -235,7 +255,7 @@ def _word() -> list[Case]:
         Case("styles-in-a-circle.docx", DONE, word(styled, {"word/styles.xml": styles}), (WORD,)),
         Case("tables-in-tables.docx", "document_too_deep", word(nested)),
         Case("wide-cell.docx", DONE, word(wide), (WORD,)),
-        Case("3000-cells.docx", DONE, word(many), (WORD,)),
+        Case("3000-cells.docx", DOUBTFUL, word(many), (WORD,)),
         Case("surrogates.docx", "document_damaged", word(paragraph("&#xD800;"))),
         Case("controls.docx", DONE, word(paragraph("堤体&#x202E;の&#xFEFF;安定")), ("堤体の安定",)),
     ]
@@ -251,20 +271,85 @@ def _excel() -> list[Case]:
     return [
         Case("far-row.xlsx", "document_many_cells", excel(ROW + far)),
         Case("last-row.xlsx", DONE, excel(ROW + last), (WORD, "7")),
-        Case("far-column.xlsx", "document_damaged", excel(f'<row r="1">{cell("ZZZZZZZZ1", "x")}</row>')),
+        Case("far-column.xlsx", "document_many_cells", excel(f'<row r="1">{cell("ZZZZZZZZ1", "x")}</row>')),
         Case("last-column.xlsx", "document_wide_table", excel(f'<row r="1">{cell("XFD1", "x")}</row>')),
         Case("merged-without-end.xlsx", DONE, excel(ROW, after=merged), (WORD,)),
         Case("spaces-in-formula.xlsx", "document_damaged", excel(uncomputed)),
         Case("command.xlsx", DONE, excel(f'<row r="1">{cell("A1", WORD)}<c r="B1">{command}</c></row>'), (WORD, "5")),
         Case("remote.xlsx", DONE, excel(f'<row r="1">{cell("A1", WORD)}<c r="B1">{remote}</c></row>'), (WORD, "9")),
         Case("string-99.xlsx", "document_damaged", excel('<row r="1"><c r="A1" t="s"><v>99</v></c></row>')),
-        Case("style-99.xlsx", "document_damaged", excel('<row r="1"><c r="A1" s="99"><v>9</v></c></row>')),
-        Case("date-x.xlsx", "document_damaged", excel('<row r="1"><c r="A1" t="d"><v>x</v></c></row>')),
-        Case("number-x.xlsx", "document_damaged", excel('<row r="1"><c r="A1"><v>NaN</v></c></row>')),
+        Case("style-99.xlsx", DONE, excel('<row r="1"><c r="A1" s="99"><v>9</v></c></row>'), ("9",)),
+        Case("date-x.xlsx", DONE, excel('<row r="1"><c r="A1" t="d"><v>x</v></c></row>'), ("x",)),
+        Case("number-x.xlsx", DONE, excel('<row r="1"><c r="A1"><v>NaN</v></c></row>'), ("nan",)),
         Case("endless.xlsx", DONE, excel(f'<row r="1">{cell("A1", WORD)}<c r="B1"><v>1e999</v></c></row>'), ("inf",)),
         Case("hidden.xlsx", DOUBTFUL, excel(ROW, {"xl/workbook.xml": hidden}), lacks=(WORD,)),
         Case("no-sheet.xlsx", "document_damaged", packed({"xl/workbook.xml": "<x/>"})),
     ]
+
+
+def _powerpoint() -> list[Case]:
+    groups = "<p:grpSp>" * 60_000 + "</p:grpSp>" * 60_000
+    again = "".join('<p:sldId id="9" r:id="r1"/>' for _ in range(5_001))
+    many = f'<p:presentation xmlns:p="p" xmlns:r="r"><p:sldIdLst>{again}</p:sldIdLst></p:presentation>'
+    elsewhere = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/slide" Target="{{}}"/>'
+    passwd = elsewhere.format("../../../../etc/passwd") + "</Relationships>"
+    remote = elsewhere.format("http://127.0.0.1:9/s.xml").replace("/>", ' TargetMode="External"/>') + "</Relationships>"
+    related = "ppt/_rels/presentation.xml.rels"
+    down = """<a:tc vMerge="1"/>""" * 9
+    rows = f"<a:tr><a:tc><a:txBody>{'<a:p/>' * 3}</a:txBody></a:tc></a:tr>" + f"<a:tr>{down}</a:tr>" * 9
+    table = f"<p:graphicFrame><a:graphic><a:graphicData><a:tbl>{rows}</a:tbl></a:graphicData></a:graphic>"
+    table += "</p:graphicFrame>"
+    large = {"ppt/slides/slide1.xml": bytes(300_000_000)}
+    return [
+        Case("slide.pptx", DONE, presentation(shape() + shape("題") + table), (WORD,)),
+        Case("entity.pptx", "document_unsafe_xml", presentation(shape("&e;"), before=XXE), lacks=("root:",)),
+        Case("laughs.pptx", "document_unsafe_xml", presentation(shape("&j;"), before=LAUGHS)),
+        Case("entity-in-diagram.pptx", DONE, presentation(shape() * 2, {"ppt/diagrams/data1.xml": XXE + "<x>&e;</x>"})),
+        Case("deep.pptx", "document_too_deep", presentation(groups)),
+        Case("5001-slides.pptx", "document_too_many_pages", presentation(shape(), {"ppt/presentation.xml": many})),
+        Case("slide-is-passwd.pptx", DOUBTFUL, presentation(shape(), {related: passwd}), lacks=("root:",)),
+        Case("slide-is-elsewhere.pptx", DOUBTFUL, presentation(shape(), {related: remote})),
+        Case("300-mb-slide.pptx", "document_bomb", presentation(shape(), large)),
+        Case("cut.pptx", "document_damaged", presentation("<p:sp>")),
+    ]
+
+
+def _record(kind: int, content: bytes = b"") -> bytes:
+    """A record of [MS-XLSB]: its kind and length in groups of 7 bits."""
+    number = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
+    return number + bytes([len(content)]) + content
+
+
+def _wide(written: str) -> bytes:
+    return struct.pack("<I", len(written)) + written.encode("utf-16-le")
+
+
+def binary_workbook(cells: Mapping[tuple[int, int], str | float]) -> bytes:
+    """An .xlsb file, which only Excel writes. `cells`: by row and column from 0, in order."""
+    sheet = struct.pack("<II", 0, 1) + _wide("rId1") + _wide("単価表")
+    book = _record(131) + _record(143) + _record(156, sheet) + _record(144) + _record(132)
+    data, row_before = b"", -1
+    for (row, column), value in cells.items():
+        if row != row_before:
+            data += _record(0, struct.pack("<IIHBBBI", row, 0, 300, 0, 0, 0, 0))
+        row_before, place = row, struct.pack("<II", column, 0)
+        is_text = isinstance(value, str)
+        data += _record(6, place + _wide(str(value))) if is_text else _record(5, place + struct.pack("<d", value))
+    last = max(row for row, _ in cells), max(column for _, column in cells)
+    head = _record(129) + _record(148, struct.pack("<IIII", 0, last[0], 0, last[1])) + _record(145)
+    relation = f'<Relationships xmlns="{RELATIONS}"><Relationship Id="rId1" Type="{OFFICE}/'
+    return packed({
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
+        "_rels/.rels": f'{relation}officeDocument" Target="xl/workbook.bin"/></Relationships>',
+        "xl/workbook.bin": book,
+        "xl/_rels/workbook.bin.rels": f'{relation}worksheet" Target="worksheets/sheet1.bin"/></Relationships>',
+        "xl/worksheets/sheet1.bin": head + data + _record(146) + _record(130),
+    })  # fmt: skip
+
+
+def two_corners() -> bytes:
+    """A sheet of two cells as far apart as possible, for all cells between which calamine takes memory."""
+    return binary_workbook({(0, 0): WORD, (1_048_575, 16_383): 1.0})
 
 
 def many_elements() -> bytes:

@@ -177,7 +177,7 @@ def main() -> None:
         from app.documents.reading import worker
 
         program._guard(["--read-documents"])
-        worker._confine(Path(other["database"]))
+        worker._confine(Path(other["database"]), None)
         outcomes = sandbox.run_confined(parsed, handed_over)
     elif role == "workbook":
         program._guard(["--read-workbook"])

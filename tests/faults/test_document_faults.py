@@ -262,8 +262,9 @@ def test_what_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) ->
     cases = [
         Case("elements.docx", "document_out_of_memory", hostile_office.many_elements()),
         Case("bold.html", "document_out_of_memory", hostile_texts.reopened_elements()),
+        Case("corners.xlsb", "document_out_of_memory", hostile_office.two_corners()),
     ]
-    run_all(desk, cases, 2)
+    run_all(desk, cases, 3)
 
 
 @pytest.mark.slow

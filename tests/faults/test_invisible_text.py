@@ -30,6 +30,7 @@ from app.inference.prompts import Turn
 from app.models import catalogue
 from tests.base.test_invisible import HIDDEN
 from tests.chat.exchange_trees import conversation, document, message, nothing
+from tests.documents.driver import write_as_earlier_version
 from tests.faults.ledger import Tally
 from tests.faults.window_process import kotae
 from tests.inference.remote.remote_child import RemoteChild, asked
@@ -110,9 +111,7 @@ def test_an_index_of_an_earlier_version_is_read_again_where_it_holds_hidden_text
             document_ = library.document(added)
             assert document_ is not None
             library.put(replace(document_, state="done"), [DocumentSection(("第1章",), text)])
-        library.database.read("DROP TABLE former")
-        library.database.read("ALTER TABLE section DROP COLUMN recognized")
-        library.database.read("PRAGMA user_version = 1")
+    write_as_earlier_version(where.documents, 1)
     with closing(Library.open(where.documents)) as library:
         states = {one.name: one.state for one in library.documents(own)}
     assert states == {"悪.txt": "waiting", "良.txt": "done"}

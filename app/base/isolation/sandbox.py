@@ -81,19 +81,22 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
     return _confined
 
 
-def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
+def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterable[Path] | None = None) -> Made:
     """Run `act` in a thread that can read only the files and folders `reads` and the program's own; return its result.
 
-    Without `confine`, run it in this thread. Raises what `act` raises, and OSError if the kernel refuses.
+    `writes`: those that it may change, of what the process may change; None: all of that. Without `confine`, run it in
+    this thread. Raises what `act` raises, and OSError if the kernel refuses.
     """
     if not _confined:
         return act()
+    handled = _READING if writes is None else _READING | _WRITING
     rules = [(path, _READING) for path in (*_program_folders(), *reads)]
+    rules += [(path, _READING | _WRITING) for path in (Path(os.devnull), *(writes or ()))]
     outcome: list[tuple[Made | None, BaseException | None]] = []
 
     def confined() -> None:
         try:
-            if not _restrict(_READING, rules, 0, 0):
+            if not _restrict(handled, rules, 0, 0):
                 raise OSError("the kernel takes no further layer")
             outcome.append((act(), None))
         except BaseException as error:  # noqa: BLE001  raised again in the waiting thread
@@ -194,13 +197,13 @@ def archive_problem(archive: zipfile.ZipFile) -> str:
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         return "protected"
-    if any(entry.compress_type not in ZIP_METHODS for entry in entries):
+    if any(entry.compress_type not in ZIP_METHODS or entry.header_offset < 0 for entry in entries):
         return "damaged"
     sizes = [(entry.file_size, entry.compress_size) for entry in entries]
     total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))
     is_too_large = total[0] > ZIP_BYTES or any(unpacked > ZIP_ENTRY_BYTES for unpacked, _ in sizes)
     is_bomb = (
-        len(entries) > ZIP_ENTRIES or is_too_large or any(is_compression_suspicious(*one) for one in (*sizes, total))
+        len(entries) > ZIP_ENTRIES or is_too_large or any(_is_compression_suspicious(*one) for one in (*sizes, total))
     )
     return "bomb" if is_bomb else ""
 
@@ -209,9 +212,9 @@ def unpacked_bytes(archive: zipfile.ZipFile) -> int:
     return sum(entry.file_size for entry in archive.infolist())
 
 
-def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_RATIO_FROM_BYTES) -> bool:
-    """Return whether more than `from_bytes` are packed by more than ZIP_RATIO. All sizes are in bytes."""
-    return unpacked > from_bytes and unpacked > ZIP_RATIO * max(1, packed)
+def _is_compression_suspicious(unpacked: int, packed: int) -> bool:
+    """Return whether much is packed by more than ZIP_RATIO. All sizes are in bytes."""
+    return unpacked > ZIP_RATIO_FROM_BYTES and unpacked > ZIP_RATIO * max(1, packed)
 
 
 def lower_priority() -> None:
@@ -230,26 +233,6 @@ def address_space_bytes() -> int:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 0
-
-
-@contextlib.contextmanager
-def limit_added_memory(memory_bytes: int) -> Iterator[None]:
-    """Limit the address space to its present size plus `memory_bytes` during the block. Linux only."""
-    now = address_space_bytes()
-    if sys.platform == "win32" or not now:
-        yield
-        return
-    import resource
-
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = now + memory_bytes
-    resource.setrlimit(
-        resource.RLIMIT_AS, (allowed if before == resource.RLIM_INFINITY else min(allowed, before), most)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -118,6 +118,7 @@ class ChildProcess(QObject):
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("GGML_NO_BACKTRACE", "1")  # a crash must not start a debugger
         environment.insert("PYTHONUNBUFFERED", "1")
+        environment.insert("RUST_BACKTRACE", "0")  # its 60 lines would hide the reason in the log
         process.setProcessEnvironment(environment)
         self._keep_old_log()
         process.setStandardErrorFile(str(self._log) if self._log else QProcess.nullDevice())

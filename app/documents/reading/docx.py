@@ -14,18 +14,8 @@ from zipfile import ZipFile
 
 from app.base.errors import AppError
 from app.documents.reading import limits, text_blocks
-from app.documents.reading.docx_xml import (
-    attribute,
-    child,
-    children_of,
-    is_contents,
-    name_of,
-    parts_of,
-    relations,
-    text_of,
-    vanishes,
-    whole_number,
-)
+from app.documents.reading.docx_xml import is_contents, parts_of, text_of, vanishes
+from app.documents.reading.office_xml import attribute, child, children_of, name_of, relations, whole_number
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
 from app.documents.records import ReadingReport
 
@@ -277,6 +267,7 @@ class _Reader:
         }
         self._characters = limits.CharacterBudget()
         self._tables = 0
+        self._letters = 0  # of the text in the XML
         self._title = ""
 
     def read(self) -> ReadDocument:
@@ -284,14 +275,17 @@ class _Reader:
         for number, element in enumerate(children_of(self._archive, self._part, "body")):
             if number % PROGRESS_EVERY == 0:
                 self._on_progress(number, 0)
+            self._letters += _letters_in(element)
             if name_of(element) == "p":
                 blocks += self._paragraph(element, 0)
             elif name_of(element) == "tbl":
                 blocks += self._table(element, 0)
-            elif not (name_of(element) == "sdt" and is_contents(element)):
+            elif name_of(element) == "sdt" and is_contents(element):
+                self._letters -= _letters_in(element)
+            else:
                 for part in parts_of(element):
                     blocks += self._paragraph_or_table(part, 0)
-        return ReadDocument(blocks, self._title, ReadingReport(tables=self._tables))
+        return ReadDocument(blocks, self._title, ReadingReport(tables=self._tables), self._letters)
 
     def _paragraph_or_table(self, element: Element, depth: int) -> Iterator[Block]:
         return self._paragraph(element, depth) if name_of(element) == "p" else self._table(element, depth)
@@ -309,7 +303,9 @@ class _Reader:
         found = text_of(element, self._styles.hidden)
         text = found.text
         self._characters.add(len(text))
-        if text and not style.is_contents:
+        if style.is_contents:
+            self._letters -= text_blocks.count_letters(text)
+        elif text:
             yield self._block(text, style, properties)
         for place, (kind, note_id) in enumerate(found.notes, start=1):
             note = self._notes.get(kind, {}).get(note_id, "")
@@ -364,6 +360,17 @@ class _Reader:
             span = attribute(child(properties, "gridSpan"), "val")
             column += max(1, whole_number(span))
             yield text
+
+
+def _letters_in(element: Element) -> int:
+    """Return the number of letters in an element, without moved text, pronunciation, and copies for older programs."""
+    letters = 0
+    for part in element.iter():
+        if part.text and part.tag.endswith("}t"):
+            letters += text_blocks.count_letters(part.text)
+        elif part is not element and part.tag.endswith(("}moveFrom", "}rt", "}Fallback")):
+            letters -= _letters_in(part)
+    return letters
 
 
 def _cells(row: Element) -> list[Element]:

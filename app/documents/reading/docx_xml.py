@@ -1,101 +1,13 @@
-"""Parse the XML of Word files: one element at a time, without entities and within limits.
+"""Collect the text of Word paragraphs: what is visible after accepting all tracked changes.
 
-Paragraph text is what is visible after accepting all tracked changes, together with notes and text boxes anchored to
-it.
+Notes and text boxes that are anchored to a paragraph are returned with it.
 """
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
-from typing import IO
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
-
-from app.base.errors import AppError
-from app.documents.reading import limits
-
-
-def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
-    """Yield the children of the element named `parent` in a part, each complete; free each one afterwards.
-
-    `parent`: without namespace; "" for the root. Raises AppError("document_damaged" | "document_unsafe_xml" |
-    "document_too_deep").
-    """
-    try:
-        with archive.open(part) as file:
-            yield from _children(file, parent)
-    except DefusedXmlException as error:
-        raise AppError("document_unsafe_xml") from error
-    except (
-        ParseError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        ValueError,
-        LookupError,
-    ) as error:
-        raise AppError("document_damaged", detail=type(error).__name__) from error
-
-
-def _children(file: IO[bytes], parent: str) -> Iterator[Element]:
-    ancestors: list[Element] = []
-    level = 0 if parent else 1  # depth of the parent's children; 0: the parent was not found yet
-    for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
-        if event == "start":
-            ancestors.append(element)
-            if len(ancestors) > limits.XML_DEPTH:
-                raise AppError("document_too_deep")
-            if not level and name_of(element) == parent:
-                level = len(ancestors)
-            continue
-        ancestors.pop()
-        if level and len(ancestors) == level:
-            yield element
-            ancestors[-1].remove(element)
-        elif not level and ancestors and len(ancestors) == 1:
-            ancestors[-1].remove(element)
-
-
-def name_of(element: Element) -> str:
-    """Return an element's name without the namespace, which differs between strict and transitional files."""
-    return str(element.tag).rpartition("}")[2]
-
-
-def attribute(element: Element | None, name: str) -> str:
-    """Return the value of an element's attribute, "" if the attribute or the element is missing."""
-    if element is None:
-        return ""
-    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
-
-
-def whole_number(number_text: str, otherwise: int = 0) -> int:
-    """Parse an unsigned number; return `otherwise` for anything else and for more than 9 digits."""
-    return int(number_text) if number_text.isdecimal() and len(number_text) < 10 else otherwise
-
-
-def child(element: Element | None, name: str) -> Element | None:
-    return None if element is None else next((one for one in element if name_of(one) == name), None)
-
-
-def relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    """Return relation kind (officeDocument, styles, …) -> part name, for a part's relations to parts in the archive."""
-    folder, _, name = part.rpartition("/")
-    listing = f"{folder}/_rels/{name}.rels".lstrip("/") if part else "_rels/.rels"
-    known = {entry.filename for entry in archive.infolist()}
-    found: dict[str, str] = {}
-    if listing not in known:
-        return found
-    for relation in children_of(archive, listing, ""):
-        target = relation.get("Target", "")
-        place = target.lstrip("/") if target.startswith("/") or not folder else f"{folder}/{target}"
-        if relation.get("TargetMode") != "External" and place in known:
-            found.setdefault(relation.get("Type", "").rpartition("/")[2], place)
-    return found
-
+from app.documents.reading.office_xml import attribute, child, name_of
 
 _SKIPPED = frozenset(
     ("del", "moveFrom", "delText", "instrText", "delInstrText", "rt", "pPr", "rPr", "Fallback", "sectPr", "fldData")

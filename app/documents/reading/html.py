@@ -20,6 +20,7 @@ from app.documents.reading.text_blocks import (
     Block,
     ProgressCallback,
     ReadDocument,
+    count_letters,
     is_japanese,
     join_cells,
 )
@@ -27,6 +28,7 @@ from app.documents.records import ReadingReport
 
 PROGRESS_EVERY = 2_000  # elements between two reports of progress
 SPAN_MOST = 1000
+ANNOTATION_LONGEST = 20  # letters of a pronunciation
 
 _CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding=[\"']([\w.-]+)", re.I
@@ -35,7 +37,7 @@ _CHARSET = re.compile(
 _SELF_CLOSED = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z][^<>]*/>", re.IGNORECASE
 )
-_HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select", "button"))
+_HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "object", "select", "button"))
 _ANNOTATIONS = ("rt", "rp")  # the pronunciation of the characters before them, and brackets around it
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = frozenset(
@@ -131,9 +133,9 @@ def read(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -
         raise MemoryError from error
     reader = _Reader(on_progress)
     reader.read(tree)
-    return ReadDocument(
-        reader.blocks, reader.title, ReadingReport(encoding=codec, tables=reader.tables, notes=reader.notes)
-    )
+    letters = (count_letters(tree.root.text()) if tree.root else 0) - reader.left_out
+    report = ReadingReport(encoding=codec, tables=reader.tables, notes=reader.notes)
+    return ReadDocument(reader.blocks, reader.title, report, letters)
 
 
 def _is_navigation(attributes: dict[str, str | None]) -> bool:
@@ -170,6 +172,7 @@ class _Reader:
         self.title = ""
         self.tables = 0
         self.notes: tuple[str, ...] = ()
+        self.left_out = 0  # letters that are left out on purpose
         self._on_progress = on_progress
         self._elements = 0
         self._characters = limits.CharacterBudget()
@@ -206,10 +209,13 @@ class _Reader:
         if self._elements % PROGRESS_EVERY == 0:
             self._on_progress(self._elements, 0)
         tag, attributes = node.tag or "", node.attributes
-        if tag in _HIDDEN or _is_navigation(attributes):
+        if tag == "nav" or _is_navigation(attributes):  # other text in it than links may be the document's
+            self.left_out += sum(count_letters(link.text()) for link in node.css("a"))
             return False
-        if tag == "title":
-            self.title = self.title or node.text().strip()
+        if tag in _HIDDEN or tag == "title":
+            self.left_out += count_letters(node.text())
+            if tag == "title":
+                self.title = self.title or node.text().strip()
             return False
         if tag in _BLOCKS or tag in ("table", "br"):
             self._is_annotation = False  # its end is missing
@@ -221,10 +227,12 @@ class _Reader:
             self._start_part(tag)
         elif tag in _ANNOTATIONS:
             self._is_annotation = True
+            self.left_out += min(ANNOTATION_LONGEST, count_letters(node.text()))
         # A hidden html or body element is shown by a script after loading.
         if tag in ("html", "body") or not _is_invisible(attributes):
             return True
         self.notes = ("hidden_text",)
+        self.left_out += count_letters(node.text())
         self._end_element(tag)  # an item or a cell still takes its place, without its text
         return False
 

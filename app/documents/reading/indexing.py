@@ -22,13 +22,18 @@ from app.base.files.input_file import open_regular
 from app.base.isolation import sandbox
 from app.documents import records
 from app.documents.library import Library
-from app.documents.reading import limits, sections, text_blocks
+from app.documents.reading import limits, office_conversion, sections, text_blocks
 from app.documents.reading.pdf import ocr as recognition
 from app.documents.reading.pdf.ocr import Recognizer
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
 from app.documents.records import Document, DocumentSection, ReadingReport
 
-Format = Literal["pdf", "docx", "xlsx", "html", "csv", "markdown", "text", "picture"]
+Format = Literal[
+    "pdf", "docx", "xlsx", "xlsb", "xls", "ods", "pptx", "html", "csv", "markdown", "text", "picture",
+    "doc", "rtf", "odt", "ppt", "odp",
+]  # fmt: skip
+# Formats that LibreOffice converts, and into which.
+CONVERTED: dict[Format, Format] = {"doc": "docx", "rtf": "docx", "odt": "docx", "ppt": "pptx", "odp": "pptx"}
 
 HEAD_BYTES = 4096
 PDF_START_BYTES = 1024  # like PDF readers: mail and scanners put lines before the signature
@@ -46,20 +51,22 @@ _BY_SUFFIX: dict[str, Format] = {
     ".htm": "html",
     ".xhtml": "html",
 }
-# Binary formats by suffix, with their names.
-_NAMED: dict[str, tuple[Format, str]] = {
-    ".pdf": ("pdf", "PDF"),
-    ".docx": ("docx", "Word"),
-    ".docm": ("docx", "Word"),
-    ".xlsx": ("xlsx", "Excel"),
-    ".xlsm": ("xlsx", "Excel"),
-    **dict.fromkeys(records.PICTURE_SUFFIXES, ("picture", "PNG/JPEG/TIFF")),
-}
-# Formats that are recognized but not read: first bytes, name, and error code, whose text suggests another format.
+# Binary formats by suffix.
+_NAMED: dict[str, Format] = {
+    ".pdf": "pdf", ".docx": "docx", ".docm": "docx", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xlsb": "xlsb", ".xls": "xls",
+    ".ods": "ods", ".pptx": "pptx", ".pptm": "pptx", ".doc": "doc", ".rtf": "rtf", ".odt": "odt", ".ppt": "ppt",
+    ".odp": "odp", **dict.fromkeys(records.PICTURE_SUFFIXES, "picture"),
+}  # fmt: skip
+# Streams in OLE containers, which old Office files and encrypted new ones share. Their names are UTF-16.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OLD_BY_SUFFIX = {".xls": "Excel 97-2003", ".ppt": "PowerPoint 97-2003", ".doc": "Word 97-2003", ".jtd": "一太郎"}
+_STREAMS: tuple[tuple[str, Format], ...] = (
+    ("WordDocument", "doc"),
+    ("Workbook", "xls"),
+    ("PowerPoint Document", "ppt"),
+)
+_OPEN_DOCUMENTS: dict[str, Format] = {"text": "odt", "spreadsheet": "ods", "presentation": "odp"}
+# Formats that are recognized but not read: first bytes, name, and error code, whose text suggests another format.
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"{\\rtf", "RTF", "document_old_format"),
     (b"GIF8", "GIF", "document_is_picture"),
     (b"BM", "BMP", "document_is_picture"),
     (b"%!PS", "PostScript", "document_unknown_format"),
@@ -79,8 +86,7 @@ def detect_format(path: Path) -> Format:
     """Return the format of a file, detected from its content.
 
     Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
-    "document_unknown_format" | "document_presentation" | "document_damaged" | "document_bomb") if it cannot be read,
-    OSError.
+    "document_unknown_format" | "document_damaged" | "document_bomb") if it cannot be read, OSError.
     """
     with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
@@ -91,7 +97,9 @@ def detect_format(path: Path) -> Format:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _office_format(path)
     if head.startswith(_OLE):
-        raise _compound_error(path)
+        return _compound_format(path)
+    if head.startswith(b"{\\rtf"):
+        return "rtf"
     for start, name, code in _OTHERS:
         is_prose = name in _STARTS_OF_PROSE and _is_plain(head)
         if head.startswith(start) and not is_prose:
@@ -104,7 +112,7 @@ def detect_format(path: Path) -> Format:
 def differs_from_name(path: Path, file_format: Format) -> bool:
     """Whether the suffix names another format than the detected one."""
     named = _NAMED.get(path.suffix.lower())
-    return named is not None and named[0] != file_format
+    return named is not None and named != file_format
 
 
 def not_text_error(path: Path) -> AppError:
@@ -114,7 +122,7 @@ def not_text_error(path: Path) -> AppError:
     """
     suffix = path.suffix.lower()
     if suffix in _NAMED:
-        return AppError("document_damaged", detail=_NAMED[suffix][1])
+        return AppError("document_damaged", detail=_NAMED[suffix])
     if suffix and suffix not in records.DOCUMENT_SUFFIXES:
         return AppError("document_unknown_format", format=suffix.removeprefix(".").upper())
     return AppError("document_not_text")
@@ -132,12 +140,15 @@ def _office_format(path: Path) -> Format:
         return "docx"
     if "xl/workbook.xml" in names:
         return "xlsx"
-    if any(name.startswith("xl/") and name.endswith(".bin") for name in names):
-        raise AppError("document_old_format", format="Excel Binary")
+    if "xl/workbook.bin" in names:
+        return "xlsb"
     if any(name.startswith("ppt/") for name in names):
-        raise AppError("document_presentation", format="PowerPoint")
-    if kind.startswith("application/vnd.oasis.opendocument"):
-        raise AppError("document_old_format", format="OpenDocument")
+        return "pptx"
+    if kind.startswith("application/vnd.oasis.opendocument."):
+        found = _OPEN_DOCUMENTS.get(kind.removeprefix("application/vnd.oasis.opendocument.").partition("-")[0])
+        if found is None:
+            raise AppError("document_old_format", format="OpenDocument")
+        return found
     if any(name.startswith("word/") for name in names):
         return "docx"  # its main part has another name, which the relations contain
     raise AppError("document_is_archive", format="ZIP")
@@ -151,28 +162,27 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
         return ""
 
 
-def _compound_error(path: Path) -> AppError:
-    """Return the error for an OLE container, which old Office files and encrypted new ones share.
-
-    Names of streams in it are UTF-16.
-    """
+def _compound_format(path: Path) -> Format:
+    """Return the format of an OLE container. Raises AppError("document_protected" | "document_old_format")."""
     with open_regular(path) as file:
         start = file.read(4_000_000)
         file.seek(max(0, path.stat().st_size - 4_000_000))
         content = start + file.read()
     if "EncryptedPackage".encode("utf-16-le") in content:
-        return AppError("document_protected")
-    for stream, name in (
-        ("WordDocument", "Word 97-2003"),
-        ("Workbook", "Excel 97-2003"),
-        ("PowerPoint Document", "PowerPoint 97-2003"),
-        ("DocumentText", "一太郎"),
-    ):
-        if stream.encode("utf-16-le") in content:
-            return AppError("document_old_format", format=name)
-    return AppError("document_old_format", format=_OLD_BY_SUFFIX.get(path.suffix.lower(), "Office 97-2003"))
+        raise AppError("document_protected")
+    named = _NAMED.get(path.suffix.lower())
+    formats = [found for stream, found in _STREAMS if stream.encode("utf-16-le") in content]
+    if formats:  # several, if a document of another kind is embedded
+        return named if named in formats else formats[0]
+    if "DocumentText".encode("utf-16-le") in content or path.suffix.lower() == ".jtd":
+        raise AppError("document_old_format", format="一太郎")
+    if named not in ("doc", "xls", "ppt"):
+        raise AppError("document_old_format", format="Office 97-2003")
+    return named
 
 
+LOST_SHARE, LOST_LEAST = 0.05, 100  # share and number of lost letters from which a person should look
+GARBLED_LEAST = 0.01  # share of garbled characters from which they are counted exactly
 ATTEMPTS = 50  # attempts to read one document, including those that ended because the parent ended
 
 
@@ -184,12 +194,14 @@ def index_document(
     on_progress: ProgressCallback,
     on_written: ProgressCallback,
     ocr_part: Path | None = None,
+    conversion_folder: Path | None = None,
 ) -> int:
     """Read a document and store its sections; return their number.
 
     `ocr`: recognize the text of pages that are images. `ocr_part`: the folder of RapidOCR's packages; None: without.
-    `on_progress`: called while the file is read; `on_written`: while the sections are written. Raises AppError for
-    problems that the user can solve; the error is then not stored in the document's row.
+    `on_progress`: called while the file is read; `on_written`: while the sections are written. `conversion_folder`: see
+    `office_conversion`. Raises AppError for problems that the user can solve; the error is then not stored in the
+    document's row.
     """
     path = Path(document.path)
     status = _status(path)
@@ -199,15 +211,20 @@ def index_document(
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, on_progress)
     )
+    file_format = sandbox.run_confined(lambda: detect_format(path), [path], ())
+    source = path
+    if file_format in CONVERTED:
+        source = office_conversion.convert(path, file_format, CONVERTED[file_format], conversion_folder, on_progress)
     recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
     read = sandbox.run_confined(
-        lambda: _read(path, document.chosen_encoding, recognizer, ocr, on_progress),
-        [path, *_recognizing(), *([ocr_part] if ocr_part else [])],
+        lambda: _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress),
+        [source, *_recognizing(), *([ocr_part] if ocr_part else [])],
+        (),
     )
     reading = clean_document(read)
-    cut = sections.cut_into_sections(reading)
+    cut, heading_letters = sections.cut_and_count(reading)
     on_written(0, len(cut))
-    report = _complete_report(reading, cut)
+    report = _complete_report(reading, cut, _lost_letters(reading, cut, heading_letters))
     library.put(
         dataclasses.replace(
             found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
@@ -251,22 +268,29 @@ def _digest(path: Path, on_progress: ProgressCallback) -> str:
 
 def _read(
     path: Path,
+    file_format: Format,
+    source: Path,
     chosen_encoding: str,
     make_recognizer: Callable[[], Recognizer],
     ocr: bool,
     on_progress: ProgressCallback,
 ) -> ReadDocument:
-    """Read a file, and note if its format differs from its suffix. Raises AppError."""
-    found = detect_format(path)
+    """Read a file, and note if its format differs from its suffix. `source`: the converted file, or `path`.
+
+    Raises AppError.
+    """
+    as_format = CONVERTED.get(file_format, file_format)
     try:
-        reading = _read_as(found, path, chosen_encoding, make_recognizer, ocr, on_progress)
+        reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress)
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error
         raise
-    if not differs_from_name(path, found):
-        return reading
-    notes = (*reading.report.notes, "other_format")
+    notes = reading.report.notes
+    if source != path:
+        notes += ("converted",)
+    if differs_from_name(path, file_format):
+        notes += ("other_format",)
     return dataclasses.replace(reading, report=dataclasses.replace(reading.report, notes=notes))
 
 
@@ -295,10 +319,14 @@ def _read_as(
             from app.documents.reading import docx
 
             return docx.read(path, on_progress)
-        case "xlsx":
+        case "pptx":
+            from app.documents.reading import pptx
+
+            return pptx.read(path, on_progress)
+        case "xlsx" | "xlsb" | "xls" | "ods":
             from app.documents.reading import spreadsheet
 
-            return spreadsheet.read(path, on_progress)
+            return spreadsheet.read(path, on_progress, file_format)
         case "csv":
             from app.documents.reading import text_files
 
@@ -317,6 +345,7 @@ def _read_as(
             from app.documents.reading import text_files
 
             return text_files.read_plain_text(path, on_progress, chosen_encoding)
+    raise ValueError(f"{file_format} is converted first")
 
 
 def clean_document(reading: ReadDocument) -> ReadDocument:
@@ -344,17 +373,35 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
     )
 
 
-def _complete_report(reading: ReadDocument, cut: list[DocumentSection]) -> ReadingReport:
+def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_letters: int) -> ReadingReport:
     """Return the reader's report, completed with the numbers of headings, sections and characters."""
     characters = sum(len(section.text) for section in cut)
-    garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
-    notes = reading.report.notes if cut else (*reading.report.notes, "no_text")
+    garbled_share = reading.report.garbled_share
+    if garbled_share > GARBLED_LEAST:  # in the sections alone, without headings, it may be more
+        garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
+        garbled_share = max(garbled_share, garbled / max(1, characters))
+    lost_share = lost_letters / max(1, reading.source_letters)
+    notes = reading.report.notes
+    if not cut:
+        notes += ("no_text",)
+    elif lost_letters >= LOST_LEAST and lost_share > LOST_SHARE:
+        notes += ("lost_text",)
     return dataclasses.replace(
         reading.report,
-        garbled_share=max(reading.report.garbled_share, garbled / max(1, characters)),
+        garbled_share=garbled_share,
+        lost_share=lost_share,
         headings=sum(1 for block in reading.blocks if block.kind == "heading")
         or len({section.heading for section in cut if section.heading}),
         sections=len(cut),
         characters=characters,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _lost_letters(reading: ReadDocument, cut: list[DocumentSection], heading_letters: int) -> int:
+    """Return how many letters of the file's text came neither into sections nor into headings; 0 if unknown.
+
+    Letters that readers repeat, such as the names of a table's columns in each row, can hide lost ones.
+    """
+    kept = heading_letters + sum(text_blocks.count_letters(section.text) for section in cut)
+    return max(0, reading.source_letters - kept) if reading.source_letters else 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from app.documents.reading import headings
 from app.documents.reading import markdown_elements as tables
 from app.documents.reading.markdown_elements import MarkdownTable, join_paragraph, strip_inline
-from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
+from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, count_letters
 from app.documents.records import ReadingReport
 
 # 1 …, １　…, （１）…, ①… and 一　….
@@ -82,6 +82,8 @@ _LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
 _PAGE_NUMBER = re.compile(r"[\s.…·・]*\d{1,4}$")
 _CONTENTS = re.compile(r"(?:目次|contents|table of contents|もくじ)", re.IGNORECASE)
 _CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．0-9０-９]")
+# Tags, targets of links, attributes and character references.
+_MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,500}>|\]\([^()\s]{0,500}\)|\{[^{}]{0,200}\}|&#?\w{1,10};")
 _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
@@ -91,13 +93,15 @@ def read(text: str, on_progress: ProgressCallback) -> ReadDocument:
     reader = _Reader(lines, on_progress)
     reader.read(lines, 0, 0)
     title = next((block.text for block in reader.blocks if block.kind == "heading"), "")
-    return ReadDocument(reader.blocks, title, ReadingReport(tables=reader.tables))
+    letters = count_letters(_MARKUP.sub("", text)) - reader.left_out
+    return ReadDocument(reader.blocks, title, ReadingReport(tables=reader.tables), letters)
 
 
 class _Reader:
     def __init__(self, lines: list[str], on_progress: ProgressCallback) -> None:
         self.blocks: list[Block] = []
         self.tables = 0
+        self.left_out = 0  # letters of the table of contents
         self._on_progress = on_progress
         self._total = len(lines)
         self._numbers = _numbers_in_contents(lines)
@@ -213,6 +217,7 @@ class _Reader:
     def _take_text(self, raw: str) -> None:
         """Add a paragraph as a heading, caption or text, or drop it as an entry of the contents."""
         if _LINKS_ONLY.fullmatch(raw):
+            self.left_out += count_letters(_MARKUP.sub("", raw))
             return
         unmarked = _MARKER.sub("", raw)
         if anchor := _ANCHOR.search(unmarked):
@@ -230,6 +235,7 @@ class _Reader:
             return
         text = strip_inline(raw)
         if self._is_in_contents and (len(re.findall(r"\d", text)) > len(text) / 12 and "。" not in text):
+            self.left_out += count_letters(text)
             return
         numbered = self._numbers.get(_title_key(strip_inline(unmarked)))
         if numbered and unmarked != raw:
@@ -252,7 +258,9 @@ class _Reader:
         self._is_in_contents = bool(_CONTENTS.fullmatch(text.replace(" ", "").replace("\u3000", "")))
         if self._is_in_contents and self.blocks and self.blocks[-1].kind == "paragraph":
             self._promote(self.blocks.pop())
-        if text and not self._is_in_contents:
+        if self._is_in_contents:
+            self.left_out += count_letters(text)
+        elif text:
             for part in headings.split_joined_headings(text):
                 self._add("heading", part, level)
 

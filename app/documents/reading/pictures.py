@@ -50,7 +50,7 @@ def read(path: Path, on_progress: ProgressCallback, make_recognizer: Callable[[]
             if not words:
                 empty.append(number)
     report = ReadingReport(pages=len(pages), pages_without_text=tuple(empty), notes=("recognized",))
-    return ReadDocument(build_blocks(pages, Outline(())), "", report, recognized)
+    return ReadDocument(build_blocks(pages, Outline(())), "", report, recognized=recognized)
 
 
 @contextlib.contextmanager

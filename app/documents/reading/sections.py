@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.documents.reading import headings
-from app.documents.reading.text_blocks import Block, ReadDocument
+from app.documents.reading.text_blocks import Block, ReadDocument, count_letters
 from app.documents.records import DocumentSection, PageBox
 from app.documents.values import notation
 
@@ -67,12 +67,17 @@ class _Clause:
 
 def cut_into_sections(reading: ReadDocument) -> list[DocumentSection]:
     """Return the sections in the order of the document."""
+    return cut_and_count(reading)[0]
+
+
+def cut_and_count(reading: ReadDocument) -> tuple[list[DocumentSection], int]:
+    """Return the sections in the order of the document, and the number of letters of all headings."""
     splitter = _Splitter()
     for block in reading.blocks:
         for part in _paragraphs(block):
             splitter.take(part)
     splitter.flush()
-    return [_with_certainty(section, reading.recognized) for section in splitter.sections]
+    return [_with_certainty(one, reading.recognized) for one in splitter.sections], splitter.heading_letters
 
 
 def _with_certainty(section: DocumentSection, recognized: Mapping[int, Mapping[str, int]]) -> DocumentSection:
@@ -96,6 +101,7 @@ def _paragraphs(block: Block) -> list[Block]:
 class _Splitter:
     def __init__(self) -> None:
         self.sections: list[DocumentSection] = []
+        self.heading_letters = 0
         self._stack: list[_Entry] = []
         self._clause = _Clause(())
         self._articles = headings.ArticleNumbering()
@@ -186,6 +192,8 @@ class _Splitter:
         self._clause = _Clause(tuple(one.text for one in self._stack))
         if text != block.text:
             self._clause.pieces.append(_Piece(block.text, block))
+        else:
+            self.heading_letters += count_letters(text)
 
 
 def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:

@@ -16,12 +16,21 @@ from app.documents.records import PageBox, ReadingReport
 # UTF-8 read as CP932 (縺ゅ→, 繧, 繝; but 縺れ is a word), as Latin-1 (ã‚³ãƒ³), and glyph numbers of a PDF.
 _UPPER = "\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€"
 _MOJIBAKE = re.compile(rf"[繧繝][\u0080-\uffff]|縺[^れるりらっ\0-\x7f]|(?:[ãäåæçè][{_UPPER}]{{1,2}}){{2,}}|\(cid:\d+\)")
-_NOT_LETTERS = re.compile("[\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_UNASSIGNED = "\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U0010ffff"
+_NOT_LETTERS = re.compile(f"[{_UNASSIGNED}]")
+_FIRST = re.compile(f"[繧繝縺ãäåæçè{_UNASSIGNED}]")  # rare, and begins all but (cid:
 
 
 def count_garbled(text: str) -> int:
     """Return the number of characters that a wrong encoding or font put in place of the intended ones."""
+    if not _FIRST.search(text) and "(cid:" not in text:
+        return 0
     return len(_NOT_LETTERS.findall(text)) + sum(len(match[0]) for match in _MOJIBAKE.finditer(text))
+
+
+def count_letters(text: str) -> int:
+    """Return the number of letters, ideographs and digits: what remains whatever a reader does to spaces and signs."""
+    return sum(map(str.isalnum, text))
 
 
 def is_japanese(character: str) -> bool:
@@ -80,6 +89,7 @@ class ReadDocument:
     blocks: list[Block] = field(default_factory=list)
     title: str = ""  # title in the file's properties; "": none
     report: ReadingReport = field(default_factory=ReadingReport)
+    source_letters: int = 0  # letters of the file's text, without what the reader leaves out on purpose; 0: unknown
     recognized: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
 

@@ -16,7 +16,7 @@ from app.base.files.input_file import read_regular
 from app.base.tables.table_reader import find_separator
 from app.documents import encodings
 from app.documents.reading import limits, text_blocks
-from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, join_lines
+from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, count_letters, join_lines
 from app.documents.records import ReadingReport
 
 WIDTH_LONGEST = 100  # columns: mail and manuals are broken at 60 to 80; longer lines are separate paragraphs
@@ -38,7 +38,8 @@ def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: 
     Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
     """
     text, codec = read_decoded(path, chosen_encoding)
-    return ReadDocument(list(_blocks(text, on_progress)), report=ReadingReport(encoding=codec))
+    report = ReadingReport(encoding=codec)
+    return ReadDocument(list(_blocks(text, on_progress)), report=report, source_letters=count_letters(text))
 
 
 def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
@@ -112,7 +113,8 @@ def read_delimited(path: Path, on_progress: ProgressCallback, chosen_encoding: s
     except csv.Error as error:
         raise AppError("document_damaged", detail=str(error)) from error
     notes = ("uneven_rows",) if len(widths) > 1 else ()
-    return ReadDocument(blocks, report=ReadingReport(encoding=codec, tables=1 if blocks else 0, notes=notes))
+    report = ReadingReport(encoding=codec, tables=1 if blocks else 0, notes=notes)
+    return ReadDocument(blocks, report=report, source_letters=count_letters(text))
 
 
 def _rows(text: str, separator: str, on_progress: ProgressCallback, widths: set[int]) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.documents import ocr_part, records
 from app.documents.library import Library
-from app.documents.reading import indexing, limits, messages
+from app.documents.reading import indexing, limits, messages, office_conversion
 from app.documents.reading.limits import PageTimeout
 from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
 from app.documents.reading.pdf import ocr
@@ -29,9 +29,6 @@ from trainer.wire import EventWriter, claim_stdout, read_lines
 PROGRESS_S = 0.2  # seconds between two progress events
 PATIENCE_MS = 40_000  # wait for other writers, as removing a collection takes seconds; less than the limit of a page
 
-# openpyxl would use an installed lxml instead of defusedxml; it reads this variable on import.
-os.environ["OPENPYXL_LXML"] = "False"
-
 
 def main(database: str) -> NoReturn:
     """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
@@ -39,8 +36,9 @@ def main(database: str) -> NoReturn:
     try:
         part = ocr_part.locate(Path(database))
         limits.limit_process(has_ocr_part=part is not None)
-        worker = ReadingWorker(Path(database), writer, part)
-        _confine(Path(database))
+        folder = office_conversion.prepare_folder(Path(database))
+        worker = ReadingWorker(Path(database), writer, part, folder)
+        _confine(Path(database), folder)
         worker.run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         traceback.print_exc()
@@ -48,21 +46,29 @@ def main(database: str) -> NoReturn:
         os._exit(1)
 
 
-def _confine(database: Path) -> None:
-    """Restrict this process to the open database and the programs that recognize text."""
+def _confine(database: Path, conversion_folder: Path | None) -> None:
+    """Restrict this process to the open database and the programs that recognize text and convert documents."""
     parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
-    program = programs.find_program(ocr.PROGRAM)
-    starts = [*map(Path, sandbox.PROGRAMS), Path(program).resolve()] if program else []
-    sandbox.confine(parts, starts)
+    found = [programs.find_program(ocr.PROGRAM), sys.executable if conversion_folder else None]
+    starts = [Path(program).resolve() for program in found if program]
+    if starts:
+        starts += map(Path, sandbox.PROGRAMS)
+    sandbox.confine([*parts, *([conversion_folder] if conversion_folder else [])], starts)
 
 
 class ReadingWorker:
     """The reading child's commands, the document that it reads, and its connection to the database."""
 
-    def __init__(self, database: Path, writer: EventWriter, part: Path | None) -> None:
-        """Create the worker. `part`: the folder of RapidOCR's packages; None: not installed."""
+    def __init__(
+        self, database: Path, writer: EventWriter, part: Path | None = None, conversion_folder: Path | None = None
+    ) -> None:
+        """Create the worker.
+
+        `part`: the folder of RapidOCR's packages; None: not installed. `conversion_folder`: see `office_conversion`.
+        """
         self._database = database
         self._ocr_part = part
+        self._conversion_folder = conversion_folder
         self._library = Library.open(database)
         self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         self._writer = writer
@@ -161,6 +167,7 @@ class ReadingWorker:
                 on_progress=on_read,
                 on_written=on_written,
                 ocr_part=self._ocr_part,
+                conversion_folder=self._conversion_folder,
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
@@ -170,6 +177,8 @@ class ReadingWorker:
         finally:
             self._watch.end()
             self._reading = None
+            if self._conversion_folder is not None:
+                office_conversion.empty_folder(self._conversion_folder)
         return Indexed(command.id, sections)
 
     def _progress(self, command: Index, phase: str, done: int, total: int) -> None:

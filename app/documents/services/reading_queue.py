@@ -25,6 +25,7 @@ ASK_AGAIN_MS = 1000  # milliseconds between attempts while another process reads
 # Errors of the database, which would also stop the next document.
 _DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 _CODES = {"hung": "document_hung", "memory": "document_out_of_memory"}
+_NO_MEMORY = "memory allocation of "  # the last words of a library in Rust, which then ends the child
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,8 @@ class ReadingQueue(QObject):
             self._waiting.appendleft(document)
             self._continue()
             return
-        code = _CODES.get(child_exit.cause, "document_crashed")
+        is_memory_lacking = _NO_MEMORY in child_exit.log_tail
+        code = _CODES.get("memory" if is_memory_lacking else child_exit.cause, "document_crashed")
         error = AppError(code, name=document.name, limit_bytes=limits.MEMORY_BYTES)
         self._write_queue.do(
             lambda library, _note: library.fail(document.id, error), lambda _nothing: self._end_document(document)

@@ -123,6 +123,7 @@ def _facts(document: Document) -> list[tuple[str, str]]:
     return [
         (phrase("documents.pages_without_text"), (blank or none) if report.pages else ""),
         (phrase("documents.garbled_text_suspected"), _share(report.garbled_share) or none),
+        (phrase("documents.text_not_taken"), _share(report.lost_share)),
         (phrase("documents.docs_report.headings"), f"{report.headings:,}"),
         (phrase("documents.docs_report.tables"), f"{report.tables:,}"),
         (phrase("common.characters"), f"{report.characters:,}"),

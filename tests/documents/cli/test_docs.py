@@ -248,7 +248,7 @@ def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files:
 def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs: Run, tmp_path: Path) -> None:
     (tmp_path / "空").mkdir()
     done = docs("add", "基準", str(tmp_path / "空"))
-    assert "PDF、Word、Excel、CSV、HTML、Markdown かテキスト" in done.stdout
+    assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown かテキスト" in done.stdout
 
 
 def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run, files: Path) -> None:

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 
 from app.documents.reading import docx, sections, spreadsheet
+from app.documents.reading.cell_formats import format_value
 from app.documents.reading.docx import written_number as number_written
-from app.documents.reading.spreadsheet import format_value
 from app.documents.reading.text_blocks import Block, ReadDocument
 from tests.documents.driver import silent
 from tests.faults.hostile_office import MAIN, paragraph, word

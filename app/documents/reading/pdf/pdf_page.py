@@ -57,6 +57,7 @@ class RawPage:
     glyphs: list[Glyph] = field(default_factory=list)
     horizontal: list[RuledLine] = field(default_factory=list)
     vertical: list[RuledLine] = field(default_factory=list)
+    letters: int = 0  # letters and digits on the page, whether or not their places are known
     unmapped: int = 0  # glyphs without a character in the file
     has_picture: bool = False  # whether an image covers at least half of the page
     is_blank: bool = False  # whether nothing is drawn on the page
@@ -113,6 +114,8 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
         # PDFium also reports old fonts, whose codes are plain ASCII.
         if code in (0, 0xFFFE, 0xFFFF) or (code > 0x7E and pdfium.FPDFText_HasUnicodeMapError(handle, index) == 1):
             raw.unmapped += 1
+        is_letter = chr(code).isalnum()
+        raw.letters += is_letter
         if not pdfium.FPDFText_GetLooseCharBox(handle, index, box_at):
             continue
         if 0xD800 <= code < 0xDC00:
@@ -130,6 +133,7 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
         if not all(math.isfinite(edge) and abs(edge) < 1e5 for edge in edges):
             continue
         if edges[2] <= 0 or edges[0] >= frame.width or edges[3] <= 0 or edges[1] >= frame.height:
+            raw.letters -= is_letter
             continue  # outside the page, and so invisible
         text = _SAME.get(code) or (chr(code) if code else "\ufffd")
         raw.glyphs.append(Glyph(text, *edges, size or edges[3] - edges[1], is_spaced, is_line_start))

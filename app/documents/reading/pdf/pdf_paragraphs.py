@@ -3,6 +3,7 @@
 Headings come from the outline (bookmarks), whose titles are located on the pages, and from the font size.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,16 @@ class TextPage:
     rotation: PageRotation
     height: float
     items: list[PageItem] = field(default_factory=list)
+
+
+def count_letters(page: TextPage) -> int:
+    """Return the number of letters and digits in the lines and tables of a page."""
+    letters = 0
+    for item in page.items:
+        content = item.content
+        texts = [content.text] if isinstance(content, PageLine) else itertools.chain.from_iterable(content.rows)
+        letters += sum(map(text_blocks.count_letters, texts))
+    return letters
 
 
 ENTRIES_MOST = 20_000

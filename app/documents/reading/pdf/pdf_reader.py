@@ -17,7 +17,14 @@ from app.documents.reading import limits
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, build_lines, build_runs, rotate_page
 from app.documents.reading.pdf.pdf_page import RawPage, read_page
-from app.documents.reading.pdf.pdf_paragraphs import Outline, PageItem, TextPage, build_blocks, read_outline
+from app.documents.reading.pdf.pdf_paragraphs import (
+    Outline,
+    PageItem,
+    TextPage,
+    build_blocks,
+    count_letters,
+    read_outline,
+)
 from app.documents.reading.pdf.pdf_tables import PdfTable, find_aligned_tables, find_ruled_tables
 from app.documents.reading.text_blocks import ProgressCallback, ReadDocument, is_japanese
 from app.documents.records import ReadingReport
@@ -181,7 +188,7 @@ class _Reader:
         self._on_progress = on_progress
         self._recognizer = recognizer
         self._characters = limits.CharacterBudget()
-        self._unmapped = 0
+        self._unmapped = self._letters = 0
         self._tables = 0
         self._empty_pages: list[int] = []
         self._recognized: dict[int, dict[str, int]] = {}
@@ -193,7 +200,9 @@ class _Reader:
         for number in range(1, count + 1):
             self._on_progress(number, count)
             pages.append(self._page(number))
+        letters = sum(map(count_letters, pages))
         blocks = build_blocks(pages, Outline(read_outline(self._document)))
+        self._letters -= letters - sum(map(count_letters, pages))  # of headers, footers and tables of contents
         if self._recognized:
             self._notes.append("recognized")
         if self._document.count_attachments() > 0:
@@ -208,7 +217,7 @@ class _Reader:
             notes=tuple(dict.fromkeys(self._notes)),
         )
         title = invisible_characters.to_single_line(self._document.get_metadata_value("Title"))
-        return ReadDocument(blocks, title, report, self._recognized)
+        return ReadDocument(blocks, title, report, self._letters, self._recognized)
 
     def _page(self, number: int) -> TextPage:
         try:
@@ -221,6 +230,7 @@ class _Reader:
             raw = read_page(page)
             self._characters.add(len(raw.glyphs))
             self._unmapped += raw.unmapped
+            self._letters += raw.letters
             self._recognize_if_empty(page, number, raw)
         except pypdfium2.PdfiumError:
             self._notes.append("pages_unreadable")

@@ -1,0 +1,177 @@
+"""Convert old Word and PowerPoint, RTF and OpenDocument files with LibreOffice, if it is installed.
+
+A child process of the reading child converts one document. It inherits all limits: it has no network, not even local
+sockets, and can read and change only a folder with a copy of the document and a profile of its own. Such a process
+cannot start LibreOffice's usual program, which makes a socket, so on Linux it loads LibreOffice as a library
+(LibreOfficeKit). Where the system does not enforce the limits, the profile turns macros and linked content off.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from app.base import programs
+from app.base.errors import AppError
+from app.base.isolation import sandbox
+from app.documents.reading.text_blocks import ProgressCallback
+
+CONVERSION_S = 180.0  # a first start takes 1 to 5 s
+POLL_S = 0.5
+GRACE_S = 5.0  # the child needs this long to end LibreOffice
+_PROGRAMS = ("soffice", "libreoffice")
+_USUAL = (  # program folders of installers that do not add LibreOffice to PATH
+    Path("/usr/lib/libreoffice/program"),
+    Path("/usr/lib64/libreoffice/program"),
+    *sorted(Path("/opt").glob("libreoffice*/program"), reverse=True),
+    Path(os.environ.get("PROGRAMFILES", "C:\\Program Files")) / "LibreOffice" / "program",
+    Path("/Applications/LibreOffice.app/Contents/MacOS"),
+)
+_LIBRARIES = ("libmergedlo.so", "libsofficeapp.so")
+READ = (Path("/var/spool/libreoffice"),)  # where Debian keeps a part of the program
+_SETTINGS = (
+    ("Common/Security/Scripting", "DisableMacrosExecution", "true"),
+    ("Common/Security/Scripting", "DisableActiveContent", "true"),
+    ("Common/Security/Scripting", "BlockUntrustedRefererLinks", "true"),
+    ("Writer/Content/Update", "Link", "2"),  # never
+)
+_OPEN, _SAVE = 4, 2  # places of documentLoadWithOptions and saveAs in LibreOfficeKit's tables of functions
+
+
+def find_libreoffice() -> Path | None:
+    """Return LibreOffice's library (Linux) or program; None if it is not installed."""
+    found = (programs.find_program(name) for name in _PROGRAMS)
+    folders = [*(Path(path).resolve().parent for path in found if path), *_USUAL]
+    names = _LIBRARIES if sys.platform == "linux" else ("soffice.exe", "soffice")
+    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
+
+
+def prepare_folder(database: Path) -> Path | None:
+    """Return the folder beside the database in which documents are converted; None without LibreOffice."""
+    if find_libreoffice() is None:
+        return None
+    folder = database.with_name("conversion")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove what a conversion left in its folder. The folder stays, because the sandbox knows it."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # still open in a process that is just ending (Windows)
+                entry.unlink()
+
+
+def convert(path: Path, file_format: str, target: str, folder: Path | None, on_progress: ProgressCallback) -> Path:
+    """Convert a document and return the path of the new file in `folder`, whose content is replaced.
+
+    `target`: docx | pptx. `folder`: of `prepare_folder`; no other process uses it. Raises
+    AppError("document_needs_libreoffice" | "document_not_converted"), OSError.
+    """
+    if folder is None:
+        raise AppError("document_needs_libreoffice", format=file_format, target=target)
+    empty_folder(folder)
+    source, made = folder / f"document.{file_format}", folder / f"converted.{target}"
+    shutil.copyfile(path, source)
+    profile = folder / "profile" / "user"
+    profile.mkdir(parents=True)
+    (profile / "registrymodifications.xcu").write_text(_settings(), "utf-8")
+    sandbox.run_confined(lambda: _run_child(source, made, on_progress), [folder, *READ], [folder])
+    if not made.is_file():
+        raise AppError("document_not_converted")
+    return made
+
+
+def _run_child(source: Path, made: Path, on_progress: ProgressCallback) -> None:
+    """Run the child until it ends, or CONVERSION_S have passed. It also ends when its input closes."""
+    places = dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), str(source.parent))
+    child = subprocess.Popen(
+        [*programs.own_program(), "--convert-document", str(source), str(made)],
+        cwd=source.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **places, "SAL_USE_VCLPLUGIN": "svp"},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    assert child.stdin is not None
+    until = time.monotonic() + CONVERSION_S
+    with child.stdin:
+        while child.poll() is None and time.monotonic() < until:
+            on_progress(0, 0)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(POLL_S)
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _settings() -> str:
+    """Return the settings of a profile without macros and linked content."""
+    items = "".join(
+        f'<item oor:path="/org.openoffice.Office.{path}"><prop oor:name="{name}" oor:op="fuse"><value>{value}</value>'
+        "</prop></item>"
+        for path, name, value in _SETTINGS
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><oor:items xmlns:oor="http://openoffice.org/2001/registry">'
+        f"{items}</oor:items>"
+    )
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Convert one document and exit; exit at once when standard input closes. `arguments`: source and new file."""
+    source, made = map(Path, arguments)
+    program = find_libreoffice()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    profile = (source.parent / "profile").as_uri()
+    if program is not None and program.name in _LIBRARIES:
+        _convert_with_library(program, profile, source, made)
+    elif program is not None:
+        command = [str(program), f"-env:UserInstallation={profile}", "--headless", "--norestore"]
+        out = source.parent / "out"
+        subprocess.run([*command, "--convert-to", made.suffix[1:], "--outdir", str(out), str(source)], check=False)
+        with contextlib.suppress(OSError):
+            (out / source.with_suffix(made.suffix).name).replace(made)
+    os._exit(0)  # unloading LibreOffice may crash
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # nothing is ever sent
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+    os._exit(1)
+
+
+def _convert_with_library(library: Path, profile: str, source: Path, made: Path) -> None:
+    """Convert with LibreOfficeKit (include/LibreOfficeKit/LibreOfficeKit.h in LibreOffice's sources)."""
+    start = ctypes.CDLL(str(library)).libreofficekit_hook_2
+    start.restype, start.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
+    office = start(str(library.parent).encode(), profile.encode())
+    if not office:
+        return
+    # Batch: LibreOffice answers its own questions about damaged files instead of waiting for a person.
+    document = _function(office, _OPEN, 2)(office, source.as_uri().encode(), b"Batch=true")
+    if document:
+        _function(document, _SAVE, 3)(document, made.as_uri().encode(), made.suffix[1:].encode(), b"")
+
+
+def _function(owner: int, place: int, arguments: int) -> Any:
+    """Return a function of an object of LibreOfficeKit, whose first field points to its table of functions."""
+    table = ctypes.cast(owner, ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))[0]
+    return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_char_p] * arguments)(table[place])
