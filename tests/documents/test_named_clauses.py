@@ -1,5 +1,7 @@
 """A question that names a clause is answered from it, in every spelling, and is told when there is none."""
 
+import dataclasses
+
 import pytest
 
 from app.documents.library import Library
@@ -176,3 +178,45 @@ def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library: 
     passages = found(library, "河川法第3条による余裕高", collection)
     assert not any(passage.named for passage in passages)
     assert "余裕高" in passages[0].section.text
+
+
+@pytest.fixture
+def definitions(library: Library) -> int:
+    """A statute whose second article is cut into four sections, and an ordinance that refers to it."""
+    heading = ("第一章　総則", "第二条（定義）")
+    first = "\n".join(f"{named_clauses.to_kanji(number)}　券面{number}" for number in range(1, 4))
+    second = "\n".join(f"{named_clauses.to_kanji(number)}　業務{number}" for number in range(1, 4))
+    statute = [
+        DocumentSection(heading, f"第二条　この法律において「証券」とは、次に掲げるものをいう。\n{first}"),
+        DocumentSection(heading, "四　券面4\n２　この法律において「業」とは、次に掲げるものをいう。"),
+        DocumentSection(heading, second),
+        DocumentSection(heading, "四　業務4\n３　この法律において「信託」とは、財産の管理をいう。"),
+    ]
+    ordinance = [DocumentSection(("第八条（看板）",), "看板の大きさは、別に告示する。")]
+    put(library, *ordinance, collection="法令", name="取引規則.html")
+    long = [dataclasses.replace(one, text=f"{one.text}\n{'長い説明。' * 150}") for one in statute]  # one passage each
+    return put(library, *long, collection="法令", name="取引法.html")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("取引法第2条", "第二条　この法律"),
+        ("取引法第2条第1項第4号", "四　券面4"),
+        ("取引法第2条第2項", "四　券面4\n２　この法律"),
+        ("取引法第2条第2項第3号は何ですか", "一　業務1"),
+        ("取引法第2条第2項第4号", "四　業務4"),
+        ("取引法第2条第3項", "四　業務4\n３　この法律"),
+    ],
+)
+def test_an_item_is_found_in_its_own_paragraph(library: Library, definitions: int, question: str, text: str) -> None:
+    assert found(library, question, definitions)[0].section.text.startswith(text)
+
+
+def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(
+    library: Library, definitions: int
+) -> None:
+    passages = found(library, "取引法第2条にいう信託の看板の大きさは", definitions)
+    assert [passage.named for passage in passages][:2] == ["clause", ""]
+    assert "信託" in passages[0].section.text
+    assert passages[1].section.text.startswith("看板の大きさ")

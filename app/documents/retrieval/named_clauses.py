@@ -44,10 +44,14 @@ _DOCUMENT_WORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class NamedSection:
-    """A section of a named clause. `depth`: the length of its heading path down to the clause."""
+    """A section of a named clause. `depth`: the length of its heading path down to the clause.
+
+    `has_inner`: it has the paragraph or item (第2項第3号) that the question names.
+    """
 
     section_id: int
     depth: int
+    has_inner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,31 @@ class MissingClause:
 
 @dataclass(frozen=True, slots=True)
 class NamedClauses:
-    """The clauses that a question names. `is_all`: the question asks for nothing else, even if they are missing."""
+    """The clauses that a question names. `is_all`: the question asks for nothing else, even if they are missing.
 
-    sections: tuple[NamedSection, ...] = ()
+    `groups`: for each name, the sections of its clauses.
+    """
+
+    groups: tuple[tuple[NamedSection, ...], ...] = ()
     missing: tuple[MissingClause, ...] = ()
     is_all: bool = False
 
-    @property
-    def first(self) -> tuple[NamedSection, ...]:
-        """Return the sections to show first: those of the clauses or, if nothing else is asked, of their neighbours."""
-        neighbours = (section for one in self.missing for _, section in one.neighbours)
-        return self.sections or (tuple(neighbours) if self.is_all else ())
+    def first(self, scored: Sequence[tuple[int, float]]) -> list[NamedSection]:
+        """Return the sections to show first: those of the clauses or, if there are none, of their neighbours.
+
+        If the question also asks for something else, which may stand in other clauses, it is one section for each name:
+        the one with the named paragraph, or the best of the search. `scored`: the ranking of the search.
+        """
+        if self.is_all:
+            neighbours = (section for one in self.missing for _, section in one.neighbours)
+            heads = [group[0] for group in self.groups]
+            return [*dict.fromkeys((*heads, *(one for group in self.groups for one in group)))] or [*neighbours]
+        places = {section_id: place for place, (section_id, _) in enumerate(scored)}
+
+        def order(one: NamedSection) -> tuple[bool, int]:
+            return not one.has_inner, places.get(one.section_id, len(places))
+
+        return [*dict.fromkeys(min(group, key=order) for group in self.groups)]
 
 
 def find_clauses(library: Library, question: str, collection_ids: Sequence[int]) -> NamedClauses:
@@ -91,8 +109,7 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     has_content = bool(evidence.content_terms(finder.without_names(parsed.rest)))
     if not groups and not missing and not has_content:
         missing = [MissingClause(str(reference), "") for reference in parsed.references]
-    sections = [*(group[0] for group in groups), *(one for group in groups for one in group[1:])]
-    return NamedClauses(tuple(dict.fromkeys(sections)), tuple(missing), is_all=not has_content)
+    return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
 
 
 def missing_sentence(missing: MissingClause) -> str:
@@ -240,9 +257,11 @@ class _Finder:
             if fits[one.section_id] == best:
                 clauses.setdefault((one.document_id, one.path[: _depth(headings, one.path)]), []).append(one)
         found = []
-        for (_, path), sections in clauses.items():  # first those with the paragraph that is named
-            sections.sort(key=lambda one: not _holds(reference.inner, one.path[len(path) :], one.text))
-            found.append([NamedSection(one.section_id, len(path)) for one in sections[:SECTIONS_MOST]])
+        for (_, path), sections in clauses.items():
+            inner = _inner_section(reference.inner, len(path), sections)
+            if inner:
+                sections.insert(0, sections.pop(sections.index(inner)))
+            found.append([NamedSection(one.section_id, len(path), one is inner) for one in sections[:SECTIONS_MOST]])
         return [*(one[0] for one in found), *(section for one in found for section in one[1:])]
 
     def _missing(self, reference: ClauseReference, documents: Sequence[int]) -> list[NamedSection] | MissingClause:
@@ -371,13 +390,16 @@ def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
     return 0
 
 
-def line_start(text: str, number: ClauseNumber) -> int | None:
-    """Return the offset of the line of an article that begins with the paragraph or item, or None."""
+def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
+    """Return the offset of the line of an article that begins with the paragraph or item, or None.
+
+    `start`: the offset of a line, before which none is looked for.
+    """
     value = number.numbers[0]
     # Statutes number paragraphs in digits and items in kanji.
     starts = {"項": (f"{value} ", f"第{value}項"), "号": (f"{to_kanji(value)} ", f"{value} ", f"({value})")}
-    at = 0
-    for line in text.splitlines(keepends=True):
+    at = start
+    for line in text[start:].splitlines(keepends=True):
         if fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
             return at
         at += len(line)
@@ -394,11 +416,24 @@ def _captions(section: _Candidate) -> set[ClauseNumber | None]:
     return {clause_number(text) for text in (*section.captions, *lines)}
 
 
-def _holds(inner: Sequence[ClauseNumber], path: Sequence[str], text: str) -> bool:
-    """Whether a section of an article has the paragraph or item, as a heading or at the beginning of a line."""
-    if not inner:
-        return True
-    numbers = [number for part in path if (number := clause_number(part))]
-    if numbers:
-        return all(one in numbers for one in inner)
-    return line_start(text, inner[0]) is not None
+def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence[_Candidate]) -> _Candidate | None:
+    """Return the section of a clause with the paragraph or item that is named, or None.
+
+    They are headings below the clause, or begin lines: an item that of its paragraph or of a later section. The first
+    paragraph has no number. `depth`: the length of the clause's heading path. `sections`: in the document's order.
+    """
+    for one in sections:
+        numbers = [number for part in one.path[depth:] if (number := clause_number(part))]
+        if inner and numbers and all(number in numbers for number in inner):
+            return one
+    place = start = -1
+    for number in inner:
+        for at in range(max(0, place), len(sections)):
+            found = line_start(sections[at].text, number, max(0, start) if at == place else 0)
+            if found is not None:
+                place, start = at, found
+                break
+        else:
+            if number.kind == "項" and number.numbers == (1,):
+                place = start = 0
+    return sections[place] if place >= 0 else None

@@ -51,7 +51,7 @@ def widen_sections(
     table = SectionTable(library.database)
     taken: set[int] = set()
     kept: dict[int, list[tuple[int, DocumentSection]]] = {}
-    depths = {one.section_id: one.depth for one in clauses.first}
+    depths = {one.section_id: one.depth for one in clauses.first(scored)}
     best = max((score for _, score in scored), default=1.0)
     ordered = [*((section_id, best) for section_id in depths), *(one for one in scored if one[0] not in depths)]
     for section_id, _ in ordered:
@@ -63,7 +63,7 @@ def widen_sections(
             kept[section_id] = _extent(near, at, taken, depths.get(section_id))
             taken.update(row[0] for row in kept[section_id])
     found = table.passages([one for one in ordered if one[0] in kept])
-    named: Literal["clause", "neighbour"] = "clause" if clauses.sections else "neighbour"
+    named: Literal["clause", "neighbour"] = "clause" if clauses.groups else "neighbour"
     return [
         dataclasses.replace(
             join_parts(passage, [section for _, section in kept[passage.section_id]]),
