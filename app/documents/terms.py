@@ -77,6 +77,11 @@ def nouns_without_pairs(query: str) -> list[Word]:
     return [word for word in _nouns(query) if _WITHOUT_PAIRS.fullmatch(word.text) and not _is_general(word)]
 
 
+def general_nouns(query: str) -> list[Word]:
+    """Return the nouns for a kind of value or a topic (理由, 期間)."""
+    return [word for word in _nouns(query) if _is_general(word)]
+
+
 def without_grammar(query: str) -> str:
     """Return the nouns, verbs and adjectives of a question, without particles, endings and words of asking."""
     folded = search_text.fold(query)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.documents.grounding import evidence
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, retrieved_passages
@@ -115,3 +116,15 @@ def test_short_words_and_words_with_kana_are_evidence_as_a_whole(
         name="語.md",
     )
     assert judge(library, question).verdict == ("answered" if is_there else "not_in_documents")
+
+
+@pytest.mark.parametrize(
+    ("question", "is_back"),
+    [
+        ("それはなぜですか", True), ("では幅は？", True), ("理由は？", True), ("杭は？", True), ("もっと詳しく", True),
+        ("杭とは何ですか", False), ("すべりって何", False), ("堰を設ける位置", False), ("罰則は？", False),
+        ("堤防の除草の頻度は？", False),
+    ],
+)  # fmt: skip
+def test_a_question_refers_back_only_if_it_says_nothing_alone(question: str, is_back: bool) -> None:
+    assert evidence.refers_back(question) is is_back

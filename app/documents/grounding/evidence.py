@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.base import search_text
 from app.documents import terms
 from app.documents.grounding import modality, sentences
 from app.documents.records import Passage
@@ -191,6 +192,8 @@ _BACK = re.compile(
     "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
     "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
 )
+# What is left of 杭は？ or 杭はどうですか without its noun.
+_FRAGMENT = re.compile(r"[\sはもがのをにでと、。?!]*(?:どう(?:です|でしょう)?か?)?[。?!\s]*")
 COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 
@@ -417,8 +420,15 @@ def _closing(piece: str) -> frozenset[str]:
 
 
 def refers_back(question: str) -> bool:
-    """Whether a question can only be understood together with the question before it."""
-    return _BACK.search(question) is not None or not content_terms(question)
+    """Whether a question can only be understood together with the question before it.
+
+    A short or general word alone refers back (杭は？, 理由は？), but not a question about it (杭とは何ですか).
+    """
+    if _BACK.search(question) is not None:
+        return True
+    words = [*terms.nouns_without_pairs(question), *terms.general_nouns(question)]
+    rest = functools.reduce(lambda text, word: text.replace(word.text, ""), words, search_text.fold(question))
+    return _FRAGMENT.fullmatch(rest) is not None if words else not content_terms(question)
 
 
 def question_terms(question: str) -> frozenset[str]:

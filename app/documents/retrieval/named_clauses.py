@@ -262,6 +262,8 @@ class _Finder:
             if inner:
                 sections.insert(0, sections.pop(sections.index(inner)))
             found.append([NamedSection(one.section_id, len(path), one is inner) for one in sections[:SECTIONS_MOST]])
+        if any(one[0].has_inner for one in found):
+            found = [one for one in found if one[0].has_inner]
         return [*(one[0] for one in found), *(section for one in found for section in one[1:])]
 
     def _missing(self, reference: ClauseReference, documents: Sequence[int]) -> list[NamedSection] | MissingClause:

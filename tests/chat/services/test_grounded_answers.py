@@ -49,7 +49,7 @@ def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: 
     answer = grounded.ask(RIGHT)
     kept = answer.details.grounding
     assert answer.text == RIGHT
-    assert (kept.verdict, kept.is_excerpt) == ("answered", False)
+    assert (kept.has_answer, kept.is_excerpt) == (True, False)
     (source, *_) = kept.sources
     assert (source.collection, source.label, source.document, source.page) == ("基準", "secret", "基準.pdf", 14)
     assert (source.heading, source.tag, source.sha256) == (("第2章 材料", "2.2 鉄筋のかぶり"), "標準", "c" * 64)
