@@ -69,6 +69,15 @@ def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named
     assert said.startswith("資料にありません。\n\n近い箇所\n[1] ")
 
 
+def test_what_only_comes_close_is_shown_and_said_not_to_be_certain(ask: Ask, ask_json: Ask) -> None:
+    question = "プレキャスト部材の鉄筋のかぶりは何mmですか"
+    status, answer, _ = ask_json(question, "--collection", "基準")
+    assert (status, answer["verdict"], "かぶり" in answer["answer"]) == (0, "near", True)
+    _, said, _ = ask(question, "--collection", "基準")
+    assert "近い記述はありますが、確かではありません。" in said
+    assert "出典" in said
+
+
 def test_a_collection_that_is_not_there_is_named(ask_json: Ask) -> None:
     status, said, told = ask_json("質問", "--collection", "要領")
     assert (status, said["error"]["code"]) == (3, "unknown_collection")

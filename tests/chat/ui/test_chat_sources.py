@@ -154,6 +154,14 @@ def test_what_has_no_support_is_marked_and_named(double: Double) -> None:
     assert {"資料にありません", "要確認 1 文"} <= set(words(view))
 
 
+def test_an_answer_from_passages_that_only_come_close_says_so_above_it(double: Double) -> None:
+    near = phrase("documents.near")
+    view = shown(double, RIGHT, dataclasses.replace(grounded(RIGHT), verdict="near"))
+    assert near in words(view)
+    assert [row.number for row in view.findChildren(SourceRow)] == [1, 2]
+    assert near not in words(shown(double, RIGHT))
+
+
 @pytest.mark.parametrize(
     ("missing", "named"),
     [(("72時間",), "「72時間」"), (("1時間", "2時間", "3時間", "72時間"), "「1時間」「2時間」「3時間」など 4 件")],
