@@ -177,8 +177,11 @@ def _is_nominal(text: str) -> bool:
 
 
 def defined_word(question: str) -> str:
-    """Return the word whose definition a question asks for (堰とは何ですか), or ""."""
-    asked = _DEFINED.match(question.strip())
+    """Return the word whose definition a question asks for (堰とは何ですか), or "".
+
+    Of several lines the last one counts; those before it are earlier questions, to which it refers back.
+    """
+    asked = _DEFINED.match(question.strip().rpartition("\n")[2])
     return asked["word"].strip() if asked else ""
 
 
