@@ -47,6 +47,7 @@ _DEFINED = re.compile(
     r"(?:.*(?:における|での|で(?:いう|の)|に(?:いう|おいて))|.*[、。「『])?(?P<word>[^、。「」『』]{1,40}?)[」』]?"
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
+_ASKS = re.compile(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
 _BRACKETED = r"[」』]?(?:[（(][^（）()]{0,40}[）)])?"
 _NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺー])"
 
@@ -187,7 +188,7 @@ def defined_word(question: str) -> str:
 
 def definition_share(word: str, text: str) -> float:
     """Return how much a sentence looks like the definition of a word, from 0 to 1."""
-    if not word or word not in text:
+    if not word or word not in text or _ASKS.search(text):
         return 0.0
     named = f"{re.escape(word)}{_BRACKETED}"
     if re.search(f"{_NO_WORD_BEFORE}{named}とは", text) or re.match(rf"[^ぁ-ゖ]{{0,6}}{named}[　 ].*をいう", text):
