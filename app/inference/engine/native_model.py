@@ -4,6 +4,7 @@ The engine, the scoring and the measuring of an importance matrix build on it; e
 """
 
 import ctypes
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,11 @@ from app.base.errors import AppError
 from app.inference.engine import runtime_facts
 from app.inference.engine.llama import EngineLog, api
 from app.inference.prompts import Segment
+
+
+# In a reranker's template: where the texts go, and its control tokens. Texts of people contain none.
+_PLACE = re.compile(r"\{(query|document)\}")
+_CONTROL_TOKEN = re.compile(r"(<\|[^|<>]*\|>)")
 
 
 class NativeModel:
@@ -88,6 +94,27 @@ class NativeModel:
         if count < 0:
             raise AppError("text_unreadable")
         return out[:count]
+
+    def pair_tokens(self, query: str, document: str, template: str | None) -> list[int]:
+        """Return the tokens of a pair that a reranker scores, as llama-server makes them.
+
+        `template`: that of the file, with {query} and {document}; without one, the texts are joined by the begin, end
+        and separator tokens that the file requires.
+        """
+        texts = {"query": query, "document": document}
+        if template:
+            found: list[int] = []
+            for place, part in enumerate(_CONTROL_TOKEN.split(template)):
+                filled = _PLACE.sub(lambda match: texts[match[1]], part)
+                found += self.tokens_of(filled, has_markup=place % 2 == 1)
+            return found
+        vocabulary = self._vocabulary
+        separator = api.llama_vocab_sep(vocabulary)
+        begins = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
+        separators = [separator] if api.llama_vocab_get_add_sep(vocabulary) else []
+        end = api.llama_vocab_eos(vocabulary)
+        ends = [end if end >= 0 else separator] if api.llama_vocab_get_add_eos(vocabulary) else []
+        return [*begins, *self.tokens_of(query), *ends, *separators, *self.tokens_of(document), *ends]
 
     def piece(self, token: int) -> bytes:
         """Return the token's bytes; b"" for a control token."""
