@@ -24,9 +24,10 @@ def tiny_bert(
     seed: int = 1,
     pooling: int = 1,
     head: Mapping[str, np.ndarray] | None = None,
+    template: str = "",
 ) -> Path:
     """`alike`: letter to the letter whose vector it has. `name`: of a card, or none. `pooling`: as GGUF numbers it.
-    `head`: tensors of a reranker."""
+    `head`: tensors of a reranker. `template`: of its pairs."""
     letters, rows = _letters(), _rows(seed)
     for letter, model in (alike or {}).items():
         rows[letters.index(letter)] = rows[letters.index(model)]
@@ -47,6 +48,8 @@ def tiny_bert(
     writer.add_token_list([*SPECIAL, *(f"\u2581{letter}" for letter in letters), *letters])
     writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (2 * len(letters)))
     writer.add_token_type_count(2)
+    if template:
+        writer.add_string("tokenizer.chat_template.rerank", template)
     for add, token in (
         (writer.add_pad_token_id, 0),
         (writer.add_unk_token_id, 1),
@@ -83,12 +86,14 @@ def _rows(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((len(_letters()), WIDTH), np.float32)
 
 
-def tiny_reranker(path: Path, liked: str = "", *, name: str = "Bge M3", seed: int = 1, broken: bool = False) -> Path:
+def tiny_reranker(
+    path: Path, liked: str = "", *, name: str = "Bge M3", seed: int = 1, broken: bool = False, template: str = ""
+) -> Path:
     """Write a reranker with a head of random weights.
 
     `liked`: a letter; the more of it a pair contains, the higher is its score. `broken`: scores are not numbers.
     """
-    return tiny_bert(path, name=name, seed=seed, pooling=2, head=_head(liked, seed, broken=broken))
+    return tiny_bert(path, name=name, seed=seed, pooling=2, head=_head(liked, seed, broken=broken), template=template)
 
 
 def _head(liked: str, seed: int, *, broken: bool = False) -> dict[str, np.ndarray]:
@@ -104,12 +109,15 @@ def _head(liked: str, seed: int, *, broken: bool = False) -> dict[str, np.ndarra
     }
 
 
-def score_of(question: str, passage: str, liked: str = "", *, seed: int = 1) -> float:
-    """Return the score of a pair by `tiny_reranker`, computed by numpy. The texts: kana and kanji without spaces."""
+def score_of(question: str, passage: str, liked: str = "", *, seed: int = 1, begins: bool = True) -> float:
+    """Return the score of [CLS] question [SEP] passage by `tiny_reranker`, computed by numpy.
+
+    The texts: letters without spaces. `begins`: with [CLS].
+    """
     letters, rows, head = _letters(), _rows(seed), _head(liked, seed)
     zero = np.zeros((1, WIDTH), np.float32)
     texts = [rows[[letters.index(letter) for letter in text]] for text in (question, passage)]
-    pair = _layer_norm(np.concatenate([zero, texts[0], zero, texts[1]]))  # [CLS] question [SEP] passage
+    pair = _layer_norm(np.concatenate([zero[: int(begins)], texts[0], zero, texts[1]]))
     first = _layer_norm(_layer_norm(pair[0] + pair.mean(axis=0)))
     hidden = np.tanh(head["cls.weight"] @ first + head["cls.bias"])
     return float((head["cls.output.weight"] @ hidden + head["cls.output.bias"])[0])

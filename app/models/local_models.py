@@ -126,6 +126,11 @@ def is_reranker(model: LocalModel) -> bool:
     return model.form_id == RANK_FORM
 
 
+def rerank_s(model: LocalModel) -> float:
+    """Return the measured seconds that a reranker takes for a question; 0 before the first."""
+    return float((model.speeds or {}).get(RANK_FORM, {}).get("question_s", 0.0))
+
+
 def is_embedding_model(model: LocalModel) -> bool:
     """Return whether the model computes embeddings; not so one whose card says reranker but whose file cannot score."""
     card = catalogue.load().card(model.card_id)

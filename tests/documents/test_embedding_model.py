@@ -8,8 +8,9 @@ import pytest
 
 from app.chat.store import Store
 from app.documents.library import Library
+from app.documents.records import with_heading
 from app.documents.retrieval import semantic_index
-from app.documents.retrieval.semantic_index import embedded_text, text_digest
+from app.documents.retrieval.semantic_index import text_digest
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.services.model_library import ModelLibrary
@@ -106,7 +107,7 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
         [(1, 1), (2, 1), (3, 1)], 3
     )
     texts = semantic_index.texts_to_embed(documents, [1, 2, 3, 99])
-    assert texts == {number: embedded_text(("章",), text) for number, text in enumerate("一二三", start=1)}
+    assert texts == {number: with_heading(("章",), text) for number, text in enumerate("一二三", start=1)}
     unit = np.eye(WIDTH, dtype=np.float32)[:3]
     chosen.vectors.add(list(texts), [text_digest(text) for text in texts.values()], unit)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 3)

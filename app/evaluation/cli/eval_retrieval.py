@@ -36,10 +36,13 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             meanings.complete()
             found = {question.text: meanings.embed_question(question.text) for question in questions}
 
-        def search(text: str, limit: int) -> list[Any]:
-            return passage_search.search(library, text, ids, limit, where.glossary, found[text])
+            def search(text: str, limit: int) -> list[Any]:
+                return passage_search.search(library, text, ids, limit, where.glossary, found[text])
 
-        outcomes = measuring.measure_retrieval(questions, search)
+            def rerank(text: str, limit: int) -> list[Any]:
+                return list(meanings.rerank(text, search(text, limit)).passages)
+
+            outcomes = measuring.measure_retrieval(questions, rerank)
         verdicts = {
             question.id: retrieved_passages.judge_answerability(
                 library,

@@ -198,15 +198,11 @@ class LlamaBackend(NativeModel):
             gpu_reason=log.gpu_reason(api.llama_supports_gpu_offload(), command.gpu_layers),
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
-            end_text=self._text_of(api.llama_vocab_eos(self._vocabulary)),
+            end_text=self.name_of(api.llama_vocab_eos(self._vocabulary)),
             resident_bytes=psutil.Process().memory_info().rss,
             load_s=load_s,
             warm_up_s=warm_up_s,
         )
-
-    def _text_of(self, token: int) -> str:
-        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
-        return (raw or b"").decode("utf-8", "replace")
 
     # ---------------------------------------------------------------------- ask
 
@@ -275,7 +271,9 @@ class LlamaBackend(NativeModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        tokens = self.tokens_of(self._normalized(text), with_begin_end=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        tokens = self.tokens_of(self._normalized(text), with_begin_end=True) or [
+            max(0, api.llama_vocab_bos(self._vocabulary))
+        ]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         raw = self._pooled(tokens)
@@ -307,7 +305,8 @@ class LlamaBackend(NativeModel):
         started = time.perf_counter()
         try:
             scores = tuple(
-                self._score(number, command.question, passage) for number, passage in enumerate(command.passages, start=1)
+                self._score(number, command.question, passage)
+                for number, passage in enumerate(command.passages, start=1)
             )
         except DecodeAborted as error:
             raise AppError("cancelled") from error

@@ -97,7 +97,7 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """Score how well each passage answers a question. The answer is Ranked. Passages are cut to the context's length."""
+    """Score how well each passage answers a question. The answer is Ranked. Passages are cut to fit the context."""
 
     id: str
     question: str

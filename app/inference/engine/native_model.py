@@ -13,10 +13,7 @@ from app.inference.engine import runtime_facts
 from app.inference.engine.llama import EngineLog, api
 from app.inference.prompts import Segment
 
-
-# In a reranker's template: where the texts go, and its control tokens. Texts of people contain none.
-_PLACE = re.compile(r"\{(query|document)\}")
-_CONTROL_TOKEN = re.compile(r"(<\|[^|<>]*\|>)")
+_PLACE = re.compile(r"\{(query|document)\}")  # where a reranker's template has the texts
 
 
 class NativeModel:
@@ -101,14 +98,15 @@ class NativeModel:
         `template`: that of the file, with {query} and {document}; without one, the texts are joined by the begin, end
         and separator tokens that the file requires.
         """
-        texts = {"query": query, "document": document}
-        if template:
-            found: list[int] = []
-            for place, part in enumerate(_CONTROL_TOKEN.split(template)):
-                filled = _PLACE.sub(lambda match: texts[match[1]], part)
-                found += self.tokens_of(filled, has_markup=place % 2 == 1)
-            return found
-        vocabulary = self._vocabulary
+        vocabulary, texts = self._vocabulary, {"query": query, "document": document}
+        if template:  # split at its control tokens, so that those in a question or a passage stay text
+            tokens = set(self.tokens_of(template, has_markup=True))
+            names = [self.name_of(token) for token in tokens if api.llama_vocab_is_control(vocabulary, token)]
+            parts = re.split(f"({'|'.join(map(re.escape, names))})", template) if names else [template]
+            filled = [_PLACE.sub(lambda match: texts[match[1]], part) for part in parts]
+            return [
+                token for place, part in enumerate(filled) for token in self.tokens_of(part, has_markup=place % 2 == 1)
+            ]
         separator = api.llama_vocab_sep(vocabulary)
         begins = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
         separators = [separator] if api.llama_vocab_get_add_sep(vocabulary) else []
@@ -127,6 +125,11 @@ class NativeModel:
                 length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
             known = self._pieces[token] = buffer.raw[: max(0, length)]
         return known
+
+    def name_of(self, token: int) -> str:
+        """Return the text by which a control token is written; "" for none (-1)."""
+        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
+        return (raw or b"").decode("utf-8", "replace")
 
     def is_end(self, token: int) -> bool:
         return bool(api.llama_vocab_is_eog(self._vocabulary, token))
