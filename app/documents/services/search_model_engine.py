@@ -17,6 +17,7 @@ from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 
 CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with its square
+PAIR_TOKENS = 512  # of a question with a passage, as a user waits for twelve of them
 NICE = 10  # niceness, at most 19; other programs take precedence
 
 Rows = tuple[tuple[float, ...], ...]
@@ -153,7 +154,8 @@ def _plan(model: LocalModel) -> tuple[str, int, bool]:
     Raises AppError("memory_short") and the errors of `gguf.check_model`.
     """
     header = gguf.check_model(Path(model.path), every_token=False)
-    context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
+    most = PAIR_TOKENS if header.is_reranker else CONTEXT_TOKENS
+    context = min(most, header.context_length or most)
     needed = memory_estimate.estimate_memory(header, context, batch_tokens=context)
     available = memory_estimate.available_memory_bytes()
     if memory_estimate.judge_fit(needed, available) == "insufficient":
