@@ -271,9 +271,8 @@ class LlamaBackend(NativeModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        tokens = self.tokens_of(self._normalized(text), with_begin_end=True) or [
-            max(0, api.llama_vocab_bos(self._vocabulary))
-        ]
+        tokens = self.tokens_of(self._normalized(text), with_begin_end=True)
+        tokens = tokens or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         raw = self._pooled(tokens)
