@@ -127,7 +127,7 @@ def test_a_reranker_orders_what_is_shown_unless_it_is_switched_off(
 ) -> None:
     folder = tmp_path / "規程"
     folder.mkdir()
-    body = "".join(f"# 第{n}章 橋\n\n橋{'犬' * dogs}{'川' * (5 - dogs)}\n\n" for n, dogs in enumerate((2, 0, 4, 3), 1))
+    body = "".join(f"# 第{n}章 橋\n\n橋{'犬' * dogs}{'川' * (5 - dogs)}\n\n" for n, dogs in enumerate((1, 0, 4, 2), 1))
     (folder / "規程.md").write_text(body, "utf-8")
     assert told("docs", "add", "規程", str(folder))[0] == 0
     _, before, _ = told("docs", "search", "規程", "橋", "-k", "2")
@@ -139,11 +139,16 @@ def test_a_reranker_orders_what_is_shown_unless_it_is_switched_off(
     store.close()
     status, found, noted = told("docs", "search", "規程", "橋", "-k", "2")
     assert (status, found["reranked"], noted) == (0, True, "")
-    assert [(one["rank"], one["text"].count("犬")) for one in found["passages"]] == [(1, 4), (2, 3)]
+    assert [(one["rank"], one["text"].count("犬")) for one in found["passages"]] == [(1, 4), (2, 2)]
     assert told("docs", "embed")[1]["error"]["code"] == "embedding_model_absent"
     status, answer, _ = told("ask", "橋は？", "--collection", "規程", "--model", str(tiny_model))
     assert (status, answer["sources"][0]["quote"].count("犬")) == (0, 4)
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"question": "橋", "gold": [{"quote": "犬犬犬犬"}]}, ensure_ascii=False), "utf-8")
+    measured = [told("eval", "retrieval", str(questions), "--collection", "規程")[1]["recall_at_1"]]
     settings.save(where.settings, settings.Settings(reranks=False))
+    measured.append(told("eval", "retrieval", str(questions), "--collection", "規程")[1]["recall_at_1"])
+    assert measured == [1.0, 0.0]
     _, off, _ = told("docs", "search", "規程", "橋", "-k", "2")
     assert (off["passages"], off["reranked"]) == (before["passages"], False)
     settings.save(where.settings, settings.Settings())
