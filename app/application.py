@@ -232,7 +232,7 @@ class AppContext:
         for source in (self.preferences.failed, self.presets.problem_occurred, self.documents.not_opened):
             source.connect(window.show_problem)
         self.engine.died.connect(_note_death)
-        self.embedding.follow(self.documents, self.library, self.engine)
+        self.embedding.follow(self.documents, self.library, self.engine, self.preferences)
         notifier.follow(self.session, self.library)
         notifier.follow_models(self.downloads, self.maintenance)
         notifier.follow_training(self.training_setup)

@@ -138,6 +138,7 @@ class Settings:
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
     training_folder: str = ""  # of the training environment, set when it is made; "": in the data folder
+    reranks: bool = True  # a reranker that is installed reorders what a search finds
     first_run_done: bool = False  # the welcome page of the first start was closed
     network_allowed: bool = True  # False: 外部通信をすべて止める, including downloads that the user starts
     hub_endpoint: str = ""  # a mirror of the model hub; "": the environment's HF_ENDPOINT, else the hub itself

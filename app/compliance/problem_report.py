@@ -167,6 +167,7 @@ LOGS = (
     ("engine.log", False),
     ("engine.previous.log", False),
     ("embedding.log", False),
+    ("reranker.log", False),
     ("download.log", False),
     ("training-setup.log", False),
 )

@@ -5,7 +5,7 @@ child detects the real type from the content.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
@@ -171,6 +171,11 @@ class Passage:
     parts: tuple[DocumentSection, ...] = ()  # in the document's order
     # "clause": the question names its clause; "neighbour": the clause before or after one that does not exist
     named: Literal["", "clause", "neighbour"] = ""
+
+
+def with_heading(heading: Sequence[str], text: str) -> str:
+    """Return the text of a section as models for search read it, without their own prefix."""
+    return "\n".join([" > ".join(heading), text]) if heading else text
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:

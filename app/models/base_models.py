@@ -90,7 +90,7 @@ def _require_template(model: HfModel) -> None:
 
 def training_refusal(model: LocalModel) -> AppError | None:
     """Return why a listed model cannot be trained; None if its entry shows no reason. The file is not read."""
-    if local_models.is_embedding_model(model):
+    if local_models.is_for_search(model):
         return AppError("base_for_search", name=model.name)
     if len(model.files) > 1 or _PART.search(Path(model.path).name):
         return AppError("base_is_split", name=model.name)

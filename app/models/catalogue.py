@@ -28,7 +28,7 @@ TEXT_MAX = 4000  # characters of any one value
 
 _SHIPPED_ONLY = frozenset(("package", "licence_text", "is_trial", "adapter", "adapter_form", "is_own"))
 _MULTI_LINE = frozenset(("system_prompt", "query_prefix", "document_prefix"))
-_CHOICES = {"kind": ("chat", "embedding"), "pooling": ("", "mean", "cls", "last")}
+_CHOICES = {"kind": ("chat", "embedding", "reranker"), "pooling": ("", "mean", "cls", "last")}
 _PATTERNS = {
     "id": r"[a-z0-9][a-z0-9._-]{0,79}",
     "sha256": r"([0-9a-f]{64})?",
@@ -100,8 +100,8 @@ class ModelCard:
     licence: str
     licence_url: str
     context_tokens: int
-    kind: str = "chat"  # chat | embedding
-    form: str = ""  # id of its prompt form; "" for an embedding model
+    kind: str = "chat"  # chat | embedding | reranker
+    form: str = ""  # id of its prompt form; "" for a model for search
     name_en: str = ""  # "": the same name in both languages
     size_label: str = ""  # number of parameters, such as "8B"
     base_model: str = ""  # the repository with the weights to fine-tune
@@ -125,6 +125,11 @@ class ModelCard:
     shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
     is_own: bool = False  # True: a card that the user has written
+
+    @property
+    def is_for_search(self) -> bool:
+        """Whether the model helps to find passages and cannot answer."""
+        return self.kind != "chat"
 
     @property
     def title(self) -> str:
@@ -167,12 +172,16 @@ class Catalogue:
         partial = [card for card in self.cards if reference.casefold() in f"{card.id} {card.name}".casefold()]
         return partial[0] if len(partial) == 1 else None
 
-    def recognize(self, name: str) -> ModelCard | None:
-        """Return the card that claims a file's `general.name`; None if none does."""
+    def recognize(self, name: str, *, is_reranker: bool = False) -> ModelCard | None:
+        """Return the card that claims a file's `general.name`; None if none does.
+
+        `is_reranker`: the file is one, so that only cards of rerankers count: the file of bge-reranker-v2-m3 is named
+        after the embedding model that it was trained from.
+        """
         wanted = _normalized(name)
-        if not wanted:
-            return None
-        return next((card for card in self.cards if wanted in map(_normalized, card.names)), None)
+        named = [card for card in self.cards if wanted and wanted in map(_normalized, card.names)]
+        suited = (card for card in named if (card.kind == "reranker") == is_reranker)
+        return next(suited, None if is_reranker else next(iter(named), None))
 
     def form_of_template(self, template: str | None) -> PromptForm | None:
         """Return the prompt form whose marker occurs in a file's chat template; None if it is unknown."""

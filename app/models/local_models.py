@@ -21,7 +21,8 @@ from app.models import catalogue, found_models
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
-# Architectures of encoders, which compute embeddings and cannot write text.
+RANK_FORM = "rank"  # `form_id` of a file that scores pairs of a question and a passage
+# Architectures of encoders, which compute embeddings or scores and cannot write text.
 _ENCODERS = frozenset(
     (
         "bert", "nomic-bert", "nomic-bert-moe", "modern-bert", "neo-bert", "eurobert", "jina-bert-v2", "jina-bert-v3",
@@ -44,7 +45,7 @@ def describe(path: Path) -> LocalModel:
         raise AppError("model_unreadable", reason="the file's name is not UTF-8")
     header = gguf.check_model(path)
     book = catalogue.load()
-    card = book.recognize(header.name)
+    card = book.recognize(header.name, is_reranker=header.is_reranker)
     stored = found_models.ollama_entry_of(path)  # Ollama names its files by their hashes
     template = header.chat_template or (found_models.ollama_template(stored) if stored else None)
     form = book.forms.get(card.form) if card else book.form_of_template(template)
@@ -58,7 +59,7 @@ def describe(path: Path) -> LocalModel:
         context_tokens=header.context_length,
         added_at=time.time(),
         card_id=card.id if card else None,
-        form_id=form.id if form else None,
+        form_id=RANK_FORM if header.is_reranker else form.id if form else None,
         files=tuple(_fingerprint(file) for file in (path, *header.parts)),
     )
 
@@ -113,15 +114,32 @@ def with_adapters(
     return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
 
 
-def is_embedding_model(model: LocalModel) -> bool:
-    """Return whether the model, by its card or architecture, computes embeddings and cannot answer."""
+def is_for_search(model: LocalModel) -> bool:
+    """Return whether the model, by its file, card or architecture, helps to find passages and cannot answer."""
     card = catalogue.load().card(model.card_id)
-    return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
+    is_known = card.is_for_search if card is not None else model.architecture in _ENCODERS
+    return is_known or is_reranker(model)
+
+
+def is_reranker(model: LocalModel) -> bool:
+    """Return whether the model's file scores pairs of a question and a passage."""
+    return model.form_id == RANK_FORM
+
+
+def rerank_s(model: LocalModel) -> float:
+    """Return the measured seconds that a reranker takes for a question; 0 before the first."""
+    return float((model.speeds or {}).get(RANK_FORM, {}).get("question_s", 0.0))
+
+
+def is_embedding_model(model: LocalModel) -> bool:
+    """Return whether the model computes embeddings; not so one whose card says reranker but whose file cannot score."""
+    card = catalogue.load().card(model.card_id)
+    return is_for_search(model) and not is_reranker(model) and (card is None or card.kind == "embedding")
 
 
 def answering(models: Iterable[LocalModel]) -> list[LocalModel]:
     """Return the models that can write an answer."""
-    return [model for model in models if not is_embedding_model(model)]
+    return [model for model in models if not is_for_search(model)]
 
 
 def answering_model(models: Iterable[LocalModel], chosen_id: str | None) -> LocalModel | None:

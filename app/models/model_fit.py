@@ -219,7 +219,7 @@ def fit_of_card(card: ModelCard, file: ModelFile, context: int, budget: MemoryBu
 
 def estimate_card(card: ModelCard, file: ModelFile, context: int, kv_type: str = "f16") -> MemoryEstimate:
     if card.shape is None:
-        more = _ROUGH_EMBEDDING_BYTES if card.kind == "embedding" else _ROUGH_CHAT_BYTES
+        more = _ROUGH_EMBEDDING_BYTES if card.is_for_search else _ROUGH_CHAT_BYTES
         return MemoryEstimate(file.size_bytes, 0, more, file.size_bytes + more)
     header = header_of_shape(card.shape, file.size_bytes, card.context_tokens)
     return memory_estimate.estimate_memory(header, context, kv_type=kv_type)

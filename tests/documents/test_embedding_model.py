@@ -8,13 +8,14 @@ import pytest
 
 from app.chat.store import Store
 from app.documents.library import Library
+from app.documents.records import with_heading
 from app.documents.retrieval import semantic_index
-from app.documents.retrieval.semantic_index import embedded_text, text_digest
+from app.documents.retrieval.semantic_index import text_digest
 from app.inference.local_model import LocalModel
-from app.models import local_models
+from app.models import base_models, local_models
 from app.models.services.model_library import ModelLibrary
 from tests.documents.driver import put
-from tests.embedding_model import WIDTH, tiny_bert
+from tests.embedding_model import WIDTH, tiny_bert, tiny_reranker
 
 
 @pytest.fixture
@@ -32,6 +33,27 @@ def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path: Pa
     writer = described(tiny_model)
     assert [local_models.is_embedding_model(model) for model in (known, unknown, writer)] == [True, True, False]
     assert local_models.is_embedding_model(dataclasses.replace(writer, card_id="qwen3-embedding-0.6b"))
+
+
+def test_a_reranker_is_known_by_its_head_though_it_bears_the_name_of_an_embedding_model(
+    tmp_path: Path, tiny_model: Path, documents: Path
+) -> None:
+    ranker = described(tiny_reranker(tmp_path / "r.gguf", name="Bge M3"), at=3.0)
+    unknown = described(tiny_reranker(tmp_path / "u.gguf", name="nobody's"))
+    encoder = described(tiny_bert(tmp_path / "e.gguf", name="Bge M3"))
+    headless = dataclasses.replace(described(tiny_model), card_id="qwen3-reranker-0.6b")
+    models = (ranker, unknown, encoder, headless)
+    assert [one.card_id for one in models] == ["bge-reranker-v2-m3", None, "bge-m3", "qwen3-reranker-0.6b"]
+    assert [local_models.is_reranker(one) for one in models] == [True, True, False, False]
+    assert [local_models.is_embedding_model(one) for one in models] == [False, False, True, False]
+    assert local_models.answering(models) == []
+    chosen = semantic_index.choose_model(models, documents)
+    assert chosen is not None
+    assert chosen.model == encoder
+    assert not local_models.needs_template_consent(unknown)
+    refused = [base_models.training_refusal(one) for one in models]
+    assert {error.code for error in refused if error} == {"base_for_search"}
+    assert None not in refused
 
 
 def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_model: Path, store: Store) -> None:
@@ -106,7 +128,7 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
         [(1, 1), (2, 1), (3, 1)], 3
     )
     texts = semantic_index.texts_to_embed(documents, [1, 2, 3, 99])
-    assert texts == {number: embedded_text(("章",), text) for number, text in enumerate("一二三", start=1)}
+    assert texts == {number: with_heading(("章",), text) for number, text in enumerate("一二三", start=1)}
     unit = np.eye(WIDTH, dtype=np.float32)[:3]
     chosen.vectors.add(list(texts), [text_digest(text) for text in texts.values()], unit)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 3)

@@ -12,13 +12,12 @@ import pytest
 
 from app.base.errors import AppError
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import DocumentSection, with_heading
 from app.documents.retrieval import passage_search, semantic_index
 from app.documents.retrieval.semantic_index import (
     Floats,
     SemanticQuery,
     VectorFile,
-    embedded_text,
     text_digest,
 )
 from tests.documents.driver import put
@@ -152,7 +151,7 @@ class Shelf:
         rows = self.library.sections(document_id)[part]
         self.store.add(
             [section_id for section_id, _ in rows],
-            [text_digest(embedded_text(section.heading, section.text)) for _, section in rows],
+            [text_digest(with_heading(section.heading, section.text)) for _, section in rows],
             np.eye(DIMENSIONS, dtype=np.float32)[first_axis : first_axis + len(rows)],
         )
 
@@ -253,7 +252,7 @@ def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pyt
     _, others = shelf.put("ほか", *(f"番号{number}の雑則。" for number in range(60)))
     shelf.store.add(
         *zip(
-            *((i, text_digest(embedded_text(s.heading, s.text))) for i, s in shelf.library.sections(others)),
+            *((i, text_digest(with_heading(s.heading, s.text))) for i, s in shelf.library.sections(others)),
             strict=True,
         ),
         np.repeat(np.eye(DIMENSIONS, dtype=np.float32)[2:3], 60, axis=0),

@@ -52,6 +52,9 @@ def test_the_models_that_were_asked_for_are_there() -> None:
         "bge-m3",
         "ruri-v3-310m",
         "multilingual-e5-small",
+        "bge-reranker-v2-m3",
+        "qwen3-reranker-0.6b",
+        "ruri-v3-reranker-310m",
     } <= ids
 
 

@@ -17,10 +17,11 @@ from app.base.settings import Settings
 from app.chat import presets
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.services import retrieval_augmentation
-from app.chat.services.retrieval_augmentation import PackedPrompt, RetrievalRequest, RetrievedPassages
+from app.chat.services.retrieval_augmentation import FoundPassages, PackedPrompt, RetrievalRequest, RetrievedPassages
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import Grounding
 from app.documents.services.embedding import Embedding
+from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import (
     AdapterUse,
@@ -123,7 +124,7 @@ class AnswerRun(QObject):
         self._template_command = template_command
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
-        self._load_id = self._ask_id = ""
+        self._load_id = self._ask_id = self._rerank_id = ""
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
@@ -165,18 +166,34 @@ class AnswerRun(QObject):
             self._embedding.find_meaning(request.retrieval.question, self._retrieve, asked)
 
     def _retrieve(self, meaning: "SemanticQuery | None") -> None:
-        request, wanted, embedding = self.request, self.request.retrieval, self._embedding
+        wanted, embedding = self.request.retrieval, self._embedding
         if self._is_over or wanted is None:
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: _require_sendable(
-                request.model,
-                retrieval_augmentation.retrieve(wanted, request.model, meaning, is_vector_missing=is_late),
-            ),
-            self._on_retrieved,
-            self._fail,
+            lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._rerank, self._fail
         )
+
+    def _rerank(self, found: FoundPassages) -> None:
+        request, wanted, embedding = self.request, self.request.retrieval, self._embedding
+        if self._is_over or wanted is None:
+            return
+
+        def choose(order: Reranking) -> None:
+            ordered = dataclasses.replace(found, passages=order.passages, reranked=order.state, rerank_s=order.seconds)
+            if not self._is_over:
+                background.run(
+                    lambda: _require_sendable(
+                        request.model, retrieval_augmentation.retrieve(wanted, request.model, ordered)
+                    ),
+                    self._on_retrieved,
+                    self._fail,
+                )
+
+        if embedding is None or wanted.given_sources or found.verdict == "not_in_documents":
+            choose(Reranking(found.passages))
+        else:
+            self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
 
     @property
     def grounding(self) -> Grounding | None:
@@ -357,6 +374,8 @@ class AnswerRun(QObject):
 
     def _end_run(self) -> None:
         self._is_over = True
+        if self._embedding is not None:
+            self._embedding.reranker.cancel(self._rerank_id)
         self._engine.release(self)
         self._engine.event_received.disconnect(self._on_event)
         self._engine.died.disconnect(self._on_died)
@@ -367,7 +386,8 @@ class AnswerRun(QObject):
     def _stage(self, kind: str, fraction: float | None = None) -> None:
         self._kind = kind
         result = self._packed or self._retrieved
-        count, seconds = len(result.passages) if result else 0, self._retrieved.seconds if self._retrieved else 0.0
+        count = len(result.passages) if result else 0
+        seconds = self._retrieved.grounding.retrieval_s if self._retrieved else 0.0
         self.stage = AnswerStage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
 

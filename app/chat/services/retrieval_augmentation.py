@@ -6,6 +6,7 @@ These are plain functions, because they run in the thread pool.
 import dataclasses
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from app.documents.grounding import (
     recognized_numbers,
     source_citations,
 )
-from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
+from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import (
@@ -81,16 +82,41 @@ class RetrievalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPassages:
+    """What a search has found, before the passages to answer from are chosen."""
+
+    passages: tuple[Passage, ...]  # the best first
+    verdict: grounding_record.Verdict
+    by_meaning: str = ""  # "used", "missed" or "", as in Grounding
+    missing: tuple[MissingClause, ...] = ()
+    seconds: float = 0.0
+    reranked: str = ""  # "used", "missed" or "", as in Grounding
+    rerank_s: float = 0.0
+
+    def grounding(
+        self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
+    ) -> Grounding:
+        return Grounding(
+            self.verdict,
+            sources,
+            quoted,
+            is_excerpt=is_excerpt,
+            retrieval_s=self.seconds,
+            by_meaning=self.by_meaning,
+            reranked=self.reranked,
+            rerank_s=self.rerank_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RetrievedPassages:
-    """The result of a search. If `answer` is set, it is shown without running a model, and `grounding` is complete."""
+    """The passages to answer from. If `answer` is set, it is shown without running a model, and `grounding` is
+    complete; else `grounding` has no claims yet."""
 
     passages: tuple[Passage, ...]  # the best first
     sources: tuple[CitedSource, ...]  # in the order of `passages`
-    seconds: float
-    verdict: grounding_record.Verdict
-    by_meaning: str = ""  # "used", "missed" or "", as in Grounding
+    grounding: Grounding
     answer: str = ""
-    grounding: Grounding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +129,10 @@ class PackedPrompt:
     grounding: Grounding  # without claims, which are checked after the answer
 
 
-def retrieve(
-    request: RetrievalRequest,
-    model: LocalModel,
-    meaning: "SemanticQuery | None" = None,
-    *,
-    is_vector_missing: bool = False,
-) -> RetrievedPassages:
-    """Search the passages for a request, and decide whether they are enough to answer it.
+def search(
+    request: RetrievalRequest, meaning: "SemanticQuery | None" = None, *, is_vector_missing: bool = False
+) -> FoundPassages:
+    """Search the passages for a request, and judge whether they are enough to answer it.
 
     `meaning` is the vector of the question; None searches by words only. `is_vector_missing` is True if a vector was
     requested, but did not arrive in time. Raises AppError("collections_gone"), and as the database and a damaged
@@ -118,12 +140,13 @@ def retrieve(
     """
     started = time.monotonic()
     if request.given_sources:
-        passages = tuple(
-            grounding_record.passage_of(source, number) for number, source in enumerate(request.given_sources, start=1)
+        return FoundPassages(
+            tuple(
+                grounding_record.passage_of(one, number) for number, one in enumerate(request.given_sources, start=1)
+            ),
+            request.given_verdict,
         )
-        return RetrievedPassages(passages, request.given_sources, 0.0, request.given_verdict)
-    library = Library.open_second(request.documents)
-    try:
+    with closing(Library.open_second(request.documents)) as library:
         searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
         verdict = retrieved_passages.judge_answerability(
             library,
@@ -133,21 +156,27 @@ def retrieve(
             request.glossary,
             meaning if by_meaning == "used" else None,
         ).verdict
-        is_found = verdict != "not_in_documents"
-        has_meaning = by_meaning == "used"  # scores that include meaning lie too close together to be cut by a share
-        passages = tuple(
-            searched[:NEAREST_OFFERED] if has_meaning or not is_found else packing.select_near_best(searched)
-        )
+        missing = _missing_clauses(library, request) if verdict == "not_in_documents" else ()
+    return FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
+
+
+def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
+    """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
+    does."""
+    if request.given_sources:
+        return RetrievedPassages(found.passages, request.given_sources, found.grounding(request.given_sources))
+    is_found = found.verdict != "not_in_documents"
+    # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
+    is_ranked = "used" in (found.by_meaning, found.reranked)
+    best = found.passages[:NEAREST_OFFERED]
+    passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
+    with closing(Library.open_second(request.documents)) as library:
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
-        missing = () if is_found else _missing_clauses(library, request)
-    finally:
-        library.close()
-    found = RetrievedPassages(passages, sources, time.monotonic() - started, verdict, by_meaning)
     if not is_found:
-        return _not_found(found, missing)
-    return (
-        _answer_from_excerpts(found, request.question) if request.may_quote and excerpts.is_too_small(model) else found
-    )
+        return _not_found(found, passages, sources)
+    if request.may_quote and excerpts.is_too_small(model):
+        return _answer_from_excerpts(found, passages, sources, request.question)
+    return RetrievedPassages(passages, sources, found.grounding(sources))
 
 
 def prompts_to_count(
@@ -185,7 +214,7 @@ def pack_prompt(
         if _are_same_sources(sources, request.previous_sources)
         else tuple(map(_without_marks, request.turns))
     )
-    grounding = Grounding(retrieved.verdict, sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
+    grounding = dataclasses.replace(retrieved.grounding, sources=sources)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
 
@@ -240,37 +269,33 @@ def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[Missi
     return named_clauses.find_clauses(library, request.question, _collection_ids(library, request.scope)).missing
 
 
-def _not_found(retrieved: RetrievedPassages, missing: Sequence[MissingClause] = ()) -> RetrievedPassages:
-    nearest = list(zip(retrieved.sources, retrieved.passages, strict=True))[:NEAREST_OFFERED]
-    sources = tuple(
-        source_citations.source_of_part(source, source_citations.found_part(passage)) for source, passage in nearest
+def _not_found(
+    found: FoundPassages, passages: tuple[Passage, ...], sources: tuple[CitedSource, ...]
+) -> RetrievedPassages:
+    nearest = zip(sources[:NEAREST_OFFERED], passages, strict=False)
+    parts = tuple(
+        source_citations.source_of_part(one, source_citations.found_part(passage)) for one, passage in nearest
     )
-    grounding = Grounding("not_in_documents", sources, retrieval_s=retrieved.seconds, by_meaning=retrieved.by_meaning)
-    answer = "\n".join(map(named_clauses.missing_sentence, missing)) or phrase("chat.not_in_documents")
-    return dataclasses.replace(retrieved, answer=answer, grounding=grounding)
+    answer = "\n".join(map(named_clauses.missing_sentence, found.missing)) or phrase("chat.not_in_documents")
+    grounding = dataclasses.replace(found.grounding(parts), verdict="not_in_documents")
+    return RetrievedPassages(passages, sources, grounding, answer)
 
 
-def _answer_from_excerpts(retrieved: RetrievedPassages, question: str) -> RetrievedPassages:
-    picked = excerpts.pick_excerpts(question, retrieved.passages[:NEAREST_OFFERED])
+def _answer_from_excerpts(
+    found: FoundPassages, passages: tuple[Passage, ...], all_sources: tuple[CitedSource, ...], question: str
+) -> RetrievedPassages:
+    picked = excerpts.pick_excerpts(question, passages[:NEAREST_OFFERED])
     if not picked:
-        return _not_found(retrieved)
-    parts = [(one.number, source_citations.part_at(retrieved.passages[one.number - 1], one.start)) for one in picked]
+        return _not_found(found, passages, all_sources)
+    parts = [(one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each quoted part becomes one source
     renumbered = [
         dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
     ]
     answer, quoted = excerpts.answer_from_excerpts(renumbered)
-    sources = tuple(source_citations.source_of_part(retrieved.sources[number - 1], part) for number, part in used)
+    sources = tuple(source_citations.source_of_part(all_sources[number - 1], part) for number, part in used)
     quoted = tuple(recognized_numbers.mark_uncertain(claim, sources) for claim in quoted)
-    grounding = Grounding(
-        retrieved.verdict,
-        sources,
-        quoted,
-        is_excerpt=True,
-        retrieval_s=retrieved.seconds,
-        by_meaning=retrieved.by_meaning,
-    )
-    return dataclasses.replace(retrieved, answer=answer, grounding=grounding)
+    return RetrievedPassages(passages, all_sources, found.grounding(sources, quoted, is_excerpt=True), answer)
 
 
 def _are_same_sources(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:

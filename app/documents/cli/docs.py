@@ -24,7 +24,8 @@ from app.documents.records import Document, DocumentCollection
 from app.documents.retrieval import named_clauses, passage_search
 from app.documents.services import command_documents
 from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
-from app.models import package_folder
+from app.documents.services.reranking import RERANKED
+from app.models import local_models, package_folder
 
 FOUND_MOST = 100  # limit of -k
 
@@ -218,7 +219,7 @@ def _read(
         output.note("documents.docs_interrupted", left=left)
         return 128 + signal.SIGINT
     output.result(data, "\n".join(lines))
-    if command_documents.embedding_models(where):
+    if any(map(local_models.is_embedding_model, command_documents.search_models(where))):
         output.note("documents.docs_embed_next")
     for row in data["attention"]:
         output.note("documents.docs_attention", **row | {"state": phrase(f"documents.document_state.{row['state']}")})
@@ -341,10 +342,13 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         collection = collection_lookup.find_collection(library, options.collection)
         with QuestionEmbedder(where, output) as meanings:
             meaning = meanings.embed_question(options.query)
-        started = time.monotonic()
-        found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
-        missing = named_clauses.find_clauses(library, options.query, [collection.id]).missing
-        seconds = time.monotonic() - started
+            started = time.monotonic()
+            limit = max(options.k, RERANKED)
+            searched = passage_search.search(library, options.query, [collection.id], limit, where.glossary, meaning)
+            missing = named_clauses.find_clauses(library, options.query, [collection.id]).missing
+            seconds = time.monotonic() - started
+            order = meanings.rerank(options.query, searched)
+        found = order.passages[: options.k]
     if collection.unfinished:
         output.note("documents.docs_still_reading", n=collection.unfinished)
     lines = [named_clauses.missing_sentence(one) for one in missing]
@@ -353,6 +357,8 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "passages": [docs_output.passage_data(passage) for passage in found],
         "missing": [docs_output.missing_data(one) for one in missing],
         "seconds": round(seconds, 4),
+        "reranked": order.state == "used",
+        "rerank_seconds": round(order.seconds, 2),
     }
     output.result(data, "\n".join(lines or [phrase("documents.docs_not_found")]))
     return 0

@@ -87,8 +87,9 @@ class Grounding:
     """The sources and claims of an answer. `sources[n - 1]` is the source of the mark [n].
 
     `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
-    model is installed) | used | missed (its vectors were late or unusable). `unchecked`: the number of sentences that
-    could not be compared with the sources.
+    model is installed) | used | missed (its vectors were late or unusable). `reranked`: likewise, whether a reranker
+    ordered the passages, and `rerank_s`: how long it took. `unchecked`: the number of sentences that could not be
+    compared with the sources.
     """
 
     verdict: Verdict = "answered"
@@ -97,6 +98,8 @@ class Grounding:
     is_excerpt: bool = False
     retrieval_s: float = 0.0
     by_meaning: str = ""
+    reranked: str = ""
+    rerank_s: float = 0.0
     unchecked: int = 0
 
     @property

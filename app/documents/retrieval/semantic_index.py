@@ -32,7 +32,7 @@ from app.base.files.input_file import open_regular
 from app.documents.document_tables import heading_of, text_of
 from app.documents.grounding import source_citations
 from app.documents.library import Library
-from app.documents.records import Passage
+from app.documents.records import Passage, with_heading
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
@@ -238,7 +238,7 @@ class Similarities:
     def of_passage(self, passage: Passage) -> float | None:
         """Return the cosine of the section that was found in a passage, or None."""
         part = source_citations.found_part(passage)
-        return self.cosine(passage.section_id, embedded_text(part.heading, part.text))
+        return self.cosine(passage.section_id, with_heading(part.heading, part.text))
 
 
 def embedded_section(row: Row) -> tuple[int, str]:
@@ -246,12 +246,7 @@ def embedded_section(row: Row) -> tuple[int, str]:
 
     Raises ValueError or TypeError if stored values are invalid.
     """
-    return row["id"], embedded_text(heading_of(row), text_of(row, "text"))
-
-
-def embedded_text(heading: Sequence[str], text: str) -> str:
-    """Return the text that is embedded for a section, without the model's own prefix."""
-    return "\n".join([" > ".join(heading), text]) if heading else text
+    return row["id"], with_heading(heading_of(row), text_of(row, "text"))
 
 
 def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:

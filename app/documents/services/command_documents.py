@@ -7,14 +7,14 @@ embedding model is installed.
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 
-from app.base import invisible_characters, paths, programs, wording
+from app.base import invisible_characters, paths, programs, settings, wording
 from app.base.cli.commands import Output
 from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.confidentiality import Label, Permit
@@ -25,8 +25,10 @@ from app.base.wording import describe_error, phrase
 from app.documents import collection_lookup
 from app.documents.collection_updates import AddedFiles, RefreshResult
 from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import Passage
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding, EmbeddingStatus
+from app.documents.services.reranking import Reranking
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -221,14 +223,15 @@ QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window
 
 
 class QuestionEmbedder:
-    """A context in which a command embeds sections and questions; without an embedding model it does nothing.
+    """A context in which a command uses the models for search; without one it does nothing.
 
     Its methods block. They raise KeyboardInterrupt after Ctrl+C; vectors made so far are kept.
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
         self._output = output
-        self._models = embedding_models(where)
+        self._models = search_models(where)
+        self._reranks = settings.load(where.settings).reranks
         self.embedding: Embedding | None = None
         if self._models:
             self._app = core_application()
@@ -241,6 +244,7 @@ class QuestionEmbedder:
     def __enter__(self) -> "QuestionEmbedder":
         if self.embedding is not None:
             try:
+                self.embedding.reranker.use(self._models if self._reranks else ())
                 self.embedding.use_at_once(self._models)
             except AppError:
                 self._output.note("documents.docs_by_words_only")
@@ -294,15 +298,36 @@ class QuestionEmbedder:
             self._output.note("documents.docs_by_words_only")
         return found[0]
 
+    def rerank(self, question: str, passages: Sequence[Passage]) -> Reranking:
+        """Return the passages in the order of a reranker, if one is in use.
+
+        If it fails, a note on stderr reports that the order is that of the search.
+        """
+        if self.embedding is None:
+            return Reranking(tuple(passages))
+        found: list[Reranking] = []
+
+        def take(order: Reranking) -> None:
+            found.append(order)
+            self._loop.stop()
+
+        self.embedding.rerank(question, passages, take)
+        if not found:
+            self._run()
+        if found[0].state == "missed":
+            error = found[0].error
+            self._output.note("documents.docs_not_reranked", why=describe_error(error).message if error else "")
+        return found[0]
+
     def _run(self) -> None:
         self._loop.run()
         if self._loop.was_interrupted:
             raise KeyboardInterrupt
 
 
-def embedding_models(where: Paths) -> list[LocalModel]:
-    """Return the installed models for the search by meaning."""
+def search_models(where: Paths) -> list[LocalModel]:
+    """Return the installed models for search: embedding models and rerankers."""
     if not where.database.is_file():
         return []
     with closing(ModelStore.open(where.database, where.backups)) as store:
-        return [model for model in store.local_models() if local_models.is_embedding_model(model)]
+        return [model for model in store.local_models() if local_models.is_for_search(model)]

@@ -15,8 +15,11 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.documents.records import Passage
 from app.documents.services.document_library import DocumentLibrary
-from app.documents.services.embedding_engine import EmbeddingEngine, Rows
+from app.documents.services.reranking import Reranker, Reranking
+from app.documents.services.search_model_engine import Rows, SearchModelEngine
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
@@ -25,6 +28,7 @@ if TYPE_CHECKING:  # they import numpy, which most windows never need
     from app.documents.retrieval.semantic_index import EmbeddingBacklog, EmbeddingModel, SemanticQuery
 
 QUESTION_LIMIT_S = 3.0  # seconds; after them the search is by words alone
+RERANK_PATIENCE = 10  # times as long; after that the order stays as it was
 BATCH_S = 0.5  # intended seconds of a batch, as a question may wait for one
 BATCH_MOST = 16  # sections
 ASK_AGAIN_MS = 2000  # milliseconds before the next attempt, while another process embeds or after a failure
@@ -47,7 +51,7 @@ class EmbeddingStatus:
 
 
 class Embedding(QObject):
-    """The embedding model in use, with its child process and the vectors of the sections."""
+    """The embedding model in use, with its child process and the vectors of the sections; and the reranker."""
 
     status_changed = Signal(object)  # EmbeddingStatus
 
@@ -58,8 +62,9 @@ class Embedding(QObject):
         """
         super().__init__(parent)
         self.question_limit_s = QUESTION_LIMIT_S
-        self._engine = EmbeddingEngine(command, logs / "embedding.log", self)
+        self._engine = SearchModelEngine(command, logs / "embedding.log", self)
         self._engine.failed.connect(self._on_failed)
+        self.reranker = Reranker(command, logs / "reranker.log", self)
         self._documents = documents
         self._lock = QLockFile(str(documents.with_suffix(".embedding.lock")))
         self._lock.setStaleLockTime(0)  # stale only when its process is gone
@@ -79,18 +84,24 @@ class Embedding(QObject):
         self._retry_timer.timeout.connect(self.look)
         self.standing = EmbeddingStatus()
 
-    def follow(self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient) -> None:
+    def follow(
+        self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient, preferences: Preferences
+    ) -> None:
         """Connect to the window's objects.
 
-        `engine`: the engine that answers questions; while it does, embedding pauses.
+        `engine`: the engine that answers questions; while it does, embedding pauses. `preferences`: say whether a
+        reranker is used.
         """
 
         def use() -> None:
             if documents.is_open:
                 self.use(library.models())
+                self.reranker.use(library.models() if preferences.value.reranks else ())
 
         documents.opened.connect(use)
         library.changed.connect(use)
+        preferences.changed.connect(use)
+        self.reranker.measured.connect(library.note_rerank_s)
         documents.queue.emptied.connect(self.look)
         engine.status_changed.connect(lambda status: self.set_paused(status.state in ANSWERING))
 
@@ -123,9 +134,10 @@ class Embedding(QObject):
         self._set_model(semantic_index.choose_model(models, self._documents))
 
     def load_model(self) -> None:
-        """Load the embedding model, so that the next question is embedded sooner; do nothing if none is chosen."""
+        """Load the models in use, so that the next question is searched sooner."""
         if self._model is not None:
             self._engine.load_model()
+        self.reranker.load_model()
 
     def close(self) -> None:
         """End the child. Sections without a vector get one after the next start."""
@@ -134,6 +146,7 @@ class Embedding(QObject):
         self._retry_timer.stop()
         self._model = None
         self._engine.close()
+        self.reranker.use(())
         self._lock.unlock()
 
     # ----------------------------------------------------------------- questions
@@ -176,6 +189,10 @@ class Embedding(QObject):
     def pid(self) -> int:
         """Return the process id of the child; 0 while there is none."""
         return self._engine.pid
+
+    def rerank(self, question: str, passages: Sequence[Passage], on_done: Callable[[Reranking], None]) -> str:
+        """Reorder the passages of a search if a reranker is in use, and call `on_done` once; return an id to cancel."""
+        return self.reranker.rerank(question, passages, on_done, RERANK_PATIENCE * self.question_limit_s)
 
     # ---------------------------------------------------------------- background
 

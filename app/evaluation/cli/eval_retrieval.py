@@ -40,8 +40,13 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             meanings.complete()
             found = {question.text: meanings.embed_question(question.text) for question in questions}
 
-        def search(text: str, limit: int) -> list[Any]:
-            return passage_search.search(library, text, ids, limit, where.glossary, _copy(found[text]))
+            def search(text: str, limit: int) -> list[Any]:
+                return passage_search.search(library, text, ids, limit, where.glossary, _copy(found[text]))
+
+            def rerank(text: str, limit: int) -> list[Any]:
+                return list(meanings.rerank(text, search(text, limit)).passages)
+
+            outcomes = measuring.measure_retrieval(questions, rerank)
 
         def judge(text: str) -> Verdict:
             meaning = _copy(found[text])
@@ -50,7 +55,6 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             )
             return retrieved_passages.judge_answerability(library, text, passages, ids, where.glossary, meaning).verdict
 
-        outcomes = measuring.measure_retrieval(questions, search)
         verdicts = {question.id: judge(question.text) for question in questions}
     finally:
         library.close()

@@ -120,7 +120,7 @@ class StudyRequest:
         yield from self._missing_parts()
         yield from self._numbers()
         for row in self.rows():
-            if local_models.is_embedding_model(row):
+            if local_models.is_for_search(row):
                 yield AppError("wish_for_search", name=row.name)
             if row.remote is not None:
                 yield AppError("remote_cannot", address=model_registry.server_address(row))

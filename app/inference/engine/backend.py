@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from app.base.errors import AppError
-from app.inference.engine.messages import Ask, Done, Embed, EngineFacts, Event, Load, Tokenize
+from app.inference.engine.messages import Ask, Done, Embed, EngineFacts, Event, Load, Rank, Ranked, Tokenize
 
 Emit = Callable[[Event], None]
 
@@ -60,6 +60,7 @@ class Backend(Protocol):
     def unload(self) -> None: ...
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done: ...
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]: ...
+    def rank(self, command: Rank) -> Ranked: ...
     def tokenize(self, command: Tokenize) -> tuple[int, ...]: ...
 
 

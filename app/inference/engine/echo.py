@@ -25,6 +25,8 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     PromptProgress,
+    Rank,
+    Ranked,
     Timings,
     Token,
     Tokenize,
@@ -80,6 +82,10 @@ class EchoBackend:
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         self._require_model()
         return tuple((1.0, 0.0) if len(text) % 2 else (0.0, 1.0) for text in command.texts)
+
+    def rank(self, command: Rank) -> Ranked:
+        self._require_model()
+        return Ranked(command.id, tuple(float(len(passage)) for passage in command.passages), TOKEN_S)
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_model()

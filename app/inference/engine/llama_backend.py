@@ -1,6 +1,7 @@
-"""Run one model with one context on llama.cpp: load, ask, embed, tokenize, and manage the cache."""
+"""Run one model with one context on llama.cpp: load, ask, embed, rank, tokenize, and manage the cache."""
 
 import ctypes
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from app.inference.engine.messages import (
     EngineFacts,
     Load,
     LoadProgress,
+    Rank,
+    Ranked,
     Sampling,
     Tokenize,
 )
@@ -38,6 +41,7 @@ _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
+_CUT_SHARE = 0.95  # of the length that a passage should have by its tokens, as they are not spread evenly
 
 
 class LlamaBackend(NativeModel):
@@ -150,15 +154,17 @@ class LlamaBackend(NativeModel):
         self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
 
     def _set_up_embedding(self, params: Any) -> None:
-        """Change llama.cpp's context parameters for embedding.
+        """Change llama.cpp's context parameters for embedding or ranking.
 
         A batch is as long as the context, so that it holds a whole text. The vectors of the tokens are averaged if the
-        model file defines no pooling.
+        model file defines no pooling. A reranker's file may name another pooling than the one that uses its head.
         """
         params.embeddings = True
         params.n_batch = params.n_ubatch = params.n_ctx
         assert self._header is not None
-        if f"{self._header.architecture}.pooling_type" not in self._header.metadata:
+        if self._header.is_reranker:
+            params.pooling_type = api.LLAMA_POOLING_TYPE_RANK
+        elif f"{self._header.architecture}.pooling_type" not in self._header.metadata:
             params.pooling_type = api.LLAMA_POOLING_TYPE_MEAN
 
     def _warm_up(self) -> None:
@@ -192,15 +198,11 @@ class LlamaBackend(NativeModel):
             gpu_reason=log.gpu_reason(api.llama_supports_gpu_offload(), command.gpu_layers),
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
-            end_text=self._text_of(api.llama_vocab_eos(self._vocabulary)),
+            end_text=self.name_of(api.llama_vocab_eos(self._vocabulary)),
             resident_bytes=psutil.Process().memory_info().rss,
             load_s=load_s,
             warm_up_s=warm_up_s,
         )
-
-    def _text_of(self, token: int) -> str:
-        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
-        return (raw or b"").decode("utf-8", "replace")
 
     # ---------------------------------------------------------------------- ask
 
@@ -255,6 +257,8 @@ class LlamaBackend(NativeModel):
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         """Return one vector of unit length per text. Raises AppError: not_an_embedding_model, cancelled."""
         facts = self._require_model()
+        if self._is_reranker:  # its result is shorter than a vector
+            raise AppError("not_an_embedding_model")
         try:
             return tuple(self._vector(text, facts) for text in command.texts)
         except DecodeAborted as error:
@@ -267,19 +271,76 @@ class LlamaBackend(NativeModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        if self._lacks_normalization:
-            text = " ".join(search_text.normalize_nfkc(text).split())
-        tokens = self.tokens_of(text, with_begin_end=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        tokens = self.tokens_of(self._normalized(text), with_begin_end=True)
+        tokens = tokens or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
-        self._clear()
-        self._adapt_threads()
-        self._decode(tokens)
-        raw = api.llama_get_embeddings_seq(self._context, 0)
+        raw = self._pooled(tokens)
         if not raw:
             raise AppError("not_an_embedding_model")
         vector = np.ctypeslib.as_array(raw, shape=(facts.embedding_dimensions,)).astype(np.float64)
         return tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist())
+
+    def _pooled(self, tokens: list[int]) -> Any:
+        """Evaluate a text and return llama.cpp's pointer to its pooled result, which is null if there is none."""
+        self._clear()
+        self._adapt_threads()
+        self._decode(tokens)
+        return api.llama_get_embeddings_seq(self._context, 0)
+
+    @property
+    def _is_reranker(self) -> bool:
+        return self._is_embedding and self._header is not None and self._header.is_reranker
+
+    def rank(self, command: Rank) -> Ranked:
+        """Return the score of each pair of the question and a passage, as llama-server's /rerank does.
+
+        Raises AppError: not_a_reranker, cancelled, and pair_not_scored with the number of the first passage that fails,
+        because scores of some passages order nothing.
+        """
+        self._require_model()
+        if not self._is_reranker or api.llama_model_n_cls_out(self._model) < 1:
+            raise AppError("not_a_reranker")
+        started = time.perf_counter()
+        try:
+            scores = tuple(
+                self._score(number, command.question, passage)
+                for number, passage in enumerate(command.passages, start=1)
+            )
+        except DecodeAborted as error:
+            raise AppError("cancelled") from error
+        finally:
+            self._clear()
+        return Ranked(command.id, scores, time.perf_counter() - started)
+
+    def _score(self, number: int, question: str, passage: str) -> float:
+        """Return the first output of the classification head: of "yes" if there are "yes" and "no"."""
+        try:
+            raw = self._pooled(self._fitting_pair(question, passage))
+        except AppError as error:
+            raise AppError("pair_not_scored", number=number, reason=error.code) from error
+        if not raw or not math.isfinite(raw[0]):
+            raise AppError("pair_not_scored", number=number, reason="no score")
+        return float(raw[0])
+
+    def _fitting_pair(self, question: str, passage: str) -> list[int]:
+        """Return a pair's tokens, after cutting the end of a passage that is too long.
+
+        Raises AppError("context_full") for a question that leaves no room.
+        """
+        assert self._header is not None
+        template = self._header.text("tokenizer.chat_template.rerank")
+        question, passage = self._normalized(question), self._normalized(passage)
+        tokens = self.pair_tokens(question, passage, template)
+        while len(tokens) > self.batch_tokens:
+            if not passage:
+                raise AppError("context_full", prompt_tokens=len(tokens), context_tokens=self.batch_tokens)
+            passage = passage[: int(_CUT_SHARE * len(passage) * self.batch_tokens / len(tokens))]
+            tokens = self.pair_tokens(question, passage, template)
+        return tokens
+
+    def _normalized(self, text: str) -> str:
+        return " ".join(search_text.normalize_nfkc(text).split()) if self._lacks_normalization else text
 
     @property
     def _lacks_normalization(self) -> bool:

@@ -50,7 +50,7 @@ class Load:
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
     flash_attention: bool | None = None  # None: the engine decides
     gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
-    embedding: bool = False  # True: the model answers Embed instead of Ask
+    embedding: bool = False  # True: the model answers Embed instead of Ask, or Rank if it is a reranker
     deadline_s: float = 600.0
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is only its name; None: here
     key: str = field(default="", repr=False)  # API key for the remote server
@@ -75,7 +75,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the Load or Ask with this id, even while a prompt is read. The answer is the end of that command."""
+    """Stop the Load, Ask or Rank with this id, even while a prompt is read. The answer is the end of that command."""
 
     id: str
 
@@ -93,6 +93,15 @@ class Embed:
 
     id: str
     texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Score how well each passage answers a question. The answer is Ranked. Passages are cut to fit the context."""
+
+    id: str
+    question: str
+    passages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +261,15 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """Carries one score per passage, in their order: the higher, the better. `seconds`: how long all scores took."""
+
+    id: str
+    scores: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tokenized:
     """Carries the number of tokens of each prompt, in the order of the prompts."""
 
@@ -259,8 +277,8 @@ class Tokenized:
     counts: tuple[int, ...]
 
 
-Command = Load | Ask | Cancel | Unload | Embed | Tokenize
-_Answer = LoadProgress | Ready | PromptProgress | Token | Done | Failed | Unloaded | Embedded | Tokenized
+Command = Load | Ask | Cancel | Unload | Embed | Rank | Tokenize
+_Answer = LoadProgress | Ready | PromptProgress | Token | Done | Failed | Unloaded | Embedded | Ranked | Tokenized
 Event = Hello | Heartbeat | _Answer
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}

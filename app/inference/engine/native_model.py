@@ -4,6 +4,7 @@ The engine, the scoring and the measuring of an importance matrix build on it; e
 """
 
 import ctypes
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from app.base.errors import AppError
 from app.inference.engine import runtime_facts
 from app.inference.engine.llama import EngineLog, api
 from app.inference.prompts import Segment
+
+_PLACE = re.compile(r"\{(query|document)\}")  # where a reranker's template has the texts
 
 
 class NativeModel:
@@ -89,6 +92,28 @@ class NativeModel:
             raise AppError("text_unreadable")
         return out[:count]
 
+    def pair_tokens(self, query: str, document: str, template: str | None) -> list[int]:
+        """Return the tokens of a pair that a reranker scores, as llama-server makes them.
+
+        `template`: that of the file, with {query} and {document}; without one, the texts are joined by the begin, end
+        and separator tokens that the file requires.
+        """
+        vocabulary, texts = self._vocabulary, {"query": query, "document": document}
+        if template:  # split at its control tokens, so that those in a question or a passage stay text
+            tokens = set(self.tokens_of(template, has_markup=True))
+            names = [self.name_of(token) for token in tokens if api.llama_vocab_is_control(vocabulary, token)]
+            parts = re.split(f"({'|'.join(map(re.escape, names))})", template) if names else [template]
+            filled = [_PLACE.sub(lambda match: texts[match[1]], part) for part in parts]
+            return [
+                token for place, part in enumerate(filled) for token in self.tokens_of(part, has_markup=place % 2 == 1)
+            ]
+        separator = api.llama_vocab_sep(vocabulary)
+        begins = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
+        separators = [separator] if api.llama_vocab_get_add_sep(vocabulary) else []
+        end = api.llama_vocab_eos(vocabulary)
+        ends = [end if end >= 0 else separator] if api.llama_vocab_get_add_eos(vocabulary) else []
+        return [*begins, *self.tokens_of(query), *ends, *separators, *self.tokens_of(document), *ends]
+
     def piece(self, token: int) -> bytes:
         """Return the token's bytes; b"" for a control token."""
         known = self._pieces.get(token)
@@ -100,6 +125,11 @@ class NativeModel:
                 length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
             known = self._pieces[token] = buffer.raw[: max(0, length)]
         return known
+
+    def name_of(self, token: int) -> str:
+        """Return the text by which a control token is written; "" for none (-1)."""
+        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
+        return (raw or b"").decode("utf-8", "replace")
 
     def is_end(self, token: int) -> bool:
         return bool(api.llama_vocab_is_eog(self._vocabulary, token))

@@ -26,6 +26,7 @@ from app.inference.engine.messages import (
     Embedded,
     Failed,
     Load,
+    Rank,
     Ready,
     Token,
     Tokenize,
@@ -140,6 +141,8 @@ class EngineWorker:
                 return messages.Unloaded(command.id)
             case Embed():
                 return Embedded(command.id, backend.embed(command))
+            case Rank():
+                return backend.rank(command)
             case Tokenize():
                 return Tokenized(command.id, backend.tokenize(command))
         raise AssertionError(f"no answer for {command!r}")

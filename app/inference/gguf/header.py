@@ -10,6 +10,8 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.inference.gguf import tables
 
+_RANK_POOLING = 4  # LLAMA_POOLING_TYPE_RANK
+
 
 def parts_of(path: Path) -> list[Path]:
     """Return the file and, if its name says that it is part of a split model, all parts in its folder."""
@@ -144,6 +146,15 @@ class GgufHeader:
     def is_projector(self) -> bool:
         """Return whether the file is the image or sound part of a model (mmproj)."""
         return self.text("general.type") == "mmproj" or self.architecture == "clip"
+
+    @property
+    def is_reranker(self) -> bool:
+        """Return whether the model scores pairs of texts: it has a classification head, which rank pooling uses.
+
+        jina-reranker-v1 has only the first of the head's two layers.
+        """
+        is_ranking = self.number("pooling_type") == _RANK_POOLING
+        return "cls.output.weight" in self.tensors or (is_ranking and "cls.weight" in self.tensors)
 
     # ----------------------------------------------------------------- shape
 

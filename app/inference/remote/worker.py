@@ -35,6 +35,8 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     PromptProgress,
+    Rank,
+    Ranked,
     Timings,
     Token,
     Tokenize,
@@ -225,6 +227,9 @@ class RemoteBackend:
         return Done(command.id, reason, usage, timings, seed)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:  # noqa: ARG002 (as of Backend)
+        raise AppError("remote_cannot", address=local_model.address_label(self._address))
+
+    def rank(self, command: Rank) -> Ranked:  # noqa: ARG002 (as of Backend)
         raise AppError("remote_cannot", address=local_model.address_label(self._address))
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:

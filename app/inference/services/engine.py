@@ -31,6 +31,8 @@ from app.inference.engine.messages import (
     Load,
     LoadProgress,
     PromptProgress,
+    Rank,
+    Ranked,
     Ready,
     Token,
     Unload,
@@ -81,7 +83,7 @@ class EngineClient(QObject):
         self._stall_limit_s = stall_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
-        self._running: str | None = None  # id of the Ask, Embed or Load being computed
+        self._running: str | None = None  # id of the Ask, Embed, Rank or Load being computed
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
         self.refusal: AppError | None = None  # why requests are refused now; None: they are not; callers must check it
@@ -115,7 +117,7 @@ class EngineClient(QObject):
             self._last_load = self.loading = command
             self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
-        if isinstance(command, Load | Ask | Embed):
+        if isinstance(command, Load | Ask | Embed | Rank):
             self._running = command.id
             self._last_progress_at = time.monotonic()
         if isinstance(command, Unload):
@@ -266,7 +268,7 @@ class EngineClient(QObject):
                 self._clear_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
-            case Embedded():
+            case Embedded() | Ranked():
                 self._clear_running(event.id)
             case Failed():
                 self._clear_running(event.id)

@@ -203,7 +203,7 @@ def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
         lines.append(
             output.phrase("models.fit_speed", prompt=f"{predicted.prompt:.0f}", answer=f"{predicted.answer:.1f}")
         )
-    for measured in (judged.speeds or {}).values():
+    for measured in (one for one in (judged.speeds or {}).values() if "prompt" in one):
         facts = {"prompt": f"{measured['prompt']:.0f}", "answer": f"{measured['answer']:.1f}"}
         lines.append(output.phrase("models.fit_measured", **facts))
     return lines

@@ -145,6 +145,14 @@ class ModelLibrary(OneTaskService):
             speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
             self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, repack, *speed)))
 
+    def note_rerank_s(self, model_id: str, seconds: float) -> None:
+        """Record how long a reranker takes for a question, averaged with the earlier value."""
+        model = self.model(model_id)
+        if model is not None:
+            before_s = local_models.rerank_s(model)
+            speeds = {local_models.RANK_FORM: {"question_s": (before_s + seconds) / 2 if before_s else seconds}}
+            self.update(dataclasses.replace(model, speeds=speeds))
+
     def refresh(self) -> None:
         """Read changes to the list that another process (the command line) has made."""
         if model_registry.list_models(self._store, self.folder) != self._models:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.wording import format_size, phrase
@@ -24,6 +24,7 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column, make_scrollable
+from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import FactList, Label, Separator, plain_tooltip
 
 FOOT_SIDE_PX = 20
@@ -41,6 +42,7 @@ class DetailContext:
     brought_along: Collection[ModelCard] = ()  # models whose packages are installed
     is_busy: bool = False  # a model is being added
     is_network_allowed: bool = True
+    reranks: bool = True  # the setting
 
 
 class ModelDetail(QFrame):
@@ -76,6 +78,7 @@ class ModelDetail(QFrame):
         self._summary.setText(summary)
         self._summary.setVisible(bool(summary))
         self._facts.set_facts(self._fact_rows(model, card))
+        self._show_rerank_switch(model, card)
         self._show_files(entry)
         self._show_fit()
         self.licence_button.setVisible(bool(card and card.licence_url))
@@ -130,6 +133,7 @@ class ModelDetail(QFrame):
         self._reason_of_fit = Label(tone="text2", wraps=True)
         self._advice = Label(tone="text2", wraps=True)
         self._summary = Label(tone="text2", wraps=True)
+        self.rerank_switch = CheckRow(phrase("models.reorder_what_a_search_finds"), "")
         self._facts = FactList(self._theme)
         self._verified = Label(strong=True, wraps=True)
         self._verified_next = Label(tone="text2", wraps=True)
@@ -147,7 +151,7 @@ class ModelDetail(QFrame):
             (self.back_button, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 16, 20, 16), spacing_px=8
         )
         about: tuple[QWidget, ...] = (self._title, self._summary, self._fit, self._reason_of_fit, self._advice)
-        for widget in (*about, self._facts):
+        for widget in (*about, self.rerank_switch, self._facts):
             column.addWidget(widget)
         column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
         for widget in (self._verified, self._verified_next):
@@ -232,6 +236,22 @@ class ModelDetail(QFrame):
         )
         text = phrase("models.up_to_tokens", tokens=model_text.tokens(count))
         return text if is_sure else with_note(text, phrase("models.unconfirmed"))
+
+    def _show_rerank_switch(self, model: LocalModel | None, card: ModelCard | None) -> None:
+        """Show the switch with what it costs, or why the model's file cannot be used."""
+        is_usable = model is not None and local_models.is_reranker(model)
+        is_shown = is_usable or (card is not None and card.kind == "reranker")
+        self.rerank_switch.setVisible(model is not None and is_shown)
+        if model is None:
+            return
+        self.rerank_switch.box.setEnabled(is_usable)
+        with QSignalBlocker(self.rerank_switch.box):
+            self.rerank_switch.box.setChecked(is_usable and self._context_facts.reranks)
+        cost_s = local_models.rerank_s(model)
+        facts = (
+            phrase("models.reordering_takes_s", s=f"{cost_s:.1f}") if cost_s else phrase("models.reordering_not_timed")
+        )
+        self.rerank_switch.show_facts(facts if is_usable else phrase("models.the_file_cannot_score"))
 
     def _show_files(self, entry: ModelEntry) -> None:
         files = entry.card.files if entry.card and not entry.is_tuned else ()

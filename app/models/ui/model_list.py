@@ -81,8 +81,8 @@ class ModelEntry:
     @property
     def is_for_search(self) -> bool:
         if self.model is not None:
-            return local_models.is_embedding_model(self.model)
-        return self.card is not None and self.card.kind == "embedding"
+            return local_models.is_for_search(self.model)
+        return self.card is not None and self.card.is_for_search
 
     def matches(self, words: str) -> bool:
         """Return whether every word of `words` occurs in the description of the model."""

@@ -7,7 +7,7 @@ from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.speed import PredictedSpeed
-from app.models import model_registry
+from app.models import local_models, model_registry
 from app.models.catalogue import ModelCard
 from app.models.model_fit import FitResult
 from app.models.verification import LastVerified
@@ -164,7 +164,7 @@ def _other_memory_row(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str
 def measured_speeds(model: LocalModel) -> str:
     """Return the measured speeds; "" before the first measurement."""
     facts = []
-    for key, speed in (model.speeds or {}).items():
+    for key, speed in (model.speeds or {}).items() if not local_models.is_reranker(model) else ():
         prompt, answer = f"{speed['prompt']:.0f}", f"{speed['answer']:.1f}"
         how = phrase("models.speed_layout.plain") if key == "plain" else phrase("models.speed_layout.repacked")
         facts.append(phrase("models.how_reading_p_answering_a", how=how, p=prompt, a=answer))

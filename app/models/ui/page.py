@@ -206,6 +206,7 @@ class ModelsPage(Page):
         self.detail.download_requested.connect(lambda card, file: self._downloads.offer(card, file, self.window()))
         self.detail.source_requested.connect(lambda card, file: self._downloads.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
+        self.detail.rerank_switch.toggled.connect(lambda is_on: self._preferences.change(reranks=is_on))
         self.machine.measure_button.clicked.connect(self._on_measure_requested)
         self.tabs.group.buttonClicked.connect(self._refill)
         self.tabs.filter.textChanged.connect(self._refill)
@@ -310,6 +311,7 @@ class ModelsPage(Page):
                 self._library.starter_cards(),
                 self._library.is_working,
                 self._downloads.is_allowed,
+                self._preferences.value.reranks,
             )
             self.detail.show_entry(entry, context)
         self._lay_out()

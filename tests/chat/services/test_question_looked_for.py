@@ -8,7 +8,6 @@ from app.base.errors import AppError
 from app.chat.services import retrieval_augmentation
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 
 BEFORE = "擁壁の高さはいくつまでですか"
@@ -54,5 +53,5 @@ def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path: Pa
         tmp_path / "documents.sqlite", (CollectionRef(manual, "図面"),), (Turn("橋台は", None),)
     )
     with pytest.raises(AppError) as caught:
-        retrieval_augmentation.retrieve(wanted, LocalModel("m", "m", "/x", 1, "llama", "Q4_K_M", 8192, 1.0))
+        retrieval_augmentation.search(wanted)
     assert caught.value.code == "collections_gone"

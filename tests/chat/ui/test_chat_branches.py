@@ -271,6 +271,14 @@ def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_install
     assert found == [said, []]
 
 
+@pytest.mark.parametrize(
+    ("reranked", "said"), [("", []), ("used", ["並べ替え 2.1 秒"]), ("missed", ["並べ替えなし（時間切れか失敗）"])]
+)
+def test_it_is_said_what_reordering_took(transcript: SeenTranscript, reranked: str, said: list[str]) -> None:
+    transcript.show_messages([question(1), answer(2, grounding=Grounding(reranked=reranked, rerank_s=2.1))])
+    assert [fact for fact in transcript.menu(2) if "並べ替え" in fact] == said
+
+
 def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTranscript) -> None:
     transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.base import paths
+from app.base import paths, settings
 from app.chat.store import Store
 from app.documents.retrieval import semantic_index
 from app.models import local_models
 from tests import model_files as models
 from tests.documents.cli.conftest import Run
-from tests.embedding_model import tiny_bert
+from tests.embedding_model import tiny_bert, tiny_reranker
 
 PAY = "給与は月末に払う。"
 Told = Callable[..., tuple[int, dict[str, Any], str]]
@@ -120,3 +120,38 @@ def test_an_answer_rests_on_what_is_near_in_meaning(
     status, answer, _ = told("ask", "賃金は？", "--collection", "規程", "--model", str(tiny_model))
     assert status == 0
     assert PAY in answer["sources"][0]["quote"]
+
+
+def test_a_reranker_orders_what_is_shown_unless_it_is_switched_off(
+    told: Told, data: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    folder = tmp_path / "規程"
+    folder.mkdir()
+    body = "".join(f"# 第{n}章 橋\n\n橋{'犬' * dogs}{'川' * (5 - dogs)}\n\n" for n, dogs in enumerate((1, 0, 4, 2), 1))
+    (folder / "規程.md").write_text(body, "utf-8")
+    assert told("docs", "add", "規程", str(folder))[0] == 0
+    _, before, _ = told("docs", "search", "規程", "橋", "-k", "2")
+    assert (before["reranked"], before["rerank_seconds"]) == (False, 0.0)
+    where = paths.locate(str(data))
+    store = Store.open(where.database, where.backups)
+    path = tiny_reranker(tmp_path / "ranker.gguf", "犬")
+    local_models.add(store, local_models.describe(path))
+    store.close()
+    status, found, noted = told("docs", "search", "規程", "橋", "-k", "2")
+    assert (status, found["reranked"], noted) == (0, True, "")
+    assert [(one["rank"], one["text"].count("犬")) for one in found["passages"]] == [(1, 4), (2, 2)]
+    assert told("docs", "embed")[1]["error"]["code"] == "embedding_model_absent"
+    status, answer, _ = told("ask", "橋は？", "--collection", "規程", "--model", str(tiny_model))
+    assert (status, answer["sources"][0]["quote"].count("犬")) == (0, 4)
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"question": "橋", "gold": [{"quote": "犬犬犬犬"}]}, ensure_ascii=False), "utf-8")
+    measured = [told("eval", "retrieval", str(questions), "--collection", "規程")[1]["recall_at_1"]]
+    settings.save(where.settings, settings.Settings(reranks=False))
+    measured.append(told("eval", "retrieval", str(questions), "--collection", "規程")[1]["recall_at_1"])
+    assert measured == [1.0, 0.0]
+    _, off, _ = told("docs", "search", "規程", "橋", "-k", "2")
+    assert (off["passages"], off["reranked"]) == (before["passages"], False)
+    settings.save(where.settings, settings.Settings())
+    path.unlink()
+    _, gone, noted = told("docs", "search", "規程", "橋", "-k", "2")
+    assert (gone["passages"], gone["reranked"], "検索の順のまま" in noted) == (before["passages"], False, True)

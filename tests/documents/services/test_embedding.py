@@ -348,7 +348,7 @@ def test_a_window_searches_by_meaning_once_a_model_is_added(
 ) -> None:
     service = driver.start()
     documents = DocumentLibrary(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
-    service.follow(documents, scene.library, scene.engine)
+    service.follow(documents, scene.library, scene.engine, scene.preferences)
     with driver.qtbot.waitSignal(documents.opened, timeout=10_000):
         documents.open()
     driver.qtbot.wait(200)

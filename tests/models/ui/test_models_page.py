@@ -12,8 +12,9 @@ from app.base.wording import format_size
 from app.inference import memory_estimate, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
-from app.models import catalogue
+from app.models import catalogue, local_models
 from tests import model_files as models
+from tests.embedding_model import tiny_bert, tiny_reranker
 from tests.models.ui.driver import ModelsDriver
 from tests.screenshots import facts
 
@@ -180,3 +181,34 @@ def test_a_model_that_would_answer_slowly_is_not_called_comfortable(driver, monk
     assert "▲ 動くが遅い" in driver.shown()
     assert "待たされます" in driver.shown()
     assert "✓ 快適" not in driver.shown()
+
+
+def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):
+    model = driver.library.add(local_models.describe(tiny_reranker(tmp_path / "並べ替え.gguf")))
+    driver.page.tabs.show_tab("search")
+    driver.page._refill()
+    driver.choose(f"model:{model.id}")
+    switch = driver.detail.rerank_switch
+    assert (switch.isVisible(), switch.is_checked, driver.detail.use_button.isVisible()) == (True, True, False)
+    assert "最初の質問で測ります" in switch.box.accessibleDescription()
+    driver.library.note_rerank_s(model.id, 8.0)
+    driver.library.note_rerank_s(model.id, 4.0)
+    assert "約 6.0 秒" in switch.box.accessibleDescription()
+    switch.box.click()
+    assert (driver.preferences.value.reranks, switch.is_checked) == (False, False)
+    driver.choose("card:bge-m3")
+    assert not switch.isVisible()
+    driver.choose(f"model:{model.id}")
+    switch.box.click()
+    assert driver.preferences.value.reranks
+
+
+def test_a_file_that_is_called_a_reranker_but_cannot_score_has_no_use(driver, tmp_path):
+    model = driver.library.add(local_models.describe(tiny_bert(tmp_path / "頭なし.gguf", name="Qwen3-Reranker-0.6B")))
+    driver.page.tabs.show_tab("search")
+    driver.page._refill()
+    driver.choose(f"model:{model.id}")
+    switch = driver.detail.rerank_switch
+    assert (switch.isVisible(), switch.box.isEnabled(), switch.is_checked) == (True, False, False)
+    assert "点を付ける層がない" in switch.box.accessibleDescription()
+    assert driver.preferences.value.reranks

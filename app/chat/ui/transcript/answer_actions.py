@@ -51,6 +51,10 @@ def fact_lines(details: AnswerDetails) -> list[str]:
             if is_by_meaning
             else phrase("chat.searched_by_words_alone_meaning")
         )
+    if details.grounding is not None and details.grounding.reranked:
+        seconds_text = f"{details.grounding.rerank_s:.1f}"
+        is_reranked = details.grounding.reranked == "used"
+        facts.append(phrase("chat.reranked_in_s", s=seconds_text) if is_reranked else phrase("chat.not_reranked"))
     if details.seed is not None:
         facts.append(phrase("chat.seed_seed", seed=details.seed))
     return [fact for fact in facts if fact]

@@ -1,4 +1,4 @@
-"""Run an embedding model in an engine child of its own, which loads the model when needed and keeps it loaded."""
+"""Run a model for search in an engine child of its own, which loads the model when needed and keeps it loaded."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,19 +12,20 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.inference import gguf, memory_estimate
-from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, Ready
+from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, Rank, Ranked, Ready
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 
 CONTEXT_TOKENS = 1024  # most sections are shorter; memory grows with its square
+PAIR_TOKENS = 512  # of a question with a passage, as a user waits for twelve of them
 NICE = 10  # niceness, at most 19; other programs take precedence
 
 Rows = tuple[tuple[float, ...], ...]
-Done = Callable[[Rows | None], None]  # receives the vectors; None after a failure, whose reason `failed` carries
+Done = Callable[[Embedded | Ranked | None], None]  # receives None after a failure, whose reason `failed` carries
 
 
-class EmbeddingEngine(QObject):
-    """An engine child for embeddings.
+class SearchModelEngine(QObject):
+    """An engine child for an embedding model or a reranker.
 
     It answers requests in order, each once; `use` and `close` drop unanswered ones.
     """
@@ -37,7 +38,7 @@ class EmbeddingEngine(QObject):
         self._client.event_received.connect(self._on_event)
         self._client.died.connect(self._on_died)
         self._model: LocalModel | None = None
-        self._waiting: deque[tuple[tuple[str, ...], Done]] = deque()
+        self._waiting: deque[tuple[Embed | Rank, Done]] = deque()  # not sent before the model is loaded
         self._callbacks: dict[str, Done] = {}
         self._load_id = ""
         self._is_planning = False
@@ -71,15 +72,34 @@ class EmbeddingEngine(QObject):
         self._is_planning = True
         background.run(lambda: _plan(model), self._on_planned, self._on_not_planned)
 
-    def embed(self, texts: Sequence[str], event: Done) -> None:
-        """Pass vectors of unit length to `event`, or None on failure. Texts that are too long are cut."""
-        self._waiting.append((tuple(texts), event))
+    def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
+        """Pass vectors of unit length to `on_done`, or None on failure. Texts that are too long are cut."""
+        command = Embed(self._client.new_id(), tuple(texts))
+        self._ask(command, lambda event: on_done(event.vectors if isinstance(event, Embedded) else None))
+
+    def rank(self, question: str, passages: Sequence[str], on_done: Callable[[Ranked | None], None]) -> str:
+        """Pass the passages' scores to `on_done`, or None on failure; return the id of the request.
+
+        Passages that are too long are cut.
+        """
+        command = Rank(self._client.new_id(), question, tuple(passages))
+        self._ask(command, lambda event: on_done(event if isinstance(event, Ranked) else None))
+        return command.id
+
+    def cancel(self, request_id: str) -> None:
+        """Stop a request, if it has not ended; its callback is not called."""
+        if self._callbacks.pop(request_id, None) is not None:
+            self._client.cancel(request_id)
+        self._waiting = deque(one for one in self._waiting if one[0].id != request_id)
+
+    # ------------------------------------------------------------------ private
+
+    def _ask(self, command: Embed | Rank, done: Done) -> None:
+        self._waiting.append((command, done))
         if self.is_ready:
             self._send()
         else:
             self.load_model()
-
-    # ------------------------------------------------------------------ private
 
     def _on_planned(self, planned: tuple[str, int, bool]) -> None:
         self._is_planning = False
@@ -100,17 +120,16 @@ class EmbeddingEngine(QObject):
 
     def _send(self) -> None:
         while self._waiting:
-            texts, done = self._waiting.popleft()
-            request_id = self._client.new_id()
-            self._callbacks[request_id] = done
-            self._client.send(Embed(request_id, texts))
+            command, done = self._waiting.popleft()
+            self._callbacks[command.id] = done
+            self._client.send(command)
 
     def _on_event(self, event: Event) -> None:
         match event:
             case Ready():
                 self._send()
-            case Embedded() if event.id in self._callbacks:
-                self._callbacks.pop(event.id)(event.vectors)
+            case Embedded() | Ranked() if event.id in self._callbacks:
+                self._callbacks.pop(event.id)(event)
             case Failed() if event.id in self._callbacks or event.id == self._load_id:
                 self._give_up(AppError(event.code, **event.facts))
 
@@ -135,7 +154,8 @@ def _plan(model: LocalModel) -> tuple[str, int, bool]:
     Raises AppError("memory_short") and the errors of `gguf.check_model`.
     """
     header = gguf.check_model(Path(model.path), every_token=False)
-    context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
+    most = PAIR_TOKENS if header.is_reranker else CONTEXT_TOKENS
+    context = min(most, header.context_length or most)
     needed = memory_estimate.estimate_memory(header, context, batch_tokens=context)
     available = memory_estimate.available_memory_bytes()
     if memory_estimate.judge_fit(needed, available) == "insufficient":
