@@ -13,6 +13,7 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit
+from app.documents import ocr_part
 from app.documents.library import Library
 from app.documents.reading import limits
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
@@ -61,6 +62,8 @@ class ReadingQueue(QObject):
         """Create a queue that does not read before `use`. `path`: the documents' database."""
         super().__init__(parent)
         self._reader = reader
+        self._path = path
+        self._part_version = ""
         self._write_queue = write_queue
         self._library: Library | None = None
         self._lock = QLockFile(str(path.with_suffix(".lock")))
@@ -185,6 +188,10 @@ class ReadingQueue(QObject):
         if document is None or document.state not in ("waiting", "reading"):
             QTimer.singleShot(0, self, self._continue)  # a call would recurse for each removed document
             return
+        version = ocr_part.version(self._path)
+        if version != self._part_version:  # the child has located the part, and set its limits, at its start
+            self._reader.stop()
+            self._part_version = version
         self._document = document
         self._update_status()
         # A document whose text was recognized keeps it when its file changes.

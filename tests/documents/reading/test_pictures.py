@@ -16,6 +16,7 @@ from app.documents.reading import limits, pictures
 from app.documents.reading.messages import Failed, Render, Rendered
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.ocr import Word
+from app.models import package_folder, package_locks
 from tests.documents.driver import silent, written
 from tests.documents.reading.reading_child import ReadingChild
 from tests.documents.reading.stand_in import answering, row
@@ -177,4 +178,27 @@ def test_a_page_without_words_is_empty() -> None:
     assert ocr.low_numbers([]) == {}
     with pytest.raises(AppError) as caught:
         ocr.make_recognizer(Path("/nowhere"), silent)
-    assert caught.value.code == "ocr_part_broken"
+    assert caught.value.code == "ocr_part_changed"
+
+
+@pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
+def test_code_of_a_changed_part_is_not_run(install: Install, tmp_path: Path) -> None:
+    """The part was installed on this machine, and whoever had the data folder since has changed it."""
+    lock, part = package_locks.ocr_lock(), tmp_path / "ocr"
+    assert lock is not None
+    (part / "rapidocr").mkdir(parents=True)
+    module = written(part / "rapidocr", "__init__.py", "raise ImportError('run')\n")
+    package_folder._write_stamp(part, "ocr", lock)
+    path = written(tmp_path, "a.png", packed(Image.new("L", (60, 60)), "PNG"))
+    with ReadingChild(tmp_path) as child:
+        as_installed = child.index_file(path)
+        module.write_text("raise ImportError('hit')\n")
+        child.restart()
+        child.library.read_again([1])
+        changed = child.index(1)[-1]
+        needs_recognition = child.document(1).needs_recognition
+    assert isinstance(as_installed, Failed)
+    assert (as_installed.code, as_installed.facts["detail"]) == ("ocr_part_broken", "run")
+    assert isinstance(changed, Failed)
+    assert (changed.code, changed.facts) == ("ocr_part_changed", {"path": str(part)})
+    assert needs_recognition
