@@ -4,6 +4,7 @@ The queue is in the database, so the next start continues after any interruption
 window or command that gets the lock also reads the documents queued by others.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from app.base.errors import AppError
 from app.base.services.child_process import ChildExit
 from app.documents import ocr_part
 from app.documents.library import Library
-from app.documents.reading import limits
+from app.documents.reading import limits, office_conversion
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
 from app.documents.services.document_write_queue import DocumentWriteQueue
@@ -180,8 +181,13 @@ class ReadingQueue(QObject):
 
         If the lock fails for another reason (unusual file systems), reading continues.
         """
-        has_lock = self._lock.isLocked() or self._lock.tryLock(0)
-        return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
+        if self._lock.isLocked():
+            return True
+        if self._lock.tryLock(0):
+            with contextlib.suppress(OSError):  # a killed process may have left the copy of a document
+                office_conversion.empty_folder(office_conversion.folder_beside(self._path))
+            return True
+        return self._lock.error() != QLockFile.LockError.LockFailedError
 
     def _begin(self, library: Library) -> None:
         document = library.document(self._waiting.popleft().id)

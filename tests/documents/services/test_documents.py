@@ -150,6 +150,14 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: Docume
     assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
+def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver: DocumentsDriver, files: Path) -> None:
+    left = driver.where.documents.with_name("conversion")
+    (left / "profile").mkdir(parents=True)
+    (left / "document.doc").write_text("機密")
+    driver.collection(files)
+    assert list(left.iterdir()) == []
+
+
 @pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
 def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
     driver: DocumentsDriver, files: Path
