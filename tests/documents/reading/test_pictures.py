@@ -142,18 +142,22 @@ def shades(picture: Image.Image, path: Path, kind: str, **options: object) -> li
     return [round(grey.getpixel((int(grey.width * share), grey.height // 2)) / 255, 1) for share in (0.2, 0.8)]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F"])
 def test_every_kind_of_picture_becomes_grey_on_white(mode: str, tmp_path: Path) -> None:
     """The left half is black and the right one white, or nothing, which is white too."""
     drawn = Image.new("RGBA", (300, 200), (255, 255, 255, 0))
     drawn.paste((0, 0, 0, 255), (0, 0, 150, 200))
-    if mode == "I;16":
-        picture = Image.frombytes("I;16", (300, 200), (b"\0\0" * 150 + b"\xff\xff" * 150) * 200)
+    if mode.startswith("I;16"):
+        picture = Image.frombytes(mode, (300, 200), (b"\0\0" * 150 + b"\xff\xff" * 150) * 200)
+    elif mode in ("I", "F"):  # of any range
+        dark, bright = (-300_000, 500_000) if mode == "I" else (0.1, 0.7)
+        picture = Image.new(mode, (300, 200), dark)
+        picture.paste(bright, (150, 0, 300, 200))
     elif mode in ("LA", "RGBA"):
         picture = drawn.convert(mode)
     else:
         picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB").convert(mode)
-    kind = "TIFF" if mode == "CMYK" else "PNG"
+    kind = "TIFF" if mode in ("CMYK", "I;16B", "I", "F") else "PNG"
     assert shades(picture, tmp_path / "a", kind) == [0.0, 1.0]
 
 
