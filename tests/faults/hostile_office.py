@@ -304,7 +304,13 @@ def _powerpoint() -> list[Case]:
     large = {"ppt/slides/slide1.xml": bytes(300_000_000)}
     copies = "<p:Fallback>" * 100 + "<a:t>古い</a:t>" + "</p:Fallback>" * 100
     return [
-        Case("copies-in-copies.pptx", DONE, presentation(shape() + f"<p:sp>{copies}</p:sp>"), (WORD,), lacks=("古い",)),
+        Case(
+            "copies-in-copies.pptx",
+            DONE,
+            presentation(shape() * 2 + f"<p:sp>{copies}</p:sp>"),
+            (WORD,),
+            lacks=("古い",),
+        ),
         Case("slide.pptx", DONE, presentation(shape() + shape("題") + table), (WORD,)),
         Case("entity.pptx", "document_unsafe_xml", presentation(shape("&e;"), before=XXE), lacks=("root:",)),
         Case("laughs.pptx", "document_unsafe_xml", presentation(shape("&j;"), before=LAUGHS)),
