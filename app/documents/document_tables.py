@@ -7,15 +7,14 @@ stored. It can be rebuilt from the files, so it needs no backups.
 import dataclasses
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from app.base import invisible_characters
 from app.base.confidentiality import stored_label
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.records import DocumentSection, PageBox, Passage
+from app.documents.term_statistics import TermCounts
 
 
 def _first_version(db: sqlite3.Connection) -> None:
@@ -164,10 +163,10 @@ def _former_names(db: sqlite3.Connection) -> None:
 def _statistics_of_collections(db: sqlite3.Connection) -> None:
     """Count sections and terms for each collection; earlier versions counted those of the whole library."""
     for name in (
-        "TRIGGER section_added",
-        "TRIGGER section_removed",
-        "TABLE section_totals",
-        "TABLE section_vocabulary",
+        "TRIGGER IF EXISTS section_added",
+        "TRIGGER IF EXISTS section_removed",
+        "TABLE IF EXISTS section_totals",
+        "TABLE IF EXISTS section_vocabulary",
     ):
         db.execute(f"DROP {name}")
     db.execute(
@@ -197,7 +196,7 @@ def _statistics_of_collections(db: sqlite3.Connection) -> None:
         return db.execute(sql, values).fetchall()
 
     for (document_id,) in db.execute("SELECT id FROM document").fetchall():
-        _TermCounts.of_document(execute, document_id).change(execute, document_id, 1)
+        TermCounts.of_document(execute, document_id).change(execute, document_id, 1)
 
 
 def _recognized_sections(db: sqlite3.Connection) -> None:
@@ -229,112 +228,6 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _documents_of_new_formats,
 )
 
-_COUNTED_ROWS = 2000  # sections read at once
-_Execute = Callable[..., list[Row]]  # gets SQL and its values
-
-
-@dataclass(slots=True)
-class _TermCounts:
-    """What a document adds to the statistics of its collection."""
-
-    sections: int = 0
-    heading_length: int = 0
-    body_length: int = 0
-    terms: Counter[str] = field(default_factory=Counter)  # term -> sections that contain it
-
-    @classmethod
-    def of_document(cls, execute: _Execute, document_id: int) -> "_TermCounts":
-        """Count the stored sections of a document."""
-        counts = cls()
-        last = -1
-        while rows := execute(
-            "SELECT position, heading_terms, body_terms FROM section WHERE document_id = ? AND position > ?"
-            " ORDER BY position LIMIT ?",
-            document_id,
-            last,
-            _COUNTED_ROWS,
-        ):
-            for _, heading_terms, body_terms in rows:
-                counts.add(heading_terms.split(), body_terms.split())
-            last = rows[-1]["position"]
-        return counts
-
-    def add(self, heading_terms: Sequence[str], body_terms: Sequence[str]) -> None:
-        """Count one more section."""
-        self.sections += 1
-        self.heading_length += len(heading_terms)
-        self.body_length += len(body_terms)
-        self.terms.update({*heading_terms, *body_terms})
-
-    def change(self, execute: _Execute, document_id: int, sign: int) -> None:
-        """Add the counts to those of the document's collection (`sign` 1), or subtract them (-1)."""
-        if not self.sections:
-            return
-        lengths = (self.sections * sign, self.heading_length * sign, self.body_length * sign)
-        execute(
-            "UPDATE collection SET sections = sections + ?, heading_length = heading_length + ?,"
-            " body_length = body_length + ? WHERE id = (SELECT collection_id FROM document WHERE id = ?)",
-            *lengths,
-            document_id,
-        )
-        listed = json.dumps({term: count * sign for term, count in self.terms.items()})
-        execute(
-            "INSERT INTO collection_term(collection_id, term, sections)"
-            " SELECT d.collection_id, j.key, j.value FROM json_each(?) j JOIN document d ON d.id = ? WHERE TRUE"
-            " ON CONFLICT DO UPDATE SET sections = sections + excluded.sections",
-            listed,
-            document_id,
-        )
-        if sign < 0:
-            execute(
-                "DELETE FROM collection_term WHERE sections <= 0"
-                " AND collection_id = (SELECT collection_id FROM document WHERE id = ?)"
-                " AND term IN (SELECT key FROM json_each(?))",
-                document_id,
-                listed,
-            )
-
-
-class TermStatistics:
-    """How many sections of some collections there are, how long they are, and how many contain a term.
-
-    So a collection ranks its sections equally whatever other collections the library has.
-    """
-
-    def __init__(self, database: Database, collection_ids: Iterable[int]) -> None:
-        self._db = database
-        self._collections = json.dumps(list(collection_ids))
-        totals = "coalesce(sum(sections), 0), coalesce(sum(heading_length), 0), coalesce(sum(body_length), 0)"
-        self.sections, heading, body = database.read(
-            f"SELECT {totals} FROM collection WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
-            self._collections,
-        )[0]
-        self.heading_length = max(1.0, heading / max(1, self.sections))  # average number of terms
-        self.body_length = max(1.0, body / max(1, self.sections))
-
-    def count(self, terms: Iterable[str]) -> dict[str, int]:
-        """Return, for each of the terms that occur, the number of sections that contain it."""
-        rows = self._db.read(
-            "SELECT term, sum(sections) AS sections FROM collection_term"
-            " WHERE collection_id IN (SELECT value FROM json_each(?)) AND term IN (SELECT value FROM json_each(?))"
-            " GROUP BY term",
-            self._collections,
-            json.dumps(list(terms)),
-        )
-        return {row["term"]: row["sections"] for row in rows}
-
-    def count_matches(self, expression: str) -> int:
-        """Return the number of sections that match an FTS5 expression."""
-        return int(
-            self._db.read(
-                "SELECT count(*) FROM section_terms t CROSS JOIN section s ON s.id = t.rowid"
-                " CROSS JOIN document d ON d.id = s.document_id"
-                " WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?))",
-                expression,
-                self._collections,
-            )[0][0]
-        )
-
 
 class SectionTable:
     """The table of the sections of documents.
@@ -347,7 +240,7 @@ class SectionTable:
 
     def add(self, document_id: int, sections: Sequence[DocumentSection], note: Callable[[int], None]) -> None:
         """Add the sections of a document. `note` receives the number of sections written so far."""
-        counts = _TermCounts()
+        counts = TermCounts()
         for position, section in enumerate(sections):
             note(position)
             heading_terms, body_terms = terms.extract_section_terms(section)
@@ -375,12 +268,12 @@ class SectionTable:
 
     def forget(self, document_id: int) -> None:
         """Delete the sections of a document; triggers delete their terms from the index."""
-        _TermCounts.of_document(self._db.read, document_id).change(self._db.read, document_id, -1)
+        TermCounts.of_document(self._db.read, document_id).change(self._db.read, document_id, -1)
         self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
 
     def move(self, document_id: int, collection_id: int) -> None:
         """Put a document with its sections into another collection."""
-        counts = _TermCounts.of_document(self._db.read, document_id)
+        counts = TermCounts.of_document(self._db.read, document_id)
         counts.change(self._db.read, document_id, -1)
         self._db.write("UPDATE document SET collection_id = ? WHERE id = ?", collection_id, document_id)
         counts.change(self._db.read, document_id, 1)

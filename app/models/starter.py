@@ -54,7 +54,8 @@ def file_name(card: ModelCard) -> str:
 def assemble_all(folder: Path, progress: Progress = _go_on, wanted: Sequence[ModelCard] = ()) -> list[LocalModel]:
     """Assemble all models whose packages are installed, or those of `wanted`, and describe them with their hashes.
 
-    The trial model comes first. Raises AppError as `assemble` does.
+    The trial model comes first; if another one fails, those before it are returned. Raises AppError as `assemble` does
+    for the first one.
     """
     chosen = wanted or (cards() if is_available() else [card()])
     total_bytes = sum(one.files[0].size_bytes for one in chosen)
@@ -65,7 +66,11 @@ def assemble_all(folder: Path, progress: Progress = _go_on, wanted: Sequence[Mod
         return progress(before_bytes + done_bytes, total_bytes)
 
     for one in chosen:
-        models.append(_described(one, assemble(one, folder, report)))
+        try:
+            models.append(_described(one, assemble(one, folder, report)))
+        except AppError as error:
+            if not models or error.code == "cancelled":
+                raise
         before_bytes += one.files[0].size_bytes
     return models
 

@@ -143,8 +143,9 @@ def retrieval_request(
     before = last.sources if last and last.has_answer else ()
     if plan.is_action:
         is_generated = last is not None and not last.is_excerpt and before
-        return RetrievalRequest(documents, (), turns, before, before) if is_generated else None
-    return RetrievalRequest(documents, plan.scope, turns, (), before) if plan.scope else None
+        verdict = last.verdict if last else "answered"
+        return RetrievalRequest(documents, (), turns, before, verdict, before) if is_generated else None
+    return RetrievalRequest(documents, plan.scope, turns, previous_sources=before) if plan.scope else None
 
 
 def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:

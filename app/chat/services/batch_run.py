@@ -320,7 +320,7 @@ def _summary_of(report: BatchReport) -> BatchSummary:
     return BatchSummary(
         answered=len(asked),
         not_found=verdicts.count("not_in_documents"),
-        doubtful=sum(result.doubts > 0 for result in asked.values()),
+        doubtful=sum(result.doubts > 0 or result.verdict == "near" for result in asked.values()),
         failed=verdicts.count("failed"),
         skipped=verdicts.count("skipped"),
         waiting=verdicts.count("waiting"),

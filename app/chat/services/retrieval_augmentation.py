@@ -60,6 +60,7 @@ class RetrievalRequest:
     scope: tuple[CollectionRef, ...]
     turns: tuple[Turn, ...]
     given_sources: tuple[CitedSource, ...] = ()
+    given_verdict: grounding_record.Verdict = "answered"  # of the answer with `given_sources`
     previous_sources: tuple[
         CitedSource, ...
     ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
@@ -86,7 +87,7 @@ class RetrievedPassages:
     passages: tuple[Passage, ...]  # the best first
     sources: tuple[CitedSource, ...]  # in the order of `passages`
     seconds: float
-    verdict: grounding_record.Verdict = "answered"
+    verdict: grounding_record.Verdict
     by_meaning: str = ""  # "used", "missed" or "", as in Grounding
     answer: str = ""
     grounding: Grounding | None = None
@@ -120,7 +121,7 @@ def retrieve(
         passages = tuple(
             grounding_record.passage_of(source, number) for number, source in enumerate(request.given_sources, start=1)
         )
-        return RetrievedPassages(passages, request.given_sources, 0.0)
+        return RetrievedPassages(passages, request.given_sources, 0.0, request.given_verdict)
     library = Library.open_second(request.documents)
     try:
         searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
@@ -133,9 +134,9 @@ def retrieve(
             meaning if by_meaning == "used" else None,
         ).verdict
         is_found = verdict != "not_in_documents"
-        is_ranked = by_meaning == "used"  # then the scores come from ranks, and do not measure how well a passage fits
+        has_meaning = by_meaning == "used"  # scores that include meaning lie too close together to be cut by a share
         passages = tuple(
-            searched[:NEAREST_OFFERED] if is_ranked or not is_found else packing.select_near_best(searched)
+            searched[:NEAREST_OFFERED] if has_meaning or not is_found else packing.select_near_best(searched)
         )
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
         missing = () if is_found else _missing_clauses(library, request)

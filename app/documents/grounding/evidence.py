@@ -431,13 +431,6 @@ def refers_back(question: str) -> bool:
     return _FRAGMENT.fullmatch(rest) is not None if words else not content_terms(question)
 
 
-def question_terms(question: str) -> frozenset[str]:
-    """Return the content terms of a question; all its terms if it has none: かぶりは何mm."""
-    found = content_terms(question)
-    is_empty = all(term.isascii() and len(term) < 4 for term in found)  # units
-    return found | frozenset(terms.extract_terms(question)) if is_empty else found
-
-
 def _is_same_value(claimed: Quantity, source_value: Quantity, factors: Sequence[float]) -> bool:
     """Whether the values are equal.
 

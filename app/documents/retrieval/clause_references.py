@@ -13,7 +13,7 @@ from app.documents.reading.headings import DIGITS, fold, number_value
 RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
 
 _N = f"[{DIGITS}]+"
-_BRANCH = rf"(?:の{_N}(?![項号条章節]))*"
+_BRANCH = rf"(?:の{_N}(?![項号条章節]|\.\d))*"
 # 709条 needs no 第, but 二条城 and 3条件 are no articles.
 _LEVEL = (
     rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+)*)|(?P<bare>\d+|[{DIGITS}]{{2,}}))\s?(?P<kind>[編部章節款目条項号])"
@@ -32,7 +32,7 @@ _PAGE = (
     r"|(?P<page_ja>\d+)\s?(?:ページ|頁)(?:目)?(?!数|以内|以上|以下|程度|ほど|くらい|分))"
 )
 _STEP = re.compile(
-    rf"{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_APPENDED}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\d.a-z%~])|{_ITEM}"
+    rf"{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_APPENDED}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\da-z%~]|\.\d)|{_ITEM}"
 )
 _JOINED = re.compile(r"[\sの、]{0,2}")  # between 第3章 and 第2節 of one reference
 _RANGE = re.compile(r"\s?(?:から|~|〜|-|ないし|乃至)\s?")

@@ -192,9 +192,11 @@ class _Finder:
         defined = " ".join(terms.extract_terms(f"「{short}」とい"))
         texts = self._database.read_as(
             lambda row: fold(text_of(row, "text")),
-            "SELECT s.text FROM section_terms t JOIN section s ON s.id = t.rowid"
-            " WHERE t.section_terms MATCH ? LIMIT 20",
+            "SELECT s.text FROM section_terms t CROSS JOIN section s ON s.id = t.rowid"
+            " CROSS JOIN document d ON d.id = s.document_id"
+            " WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?)) LIMIT 20",
             f'body_terms : "{defined}" *',
+            self._collections,
         )
         brackets = r"(?:[（(][^（）()]*[）)])?\s?[（(][^（）()「」]*以下[^（）()「」]{0,20}"
         pattern = re.compile(rf"([^（）()「」、。\s]{{2,60}}){brackets}「{re.escape(short)}」とい")
@@ -210,26 +212,30 @@ class _Finder:
         headings = reference.headings
         if not headings:
             return []
-        matching = "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ? LIMIT ?)"
+        matching = "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)"
         phrases = _phrases(headings[-1])
-        read = self._read(matching, documents, f"heading_terms : ({phrases})", _ROWS_MOST)
+        read = self._read(matching, documents, f"heading_terms : ({phrases})", most=_ROWS_MOST)
         found = [one for one in read if _depth(headings, one.path)]
         if found or headings[-1].kind in _STRUCTURAL:
             return found
-        read = self._read(matching, documents, f"body_terms : ({phrases})", _ROWS_MOST)
+        read = self._read(matching, documents, f"body_terms : ({phrases})", most=_ROWS_MOST)
         return [one for one in read if headings[-1] in _captions(one)]
 
-    def _read(self, condition: str, documents: Sequence[int], *values: object) -> list[_Candidate]:
-        """Return the sections of the documents, or of all if there are none, in the order of the documents."""
+    def _read(self, condition: str, documents: Sequence[int], *values: object, most: int = -1) -> list[_Candidate]:
+        """Return the sections of the documents, or of all if there are none, in the order of the documents.
+
+        `most`: their largest number; -1: all.
+        """
         column, ids = ("id", json.dumps(list(documents))) if documents else ("collection_id", self._collections)
         return self._database.read_as(
             _candidate,
             f"""SELECT s.id, s.document_id, s.heading, s.text, s.captions, d.name
                 FROM section s JOIN document d ON d.id = s.document_id
                 WHERE d.{column} IN (SELECT value FROM json_each(?)) AND {condition}
-                ORDER BY s.document_id, s.position""",  # noqa: S608
+                ORDER BY s.document_id, s.position LIMIT ?""",  # noqa: S608
             ids,
             *values,
+            most,
         )
 
     def _choose(

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.documents import terms
-from app.documents.document_tables import TermStatistics, text_of
+from app.documents.document_tables import text_of
 from app.documents.grounding import sentences
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import named_clauses, sentence_ranking
 from app.documents.retrieval.retrieved_passages import widen_sections
+from app.documents.term_statistics import TermStatistics
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
@@ -122,7 +123,11 @@ def _raise_definitions(
     )
     scores = dict(scored)
     best, least = max(scores.values(), default=1.0), min(scores.values(), default=0.0)
-    for section_id, text in found:
+    seen: set[str] = set()
+    for section_id, text in sorted(found, key=lambda one: one[0] not in scores):
+        if text in seen:  # other editions of the same document
+            continue
+        seen.add(text)
         parts = sentences.split_sentences(text)
         share = max((sentence_ranking.definition_share(word, text[one.start : one.end]) for one in parts), default=0.0)
         if share:

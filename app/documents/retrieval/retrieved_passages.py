@@ -4,7 +4,8 @@ A passage is a section with its neighbours under the same heading, up to 1,200 c
 any model is asked. It has three results, because a user who is refused an answer that is there loses as much as one who
 gets a wrong answer, and between the two the passage itself can be shown. A sentence with its headings is judged, not a
 whole passage, in which the question's words may meet by chance. The limits were chosen with
-tests/benchmarks/abstention.py on laws, Wikipedia and technical standards, and hold for each when fitted to the others.
+tests/benchmarks/abstention.py on laws, Wikipedia and technical standards; limits chosen on two of these kinds of text
+also hold for the third.
 
 The last part checks whether passages contain the quotes behind a right answer, which measures retrieval and citations.
 """
@@ -21,13 +22,14 @@ from typing import TYPE_CHECKING, Literal
 
 from app.base import search_text
 from app.documents import terms
-from app.documents.document_tables import SectionTable, TermStatistics
+from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence, sentences, source_citations
 from app.documents.grounding.evidence import Evidence
 from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval.named_clauses import NamedClauses
+from app.documents.term_statistics import TermStatistics
 from app.documents.values import notation, quantities
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
@@ -154,11 +156,10 @@ def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
 
 
 PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words by chance
-# Least confidence of "answered" and of "near": by words and meaning, and by words alone.
-LIMITS = (0.9, 0.4)
-LIMITS_BY_WORDS = (0.75, 0.4)
-COSINE_WEIGHT, DEVIATION_WEIGHT = 3.0, 0.06  # of the best cosine above the model's neutral one, and of its deviations
-DEVIATIONS_NEUTRAL = 3.0  # standard deviations above the mean of the nearest of some thousand sections by chance
+# Least confidence of "answered" and of "near".
+LIMITS_WITH_MEANING = (0.86, 0.4)
+LIMITS_BY_WORDS = (0.76, 0.54)
+COSINE_WEIGHT = 3.0  # of the best cosine above the model's neutral one
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
 _QUESTION_WORDS = re.compile(
@@ -198,8 +199,10 @@ def judge_answerability(
     if not passages or passages[0].named == "neighbour":
         return AbstentionVerdict("not_in_documents", 0.0)
     wanted = _WantedTerms(TermStatistics(library.database, collection_ids), question)
-    if passages[0].named or not wanted.weights:  # no term to search for: 「標準」とは何ですか
+    if passages[0].named:
         return AbstentionVerdict("answered", 1.0)
+    if not wanted.weights:  # nothing to compare: 「標準」とは何ですか, ありがとう
+        return AbstentionVerdict("near", 0.0)
     best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
@@ -207,7 +210,7 @@ def judge_answerability(
     limits = LIMITS_BY_WORDS
     if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
         confidence += gain
-        limits = LIMITS
+        limits = LIMITS_WITH_MEANING
     certain, near = limits
     verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
     return AbstentionVerdict(verdict, confidence)
@@ -221,19 +224,18 @@ def _confidence_by_meaning(
     cosines = [cosine for one in passages if (cosine := similar.of_passage(one)) is not None]
     if not meaning.neutral_cosine or not cosines:
         return None
-    deviations = similar.deviations(max(cosines)) - DEVIATIONS_NEUTRAL
-    return COSINE_WEIGHT * (max(cosines) - meaning.neutral_cosine) + DEVIATION_WEIGHT * deviations
+    return COSINE_WEIGHT * (max(cosines) - meaning.neutral_cosine)
 
 
 class _WantedTerms:
-    """The terms of a question, each with the logarithm of its rarity in the collections (the idf of bm25).
+    """The terms of a question, each with the square root of its rarity in the collections (the idf of bm25).
 
     They are pairs of characters, and as whole words the nouns that have no pair of their own: 堰, すべり, のり面.
     """
 
     def __init__(self, statistics: TermStatistics, question: str) -> None:
         # A part of a loanword says nothing: ワイ of ワイン.
-        loanwords = {word.rstrip("ー") for word in _LOANWORD.findall(search_text.fold(question))}
+        loanwords = {word.rstrip("ー") for word in _LOANWORD.findall(search_text.fold(question))} - {""}
         self._words = {word: word for word in loanwords} | {
             word.text: word.base for word in terms.nouns_without_pairs(question)
         }
@@ -248,7 +250,9 @@ class _WantedTerms:
         having = dict.fromkeys(pairs, 0) | statistics.count(pairs)
         for text in self._words:
             having[text] = statistics.count_matches(search_text.match_expression(text))
-        self.weights = {term: math.log((statistics.sections + 1) / (count + 0.5)) for term, count in having.items()}
+        self.weights = {
+            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5))) for term, count in having.items()
+        }
 
     def best_share(self, passage: Passage, others: Sequence[tuple[str, list[list[str]]]]) -> float:
         """Return the largest weighted share of the terms in a sentence of a passage with its headings.

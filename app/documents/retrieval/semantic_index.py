@@ -160,7 +160,7 @@ class SemanticQuery:
     vectors: VectorFile
     vector: Floats
     neutral_cosine: float = 0.0
-    _compared: dict[tuple[int, ...], "Similarities"] = field(default_factory=dict, compare=False)
+    _compared: dict[tuple[int, ...], "Similarities"] = field(default_factory=dict, init=False, compare=False)
 
     def compare(self, library: Library, collection_ids: Sequence[int]) -> "Similarities":
         """Compare the question with the sections of the collections. Raises AppError("vectors_unusable")."""
@@ -208,10 +208,11 @@ class Similarities:
             " WHERE d.collection_id IN (SELECT value FROM json_each(?))",
             json.dumps(list(collection_ids)),
         )[0][0]
+        last = len(sections) - 1 - np.unique(sections[::-1], return_index=True)[1]  # ids are used again for new texts
+        sections, digests, cosines = sections[last], digests[last], cosines[last]
         is_here = np.isin(sections, np.fromstring(listed or "", np.int64, sep=","))
         self._sections, self._digests, self._cosines = sections[is_here], digests[is_here], cosines[is_here]
         self._mean = float(self._cosines.mean()) if len(self._cosines) else 0.0
-        self._deviation = float(self._cosines.std()) if len(self._cosines) else 0.0
         self._largest = float(self._cosines.max()) if len(self._cosines) else 0.0
 
     def nearest(self, limit: int) -> list[int]:
@@ -223,8 +224,9 @@ class Similarities:
 
     def cosine(self, section_id: int, text: str) -> float | None:
         """Return the cosine of a section with this embedded text; None if its vector is missing or of another text."""
-        rows = np.flatnonzero(self._sections == section_id)
-        return next((float(self._cosines[row]) for row in rows if self._digests[row] == text_digest(text)), None)
+        row = int(np.searchsorted(self._sections, section_id))
+        is_there = row < len(self._sections) and self._sections[row] == section_id
+        return float(self._cosines[row]) if is_there and self._digests[row] == text_digest(text) else None
 
     def scaled(self, section_id: int, text: str) -> float | None:
         """Return the cosine as a share of the way from the mean to the largest one, 0 to 1."""
@@ -237,10 +239,6 @@ class Similarities:
         """Return the cosine of the section that was found in a passage, or None."""
         part = source_citations.found_part(passage)
         return self.cosine(passage.section_id, embedded_text(part.heading, part.text))
-
-    def deviations(self, cosine: float) -> float:
-        """Return how many standard deviations a cosine lies above the mean."""
-        return (cosine - self._mean) / max(self._deviation, 1e-9)
 
 
 def embedded_section(row: Row) -> tuple[int, str]:

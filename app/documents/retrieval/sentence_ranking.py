@@ -47,6 +47,7 @@ _DEFINED = re.compile(
     r"(?:.*(?:における|での|で(?:いう|の)|に(?:いう|おいて))|.*[、。「『])?(?P<word>[^、。「」『』]{1,40}?)[」』]?"
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
+_ASKS = re.compile(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
 _BRACKETED = r"[」』]?(?:[（(][^（）()]{0,40}[）)])?"
 _NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺー])"
 
@@ -177,14 +178,17 @@ def _is_nominal(text: str) -> bool:
 
 
 def defined_word(question: str) -> str:
-    """Return the word whose definition a question asks for (堰とは何ですか), or ""."""
-    asked = _DEFINED.match(question.strip())
+    """Return the word whose definition a question asks for (堰とは何ですか), or "".
+
+    Of several lines the last one counts; those before it are earlier questions, to which it refers back.
+    """
+    asked = _DEFINED.match(question.strip().rpartition("\n")[2])
     return asked["word"].strip() if asked else ""
 
 
 def definition_share(word: str, text: str) -> float:
     """Return how much a sentence looks like the definition of a word, from 0 to 1."""
-    if not word or word not in text:
+    if not word or word not in text or _ASKS.search(text):
         return 0.0
     named = f"{re.escape(word)}{_BRACKETED}"
     if re.search(f"{_NO_WORD_BEFORE}{named}とは", text) or re.match(rf"[^ぁ-ゖ]{{0,6}}{named}[　 ].*をいう", text):

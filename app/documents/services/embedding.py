@@ -147,8 +147,9 @@ class Embedding(QObject):
         time. `collection_ids`: those asked, whose sections are embedded before others from now on.
         """
         model = self._model
-        self._asked = frozenset(collection_ids)
-        self._sort_missing()
+        if self._asked != frozenset(collection_ids):
+            self._asked = frozenset(collection_ids)
+            self._sort_missing()
         if model is None or not self.has_vectors:
             on_done(None)
             return

@@ -16,7 +16,7 @@ from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, 
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 
-CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with its square
+CONTEXT_TOKENS = 1024  # most sections are shorter; memory grows with its square
 NICE = 10  # niceness, at most 19; other programs take precedence
 
 Rows = tuple[tuple[float, ...], ...]

@@ -16,10 +16,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 def offer() -> tuple[tuple[str, str], ...]:
     """Return the button that installs the part, as (key, text); () if there is no part for this machine."""
-    lock = package_locks.ocr_lock()
-    if lock is None:
-        return ()
-    return (("install", phrase("documents.install_text_recognition", size=round(lock.size_bytes / 1e6))),)
+    return (("install", phrase("documents.install_text_recognition")),) if package_locks.ocr_lock() else ()
 
 
 class OcrInstallation(NoticeColumn):

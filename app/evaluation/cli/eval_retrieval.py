@@ -1,8 +1,9 @@
 """`kotae eval retrieval`: measure the ranks at which the passages that answer questions are found."""
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base.cli.commands import Output, set_command
 from app.base.paths import Paths
@@ -15,6 +16,9 @@ from app.evaluation.cli import eval_sets
 from app.evaluation.judge import rule_scoring as measuring
 from app.evaluation.judge.rule_scoring import RETRIEVAL_DEPTHS, RetrievalOutcome
 from app.evaluation.records import Question
+
+if TYPE_CHECKING:
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -37,20 +41,17 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             found = {question.text: meanings.embed_question(question.text) for question in questions}
 
         def search(text: str, limit: int) -> list[Any]:
-            return passage_search.search(library, text, ids, limit, where.glossary, found[text])
+            return passage_search.search(library, text, ids, limit, where.glossary, _copy(found[text]))
+
+        def judge(text: str) -> Verdict:
+            meaning = _copy(found[text])
+            passages = passage_search.search(
+                library, text, ids, retrieved_passages.PASSAGES_JUDGED, where.glossary, meaning
+            )
+            return retrieved_passages.judge_answerability(library, text, passages, ids, where.glossary, meaning).verdict
 
         outcomes = measuring.measure_retrieval(questions, search)
-        verdicts = {
-            question.id: retrieved_passages.judge_answerability(
-                library,
-                question.text,
-                search(question.text, retrieved_passages.PASSAGES_JUDGED),
-                ids,
-                where.glossary,
-                found[question.text],
-            ).verdict
-            for question in questions
-        }
+        verdicts = {question.id: judge(question.text) for question in questions}
     finally:
         library.close()
     data = _data(options.collection, questions, outcomes, verdicts)
@@ -60,6 +61,11 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         for miss in _misses(outcomes):
             output.note("evaluation.eval_miss", **miss)
     return 0
+
+
+def _copy(meaning: "SemanticQuery | None") -> "SemanticQuery | None":
+    """Return the question without its cosines, which would take megabytes for each question of a set."""
+    return dataclasses.replace(meaning) if meaning is not None else None
 
 
 def _data(

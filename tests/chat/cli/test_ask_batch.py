@@ -147,7 +147,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
 ) -> None:
     path, out = write_questions(tmp_path / "q.jsonl", 1), tmp_path / "a.jsonl"
     with contextlib.closing(Store.open(paths.locate(str(trial_data)).database, None)) as store:
-        (model,) = store.local_models()
+        model = next(one for one in store.local_models() if not local_models.is_embedding_model(one))
     adapter = tmp_path / "社内.gguf"
     adapter.write_bytes(Path(local_models.adapter_of(model).path).read_bytes())
     note = (Path(model.path) if by == "the model" else adapter).with_suffix(f".{lineage.LINEAGE_FILE}")

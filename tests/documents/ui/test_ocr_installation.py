@@ -40,7 +40,7 @@ def driver(where: Paths, theme: Theme, qtbot: QtBot, tmp_path: Path, install: ob
     driver.close()
 
 
-INSTALL = phrase("documents.install_text_recognition", size=round(LOCK.size_bytes / 1e6)) if LOCK else ""
+INSTALL = phrase("documents.install_text_recognition")
 RECOGNIZE, ACCEPT = phrase("documents.recognize_text"), phrase("documents.use_as_it_is")
 
 

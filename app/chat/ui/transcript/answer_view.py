@@ -259,7 +259,9 @@ class AnswerView(MessageView):
     def check_summary(self) -> str:
         """Return the mark of an imported answer and the result of the check, for screen readers; "" without both."""
         footer = self._sources_footer
-        return join_facts(answer_check.imported_mark(self.message), footer.summary if footer is not None else "")
+        grounding = answer_check.grounding_of(self.message)
+        near = phrase("documents.near") if grounding is not None and grounding.verdict == "near" else ""
+        return join_facts(answer_check.imported_mark(self.message), near, footer.summary if footer is not None else "")
 
     @property
     def _sources_footer(self) -> SourcesFooter | None:
