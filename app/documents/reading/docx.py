@@ -15,7 +15,15 @@ from zipfile import ZipFile
 from app.base.errors import AppError
 from app.documents.reading import limits, text_blocks
 from app.documents.reading.docx_xml import is_contents, parts_of, text_of, vanishes
-from app.documents.reading.office_xml import attribute, child, children_of, name_of, relations, whole_number
+from app.documents.reading.office_xml import (
+    attribute,
+    child,
+    children_of,
+    count_letters_in,
+    name_of,
+    relations,
+    whole_number,
+)
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
 from app.documents.records import ReadingReport
 
@@ -239,6 +247,7 @@ def _counted(number: int) -> str:
 
 PROGRESS_EVERY = 200  # paragraphs and tables between two reports of progress
 DEEPEST = 20  # nested tables and boxes
+NOT_LETTERS = frozenset(("moveFrom", "rt", "Fallback"))  # moved text, pronunciation, copies for older programs
 
 
 def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
@@ -275,13 +284,13 @@ class _Reader:
         for number, element in enumerate(children_of(self._archive, self._part, "body")):
             if number % PROGRESS_EVERY == 0:
                 self._on_progress(number, 0)
-            self._letters += _letters_in(element)
+            self._letters += count_letters_in(element, NOT_LETTERS)
             if name_of(element) == "p":
                 blocks += self._paragraph(element, 0)
             elif name_of(element) == "tbl":
                 blocks += self._table(element, 0)
             elif name_of(element) == "sdt" and is_contents(element):
-                self._letters -= _letters_in(element)
+                self._letters -= count_letters_in(element, NOT_LETTERS)
             else:
                 for part in parts_of(element):
                     blocks += self._paragraph_or_table(part, 0)
@@ -311,6 +320,7 @@ class _Reader:
             note = self._notes.get(kind, {}).get(note_id, "")
             if note:
                 self._characters.add(len(note))
+                self._letters += text_blocks.count_letters(note)
                 yield Block("paragraph", f"（注{place}）{note}")
         for box in found.boxes:
             yield from self._blocks_inside(box, depth)
@@ -360,17 +370,6 @@ class _Reader:
             span = attribute(child(properties, "gridSpan"), "val")
             column += max(1, whole_number(span))
             yield text
-
-
-def _letters_in(element: Element) -> int:
-    """Return the number of letters in an element, without moved text, pronunciation, and copies for older programs."""
-    letters = 0
-    for part in element.iter():
-        if part.text and part.tag.endswith("}t"):
-            letters += text_blocks.count_letters(part.text)
-        elif part is not element and part.tag.endswith(("}moveFrom", "}rt", "}Fallback")):
-            letters -= _letters_in(part)
-    return letters
 
 
 def _cells(row: Element) -> list[Element]:

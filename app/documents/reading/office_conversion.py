@@ -55,19 +55,32 @@ def find_libreoffice() -> Path | None:
     return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 
 
+def folder_beside(database: Path) -> Path:
+    """Return the folder in which documents are converted, whether it exists or not. `database`: the documents'."""
+    return database.with_name("conversion")
+
+
 def prepare_folder(database: Path) -> Path | None:
     """Return the folder beside the database in which documents are converted; None without LibreOffice."""
     if find_libreoffice() is None:
         return None
-    folder = database.with_name("conversion")
+    folder = folder_beside(database)
+    if folder.is_symlink():
+        folder.unlink()
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def empty_folder(folder: Path) -> None:
-    """Remove what a conversion left in its folder. The folder stays, because the sandbox knows it."""
+    """Remove what a conversion left in its folder. The folder stays, because the sandbox knows it.
+
+    Links are removed and not followed: a document that has taken over LibreOffice can make them. Nothing is done if the
+    folder does not exist or is a link itself.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
     for entry in folder.iterdir():
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):  # still open in a process that is just ending (Windows)
@@ -89,7 +102,7 @@ def convert(path: Path, file_format: str, target: str, folder: Path | None, on_p
     profile.mkdir(parents=True)
     (profile / "registrymodifications.xcu").write_text(_settings(), "utf-8")
     sandbox.run_confined(lambda: _run_child(source, made, on_progress), [folder, *READ], [folder])
-    if not made.is_file():
+    if made.is_symlink() or not made.is_file():  # a link could lead to a file that the document may not read
         raise AppError("document_not_converted")
     return made
 

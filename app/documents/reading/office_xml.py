@@ -1,9 +1,10 @@
 """Parse the XML of Office files: one element at a time, without entities and within limits."""
 
+import contextlib
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError
@@ -12,7 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from app.base.errors import AppError
-from app.documents.reading import limits
+from app.documents.reading import limits, text_blocks
 
 
 def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
@@ -21,9 +22,22 @@ def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[El
     `parent`: without namespace; "" for the root. Raises AppError("document_damaged" | "document_unsafe_xml" |
     "document_too_deep").
     """
+    with _converted_errors(), archive.open(part) as file:
+        yield from _children(file, parent)
+
+
+def root_attribute(archive: zipfile.ZipFile, part: str, name: str) -> str:
+    """Return an attribute of a part's root element, "" if it is missing. Raises as `children_of`."""
+    with _converted_errors(), archive.open(part) as file:
+        _, root = next(iter(iterparse(file, events=("start",), forbid_dtd=True)))
+        return attribute(root, name)
+
+
+@contextlib.contextmanager
+def _converted_errors() -> Iterator[None]:
+    """Convert what the parser raises in the block to AppError("document_damaged" | "document_unsafe_xml")."""
     try:
-        with archive.open(part) as file:
-            yield from _children(file, parent)
+        yield
     except DefusedXmlException as error:
         raise AppError("document_unsafe_xml") from error
     except (
@@ -78,6 +92,17 @@ def whole_number(number_text: str, otherwise: int = 0) -> int:
 
 def child(element: Element | None, name: str) -> Element | None:
     return None if element is None else next((one for one in element if name_of(one) == name), None)
+
+
+def count_letters_in(element: Element, skipped: Set[str]) -> int:
+    """Return the number of letters in the texts (`t`) below an element. `skipped`: names of elements left out."""
+    letters, waiting = 0, [element]
+    while waiting:
+        part = waiting.pop()
+        if part.text and name_of(part) == "t":
+            letters += text_blocks.count_letters(part.text)
+        waiting += [one for one in part if name_of(one) not in skipped]
+    return letters
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from app.documents.records import Document, ReadingReport
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 WIDTH_PT = 595.0  # every picture counts as a page as wide as A4: many state no resolution, or a wrong one
+_WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # Pillow's modes of numbers with more than 8 bits
 # What Pillow raises for damaged files.
 _DAMAGES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
@@ -107,8 +108,8 @@ def decode(picture: Image.Image, mode: str, pixels_most: int) -> Image.Image:
     picture.draft(mode, size)  # a JPEG is decoded smaller
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-    elif picture.mode.startswith("I;16"):
-        picture = picture.point(lambda value: value / 256).convert("L")
+    elif picture.mode in _WIDE:
+        picture = _narrowed(picture)
     plain = picture.convert(mode)
     upright = plain if share == 1.0 else plain.resize(size, Image.Resampling.BOX)
     orientation = picture.getexif().get(0x0112)
@@ -116,6 +117,15 @@ def decode(picture: Image.Image, mode: str, pixels_most: int) -> Image.Image:
         upright.getexif()[0x0112] = orientation
         return ImageOps.exif_transpose(upright)
     return upright
+
+
+def _narrowed(picture: Image.Image) -> Image.Image:
+    """Return a picture of numbers with more than 8 bits in grey: 16 bits as they are, others from least to most."""
+    numbers = picture.convert("F")
+    extrema: Any = (0, 65535) if picture.mode.startswith("I;16") else numbers.getextrema()
+    least, most = extrema
+    share = 255 / ((most - least) or 1)
+    return numbers.point(lambda value: value * share - least * share).convert("L")
 
 
 def render(document: Document, command: Render) -> Rendered:

@@ -15,10 +15,12 @@ from app.documents.reading.office_xml import (
     attribute,
     child,
     children_of,
+    count_letters_in,
     document_title,
     name_of,
     relations,
     relations_of,
+    root_attribute,
     whole_number,
 )
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
@@ -29,6 +31,7 @@ REPEATED = ("sldNum", "dt", "ftr", "hdr", "sldImg")  # placeholders for what eac
 HEADING_LONGEST = 60  # characters of a first line that serves as the heading of a slide without a title
 SAME_LINE_EMU = 360_000  # 1 cm: shapes whose tops differ by less stand side by side
 NOTE = "ノート："
+COPIES = frozenset(("Fallback",))  # of what newer programs show
 
 Place = tuple[int, int]  # top and left of a shape, in EMU
 
@@ -53,6 +56,7 @@ class _Reader:
         self._characters = limits.CharacterBudget()
         self._layouts: dict[str, dict[tuple[str, str], Place]] = {}  # part -> placeholder -> place
         self._tables = self._letters = 0
+        self._notes: tuple[str, ...] = ()  # about the file
 
     def read(self, part: str) -> ReadDocument:
         parts = {one.id: one.part for one in relations_of(self._archive, part) if one.kind == "slide"}
@@ -63,16 +67,21 @@ class _Reader:
         blocks: list[Block] = []
         for number, slide in enumerate(slides, start=1):
             self._on_progress(number, len(slides))
+            if root_attribute(self._archive, slide, "show") in ("0", "false"):
+                self._notes = ("hidden_slides",)
+                continue
             for block in self._slide(slide, number):
                 self._characters.add(len(block.text))
                 blocks.append(block)
-        report = ReadingReport(pages=len(slides), tables=self._tables)
+        report = ReadingReport(pages=len(slides), tables=self._tables, notes=self._notes)
         return ReadDocument(blocks, document_title(self._archive), report, self._letters)
 
     def _slide(self, part: str, number: int) -> Iterator[Block]:
         related = relations(self._archive, part)
         shapes = self._shapes(part)
-        self._letters += sum(map(_letters_in, shapes))
+        written_below = self._shapes(related["notesSlide"]) if "notesSlide" in related else []
+        own = [shape for shape in (*shapes, *written_below) if _placeholder(shape)[0] not in REPEATED]
+        self._letters += sum(count_letters_in(shape, COPIES) for shape in own)
         title = " ".join(text for shape in shapes if _placeholder(shape)[0] in TITLES for text in _paragraphs(shape))
         places = self._places(related.get("slideLayout", ""))
         others = [shape for shape in shapes if _placeholder(shape)[0] not in (*TITLES, *REPEATED)]
@@ -85,10 +94,7 @@ class _Reader:
             yield Block("heading", " ".join(title.split()), 1, page=number)
         yield from blocks
         notes = [
-            text
-            for shape in (self._shapes(related["notesSlide"]) if "notesSlide" in related else ())
-            if _placeholder(shape)[0] not in REPEATED
-            for text in _paragraphs(shape)
+            text for shape in written_below if _placeholder(shape)[0] not in REPEATED for text in _paragraphs(shape)
         ]
         yield from (Block("paragraph", f"{NOTE}{text}", page=number) for text in notes)
 
@@ -119,22 +125,10 @@ class _Reader:
             parts = {one.id: one.part for one in relations_of(self._archive, part)}
             model = parts.get(attribute(diagram, "dm"), "")
             for point in children_of(self._archive, model, "ptLst") if model else ():
+                self._letters += count_letters_in(point, COPIES)
                 yield from (Block("paragraph", text, page=number) for text in _paragraphs(point))
         else:
             yield from (Block("paragraph", text, page=number) for text in _paragraphs(shape))
-
-
-def _letters_in(shape: Element) -> int:
-    """Return the number of letters in a shape, without copies for older programs and what each slide repeats."""
-    if _placeholder(shape)[0] in REPEATED:
-        return 0
-    letters = 0
-    for part in shape.iter():
-        if part.text and part.tag.endswith("}t"):
-            letters += text_blocks.count_letters(part.text)
-        elif part is not shape and part.tag.endswith("}Fallback"):
-            letters -= _letters_in(part)
-    return letters
 
 
 def _relation_id(element: Element) -> str:

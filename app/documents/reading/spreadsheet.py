@@ -25,7 +25,8 @@ from app.documents.records import ReadingReport
 MERGED_MOST = 100_000  # rows of merged cells; a sheet with more is a drawing, not a table
 PROGRESS_EVERY = 2_000  # rows between two reports of progress
 PIECE_BYTES = 1_000_000
-_XML_PARTS = (".xml", ".rels", ".bin")
+_XML_PARTS = (".xml", ".rels")
+_PARTS = (*_XML_PARTS, ".bin")  # of sheets, or an embedded object
 
 Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell, each (row, column) from 0
 _DAMAGED = (python_calamine.CalamineError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
@@ -62,13 +63,14 @@ def _check_parts(archive: zipfile.ZipFile, on_progress: ProgressCallback) -> Non
     Raises AppError("document_unsafe_xml"), exceptions of `zipfile`.
     """
     for entry in archive.infolist():
-        if not entry.filename.endswith(_XML_PARTS):
+        if not entry.filename.endswith(_PARTS):
             continue
         on_progress(0, 0)
+        is_xml = entry.filename.endswith(_XML_PARTS)
         before = b""
         with archive.open(entry) as file:
             while piece := file.read(PIECE_BYTES):
-                if b"<!DOCTYPE" in before + piece:
+                if is_xml and b"<!DOCTYPE" in before + piece:
                     raise AppError("document_unsafe_xml")
                 before = piece[-10:]
 

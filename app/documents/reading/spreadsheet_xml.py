@@ -82,7 +82,10 @@ class WorkbookXml:
 
 
 def _pieces(archive: zipfile.ZipFile, part: str) -> Generator[bytes, None, None]:
-    """Yield an XML part in pieces that end at the end of a row."""
+    """Yield an XML part in pieces that end at the end of a row.
+
+    Raises AppError("document_damaged") for a text that is longer than PIECE_MOST_BYTES.
+    """
     rest = b""
     with archive.open(part) as file:
         while piece := file.read(PIECE_BYTES):
@@ -90,6 +93,8 @@ def _pieces(archive: zipfile.ZipFile, part: str) -> Generator[bytes, None, None]
             end = rest.rfind(b"</row>")
             if end < 0 and len(rest) > PIECE_MOST_BYTES:
                 end = rest.rfind(b"<")
+                if end <= 0:
+                    raise AppError("document_damaged", detail="long text")
             if end > 0:
                 yield rest[:end]
                 rest = rest[end:]

@@ -90,13 +90,20 @@ class ReadingWorker:
                 self._send(Failed(command.id, error.code, error.facts))
                 # Native code may keep the memory, so a new process reads the next document.
                 if error.code == "document_out_of_memory":
-                    os._exit(3)
+                    self._end(3)
+
+    def _end(self, status: int) -> NoReturn:
+        """End the process at once, without a copy of the document that was being converted."""
+        if self._reading is not None and self._conversion_folder is not None:
+            with contextlib.suppress(OSError):
+                office_conversion.empty_folder(self._conversion_folder)
+        os._exit(status)
 
     def _send(self, event: messages.Event) -> None:
         try:
             self._writer.write(json_lines.encode_line(event))
         except BrokenPipeError:
-            os._exit(0)  # the parent is gone
+            self._end(0)  # the parent is gone
 
     def _read_commands(self) -> None:
         try:
@@ -104,14 +111,14 @@ class ReadingWorker:
                 self._commands.put(json_lines.convert_message(line, messages.COMMANDS))
         except ValueError as error:
             print(f"documents: unreadable command: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-            os._exit(2)
+            self._end(2)
         interrupted = self._reading
         if interrupted is not None:
             with contextlib.suppress(AppError):
                 library = Library.open_second(self._database)
                 library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # the main thread may be writing sections
                 library.interrupt(interrupted.document_id)
-        os._exit(0)
+        self._end(0)
 
     def _run_command(self, command: messages.Command) -> messages.Event:
         match command:
@@ -194,7 +201,7 @@ class ReadingWorker:
         """
         if self._rendering is not None:
             self._send(Failed(self._rendering.id, code))
-            os._exit(3)
+            self._end(3)
         command = self._reading
         if command is None:
             return
@@ -202,7 +209,7 @@ class ReadingWorker:
         with contextlib.suppress(AppError):
             Library.open_second(self._database).fail(command.document_id, error)
         self._send(Failed(command.id, error.code, error.facts))
-        os._exit(3)
+        self._end(3)
 
 
 def _rendered(document: Document, command: Render) -> Rendered:

@@ -124,11 +124,12 @@ class DocumentLibrary(QObject):
     @property
     def can_recognize(self) -> bool:
         """Whether text in images can be recognized: by the optional part, or by Tesseract with its Japanese data."""
-        return self.has_ocr_part or ocr.has_tesseract()
+        return ocr_part.locate(self._path) is not None or ocr.has_tesseract()
 
     @property
     def has_ocr_part(self) -> bool:
-        return ocr_part.locate(self._path) is not None
+        """Whether the part for text recognition is installed, and as this version of Kotae has it."""
+        return ocr_part.is_current(self._path)
 
     @property
     def is_busy(self) -> bool:

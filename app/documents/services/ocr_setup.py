@@ -1,4 +1,4 @@
-"""Install the part that recognizes text on pictures of pages, in the downloading child, or remove it."""
+"""Install the part that recognizes text on pictures of pages, in the downloading child."""
 
 import functools
 import logging
@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import json_lines
 from app.base.errors import AppError
-from app.base.services import background
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
@@ -26,14 +25,13 @@ log = logging.getLogger("kotae")
 
 
 class OcrSetup(QObject):
-    """Installs or removes the part. `start` ends with exactly one of `finished`, `failed` and `cancelled`."""
+    """Installs the part. `start` ends with exactly one of `finished`, `failed` and `cancelled`."""
 
     began = Signal()
     progressed = Signal(int, int)  # bytes fetched, all bytes; (0, 0): unpacking
     finished = Signal()
     failed = Signal(object)  # AppError
     cancelled = Signal()
-    removed = Signal()
     contacted = Signal(object)  # NetworkContact
 
     def __init__(
@@ -53,6 +51,7 @@ class OcrSetup(QObject):
         super().__init__(parent)
         self._preferences = preferences
         self._folder = ocr_part.folder_beside(database)
+        package_folder.recover(self._folder)
         self._proxy = proxy
         self._contacts: list[NetworkContact] = []
         self._is_online = False
@@ -107,10 +106,6 @@ class OcrSetup(QObject):
 
     def close(self) -> None:
         self._child.stop()
-
-    def remove(self) -> None:
-        """Delete the part in the background; ends with `removed` or `failed`."""
-        background.run(lambda: package_folder.remove(self._folder), lambda _: self.removed.emit(), self.failed.emit)
 
     # ------------------------------------------------------------------ private
 

@@ -4,6 +4,7 @@ The queue is in the database, so the next start continues after any interruption
 window or command that gets the lock also reads the documents queued by others.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit
+from app.documents import ocr_part
 from app.documents.library import Library
-from app.documents.reading import limits
+from app.documents.reading import limits, office_conversion
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
 from app.documents.services.document_write_queue import DocumentWriteQueue
@@ -61,6 +63,8 @@ class ReadingQueue(QObject):
         """Create a queue that does not read before `use`. `path`: the documents' database."""
         super().__init__(parent)
         self._reader = reader
+        self._path = path
+        self._part_version = ""
         self._write_queue = write_queue
         self._library: Library | None = None
         self._lock = QLockFile(str(path.with_suffix(".lock")))
@@ -177,14 +181,23 @@ class ReadingQueue(QObject):
 
         If the lock fails for another reason (unusual file systems), reading continues.
         """
-        has_lock = self._lock.isLocked() or self._lock.tryLock(0)
-        return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
+        if self._lock.isLocked():
+            return True
+        if self._lock.tryLock(0):
+            with contextlib.suppress(OSError):  # a killed process may have left the copy of a document
+                office_conversion.empty_folder(office_conversion.folder_beside(self._path))
+            return True
+        return self._lock.error() != QLockFile.LockError.LockFailedError
 
     def _begin(self, library: Library) -> None:
         document = library.document(self._waiting.popleft().id)
         if document is None or document.state not in ("waiting", "reading"):
             QTimer.singleShot(0, self, self._continue)  # a call would recurse for each removed document
             return
+        version = ocr_part.version(self._path)
+        if version != self._part_version:  # the child has located the part, and set its limits, at its start
+            self._reader.stop()
+            self._part_version = version
         self._document = document
         self._update_status()
         # A document whose text was recognized keeps it when its file changes.

@@ -184,7 +184,7 @@ class _InstallListener:
 def install_ocr(command: InstallOcr, send: Callable[[Event], None]) -> Done:
     """Install the packages that recognize text.
 
-    Raises AppError("ocr_no_lock") and as `package_folder.install` and `fetch_packages` do.
+    Raises AppError("ocr_no_lock" | "ocr_index_unreachable") and as `package_folder.install` and `fetch_packages` do.
     """
     lock = package_locks.ocr_lock()
     if lock is None:
@@ -198,7 +198,12 @@ def install_ocr(command: InstallOcr, send: Callable[[Event], None]) -> Done:
     listener = _InstallListener(command, lock.size_bytes, send)
 
     def fetch(folder: Path) -> None:
-        fetch_packages(lock.files, folder, settings, command.access.proxy, listener)
+        try:
+            fetch_packages(lock.files, folder, settings, command.access.proxy, listener)
+        except AppError as error:
+            if error.code == "training_index_unreachable":  # its text offers a kit for training
+                raise AppError("ocr_index_unreachable", **error.facts) from error
+            raise
         send(Verifying(command.id))
 
     package_folder.install(lock, Path(command.folder), fetch)

@@ -13,7 +13,7 @@ import pptx as python_pptx
 import psutil
 import pytest
 
-from app.base import wording
+from app.base import programs, wording
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import indexing, office_conversion
@@ -152,6 +152,7 @@ def test_libreoffice_ends_with_the_reading_child(how: str, child: ReadingChild, 
     converter = convert_long_document(child, tmp_path)
     if how == "closed":
         child.stop()
+        assert list((child.database.parent / "conversion").iterdir()) == []
     else:
         child.process.kill()
         child.process.wait()
@@ -173,6 +174,69 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: 
 def folder(parent: Path) -> Path:
     (parent / "conversion").mkdir()
     return parent / "conversion"
+
+
+def act_as_libreoffice(monkeypatch: pytest.MonkeyPatch, parent: Path, code: str) -> None:
+    """Let a script convert. It has the paths `source` and `made`."""
+    starter = written(parent, "start.py", (
+        "import sys, time\nfrom pathlib import Path\nsource, made = map(Path, sys.argv[2:])\n" + code
+    ))  # fmt: skip
+    monkeypatch.setattr(office_conversion.programs, "own_program", lambda: [sys.executable, "-P", str(starter)])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission")
+def test_no_link_leads_out_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that has taken over LibreOffice makes links, for this reading and for the next one."""
+    secret, place = written(tmp_path, "secret.docx", "合言葉"), folder(tmp_path)
+    (tmp_path / "mine").mkdir()
+    written(tmp_path / "mine", "a.txt", "a")
+    links = {"document.rtf": secret, "profile": tmp_path / "mine"}
+    code = f"made.symlink_to({str(secret)!r})\nsource.unlink()\n" + "".join(
+        f"made.with_name({name!r}).symlink_to({str(target)!r})\n" for name, target in links.items() if name != "profile"
+    )
+    act_as_libreoffice(monkeypatch, tmp_path, code)
+    path = written(tmp_path, "a.rtf", RTF)
+    for _ in range(2):
+        with pytest.raises(AppError) as caught:
+            office_conversion.convert(path, "rtf", "docx", place, silent)
+        assert caught.value.code == "document_not_converted"
+        shutil.rmtree(place / "profile")
+        (place / "profile").symlink_to(links["profile"])
+    office_conversion.empty_folder(place)
+    assert list(place.iterdir()) == []
+    assert (secret.read_text("utf-8"), (tmp_path / "mine" / "a.txt").read_text()) == ("合言葉", "a")
+    place.rmdir()
+    place.symlink_to(tmp_path / "mine")
+    office_conversion.empty_folder(place)
+    assert (tmp_path / "mine" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("how", ["closed", "unreadable"])
+def test_no_copy_stays_when_the_child_ends_amid_a_conversion(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    starter = written(tmp_path, "start.py", (
+        "import sys\nfrom pathlib import Path\nfrom app.documents.reading import office_conversion, worker\n"
+        "office_conversion.find_libreoffice = lambda: Path('soffice')\n"
+        f"office_conversion.programs.own_program = lambda: {wait!r}\nworker.main(sys.argv[1])\n"
+    ))  # fmt: skip
+    monkeypatch.setattr(programs, "reader_command", lambda path: [sys.executable, "-P", str(starter), str(path)])
+    with ReadingChild(tmp_path) as child:
+        child.send(Index("1", child.add(written(tmp_path, "a.rtf", RTF))))
+        place = office_conversion.folder_beside(child.database)
+        until = time.monotonic() + 30
+        while not (place / "document.rtf").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (place / "document.rtf").exists()
+        if how == "closed":
+            child.stop()
+        else:
+            assert child.process.stdin is not None
+            child.process.stdin.write(b"?\n")
+            child.process.stdin.flush()
+            child.process.wait(30)
+        assert list(place.iterdir()) == []
 
 
 @with_libreoffice

@@ -163,6 +163,7 @@ def test_changes_notes_boxes_and_hidden_text_are_read_as_they_are_seen(tmp_path:
     body = f"{contents}<w:p>{seen}</w:p>{control}<w:p>{run('図の前')}{box}</w:p>"
     reading = read_word(tmp_path, word(body, {"word/footnotes.xml": footnotes}))
     assert texts(reading) == ["本堤の足した堰堤（注1）", "（注1）注の文。", "欄の中。", "図の前", "箱の中。"]
+    assert reading.source_letters == len("本堤の足した隠し堰堤注の文欄の中図の前箱の中")
 
 
 @pytest.mark.fault("S7")

@@ -16,6 +16,7 @@ from app.documents.reading import limits, pictures
 from app.documents.reading.messages import Failed, Render, Rendered
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.ocr import Word
+from app.models import package_folder, package_locks
 from tests.documents.driver import silent, written
 from tests.documents.reading.reading_child import ReadingChild
 from tests.documents.reading.stand_in import answering, row
@@ -141,18 +142,22 @@ def shades(picture: Image.Image, path: Path, kind: str, **options: object) -> li
     return [round(grey.getpixel((int(grey.width * share), grey.height // 2)) / 255, 1) for share in (0.2, 0.8)]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F"])
 def test_every_kind_of_picture_becomes_grey_on_white(mode: str, tmp_path: Path) -> None:
     """The left half is black and the right one white, or nothing, which is white too."""
     drawn = Image.new("RGBA", (300, 200), (255, 255, 255, 0))
     drawn.paste((0, 0, 0, 255), (0, 0, 150, 200))
-    if mode == "I;16":
-        picture = Image.frombytes("I;16", (300, 200), (b"\0\0" * 150 + b"\xff\xff" * 150) * 200)
+    if mode.startswith("I;16"):
+        picture = Image.frombytes(mode, (300, 200), (b"\0\0" * 150 + b"\xff\xff" * 150) * 200)
+    elif mode in ("I", "F"):  # of any range
+        dark, bright = (-300_000, 500_000) if mode == "I" else (0.1, 0.7)
+        picture = Image.new(mode, (300, 200), dark)
+        picture.paste(bright, (150, 0, 300, 200))
     elif mode in ("LA", "RGBA"):
         picture = drawn.convert(mode)
     else:
         picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB").convert(mode)
-    kind = "TIFF" if mode == "CMYK" else "PNG"
+    kind = "TIFF" if mode in ("CMYK", "I;16B", "I", "F") else "PNG"
     assert shades(picture, tmp_path / "a", kind) == [0.0, 1.0]
 
 
@@ -177,4 +182,27 @@ def test_a_page_without_words_is_empty() -> None:
     assert ocr.low_numbers([]) == {}
     with pytest.raises(AppError) as caught:
         ocr.make_recognizer(Path("/nowhere"), silent)
-    assert caught.value.code == "ocr_part_broken"
+    assert caught.value.code == "ocr_part_changed"
+
+
+@pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
+def test_code_of_a_changed_part_is_not_run(install: Install, tmp_path: Path) -> None:
+    """The part was installed on this machine, and whoever had the data folder since has changed it."""
+    lock, part = package_locks.ocr_lock(), tmp_path / "ocr"
+    assert lock is not None
+    (part / "rapidocr").mkdir(parents=True)
+    module = written(part / "rapidocr", "__init__.py", "raise ImportError('run')\n")
+    package_folder._write_stamp(part, "ocr", lock)
+    path = written(tmp_path, "a.png", packed(Image.new("L", (60, 60)), "PNG"))
+    with ReadingChild(tmp_path) as child:
+        as_installed = child.index_file(path)
+        module.write_text("raise ImportError('hit')\n")
+        child.restart()
+        child.library.read_again([1])
+        changed = child.index(1)[-1]
+        needs_recognition = child.document(1).needs_recognition
+    assert isinstance(as_installed, Failed)
+    assert (as_installed.code, as_installed.facts["detail"]) == ("ocr_part_broken", "run")
+    assert isinstance(changed, Failed)
+    assert (changed.code, changed.facts) == ("ocr_part_changed", {"path": str(part)})
+    assert needs_recognition

@@ -131,6 +131,34 @@ def test_diagrams_formulas_and_the_newest_of_alternatives_are_read(tmp_path: Pat
     assert [block.text for block in reading.blocks] == ["応力σ=P/A", "新しい", "調査", "設計"]
 
 
+def test_hidden_slides_are_left_out_as_hidden_sheets_are(tmp_path: Path) -> None:
+    made = python_pptx.Presentation()
+    for text in ("一", "二", "三"):
+        add_text(made.slides.add_slide(made.slide_layouts[BLANK]), text, 2, 2)
+    assert read(tmp_path, made).report.notes == ()
+    made.slides[1]._element.set("show", "0")
+    reading = read(tmp_path, made)
+    assert [(block.text, block.page) for block in reading.blocks] == [("一", 1), ("三", 3)]
+    assert (reading.report.pages, reading.report.notes) == (3, ("hidden_slides",))
+
+
+def test_letters_of_notes_and_diagrams_hide_no_lost_text(tmp_path: Path) -> None:
+    """All that is kept is counted in the source too, so what is kept cannot stand in for what is lost."""
+    made = python_pptx.Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[TITLE_ONLY])
+    slide.shapes.title.text = "堤高の決定"
+    slide.notes_slide.notes_text_frame.text = "現地で確かめる。"
+    assert read(tmp_path, made).source_letters == len("堤高の決定現地で確かめる")
+    diagram = (
+        '<p:graphicFrame><a:graphic><a:graphicData><dgm:relIds xmlns:dgm="d" r:dm="rDiagram"/></a:graphicData>'
+        "</a:graphic></p:graphicFrame>"
+    )
+    point = "<pt><t><a:p><a:r><a:t>調査</a:t></a:r></a:p></t></pt>"
+    model = f'<dataModel xmlns="d" xmlns:a="a"><ptLst>{point}</ptLst></dataModel>'
+    made = presentation(shape("堤高") + diagram, {"ppt/diagrams/data1.xml": model})
+    assert read(tmp_path, made).source_letters == len("堤高調査")
+
+
 @pytest.mark.parametrize("cut", [0.3, 0.7, 0.95])
 def test_a_broken_presentation_fails_in_words(cut: float, tmp_path: Path) -> None:
     made = python_pptx.Presentation()

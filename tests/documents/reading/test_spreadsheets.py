@@ -14,7 +14,7 @@ from app.base.errors import AppError
 from app.documents.reading import spreadsheet, spreadsheet_xml
 from app.documents.reading.cell_formats import format_value
 from tests.documents.driver import silent
-from tests.faults.hostile_office import OFFICE, RELATIONS, SHEETS, binary_workbook, excel
+from tests.faults.hostile_office import OFFICE, RELATIONS, SHEETS, binary_workbook, cell, excel
 
 FILES = Path(__file__).with_name("files")
 ROWS: dict[tuple[int, int], str | float] = {
@@ -140,6 +140,20 @@ def test_a_sheet_with_one_cell_far_away_is_refused_before_it_takes_memory(tmp_pa
     with pytest.raises(AppError) as caught:
         spreadsheet.read(tmp_path / "a.xlsx", silent)
     assert caught.value.code == "document_many_cells"
+
+
+def test_a_web_page_in_an_embedded_object_is_no_document_type(tmp_path: Path) -> None:
+    page = {"xl/embeddings/oleObject1.bin": b"\xd0\xcf\x11\xe0" + b"<!DOCTYPE html><p>x</p>"}
+    (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell("A1", "本堤")}</row>', page))
+    assert texts(tmp_path / "a.xlsx") == ["表", "本堤"]
+
+
+def test_a_text_that_is_longer_than_a_row_may_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheet_xml, "PIECE_MOST_BYTES", 2_000_000)
+    (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell("A1", "a" * 9_500_000)}</row>'))
+    with pytest.raises(AppError) as caught:
+        texts(tmp_path / "a.xlsx")
+    assert (caught.value.code, caught.value.facts) == ("document_damaged", {"detail": "long text"})
 
 
 def test_a_part_that_is_larger_than_the_archive_says_is_refused(tmp_path: Path) -> None:

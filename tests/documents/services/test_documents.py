@@ -16,6 +16,7 @@ from app.documents.library import UNKNOWN, Library
 from app.documents.retrieval import passage_search
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
+from app.models import package_folder, package_locks
 from tests.documents.driver import SCRIPTED, DocumentsDriver
 from tests.faults.ledger import Tally
 
@@ -147,6 +148,38 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: Docume
     assert set(driver.states(collection).values()) == {"done"}
     assert driver.document(collection, "2.txt").chosen_encoding == "cp932"
     assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
+
+
+def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver: DocumentsDriver, files: Path) -> None:
+    left = driver.where.documents.with_name("conversion")
+    (left / "profile").mkdir(parents=True)
+    (left / "document.doc").write_text("機密")
+    driver.collection(files)
+    assert list(left.iterdir()) == []
+
+
+@pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
+def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
+    driver: DocumentsDriver, files: Path
+) -> None:
+    lock, part = package_locks.ocr_lock(), driver.where.documents.with_name("ocr")
+    assert lock is not None
+    (files / "4.txt").write_text("橋脚の4\n", encoding="utf-8")
+    pids: list[int] = []
+
+    def on_ended(_document_id: int) -> None:
+        pids.append(driver.documents.reader_pid)
+        if len(pids) == 1:
+            part.mkdir()
+            package_folder._write_stamp(part, part.name, lock)
+        elif len(pids) == 3:
+            package_folder.remove(part)
+
+    driver.documents.queue.document_ended.connect(on_ended)
+    driver.collection(files)
+    assert 0 not in pids
+    assert [pid == pids[1] for pid in pids] == [False, True, True, False]
+    assert driver.attempts() == ["1.txt", "2.txt", "3.txt", "4.txt"]
 
 
 def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, files: Path) -> None:

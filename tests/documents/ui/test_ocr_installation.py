@@ -1,5 +1,6 @@
 """Text recognition (OCR) is installed from the report of a document, over the real downloading child."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error, phrase
 from app.documents.records import ReadingReport
-from app.models import package_locks
+from app.models import package_folder, package_locks
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -62,6 +63,20 @@ def test_what_is_offered_depends_on_what_is_installed(driver: PageDriver, instal
         install(answering(""))
         driver.page._show_report()
         assert offered(driver) == [RECOGNIZE, INSTALL, ACCEPT]
+
+
+def test_a_part_of_an_earlier_version_can_be_replaced(driver: PageDriver) -> None:
+    assert LOCK is not None
+    part = driver.where.documents.with_name("ocr")
+    part.mkdir()
+    package_folder._write_stamp(part, part.name, LOCK)
+    driver.page._show_report()
+    assert offered(driver) == [RECOGNIZE, ACCEPT]
+    earlier = driver.where.data / f"{LOCK.name}.txt"
+    earlier.write_text("")
+    package_folder._write_stamp(part, part.name, dataclasses.replace(LOCK, path=earlier))
+    driver.page._show_report()
+    assert offered(driver) == [RECOGNIZE, INSTALL, ACCEPT]
 
 
 def test_a_picture_that_nothing_can_read_offers_it_too(driver: PageDriver) -> None:

@@ -23,6 +23,7 @@ from typing import IO, Any, Protocol
 
 from app.base import programs
 from app.base.errors import AppError
+from app.documents import ocr_part
 from app.documents.reading.pdf.pdf_page import Glyph
 from app.documents.reading.text_blocks import ProgressCallback, is_japanese
 from app.documents.values.notation import numbers_in
@@ -84,7 +85,8 @@ def has_tesseract() -> bool:
 def make_recognizer(part: Path | None, on_progress: ProgressCallback) -> Recognizer:
     """Return the best recognizer there is. `part`: the folder of RapidOCR's packages; None: not installed.
 
-    `on_progress` is called with (0, 0) every few seconds. Raises AppError("ocr_missing" | "ocr_part_broken").
+    `on_progress` is called with (0, 0) every few seconds. Raises AppError("ocr_missing" | "ocr_part_broken" |
+    "ocr_part_changed").
     """
     if part is not None:
         return RapidRecognizer(part, on_progress)
@@ -153,7 +155,7 @@ def low_numbers(words: Sequence[Word]) -> dict[str, int]:
 
 
 class RapidRecognizer:
-    """RapidOCR with the models of PP-OCRv6. The constructor raises AppError("ocr_part_broken")."""
+    """RapidOCR with the models of PP-OCRv6. The constructor raises as `_load_rapid` does."""
 
     dots_per_point = 200 / 72
     pixels_most = 8_000_000  # A3 at 200 dpi; the memory grows with it
@@ -203,7 +205,9 @@ def _rapid_word(text: str, shares: Sequence[float], box: Any) -> Word:
 
 @functools.cache
 def _load_rapid(part: Path) -> Any:
-    """Load RapidOCR with its models, which takes a second. Raises AppError("ocr_part_broken")."""
+    """Load RapidOCR with its models, which takes 2 s. Raises AppError("ocr_part_broken" | "ocr_part_changed")."""
+    if not ocr_part.is_unchanged(part):  # it is code, and the data folder may come from another person
+        raise AppError("ocr_part_changed", path=str(part))
     # Each thread of a BLAS library reserves address space, and none computes here.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
