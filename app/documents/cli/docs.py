@@ -396,7 +396,10 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "to": target.name,
         "documents": [docs_output.document_data(document) for document in documents],
     }
-    undo = _shell_command("move", target.name, *(document.path for document in documents), "--to", collection.name)
+    way_back = collection_updates.move_request(where.documents, target, collection, what)
+    paths = [document.path for document in documents]
+    allowed = ["--allow-secret"] if way_back.needs_consent(target.label) else []
+    undo = _shell_command("move", target.name, *paths, "--to", collection.name, *allowed)
     text = output.phrase("documents.docs_moved", n=len(documents), name=target.name, undo=undo)
     output.result(data, text)
     return 0

@@ -217,8 +217,11 @@ def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that
     (line,) = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     line.pop("at")
     assert line == {"what": "move", "target": "公開集", "label": "secret", "to": "public"}
-    assert docs("move", "公開集", "要領.md", "--to", "内規").returncode == 0  # into it, nobody is asked
-    assert len(log.read_text("utf-8").splitlines()) == 1
+    into = docs("move", "公開集", "要領.md", "--to", "内規")  # nobody is asked
+    assert (into.returncode, len(log.read_text("utf-8").splitlines())) == (0, 1)
+    back = shlex.split(into.stdout.strip().split("戻すには：")[1])
+    assert docs(*back[2:]).returncode == 0
+    assert len(log.read_text("utf-8").splitlines()) == 2
 
 
 def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files: Path) -> None:
