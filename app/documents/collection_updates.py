@@ -36,7 +36,7 @@ class ScanResult:
 
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
     while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
-    network failure.
+    network failure, and folders there without any entry.
     """
 
     versions: FileVersions = field(default_factory=dict)
@@ -178,8 +178,8 @@ def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection
             result.skipped["unreadable"] += 1
             result.unreadable.append(Path(folder))
             continue
-        if is_first and not listed:
-            result.missing.append(root)
+        if not listed:
+            (result.missing if is_first else result.unreadable).append(Path(folder))
         is_first = False
         inside = []
         for entry in listed:

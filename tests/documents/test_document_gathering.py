@@ -246,6 +246,18 @@ def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder: Gatherin
     assert (done.removed_ids, done.missing) == ([], [folder])
 
 
+def test_an_empty_subfolder_may_be_a_drive_too_if_anything_was_read_there(read_folder: Gathering, folder: Path) -> None:
+    (folder / "空").mkdir()
+    (folder / "a.pdf").unlink()
+    (folder / "下" / "さらに下" / "c.md").unlink()
+    done = read_folder.refresh()
+    assert [read_folder.library.document(one).name for one in done.removed_ids] == ["a.pdf"]
+    assert done.missing == [folder / "下" / "さらに下"]
+    (folder / "下" / "さらに下").rmdir()
+    later = read_folder.refresh()
+    assert (len(later.removed_ids), later.missing) == (2, [])  # the reading child has not removed the first yet
+
+
 def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering: Gathering, folder: Path) -> None:
     added = gathering.add(folder)
     gathering.read()
