@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from app.base.confidentiality import ExportRequest, Permit
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
 from app.documents import records
 from app.documents.library import Library, label_now
-from app.documents.records import Document, DocumentCollection
+from app.documents.records import Document, DocumentCollection, shown_name
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
 # Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
-# file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable.
-SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable")
+# file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable, and a
+# file that was moved into a confidential collection.
+SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable", "secret")
 FileVersions = dict[str, tuple[int, int]]  # time of modification in ns and size in bytes, by path
 CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
 
@@ -267,19 +268,32 @@ class RefreshResult:
 
 
 def add_paths(
-    library: Library, collection_id: int, paths: Sequence[Path], note: CountCallback = lambda _count: None
+    library: Library,
+    collection_id: int,
+    paths: Sequence[Path],
+    note: CountCallback = lambda _count: None,
+    permit: Permit | None = None,
 ) -> AddedFiles:
     """Add files, and folders with their contents, to a collection.
 
     The sources are stored first, so that a later refresh can complete an interrupted call. A path inside a folder that
-    is already a source does not become a source, so it is removed together with the folder.
+    is already a source does not become a source, so it is removed together with the folder. Files that were moved into
+    a confidential collection are skipped, except those among `paths` if `permit` allows it, as `entry_request` asks.
     """
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
-    library.add_sources(collection_id, _outside(library.sources(collection_id), filter(_is_there, paths)))
+    barred, permitted = library.secret_paths(collection_id), set[str]()
+    if permit is not None and permit.is_agreed:
+        permitted = barred.intersection(map(str, paths))
+        barred -= permitted
+    open_paths = [path for path in paths if str(path) not in barred and _is_there(path)]
+    library.add_sources(collection_id, _outside(library.sources(collection_id), open_paths))
     scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
-    files = scan_result.files
+    files = [path for path in scan_result.files if str(path) not in barred]
+    if skipped := len(scan_result.versions) - len(files):
+        scan_result.skipped["secret"] = skipped
     library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
+    library.permit_entry(collection_id, permitted)
     return AddedFiles(collection_id, new, len(files) - len(new), scan_result.skipped, scan_result.missing)
 
 
@@ -317,7 +331,7 @@ def refresh_collection(
     """
     documents = library.documents(collection_id)
     difference = compare_with_sources(library.sources(collection_id), documents, note, earlier)
-    excluded = library.excluded_paths(collection_id)
+    excluded = library.excluded_paths(collection_id) | library.secret_paths(collection_id)
     new = library.add_documents(collection_id, [path for path in difference.new if str(path) not in excluded])
     library.read_again(difference.changed)
     ids = set(difference.removed_ids)
@@ -337,6 +351,20 @@ def move_request(
     """
     label = partial(label_now, path, collection.id)
     return ExportRequest("move", target.name, label, content_name, becomes=target.label)
+
+
+def entry_request(
+    library: Library, collection_id: int, paths: Sequence[Path], name: str, becomes: Label
+) -> ExportRequest | None:
+    """Return the request that the guard must allow before `add_paths` takes files of a confidential collection.
+
+    None if none of `paths` was moved into one. `collection_id`: of the collection that gets them, 0 if it is new.
+    `name`, `becomes`: its name and label.
+    """
+    held = library.secret_paths(collection_id).intersection(map(str, paths))
+    if not held:
+        return None
+    return ExportRequest("move", name, lambda: HIGHEST_LABEL, shown_name(Path(min(held))), becomes=becomes)
 
 
 def move_documents(

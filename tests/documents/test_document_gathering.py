@@ -1,6 +1,7 @@
 """What a collection is made of: files and folders as they are added, changed, moved away and taken out."""
 
 import dataclasses
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -44,7 +45,12 @@ class Gathering:
         for document in self.library.waiting():
             status = Path(document.path).stat()
             done = dataclasses.replace(
-                document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, report=report
+                document,
+                state="done",
+                size_bytes=status.st_size,
+                modified_ns=status.st_mtime_ns,
+                sha256=hashlib.sha256(Path(document.path).read_bytes()).hexdigest(),
+                report=report,
             )
             self.library.put(done, [DocumentSection(("第1章",), "本文です。")])
 

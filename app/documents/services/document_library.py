@@ -232,10 +232,11 @@ class DocumentLibrary(QObject):
 
     # ---------------------------------------------------------------- documents
 
-    def add(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Add files, and folders with their contents. `added` carries the result."""
+    def add(self, collection_id: int, paths: Sequence[Path], permit: Permit | None = None) -> None:
+        """Add files, and folders with their contents. `added` carries the result. `permit`: as in `add_paths`."""
         self.write_queue.do(
-            lambda library, note: collection_updates.add_paths(library, collection_id, paths, note), self._on_added
+            lambda library, note: collection_updates.add_paths(library, collection_id, paths, note, permit),
+            self._on_added,
         )
 
     def refresh(self, collection_id: int) -> None:

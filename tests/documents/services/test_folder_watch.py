@@ -177,6 +177,25 @@ def test_what_moved_to_another_collection_does_not_come_back_and_is_followed_the
     assert driver.texts() == ["橋脚の2", "橋脚の3", "直した"]
 
 
+def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_name(
+    driver: WatchDriver, files: Path
+) -> None:
+    collection, secret = driver.watched(files), driver.collection(name="内規")
+    driver.documents.set_label(secret, "secret")
+    driver.documents.move([driver.document(collection, "1.txt").id], secret)
+    driver.wait(lambda: "1.txt" in driver.states(secret))
+    (files / "1.txt").rename(files / "別の名.txt")
+    driver.look(4)
+    assert driver.states(collection) == {"2.txt": "done", "3.txt": "done", "別の名.txt": "failed"}
+    assert driver.document(collection, "別の名.txt").error_code == "document_is_secret"
+    assert driver.texts() == ["橋脚の2", "橋脚の3"]
+    assert driver.attempts().count("別の名.txt") == 1
+    driver.documents.move([driver.document(collection, "別の名.txt").id], secret)
+    driver.wait(lambda: "別の名.txt" in driver.states(secret))
+    driver.documents.read_again([driver.document(secret, "別の名.txt").id])
+    driver.wait(lambda: driver.states(secret) == {"別の名.txt": "done"})
+
+
 def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_empty(
     driver: WatchDriver, files: Path
 ) -> None:
