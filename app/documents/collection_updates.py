@@ -8,6 +8,7 @@ first question can be answered without any preparation.
 import hashlib
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ class ScanResult:
 
     `skipped`: number of skipped folder entries by reason, one of SKIP_REASONS.
 
+    `sources`: what was scanned. `begun_at`: the time.
+
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
     while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
     network failure, and folders there without any entry.
@@ -44,6 +47,8 @@ class ScanResult:
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+    sources: Sequence[Path] = ()
+    begun_at: float = field(default_factory=time.time)
 
     @property
     def files(self) -> list[Path]:
@@ -65,14 +70,14 @@ class FolderDifference:
 
 
 def scan_sources(
-    sources: Iterable[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
+    sources: Sequence[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
 ) -> ScanResult:
     """Return the files of the sources: each file that is a source, and in folders the files with a known suffix.
 
     Folders are searched with their subfolders. `note`: receives the number of files found so far. `given`: paths that
     the user added by name, which do not count as skipped in a folder.
     """
-    scan_result = ScanResult()
+    scan_result = ScanResult(sources=sources)
     for source in sources:
         if not _is_text(os.fspath(source)):
             scan_result.skipped["name"] += 1
@@ -95,14 +100,16 @@ def compare_with_sources(
     documents: Sequence[Document],
     note: CountCallback = lambda _count: None,
     earlier: Sequence[FileVersions] = (),
+    scan_result: ScanResult | None = None,
 ) -> FolderDifference:
     """Compare the files that the sources contain now with the documents of the collection.
 
     Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
     but a missing or empty folder may be on another drive, so its documents do not. `earlier`: the versions that former
-    scans found; a file that had another one may be half written, so it is left out.
+    scans found; a file that had another one may be half written, so it is left out. `scan_result`: a
+    recent scan of the sources; None: they are scanned now.
     """
-    scan_result = scan_sources(sources, note)
+    scan_result = scan_result or scan_sources(sources, note)
     known = {document.path: document for document in documents}
     there = scan_result.versions
     missing = [source for source in scan_result.missing if str(source) not in known or _is_empty(source.parent)]
@@ -287,7 +294,9 @@ def add_paths(
         barred -= permitted
     open_paths = [path for path in paths if str(path) not in barred and _is_there(path)]
     library.add_sources(collection_id, _outside(library.sources(collection_id), open_paths))
+    library.set_watched(collection_id, is_watched=False)  # if the user cancels the scan, no look shall complete it
     scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
+    library.set_watched(collection_id, is_watched=True)
     files = [path for path in scan_result.files if str(path) not in barred]
     if skipped := len(scan_result.versions) - len(files):
         scan_result.skipped["secret"] = skipped
@@ -324,21 +333,27 @@ def refresh_collection(
     collection_id: int,
     note: CountCallback = lambda _count: None,
     earlier: Sequence[FileVersions] = (),
+    scan_result: ScanResult | None = None,
 ) -> RefreshResult:
     """Put new and changed files of the sources into the queue, and return what changed.
 
-    `earlier`: as in `compare_with_sources`.
+    `earlier`, `scan_result`: as in `compare_with_sources`. What was added since that scan does not count as removed.
     """
     documents = library.documents(collection_id)
-    difference = compare_with_sources(library.sources(collection_id), documents, note, earlier)
+    sources = library.sources(collection_id)
+    difference = compare_with_sources(sources, documents, note, earlier, scan_result)
+    if scan_result is not None:
+        since = {document.id for document in documents if document.added_at >= scan_result.begun_at}
+        difference = replace(difference, removed_ids=[one for one in difference.removed_ids if one not in since])
     excluded = library.excluded_paths(collection_id) | library.secret_paths(collection_id)
     new = library.add_documents(collection_id, [path for path in difference.new if str(path) not in excluded])
     library.read_again(difference.changed)
     ids = set(difference.removed_ids)
     gone = {document.path for document in documents if document.id in ids}
-    for source in library.sources(collection_id):
+    for source in sources:
         if str(source) in gone:
             library.remove_source(collection_id, source)
+    library.set_watched(collection_id, is_watched=True)
     return RefreshResult(collection_id, len(new), len(difference.changed), difference.removed_ids, difference.missing)
 
 
@@ -393,9 +408,11 @@ def empty_queue(library: Library) -> None:
     """Take all documents out of the queue.
 
     Those read before keep their sections, the others are removed; a later refresh finds the files of folders again.
+    Until then, or until something is added, the folders of these collections are not watched.
     """
     with library.database.transaction():
         for document in library.waiting():
+            library.set_watched(document.collection_id, is_watched=False)
             if document.indexed_at:
                 library.keep(document.id)
             else:

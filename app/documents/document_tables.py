@@ -234,6 +234,11 @@ def _secret_files(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE document ADD COLUMN is_permitted INTEGER NOT NULL DEFAULT 0")
 
 
+def _unwatched_collections(db: sqlite3.Connection) -> None:
+    """Store in which collections the user has cancelled the reading, so that no look at their folders resumes it."""
+    db.execute("ALTER TABLE collection ADD COLUMN is_unwatched INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
@@ -242,6 +247,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _recognized_sections,
     _documents_of_new_formats,
     _secret_files,
+    _unwatched_collections,
 )
 
 _COUNTED_ROWS = 2000  # sections read at once

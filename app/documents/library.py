@@ -258,15 +258,23 @@ class Library:
         rows = self._db.read("SELECT path FROM source WHERE collection_id = ? ORDER BY id", collection_id)
         return [Path(row[0]) for row in rows]
 
-    def all_sources(self) -> dict[int, list[Path]]:
-        """Return the files and folders of each collection by its id, without Kotae's own and those being removed."""
+    def watched_sources(self) -> dict[int, list[Path]]:
+        """Return the files and folders of each collection by its id.
+
+        Without Kotae's own, those being removed, and those in which the user has cancelled the reading.
+        """
         sources: dict[int, list[Path]] = {}
         for collection_id, path in self._db.read(
             "SELECT s.collection_id, s.path FROM source s JOIN collection c ON c.id = s.collection_id"
-            " WHERE NOT c.is_leaving AND NOT c.is_builtin ORDER BY s.id"
+            " WHERE NOT c.is_leaving AND NOT c.is_builtin AND NOT c.is_unwatched ORDER BY s.id"
         ):
             sources.setdefault(collection_id, []).append(Path(path))
         return sources
+
+    def set_watched(self, collection_id: int, *, is_watched: bool) -> None:
+        """Set whether `watched_sources` returns a collection."""
+        with self._db.transaction():
+            self._db.write("UPDATE collection SET is_unwatched = ? WHERE id = ?", not is_watched, collection_id)
 
     def add_sources(self, collection_id: int, paths: Iterable[Path]) -> None:
         with self._db.transaction():
