@@ -6,6 +6,7 @@ a line with the document's name to DATABASE.log for each attempt.
 """
 
 import dataclasses
+import hashlib
 import os
 import sys
 import threading
@@ -53,8 +54,8 @@ def index(library: Library, command: Index) -> Indexed:
     text = Path(document.path).read_text("utf-8")
     obey(text.split("\n", 1)[0], command)
     read = dataclasses.replace(
-        document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256="0" * 64,
-        report=ReadingReport(sections=text.count("\n")),
+        document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns,
+        sha256=hashlib.sha256(text.encode()).hexdigest(), report=ReadingReport(sections=text.count("\n")),
     )  # fmt: skip
     library.put(read, [DocumentSection(("第1章",), line) for line in text.splitlines()])
     return Indexed(command.id, text.count("\n"))

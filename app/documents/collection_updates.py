@@ -8,22 +8,24 @@ first question can be answered without any preparation.
 import hashlib
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from app.base.confidentiality import ExportRequest, Permit
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
 from app.documents import records
 from app.documents.library import Library, label_now
-from app.documents.records import Document, DocumentCollection
+from app.documents.records import Document, DocumentCollection, shown_name
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
 # Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
-# file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable.
-SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable")
+# file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable, and a
+# file that was moved into a confidential collection.
+SKIP_REASONS = ("hidden", "lock", "link", "unknown", "name", "unreadable", "secret")
 FileVersions = dict[str, tuple[int, int]]  # time of modification in ns and size in bytes, by path
 CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
 
@@ -34,15 +36,19 @@ class ScanResult:
 
     `skipped`: number of skipped folder entries by reason, one of SKIP_REASONS.
 
+    `sources`: what was scanned. `begun_at`: the time.
+
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
     while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
-    network failure.
+    network failure, and folders there without any entry.
     """
 
     versions: FileVersions = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+    sources: Sequence[Path] = ()
+    begun_at: float = field(default_factory=time.time)
 
     @property
     def files(self) -> list[Path]:
@@ -64,14 +70,14 @@ class FolderDifference:
 
 
 def scan_sources(
-    sources: Iterable[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
+    sources: Sequence[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
 ) -> ScanResult:
     """Return the files of the sources: each file that is a source, and in folders the files with a known suffix.
 
     Folders are searched with their subfolders. `note`: receives the number of files found so far. `given`: paths that
     the user added by name, which do not count as skipped in a folder.
     """
-    scan_result = ScanResult()
+    scan_result = ScanResult(sources=sources)
     for source in sources:
         if not _is_text(os.fspath(source)):
             scan_result.skipped["name"] += 1
@@ -94,14 +100,16 @@ def compare_with_sources(
     documents: Sequence[Document],
     note: CountCallback = lambda _count: None,
     earlier: Sequence[FileVersions] = (),
+    scan_result: ScanResult | None = None,
 ) -> FolderDifference:
     """Compare the files that the sources contain now with the documents of the collection.
 
     Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
     but a missing or empty folder may be on another drive, so its documents do not. `earlier`: the versions that former
-    scans found; a file that had another one may be half written, so it is left out.
+    scans found; a file that had another one may be half written, so it is left out. `scan_result`: a
+    recent scan of the sources; None: they are scanned now.
     """
-    scan_result = scan_sources(sources, note)
+    scan_result = scan_result or scan_sources(sources, note)
     known = {document.path: document for document in documents}
     there = scan_result.versions
     missing = [source for source in scan_result.missing if str(source) not in known or _is_empty(source.parent)]
@@ -178,8 +186,8 @@ def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection
             result.skipped["unreadable"] += 1
             result.unreadable.append(Path(folder))
             continue
-        if is_first and not listed:
-            result.missing.append(root)
+        if not listed:
+            (result.missing if is_first else result.unreadable).append(Path(folder))
         is_first = False
         inside = []
         for entry in listed:
@@ -267,19 +275,34 @@ class RefreshResult:
 
 
 def add_paths(
-    library: Library, collection_id: int, paths: Sequence[Path], note: CountCallback = lambda _count: None
+    library: Library,
+    collection_id: int,
+    paths: Sequence[Path],
+    note: CountCallback = lambda _count: None,
+    permit: Permit | None = None,
 ) -> AddedFiles:
     """Add files, and folders with their contents, to a collection.
 
     The sources are stored first, so that a later refresh can complete an interrupted call. A path inside a folder that
-    is already a source does not become a source, so it is removed together with the folder.
+    is already a source does not become a source, so it is removed together with the folder. Files that were moved into
+    a confidential collection are skipped, except those among `paths` if `permit` allows it, as `entry_request` asks.
     """
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
-    library.add_sources(collection_id, _outside(library.sources(collection_id), filter(_is_there, paths)))
+    barred, permitted = library.secret_paths(collection_id), set[str]()
+    if permit is not None and permit.is_agreed:
+        permitted = barred.intersection(map(str, paths))
+        barred -= permitted
+    open_paths = [path for path in paths if str(path) not in barred and _is_there(path)]
+    library.add_sources(collection_id, _outside(library.sources(collection_id), open_paths))
+    library.set_watched(collection_id, is_watched=False)  # if the user cancels the scan, no look shall complete it
     scan_result = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
-    files = scan_result.files
+    library.set_watched(collection_id, is_watched=True)
+    files = [path for path in scan_result.files if str(path) not in barred]
+    if skipped := len(scan_result.versions) - len(files):
+        scan_result.skipped["secret"] = skipped
     library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
+    library.permit_entry(collection_id, permitted)
     return AddedFiles(collection_id, new, len(files) - len(new), scan_result.skipped, scan_result.missing)
 
 
@@ -310,21 +333,27 @@ def refresh_collection(
     collection_id: int,
     note: CountCallback = lambda _count: None,
     earlier: Sequence[FileVersions] = (),
+    scan_result: ScanResult | None = None,
 ) -> RefreshResult:
     """Put new and changed files of the sources into the queue, and return what changed.
 
-    `earlier`: as in `compare_with_sources`.
+    `earlier`, `scan_result`: as in `compare_with_sources`. What was added since that scan does not count as removed.
     """
     documents = library.documents(collection_id)
-    difference = compare_with_sources(library.sources(collection_id), documents, note, earlier)
-    excluded = library.excluded_paths(collection_id)
+    sources = library.sources(collection_id)
+    difference = compare_with_sources(sources, documents, note, earlier, scan_result)
+    if scan_result is not None:
+        since = {document.id for document in documents if document.added_at >= scan_result.begun_at}
+        difference = replace(difference, removed_ids=[one for one in difference.removed_ids if one not in since])
+    excluded = library.excluded_paths(collection_id) | library.secret_paths(collection_id)
     new = library.add_documents(collection_id, [path for path in difference.new if str(path) not in excluded])
     library.read_again(difference.changed)
     ids = set(difference.removed_ids)
     gone = {document.path for document in documents if document.id in ids}
-    for source in library.sources(collection_id):
+    for source in sources:
         if str(source) in gone:
             library.remove_source(collection_id, source)
+    library.set_watched(collection_id, is_watched=True)
     return RefreshResult(collection_id, len(new), len(difference.changed), difference.removed_ids, difference.missing)
 
 
@@ -337,6 +366,20 @@ def move_request(
     """
     label = partial(label_now, path, collection.id)
     return ExportRequest("move", target.name, label, content_name, becomes=target.label)
+
+
+def entry_request(
+    library: Library, collection_id: int, paths: Sequence[Path], name: str, becomes: Label
+) -> ExportRequest | None:
+    """Return the request that the guard must allow before `add_paths` takes files of a confidential collection.
+
+    None if none of `paths` was moved into one. `collection_id`: of the collection that gets them, 0 if it is new.
+    `name`, `becomes`: its name and label.
+    """
+    held = library.secret_paths(collection_id).intersection(map(str, paths))
+    if not held:
+        return None
+    return ExportRequest("move", name, lambda: HIGHEST_LABEL, shown_name(Path(min(held))), becomes=becomes)
 
 
 def move_documents(
@@ -365,9 +408,11 @@ def empty_queue(library: Library) -> None:
     """Take all documents out of the queue.
 
     Those read before keep their sections, the others are removed; a later refresh finds the files of folders again.
+    Until then, or until something is added, the folders of these collections are not watched.
     """
     with library.database.transaction():
         for document in library.waiting():
+            library.set_watched(document.collection_id, is_watched=False)
             if document.indexed_at:
                 library.keep(document.id)
             else:

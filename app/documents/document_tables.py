@@ -219,6 +219,25 @@ def _documents_of_new_formats(db: sqlite3.Connection) -> None:
     )
 
 
+def _secret_files(db: sqlite3.Connection) -> None:
+    """Store which files were moved into a confidential collection, so that no other collection takes them in again."""
+    db.execute(
+        """CREATE TABLE secret_file (
+            path TEXT NOT NULL,
+            sha256 TEXT NOT NULL, -- of a content that it had there; '': not read yet
+            PRIMARY KEY (path, sha256)
+        )"""
+    )
+    db.execute("CREATE INDEX secret_file_content ON secret_file(sha256)")
+    # Whether the user has consented to having the document in a collection that is not confidential.
+    db.execute("ALTER TABLE document ADD COLUMN is_permitted INTEGER NOT NULL DEFAULT 0")
+
+
+def _unwatched_collections(db: sqlite3.Connection) -> None:
+    """Store in which collections the user has cancelled the reading, so that no look at their folders resumes it."""
+    db.execute("ALTER TABLE collection ADD COLUMN is_unwatched INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
@@ -226,6 +245,8 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _statistics_of_collections,
     _recognized_sections,
     _documents_of_new_formats,
+    _secret_files,
+    _unwatched_collections,
 )
 
 

@@ -157,6 +157,13 @@ class Library:
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
                 if rows and stored_label(rows[0][1]) == HIGHEST_LABEL:
                     raise AppError("secret_lowering", what=rows[0][0])
+            if label != HIGHEST_LABEL:
+                self._db.write(
+                    "DELETE FROM secret_file WHERE path IN (SELECT d.path FROM document d"
+                    " JOIN collection c ON c.id = d.collection_id WHERE c.id = ? AND c.label = ?)",
+                    collection_id,
+                    HIGHEST_LABEL,
+                )
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
@@ -251,15 +258,23 @@ class Library:
         rows = self._db.read("SELECT path FROM source WHERE collection_id = ? ORDER BY id", collection_id)
         return [Path(row[0]) for row in rows]
 
-    def all_sources(self) -> dict[int, list[Path]]:
-        """Return the files and folders of each collection by its id, without Kotae's own and those being removed."""
+    def watched_sources(self) -> dict[int, list[Path]]:
+        """Return the files and folders of each collection by its id.
+
+        Without Kotae's own, those being removed, and those in which the user has cancelled the reading.
+        """
         sources: dict[int, list[Path]] = {}
         for collection_id, path in self._db.read(
             "SELECT s.collection_id, s.path FROM source s JOIN collection c ON c.id = s.collection_id"
-            " WHERE NOT c.is_leaving AND NOT c.is_builtin ORDER BY s.id"
+            " WHERE NOT c.is_leaving AND NOT c.is_builtin AND NOT c.is_unwatched ORDER BY s.id"
         ):
             sources.setdefault(collection_id, []).append(Path(path))
         return sources
+
+    def set_watched(self, collection_id: int, *, is_watched: bool) -> None:
+        """Set whether `watched_sources` returns a collection."""
+        with self._db.transaction():
+            self._db.write("UPDATE collection SET is_unwatched = ? WHERE id = ?", not is_watched, collection_id)
 
     def add_sources(self, collection_id: int, paths: Iterable[Path]) -> None:
         with self._db.transaction():
@@ -297,6 +312,31 @@ class Library:
         with self._db.transaction():
             for path in paths:
                 self._db.write("DELETE FROM left_out WHERE collection_id = ? AND path = ?", collection_id, str(path))
+
+    def secret_paths(self, collection_id: int) -> set[str]:
+        """Return the paths of files moved into a confidential collection that may not enter this one without consent.
+
+        None may not if the collection is confidential itself; nor do those count that it has read or was permitted.
+        """
+        rows = self._db.read(
+            "SELECT path FROM secret_file WHERE NOT EXISTS (SELECT 1 FROM collection WHERE id = ?1 AND label = ?2)"
+            " AND path NOT IN"
+            " (SELECT path FROM document WHERE collection_id = ?1 AND (indexed_at > 0 OR is_permitted))",
+            collection_id,
+            HIGHEST_LABEL,
+        )
+        return {row[0] for row in rows}
+
+    def permit_entry(self, collection_id: int, paths: Iterable[str]) -> None:
+        """Queue documents of a collection that `secret_paths` would keep out, because the user has consented."""
+        with self._db.transaction():
+            for path in paths:
+                self._db.write(
+                    "UPDATE document SET is_permitted = 1, state = 'waiting', attempts = 0"
+                    " WHERE collection_id = ? AND path = ?",
+                    collection_id,
+                    path,
+                )
 
     # ---------------------------------------------------------------- documents
 
@@ -413,7 +453,7 @@ class Library:
 
         Raises AppError("collection_gone") if the collection does not exist or is Kotae's own, "document_already_there"
         if it has a document with the same path, and "secret_move" if a document is confidential, the collection is not,
-        and `permit` does not allow that.
+        and `permit` does not allow that. What moves into a confidential collection enters no other one by itself.
         """
         ids = json.dumps(list(document_ids))
         with self._db.transaction():
@@ -433,6 +473,16 @@ class Library:
                 if is_lowered and (permit is None or not permit.is_agreed):
                     raise AppError("secret_move", what=document)
             self._keep_document_names(ids)
+            those = "WHERE id IN (SELECT value FROM json_each(?))"
+            if stored_label(label) == HIGHEST_LABEL:
+                self._db.write(
+                    f"INSERT OR IGNORE INTO secret_file SELECT path, sha256 FROM document {those}",  # noqa: S608
+                    ids,
+                )
+                self._db.write(f"UPDATE document SET is_permitted = 0 {those}", ids)  # noqa: S608
+            elif permit is not None and permit.is_agreed:
+                self._db.write(f"DELETE FROM secret_file WHERE path IN (SELECT path FROM document {those})", ids)  # noqa: S608
+                self._db.write(f"UPDATE document SET is_permitted = 1 {those}", ids)  # noqa: S608
             for document_id in document_ids:
                 self._sections.move(document_id, collection_id)
 
@@ -462,26 +512,54 @@ class Library:
 
         After a kill either the old or the new ones exist. `note` receives the number of sections written so far: the
         longest documents take minutes on slow machines. Raises AppError("document_removed") if another process has
-        removed the document meanwhile.
+        removed the document meanwhile, "document_is_secret" if its file or content was moved into a confidential
+        collection, this one is not confidential and does not have it, and the user has not consented.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
                 raise AppError("document_removed")
-            self._sections.forget(document.id)
-            self._sections.add(document.id, sections, note)
+            is_barred = self._is_barred(document)
             self._db.write(
-                "UPDATE document SET state = ?, attempts = 0, size_bytes = ?, modified_ns = ?, sha256 = ?,"
-                " error_code = ?, error_facts = ?, report = ?, indexed_at = ? WHERE id = ?",
-                document.state,
-                document.size_bytes,
-                document.modified_ns,
-                document.sha256,
-                document.error_code,
-                json.dumps(document.error_facts, ensure_ascii=False, default=str),
-                json.dumps(dataclasses.asdict(document.report), ensure_ascii=False),
-                self._db.clock(),
+                "INSERT OR IGNORE INTO secret_file SELECT path, ?2 FROM document"
+                " WHERE id = ?1 AND (?3 OR path IN (SELECT path FROM secret_file))",
                 document.id,
+                document.sha256,
+                is_barred,
             )
+            if not is_barred:
+                self._sections.forget(document.id)
+                self._sections.add(document.id, sections, note)
+                self._store(document)
+        if is_barred:
+            raise AppError("document_is_secret")
+
+    def _is_barred(self, document: Document) -> bool:
+        """Whether a document that was read may not be stored in its collection, as `put` describes."""
+        rows = self._db.read(
+            "SELECT 1 FROM document d JOIN collection c ON c.id = d.collection_id"
+            " WHERE d.id = ?1 AND NOT d.is_permitted AND NOT c.is_builtin AND c.label != ?3"
+            " AND (d.indexed_at = 0 AND d.path IN (SELECT path FROM secret_file)"
+            " OR ?2 NOT IN ('', d.sha256) AND ?2 IN (SELECT sha256 FROM secret_file))",
+            document.id,
+            document.sha256,
+            HIGHEST_LABEL,
+        )
+        return bool(rows)
+
+    def _store(self, document: Document) -> None:
+        self._db.write(
+            "UPDATE document SET state = ?, attempts = 0, size_bytes = ?, modified_ns = ?, sha256 = ?,"
+            " error_code = ?, error_facts = ?, report = ?, indexed_at = ? WHERE id = ?",
+            document.state,
+            document.size_bytes,
+            document.modified_ns,
+            document.sha256,
+            document.error_code,
+            json.dumps(document.error_facts, ensure_ascii=False, default=str),
+            json.dumps(dataclasses.asdict(document.report), ensure_ascii=False),
+            self._db.clock(),
+            document.id,
+        )
 
     def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
         """Return (section id, section) in the document's order."""

@@ -1,6 +1,7 @@
 """What a collection is made of: files and folders as they are added, changed, moved away and taken out."""
 
 import dataclasses
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -44,7 +45,12 @@ class Gathering:
         for document in self.library.waiting():
             status = Path(document.path).stat()
             done = dataclasses.replace(
-                document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, report=report
+                document,
+                state="done",
+                size_bytes=status.st_size,
+                modified_ns=status.st_mtime_ns,
+                sha256=hashlib.sha256(Path(document.path).read_bytes()).hexdigest(),
+                report=report,
             )
             self.library.put(done, [DocumentSection(("第1章",), "本文です。")])
 
@@ -244,6 +250,18 @@ def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder: Gatherin
         path.rmdir() if path.is_dir() else path.unlink()
     done = read_folder.refresh()
     assert (done.removed_ids, done.missing) == ([], [folder])
+
+
+def test_an_empty_subfolder_may_be_a_drive_too_if_anything_was_read_there(read_folder: Gathering, folder: Path) -> None:
+    (folder / "空").mkdir()
+    (folder / "a.pdf").unlink()
+    (folder / "下" / "さらに下" / "c.md").unlink()
+    done = read_folder.refresh()
+    assert [read_folder.library.document(one).name for one in done.removed_ids] == ["a.pdf"]
+    assert done.missing == [folder / "下" / "さらに下"]
+    (folder / "下" / "さらに下").rmdir()
+    later = read_folder.refresh()
+    assert (len(later.removed_ids), later.missing) == (2, [])  # the reading child has not removed the first yet
 
 
 def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering: Gathering, folder: Path) -> None:

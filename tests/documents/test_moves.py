@@ -244,6 +244,116 @@ def test_texts_of_a_document_become_secret_when_it_moves_into_a_secret_collectio
         move(other, read, "a.pdf")  # the way back is a way out
 
 
+@pytest.fixture
+def secret(library: Library) -> Gathering:
+    secret = Gathering(library, "内規")
+    library.set_label(secret.id, "secret")
+    return secret
+
+
+def assert_refused(gathering: Gathering) -> None:
+    """What waits is read, and not stored."""
+    with pytest.raises(AppError) as refused:
+        gathering.read()
+    assert refused.value.code == "document_is_secret"
+    (waiting,) = gathering.library.waiting()
+    assert gathering.library.sections(waiting.id) == []
+    gathering.fail()
+
+
+@pytest.mark.fault("S16")
+def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(
+    read: Gathering,
+    other: Gathering,
+    secret: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    move(read, secret, "a.pdf")
+    restored = collection_updates.restore_paths(read.library, read.id, [folder, folder / "a.pdf"], [folder / "a.pdf"])
+    assert (restored.new, restored.known_files, restored.skipped) == ([], 2, {"secret": 1})
+    asked_for_nothing = agreed(read.library, read, other, folder / "log", is_agreed=False)
+    for gathering, permit in ((read, None), (other, asked_for_nothing)):
+        added = collection_updates.add_paths(
+            read.library, gathering.id, [folder, folder / "a.pdf"], lambda _: None, permit
+        )
+        assert added.skipped == {"secret": 1}
+        assert gathering.refresh().new == 0
+        assert (gathering.names(), read.library.sources(gathering.id)) == (["b.DOCX", "c.md"], [folder])
+    third = Gathering(read.library, "第三")
+    read.library.set_label(third.id, "secret")
+    assert len(third.add(folder).new) == 3
+
+
+@pytest.mark.fault("S16")
+def test_what_is_secret_now_is_known_by_its_content_under_any_name(
+    read: Gathering,
+    secret: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    library = read.library
+    move(read, secret, "a.pdf")
+    (folder / "a.pdf").write_text("a later version", encoding="utf-8")
+    assert secret.refresh().changed == 1
+    secret.read()
+    (folder / "a.pdf").rename(folder / "別の名.pdf")
+    library.remove_documents(secret.refresh().removed_ids)
+    library.remove_collection(secret.id)
+    assert read.refresh().new == 1
+    assert_refused(read)
+    read.assert_unchanged()
+    (folder / "別の名.pdf").write_text("and what follows it there", encoding="utf-8")
+    assert read.refresh().changed == 1
+    assert_refused(read)
+    known = next(one for one in library.documents(read.id) if one.name == "c.md")
+    Path(known.path).write_text("a later version", encoding="utf-8")  # over what was there
+    assert read.refresh().changed == 1
+    with pytest.raises(AppError):
+        read.read()
+    assert [section.text for _, section in library.sections(known.id)] == ["本文です。"]
+
+
+@pytest.mark.fault("S16")
+def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(
+    read: Gathering,
+    secret: Gathering,
+    folder: Path,  # noqa: F811
+) -> None:
+    library, file = read.library, folder / "a.pdf"
+    move(read, secret, "a.pdf")
+    assert collection_updates.entry_request(library, read.id, [folder], "基準", "internal") is None
+    asked = collection_updates.entry_request(library, read.id, [file], "基準", "internal")
+    assert asked is not None
+    with pytest.raises(AppError):
+        permit_export(asked, folder / "log", is_agreed=False)
+    permit = permit_export(asked, folder / "log", is_agreed=True)
+    added = collection_updates.add_paths(library, read.id, [file], lambda _: None, permit)
+    assert (len(added.new), added.skipped) == (1, {})
+    read.read()
+    file.write_text("a later version", encoding="utf-8")
+    assert (read.refresh().changed, secret.refresh().changed) == (1, 1)
+    read.read()
+    assert (read.names(), secret.names()) == (["a.pdf", "b.DOCX", "c.md"], ["a.pdf"])
+
+
+@pytest.mark.parametrize("way", ["move", "label"])
+def test_what_the_user_has_declassified_is_as_any_other_file(
+    read: Gathering,
+    secret: Gathering,
+    folder: Path,  # noqa: F811
+    tmp_path: Path,
+    way: str,
+) -> None:
+    library = read.library
+    move(read, secret, "a.pdf")
+    if way == "move":
+        move(secret, read, "a.pdf", permit=agreed(library, secret, read, tmp_path / "log"))
+    else:
+        library.set_label(secret.id, "internal", permit_to_lower("内規"))
+    (folder / "a.pdf").rename(folder / "別の名.pdf")
+    assert read.refresh().new == 1
+    read.read()
+
+
 # ------------------------------------------------------------------------- kills
 
 

@@ -97,11 +97,16 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         before = next((collection for collection in reading.documents.collections() if collection.name == name), None)
         if before is not None:
             _check_not_own(before)
-        permit = None
+        permit = entry = None
+        with closing(Library.open_second(where.documents)) as library:
+            becomes = label or (before.label if before else confidentiality.DEFAULT_LABEL)
+            asked = collection_updates.entry_request(library, before.id if before else 0, named, name, becomes)
+        if asked is not None:
+            entry = confidentiality.permit_export(asked, where.exports_log, is_agreed=options.allow_secret)
         if before is not None and label is not None:
             export = reading.documents.label_change_request(before, label)
             permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
-        added = reading.add(name, label, named, permit)
+        added = reading.add(name, label, named, permit, entry)
         if all(collection.id != added.collection_id for collection in reading.documents.collections()):
             raise AppError("collection_removed_meanwhile", name=name)
         documents = [
@@ -402,7 +407,10 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "to": target.name,
         "documents": [docs_output.document_data(document) for document in documents],
     }
-    undo = _shell_command("move", target.name, *(document.path for document in documents), "--to", collection.name)
+    way_back = collection_updates.move_request(where.documents, target, collection, what)
+    paths = [document.path for document in documents]
+    allowed = ["--allow-secret"] if way_back.needs_consent(target.label) else []
+    undo = _shell_command("move", target.name, *paths, "--to", collection.name, *allowed)
     text = output.phrase("documents.docs_moved", n=len(documents), name=target.name, undo=undo)
     output.result(data, text)
     return 0

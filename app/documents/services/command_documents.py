@@ -74,11 +74,18 @@ class CommandReading:
         """Return the number of documents that are not read yet."""
         return sum(collection.unfinished for collection in self.documents.collections())
 
-    def add(self, name: str, label: Label | None, paths: list[Path], permit: Permit | None = None) -> AddedFiles:
+    def add(
+        self,
+        name: str,
+        label: Label | None,
+        paths: list[Path],
+        permit: Permit | None = None,
+        entry: Permit | None = None,
+    ) -> AddedFiles:
         """Add files and folders to the collection of this name, which is created if necessary, and read them.
 
         Known files that have changed are read again. `label`: None keeps the collection's label. `permit`: allows a
-        lower label than the collection has.
+        lower label than the collection has. `entry`: as `permit` of `add_paths`.
         """
         documents = self.documents
         there = next(
@@ -97,7 +104,7 @@ class CommandReading:
             collection_id = there.id
             if label is not None:
                 documents.set_label(collection_id, label, permit)
-        added: AddedFiles = self._wait_for(documents.added, lambda: documents.add(collection_id, paths))
+        added: AddedFiles = self._wait_for(documents.added, lambda: documents.add(collection_id, paths, entry))
         if added.known_files:
             self._refresh(collection_id)
         self.finish()

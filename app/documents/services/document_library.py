@@ -22,7 +22,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.documents import collection_updates, ocr_part
-from app.documents.collection_updates import AddedFiles, FileVersions, RefreshResult
+from app.documents.collection_updates import AddedFiles, CountCallback, FileVersions, RefreshResult, ScanResult
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.library import UNKNOWN, Former, Library, label_now
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
@@ -87,7 +87,7 @@ class DocumentLibrary(QObject):
         self.queue.waited_for_other_process.connect(self.check_for_changes)
         self.queue.failed.connect(self.failed)
         self.write_queue.failed.connect(self.failed)
-        self.watch = FolderWatch(self._all_sources, self)
+        self.watch = FolderWatch(self._watched_sources, self)
         self.watch.differed.connect(self._on_differed)
         self.queue.emptied.connect(self.watch.report_again)
         self._missing: dict[int, list[Path]] = {}  # what the last refresh of each collection has missed
@@ -233,10 +233,11 @@ class DocumentLibrary(QObject):
 
     # ---------------------------------------------------------------- documents
 
-    def add(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Add files, and folders with their contents. `added` carries the result."""
+    def add(self, collection_id: int, paths: Sequence[Path], permit: Permit | None = None) -> None:
+        """Add files, and folders with their contents. `added` carries the result. `permit`: as in `add_paths`."""
         self.write_queue.do(
-            lambda library, note: collection_updates.add_paths(library, collection_id, paths, note), self._on_added
+            lambda library, note: collection_updates.add_paths(library, collection_id, paths, note, permit),
+            self._on_added,
         )
 
     def refresh(self, collection_id: int) -> None:
@@ -315,7 +316,7 @@ class DocumentLibrary(QObject):
     def cancel_all(self) -> None:
         """Empty the queue.
 
-        Documents read before keep their sections, the others are removed until the next `refresh`.
+        Documents read before keep their sections, the others are removed until the next `refresh` or `add`.
         """
 
         def left(_nothing: None) -> None:
@@ -382,21 +383,28 @@ class DocumentLibrary(QObject):
         self.changed.emit()
         self.added.emit(added)
 
-    def _all_sources(self) -> dict[int, list[Path]]:
-        return self._library.all_sources() if self._library is not None else {}
+    def _watched_sources(self) -> dict[int, list[Path]]:
+        return self._library.watched_sources() if self._library is not None else {}
 
-    def _on_differed(self, collection_id: int, earlier: Sequence[FileVersions]) -> None:
-        """Refresh a collection as `refresh` does, but emit nothing if nothing has changed."""
+    def _on_differed(self, collection_id: int, scan: ScanResult, earlier: Sequence[FileVersions]) -> None:
+        """Refresh a collection with the result of a look, but emit nothing if nothing has changed.
 
-        def refreshed(result: RefreshResult) -> None:
-            if result != RefreshResult(collection_id, missing=self._missing.get(collection_id, [])):
+        Nothing is done if the user has changed the sources, or cancelled the reading, since that look.
+        """
+
+        def refresh(library: Library, note: CountCallback) -> RefreshResult | None:
+            if library.watched_sources().get(collection_id) != scan.sources:
+                return None
+            return collection_updates.refresh_collection(library, collection_id, note, earlier, scan)
+
+        def refreshed(result: RefreshResult | None) -> None:
+            if result is None:
+                self.watch.report_again()
+            elif result != RefreshResult(collection_id, missing=self._missing.get(collection_id, [])):
                 self._on_refreshed(result)
 
         if self._library is not None:
-            self.write_queue.do(
-                lambda library, _note: collection_updates.refresh_collection(library, collection_id, earlier=earlier),
-                refreshed,
-            )
+            self.write_queue.do(refresh, refreshed)
 
     def _on_refreshed(self, refreshed: RefreshResult) -> None:
         self._missing[refreshed.collection_id] = refreshed.missing

@@ -20,9 +20,9 @@ LOOK_EVERY_MS = 60_000
 class FolderWatch(QObject):
     """The looks at the files of the collections. It rests until `start`."""
 
-    # Id of a collection to compare with its files, and what the last two looks have found (none for the first look):
-    # a file that differs in them may be half written.
-    differed = Signal(int, object)
+    # Id of a collection to compare with its files, the ScanResult of this look, and the versions that the last look
+    # has found in a tuple, empty for the first look: a file that differs in them may be half written.
+    differed = Signal(int, object, object)
 
     def __init__(self, sources: Callable[[], dict[int, list[Path]]], parent: QObject) -> None:
         """Create a watch. `sources`: returns the files and folders of each collection by its id."""
@@ -68,4 +68,4 @@ class FolderWatch(QObject):
             return
         else:
             self._settled.add(collection_id)
-        self.differed.emit(collection_id, () if last is None else (last, now))
+        self.differed.emit(collection_id, scan, () if last is None else (last,))

@@ -217,8 +217,34 @@ def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that
     (line,) = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     line.pop("at")
     assert line == {"what": "move", "target": "公開集", "label": "secret", "to": "public"}
-    assert docs("move", "公開集", "要領.md", "--to", "内規").returncode == 0  # into it, nobody is asked
-    assert len(log.read_text("utf-8").splitlines()) == 1
+    into = docs("move", "公開集", "要領.md", "--to", "内規")  # nobody is asked
+    assert (into.returncode, len(log.read_text("utf-8").splitlines())) == (0, 1)
+    back = shlex.split(into.stdout.strip().split("戻すには：")[1])
+    assert docs(*back[2:]).returncode == 0
+    assert len(log.read_text("utf-8").splitlines()) == 2
+
+
+def test_what_moved_into_a_secret_collection_comes_back_only_by_name_and_with_permission(
+    docs: Run, data: Path, files: Path
+) -> None:
+    docs("add", "基準", str(files))
+    docs("add", "内規", str(files / "下" / "点検.txt"), "--label", "機密")
+    docs("move", "基準", "要領.md", "--to", "内規")
+    undo = docs("remove", "基準").stdout.strip().split("戻すには：")[1]
+    again = docs(*shlex.split(undo)[2:], "--json")
+    assert (again.data["documents"], again.data["skipped"]) == (1, {"unknown": 1, "secret": 1})
+    refused = docs("add", "基準", str(files / "要領.md"), "--json")
+    assert (refused.returncode, refused.error) == (3, "secret_move")
+    (files / "要領.md").rename(files / "別の名.md")
+    refreshed = docs("refresh", "--json").data
+    assert [(one["document"], one["code"]) for one in refreshed["attention"]] == [("別の名.md", "document_is_secret")]
+    assert docs("search", "基準", "鉄筋のかぶり", "--json").data["passages"] == []
+    assert not (data / "exports.log").exists()
+    assert docs("add", "基準", str(files / "別の名.md"), "--allow-secret").returncode == 0
+    assert len(docs("search", "基準", "鉄筋のかぶり", "--json").data["passages"]) == 1
+    assert '"what": "move", "label": "secret", "target": "基準", "to": "internal"' in (data / "exports.log").read_text(
+        "utf-8"
+    )
 
 
 def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files: Path) -> None:

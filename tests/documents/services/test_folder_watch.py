@@ -12,7 +12,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
-from app.documents.collection_updates import RefreshResult
+from app.documents.collection_updates import RefreshResult, scan_sources
 from app.documents.library import Library
 from tests.documents.driver import DocumentsDriver
 
@@ -177,6 +177,25 @@ def test_what_moved_to_another_collection_does_not_come_back_and_is_followed_the
     assert driver.texts() == ["橋脚の2", "橋脚の3", "直した"]
 
 
+def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_name(
+    driver: WatchDriver, files: Path
+) -> None:
+    collection, secret = driver.watched(files), driver.collection(name="内規")
+    driver.documents.set_label(secret, "secret")
+    driver.documents.move([driver.document(collection, "1.txt").id], secret)
+    driver.wait(lambda: "1.txt" in driver.states(secret))
+    (files / "1.txt").rename(files / "別の名.txt")
+    driver.look(4)
+    assert driver.states(collection) == {"2.txt": "done", "3.txt": "done", "別の名.txt": "failed"}
+    assert driver.document(collection, "別の名.txt").error_code == "document_is_secret"
+    assert driver.texts() == ["橋脚の2", "橋脚の3"]
+    assert driver.attempts().count("別の名.txt") == 1
+    driver.documents.move([driver.document(collection, "別の名.txt").id], secret)
+    driver.wait(lambda: "別の名.txt" in driver.states(secret))
+    driver.documents.read_again([driver.document(secret, "別の名.txt").id])
+    driver.wait(lambda: driver.states(secret) == {"別の名.txt": "done"})
+
+
 def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_empty(
     driver: WatchDriver, files: Path
 ) -> None:
@@ -191,6 +210,74 @@ def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_e
     driver.look()
     assert driver.document(collection, "1.txt").modified_ns == document.modified_ns
     assert driver.texts() == ["橋脚の1", "橋脚の2", "橋脚の3"]
+
+
+def test_what_the_user_has_cancelled_is_not_resumed_until_a_refresh(driver: WatchDriver, files: Path) -> None:
+    collection = driver.collection_amid(files, "2.txt")
+    driver.documents.watch.look()  # ends after the cancelling
+    driver.documents.cancel_all()
+    driver.wait(lambda: not driver.documents.watch._looking)
+    driver.wait_until_read()
+    left = driver.states(collection)
+    assert "2.txt" not in left
+    write(files / "2.txt", "橋脚の2\n")
+    driver.look(3)
+    assert driver.states(collection) == left
+    driver.refresh(collection)
+    assert driver.states(collection) == {"1.txt": "done", "2.txt": "done", "3.txt": "done"}
+    write(files / "4.txt", "新しい\n")
+    driver.look(2)
+    assert driver.states(collection)["4.txt"] == "done"
+
+
+def test_a_scan_that_the_user_has_cancelled_is_not_completed(driver: WatchDriver, files: Path) -> None:
+    collection = driver.collection()
+    driver.documents.add(collection, [files])
+    driver.documents.cancel_scan()
+    driver.wait_until_read()
+    assert driver.states(collection) == {}
+    driver.look(3)
+    assert driver.states(collection) == {}
+    driver.add(collection, files)
+    driver.wait_until_read()
+    assert len(driver.states(collection)) == 3
+
+
+def test_a_folder_is_scanned_by_its_look_only(
+    driver: WatchDriver, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan among the writes would block all of them if a server dies in between."""
+    collection = driver.watched(files)
+    scandir, scanned = os.scandir, []
+
+    def counted(path: Any) -> Any:
+        scanned.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    write(files / "4.txt", "新しい\n")
+    driver.look(2)
+    assert driver.states(collection)["4.txt"] == "done"
+    assert scanned.count(str(files)) == 2
+
+
+def test_an_outdated_look_takes_out_nothing_that_was_added_since(
+    driver: WatchDriver, files: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "別").mkdir()
+    write(tmp_path / "別" / "a.txt", "一\n")
+    collection, other = driver.watched(files), driver.collection(tmp_path / "別", name="別")
+    for act in (
+        lambda: driver.documents.add(collection, [files]),
+        lambda: driver.documents.move([driver.document(other, "a.txt").id], collection),
+    ):
+        with closing(Library.open_second(driver.where.documents)) as library:
+            scan = scan_sources(library.sources(collection))
+        write(files / "4.txt", "新しい\n")
+        act()
+        driver.documents._on_differed(collection, scan, ())
+        driver.wait_until_read()
+    assert driver.states(collection) == dict.fromkeys(("1.txt", "2.txt", "3.txt", "4.txt", "a.txt"), "done")
 
 
 def test_in_a_closed_library_a_late_look_changes_nothing(driver: WatchDriver, files: Path) -> None:
