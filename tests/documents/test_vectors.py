@@ -157,7 +157,7 @@ class Shelf:
 
     def found(self, query: str, axis: int | None, *collection_ids: int) -> list[str]:
         vector = np.eye(DIMENSIONS, dtype=np.float32)[axis] if axis is not None else None
-        meaning = SemanticQuery(query, self.store, vector) if vector is not None else None
+        meaning = SemanticQuery(self.store, vector) if vector is not None else None
         found = passage_search.search(self.library, query, collection_ids, 20, meaning=meaning)
         assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
         return [passage.section.text for passage in found]
@@ -169,7 +169,7 @@ def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf",
     shelf.embed(document)
     with shelf.library.database.transaction():
         shelf.library.database.write("UPDATE section SET heading = '[]', text = x'ff'")
-    meaning = SemanticQuery("桁", store, np.eye(DIMENSIONS, dtype=np.float32)[0])
+    meaning = SemanticQuery(store, np.eye(DIMENSIONS, dtype=np.float32)[0])
     with pytest.raises(AppError, match="database_damaged"):
         meaning.fuse_ranking(shelf.library, [], [collection])
 
@@ -208,7 +208,7 @@ def test_another_collection_does_not_change_the_scores(shelf: Shelf, store: Vect
     shelf.embed(document_id)
 
     def scores() -> list[float]:
-        meaning = SemanticQuery("犬の温度", store, np.full(DIMENSIONS, DIMENSIONS**-0.5, np.float32))
+        meaning = SemanticQuery(store, np.full(DIMENSIONS, DIMENSIONS**-0.5, np.float32))
         found = passage_search.search(shelf.library, "犬の温度", [collection_id], 20, meaning=meaning)
         return [passage.score for passage in found]
 

@@ -150,17 +150,20 @@ CANDIDATES = 120  # nearest sections that are added to those found by words
 
 @dataclass(frozen=True, slots=True)
 class SemanticQuery:
-    """A question with its vector from an embedding model.
+    """A question as the vector of an embedding model.
 
     `vector`: [dimensions], of unit length. `neutral_cosine`: the model's cosine of a question and a passage about the
     same subject that may or may not answer it; 0 if it was not measured.
     """
 
-    question: str
     vectors: VectorFile
     vector: Floats
     neutral_cosine: float = 0.0
     _compared: dict[tuple[int, ...], "Similarities"] = field(default_factory=dict, init=False, compare=False)
+
+    def without_cosines(self) -> "SemanticQuery":
+        """Return the same question without what was computed for it, some megabytes for a large library."""
+        return SemanticQuery(self.vectors, self.vector, self.neutral_cosine)
 
     def compare(self, library: Library, collection_ids: Sequence[int]) -> "Similarities":
         """Compare the question with the sections of the collections. Raises AppError("vectors_unusable")."""

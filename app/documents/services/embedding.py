@@ -170,7 +170,7 @@ class Embedding(QObject):
 
         def answer(rows: Rows | None) -> None:
             if pending:
-                pending.pop()(_semantic_query(model, question, rows) if rows else None)
+                pending.pop()(_semantic_query(model, rows) if rows else None)
 
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
@@ -392,12 +392,12 @@ def _is_same_model(model: "EmbeddingModel | None", other: "EmbeddingModel | None
     return model.model.path == other.model.path and model.vectors.path == other.vectors.path
 
 
-def _semantic_query(model: "EmbeddingModel", question: str, rows: Rows) -> "SemanticQuery":
+def _semantic_query(model: "EmbeddingModel", rows: Rows) -> "SemanticQuery":
     import numpy as np
 
     from app.documents.retrieval.semantic_index import SemanticQuery
 
-    return SemanticQuery(question, model.vectors, np.asarray(rows[0], np.float32), model.neutral_cosine)
+    return SemanticQuery(model.vectors, np.asarray(rows[0], np.float32), model.neutral_cosine)
 
 
 def _add(model: "EmbeddingModel", texts: dict[int, str], rows: Rows) -> None:

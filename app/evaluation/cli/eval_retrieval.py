@@ -1,7 +1,6 @@
 """`kotae eval retrieval`: measure the ranks at which the passages that answer questions are found."""
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +67,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _copy(meaning: "SemanticQuery | None") -> "SemanticQuery | None":
-    """Return the question without its cosines, which would take megabytes for each question of a set."""
-    return dataclasses.replace(meaning) if meaning is not None else None
+    return meaning.without_cosines() if meaning is not None else None
 
 
 def _data(
