@@ -161,12 +161,15 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dict[str, float]]]:
     """Return the synonyms of each query word that the lists contain, each synonym as terms with weights.
 
-    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. `own_file`: the
-    user's list. Raises AppError as `read_glossary` does.
+    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more; those of a
+    general noun weigh half. `own_file`: the user's list. Raises AppError as `read_glossary` does.
     """
     return [
-        [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]
-        for _, others in synonyms_by_word(query, own_file)
+        [
+            dict.fromkeys(listed, (WEIGHT_GENERAL if word in lexicon.GENERAL else 1) / len(listed) ** 0.5)
+            for listed in others
+        ]
+        for word, others in synonyms_by_word(query, own_file)
     ]
 
 
