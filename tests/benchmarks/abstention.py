@@ -55,8 +55,7 @@ def main() -> None:
     pairs = [(good > bad) + 0.5 * (good == bad) for good in answered for bad in absent]
     print(f"{len(answered)} with an answer, {len(absent)} without; area under the curve {sum(pairs) / len(pairs):.3f}")
     print("threshold  false answers  missed")
-    for step in range(4, 19):
-        threshold = step / 20
+    for threshold in sorted({step / 20 for step in range(4, 19)} | {*retrieved_passages.LIMITS_BY_WORDS}):
         false = sum(score >= threshold for score in absent) / len(absent)
         missed = sum(score < threshold for score in answered) / len(answered)
         chosen = "  <- chosen" if threshold in retrieved_passages.LIMITS_BY_WORDS else ""
