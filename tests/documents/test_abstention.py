@@ -21,7 +21,7 @@ def filled(library: Library) -> None:
     put(library, *SECTIONS)
 
 
-def judge(library: Library, question: str) -> retrieved_passages.AbstentionVerdict:
+def judge(library: Library, question: str) -> retrieved_passages.Answerability:
     everywhere = [collection.id for collection in library.collections()]
     return retrieved_passages.judge_answerability(
         library, question, passage_search.search(library, question, everywhere), everywhere

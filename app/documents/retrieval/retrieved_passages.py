@@ -171,7 +171,7 @@ _UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 
 @dataclass(frozen=True, slots=True)
-class AbstentionVerdict:
+class Answerability:
     """A judgement whether passages contain the answer.
 
     `confidence`: the weighted share (0 to 1) of the question's terms in the best sentence, changed by the cosine if
@@ -189,7 +189,7 @@ def judge_answerability(
     collection_ids: Sequence[int],
     glossary: Path | None = None,
     meaning: "SemanticQuery | None" = None,
-) -> AbstentionVerdict:
+) -> Answerability:
     """Judge the best three passages of a search by their best sentence and by meaning.
 
     A clause that the question names is an answer, and the neighbours of one that does not exist are not. `passages`:
@@ -197,12 +197,12 @@ def judge_answerability(
     AppError("glossary_unreadable" | "vectors_unusable").
     """
     if not passages or passages[0].named == "neighbour":
-        return AbstentionVerdict("not_in_documents", 0.0)
+        return Answerability("not_in_documents", 0.0)
     wanted = _WantedTerms(TermStatistics(library.database, collection_ids), question)
     if passages[0].named:
-        return AbstentionVerdict("answered", 1.0)
+        return Answerability("answered", 1.0)
     if not wanted.weights:  # nothing to compare: 「標準」とは何ですか, ありがとう
-        return AbstentionVerdict("near", 0.0)
+        return Answerability("near", 0.0)
     best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
@@ -213,7 +213,7 @@ def judge_answerability(
         limits = LIMITS_WITH_MEANING
     certain, near = limits
     verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
-    return AbstentionVerdict(verdict, confidence)
+    return Answerability(verdict, confidence)
 
 
 def _confidence_by_meaning(

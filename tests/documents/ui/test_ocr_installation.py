@@ -103,9 +103,9 @@ def test_a_forbidden_network_and_a_folder_without_wheels_are_told(driver: PageDr
     assert offered(driver) == [INSTALL, ACCEPT]
 
 
-def test_an_installation_is_shown_counted_as_traffic_and_cancelled(
-    driver: PageDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def stalled_installation(driver: PageDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation that the window has begun, while its index sends nothing more."""
     assert LOCK is not None
     (tmp_path / LOCK.files[0].name).write_bytes(bytes(LOCK.files[0].size_bytes))
     with wheelhouse.Index(tmp_path, stalls_at=LOCK.files[0].package) as index:
@@ -113,26 +113,23 @@ def test_an_installation_is_shown_counted_as_traffic_and_cancelled(
             monkeypatch.setenv(name, value)
         press_install(driver)
         driver.wait(index.stalled.is_set)
-        driver.wait(lambda: [one.host for one in driver.ocr_setup.contacts()] == ["127.0.0.1"])
-        assert not driver.page.ocr.progress.isHidden()
-        assert driver.ocr_setup.network_task_count == 1
-        driver.click(driver.page.ocr.progress.cancel_button)
+        yield
+
+
+@pytest.mark.usefixtures("stalled_installation")
+def test_an_installation_is_shown_counted_as_traffic_and_cancelled(driver: PageDriver) -> None:
+    driver.wait(lambda: [one.host for one in driver.ocr_setup.contacts()] == ["127.0.0.1"])
+    assert not driver.page.ocr.progress.isHidden()
+    assert driver.ocr_setup.network_task_count == 1
+    driver.click(driver.page.ocr.progress.cancel_button)
     assert driver.page.ocr.isHidden()
     assert driver.ocr_setup.network_task_count == 0
     assert not driver.documents.has_ocr_part
 
 
-def test_an_installation_ends_when_the_network_is_forbidden(
-    driver: PageDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert LOCK is not None
-    (tmp_path / LOCK.files[0].name).write_bytes(bytes(LOCK.files[0].size_bytes))
-    with wheelhouse.Index(tmp_path, stalls_at=LOCK.files[0].package) as index:
-        for name, value in index.variables().items():
-            monkeypatch.setenv(name, value)
-        press_install(driver)
-        driver.wait(index.stalled.is_set)
-        driver.preferences.change(network_allowed=False)
+@pytest.mark.usefixtures("stalled_installation")
+def test_an_installation_ends_when_the_network_is_forbidden(driver: PageDriver) -> None:
+    driver.preferences.change(network_allowed=False)
     assert not driver.ocr_setup.is_running
     assert driver.page.ocr.banner.accessibleName().startswith(describe_error(AppError("ocr_network_forbidden")).message)
 
