@@ -8,7 +8,7 @@ Windows and macOS, nothing is restricted. The protection has limits: threads sha
 a parsing thread may take over one that can read more; files that were open before stay open; names, sizes and dates of
 files stay visible.
 
-The second half of the module limits memory, priority and the unpacked size of archives. Documents
+The second half of the module limits memory, processor time, priority and the unpacked size of archives. Documents
 (`app.documents.reading.limits`) and workbooks (`app.base.tables`) share these limits. Nothing is ever extracted to
 disk.
 """
@@ -16,10 +16,12 @@ disk.
 import contextlib
 import ctypes
 import functools
+import math
 import os
 import struct
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -250,3 +252,19 @@ def limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
     except (ValueError, OSError) as error:  # macOS accepts no limit below the present address space
         print(f"budget: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Let the system kill this process when it has used `seconds` more of processor time, rounded up.
+
+    The system does it, because a thread would not run: when memory is used up, CPython 3.11 can repeat the handling of
+    one MemoryError for ever without giving other threads a turn. Not on Windows, where the parent process must watch.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    allowed = math.ceil(time.process_time() + seconds)
+    allowed = allowed if most == resource.RLIM_INFINITY else min(allowed, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, most))

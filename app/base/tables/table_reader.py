@@ -214,7 +214,7 @@ def _watch(
 ) -> None:
     """Kill a child that exceeds its time or memory. `is_over`: is set when the child is no longer needed.
 
-    The child's own watch is not enough: native code can block it, and on Windows the child has no memory limit.
+    The child's own limits are not enough: on Windows it has none, and elsewhere none of elapsed time.
     """
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
     while not is_over.wait(WATCH_INTERVAL_S):

@@ -9,8 +9,6 @@ import datetime
 import io
 import os
 import sys
-import threading
-import time
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +19,6 @@ from app.base.isolation import sandbox
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200
-_WATCH_INTERVAL_S = 0.1
 _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.time: "time"}
 
 
@@ -63,7 +60,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         _import()
         sandbox.confine(reads=())
         sandbox.limit_memory((sandbox.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
-        threading.Thread(target=_watch, args=(writer, allowed.processor_s), daemon=True).start()
+        sandbox.limit_processor_time(allowed.processor_s)
         _read(raw, int(arguments[0]), allowed, writer)
         _send_end_and_exit(writer, "")
     except (MemoryError, RecursionError, _CrowdedError):
@@ -77,17 +74,6 @@ def _import() -> None:
     os.environ["OPENPYXL_LXML"] = "False"
     sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl  # noqa: F401
-
-
-def _watch(writer: EventWriter, limit_s: float) -> None:
-    """End the process when it has used `limit_s` seconds of processor time.
-
-    A limit on elapsed time would reject files on a busy machine that an idle one reads.
-    """
-    until = time.process_time() + limit_s
-    while time.process_time() < until:
-        time.sleep(_WATCH_INTERVAL_S)
-    _send_end_and_exit(writer, "crowded")
 
 
 def _send_end_and_exit(writer: EventWriter, problem: str) -> NoReturn:

@@ -26,7 +26,8 @@ _BEGIN, _END = "\ue0f0", "\ue0f1"
 def main() -> int:
     """Read one JSON object {template, messages, end}; write {"segments": [[text, markup], …]} or {"error"}."""
     writer = claim_stdout()
-    _limit()
+    sandbox.limit_processor_time(PROCESSOR_S)
+    sandbox.limit_memory(MEMORY_BYTES)
     sandbox.confine(reads=())
     request = json.loads(sys.stdin.buffer.readline())
     try:
@@ -37,18 +38,6 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001  a foreign template may fail in any way; the parent shows the reason
         writer.send({"error": f"{type(error).__name__}: {error}"[:300]})
     return 0
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's timeout is the only limit
-        return
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S + 1))
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    except (ValueError, OSError) as error:  # macOS accepts no limit below the memory mapped already
-        print(f"template: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
 
 
 def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
