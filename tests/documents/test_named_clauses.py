@@ -138,6 +138,29 @@ def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: 
     assert retrieved_passages.judge_answerability(library, question, passages, [collection]).verdict == "answered"
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "河川の整備の促進に関する法律第3条",
+        "水路に係る条例第3条の内容は",
+        "河川法第3条",
+        "整備令第3条は何を定めていますか",
+    ],
+)
+def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(
+    library: Library, collection: int, question: str
+) -> None:
+    put(
+        library,
+        DocumentSection(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"),
+        collection="法令",
+    )
+    put(
+        library, DocumentSection(("第三条",), "丁は、届け出る。"), collection="法令", name="港湾の利用に関する政令.html"
+    )
+    assert all(not passage.named for passage in found(library, question, collection))
+
+
 def test_several_clauses_come_in_the_order_of_the_question(library: Library, collection: int) -> None:
     passages = found(library, "港湾管理規則第5条と第2条の違い", collection)
     assert ["手続5" in passages[0].section.text, "手続2" in passages[1].section.text, len(passages)] == [True, True, 2]

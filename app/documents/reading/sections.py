@@ -7,7 +7,7 @@ paragraphs, table rows or, if necessary, sentences. Headings without text make n
 import dataclasses
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.documents.reading import headings
@@ -23,6 +23,10 @@ HEADS_LONGEST = LONGEST // 2  # characters of a table's header that is repeated 
 
 _TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
+_ARTICLE_ITEM = re.compile(
+    r"[一二三四五六七八九十0-9０-９]+(?:の[一二三四五六七八九十]+)*[\s　、]"
+)  # 二 and ２ of statutes
+_FIRST_ITEM = re.compile(r"\(?[1アイai]\b")  # folded
 _CAPTION = re.compile(
     r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
 )
@@ -224,7 +228,7 @@ def _is_above(upper: _Entry, entry: _Entry) -> bool:
 
 
 def _cut(clause: _Clause) -> list[DocumentSection]:
-    pieces = [part for piece in clause.pieces for part in _sentences(piece)]
+    pieces = [part for piece in _with_titles_only(clause.pieces) for part in _sentences(piece)]
     total = sum(len(piece.text) + 1 for piece in pieces)
     count = -(-total // LONGEST)
     aim = total / count
@@ -247,6 +251,26 @@ def _cut(clause: _Clause) -> list[DocumentSection]:
         last = groups.pop()
         groups[-1] += [piece for piece in last if not any(piece is one for one in groups[-1])]
     return _with_items(clause, [group for group in groups if any(piece.text for piece in group)])
+
+
+def _with_titles_only(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Return the pieces, where the item of a list, which the next one follows at once, is no title."""
+    kept: list[_Piece] = []
+    for piece, after in itertools.zip_longest(pieces, pieces[1:]):
+        if piece.item and (after is None or _continues_list(piece.item, after.text)):
+            piece = dataclasses.replace(piece, item="")
+        kept.append(piece)
+    return kept
+
+
+def _continues_list(item: str, after: str) -> bool:
+    """Whether the line after an item is the next item of its list or of a list that contains it."""
+    folded = headings.fold(after[: headings.LONGEST])
+    following = headings.parse_item(folded)
+    if following is None:
+        return bool(_ARTICLE_ITEM.match(after))
+    own = headings.parse_item(headings.fold(item))
+    return not _FIRST_ITEM.match(folded) or (own is not None and own.rank == following.rank)
 
 
 def _repeated_heads(heads: list[_Piece], piece: _Piece) -> list[_Piece]:

@@ -40,6 +40,7 @@ _PARTICLE = re.compile(r"[のはがをにでともへや、，\s]|から|より|
 _DOCUMENT_WORD = re.compile(
     r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
 )
+_FORMAL_NAME = re.compile("関する|係る")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,10 +304,21 @@ def match_name(before: str, name: str) -> float:
     if written.endswith(name):
         return 3 + len(name) / 1000
     pieces = [_name(piece) for piece in _suffixes(before)]
-    found = next((piece for piece in pieces if len(piece) > 1 and piece in name), "")
+    found = next(
+        (piece for piece in pieces if len(piece) > 1 and piece in name and not _is_end(piece, before, name)), ""
+    )
     if found:
         return 2 + len(found) / len(name)
     return 1.0 if any(_is_short_form(piece, name) for piece in pieces) else 0.0
+
+
+def _is_end(piece: str, before: str, name: str) -> bool:
+    """Whether a piece is only the end of a longer name: 整備に関する法律 of 河川の整備に関する法律 (道路の整備に…)."""
+    return (
+        _FORMAL_NAME.search(piece) is not None
+        and not name.startswith(piece)
+        and _name(before).removesuffix(piece).endswith(("の", "に"))
+    )
 
 
 def _names_of_document(row: Row) -> tuple[int, tuple[str, ...]]:

@@ -124,6 +124,29 @@ def test_a_cut_clause_says_under_which_item_it_goes_on() -> None:
     assert found[-1].heading == ("5．1 点検", "（２）臨時点検")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("イ　破産者で復権を得ない者", "ロ　{}", "ハ　{}", "ニ　{}"),
+        ("（１）　大臣が指定する者", "ロ　{}", "ハ　{}", "ニ　{}"),
+        ("イ　破産者で復権を得ない者", "三　{}", "四　{}", "五　{}"),
+        ("イ　破産者で復権を得ない者", "２　{}", "３　{}", "４　{}"),
+    ],
+)
+def test_a_line_of_a_list_is_no_heading_of_what_follows_the_list(lines: tuple[str, ...]) -> None:
+    long = "次の書類を添えて届け出なければならない。" * 25
+    found = cut(heading("第四条（欠格）"), *(paragraph(line.format(long)) for line in lines))
+    assert len(found) > 1
+    assert {one.heading for one in found} == {("第四条（欠格）",)}
+
+
+def test_an_item_with_a_list_below_it_is_a_heading_of_the_list() -> None:
+    long = "確認する。" * 60
+    below = [paragraph(f"{sign}{long}") for sign in ("ア　", "イ　", "ウ　", "エ　", "オ　")]
+    found = cut(heading("3．1　調査"), paragraph("（２）　現地の調査"), *below)
+    assert {one.heading for one in found} == {("3．1　調査", "（２）　現地の調査")}
+
+
 def test_a_table_that_goes_on_has_its_head_again_and_whole_rows() -> None:
     rows = [
         Block("row", f"材料{number} | {number * 10} N/mm² | 備考は別に定める基準による", is_head=False)
