@@ -10,7 +10,7 @@ Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 KANJI_NUMERALS = "〇一二三四五六七八九十百千零"
@@ -285,25 +285,35 @@ def _pattern(spelling: str) -> str:
 
 
 # Words that begin like a unit.
-_NOT = (
-    "(?!部分|部品|部署|部門|部長|体積|体制|体温|面積|機械|機器|機関|両側|両方|両端|対象|対策|株式|玉石|着手|着工"
+_NOT_UNITS = (
+    "部分|部品|部署|部門|部長|体積|体制|体温|面積|機械|機器|機関|両側|両方|両端|対象|対策|株式|玉石|着手|着工"
     "|口径|口座|室内|室温|床版|床面|限度|限界|歩道|歩行|着用|講習|問題|例外|周辺|周囲|周期|束縛|足場|通り|通知"
     "|通行|点灯|本文|本店|本社|本人|本契約|台帳|台風|基準|基礎|門扉|種別|組織|戸建|件名|件数|枚数|本数|個数|席上"
     "|便所|羽根|頭部|段取|条例|分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来"
-    "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z])"
-)
+    "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z]"
+).split("|")
 # The base of a rate: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
     r"(?:\s?[/毎]\s?(?:年|か月|ヶ月|月|週|日|時間|時|分|秒|回|本|台|基|枚|個|人|戸|(?:平方|立方)?メートル|リットル"
     r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t|m?L)(?![A-Za-z\d^])))?"
 )
-UNIT_PATTERN = (
-    _NOT
-    + "(?:"
-    + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True))
-    + "|月(?=以[内上]|未満|を超え|を経過))"
-    + _EACH
-)
+
+
+def _any_of(patterns: Iterable[str]) -> str:
+    """Return a pattern for any of these, the first one that matches; each begins with a literal character.
+
+    They are grouped by this character, as `re` tries each alternative at every place.
+    """
+    groups: dict[str, list[str]] = {}
+    for pattern in patterns:
+        groups.setdefault(pattern[0], []).append(pattern[1:])
+    firsts = "".join(map(re.escape, groups))
+    listed = (f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in groups.items())
+    return f"(?=[{firsts}])(?:{'|'.join(listed)})"
+
+
+_SPELLINGS = (_pattern(spelling) for spelling in sorted(_BY_SPELLING, key=len, reverse=True))
+UNIT_PATTERN = f"(?!{_any_of(_NOT_UNITS)}){_any_of([*_SPELLINGS, '月(?=以[内上]|未満|を超え|を経過)'])}{_EACH}"
 
 _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
 
@@ -341,11 +351,12 @@ _BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is a number o
 _LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is a number of months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
 _DATE = re.compile(
+    rf"(?=[\d{KANJI_NUMERALS}明大昭平令同MTSHR])(?:"  # a quick look at the first character
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
     rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額|{_LONG})(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
     rf"|同月\s?(?P<same_month_day>{_N})\s?日(?!間)"
     r"|(?<![A-Za-z\d])(?P<letter>[MTSHR])\s?(?P<letter_year>\d{1,2})\.(?P<letter_month>\d{1,2})(?:\.(?P<letter_day>\d{1,2}))?(?![\d.])"
-    r"|(?<![\d./-])(?P<plain_year>(?:1[6-9]|20)\d\d)(?P<sign>[./-])(?P<plain_month>\d{1,2})(?P=sign)(?P<plain_day>\d{1,2})(?![\d./-])"
+    r"|(?<![\d./-])(?P<plain_year>(?:1[6-9]|20)\d\d)(?P<sign>[./-])(?P<plain_month>\d{1,2})(?P=sign)(?P<plain_day>\d{1,2})(?![\d./-]))"
 )
 
 
