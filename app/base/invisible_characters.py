@@ -27,8 +27,13 @@ _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
 _BREAKS = "\x0b\x0c\x85\u2028\u2029"  # these begin a new line, as CR does
 _INVISIBLE = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
 _LINE_BREAK = re.compile(f"\r\n?|[{_BREAKS}]")
-_BLANK = re.compile("[\u2800\U0001d159]")  # visible signs without ink: an empty braille cell, a null notehead
+_BLANK_SIGNS = "\u2800\U0001d159"  # visible signs without ink: an empty braille cell, a null notehead
+_BLANK = re.compile(f"[{_BLANK_SIGNS}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# What `remove` may change: all of the above, and the carriage return and the breaks.
+_CHANGEABLE = re.compile(
+    f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc\ud800-\udfff{_IGNORABLE}{_NONCHARACTERS}{_BLANK_SIGNS}]"
+)
 # Ranges that hold all characters with the property Emoji (Unicode 15.0, emoji-data.txt) except digits, # and *.
 _EMOJI = re.compile(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
@@ -60,7 +65,7 @@ def remove(text: str) -> str:
 
 def remove_and_count(text: str) -> tuple[str, int]:
     """Return the result of `remove` and the number of invisible characters removed."""
-    if text.isascii() and text.isprintable():
+    if not _CHANGEABLE.search(text):
         return text, 0
     text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _replace_surrogates(text)))
     visible = _INVISIBLE.sub(_if_part, text)

@@ -9,6 +9,7 @@ given exactly the terms that were inserted for it.
 """
 
 import functools
+import operator
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -68,7 +69,8 @@ def index_terms(text: str) -> list[str]:
     for run in _RUNS.finditer(fold(text)):
         word = run.group()
         if run.lastgroup == "japanese":
-            terms += [word[at : at + 2] for at in range(len(word))]
+            terms += map(operator.add, word, word[1:])
+            terms.append(word[-1])
         else:
             terms.append(word)
     return terms

@@ -16,7 +16,7 @@ from app.base.paths import resources
 from app.documents import encodings, lexicon
 from app.documents.lexicon import Word
 from app.documents.records import DocumentSection
-from app.documents.values import notation, quantities
+from app.documents.values import quantities
 
 # Weights of a pair of characters; fewer kana mean more weight: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
@@ -126,12 +126,13 @@ def extract_value_terms(text: str) -> list[str]:
     24 N/mm² and ２４MPa have the same term, as have 昭和33年 and 1958年, and 十年 and 10年.
     """
     text = invisible_characters.to_plain_text(text)
+    values, dates = quantities.parse_with_dates(text)
     found = [
         _encode_symbols(f"v{one.value:.6g}u{one.unit}")
-        for one in quantities.parse(text)
+        for one in values
         if one.unit and not one.unit.startswith("第")
     ]
-    for date in notation.parse_dates(text):
+    for date in dates:
         if date.year:
             found += [f"date{date.year}"] + ([f"date{date.year}m{date.month}d{date.day}"] if date.month else [])
     return found

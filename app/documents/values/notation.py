@@ -8,6 +8,7 @@ Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年
 (100年) is a quantity, not a date.
 """
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -75,6 +76,8 @@ def parse_numeral(notation: str) -> float:
 
     Raises ValueError if it is not a numeral.
     """
+    if notation.isdecimal():
+        return float(notation)
     total = block = 0.0  # value up to the last 万 or 億, and after it
     pending: float | None = None  # digits before a possible 十, 百 or 千
     at = 0
@@ -291,7 +294,7 @@ _NOT_UNITS = (
     "|通行|点灯|本文|本店|本社|本人|本契約|台帳|台風|基準|基礎|門扉|種別|組織|戸建|件名|件数|枚数|本数|個数|席上"
     "|便所|羽根|頭部|段取|条例|分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来"
     "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z]"
-).split("|")
+)
 # The base of a rate: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
     r"(?:\s?[/毎]\s?(?:年|か月|ヶ月|月|週|日|時間|時|分|秒|回|本|台|基|枚|個|人|戸|(?:平方|立方)?メートル|リットル"
@@ -313,7 +316,8 @@ def _any_of(patterns: Iterable[str]) -> str:
 
 
 _SPELLINGS = (_pattern(spelling) for spelling in sorted(_BY_SPELLING, key=len, reverse=True))
-UNIT_PATTERN = f"(?!{_any_of(_NOT_UNITS)}){_any_of([*_SPELLINGS, '月(?=以[内上]|未満|を超え|を経過)'])}{_EACH}"
+_SOME_MONTHS = "月(?=以[内上]|未満|を超え|を経過)"
+UNIT_PATTERN = f"(?!{_any_of(_NOT_UNITS.split('|'))}){_any_of([*_SPELLINGS, _SOME_MONTHS])}{_EACH}"
 
 _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
 
@@ -382,6 +386,11 @@ class Date:
 def parse_dates(text: str) -> list[Date]:
     """Return the dates of a text, in order, without impossible days. 同月29日 gets the month of the date before it."""
     flat, origin = flatten(text)
+    return [dataclasses.replace(one, start=origin(one.start), end=origin(one.end)) for one in dates_in_flat(flat)]
+
+
+def dates_in_flat(flat: str) -> list[Date]:
+    """Return the dates of a flattened text, with offsets in it."""
     dates: list[Date] = []
     for found in _DATE.finditer(flat):
         parts = _parts(found)
@@ -389,7 +398,7 @@ def parse_dates(text: str) -> list[Date]:
             day = _number(found["same_month_day"])
             parts = (dates[-1].year, dates[-1].month, day) if dates and dates[-1].month and day <= 31 else (0, 0, day)
         if parts is not None:
-            dates.append(Date(*parts, origin(found.start()), origin(found.end())))
+            dates.append(Date(*parts, *found.span()))
     return dates
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.documents.values import notation
-from app.documents.values.notation import ROUNDED_TOLERANCE, Unit
+from app.documents.values.notation import ROUNDED_TOLERANCE, Date, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _MYRIAD = rf"(?:{_DIGITS}\s?(?:[千百]?[万億兆]|[千百]))+(?:{_DIGITS})?"
@@ -202,10 +202,16 @@ class _Found(NamedTuple):
 
 def parse(text: str) -> list[Quantity]:
     """Return the quantities of a text, in order."""
+    return parse_with_dates(text)[0]
+
+
+def parse_with_dates(text: str) -> tuple[list[Quantity], list[Date]]:
+    """Return the quantities of a text, in order, and its dates with their offsets in the flattened text."""
     flat, origin = notation.flatten(text)
-    taken = [(date.start, date.end) for date in notation.parse_dates(flat)]
+    dates = notation.dates_in_flat(flat)
+    taken = [(date.start, date.end) for date in dates]
     found = [one for one in _numbers(flat) if not _lies_in(one, taken)]
-    return [_quantity(one, flat, origin) for one in _with_ranges(flat, _joined(flat, found))]
+    return [_quantity(one, flat, origin) for one in _with_ranges(flat, _joined(flat, found))], dates
 
 
 class _Placed(NamedTuple):
@@ -359,7 +365,7 @@ def _value(match: re.Match[str]) -> float | None:
         if match["bottom"] or match["share_bottom"]:
             top = notation.parse_numeral(match["top"] or match["share_top"])
             return top / notation.parse_numeral(match["bottom"] or match["share_bottom"])
-        value = notation.parse_numeral(re.sub(r"\s", "", match["digits"] or match["kanji"]))
+        value = notation.parse_numeral("".join((match["digits"] or match["kanji"]).split()))
         if match["and_half"] or match["kanji_half"]:
             value += 0.5
         if match["raised"]:
