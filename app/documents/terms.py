@@ -128,9 +128,7 @@ def extract_value_terms(text: str) -> list[str]:
     text = invisible_characters.to_plain_text(text)
     values, dates = quantities.parse_with_dates(text)
     found = [
-        _encode_symbols(f"v{one.value:.6g}u{one.unit}")
-        for one in values
-        if one.unit and not one.unit.startswith("第")
+        _encode_symbols(f"v{one.value:.6g}u{one.unit}") for one in values if one.unit and not one.unit.startswith("第")
     ]
     for date in dates:
         if date.year:

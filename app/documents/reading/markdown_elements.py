@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.documents.reading.text_blocks import is_japanese
@@ -20,7 +21,7 @@ _ATTRIBUTES = re.compile(r"\s*\{[#.][^}]*\}")
 _NOTE_MARK = re.compile(r"\[\^[^\]]+\]")
 _RAISED = re.compile(r"(?<!\\)\^([^\s^]{1,24}?)(?<!\\)\^")
 _LOWERED = re.compile(r"(?<![~\\])~([^\s~]{1,8})~(?!~)")
-_STRONG = re.compile(r"(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_STRONG = re.compile(r"(?=[*_])(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EMPHASIS = re.compile(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
 _CODE = re.compile(r"`+([^`]+)`+")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
@@ -40,22 +41,40 @@ def strip_inline(text: str) -> str:
         escaped.append(match[1])
         return _ESCAPED_MARK
 
-    text = _ESCAPED.sub(set_aside, _DELETED.sub("", _COMMENT.sub("", text)))
-    text = _IMAGE.sub("", text)
-    text = _NOTE_MARK.sub("", text)
-    for _ in range(3):  # links nest around a number, as word processors write them
-        text = _SPAN.sub(r"\1", _LINK.sub(r"\1", text))
-    text = _ATTRIBUTES.sub("", text)
-    text = _RAISED.sub(lambda match: _moved(match[1], _SUPERSCRIPTS), text)
-    text = _LOWERED.sub(lambda match: _moved(match[1], _SUBSCRIPTS), text)
-    text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\2", text))
-    text = _TAG.sub("", _CODE.sub(r"\1", text))
-    pieces = iter(escaped)
-    return html.unescape(re.sub(_ESCAPED_MARK, lambda _match: next(pieces, ""), text)).strip()
+    for signs, pattern, kept in _BEFORE_ESCAPES:
+        if signs in text:
+            text = pattern.sub(kept, text)
+    if "\\" in text:
+        text = _ESCAPED.sub(set_aside, text)
+    for signs, pattern, kept in _INLINE:
+        if signs in text:
+            text = pattern.sub(kept, text)
+    if _ESCAPED_MARK in text:
+        pieces = iter(escaped)
+        text = re.sub(_ESCAPED_MARK, lambda _match: next(pieces, ""), text)
+    return (html.unescape(text) if "&" in text else text).strip()
 
 
-def _moved(text: str, table: dict[int, int]) -> str:
-    return unicodedata.normalize("NFKC", text).translate(table)
+def _moved(table: dict[int, int]) -> Callable[[re.Match[str]], str]:
+    return lambda match: unicodedata.normalize("NFKC", match[1]).translate(table)
+
+
+# Signs without which a pattern matches nothing, the pattern, and what replaces it, in the order of their use.
+_Replacement = tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
+_BEFORE_ESCAPES: tuple[_Replacement, ...] = (("<!--", _COMMENT, ""), ("~~", _DELETED, ""))
+_LINKS: tuple[_Replacement, ...] = (("](", _LINK, r"\1"), ("]{", _SPAN, r"\1"))
+_INLINE: tuple[_Replacement, ...] = (
+    ("![", _IMAGE, ""),
+    ("[^", _NOTE_MARK, ""),
+    *_LINKS * 3,  # links nest around a number, as word processors write them
+    ("{", _ATTRIBUTES, ""),
+    ("^", _RAISED, _moved(_SUPERSCRIPTS)),
+    ("~", _LOWERED, _moved(_SUBSCRIPTS)),
+    ("", _STRONG, r"\2"),
+    ("*", _EMPHASIS, r"\1"),
+    ("`", _CODE, r"\1"),
+    ("<", _TAG, ""),
+)
 
 
 def join_paragraph(lines: list[str], width: int = 0) -> str:
@@ -80,7 +99,16 @@ def join_paragraph(lines: list[str], width: int = 0) -> str:
 
 def display_width(text: str) -> int:
     """Return the width in terminal columns, as pandoc counts it."""
-    return sum(2 if is_japanese(character) else 1 for character in text) if not text.isascii() else len(text)
+    return len(text) if text.isascii() else sum(map(_WIDTHS.__getitem__, text))
+
+
+class _Widths(dict[str, int]):
+    def __missing__(self, character: str) -> int:
+        width = self[character] = 2 if is_japanese(character) else 1
+        return width
+
+
+_WIDTHS = _Widths()
 
 
 GRID_BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
