@@ -8,13 +8,12 @@ computer's clock may be wrong, so it alone never decides which backup is deleted
 """
 
 import contextlib
-import functools
 import os
 import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -270,7 +269,7 @@ class Database:
         database = cls(db, path, clock)
         try:
             database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
-            database._keep_own_programs(MIGRATIONS if migrations is None else migrations)
+            database._drop_programs()
         except BaseException:
             db.close()
             raise
@@ -378,20 +377,19 @@ class Database:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
-    def _keep_own_programs(self, migrations: Migrations) -> None:
-        """Replace the file's triggers and views by those of the migrations.
+    def _drop_programs(self) -> None:
+        """Drop the file's triggers and views, of which the migrations leave none.
 
         In a manipulated file, foreign triggers could change values such as a label after each write.
         """
-        present = _programs(self._db)
-        if not present or present == (own := _of_migrations(tuple(migrations))):
+        listed = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        present = self._db.execute(listed).fetchall()
+        if not present:
             return
         with self.transaction():
             for kind, name in present:
                 quoted = name.replace('"', '""')
                 self._db.execute(f'DROP {kind} IF EXISTS "{quoted}"')
-            for sql in own.values():
-                self._db.execute(sql)
 
 
 def _has_change_count(db: sqlite3.Connection) -> bool:
@@ -411,21 +409,6 @@ def _use_wal(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _programs(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """Return the SQL of each trigger and view, by (type, name)."""
-    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
-    return {(kind, name): sql for kind, name, sql in rows}
-
-
-@functools.cache
-def _of_migrations(migrations: tuple[Callable[[sqlite3.Connection], None], ...]) -> dict[tuple[str, str], str]:
-    """Return the SQL of each trigger and view that these migrations create, by (type, name)."""
-    with closing(sqlite3.connect(str(IN_MEMORY), isolation_level=None)) as db:
-        for migrate in migrations:
-            migrate(db)
-        return _programs(db)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

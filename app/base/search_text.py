@@ -12,7 +12,7 @@ import functools
 import operator
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _JAPANESE = (
@@ -21,6 +21,8 @@ _JAPANESE = (
 )
 # A run of Japanese, a number, or a word of another script. So the query 13 finds D13, and 3.2 is 3 followed by 2.
 _RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
+_ANY_RUN = re.compile(re.sub(r"\?P<\w+>", "?:", _RUNS.pattern))
+_BEGINS_JAPANESE = re.compile(f"[{_JAPANESE}]").match
 # Markdown's signs inside a sentence: a user who sees **かぶり**は without the signs searches for かぶりは.
 _EMPHASIS = re.compile(r"\*{2,}|`+")
 _GAP = r"(?:[^\w\n]|_)"  # a sign between the runs of a word; the index ignores it, so 3.2.1 also matches 3-2-1
@@ -65,15 +67,28 @@ def index_terms(text: str) -> list[str]:
 
     The last character of a Japanese run is a term too, so that a search for one character finds it.
     """
+    return terms_of_runs(index_runs(text))
+
+
+def index_runs(text: str) -> list[str]:
+    """Return the runs of a text, folded, of which `terms_of_runs` makes its terms."""
+    return _ANY_RUN.findall(fold(text))
+
+
+def terms_of_runs(runs: Iterable[str]) -> list[str]:
+    """Return the terms of runs: the pairs of characters and the last one of Japanese, and other runs whole."""
     terms: list[str] = []
-    for run in _RUNS.finditer(fold(text)):
-        word = run.group()
-        if run.lastgroup == "japanese":
-            terms += map(operator.add, word, word[1:])
-            terms.append(word[-1])
+    for run in runs:
+        if is_japanese_run(run):
+            terms += map(operator.add, run, run[1:])
+            terms.append(run[-1])
         else:
-            terms.append(word)
+            terms.append(run)
     return terms
+
+
+def is_japanese_run(run: str) -> bool:
+    return _BEGINS_JAPANESE(run) is not None
 
 
 def split_query(query: str) -> list[str]:

@@ -6,6 +6,7 @@ stored. It can be rebuilt from the files, so it needs no backups.
 
 import dataclasses
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,8 @@ from app.base.confidentiality import stored_label
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.records import DocumentSection, PageBox, Passage
-from app.documents.term_statistics import TermCounts
+from app.documents.section_terms import SectionTerms, runs_of_terms
+from app.documents.term_statistics import TermCounts, stored_terms
 
 
 def _first_version(db: sqlite3.Connection) -> None:
@@ -196,7 +198,11 @@ def _statistics_of_collections(db: sqlite3.Connection) -> None:
         return db.execute(sql, values).fetchall()
 
     for (document_id,) in db.execute("SELECT id FROM document").fetchall():
-        TermCounts.of_document(execute, document_id).change(execute, document_id, 1)
+        counts = TermCounts()
+        listed = "SELECT heading_terms, body_terms FROM section WHERE document_id = ?"
+        for heading_terms, body_terms in db.execute(listed, (document_id,)):
+            counts.add(heading_terms.split(), body_terms.split())
+        counts.change(execute, document_id, 1)
 
 
 def _recognized_sections(db: sqlite3.Connection) -> None:
@@ -238,6 +244,58 @@ def _unwatched_collections(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE collection ADD COLUMN is_unwatched INTEGER NOT NULL DEFAULT 0")
 
 
+def _terms_without_copy(db: sqlite3.Connection) -> None:
+    """Store the terms of sections compressed; earlier versions stored them as the index's content, as long as it."""
+    db.create_function("packed", 4, _packed, deterministic=True)
+    db.execute("DROP TRIGGER section_added")
+    db.execute("DROP TRIGGER section_removed")
+    db.execute("DROP TABLE section_terms")
+    db.execute(
+        """CREATE VIRTUAL TABLE section_terms USING fts5(
+            heading_terms, body_terms, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    db.execute(
+        "INSERT INTO section_terms(rowid, heading_terms, body_terms) SELECT id, heading_terms, body_terms FROM section"
+    )
+    db.execute("ALTER TABLE section RENAME TO section_with_copy")
+    db.execute(
+        """CREATE TABLE section (
+            id INTEGER PRIMARY KEY,
+            document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            heading TEXT NOT NULL,
+            tag TEXT NOT NULL,
+            text TEXT NOT NULL,
+            page INTEGER NOT NULL,
+            page_last INTEGER NOT NULL,
+            boxes TEXT NOT NULL,
+            captions TEXT NOT NULL,
+            terms BLOB NOT NULL, -- packed SectionTerms
+            heading_length INTEGER NOT NULL,
+            body_length INTEGER NOT NULL,
+            recognized TEXT NOT NULL DEFAULT 'null'
+        )"""
+    )
+    db.execute(
+        """INSERT INTO section SELECT id, document_id, position, heading, tag, text, page, page_last, boxes, captions,
+            packed(heading_terms, body_terms, heading, text), heading_length, body_length, recognized
+            FROM section_with_copy"""
+    )
+    db.execute("DROP TABLE section_with_copy")
+    db.execute("CREATE INDEX section_document ON section(document_id, position)")
+
+
+def _packed(heading_terms: str, body_terms: str, heading: str, text: str) -> bytes:
+    """Pack the terms of a section of an earlier version."""
+    terms_of_body = body_terms.split()
+    values = [term for term in terms_of_body if _VALUE_TERM.match(term)]
+    body = [term for term in terms_of_body if not _VALUE_TERM.match(term)]
+    return SectionTerms.of(runs_of_terms(heading_terms.split()), runs_of_terms(body), values).pack(heading, text)
+
+
+# A term of a value or a date has letters and digits, but no run has both.
+_VALUE_TERM = re.compile(r"(?:v|date)\w*?\d")
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _documents_with_hidden_text,
@@ -247,6 +305,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _documents_of_new_formats,
     _secret_files,
     _unwatched_collections,
+    _terms_without_copy,
 )
 
 
@@ -264,32 +323,49 @@ class SectionTable:
         counts = TermCounts()
         for position, section in enumerate(sections):
             note(position)
-            heading_terms, body_terms = terms.extract_section_terms(section)
+            found = terms.extract_section_terms(section)
+            heading = json.dumps(section.heading, ensure_ascii=False)
+            heading_terms, body_terms = found.heading_terms(), found.body_terms()
             counts.add(heading_terms, body_terms)
-            self._db.write(
+            section_id = self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
-                " heading_terms, body_terms, heading_length, body_length, recognized)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " terms, heading_length, body_length, recognized) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 document_id,
                 position,
-                json.dumps(section.heading, ensure_ascii=False),
+                heading,
                 section.tag,
                 section.text,
                 section.page,
                 section.page_last,
                 json.dumps([dataclasses.astuple(box) for box in section.boxes]),
                 json.dumps(section.captions, ensure_ascii=False),
-                " ".join(heading_terms),
-                " ".join(body_terms),
+                found.pack(heading, section.text),
                 len(heading_terms),
                 len(body_terms),
                 json.dumps(section.recognized),
             )
+            self._db.write(
+                "INSERT INTO section_terms(rowid, heading_terms, body_terms) VALUES (?, ?, ?)",
+                section_id,
+                " ".join(heading_terms),
+                " ".join(body_terms),
+            )
         counts.change(self._db.read, document_id, 1)
 
     def forget(self, document_id: int) -> None:
-        """Delete the sections of a document; triggers delete their terms from the index."""
-        TermCounts.of_document(self._db.read, document_id).change(self._db.read, document_id, -1)
+        """Delete the sections of a document, and their terms from the index."""
+        counts = TermCounts()
+        for row in self._db.read("SELECT id, heading, text, terms FROM section WHERE document_id = ?", document_id):
+            found = stored_terms(row)
+            heading_terms, body_terms = found.heading_terms(), found.body_terms()
+            counts.add(heading_terms, body_terms)
+            self._db.write(
+                "INSERT INTO section_terms(section_terms, rowid, heading_terms, body_terms) VALUES ('delete', ?, ?, ?)",
+                row["id"],
+                " ".join(heading_terms),
+                " ".join(body_terms),
+            )
+        counts.change(self._db.read, document_id, -1)
         self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
 
     def move(self, document_id: int, collection_id: int) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from app.base.database import Database, Row
 from app.base.errors import AppError
+from app.documents.section_terms import SectionTerms
 
 _COUNTED_ROWS = 2000  # sections read at once
 _Execute = Callable[..., list[Row]]  # gets SQL and its values
@@ -30,14 +31,15 @@ class TermCounts:
         counts = cls()
         last = -1
         while rows := execute(
-            "SELECT position, heading_terms, body_terms FROM section WHERE document_id = ? AND position > ?"
+            "SELECT position, heading, text, terms FROM section WHERE document_id = ? AND position > ?"
             " ORDER BY position LIMIT ?",
             document_id,
             last,
             _COUNTED_ROWS,
         ):
             for row in rows:
-                counts.add(*(_terms_of(row, column) for column in ("heading_terms", "body_terms")))
+                terms = stored_terms(row)
+                counts.add(terms.heading_terms(), terms.body_terms())
             last = rows[-1]["position"]
         return counts
 
@@ -77,11 +79,12 @@ class TermCounts:
             )
 
 
-def _terms_of(row: Row, column: str) -> list[str]:
-    """Return the terms of a column. Raises AppError("database_damaged") if it does not contain text."""
-    if not isinstance(row[column], str):
-        raise AppError("database_damaged", path="")
-    return str(row[column]).split()
+def stored_terms(row: Row) -> SectionTerms:
+    """Return the terms of a row of `section`. Raises AppError("database_damaged")."""
+    try:
+        return SectionTerms.unpack(row["terms"], row["heading"], row["text"])
+    except (ValueError, TypeError) as error:
+        raise AppError("database_damaged", path="") from error
 
 
 class TermStatistics:

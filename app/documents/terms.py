@@ -16,6 +16,7 @@ from app.base.paths import resources
 from app.documents import encodings, lexicon
 from app.documents.lexicon import Word
 from app.documents.records import DocumentSection
+from app.documents.section_terms import SectionTerms
 from app.documents.values import quantities
 
 # Weights of a pair of characters; fewer kana mean more weight: 橋脚, 滑り, ので.
@@ -56,17 +57,21 @@ _WITHOUT_PAIRS = re.compile("[\u4e00-\u9fff々]|.*[\u3041-\u3096].+|.+[\u3041-\u
 
 def extract_terms(text: str) -> list[str]:
     """Return the terms of a text in order, with new forms of kanji for old ones (会社 for 會社)."""
-    return search_text.index_terms(invisible_characters.to_plain_text(text).translate(_MODERN))
+    return search_text.terms_of_runs(_runs(text))
 
 
-def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str]]:
-    """Return two lists: the terms of the heading path, and those of the text with its values and dates.
+def extract_section_terms(section: DocumentSection) -> SectionTerms:
+    """Return the terms of the heading path, and those of the text with its values and dates.
 
     Tags are left out, because thousands of sections share them.
     """
     heading = _SPACED.sub("", " ".join(section.heading))
     body = _SPACED.sub("", section.text)
-    return extract_terms(heading), [*extract_terms(body), *extract_value_terms(body)]
+    return SectionTerms.of(_runs(heading), _runs(body), extract_value_terms(body))
+
+
+def _runs(text: str) -> list[str]:
+    return search_text.index_runs(invisible_characters.to_plain_text(text).translate(_MODERN))
 
 
 _ASKING = frozenset(("教える", "知る", "聞く", "尋ねる", "説明", "意味", "定義"))

@@ -3,6 +3,7 @@
 import dataclasses
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.documents.document_tables import MIGRATIONS
 from app.documents.grounding import claims
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection, Passage
+from app.documents.section_terms import SectionTerms
 from app.documents.services.document_library import DocumentLibrary
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[1] / "scripted_reader.py")]
@@ -67,12 +69,41 @@ def write_as_earlier_version(path: Path, version: int) -> None:
         for migrate in MIGRATIONS[:version]:
             migrate(db)
         db.execute("ATTACH ? AS new", (str(new),))
-        for table in ("collection", "document", "section"):
-            names = ", ".join(row[1] for row in db.execute(f"PRAGMA main.table_info({table})"))
-            db.execute(f"INSERT INTO main.{table}({names}) SELECT {names} FROM new.{table}")
+        copied = {"heading_terms": "stored_terms(heading, text, terms, 0)"}
+        copied["body_terms"] = "stored_terms(heading, text, terms, 1)"
+        db.create_function("stored_terms", 4, _stored_terms)
+        for table in ("collection", "document", "section", "collection_term"):
+            names = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
+            values = ", ".join(copied.get(name, name) for name in names)
+            if names:
+                db.execute(f"INSERT INTO main.{table}({', '.join(names)}) SELECT {values} FROM new.{table}")
         db.execute(f"PRAGMA user_version = {version}")
         db.commit()
     new.unlink()
+
+
+def _stored_terms(heading: str, text: str, terms: bytes, part: int) -> str:
+    found = SectionTerms.unpack(terms, heading, text)
+    return " ".join((found.heading_terms, found.body_terms)[part]())
+
+
+def check_index(db: sqlite3.Connection) -> None:
+    """Check that the full-text index has the terms of the sections and no others, and the statistics count them."""
+    db.execute("INSERT INTO section_terms(section_terms) VALUES ('integrity-check')")
+    db.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, section_terms, 'instance')")
+    indexed = Counter(db.execute("SELECT doc, col, term FROM temp.vocabulary"))
+    db.execute("DROP TABLE temp.vocabulary")
+    stored: Counter[tuple[int, str, str]] = Counter()
+    counted: Counter[tuple[int, str]] = Counter()
+    for section_id, collection_id, *row in db.execute(
+        "SELECT s.id, collection_id, heading, text, terms FROM section s JOIN document d ON d.id = s.document_id"
+    ):
+        heading, body = (_stored_terms(*row, part).split() for part in (0, 1))
+        stored.update((section_id, "heading_terms", term) for term in heading)
+        stored.update((section_id, "body_terms", term) for term in body)
+        counted.update((collection_id, term) for term in {*heading, *body})
+    assert indexed == stored
+    assert counted == {(row[0], row[1]): row[2] for row in db.execute("SELECT * FROM collection_term")}
 
 
 class DocumentsDriver:

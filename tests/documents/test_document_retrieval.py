@@ -1,5 +1,6 @@
 """Questions find what answers them, however either is written."""
 
+import sqlite3
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, retrieved_passages
+from app.documents.section_terms import CountedTerm, SectionTerms
 from tests.documents import driver
 
 FILLER = [
@@ -178,12 +180,14 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
     assert passage_search.search(library, "護岸", [collection]) == []
     assert tuple(library.database.read("SELECT sections, heading_length, body_length FROM collection")[0]) == (0, 0, 0)
     assert library.database.read("SELECT * FROM collection_term") == []
-    library.database.read("INSERT INTO section_terms(section_terms, rank) VALUES ('integrity-check', 1)")
+    with closing(sqlite3.connect(library.path)) as db:
+        driver.check_index(db)
 
 
 def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
     section = DocumentSection(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
-    assert all(term.isalnum() for part in terms.extract_section_terms(section) for term in part)
+    found = terms.extract_section_terms(section)
+    assert all(term.isalnum() for term in (*found.heading_terms(), *found.body_terms()))
 
 
 def statistics(library: Library) -> dict[str, tuple[tuple[int, ...], dict[str, int]]]:
@@ -224,3 +228,38 @@ def test_a_library_of_an_earlier_version_is_counted_once_when_it_is_opened(tmp_p
     driver.write_as_earlier_version(path, 3)
     with closing(Library.open(path)) as library:
         assert (statistics(library), passage_search.search(library, "橋脚", [collection])) == expected
+
+
+def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "documents.sqlite"
+    text = "令和7年3月31日までに、橋脚D13の々々、ああ、24 N/mm²、6か月以内、date、v2、x、Ａ-1を調べる。"
+    with closing(Library.open(path)) as library:
+        collection = driver.put(library, DocumentSection(("第1章 総則", "1.2 x"), text), "堰", "。", name="a.md")
+        stored = list(map(tuple, library.database.read("SELECT * FROM section")))
+    driver.write_as_earlier_version(path, 8)
+    with closing(Library.open(path)) as library:
+        assert list(map(tuple, library.database.read("SELECT * FROM section"))) == stored
+        assert first(library, "6か月", collection) == text
+        library.remove_documents([one.id for one in library.documents(collection)])
+    with closing(sqlite3.connect(path)) as db:
+        driver.check_index(db)
+        assert db.execute("SELECT count(*) FROM section").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [("橋脚", 2), ("脚", 1), ("橋*", 2), ("33", 2), ("3", 0), ("ああ", 2), ("d", 1), ("date2025", 1), ("か月", 0)],
+)
+def test_a_term_is_counted_as_often_as_the_section_has_it(term: str, expected: int) -> None:
+    found = terms.extract_section_terms(DocumentSection((), "橋脚の橋脚、33 33、あああ、D13、2025年、6ヶ月"))
+    listed = found.body_terms()
+    assert CountedTerm.of(term).count(found.body, found.values) == expected
+    assert expected == sum(one == term or (term[-1] == "*" and one.startswith(term[:-1])) for one in listed)
+
+
+def test_terms_of_another_text_are_damage() -> None:
+    section = DocumentSection((), "橋脚の根入れ")
+    stored = terms.extract_section_terms(section).pack("[]", section.text)
+    assert SectionTerms.unpack(stored, "[]", section.text) == terms.extract_section_terms(section)
+    with pytest.raises(ValueError, match="terms"):
+        SectionTerms.unpack(stored, "[]", "護岸")

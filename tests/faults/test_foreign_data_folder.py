@@ -353,19 +353,18 @@ def test_a_database_of_conversations_with_values_that_stand_for_nothing_is_damag
 
 
 @pytest.mark.fault("S16")
-def test_the_triggers_of_ours_stay_or_come_back(tmp_path: Path) -> None:
+def test_no_trigger_or_view_stays_in_a_file(tmp_path: Path) -> None:
     where = Paths(tmp_path)
     Library.open(where.documents).close()
 
-    def triggers() -> dict[str, str]:
+    def programs() -> set[str]:
         with closing(sqlite3.connect(where.documents)) as db:
-            return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+            listed = "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+            return {name for (name,) in db.execute(listed)}
 
-    own = triggers()
-    assert set(own) == {"section_added", "section_removed"}
     with closing(sqlite3.connect(where.documents)) as db:
-        db.execute("DROP TRIGGER section_added")
-        db.execute("CREATE TRIGGER section_added AFTER INSERT ON section BEGIN DELETE FROM section; END")
-    assert triggers() != own
+        db.execute('CREATE TRIGGER "a""b" AFTER INSERT ON section BEGIN DELETE FROM section; END')
+        db.execute("CREATE VIEW other AS SELECT * FROM section")
+    assert programs() == {'a"b', "other"}
     Library.open(where.documents).close()
-    assert triggers() == own
+    assert programs() == set()

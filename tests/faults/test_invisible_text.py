@@ -87,7 +87,7 @@ def test_what_a_document_hides_is_in_neither_index_nor_prompt_and_is_counted(
             ((_, section), *_) = library.sections(one.id)
             assert "10日" in section.text, one.name
             wanted = {*terms.extract_terms("10日"), *terms.extract_value_terms("10日")} - {"日"}
-            assert wanted <= set(terms.extract_section_terms(section)[1]), one.name
+            assert wanted <= set(terms.extract_section_terms(section).body_terms()), one.name
         found = passage_search.search(library, "文書 1\u200b0日", [own], count)
         assert found
         assert hidden_in(packing.build_system_text(found)) == []

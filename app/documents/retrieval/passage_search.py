@@ -8,7 +8,6 @@ tests/benchmarks/retrieval.py measures with.
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import named_clauses, sentence_ranking
 from app.documents.retrieval.retrieved_passages import widen_sections
+from app.documents.section_terms import CountedTerm, SectionTerms
 from app.documents.term_statistics import TermStatistics
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
@@ -48,11 +48,21 @@ class _Query:
     terms: Mapping[str, float]
     synonyms: Sequence[Sequence[Mapping[str, float]]]  # for each word, the weighted terms of each synonym
     rare: Sequence[str]  # terms that find candidates
+    counted: Mapping[str, CountedTerm]  # all of the terms
     body_length: float  # average number of terms in a section's text
     heading_length: float
 
-    def parts(self) -> list[Mapping[str, float]]:
-        return [self.terms, *(other for others in self.synonyms for other in others)]
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A section that is scored. `heading`: its path as stored; the lengths are numbers of terms."""
+
+    id: int
+    document_id: int
+    heading: str
+    terms: SectionTerms
+    heading_length: int
+    body_length: int
 
 
 def search(
@@ -92,13 +102,13 @@ def _by_words(
     if not wanted.rare:
         return []
     rows = _candidates(database, wanted.rare, collection_ids)
-    scores = {row["id"]: _score(wanted, [row]) for row in rows}
-    best = sorted(rows, key=lambda row: scores[row["id"]], reverse=True)
+    scores = {row.id: _score(wanted, [row]) for row in rows}
+    best = sorted(rows, key=lambda row: scores[row.id], reverse=True)
     for clause in _clauses(database, best[:CLAUSES]):
         gain = CLAUSE_WEIGHT * _score(wanted, clause, len(clause))
-        scores.update((row["id"], scores[row["id"]] + gain) for row in clause if row["id"] in scores)
-    best.sort(key=lambda row: scores[row["id"]], reverse=True)
-    return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
+        scores.update((row.id, scores[row.id] + gain) for row in clause if row.id in scores)
+    best.sort(key=lambda row: scores[row.id], reverse=True)
+    return [(row.id, scores[row.id]) for row in _distinct(best)]
 
 
 def _raise_definitions(
@@ -157,8 +167,11 @@ def _weigh_query(statistics: TermStatistics, query: str, glossary: Path | None) 
     informative |= {term: weight for word in others for part in word for term, weight in part.items()}
     listed = sorted(informative or found, key=lambda term: informative.get(term, 0.0), reverse=True)
     rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
+    counted = {
+        term: CountedTerm.of(term) for part in (found, *(one for word in others for one in word)) for term in part
+    }
     lengths = statistics.body_length, statistics.heading_length
-    return _Query(found, [word for word in others if word], rare[:TERMS], *lengths)
+    return _Query(found, [word for word in others if word], rare[:TERMS], counted, *lengths)
 
 
 def _expression(term: str) -> str:
@@ -166,20 +179,15 @@ def _expression(term: str) -> str:
     return f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"'
 
 
-def _count(counted: Counter[str], term: str) -> int:
-    if not term.endswith("*"):
-        return counted[term]
-    return sum(count for one, count in counted.items() if one.startswith(term[:-1]))
-
-
-def _candidates(database: Database, query_terms: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
-    return database.read(
+def _candidates(database: Database, query_terms: Iterable[str], collection_ids: Sequence[int]) -> list[_Candidate]:
+    return database.read_as(
+        _candidate,
         """WITH found(id) AS (
                SELECT t.rowid FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
                    CROSS JOIN document d ON d.id = s.document_id
                WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?))
                ORDER BY bm25(section_terms, 2.0, 1.0) LIMIT ?)
-           SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
+           SELECT s.id, s.document_id, s.heading, s.text, s.terms, s.heading_length, s.body_length
            FROM found f JOIN section s ON s.id = f.id""",
         " OR ".join(map(_expression, query_terms)),
         json.dumps(list(collection_ids)),
@@ -187,41 +195,49 @@ def _candidates(database: Database, query_terms: Iterable[str], collection_ids: 
     )
 
 
-def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
+def _candidate(row: Row) -> _Candidate:
+    terms_found = SectionTerms.unpack(row["terms"], row["heading"], row["text"])
+    return _Candidate(
+        row["id"], row["document_id"], row["heading"], terms_found, row["heading_length"], row["body_length"]
+    )
+
+
+def _clauses(database: Database, best: Sequence[_Candidate]) -> list[list[_Candidate]]:
     """Return, grouped by clause, the sections around the candidates that have the same heading.
 
     The number of sections on either side is limited, since a whole table can be one clause.
     """
-    rows = database.read(
+    rows = database.read_as(
+        _candidate,
         """WITH near(id) AS (
                SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
                    JOIN section s ON s.document_id = b.document_id AND s.heading = b.heading
                        AND s.position BETWEEN b.position - ? AND b.position + ?)
-           SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
+           SELECT s.id, s.document_id, s.heading, s.text, s.terms, s.heading_length, s.body_length
            FROM near n JOIN section s ON s.id = n.id""",
-        json.dumps([row["id"] for row in best]),
+        json.dumps([row.id for row in best]),
         CLAUSE_REACH,
         CLAUSE_REACH,
     )
-    clauses: dict[tuple[int, str], list[Row]] = {}
+    clauses: dict[tuple[int, str], list[_Candidate]] = {}
     for row in rows:
-        clauses.setdefault((row["document_id"], row["heading"]), []).append(row)
+        clauses.setdefault((row.document_id, row.heading), []).append(row)
     return list(clauses.values())
 
 
-def _score(query: _Query, rows: Sequence[Row], parts: int = 1) -> float:
+def _score(query: _Query, rows: Sequence[_Candidate], parts: int = 1) -> float:
     """Return the bm25 score of sections that are scored as one text.
 
     `parts`: the number of sections; the length is divided by its square root.
     """
-    body = Counter(" ".join(row["body_terms"] for row in rows).split())
-    heading = Counter(rows[0]["heading_terms"].split())
-    length = sum(row["body_length"] for row in rows) / (query.body_length * max(1.0, parts**0.5))
+    body, values = ("".join(texts) for texts in zip(*((row.terms.body, row.terms.values) for row in rows), strict=True))
+    heading = rows[0].terms.heading
+    length = sum(row.body_length for row in rows) / (query.body_length * max(1.0, parts**0.5))
     body_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * length
-    heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / query.heading_length
+    heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0].heading_length / query.heading_length
     gains: dict[str, float] = {}
-    for term in {term for part in query.parts() for term in part}:
-        often = _count(body, term) / body_norm + HEADING_WEIGHT * _count(heading, term) / heading_norm
+    for term, counted in query.counted.items():
+        often = counted.count(body, values) / body_norm + HEADING_WEIGHT * counted.count(heading) / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION)
 
     def relevance(part: Mapping[str, float]) -> float:
@@ -230,9 +246,9 @@ def _score(query: _Query, rows: Sequence[Row], parts: int = 1) -> float:
     return relevance(query.terms) + sum(max(relevance(other) for other in others) for others in query.synonyms)
 
 
-def _distinct(rows: Iterable[Row]) -> list[Row]:
+def _distinct(rows: Iterable[_Candidate]) -> list[_Candidate]:
     """Drop sections whose terms equal those of a better one, such as forms and remarks that a document repeats."""
-    first: dict[str, Row] = {}
+    first: dict[tuple[str, str], _Candidate] = {}
     for row in rows:
-        first.setdefault(row["body_terms"], row)
+        first.setdefault((row.terms.body, row.terms.values), row)
     return list(first.values())
