@@ -69,7 +69,10 @@ class GlyphRun:
 
     @property
     def size(self) -> float:
-        return Counter(round(glyph.size * 2) / 2 for glyph in self.glyphs).most_common(1)[0][0]
+        sizes = [glyph.size for glyph in self.glyphs]
+        if sizes.count(sizes[0]) < len(sizes):
+            return Counter(round(size * 2) / 2 for size in sizes).most_common(1)[0][0]
+        return round(sizes[0] * 2) / 2
 
     @property
     def middle(self) -> float:
@@ -178,6 +181,11 @@ def build_lines(runs: Sequence[GlyphRun]) -> list[PageLine]:
 
     Superscript and subscript runs belong to the line next to them.
     """
+    return sorted(map(build_line, group_runs(runs)), key=lambda line: (line.top + line.bottom) / 2)
+
+
+def group_runs(runs: Sequence[GlyphRun]) -> list[list[GlyphRun]]:
+    """Return the runs of each line in one column."""
     rows: list[list[GlyphRun]] = []
     leader: GlyphRun | None = None
     alone = [[run] for run in runs if run.is_across]
@@ -189,7 +197,7 @@ def build_lines(runs: Sequence[GlyphRun]) -> list[PageLine]:
         else:
             rows.append([run])
             leader = run
-    return sorted((build_line(row) for row in [*rows, *alone]), key=lambda line: (line.top + line.bottom) / 2)
+    return [*rows, *alone]
 
 
 def _is_level(leader: GlyphRun, run: GlyphRun) -> bool:
@@ -232,6 +240,8 @@ def glyphs_to_text(glyphs: Sequence[Glyph]) -> str:
 def _has_space(before: Glyph, glyph: Glyph) -> bool:
     size = max(before.size, glyph.size)
     gap = max(glyph.left - before.right, 0.0)
+    if not glyph.is_spaced and gap < 0.2 * size:
+        return False
     japanese = is_japanese(before.text[-1:]) + is_japanese(glyph.text[:1])
     if japanese == 2:
         return gap >= 0.6 * size

@@ -5,7 +5,7 @@ A page is read column by column; lines and tables that span the columns separate
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,14 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.documents.reading import limits
 from app.documents.reading.pdf import ocr
-from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, build_lines, build_runs, rotate_page
+from app.documents.reading.pdf.pdf_lines import (
+    GlyphRun,
+    PageLine,
+    build_lines,
+    build_runs,
+    group_runs,
+    rotate_page,
+)
 from app.documents.reading.pdf.pdf_page import RawPage, read_page
 from app.documents.reading.pdf.pdf_paragraphs import (
     Outline,
@@ -105,11 +112,12 @@ def _gutter(runs: Sequence[GlyphRun]) -> float | None:
     width = int(right - left)
     if not 60 <= width <= 5000:
         return None
-    covered = [0.0] * (width + 2)
+    changes = [0] * (width + 2)  # how many runs begin at a place, less those that have ended before it
     for run in runs:
-        for place in range(max(0, int(run.left - left)), min(width, int(run.right - left)) + 1):
-            covered[place] += 1
-    lines = len(build_lines(runs))
+        changes[int(run.left - left)] += 1
+        changes[min(width, int(run.right - left)) + 1] -= 1
+    covered = list(accumulate(changes))
+    lines = len(group_runs(runs))
     size = sorted(run.size for run in runs)[len(runs) // 2]
     best: tuple[float, float] | None = None
     start: int | None = None

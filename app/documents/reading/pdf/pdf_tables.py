@@ -1,5 +1,6 @@
 """Find the tables of a page: grids of ruled lines, and lines whose cells are aligned."""
 
+import bisect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -161,8 +162,8 @@ class _Grid:
 
     def _cell(self, glyph: Glyph) -> tuple[int, int]:
         x, y = (glyph.left + glyph.right) / 2, (glyph.top + glyph.bottom) / 2
-        row = sum(1 for top in self._tops[1:-1] if y > top)
-        column = sum(1 for left in self._lefts[1:-1] if x > left)
+        row = bisect.bisect_left(self._tops, y, 1, len(self._tops) - 1) - 1
+        column = bisect.bisect_left(self._lefts, x, 1, len(self._lefts) - 1) - 1
         return self._origin(row, column)
 
     def _origin(self, row: int, column: int) -> tuple[int, int]:
