@@ -344,7 +344,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.files.input_file:open_plain",
         "app.base.files.input_file:open_regular",
         "app.base.files.file_permissions:_has_modes",
-        "app.base.isolation.sandbox:_allow",
+        "app.base.isolation.sandbox:_opened",
         "app.base.paths:locate",
         "app.cli:main",
         "app.compliance.problem_report:_read",

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import stat
 import tempfile
@@ -164,6 +165,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+@functools.cache
 def resources() -> Path:
     """Return the folder of the shipped resources.
 

@@ -74,11 +74,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
     rules = [
         *((path, _WRITING | _READING) for path in (Path(os.devnull), *writes)),
         *((path, _EXECUTE) for path in starts),
+        *((path, _READING) for path in reads or ()),
     ]
-    handled = _WRITING | _EXECUTE
-    if reads is not None:
-        handled |= _READING
-        rules += [(path, _READING) for path in (*_program_folders(), *reads)]
+    handled = _WRITING | _EXECUTE | (0 if reads is None else _READING)
     _confined = landlock_version() > 0 and _restrict(handled, rules, _SCOPED, _CONNECT_AND_BIND)
     return _confined
 
@@ -92,7 +90,7 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterabl
     if not _confined:
         return act()
     handled = _READING if writes is None else _READING | _WRITING
-    rules = [(path, _READING) for path in (*_program_folders(), *reads)]
+    rules = [(path, _READING) for path in reads]
     rules += [(path, _READING | _WRITING) for path in (Path(os.devnull), *(writes or ()))]
     outcome: list[tuple[Made | None, BaseException | None]] = []
 
@@ -138,7 +136,8 @@ def _program_folders() -> tuple[Path, ...]:
 def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, network: int) -> bool:
     """Add a Landlock layer to the calling thread. Return whether the kernel accepted it.
 
-    `handled`: the rights that are denied except by `rules`, a path and its rights each; missing paths are skipped.
+    `handled`: the rights that are denied except by `rules`, a path and its rights each; missing paths are skipped. If
+    reading is among them, the program's own folders may be read.
     `scoped`, `network`: the bits _SCOPED and _CONNECT_AND_BIND, or 0.
     """
     known = landlock_version()
@@ -151,8 +150,15 @@ def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, netw
     if ruleset < 0:
         return False
     try:
+        if handled & _READING:
+            for descriptor, is_folder in _opened_program_folders():
+                _allow(ruleset, descriptor, _READING, is_folder=is_folder)
         for path, rights in rules:
-            _allow(ruleset, path, rights & handled)
+            if (opened := _opened(path)) is not None:
+                try:
+                    _allow(ruleset, opened[0], rights & handled, is_folder=opened[1])
+                finally:
+                    os.close(opened[0])
         zero = ctypes.c_ulong(0)
         _libc().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
         return _system_call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint(0)) == 0
@@ -160,20 +166,26 @@ def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, netw
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: Path, rights: int) -> None:
+def _opened(path: Path) -> tuple[int, bool] | None:
+    """Return a descriptor of a file or folder for a rule, and whether it is a folder; None if there is none."""
     try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
+        return os.open(path, os.O_PATH | os.O_CLOEXEC), path.is_dir()  # type: ignore[attr-defined,unused-ignore]
     except OSError:
-        return
-    try:
-        if not path.is_dir():
-            rights &= _OF_FILES
-        if rights:
-            _system_call(
-                _ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, descriptor), 0
-            )
-    finally:
-        os.close(descriptor)
+        return None
+
+
+@functools.cache
+def _opened_program_folders() -> list[tuple[int, bool]]:
+    """Return what `_opened` does for each folder; they stay open, as each small document needs a layer of its own."""
+    return [opened for path in _program_folders() if (opened := _opened(path)) is not None]
+
+
+def _allow(ruleset: int, descriptor: int, rights: int, *, is_folder: bool) -> None:
+    if not is_folder:
+        rights &= _OF_FILES
+    if rights:
+        rule = struct.pack("=Qi", rights, descriptor)
+        _system_call(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), rule, 0)
 
 
 def _system_call(number: int, *arguments: object) -> int:

@@ -211,16 +211,20 @@ def index_document(
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, on_progress)
     )
-    file_format = sandbox.run_confined(lambda: detect_format(path), [path], ())
-    source = path
-    if file_format in CONVERTED:
-        source = office_conversion.convert(path, file_format, CONVERTED[file_format], conversion_folder, on_progress)
     recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
-    read = sandbox.run_confined(
-        lambda: _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress),
-        [source, *_recognizing(), *([ocr_part] if ocr_part else [])],
-        (),
-    )
+
+    def read_as(file_format: Format, source: Path) -> ReadDocument:
+        return _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress)
+
+    def read_unless_converted() -> tuple[Format, ReadDocument | None]:
+        file_format = detect_format(path)
+        return file_format, None if file_format in CONVERTED else read_as(file_format, path)
+
+    readable = [*_recognizing(), *([ocr_part] if ocr_part else [])]
+    file_format, read = sandbox.run_confined(read_unless_converted, [path, *readable], ())
+    if read is None:
+        source = office_conversion.convert(path, file_format, CONVERTED[file_format], conversion_folder, on_progress)
+        read = sandbox.run_confined(lambda: read_as(file_format, source), [source, *readable], ())
     reading = clean_document(read)
     cut, heading_letters = sections.cut_and_count(reading)
     on_written(0, len(cut))
@@ -235,6 +239,7 @@ def index_document(
     return len(cut)
 
 
+@functools.cache
 def _recognizing() -> list[Path]:
     """Return the paths of Tesseract and its data, which the sandbox must allow; [] if it is not installed."""
     program = programs.find_program(recognition.PROGRAM)

@@ -71,6 +71,8 @@ class ReadingWorker:
         self._conversion_folder = conversion_folder
         self._library = Library.open(database)
         self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+        # Commits are not synced one by one: after a power cut the last documents are still queued and are read again.
+        self._library.database.read("PRAGMA synchronous = NORMAL")
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
