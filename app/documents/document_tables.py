@@ -8,7 +8,8 @@ import dataclasses
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from app.base import invisible_characters
 from app.base.confidentiality import stored_label
@@ -309,6 +310,59 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 )
 
 
+BATCH_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """What the database stores of a section for searching. `heading`: its path as JSON; terms are split by spaces."""
+
+    heading: str
+    terms: bytes  # packed SectionTerms
+    heading_terms: str
+    body_terms: str
+    heading_length: int
+    body_length: int
+
+
+IndexBatch = tuple[list[IndexEntry], TermCounts]
+
+
+def batches_of(sections: Sequence[DocumentSection]) -> Iterator[list[tuple[tuple[str, ...], str]]]:
+    """Yield heading path and text of the sections, in lists of about BATCH_CHARACTERS."""
+    batch: list[tuple[tuple[str, ...], str]] = []
+    characters = 0
+    for section in sections:
+        batch.append((section.heading, section.text))
+        characters += len(section.text)
+        if characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def index_batch(batch: Sequence[tuple[tuple[str, ...], str]]) -> IndexBatch:
+    """Return the entries for sections, given as heading path and text, and the counts of their terms."""
+    entries, counts = [], TermCounts()
+    for path, text in batch:
+        found = terms.extract_section_terms(DocumentSection(path, text))
+        heading = json.dumps(path, ensure_ascii=False)
+        heading_terms, body_terms = found.heading_terms(), found.body_terms()
+        counts.add(heading_terms, body_terms)
+        lengths = len(heading_terms), len(body_terms)
+        packed = found.pack(heading, text)
+        entries.append(IndexEntry(heading, packed, " ".join(heading_terms), " ".join(body_terms), *lengths))
+    return entries, counts
+
+
+def _entries(batches: Iterable[IndexBatch], counts: TermCounts) -> Iterator[IndexEntry]:
+    """Yield the entries of batches, and add their counts to `counts`."""
+    for entries, batch_counts in batches:
+        counts.merge(batch_counts)
+        yield from entries
+
+
 class SectionTable:
     """The table of the sections of documents.
 
@@ -318,37 +372,43 @@ class SectionTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, document_id: int, sections: Sequence[DocumentSection], note: Callable[[int], None]) -> None:
-        """Add the sections of a document. `note` receives the number of sections written so far."""
+    def add(
+        self,
+        document_id: int,
+        sections: Sequence[DocumentSection],
+        note: Callable[[int], None],
+        batches: Iterable[IndexBatch] | None = None,
+    ) -> None:
+        """Add the sections of a document. `note` receives the number of sections written so far.
+
+        `batches`: the results of `index_batch` for all of `batches_of`; None: made here.
+        """
         counts = TermCounts()
-        for position, section in enumerate(sections):
+        entries = _entries(map(index_batch, batches_of(sections)) if batches is None else batches, counts)
+        for position, (section, entry) in enumerate(zip(sections, entries, strict=True)):
             note(position)
-            found = terms.extract_section_terms(section)
-            heading = json.dumps(section.heading, ensure_ascii=False)
-            heading_terms, body_terms = found.heading_terms(), found.body_terms()
-            counts.add(heading_terms, body_terms)
             section_id = self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
                 " terms, heading_length, body_length, recognized) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 document_id,
                 position,
-                heading,
+                entry.heading,
                 section.tag,
                 section.text,
                 section.page,
                 section.page_last,
                 json.dumps([dataclasses.astuple(box) for box in section.boxes]),
                 json.dumps(section.captions, ensure_ascii=False),
-                found.pack(heading, section.text),
-                len(heading_terms),
-                len(body_terms),
+                entry.terms,
+                entry.heading_length,
+                entry.body_length,
                 json.dumps(section.recognized),
             )
             self._db.write(
                 "INSERT INTO section_terms(rowid, heading_terms, body_terms) VALUES (?, ?, ?)",
                 section_id,
-                " ".join(heading_terms),
-                " ".join(body_terms),
+                entry.heading_terms,
+                entry.body_terms,
             )
         counts.change(self._db.read, document_id, 1)
 

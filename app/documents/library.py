@@ -19,7 +19,7 @@ from app.base import invisible_characters
 from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, highest_label, stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
-from app.documents.document_tables import MIGRATIONS, SectionTable, text_of
+from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, text_of
 from app.documents.records import (
     Document,
     DocumentCollection,
@@ -506,14 +506,19 @@ class Library:
     # ----------------------------------------------------------------- sections
 
     def put(
-        self, document: Document, sections: Sequence[DocumentSection], note: Callable[[int], None] = lambda _count: None
+        self,
+        document: Document,
+        sections: Sequence[DocumentSection],
+        note: Callable[[int], None] = lambda _count: None,
+        batches: Iterable[IndexBatch] | None = None,
     ) -> None:
         """Replace a document's row and all its sections in one transaction.
 
         After a kill either the old or the new ones exist. `note` receives the number of sections written so far: the
-        longest documents take minutes on slow machines. Raises AppError("document_removed") if another process has
-        removed the document meanwhile, "document_is_secret" if its file or content was moved into a confidential
-        collection, this one is not confidential and does not have it, and the user has not consented.
+        longest documents take minutes on slow machines. `batches`: see `SectionTable.add`. Raises
+        AppError("document_removed") if another process has removed the document meanwhile, "document_is_secret" if its
+        file or content was moved into a confidential collection, this one is not confidential and does not have it,
+        and the user has not consented.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
@@ -528,7 +533,7 @@ class Library:
             )
             if not is_barred:
                 self._sections.forget(document.id)
-                self._sections.add(document.id, sections, note)
+                self._sections.add(document.id, sections, note, batches)
                 self._store(document)
         if is_barred:
             raise AppError("document_is_secret")

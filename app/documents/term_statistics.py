@@ -50,6 +50,13 @@ class TermCounts:
         self.body_length += len(body_terms)
         self.terms.update({*heading_terms, *body_terms})
 
+    def merge(self, other: "TermCounts") -> None:
+        """Count the sections of `other` too."""
+        self.sections += other.sections
+        self.heading_length += other.heading_length
+        self.body_length += other.body_length
+        self.terms.update(other.terms)
+
     def change(self, execute: _Execute, document_id: int, sign: int) -> None:
         """Add the counts to those of the document's collection (`sign` 1), or subtract them (-1)."""
         if not self.sections:

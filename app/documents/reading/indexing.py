@@ -21,8 +21,10 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.base.isolation import sandbox
 from app.documents import records
+from app.documents.document_tables import batches_of, index_batch
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion, sections, text_blocks
+from app.documents.reading.helpers import Helpers
 from app.documents.reading.pdf import ocr as recognition
 from app.documents.reading.pdf.ocr import Recognizer
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
@@ -195,13 +197,14 @@ def index_document(
     on_written: ProgressCallback,
     ocr_part: Path | None = None,
     conversion_folder: Path | None = None,
+    helpers: Helpers | None = None,
 ) -> int:
     """Read a document and store its sections; return their number.
 
     `ocr`: recognize the text of pages that are images. `ocr_part`: the folder of RapidOCR's packages; None: without.
     `on_progress`: called while the file is read; `on_written`: while the sections are written. `conversion_folder`: see
-    `office_conversion`. Raises AppError for problems that the user can solve; the error is then not stored in the
-    document's row.
+    `office_conversion`. `helpers`: processes that share the work. Raises AppError for problems that the user can solve;
+    the error is then not stored in the document's row.
     """
     path = Path(document.path)
     status = _status(path)
@@ -235,6 +238,7 @@ def index_document(
         ),
         cut,
         lambda done: on_written(done, len(cut)),
+        helpers.map(index_batch, list(batches_of(cut)), index_batch) if helpers else None,
     )
     return len(cut)
 

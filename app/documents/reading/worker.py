@@ -20,6 +20,7 @@ from app.base.isolation import sandbox
 from app.documents import ocr_part, records
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages, office_conversion
+from app.documents.reading.helpers import Helpers, helper_count
 from app.documents.reading.limits import PageTimeout
 from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
 from app.documents.reading.pdf import ocr
@@ -32,12 +33,13 @@ PATIENCE_MS = 40_000  # wait for other writers, as removing a collection takes s
 
 def main(database: str) -> NoReturn:
     """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
-    writer = claim_stdout()
     try:
         part = ocr_part.locate(Path(database))
         limits.limit_process(has_ocr_part=part is not None)
+        helpers = Helpers(helper_count())  # while there are no threads and no open database
+        writer = claim_stdout()
         folder = office_conversion.prepare_folder(Path(database))
-        worker = ReadingWorker(Path(database), writer, part, folder)
+        worker = ReadingWorker(Path(database), writer, part, folder, helpers)
         _confine(Path(database), folder)
         worker.run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
@@ -60,7 +62,12 @@ class ReadingWorker:
     """The reading child's commands, the document that it reads, and its connection to the database."""
 
     def __init__(
-        self, database: Path, writer: EventWriter, part: Path | None = None, conversion_folder: Path | None = None
+        self,
+        database: Path,
+        writer: EventWriter,
+        part: Path | None = None,
+        conversion_folder: Path | None = None,
+        helpers: Helpers | None = None,
     ) -> None:
         """Create the worker.
 
@@ -68,6 +75,7 @@ class ReadingWorker:
         """
         self._database = database
         self._ocr_part = part
+        self._helpers = helpers
         self._conversion_folder = conversion_folder
         self._library = Library.open(database)
         self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
@@ -177,6 +185,7 @@ class ReadingWorker:
                 on_written=on_written,
                 ocr_part=self._ocr_part,
                 conversion_folder=self._conversion_folder,
+                helpers=self._helpers,
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)

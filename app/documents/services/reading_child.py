@@ -122,9 +122,10 @@ class ReadingChild(QObject):
 
 
 def _resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process; 0 if it has just ended."""
+    """Return the resident memory of a process and its helpers; 0 if it has just ended."""
     try:
-        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+        process = psutil.Process(pid) if pid else None
+        return sum(int(one.memory_info().rss) for one in (process, *process.children())) if process else 0
     except psutil.Error:
         return 0
 

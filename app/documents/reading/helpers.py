@@ -1,0 +1,174 @@
+"""Share the work of the reading child with copies of its process, as many as the machine has cores to spare.
+
+A helper makes the index terms of sections and reads pages of PDF files; it is confined like the reading child, but has
+no database. It only saves time: what a helper does not return, because it has failed or was killed, the reading child
+does itself, so errors, limits and crashes are those of a reading without helpers. Only Linux has helpers, as they are
+forks of a process without threads and end with it.
+"""
+
+import contextlib
+import ctypes
+import os
+import pickle
+import select
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+import psutil
+
+from app.base.isolation import sandbox
+
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
+HELPERS_MOST = 3  # the reading child itself cuts and writes, which takes a third of the work
+HELPER_BYTES = 1_000_000_000  # available memory that one helper needs
+AHEAD = 2  # parts that a helper has, so that it does not wait for the next one
+_PIPE_BYTES = 1 << 20  # holds the parts ahead, so that two processes never wait for each other
+_PART_BYTES = _PIPE_BYTES // (AHEAD + 1)
+_PR_SET_PDEATHSIG = 1
+
+
+def helper_count() -> int:
+    """Return how many helpers this machine has room for; 0 on one core."""
+    if sys.platform != "linux":
+        return 0
+    by_memory = psutil.virtual_memory().available // HELPER_BYTES - 1
+    return int(max(0, min(len(os.sched_getaffinity(0)) - 1, by_memory, HELPERS_MOST)))
+
+
+class _Helper:
+    """A forked process, with the numbers of the parts that it works on."""
+
+    def __init__(self) -> None:
+        import fcntl  # not on Windows
+
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(ours_in)
+            os.close(ours_out)
+            _serve(parent, Connection(theirs_in, writable=False), Connection(theirs_out, readable=False))
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._requests, self._results = Connection(ours_out, readable=False), Connection(ours_in, writable=False)
+        with_room = fcntl.fcntl(ours_out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES) >= _PIPE_BYTES
+        self.ahead = AHEAD if with_room else 1
+        self.parts: deque[int] = deque()
+
+    def begin(self, number: int, request: bytes) -> None:
+        """Send a part. Raises OSError if the helper is gone."""
+        self._requests.send_bytes(request)
+        self.parts.append(number)
+
+    @property
+    def has_result(self) -> bool:
+        return bool(select.select([self._results.fileno()], [], [], 0)[0])
+
+    def take(self) -> Any:
+        """Wait for the result of the first of `parts`. Raises OSError or EOFError if there is none."""
+        is_made, made = pickle.loads(self._results.recv_bytes())  # noqa: S301  a copy of this process
+        self.parts.popleft()
+        if not is_made:
+            raise EOFError
+        return made
+
+    def close(self) -> None:
+        """End the process: now where the kernel lets this one, else with its part or with this process."""
+        self._requests.close()
+        self._results.close()
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _serve(parent: int, requests: Connection, results: Connection) -> None:
+    """Do the parts of a helper until its parent ends."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 0)
+        os.dup2(2, 1)
+        sandbox.confine()
+        while os.getppid() == parent:
+            work, part = pickle.loads(requests.recv_bytes())  # noqa: S301  from the process that this is a copy of
+            try:
+                outcome = pickle.dumps((True, work(part)), pickle.HIGHEST_PROTOCOL)
+            except Exception:  # noqa: BLE001  the parent does it again, and reports the error
+                outcome = pickle.dumps((False, None))
+            results.send_bytes(outcome)
+    finally:
+        os._exit(0)
+
+
+class Helpers:
+    """The helpers of a reading child; there may be none."""
+
+    def __init__(self, count: int) -> None:
+        """Start helpers. The process must not have threads or open databases yet."""
+        self._helpers = [_Helper() for _ in range(count)]
+
+    def __bool__(self) -> bool:
+        return bool(self._helpers)
+
+    def map(self, work: Callable[[Part], Made], parts: Sequence[Part], own: Callable[[Part], Made]) -> Iterator[Made]:
+        """Yield `work(part)` for all parts, in their order.
+
+        `work`: a function of a module, for helpers. `own`: the same for this process, which also raises what `work`
+        raises.
+        """
+        made: dict[int, Made] = {}
+        left = deque(range(len(parts)))
+        for helper in list(self._helpers):
+            while helper.parts and helper in self._helpers:  # of an iteration that an error has ended
+                self._take(helper, deque(), {})
+        next_part = 0
+        while next_part < len(parts):
+            self._share(work, parts, left, made)
+            if next_part in made:
+                yield made.pop(next_part)
+                next_part += 1
+            elif left:
+                number = left.popleft()
+                made[number] = own(parts[number])
+            else:
+                self._take(next(one for one in self._helpers if next_part in one.parts), left, made)
+
+    def _share(
+        self, work: Callable[[Part], Any], parts: Sequence[Part], left: deque[int], made: dict[int, Any]
+    ) -> None:
+        """Take the results that are there, and give each helper parts ahead."""
+        for helper in list(self._helpers):
+            while helper.parts and helper.has_result and helper in self._helpers:
+                self._take(helper, left, made)
+            while left and helper in self._helpers and len(helper.parts) < helper.ahead:
+                request = pickle.dumps((work, parts[left[0]]), pickle.HIGHEST_PROTOCOL)
+                if len(request) > _PART_BYTES:
+                    return
+                number = left.popleft()
+                try:
+                    helper.begin(number, request)
+                except OSError:
+                    left.appendleft(number)
+                    self._drop(helper, left)
+
+    def _take(self, helper: _Helper, left: deque[int], made: dict[int, Any]) -> None:
+        number = helper.parts[0]
+        try:
+            made[number] = helper.take()
+        except (OSError, EOFError, pickle.UnpicklingError):
+            if number not in helper.parts:  # it has answered that it failed
+                left.appendleft(number)
+            self._drop(helper, left)
+
+    def _drop(self, helper: _Helper, left: deque[int]) -> None:
+        """End a helper; this process does its parts."""
+        left.extendleft(reversed(helper.parts))
+        self._helpers.remove(helper)
+        helper.close()
