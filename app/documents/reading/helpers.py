@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import pickle
-import select
 import signal
 import sys
 from collections import deque
@@ -27,6 +26,7 @@ Made = TypeVar("Made")
 
 HELPERS_MOST = 3  # the reading child itself cuts and writes, which takes a third of the work
 HELPER_BYTES = 1_000_000_000  # available memory that one helper needs
+PATIENCE_S = 15.0  # longest wait for a part, after which this process does it; less than the limit of a page
 AHEAD = 2  # parts that a helper has, so that it does not wait for the next one
 _PIPE_BYTES = 1 << 20  # holds the parts ahead, so that two processes never wait for each other
 _PART_BYTES = _PIPE_BYTES // (AHEAD + 1)
@@ -69,10 +69,12 @@ class _Helper:
 
     @property
     def has_result(self) -> bool:
-        return bool(select.select([self._results.fileno()], [], [], 0)[0])
+        return self._results.poll()
 
     def take(self) -> Any:
-        """Wait for the result of the first of `parts`. Raises OSError or EOFError if there is none."""
+        """Wait for the result of the first of `parts`. Raises OSError or EOFError if there is none in time."""
+        if not self._results.poll(PATIENCE_S):
+            raise EOFError
         is_made, made = pickle.loads(self._results.recv_bytes())  # noqa: S301  a copy of this process
         self.parts.popleft()
         if not is_made:

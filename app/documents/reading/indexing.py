@@ -217,7 +217,7 @@ def index_document(
     recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
 
     def read_as(file_format: Format, source: Path) -> ReadDocument:
-        return _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress)
+        return _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress, helpers)
 
     def read_unless_converted() -> tuple[Format, ReadDocument | None]:
         file_format = detect_format(path)
@@ -283,6 +283,7 @@ def _read(
     make_recognizer: Callable[[], Recognizer],
     ocr: bool,
     on_progress: ProgressCallback,
+    helpers: Helpers | None,
 ) -> ReadDocument:
     """Read a file, and note if its format differs from its suffix. `source`: the converted file, or `path`.
 
@@ -290,7 +291,7 @@ def _read(
     """
     as_format = CONVERTED.get(file_format, file_format)
     try:
-        reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress)
+        reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress, helpers)
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error
@@ -310,6 +311,7 @@ def _read_as(
     make_recognizer: Callable[[], Recognizer],
     ocr: bool,
     on_progress: ProgressCallback,
+    helpers: Helpers | None,
 ) -> ReadDocument:
     """Read a file in this format.
 
@@ -319,7 +321,7 @@ def _read_as(
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
 
-            return pdf_reader.read(path, on_progress, make_recognizer() if ocr else None)
+            return pdf_reader.read(path, on_progress, make_recognizer() if ocr else None, helpers)
         case "picture":
             from app.documents.reading import pictures
 

@@ -3,7 +3,8 @@
 A page is read column by column; lines and tables that span the columns separate them into bands.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
@@ -13,7 +14,9 @@ import pypdfium2
 
 from app.base import invisible_characters
 from app.base.errors import AppError
+from app.base.isolation import sandbox
 from app.documents.reading import limits
+from app.documents.reading.helpers import Helpers
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.pdf_lines import (
     GlyphRun,
@@ -162,17 +165,22 @@ STAMP_CHARACTERS = 20  # a scanned page may have a number or stamp as text
 RUBY = 0.62  # largest size of ruby, as a share of the characters below it
 
 
-def read(path: Path, on_progress: ProgressCallback, recognizer: ocr.Recognizer | None = None) -> ReadDocument:
+def read(
+    path: Path,
+    on_progress: ProgressCallback,
+    recognizer: ocr.Recognizer | None = None,
+    helpers: Helpers | None = None,
+) -> ReadDocument:
     """Read a PDF file. `recognizer`: recognizes the text of pages that are images; None: those pages have no text.
 
-    Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
-    OSError.
+    `helpers`: processes that share the work. Raises AppError("document_protected" | "document_damaged" |
+    "document_too_many_pages" | "document_too_long"), OSError.
     """
     document = open_pdf(path)
     try:
         if len(document) > limits.PAGES:
             raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
-        return _Reader(document, on_progress, recognizer).read()
+        return _Reader(document, on_progress, recognizer, helpers).read(path)
     finally:
         document.close()
 
@@ -190,11 +198,95 @@ def open_pdf(path: Path) -> Any:
         raise AppError("document_damaged", detail=str(error)) from error
 
 
+@dataclass(slots=True)
+class _PageReading:
+    """A page that was read. `characters`, `unmapped` and `letters` are numbers of its glyphs.
+
+    `is_empty`: without text. `recognized`: the certainty of its numbers if its text was recognized.
+    """
+
+    page: TextPage
+    characters: int = 0
+    unmapped: int = 0
+    letters: int = 0
+    is_unreadable: bool = False
+    is_empty: bool = False
+    recognized: dict[str, int] | None = None
+
+
+def _read_page(document: Any, number: int, recognizer: ocr.Recognizer | None = None) -> _PageReading:
+    raw = RawPage(0, 0)
+    reading = _PageReading(TextPage(number, rotate_page(raw)[0], 0))
+    try:
+        page = document[number - 1]
+    except pypdfium2.PdfiumError:
+        reading.is_unreadable = reading.is_empty = True
+        return reading
+    try:
+        raw = read_page(page)
+        reading.characters, reading.unmapped, reading.letters = len(raw.glyphs), raw.unmapped, raw.letters
+        _recognize_if_empty(page, raw, recognizer, reading)
+    except pypdfium2.PdfiumError:
+        reading.is_unreadable = reading.is_empty = True
+        raw = RawPage(0, 0)
+    finally:
+        page.close()
+    reading.page = lay_out(raw, number)
+    return reading
+
+
+def _recognize_if_empty(page: Any, raw: RawPage, recognizer: ocr.Recognizer | None, reading: _PageReading) -> None:
+    """Record a page that has no text, or recognize its text if the user wants that."""
+    few = STAMP_CHARACTERS if raw.has_picture else 0
+    if len(raw.glyphs) > few or raw.is_blank:
+        return
+    scale = ocr.fit_scale(recognizer, raw.width, raw.height) if recognizer else 0.0
+    words = recognizer.words(_grey_pixels(page, scale)) if recognizer else []
+    if words:
+        raw.glyphs = ocr.place_glyphs(words, scale)
+        reading.recognized = ocr.low_numbers(words)
+        reading.characters += len(raw.glyphs)
+    else:
+        reading.is_empty = True
+
+
+PART_PAGES = 4  # pages that a helper reads at once
+_Part = tuple[Path, int, Sequence[int]]  # the file, when it was changed, and numbers of pages
+_open_in_helper: tuple[tuple[Path, int], Any] | None = None
+
+
+def read_pages(part: _Part) -> list[_PageReading]:
+    """Read pages in a helper, which keeps the file open for the next ones."""
+
+    def read_confined() -> list[_PageReading]:
+        global _open_in_helper
+        path, changed_ns, numbers = part
+        if _open_in_helper is None or _open_in_helper[0] != (path, changed_ns):
+            if _open_in_helper is not None:
+                _open_in_helper[1].close()
+            _open_in_helper = (path, changed_ns), open_pdf(path)
+        return [_read_page(_open_in_helper[1], number) for number in numbers]
+
+    readings = sandbox.run_confined(read_confined, [part[0]], ())
+    for item in itertools.chain.from_iterable(reading.page.items for reading in readings):
+        if isinstance(item.content, PageLine):
+            item.content.runs = []  # only needed for the layout, and most of what would be sent
+    return readings
+
+
 class _Reader:
-    def __init__(self, document: Any, on_progress: ProgressCallback, recognizer: ocr.Recognizer | None) -> None:
+    def __init__(
+        self,
+        document: Any,
+        on_progress: ProgressCallback,
+        recognizer: ocr.Recognizer | None,
+        helpers: Helpers | None,
+    ) -> None:
         self._document = document
         self._on_progress = on_progress
         self._recognizer = recognizer
+        self._helpers = helpers
+        self._pages_begun = 0
         self._characters = limits.CharacterBudget()
         self._unmapped = self._letters = 0
         self._tables = 0
@@ -202,12 +294,9 @@ class _Reader:
         self._recognized: dict[int, dict[str, int]] = {}
         self._notes: list[str] = []
 
-    def read(self) -> ReadDocument:
+    def read(self, path: Path) -> ReadDocument:
         count = len(self._document)
-        pages = []
-        for number in range(1, count + 1):
-            self._on_progress(number, count)
-            pages.append(self._page(number))
+        pages = [self._take(reading) for reading in self._readings(path)]
         letters = sum(map(count_letters, pages))
         blocks = build_blocks(pages, Outline(read_outline(self._document)))
         self._letters -= letters - sum(map(count_letters, pages))  # of headers, footers and tables of contents
@@ -227,42 +316,35 @@ class _Reader:
         title = invisible_characters.to_single_line(self._document.get_metadata_value("Title"))
         return ReadDocument(blocks, title, report, self._letters, self._recognized)
 
-    def _page(self, number: int) -> TextPage:
-        try:
-            page = self._document[number - 1]
-        except pypdfium2.PdfiumError:
-            self._notes.append("pages_unreadable")
-            self._empty_pages.append(number)
-            return TextPage(number, rotate_page(RawPage(0, 0))[0], 0)
-        try:
-            raw = read_page(page)
-            self._characters.add(len(raw.glyphs))
-            self._unmapped += raw.unmapped
-            self._letters += raw.letters
-            self._recognize_if_empty(page, number, raw)
-        except pypdfium2.PdfiumError:
-            self._notes.append("pages_unreadable")
-            self._empty_pages.append(number)
-            raw = RawPage(0, 0)
-        finally:
-            page.close()
-        laid_out = lay_out(raw, number)
-        self._tables += sum(1 for item in laid_out.items if isinstance(item.content, PdfTable))
-        return laid_out
-
-    def _recognize_if_empty(self, page: Any, number: int, raw: RawPage) -> None:
-        """Record a page that has no text, or recognize its text if the user wants that."""
-        few = STAMP_CHARACTERS if raw.has_picture else 0
-        if len(raw.glyphs) > few or raw.is_blank:
-            return
-        scale = ocr.fit_scale(self._recognizer, raw.width, raw.height) if self._recognizer else 0.0
-        words = self._recognizer.words(_grey_pixels(page, scale)) if self._recognizer else []
-        if words:
-            raw.glyphs = ocr.place_glyphs(words, scale)
-            self._recognized[number] = ocr.low_numbers(words)
-            self._characters.add(len(raw.glyphs))
+    def _readings(self, path: Path) -> Iterator[_PageReading]:
+        """Yield the pages in order; helpers read some of them, unless text is recognized."""
+        numbers = range(1, len(self._document) + 1)
+        parts = [
+            (path, path.stat().st_mtime_ns, numbers[at : at + PART_PAGES]) for at in range(0, len(numbers), PART_PAGES)
+        ]
+        if self._helpers and self._recognizer is None:
+            for readings in self._helpers.map(read_pages, parts, lambda part: list(map(self._read, part[2]))):
+                yield from readings
         else:
-            self._empty_pages.append(number)
+            yield from map(self._read, numbers)
+
+    def _read(self, number: int) -> _PageReading:
+        self._pages_begun += 1
+        self._on_progress(self._pages_begun, len(self._document))
+        return _read_page(self._document, number, self._recognizer)
+
+    def _take(self, reading: _PageReading) -> TextPage:
+        self._characters.add(reading.characters)
+        self._unmapped += reading.unmapped
+        self._letters += reading.letters
+        if reading.is_unreadable:
+            self._notes.append("pages_unreadable")
+        if reading.is_empty:
+            self._empty_pages.append(reading.page.number)
+        if reading.recognized is not None:
+            self._recognized[reading.page.number] = reading.recognized
+        self._tables += sum(1 for item in reading.page.items if isinstance(item.content, PdfTable))
+        return reading.page
 
 
 def _grey_pixels(page: Any, scale: float) -> Any:
