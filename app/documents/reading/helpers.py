@@ -128,7 +128,7 @@ class Helpers:
         made: dict[int, Made] = {}
         left = deque(range(len(parts)))
         for helper in list(self._helpers):
-            while helper.parts and helper in self._helpers:  # of an iteration that an error has ended
+            while helper.parts:  # of an iteration that an error has ended
                 self._take(helper, deque(), {})
         next_part = 0
         while next_part < len(parts):
@@ -147,7 +147,7 @@ class Helpers:
     ) -> None:
         """Take the results that are there, and give each helper parts ahead."""
         for helper in list(self._helpers):
-            while helper.parts and helper.has_result and helper in self._helpers:
+            while helper.parts and helper.has_result:
                 self._take(helper, left, made)
             while left and helper in self._helpers and len(helper.parts) < helper.ahead:
                 request = pickle.dumps((work, parts[left[0]]), pickle.HIGHEST_PROTOCOL)
@@ -172,5 +172,6 @@ class Helpers:
     def _drop(self, helper: _Helper, left: deque[int]) -> None:
         """End a helper; this process does its parts."""
         left.extendleft(reversed(helper.parts))
+        helper.parts.clear()
         self._helpers.remove(helper)
         helper.close()
