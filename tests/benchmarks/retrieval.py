@@ -1,5 +1,5 @@
-"""Retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among 100,000 sections;
-and whether the first of the sentences that are quoted has the answer.
+"""Reading, and retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among
+100,000 sections; and whether the first of the sentences that are quoted has the answer.
 
     python -m tests.benchmarks.retrieval [FOLDER]
 
@@ -7,16 +7,18 @@ FOLDER holds `standards_md` and `eval`; without it, KOTAE_EVALUATION_DATA names 
 The others' set-ups are rebuilt here, and only here: windows of 550 characters in FTS5 with its own tokenizers.
 """
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
+import os
 import resource
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,16 +26,20 @@ from typing import Any
 from app.base import search_text
 from app.chat.services.retrieval_augmentation import NEAREST_OFFERED
 from app.documents.library import Library
+from app.documents.reading.messages import Indexed
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import excerpts, packing, passage_search, retrieved_passages
 from app.evaluation import question_files
 from app.evaluation.judge import rule_scoring as measuring
 from app.evaluation.records import Question
 from tests import evaluation_data
+from tests.benchmarks import pdf_headings
 from tests.benchmarks.abstention import INDEX, index
+from tests.documents.reading.reading_child import ReadingChild
 
 WINDOW = 550  # characters
 MANY = 100_000  # sections
+TINY = 1000  # files of a heading and a paragraph
 TOKENIZERS = {"porter": "porter unicode61", "unicode61": "unicode61", "trigram": "trigram"}
 
 
@@ -45,6 +51,9 @@ def main(arguments: Sequence[str]) -> None:
         # A process of its own, so that its peak memory is that of indexing alone.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             _say("indexing", pool.apply(_index, (data, Path(folder))))
+        for name, documents in _kinds(data, Path(folder)):
+            for cores in (2, 1):
+                _say(f"reading child, {name}, cores: {cores}", _read(documents, cores))
         library = Library.open(Path(folder) / INDEX)
         ids = [one.id for one in library.collections()]
         _say("kotae", _measured(questions, lambda query, limit: passage_search.search(library, query, ids, limit)))
@@ -69,6 +78,40 @@ def _index(data: Path, place: Path) -> dict[str, Any]:
         "sections": count,
         "index_bytes": library.path.stat().st_size,
     }
+
+
+def _kinds(data: Path, place: Path) -> Iterator[tuple[str, list[Path]]]:
+    """Yield the documents of each kind that is here: the standards, a thousand parts of them, laws, and a long PDF."""
+    markdown = sorted((data / "standards_md").absolute().glob("*.md"))
+    yield "Markdown", markdown
+    tiny = place / "tiny"
+    tiny.mkdir()
+    paragraphs = [part for part in markdown[1].read_text("utf-8").split("\n\n") if part[:1].isalpha()]
+    for number in range(TINY):
+        text = f"# 記録{number}\n\n{paragraphs[number % len(paragraphs)][:300]}\n"
+        (tiny / f"{number:04}.md").write_text(text, "utf-8")
+    yield f"{TINY} tiny files", sorted(tiny.iterdir())
+    laws = evaluation_data.collection("law")
+    if laws is not None:
+        yield "HTML", sorted((laws / "corpus").glob("*.html"))
+    book = pdf_headings.BOOKS["debian-reference"][0]
+    if book.is_file():
+        yield "PDF", [book]
+
+
+def _read(documents: Sequence[Path], cores: int) -> dict[str, Any]:
+    """Reading documents one by one by the child, from its start."""
+    own = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as restored:
+        restored.callback(os.sched_setaffinity, 0, own)
+        os.sched_setaffinity(0, sorted(own)[:cores])  # the child inherits it
+        started = time.perf_counter()
+        with ReadingChild(Path(folder)) as child:
+            failed = sum(not isinstance(child.index_file(path), Indexed) for path in documents)
+        seconds = time.perf_counter() - started
+        read_bytes = sum(path.stat().st_size for path in documents)
+        share = child.database.stat().st_size / read_bytes
+    return {"seconds": round(seconds, 2), "bytes": read_bytes, "index_share": round(share, 2), "failed": failed}
 
 
 def _measured(questions: Sequence[Question], search: Callable[[str, int], Sequence[Any]]) -> dict[str, Any]:

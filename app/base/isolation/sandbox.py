@@ -13,6 +13,7 @@ The second half of the module limits memory, processor time, priority and the un
 disk.
 """
 
+import _thread
 import contextlib
 import ctypes
 import functools
@@ -93,6 +94,8 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterabl
     rules = [(path, _READING) for path in reads]
     rules += [(path, _READING | _WRITING) for path in (Path(os.devnull), *(writes or ()))]
     outcome: list[tuple[Made | None, BaseException | None]] = []
+    has_ended = threading.Lock()
+    has_ended.acquire()
 
     def confined() -> None:
         try:
@@ -101,10 +104,11 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterabl
             outcome.append((act(), None))
         except BaseException as error:  # noqa: BLE001  raised again in the waiting thread
             outcome.append((None, error))
+        finally:
+            has_ended.release()
 
-    thread = threading.Thread(target=confined, name="confined")
-    thread.start()
-    thread.join()
+    _thread.start_new_thread(confined, ())  # without the wait for its start, as a small document takes milliseconds
+    has_ended.acquire()
     result, error = outcome.pop()
     if error is not None:
         raise error

@@ -27,6 +27,7 @@ Made = TypeVar("Made")
 HELPERS_MOST = 3  # the reading child itself cuts and writes, which takes a third of the work
 HELPER_BYTES = 1_000_000_000  # available memory that one helper needs
 PATIENCE_S = 15.0  # longest wait for a part, after which this process does it; less than the limit of a page
+PARTS_LEAST = 3  # fewer are done sooner than sent
 AHEAD = 2  # parts that a helper has, so that it does not wait for the next one
 _PIPE_BYTES = 1 << 20  # holds the parts ahead, so that two processes never wait for each other
 _PART_BYTES = _PIPE_BYTES // (AHEAD + 1)
@@ -122,9 +123,12 @@ class Helpers:
     def map(self, work: Callable[[Part], Made], parts: Sequence[Part], own: Callable[[Part], Made]) -> Iterator[Made]:
         """Yield `work(part)` for all parts, in their order.
 
-        `work`: a function of a module, for helpers. `own`: the same for this process, which also raises what `work`
-        raises.
+        `work`: a function of a module, for helpers, unless there are few parts. `own`: the same for this process, which
+        also raises what `work` raises.
         """
+        if len(parts) < PARTS_LEAST:
+            yield from map(own, parts)
+            return
         made: dict[int, Made] = {}
         left = deque(range(len(parts)))
         for helper in list(self._helpers):

@@ -90,14 +90,14 @@ def test_an_error_of_a_part_is_raised_here_and_the_next_parts_are_not_mixed_up()
             list(group.map(square, list(range(30)), raises))
         except OSError as error:
             print(error)
-        print([one for one, _ in group.map(square, [10, 20], square)])
+        print([one for one, _ in group.map(square, [10, 20, 30], square)])
         """
-    ).splitlines() == ["here", "[100, 400]"]
+    ).splitlines() == ["here", "[100, 400, 900]"]
 
 
 def test_a_part_too_long_for_the_pipe_is_done_here() -> None:
-    assert run("print([len(one) for one in helpers.Helpers(1).map(str.upper, ['a' * 2_000_000], str.upper)])") == (
-        "[2000000]"
+    assert run("print([len(one) for one in helpers.Helpers(1).map(str.upper, ['a' * 2_000_000] * 3, str.upper)])") == (
+        "[2000000, 2000000, 2000000]"
     )
 
 
