@@ -1,7 +1,8 @@
 """Define the tables of the documents' database as migrations, and read and write its sections.
 
 The database is a file of its own, because writing an index takes seconds and must not delay a question that is being
-stored. It can be rebuilt from the files, so it needs no backups.
+stored. It can be rebuilt from the files, so it needs no backups. The file is over 450 lines because each version of the
+tables stays as a migration.
 """
 
 import dataclasses

@@ -1,1 +1,1 @@
-"""Read foreign files in the reading child, the only process that opens them, and turn them into sections."""
+"""Read foreign files in the reading child and its helpers, the only processes that open them, and turn them into sections."""

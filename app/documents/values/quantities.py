@@ -1,6 +1,7 @@
 """Parse values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are equal.
 
-Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are not values.
+Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are not values. The file
+is over 450 lines because the patterns for numbers list all that Japanese text writes around them.
 """
 
 import bisect
