@@ -1,1 +1,1 @@
-"""Read foreign files in the reading child and its helpers, the only processes that open them, and turn them into sections."""
+"""Read foreign files and turn them into sections, in the reading child and its helpers, which alone open such files."""
