@@ -59,8 +59,10 @@ class _Helper:
         os.close(theirs_in)
         os.close(theirs_out)
         self._requests, self._results = Connection(ours_out, readable=False), Connection(ours_in, writable=False)
-        with_room = fcntl.fcntl(ours_out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES) >= _PIPE_BYTES
-        self.ahead = AHEAD if with_room else 1
+        self.ahead = 1
+        with contextlib.suppress(OSError):  # the user's pipes may take no more memory
+            fcntl.fcntl(ours_out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            self.ahead = AHEAD
         self.parts: deque[int] = deque()
 
     def begin(self, number: int, request: bytes) -> None:
@@ -115,7 +117,10 @@ class Helpers:
 
     def __init__(self, count: int) -> None:
         """Start helpers. The process must not have threads or open databases yet."""
-        self._helpers = [_Helper() for _ in range(count)]
+        self._helpers: list[_Helper] = []
+        with contextlib.suppress(OSError):  # the user may have no more processes
+            for _ in range(count):
+                self._helpers.append(_Helper())
 
     def __bool__(self) -> bool:
         return bool(self._helpers)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.base.isolation import sandbox
 from app.documents.reading import helpers
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +48,17 @@ def sleeps(number):
     if os.getpid() != OWN and number == 3:
         time.sleep(60)
     return square(number)
+
+def writes(path):
+    try:
+        open(path, "w").close()
+    except PermissionError:
+        return "refused"
+    return "written"
+
+def is_slow(path):
+    time.sleep(0.05)
+    return "own"
 
 def slow_here(number):
     time.sleep(0.05)
@@ -99,6 +111,13 @@ def test_a_part_too_long_for_the_pipe_is_done_here() -> None:
     assert run("print([len(one) for one in helpers.Helpers(1).map(str.upper, ['a' * 2_000_000] * 3, str.upper)])") == (
         "[2000000, 2000000, 2000000]"
     )
+
+
+@pytest.mark.skipif(sandbox.landlock_version() == 0, reason="Landlock is missing")
+def test_a_helper_can_write_no_file(tmp_path: Path) -> None:
+    places = [str(tmp_path / str(number)) for number in range(4)]
+    assert run(f"print(sorted(set(helpers.Helpers(1).map(writes, {places}, is_slow))))") == "['own', 'refused']"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_helpers_end_with_their_process() -> None:
