@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from app.base import invisible_characters
 from app.base.confidentiality import stored_label
 from app.base.database import Database, Row
+from app.base.errors import AppError
 from app.documents import terms
 from app.documents.records import DocumentSection, PageBox, Passage
 from app.documents.section_terms import SectionTerms, runs_of_terms
@@ -196,6 +197,8 @@ def _statistics_of_collections(db: sqlite3.Connection) -> None:
         ) WITHOUT ROWID"""
     )
 
+    _require_texts(db)
+
     def execute(sql: str, *values: object) -> list[Row]:
         return db.execute(sql, values).fetchall()
 
@@ -248,6 +251,7 @@ def _unwatched_collections(db: sqlite3.Connection) -> None:
 
 def _terms_without_copy(db: sqlite3.Connection) -> None:
     """Store the terms of sections compressed; earlier versions stored them as the index's content, as long as it."""
+    _require_texts(db)
     db.create_function("packed", 4, _packed, deterministic=True)
     db.execute("DROP TRIGGER section_added")
     db.execute("DROP TRIGGER section_removed")
@@ -285,6 +289,14 @@ def _terms_without_copy(db: sqlite3.Connection) -> None:
     )
     db.execute("DROP TABLE section_with_copy")
     db.execute("CREATE INDEX section_document ON section(document_id, position)")
+
+
+def _require_texts(db: sqlite3.Connection) -> None:
+    """Raise AppError("database_damaged") if sections of an earlier version have no text where there should be some."""
+    columns = ("heading", "text", "heading_terms", "body_terms")
+    wrong = " OR ".join(f"typeof({column}) != 'text'" for column in columns)
+    if db.execute(f"SELECT 1 FROM section WHERE {wrong} LIMIT 1").fetchone():  # noqa: S608
+        raise AppError("database_damaged", path="")
 
 
 def _packed(heading_terms: str, body_terms: str, heading: str, text: str) -> bytes:

@@ -246,6 +246,20 @@ def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path: Path
         assert db.execute("SELECT count(*) FROM section").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("version", [3, 8])
+@pytest.mark.parametrize("column", ["body_terms", "heading"])
+def test_a_damaged_library_of_an_earlier_version_is_said_to_be_one(tmp_path: Path, version: int, column: str) -> None:
+    path = tmp_path / "documents.sqlite"
+    with closing(Library.open(path)) as library:
+        driver.put(library, "橋脚の根入れ")
+    driver.write_as_earlier_version(path, version)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE section SET {column} = x'ff'")
+        db.commit()
+    with pytest.raises(AppError, match="database_damaged"):
+        Library.open(path)
+
+
 @pytest.mark.parametrize(
     ("term", "expected"),
     [("橋脚", 2), ("脚", 1), ("橋*", 2), ("33", 2), ("3", 0), ("ああ", 2), ("d", 1), ("date2025", 1), ("か月", 0)],
