@@ -119,6 +119,18 @@ def clause_number(heading: str) -> ClauseNumber | None:
     return _number(match) if match and not match["same"] and not match["page"] and not match["page_ja"] else None
 
 
+def to_kanji(value: int) -> str:
+    """Return a number in kanji: 百五十六; from 10,000 on in digits."""
+    if value >= 10_000:
+        return str(value)
+    text = ""
+    for step, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, value = divmod(value, step)
+        if digit:
+            text += ("" if digit == 1 and unit else "〇一二三四五六七八九"[digit]) + unit
+    return text or "〇"
+
+
 def parse_question(question: str) -> ParsedQuestion:
     """Return the references of the last line that has any; lines before it are what 同条 and 第2項 refer to."""
     found = ParsedQuestion()

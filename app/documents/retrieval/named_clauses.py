@@ -24,6 +24,7 @@ from app.documents.retrieval.clause_references import (
     ClauseReference,
     clause_number,
     parse_question,
+    to_kanji,
 )
 
 SECTIONS_MOST = 16  # sections of one clause that are returned
@@ -385,18 +386,6 @@ def _spellings(number: ClauseNumber) -> Iterable[str]:
         branches = [f"第{first}{number.kind}" + "".join(f"の{one}" for one in rest) for first, *rest in written]
         return (*branches, *(f"第{'-'.join(one)}{number.kind}" for one in written if len(one) > 1))
     return [f"{number.kind}{joint}{'-'.join(one)}" for one in written for joint in (("", "第") if one else ("",))]
-
-
-def to_kanji(value: int) -> str:
-    """Return a number in kanji: 百五十六; from 10,000 on in digits."""
-    if value >= 10_000:
-        return str(value)
-    text = ""
-    for step, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        digit, value = divmod(value, step)
-        if digit:
-            text += ("" if digit == 1 and unit else "〇一二三四五六七八九"[digit]) + unit
-    return text or "〇"
 
 
 def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:

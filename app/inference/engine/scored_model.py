@@ -7,8 +7,8 @@ Reading in parts changes nothing: without flash attention, whose kernels depend 
 only a few tokens, the parts give bit for bit what the whole would.
 
 Answers are written several at a time, each in a sequence of its own, because one step reads the weights once for all.
-They are fewer than LEAST_TOKENS, so that the kernel, and with it each answer, is the same as for one alone: of 20 answers
-of the trial model 20 were equal with 4 and 7 at a time, 10 with 8.
+They are fewer than LEAST_TOKENS, so that the kernel, and with it each answer, is the same as for one alone: of 20
+answers of the trial model 20 were equal with 4 and 7 at a time, 10 with 8.
 """
 
 import ctypes
@@ -27,7 +27,6 @@ from app.inference import gguf, memory_estimate
 from app.inference.engine.generation import TextStream
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
-from app.inference.machine import default_threads
 from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512
@@ -116,7 +115,6 @@ class ScoredModel(NativeModel):
         params.n_ctx = self.context_tokens * self.sequences
         params.n_seq_max = self.sequences
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(self.context_tokens, self.sequences))
-        params.n_threads = params.n_threads_batch = default_threads()
         params.n_outputs_max = self.rows
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.swa_full = True
@@ -207,6 +205,7 @@ class ScoredModel(NativeModel):
             batch.token[at], batch.pos[at], batch.logits[at] = token, position, has_row
             batch.n_seq_id[at] = 1
             batch.seq_id[at][0] = sequence
+        self._adapt_threads()
         status = api.llama_decode(self._context, batch)
         if status != 0:
             raise AppError("score_failed", status=status)
