@@ -13,7 +13,6 @@ The last part checks whether passages contain the quotes behind a right answer, 
 import dataclasses
 import itertools
 import math
-import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.base import search_text
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import terms
 from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence, sentences, source_citations
@@ -162,12 +162,12 @@ LIMITS_BY_WORDS = (0.76, 0.54)
 COSINE_WEIGHT = 3.0  # of the best cosine above the model's neutral one
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
-_QUESTION_WORDS = re.compile(
+_QUESTION_WORDS = lazy_pattern(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
     "|上限|下限|目安|定義|種類|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
 )
-_LOANWORD = re.compile("[ァ-ヺー]{3,}")
-_UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
+_LOANWORD = lazy_pattern("[ァ-ヺー]{3,}")
+_UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +299,8 @@ class _QuestionValues:
 
 
 QUOTE_SHARE = 0.5  # share of a quote that a passage must contain, because a quote may extend beyond it
-_MARKUP = re.compile(r"[\s|>*\\^]")  # Markdown's signs, which a quote may still have
-_WAVES = re.compile("[〜～–]")
+_MARKUP = lazy_pattern(r"[\s|>*\\^]")  # Markdown's signs, which a quote may still have
+_WAVES = lazy_pattern("[〜～–]")
 
 
 def normalize_quote(text: str) -> str:
