@@ -24,7 +24,6 @@ from app.base.lazy_pattern import lazy_pattern
 from app.documents import terms
 from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence, sentences, source_citations
-from app.documents.grounding.evidence import Evidence
 from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
@@ -206,7 +205,7 @@ def judge_answerability(
     best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    confidence = max(wanted.best_share(one, others) * values.discount(evidence.prepare_passage(one)) for one in best)
+    confidence = max(wanted.best_share(one, others) * values.discount(one) for one in best)
     limits = LIMITS_BY_WORDS
     if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
         confidence += gain
@@ -288,10 +287,14 @@ class _QuestionValues:
         flat, _ = notation.flatten(question)
         self._values = [(value, question[value.start : value.end]) for value in quantities.parse(question)]
         self._dates = notation.parse_dates(question)
-        self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
+        asked = _UNIT_ASKED.finditer(flat) if "何" in flat else ()
+        self._units = {notation.unit_of(found["unit"]).name for found in asked}
 
-    def discount(self, source_evidence: Evidence) -> float:
+    def discount(self, passage: Passage) -> float:
         """Return the factor (0 to 1) for a passage: 1, or less if it lacks a value or unit of the question."""
+        if not (self._units or self._values or self._dates):
+            return 1.0
+        source_evidence = evidence.prepare_passage(passage)
         has_unit = not self._units or any(value.unit in self._units for value in source_evidence.quantities)
         has_values = all(source_evidence.holds(value, written) for value, written in self._values)
         has_dates = all(source_evidence.holds_date(date) for date in self._dates)

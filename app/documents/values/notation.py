@@ -342,6 +342,7 @@ _N = rf"(?:\d{{1,2}}|[{KANJI_NUMERALS}]{{1,4}})"
 _BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is a number of years
 _LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is a number of months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
+NUMERIC = lazy_pattern(rf"[\d{KANJI_NUMERALS}万億兆半倍元]|正午")  # is in every flattened text with a value or a date
 _DATE = lazy_pattern(
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
     rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額|{_LONG})(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
@@ -374,6 +375,8 @@ def parse_dates(text: str) -> list[Date]:
     """Return the dates of a text, in order, without impossible days. 同月29日 gets the month of the date before it."""
     flat, origin = flatten(text)
     dates: list[Date] = []
+    if not NUMERIC.search(flat):
+        return dates
     for found in _DATE.finditer(flat):
         parts = _parts(found)
         if found["same_month_day"]:
