@@ -3,6 +3,8 @@
 The index holds the words of headings, so a clause is found by its number as a phrase, in digits and in kanji; each hit
 is then checked by parsing its heading path. A document is named by its file name or title, by a short form of it
 (金商法 for 金融商品取引法), or by a short title that the documents define: （以下「金商法」という。）.
+
+The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
 import json
@@ -13,6 +15,7 @@ from pathlib import PurePath
 
 from app.base import search_text
 from app.base.database import Database, Row
+from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents import terms
 from app.documents.document_tables import captions_of, heading_of, text_of
@@ -34,14 +37,14 @@ _CAPTION_LONGEST = 200  # characters of a line that may be a caption
 _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
 _ROWS_MOST = 4000  # sections in which a number is looked up
 _SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
-_NAME_NOISE = re.compile(r"[\s_・「」『』]+")
-_HEADING_NUMBER = re.compile(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
-_PARTICLE = re.compile(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
+_NAME_NOISE = lazy_pattern(r"[\s_・「」『』]+")
+_HEADING_NUMBER = lazy_pattern(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
+_PARTICLE = lazy_pattern(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
 # 河川法第26条 names a document, 次の第3条 none.
-_DOCUMENT_WORD = re.compile(
+_DOCUMENT_WORD = lazy_pattern(
     r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
 )
-_FORMAL_NAME = re.compile("関する|係る")
+_FORMAL_NAME = lazy_pattern("関する|係る")
 
 
 @dataclass(frozen=True, slots=True)
