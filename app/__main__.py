@@ -17,14 +17,9 @@
 Heavy imports wait until the role is known.
 """
 
-import signal
 import sys
-from pathlib import Path
 
-from app.base import programs
-from app.base.files import file_permissions
-from app.base.invisible_characters import SafeTerminal
-from app.base.isolation import network_guard
+from app import __version__
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -36,8 +31,13 @@ _CHILD_ROLES = (
 
 def main() -> int:
     arguments = sys.argv[1:]
+    if arguments == ["--version"]:  # needs nothing of what follows
+        print(f"kotae {__version__}", flush=True)  # noqa: T201
+        return 0
     _prepare(arguments)
     if arguments[:1] == ["--engine"]:
+        from pathlib import Path
+
         from app.inference.engine import worker
 
         worker.main(arguments[1] if len(arguments) > 1 else "llama", Path(arguments[2]) if arguments[2:] else None)
@@ -89,6 +89,12 @@ def main() -> int:
 
 def _prepare(arguments: list[str]) -> None:
     """Set up what every role needs, before any module of the role is imported."""
+    import signal
+
+    from app.base import programs
+    from app.base.files import file_permissions
+    from app.base.invisible_characters import SafeTerminal
+
     file_permissions.restrict_umask()
     # Paths and output are UTF-8 whatever the locale is, also under LANG=C.
     for stream in (sys.stdout, sys.stderr):
@@ -104,6 +110,8 @@ def _prepare(arguments: list[str]) -> None:
 
 def _guard(arguments: list[str]) -> None:
     """Restrict what this process may reach on the network, before any module of its role is imported."""
+    from app.base.isolation import network_guard
+
     network_guard.install_socket_filter_for(arguments)
     if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the second role goes offline once it has its packages
         network_guard.permit_downloads()

@@ -81,7 +81,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme, unstyled
 
-DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because checking the database of documents takes time
+DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
 
 if TYPE_CHECKING:
     from app.models.services.build_runner import BuildRunner
@@ -434,7 +434,8 @@ def _show_window(app: desktop.Application, context: AppContext, where: Paths, st
         start.restart()
         context.window.close()
 
-    show_notices(context.window, where, start.last_start, start.is_safe, restart)
+    notice = show_notices(context.window, where, start.last_start, start.is_safe, restart)
+    context.documents.not_opened.connect(notice.tell_replaced)
     # All objects that exist now live as long as the window; scanning them would cost each collection 20 ms.
     gc.freeze()
     GarbageCollector(app)
@@ -450,6 +451,7 @@ def _show_window(app: desktop.Application, context: AppContext, where: Paths, st
     if programs.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(context.window))
     housekeeping.back_up_daily(where, context.window)
+    housekeeping.check_databases(where, context.window, notice.tell_damage, is_due=start.is_after_kill)
     _open_documents(context, is_safe=start.is_safe)
     housekeeping.empty_bins(where, context.window)
     status = app.exec()

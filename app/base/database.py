@@ -5,6 +5,11 @@ as stored survives a kill or a power cut. One `Database` belongs to one thread.
 
 There is a backup for each day and one before each migration, and a damaged file is replaced by the newest of them. The
 computer's clock may be wrong, so it alone never decides which backup is deleted or restored.
+
+Reading a whole file takes seconds for a large library, so `open` does not check it. `check_database` does, and a note
+beside the file tells when that was, or that damage was found. While damage is noted, `open` checks the file as well.
+
+The file is over 450 lines because it alone contains what the program knows about sqlite's files.
 """
 
 import contextlib
@@ -20,7 +25,7 @@ from typing import TypeVar
 
 from app.base.errors import AppError
 from app.base.files.day_record import DAY_S, DayRecord
-from app.base.files.output_file import free_path
+from app.base.files.output_file import free_path, write_atomically
 from app.base.migrations import MIGRATIONS
 
 IN_MEMORY = Path(":memory:")
@@ -67,7 +72,9 @@ def copy_database(database: Path, target: Path) -> None:
             leftover.unlink(missing_ok=True)
         try:
             _copy_pages(database, temporary)
-            if not _is_sound(temporary):
+            is_sound = _is_sound(temporary)
+            _note_check(database, is_sound=is_sound)
+            if not is_sound:
                 raise AppError("database_damaged", path=str(database))
             temporary.replace(target)
         finally:
@@ -221,6 +228,47 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
+CHECKED_SUFFIX = ".checked"  # of the note beside a database; its time is that of the last check
+CHECK_EVERY_S = DAY_S
+_SOUND, _DAMAGED = b"sound\n", b"damaged\n"
+
+
+def is_check_due(path: Path, now: float) -> bool:
+    """Return whether a database was not checked in the last CHECK_EVERY_S. `now`: seconds since 1970."""
+    try:
+        return path.is_file() and not 0 <= now - _modified(path.with_suffix(CHECKED_SUFFIX)) < CHECK_EVERY_S
+    except OSError:
+        return True
+
+
+def has_open_log(path: Path) -> bool:
+    """Return whether a database has a write-ahead log: another process has it open, or the last one did not close
+    it."""
+    return path.with_name(f"{path.name}-wal").exists()
+
+
+def check_database(path: Path) -> None:
+    """Check a database that may be in use, which can take seconds, and note the result beside it. Not for the GUI
+    thread.
+
+    Raises AppError("database_damaged" | "database_unusable" | "disk_full").
+    """
+    with contextlib.closing(Database.open_second(path)) as database:
+        database.check()
+
+
+def _note_check(path: Path, *, is_sound: bool) -> None:
+    with contextlib.suppress(OSError):  # a full disk, or a child that cannot write here: the check is done again
+        write_atomically(path.with_suffix(CHECKED_SUFFIX), _SOUND if is_sound else _DAMAGED)
+
+
+def _is_damage_noted(path: Path) -> bool:
+    try:
+        return path.with_suffix(CHECKED_SUFFIX).read_bytes() == _DAMAGED
+    except OSError:
+        return False
+
+
 Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n migrates a file from version n to n + 1
 
 Made = TypeVar("Made")
@@ -249,38 +297,36 @@ class Database:
         clock: Callable[[], float] = time.time,
         migrations: Migrations | None = None,
     ) -> "Database":
-        """Open or create the file, check it, and migrate it after a backup.
+        """Open or create the file, and migrate it after a backup. Check it first if damage is noted.
 
         `backup_folder`: None makes no backup, for content that can be generated again. `clock`: returns seconds since
         1970. `migrations`: None uses MIGRATIONS, those of the database of conversations.
         """
+        database = cls.open_second(path, clock)
         try:
-            db = _connected(path)
-        except (sqlite3.Error, UNREADABLE_ERROR) as error:  # a folder, or a path longer than sqlite's 512 bytes
-            raise database_error(error, path) from error
-        try:
-            intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-        except (sqlite3.DatabaseError, UNREADABLE_ERROR) as error:
-            db.close()
-            raise database_error(error, path) from error
-        if not intact:
-            db.close()
-            raise AppError("database_damaged", path=str(path))
-        database = cls(db, path, clock)
-        try:
+            if _is_damage_noted(path):
+                database.check()
             database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
             database._drop_programs()
+        except (sqlite3.Error, UNREADABLE_ERROR) as error:
+            database.close()
+            raise database._failure(error) from error
         except BaseException:
-            db.close()
+            database.close()
             raise
         return database
 
     @classmethod
     def open_second(cls, path: Path, clock: Callable[[], float] = time.time) -> "Database":
-        """Open a second connection, for another thread, to a file that `open` has already checked and migrated."""
+        """Open a second connection, for another thread, to a file that `open` has already migrated."""
         try:
-            return cls(_connected(path), path, clock)
-        except sqlite3.Error as error:
+            db = _connected(path)
+        except (sqlite3.Error, UNREADABLE_ERROR) as error:  # a folder, or a path longer than sqlite's 512 bytes
+            raise database_error(error, path) from error
+        try:
+            return cls(db, path, clock)
+        except (sqlite3.Error, UNREADABLE_ERROR) as error:
+            db.close()
             raise database_error(error, path) from error
 
     @classmethod
@@ -297,11 +343,18 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
+    def check(self) -> None:
+        """Check the whole file and note the result beside it. Raises AppError("database_damaged")."""
+        is_sound = self.read("PRAGMA quick_check(1)")[0][0] == "ok"
+        _note_check(self.path, is_sound=is_sound)
+        if not is_sound:
+            raise AppError("database_damaged", path=str(self.path))
+
     def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise database_error(error, self.path) from error
+        except (sqlite3.Error, UNREADABLE_ERROR) as error:
+            raise self._failure(error) from error
 
     def read_as(self, make: Callable[[sqlite3.Row], Made], sql: str, *values: object) -> list[Made]:
         """Read rows and convert each with `make`. Raises AppError("database_damaged") if `make` raises."""
@@ -357,7 +410,14 @@ class Database:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise database_error(error, self.path) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error | UnicodeDecodeError) -> AppError:
+        """Return the error for the user; note damage, so that the next `open` checks the file."""
+        reported = database_error(error, self.path)
+        if reported.code == "database_damaged" and self.path != IN_MEMORY:
+            _note_check(self.path, is_sound=False)
+        return reported
 
     def _migrate(self, backup_folder: Path | None, migrations: Migrations) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from app.base.lazy_pattern import lazy_pattern
+
 _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
@@ -25,28 +27,28 @@ _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
 )
 _BREAKS = "\x0b\x0c\x85\u2028\u2029"  # these begin a new line, as CR does
-_INVISIBLE = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
-_LINE_BREAK = re.compile(f"\r\n?|[{_BREAKS}]")
+_INVISIBLE = lazy_pattern(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
+_LINE_BREAK = lazy_pattern(f"\r\n?|[{_BREAKS}]")
 _BLANK_SIGNS = "\u2800\U0001d159"  # visible signs without ink: an empty braille cell, a null notehead
-_BLANK = re.compile(f"[{_BLANK_SIGNS}]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_BLANK = lazy_pattern(f"[{_BLANK_SIGNS}]")
+_SURROGATES = lazy_pattern("[\ud800-\udfff]")
 # What `remove` may change: all of the above, and the carriage return and the breaks.
-_CHANGEABLE = re.compile(
+_CHANGEABLE = lazy_pattern(
     f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc\ud800-\udfff{_IGNORABLE}{_NONCHARACTERS}{_BLANK_SIGNS}]"
 )
 # Ranges that hold all characters with the property Emoji (Unicode 15.0, emoji-data.txt) except digits, # and *.
-_EMOJI = re.compile(
+_EMOJI = lazy_pattern(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
 # The flags of England, Scotland and Wales, the only flags in general use that consist of tags (emoji-sequences.txt).
-_FLAG = re.compile(
+_FLAG = lazy_pattern(
     "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f"
 )
-_KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
+_KEYCAP = lazy_pattern("[0-9#*]\ufe0f\u20e3")
 _IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-_VARIANT = re.compile(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
+_VARIANT = lazy_pattern(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
 _ZWNJ, _ZWJ, _EMOJI_FORM = "\u200c", "\u200d", "\ufe0f"
 _MARKS_MAX = 3  # the most combining marks between a letter and a joiner
 _BEFORE_MAX = 8  # preceding characters that decide whether a character is kept: the longest flag has as many

@@ -15,24 +15,26 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
+
 _JAPANESE = (
     "\u3005-\u3007\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
 # A run of Japanese, a number, or a word of another script. So the query 13 finds D13, and 3.2 is 3 followed by 2.
-_RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
-_ANY_RUN = re.compile(re.sub(r"\?P<\w+>", "?:", _RUNS.pattern))
-_BEGINS_JAPANESE = re.compile(f"[{_JAPANESE}]").match
+_RUNS = lazy_pattern(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
+_ANY_RUN = lazy_pattern(re.sub(r"\?P<\w+>", "?:", _RUNS.pattern))
+_BEGINS_JAPANESE = lazy_pattern(f"[{_JAPANESE}]")
 # Markdown's signs inside a sentence: a user who sees **かぶり**は without the signs searches for かぶりは.
-_EMPHASIS = re.compile(r"\*{2,}|`+")
+_EMPHASIS = lazy_pattern(r"\*{2,}|`+")
 _GAP = r"(?:[^\w\n]|_)"  # a sign between the runs of a word; the index ignores it, so 3.2.1 also matches 3-2-1
 _JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC combines with the preceding character
 # Characters that fold to one character each unless a combining mark follows. Most text consists of them.
-_SIMPLE = re.compile("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
+_SIMPLE = lazy_pattern("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
 # Characters that NFKC may change, with the preceding character, with which they may combine. Applying NFKC only to
 # these is ten times faster than to a whole text that has one full-width sign.
-_UNSTABLE = re.compile("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff]+")
-_LINE_STARTS = re.compile(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
+_UNSTABLE = lazy_pattern("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff]+")
+_LINE_STARTS = lazy_pattern(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def terms_of_runs(runs: Iterable[str]) -> list[str]:
 
 
 def is_japanese_run(run: str) -> bool:
-    return _BEGINS_JAPANESE(run) is not None
+    return _BEGINS_JAPANESE.match(run) is not None
 
 
 def split_query(query: str) -> list[str]:

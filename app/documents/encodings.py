@@ -7,6 +7,7 @@ import codecs
 import re
 
 from app.base.errors import AppError
+from app.base.lazy_pattern import lazy_pattern
 
 ENCODING_NAMES: dict[str, str] = {
     "utf-8": "UTF-8",
@@ -26,15 +27,15 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _JIS_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\(D|\([JI])")
-_JAPANESE = re.compile(r"[぀-ヿ、。「」（）ー・　０-９ａ-ｚＡ-Ｚ]")
-_HALF_WIDTH = re.compile(r"[｡-ﾟ]")
+_JAPANESE = lazy_pattern(r"[぀-ヿ、。「」（）ー・　０-９ａ-ｚＡ-Ｚ]")
+_HALF_WIDTH = lazy_pattern(r"[｡-ﾟ]")
 _HALF_WIDTH_BYTES = re.compile(rb"[\xa1-\xdf]")
 _OTHER_BYTES = re.compile(rb"[\x80-\xa0\xe0-\xff]")
-_CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+_CONTROLS = lazy_pattern(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _EUC_HALF_WIDTH = re.compile(rb"\x8e[\xa1-\xdf]")
 _KANA_BYTES = bytes(range(0xA1, 0xE0))  # half-width kana in CP932
 _FEWEST_KANA = 8  # smallest number of half-width kana; fewer may be bytes of kanji
-_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
+_IDEOGRAPHS = lazy_pattern("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
 _GOOD = 0.35  # score from which text is Japanese; prose has more than half kana, tables of names a third
 _STRAY_NULS = 0.01  # share of the bytes: logs of devices have a few, programs and images many more

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.base.lazy_pattern import lazy_pattern
+
 if TYPE_CHECKING:
     import sudachipy
 
@@ -143,16 +145,16 @@ GENERAL = frozenset(_GENERAL.split())
 LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る", "続ける", "続行"))
 WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what happens
 # Endings of nouns for actors: offices, bodies, trades, parties.
-_AGENT = re.compile(
+_AGENT = lazy_pattern(
     r"(?:者|人|員|係|長|課|室|(?<![一全内外上下])部|局|科|社|店|署|隊|士|師|官|院|庁|省|(?<![場箇か])所|会|役|班|団|担任|主任|担当|教諭|機関|組合|本人|主|[主幹理監]事"
     r"|児童|生徒|学生|家族|親|客|医|(?:小屋|当|門|夜|留守|見張り)番|センター|スタッフ|リーダー|メーカー|[甲乙丙]|(?:運転|操縦|助|選|騎|歌|射|担い|売り|買い|作り|使い|受け取り)手|(?<![一-鿿])[市町村県国])$"
 )
 # Public bodies without such an ending, and workplaces.
-_BODY = re.compile(
+_BODY = lazy_pattern(
     r"(?:警察|消防|学校|銀行|役場|病院|協会|会社|業者|館|園|庫|受付|窓口|カウンター|フロント|商店街?|工場|支店|本社|支社|営業所)$"
 )
 # Nouns that end like actors but are not.
-_NO_ONE = re.compile(
+_NO_ONE = lazy_pattern(
     r"[身全最延成波特助]長$|[定全人満動]員$|[機集大開閉面入退司都再照]会$|[端細頭患]部$|結局$|[箇個近住長短名台急要]所$|部署$|[自]主$"
     r"|[集布]団$|[一二三四五六七八九十何数個他成大新別当各]人$|関係$|同士$|[開閉入退在]室$|[開閉]店$|配役$|(?:金|車|書|文|在|倉|冷蔵)庫$"
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.base import invisible_characters, search_text
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
+from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 from app.documents import encodings, lexicon
 from app.documents.lexicon import Word
@@ -50,9 +51,9 @@ _PAIRS = """
 _MODERN = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 
 _JAPANESE = "\u3005-\u3007\u3041-\u309f\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
-_KANA = re.compile("[\u3041-\u309f]")
-_WITHOUT_PAIRS = re.compile("[\u4e00-\u9fff々]|.*[\u3041-\u3096].+|.+[\u3041-\u3096].*")
+_SPACED = lazy_pattern(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
+_KANA = lazy_pattern("[\u3041-\u309f]")
+_WITHOUT_PAIRS = lazy_pattern("[\u4e00-\u9fff々]|.*[\u3041-\u3096].+|.+[\u3041-\u3096].*")
 
 
 def extract_terms(text: str) -> list[str]:

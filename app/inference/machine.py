@@ -12,6 +12,7 @@ import psutil
 from app.base import programs
 from app.inference import memory_estimate
 from app.inference.memory_estimate import MemoryEstimate
+from app.inference.processor_cores import usable_cores
 
 NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
 _MIB = 1 << 20
@@ -46,21 +47,12 @@ class Machine:
     free_disk_bytes: int  # on the drive of the models folder
 
 
-def physical_cores() -> int:
-    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-
-
-def default_threads() -> int:
-    """Return the engine's number of threads on an idle machine: one core is left to others."""
-    return max(1, physical_cores() - 1)
-
-
 def measure_machine(models_folder: Path) -> Machine:
     """Measure the machine, without starting a program. Raises OSError if the folder does not exist."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=memory_estimate.available_memory_bytes(),
-        cores=physical_cores(),
+        cores=usable_cores().every,
         free_disk_bytes=shutil.disk_usage(models_folder).free,
     )
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import filelock
-
 from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json
@@ -72,6 +70,8 @@ class ReplyJournal:
 
         Raises AppError: journal_busy, journal_damaged, and the codes of `output_file.export_error`.
         """
+        import filelock  # only JOURNAL_BYTES is needed of this module by most
+
         self.path = path
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
         self._file: BinaryIO | None = None

@@ -19,8 +19,8 @@ import psutil
 from app.base import json_lines
 from app.base.files import strict_json
 from app.base.paths import write_atomically
-from app.inference.machine import default_threads
 from app.inference.memory_estimate import MemoryEstimate
+from app.inference.processor_cores import usable_cores
 
 _BLOCK_BYTES = 512 << 20  # read per thread; far above any cache
 _PASSES = 5
@@ -86,7 +86,7 @@ class PredictedSpeed:
 
 def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:
     """Measure this machine for some seconds on `threads` cores, using at most a quarter of the free memory."""
-    threads = threads or default_threads()
+    threads = threads or usable_cores().fast
     free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
     block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
     read = read_bytes_per_s(threads, block)

@@ -11,8 +11,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import input_file
@@ -176,6 +174,8 @@ def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -
 
 def _delete_unless_held(path: Path) -> int:
     """Delete a conversion and its lock file; return the bytes freed, 0 if another process holds it."""
+    import filelock  # answers need this module, but not the lock
+
     try:
         with filelock.FileLock(f"{path}.lock", timeout=0):
             files = [path, *path.rglob("*")] if path.is_dir() else [path]

@@ -25,7 +25,7 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
-from app.inference import gguf, machine, memory_estimate, speed
+from app.inference import gguf, machine, memory_estimate, processor_cores, speed
 from app.models import hf_folders
 from app.training import training_errors
 from app.training.runs import run_folders, run_journal
@@ -425,7 +425,9 @@ def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
         here = speed.measure()
         with contextlib.suppress(OSError):  # without the file it is measured again next time
             speed.save(speed_file, here)
-    flops = 2 * here.multiplications_per_s / here.threads * machine.physical_cores() * TRAINED_MULTIPLICATIONS
+    flops = (
+        2 * here.multiplications_per_s / here.threads * processor_cores.usable_cores().every * TRAINED_MULTIPLICATIONS
+    )
     return PlannedDevice("cpu", "", memory_estimate.memory_bytes(), memory_estimate.available_memory_bytes(), flops)
 
 

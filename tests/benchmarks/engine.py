@@ -27,7 +27,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.inference import child_commands, speed
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
-from app.inference.machine import default_threads
+from app.inference.processor_cores import usable_cores
 from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient
 from app.models.model_registry import choose_model
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
 def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
     app = core_application()
     path = choose_model(options.model, where).path
-    threads = options.threads or default_threads()
+    threads = options.threads or usable_cores().fast
     engine = _Engine(where)
     bare = _Bare(path, options, threads)
     try:

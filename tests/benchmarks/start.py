@@ -1,8 +1,12 @@
 """Measure the time from the start of the process to a window one can type in, with many stored conversations.
 
     python -m tests.benchmarks start [--conversations N] [--runs N] [--json]
+    python -m tests.benchmarks start --commands DATA COLLECTION [--beside CHECKOUT] [--runs N] [--json]
 
 The exit status is 1 when the window takes more than 1.5 s or 200 MB. The data folder is temporary.
+
+With --commands it measures commands as processes over a data folder with that collection, in turn with the code of
+another checkout, beside a bare Python, and how long the documents' database takes to open and to check.
 """
 
 import argparse
@@ -28,8 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks start")
     parser.add_argument("--conversations", metavar="N", type=int, default=1000)
     parser.add_argument("--runs", metavar="N", type=int, default=5)
+    parser.add_argument("--commands", metavar=("DATA", "COLLECTION"), nargs=2)
+    parser.add_argument("--beside", metavar="CHECKOUT", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    if options.commands:
+        return _commands(*options.commands, options.beside, options.runs, Output(options.json))
     folder = Path(tempfile.mkdtemp(prefix="kotae-bench-"))
     try:
         _fill(folder, options.conversations)
@@ -48,6 +56,56 @@ def main(arguments: Sequence[str]) -> int:
     }
     Output(options.json).result(data, f"{usable:.2f} s\t{resident / 1e6:.0f} MB\t{checks}")
     return 0 if all(checks.values()) else 1
+
+
+ROOT = Path(__file__).resolve().parents[2]
+QUESTION = "堤防の余裕高は"
+OPEN = """
+import sys, time
+from pathlib import Path
+from app.documents.library import Library
+began = time.perf_counter()
+library = Library.open(Path(sys.argv[1]))
+opened = time.perf_counter()
+if sys.argv[2:]:
+    library.database.read("PRAGMA quick_check(1)")
+print((time.perf_counter() if sys.argv[2:] else opened) - (opened if sys.argv[2:] else began))
+"""
+
+
+def _commands(data: str, collection: str, beside: Path | None, runs: int, output: Output) -> int:
+    """Print the median of each command's wall time in seconds, with this code and with that of `beside`."""
+    app = ["-P", "-m", "app"]
+    file = str(paths.locate(data).documents)
+    cases = {
+        "python -c pass": ["-c", "pass"],
+        "--version": [*app, "--version"],
+        "docs list": [*app, "docs", "list"],
+        "docs search": [*app, "docs", "search", collection, QUESTION],
+        "ask --collection": [*app, "ask", "--collection", collection, QUESTION],
+        "opening the database": ["-P", "-c", OPEN, file],
+        "checking the database": ["-P", "-c", OPEN, file, "check"],
+    }
+    checkouts = {"here": ROOT} | ({"beside": beside.absolute()} if beside else {})
+    found: dict[str, dict[str, list[float]]] = {case: {name: [] for name in checkouts} for case in cases}
+    for run in range(runs + 1):  # the first fills the disk cache
+        for case, arguments in cases.items():
+            for name, root in checkouts.items():
+                environment = os.environ | {"PYTHONPATH": str(root), "KOTAE_DATA_DIR": data}
+                began = time.perf_counter()
+                done = subprocess.run(
+                    [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, check=True
+                )
+                seconds = float(done.stdout) if OPEN in arguments else time.perf_counter() - began
+                found[case][name] += [seconds] if run else []
+    medians = {
+        case: {name: round(statistics.median(all_s), 3) for name, all_s in by.items()} for case, by in found.items()
+    }
+    lines = [
+        "\t".join([case, *(f"{name} {median:.3f} s" for name, median in by.items())]) for case, by in medians.items()
+    ]
+    output.result(medians, "\n".join(lines))
+    return 0
 
 
 def _fill(folder: Path, conversations: int) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -131,6 +132,66 @@ def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where:
     assert database.restore_newest_backup(where.database, where.backups) is not None
     assert len(titles(where)) == 200
     assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
+
+
+def damage_a_text(path: Path, text: str) -> None:
+    """Overwrite the whole page of a long text, which no list reads, so that only a check or its reader notices."""
+    damaged = bytearray(path.read_bytes())
+    page = damaged.index(text.encode()) // 4096 * 4096
+    damaged[page : page + 4096] = b"\xff" * 4096
+    path.write_bytes(damaged)
+
+
+def deep_damage(where: Paths) -> None:
+    fill(where, "短い", "あ" * 5000)
+    database.make_daily_backup(where.database, where.backups, NOW)
+    damage_a_text(where.database, "あ" * 1000)
+
+
+@pytest.mark.fault("F9")
+def test_damage_that_opening_does_not_read_is_found_by_the_check_and_makes_the_next_opening_refuse(
+    where: Paths,
+) -> None:
+    deep_damage(where)
+    assert len(titles(where)) == 2
+    with pytest.raises(AppError, match="database_damaged"):
+        database.check_database(where.database)
+    with pytest.raises(AppError, match="database_damaged"):
+        Store.open(where.database, where.backups)
+    assert database.restore_newest_backup(where.database, where.backups) is not None
+    assert len(titles(where)) == 2
+    database.check_database(where.database)
+
+
+@pytest.mark.fault("F9")
+def test_damage_that_a_reader_meets_is_told_and_makes_the_next_opening_refuse(where: Paths) -> None:
+    deep_damage(where)
+    with opened(where) as store, pytest.raises(AppError, match="database_damaged"):
+        store.thread(store.conversations()[0].id)
+    with pytest.raises(AppError, match="database_damaged"):
+        Store.open(where.database, where.backups)
+
+
+def test_a_database_is_due_for_a_check_once_a_day_and_the_daily_backup_is_one(where: Paths) -> None:
+    assert not database.is_check_due(where.database, time.time())  # there is none
+    fill(where, "質問")
+    assert database.is_check_due(where.database, time.time())
+    database.check_database(where.database)
+    assert not database.is_check_due(where.database, time.time())
+    assert database.is_check_due(where.database, time.time() + DAY_S + 1)
+    assert database.is_check_due(where.database, time.time() - DAY_S)  # the clock was ahead at the last check
+    where.database.with_suffix(database.CHECKED_SUFFIX).unlink()
+    database.make_daily_backup(where.database, where.backups, NOW)
+    assert not database.is_check_due(where.database, time.time())
+
+
+@pytest.mark.fault("F9")
+def test_a_note_of_damage_goes_when_the_file_is_sound(where: Paths) -> None:
+    fill(where, "質問")
+    note = where.database.with_suffix(database.CHECKED_SUFFIX)
+    note.write_bytes(b"damaged\n")
+    assert titles(where) == ["質問"]
+    assert note.read_bytes() == b"sound\n"
 
 
 @pytest.mark.fault("F9")

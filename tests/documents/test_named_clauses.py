@@ -7,7 +7,7 @@ import pytest
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import named_clauses, passage_search, retrieved_passages
-from app.documents.retrieval.clause_references import clause_number, completes, parse_question
+from app.documents.retrieval.clause_references import clause_number, completes, parse_question, to_kanji
 from tests.documents.driver import put
 
 
@@ -80,9 +80,7 @@ def test_a_question_without_a_document_is_about_that_of_the_question_before(ques
 @pytest.fixture
 def collection(library: Library) -> int:
     statute = [
-        DocumentSection(
-            ("第一章　総則", f"第{named_clauses.to_kanji(number)}条（規定{number}）"), f"甲は、事項{number}を行う。"
-        )
+        DocumentSection(("第一章　総則", f"第{to_kanji(number)}条（規定{number}）"), f"甲は、事項{number}を行う。")
         for number in range(1, 31)
     ]
     long = DocumentSection(
@@ -210,8 +208,8 @@ def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library: 
 def definitions(library: Library) -> int:
     """A statute whose second article is cut into four sections, and an ordinance that refers to it."""
     heading = ("第一章　総則", "第二条（定義）")
-    first = "\n".join(f"{named_clauses.to_kanji(number)}　券面{number}" for number in range(1, 4))
-    second = "\n".join(f"{named_clauses.to_kanji(number)}　業務{number}" for number in range(1, 4))
+    first = "\n".join(f"{to_kanji(number)}　券面{number}" for number in range(1, 4))
+    second = "\n".join(f"{to_kanji(number)}　業務{number}" for number in range(1, 4))
     statute = [
         DocumentSection(heading, f"第二条　この法律において「証券」とは、次に掲げるものをいう。\n{first}"),
         DocumentSection(heading, "四　券面4\n２　この法律において「業」とは、次に掲げるものをいう。"),

@@ -265,3 +265,33 @@ def test_where_the_record_cannot_be_written_the_window_opens_all_the_same(starts
 def log_of(where: Paths) -> str:
     file = where.logs / "kotae.log"
     return file.read_text("utf-8") if file.exists() else ""
+
+
+BEGIN = """
+import os, sys
+from app.base import paths
+from app.chat.store import Store
+from app.shell.services.lifecycle import ProgramStart
+start = ProgramStart(sys.argv[1], False)
+print(start.is_after_kill)
+store = Store.open(start.where().database, start.where().backups)
+store.add_question("質問")
+if sys.argv[2] != "window":
+    start.end()
+if sys.argv[2] != "store":
+    store.close()
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.fault("F3")
+def test_a_start_after_a_killed_window_or_an_open_database_knows_of_it(where: Paths) -> None:
+    def begin(left: str) -> str:
+        command = [sys.executable, "-c", BEGIN, str(where.data), left]
+        return subprocess.run(
+            command, env=environment(), cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+        ).stdout.strip()
+
+    ends = ("nothing", "nothing", "window", "nothing", "store", "nothing", "nothing")
+    assert [begin(left) for left in ends] == ["False", "False", "False", "True", "False", "True", "False"]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.inference import machine, speed
+from app.inference import machine, processor_cores, speed
 from app.inference.machine import Gpu
+from app.inference.processor_cores import ProcessorCores
 from app.inference.speed import MachineSpeed
 from app.training import run_plan
 from app.training.run_plan import PlannedDevice, PreviewPiece, ProcessWatch, RunPlan, TokenCounts, preview_pieces
@@ -208,7 +209,7 @@ def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
 def test_a_processor_is_measured_once_and_has_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = [MachineSpeed(1e10, 1e9, 1, 1.0)]
     monkeypatch.setattr(speed, "measure", measured.pop)
-    monkeypatch.setattr(machine, "physical_cores", lambda: 4)
+    monkeypatch.setattr(processor_cores, "usable_cores", lambda: ProcessorCores(2, 4))
     for _ in range(2):
         device = run_plan.find_device("cpu", tmp_path / "speed.json")
         assert device.kind == "cpu"

@@ -1,14 +1,20 @@
 """Run Qt's event loop for a command that waits for child processes."""
 
+import builtins
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessageHandler
+# PySide6 replaces `__import__` by a function that reads the source of each module imported later, for `__feature__`
+# (PYSIDE-2029), which Kotae does not use: a tenth of the start of a command.
+_import = builtins.__import__
+from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessageHandler  # noqa: E402
 
-from app.base.errors import AppError
+builtins.__import__ = _import
+
+from app.base.errors import AppError  # noqa: E402
 
 
 def core_application() -> QCoreApplication:

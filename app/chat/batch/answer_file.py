@@ -22,8 +22,7 @@ from app.base.tables import table_writer
 from app.base.tables.table_reader import Cell
 from app.base.tables.table_writer import WorkbookWriter
 from app.base.wording import format_time, phrase
-from app.chat import answer_check
-from app.chat.batch.journal import BatchAnswer, JournalHeader
+from app.chat.batch.journal import BatchAnswer, JournalHeader, answer_facts
 from app.chat.batch.question_table import BatchFile, BatchQuestion, SkippedRow, column_name
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
@@ -262,30 +261,6 @@ def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
     if result.error_code:
         data["error"] = {"code": result.error_code, "message": result.error}
     return data | answer_facts(result)
-
-
-def answer_facts(result: BatchAnswer) -> dict[str, Any]:
-    """Return the JSON form of an answer, for files and for `kotae ask --json`."""
-    retrieval_s = result.grounding.retrieval_s if result.grounding else 0.0
-    return {
-        "answer": result.answer,
-        **answer_check.check_facts(result.grounding),
-        "label": result.label,
-        "model": result.model,
-        "seed": result.seed,
-        "usage": {
-            "prompt_tokens": result.prompt_tokens,
-            "cached_tokens": result.cached_tokens,
-            "answer_tokens": result.answer_tokens,
-        },
-        "timings": {
-            "load_s": round(result.load_s, 4),
-            "retrieval_s": round(retrieval_s, 4),
-            "first_token_s": round(result.first_token_s, 4),
-            "total_s": round(result.total_s, 4),
-            "tokens_per_s": round(result.tokens_per_s, 2),
-        },
-    }
 
 
 def _plain_value(value: object) -> object:

@@ -24,6 +24,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json
 from app.base.files.input_file import open_regular
+from app.chat import answer_check
 from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
@@ -63,6 +64,30 @@ class BatchAnswer:
     def doubts(self) -> int:
         """Return how many sentences have no source that supports them."""
         return sum(not claim.is_supported for claim in self.grounding.claims) if self.grounding else 0
+
+
+def answer_facts(result: BatchAnswer) -> dict[str, Any]:
+    """Return the JSON form of an answer, for files and for `kotae ask --json`."""
+    retrieval_s = result.grounding.retrieval_s if result.grounding else 0.0
+    return {
+        "answer": result.answer,
+        **answer_check.check_facts(result.grounding),
+        "label": result.label,
+        "model": result.model,
+        "seed": result.seed,
+        "usage": {
+            "prompt_tokens": result.prompt_tokens,
+            "cached_tokens": result.cached_tokens,
+            "answer_tokens": result.answer_tokens,
+        },
+        "timings": {
+            "load_s": round(result.load_s, 4),
+            "retrieval_s": round(retrieval_s, 4),
+            "first_token_s": round(result.first_token_s, 4),
+            "total_s": round(result.total_s, 4),
+            "tokens_per_s": round(result.tokens_per_s, 2),
+        },
+    }
 
 
 def _answer_from_dict(data: dict[str, Any]) -> BatchAnswer:

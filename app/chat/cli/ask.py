@@ -14,9 +14,9 @@ from app.base.confidentiality import DEFAULT_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase, shorten
-from app.chat.batch import answer_file
-from app.chat.services import batch_run, command_request
-from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
+from app.chat.batch.journal import answer_facts
+from app.chat.services import command_request
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun, answer_of_outcome
 from app.chat.services.command_request import FindRun, LabelOfModel, request_from_options
 from app.documents import collection_lookup
 from app.documents.grounding import source_citations
@@ -120,10 +120,10 @@ def _print(
     wanted = request.retrieval
     asked = collection_lookup.current_label_of_scope(wanted.documents, wanted.scope) if wanted else DEFAULT_LABEL
     label = highest_label((asked, training_label))
-    answer = batch_run.answer_of_outcome(0, loop.text, outcome, request.model, label)
+    answer = answer_of_outcome(0, loop.text, outcome, request.model, label)
     adapter = command_request.adapter_name(request.adapters, request.model)
     is_stopped = outcome.done.stop_reason == "cancelled"
-    result = answer_file.answer_facts(answer) | {
+    result = answer_facts(answer) | {
         "verdict": "stopped" if is_stopped else answer.verdict,
         "adapter": adapter,
     }

@@ -1,4 +1,7 @@
-"""Compute one answer, for the window and for commands: plan, load the model, build the prompt, ask, check."""
+"""Compute one answer, for the window and for commands: plan, load the model, build the prompt, ask, check.
+
+The file is over 450 lines because the stages of an answer share its state.
+"""
 
 import dataclasses
 import time
@@ -9,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
 from app.chat import presets
+from app.chat.batch.journal import BatchAnswer
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.services import retrieval_augmentation
 from app.chat.services.retrieval_augmentation import FoundPassages, PackedPrompt, RetrievalRequest, RetrievedPassages
@@ -392,6 +396,23 @@ class AnswerRun(QObject):
         self.stage_changed.emit(self.stage)
 
 
+def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
+    """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
+    collections."""
+    grounding = outcome.grounding
+    is_cut = outcome.done.stop_reason in ("length", "context")
+    return BatchAnswer(
+        line,
+        "length" if is_cut else grounding.verdict if grounding else "answered",
+        text.strip(),
+        model=model.id,
+        label=highest_label((scope, *(source.label for source in grounding.sources))) if grounding else scope,
+        load_s=outcome.load_s,
+        answered_at=time.time(),
+        **outcome.as_fields(),
+    )
+
+
 def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     """Check that the request may be sent to its remote model, before documents are searched. Not for the GUI thread.
 
@@ -411,7 +432,7 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
 
 def _require_sendable(model: LocalModel, retrieved: RetrievedPassages) -> RetrievedPassages:
     """Return the passages if they may be sent to the model. Raises AppError("remote_secret")."""
-    model_registry.require_sendable(model, confidentiality.highest_label(source.label for source in retrieved.sources))
+    model_registry.require_sendable(model, highest_label(source.label for source in retrieved.sources))
     return retrieved
 
 

@@ -21,7 +21,7 @@ from app.chat.batch.answer_file import BatchReport
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.batch.question_table import BatchFile, BatchQuestion
 from app.chat.presets import Choices
-from app.chat.services.answer_run import AnswerOutcome, AnswerRequest
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, answer_of_outcome
 from app.chat.services.prompt_run import AnswerQueue
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents import collection_lookup
@@ -286,23 +286,6 @@ def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchRep
     report = dataclasses.replace(report, scope_label=batch_label(batch))
     answer_file.save_answers(report, batch.out, permit=permit)
     return report
-
-
-def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
-    collections."""
-    grounding = outcome.grounding
-    is_cut = outcome.done.stop_reason in ("length", "context")
-    return BatchAnswer(
-        line,
-        "length" if is_cut else grounding.verdict if grounding else "answered",
-        text.strip(),
-        model=model.id,
-        label=highest_label((scope, *(source.label for source in grounding.sources))) if grounding else scope,
-        load_s=outcome.load_s,
-        answered_at=time.time(),
-        **outcome.as_fields(),
-    )
 
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:

@@ -18,7 +18,6 @@ from app.base.wording import phrase
 from app.documents import collection_lookup
 from app.documents.grounding import (
     answer_markup,
-    claims,
     evidence,
     grounding_record,
     recognized_numbers,
@@ -221,6 +220,8 @@ def pack_prompt(
 def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
     """Return the grounding of the answer with its claims. Its verdict records whether the model states that the
     documents do not contain the answer."""
+    from app.documents.grounding import claims  # quotations need no check
+
     found = claims.check_claims(answer, packed.passages, question)
     verdict = "not_in_documents" if claims.states_not_found(answer, found) else packed.grounding.verdict
     unchecked = claims.count_unchecked(answer, found)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base import confidentiality, invisible_characters
 from app.base.cli import commands
@@ -20,15 +20,13 @@ from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.documents import collection_lookup, collection_updates, ocr_part
-from app.documents.cli import docs_output, ocr_installation
+from app.documents import collection_lookup, collection_updates
+from app.documents.cli import docs_output
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
-from app.documents.retrieval import named_clauses, passage_search
-from app.documents.services import command_documents
-from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
-from app.documents.services.reranking import RERANKED
-from app.models import local_models, package_folder
+
+if TYPE_CHECKING:  # each action imports what it needs when it runs
+    from app.documents.services.command_documents import CommandReading
 
 FOUND_MOST = 100  # limit of -k
 
@@ -96,7 +94,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("collection_unnamed")
     started = time.monotonic()
 
-    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
+    def work(reading: "CommandReading") -> tuple[dict[str, Any], list[str]]:
         before = next((collection for collection in reading.documents.collections() if collection.name == name), None)
         if before is not None:
             _check_not_own(before)
@@ -150,7 +148,7 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
             _check_not_own(known[0])
     started = time.monotonic()
 
-    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
+    def work(reading: "CommandReading") -> tuple[dict[str, Any], list[str]]:
         done = reading.refresh([one.id for one in known])
         documents = [document for one in known for document in reading.documents.documents(one.id)]
         rows: list[dict[str, Any]] = [
@@ -176,6 +174,10 @@ def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int
     Exit status: that of the reading; without a collection 0, or 1 if nothing can recognize text although nothing was
     removed; 3 for an expected error; 130 if interrupted.
     """
+    from app.documents import ocr_part
+    from app.documents.cli import ocr_installation
+    from app.models import package_folder
+
     if options.wheels and not options.install:
         raise AppError("bad_option", option="--wheels", value=options.wheels, expected="--install")
     if options.install:
@@ -191,7 +193,7 @@ def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int
         wanted = [one.id for one in library.documents(collection.id) if one.needs_recognition]
     started = time.monotonic()
 
-    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
+    def work(reading: "CommandReading") -> tuple[dict[str, Any], list[str]]:
         reading.recognize(wanted)
         documents = [one for one in reading.documents.documents(collection.id) if one.id in wanted]
         line = output.phrase("documents.docs_recognized", name=collection.name, **_counts(documents))
@@ -207,14 +209,17 @@ def _read(
     output: Output,
     name: str | None,
     started: float,
-    work: Callable[[CommandReading], tuple[dict[str, Any], list[str]]],
+    work: Callable[["CommandReading"], tuple[dict[str, Any], list[str]]],
 ) -> int:
     """Run `work` with a reading queue, print its result, and return the exit status.
 
     `work` returns the JSON object and the lines for a terminal. `name`: the collection's name; None: all collections.
     `started`: the monotonic time in seconds when the command began.
     """
-    reading = CommandReading(where, output)
+    from app.documents.services import command_documents
+    from app.models import local_models
+
+    reading = command_documents.CommandReading(where, output)
     try:
         with reading:
             data, lines = work(reading)
@@ -299,7 +304,9 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
         return _list_documents(options.collection, where, output)
     with closing(collection_lookup.open_library(where.documents)) as library:
         if not any(collection.is_builtin for collection in library.collections()):
-            provide_manual(where, output, phrase("common.manual_collection"))
+            from app.documents.services import command_documents
+
+            command_documents.provide_manual(where, output, phrase("common.manual_collection"))
         known = library.collections()
         rows = [
             docs_output.collection_data(
@@ -314,7 +321,9 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _list_documents(name: str, where: Paths, output: Output) -> int:
-    provide_manual(where, output, name)
+    from app.documents.services import command_documents
+
+    command_documents.provide_manual(where, output, name)
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, name)
         documents = library.documents(collection.id)
@@ -329,8 +338,10 @@ def _embed(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     It is 0; 1 if vectors could not be made; 3 without an embedding model; 130 if interrupted, when vectors are kept.
     """
+    from app.documents.services import command_documents
+
     started = time.monotonic()
-    with QuestionEmbedder(where, output) as meanings:
+    with command_documents.QuestionEmbedder(where, output) as meanings:
         outcome = meanings.complete()
     if outcome.phase == "off":
         raise AppError("embedding_model_absent")
@@ -345,10 +356,14 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("bad_option", option="-k", value=options.k, expected=expected)
     if not options.query.strip():
         raise AppError("empty_question")
-    provide_manual(where, output, options.collection)
+    from app.documents.retrieval import named_clauses, passage_search
+    from app.documents.services import command_documents
+    from app.documents.services.reranking import RERANKED
+
+    command_documents.provide_manual(where, output, options.collection)
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
-        with QuestionEmbedder(where, output) as meanings:
+        with command_documents.QuestionEmbedder(where, output) as meanings:
             meaning = meanings.embed_question(options.query)
             started = time.monotonic()
             limit = max(options.k, RERANKED)
@@ -373,7 +388,9 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    provide_manual(where, output, options.collection)
+    from app.documents.services import command_documents
+
+    command_documents.provide_manual(where, output, options.collection)
     with closing(collection_lookup.open_library(where.documents)) as library:
         collection = collection_lookup.find_collection(library, options.collection)
         document = collection_lookup.find_document(library, collection, options.document)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base.wording import ErrorMessage, describe_error, phrase
 from app.documents import encodings, terms
@@ -15,7 +15,9 @@ from app.documents.records import (
     Passage,
     page_ranges,
 )
-from app.documents.retrieval.named_clauses import MissingClause
+
+if TYPE_CHECKING:
+    from app.documents.retrieval.named_clauses import MissingClause
 
 QUOTED_CHARACTERS = 240  # characters of a passage on the terminal; JSON has the whole passage
 
@@ -147,7 +149,7 @@ def passage_data(passage: Passage) -> dict[str, Any]:
     }
 
 
-def missing_data(missing: MissingClause) -> dict[str, Any]:
+def missing_data(missing: "MissingClause") -> dict[str, Any]:
     near = [clause for clause, _ in missing.neighbours]
     return {"clause": missing.clause, "document": missing.document or None, "near": near}
 

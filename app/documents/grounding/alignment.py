@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import answer_markup, modality, sentences, statements, value_attribution
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
@@ -21,9 +22,9 @@ from app.documents.records import Passage
 from app.documents.values import notation
 from app.documents.values.quantities import Quantity
 
-_EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
-_EXCLUDED = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
-_SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
+_EXCEPTION = lazy_pattern(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
+_EXCLUDED = lazy_pattern(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
+_SETS = lazy_pattern(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 
 
 def with_exceptions(sentences: Iterable[str]) -> list[Statement]:

@@ -14,17 +14,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.base import invisible_characters
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.values import notation
 
 _OPEN, _CLOSE = r"[\[［]", r"[\]］]"
 _DIGITS = "[0-9０-９]{1,2}"
 _COMMA = r"\s*[、,，]\s*"
 # Includes the spaces before; the lookbehind prevents quadratic search in a long run of spaces.
-CITED_MARK = re.compile(
+CITED_MARK = lazy_pattern(
     rf"(?:(?<!\s)\s+)?{_OPEN}(?:資料|出典)?\s*({_DIGITS}(?:(?:{_COMMA}|\s*-\s*){_DIGITS})*){_CLOSE}"
 )
-MARKS_AT_END = re.compile(rf"[」』）)]*(?:{CITED_MARK.pattern}(?:{_COMMA}(?={_OPEN}))?)*")
-_RANGE = re.compile(rf"({_DIGITS})(?:\s*-\s*({_DIGITS}))?")
+MARKS_AT_END = lazy_pattern(rf"[」』）)]*(?:{CITED_MARK.pattern}(?:{_COMMA}(?={_OPEN}))?)*")
+_RANGE = lazy_pattern(rf"({_DIGITS})(?:\s*-\s*({_DIGITS}))?")
 
 # Look-alikes of marks, in flattened text (`notation.flatten`): similar brackets that contain only numbers, words for a
 # source, conjunctions, and characters that Markdown hides. Possessive, so that nothing is tried twice.
@@ -35,11 +36,11 @@ _WORDS = (
 )
 _NUMBER = r"(?<!\d)\d{1,3}(?!\d)|[①-⑳]|(?<![〇一二三四五六七八九十])[〇一二三四五六七八九十]{1,3}"
 _EMPTY_LINK = r"!?\[[\s\\*_`~]*\]\([^()\n]{0,300}\)"
-_FORGED = re.compile(
+_FORGED = lazy_pattern(
     rf"[\[【〔〚⟦⦋](?=(?P<inside>(?:{_EMPTY_LINK}|{_NUMBER}|{_WORDS}|[\s\\*_`~^!.:,、;・&+-])++)[\]】〕〛⟧⦌])",
     re.IGNORECASE,
 )
-_HAS_NUMBER = re.compile("[\\d①-⑳〇一二三四五六七八九十]")
+_HAS_NUMBER = lazy_pattern("[\\d①-⑳〇一二三四五六七八九十]")
 HTML_ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});"
 
 
@@ -92,9 +93,9 @@ def _decoded(match: re.Match[str]) -> str:
 
 _ESCAPED = r"\\(?=[!-/:-@\[-`{-~])"
 _CIRCLED = rf"(?<=[^\s\n])[①-⑳㉑-㉟㊱-㊿⓪❶-❿⓫-⓴](?=\s?{notation.UNIT_PATTERN})"
-_MARKUP = re.compile(f"(?P<entity>{HTML_ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
-_EMPHASIS = re.compile(r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]*?[^\s\n])(?P=sign)(?![*`])")
-_LINE_MARK = re.compile(r"[ \t]*[*+-][ \t]", re.MULTILINE)
+_MARKUP = lazy_pattern(f"(?P<entity>{HTML_ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
+_EMPHASIS = lazy_pattern(r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]*?[^\s\n])(?P=sign)(?![*`])")
+_LINE_MARK = lazy_pattern(r"[ \t]*[*+-][ \t]", re.MULTILINE)
 
 
 def strip_markup(answer: str) -> tuple[str, list[int]]:

@@ -10,6 +10,7 @@ sentence follows logically from its sources is not judged.
 import re
 from collections.abc import Collection, Sequence
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import (
     alignment,
     answer_markup,
@@ -33,7 +34,7 @@ from app.documents.records import Passage
 from app.documents.values import notation, quantities, spans
 from app.documents.values.quantities import Quantity
 
-NOT_FOUND = re.compile(
+NOT_FOUND = lazy_pattern(
     "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)(?:ない(?:。|$|が)|あり?ません))(?:でした)?(?:が、?|けれど(?:も)?、?|ものの、?)?"
 )
 # Smallest share of a sentence's terms in its passages. Of the 100 right answers of tests/documents/claims.toml the
@@ -44,12 +45,12 @@ _SHARED_MIN = 0.6  # smallest share of a sentence's words, or of its kanji, in t
 _RETIED = 1.25  # factor by which another passage must fit better than the cited one
 _GAIN_MIN = 0.15  # share of terms that a second passage must add
 _TERMS_MIN = 4  # with fewer terms (はい。) there is nothing to compare
-_NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names the thing that values belong to
-_ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
-_COUNTED = re.compile(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
-_LISTS = re.compile(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
-_ROW_NUMBERS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # headers of a column that numbers the rows
-_LEAD_IN = re.compile(
+_NUMBERED = lazy_pattern("(?<=号)[機館棟室車線炉店]")  # 2号機 names the thing that values belong to
+_ITEM = lazy_pattern(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
+_COUNTED = lazy_pattern(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
+_LISTS = lazy_pattern(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
+_ROW_NUMBERS = lazy_pattern(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # headers of a column that numbers the rows
+_LEAD_IN = lazy_pattern(
     r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
 )
 

@@ -3,36 +3,39 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import alignment, modality, roles
 from app.documents.grounding.alignment import Place, SourceFacts, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
-_WITHOUT = re.compile(  # after a noun: 許可がなくても, 補助者なしで
+_WITHOUT = lazy_pattern(  # after a noun: 許可がなくても, 補助者なしで
     r"[がはもの]?(?:なし|無し)(?:でも?|に(?!な))|[がはも](?:い|居)?な(?:くて|くと|い(?:まま|場合で|ときで|人で|者で))も?"
 )
-_NOT_DONE = re.compile(  # after a verb: 受けずに, 修了していない技術員でも
+_NOT_DONE = lazy_pattern(  # after a verb: 受けずに, 修了していない技術員でも
     r"[しさらわかたばまえけせてべめれ]?(?:てい|てお)?(?:ら|さ)?(?:れ)?(?:ない(?:で|まま|場合|とき|者|人)?|なく[てと]も|ずに?(?!つ))"
 )
-_HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
-_EVERY = re.compile(
+_HAS_NONE = lazy_pattern(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
+_EVERY = lazy_pattern(
     rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|(?:^|(?<=[、はもがら]))みな(?!し|ら)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
 )
-_EXCEPTS = re.compile("ただし|但し|除|以外|限り|別")
-_BINDS = re.compile(
+_EXCEPTS = lazy_pattern("ただし|但し|除|以外|限り|別")
+_BINDS = lazy_pattern(
     r"(?<![一-鿿])必ず(?!し)|義務(?:です|で、|だ|であ|とな|が(?:あ|課)|づけ|付け)|必須|(?:な(?:けれ|きゃ)ば?|なくては|ないと)(?:な[らり]|いけ)"
     r"|禁[止じ]|厳禁|[てで]は(?:いけ|な[らり]|だめ)"
 )
-_BINDS_NOT = re.compile(r"(?:義務|必須|強制|決まり)(?:的)?では(?:な|あり?ませ)|任意|(?:すれ|掛けれ|れ)ば(?:足り|十分)")
-_ADVISES = re.compile(
+_BINDS_NOT = lazy_pattern(
+    r"(?:義務|必須|強制|決まり)(?:的)?では(?:な|あり?ませ)|任意|(?:すれ|掛けれ|れ)ば(?:足り|十分)"
+)
+_ADVISES = lazy_pattern(
     r"(?:推奨|望まし|努め|勧め|薦め|すすめ|奨励|好まし|心が?掛け|心がけ|(?:の|ほう|方)が[よ良い]い)[^。、]{0,8}。?$"
 )
-_PERMITS = re.compile(r"(?:こと[がも]でき|でき|[てで]も?(?:よ|構わ|差し?支え))[^。、]{0,5}。?$")
-_FREES = re.compile(
+_PERMITS = lazy_pattern(r"(?:こと[がも]でき|でき|[てで]も?(?:よ|構わ|差し?支え))[^。、]{0,5}。?$")
+_FREES = lazy_pattern(
     "推奨|望ま|努め|勧め|薦め|すすめ|奨励|好まし|心が?掛け|心がけ|でき|よい|任意|不要|必要(?:は|が)な|支えな"
 )
-_LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
-_EVEN_SO = re.compile("(?:で(?:あって)?|の(?:場合|とき|時|際)(?:で|に)?)も(?!、?(?:よ|構|かま|差))")
-_CASE = re.compile("の?(?:場合|とき|時|際)(?:に|で)?は")
+_LIMITS = lazy_pattern("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
+_EVEN_SO = lazy_pattern("(?:で(?:あって)?|の(?:場合|とき|時|際)(?:で|に)?)も(?!、?(?:よ|構|かま|差))")
+_CASE = lazy_pattern("の?(?:場合|とき|時|際)(?:に|で)?は")
 _ABOUT_MIN = 0.5  # smallest share of the answer's words in the source sentence
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import (
     alignment,
@@ -27,25 +28,25 @@ from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.values.quantities import Quantity
 
 _PART_MIN = 8  # smallest number of characters of a clause that is compared word for word
-_ALL = re.compile(
+_ALL = lazy_pattern(
     r"(?:だれ|誰|どれ|どこ|いつ|なに|なん|何)[^、。]{0,2}(?:でも|にも)|(?:どの|どちらの?|いずれの)[^、。]{0,10}(?:でも|にも)|どの[^、。]{1,10}も(?!の|し)"
     rf"|{modality.EVERY}|すべて|全て|全員|一律|無制限|(?:制限|条件)な[くし]|(?<![一-鿿])常に|まったく"
     r"|を?問わ(?:ず|な)|にかかわらず|に関わらず|に関係な"
 )
-_ALL_IN_SOURCE = re.compile(
+_ALL_IN_SOURCE = lazy_pattern(
     rf"{modality.EVERY}|すべて|全|だれで|誰で|一律|無制限|各|毎|それぞれ|どの|いつでも|どこでも|常に|いずれ|どちら|問わ|かかわら|関わら|関係な|何|ごと"
     r"|(?:制限|条件)[はをが]?(?:な[いくし]|し(?:な|ませ)|(?:設け|つけ|付け)(?:な|ませ))"
 )
-_ONLY = re.compile(
+_ONLY = lazy_pattern(
     r"のみ(?!なら)|(?<!いた)(?<![頂戴])(?<!できる)(?<!出来る)(?<!なる)だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか(?![しも])|限定|専用"
 )
-_OTHERS = re.compile("(?:ほか|(?<!その)他(?![一-鿿])|以外)")
-_ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
-_LIMIT = re.compile("限[りるっ]|のみ|だけ")
-_ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない is not a limit
-_EXCEPT = re.compile(r"以外|を除[いき]")
-_EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
-_DIRECTION = re.compile(
+_OTHERS = lazy_pattern("(?:ほか|(?<!その)他(?![一-鿿])|以外)")
+_ONLY_IN_SOURCE = lazy_pattern(r"のみ|だけ|限|しか|専|以外|除")
+_LIMIT = lazy_pattern("限[りるっ]|のみ|だけ")
+_ALONE = lazy_pattern("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない is not a limit
+_EXCEPT = lazy_pattern(r"以外|を除[いき]")
+_EXCEPT_IN_SOURCE = lazy_pattern(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
+_DIRECTION = lazy_pattern(
     rf"(?P<before>{lexicon.BEFORE}|まえ|に先(?:立|だ))|(?P<after>(?<!前){lexicon.AFTER})"
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
@@ -55,18 +56,18 @@ _AXES = {  # direction -> all directions of its axis
     for axis in ("before after", "inside outside", "least most below beyond")
     for one in axis.split()
 }
-_WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
-_HAVING_IT = re.compile("に(?:従|よ[りっる]|基づ|沿)|の(?:下|もと)で|を(?:得|受け|もら|取)")
+_WITHOUT_IT = lazy_pattern(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
+_HAVING_IT = lazy_pattern("に(?:従|よ[りっる]|基づ|沿)|の(?:下|もと)で|を(?:得|受け|もら|取)")
 _DIRECTION_REACH = 14
-_DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
-_BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
-_BEYOND_IT = re.compile("、(?:超|上回|遅れ|過ぎ)")
-_SIDE = re.compile(  # 3日前, 18℃を下回ってから
+_DENIES = lazy_pattern(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
+_BEYOND = lazy_pattern(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
+_BEYOND_IT = lazy_pattern("、(?:超|上回|遅れ|過ぎ)")
+_SIDE = lazy_pattern(  # 3日前, 18℃を下回ってから
     rf"\s?(?:間|以上|以内)?(?:[をに]?(?:下回|上回|超え|達し|過ぎ|なっ)[るったて]{{0,2}})?の?"
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
 )
 
-_SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)(?:、|の)?$")
+_SINCE = lazy_pattern("(?:[てで]から|[た日]?後|[たの]日から)(?:、|の)?$")
 _TIMES = frozenset(["s", "か月", "年"])
 
 

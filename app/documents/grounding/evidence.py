@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.base import search_text
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import terms
 from app.documents.grounding import modality, sentences
 from app.documents.records import Passage
@@ -27,7 +28,7 @@ _ENDING = (
     "法|令|県|府|都|市|町|村|区|川|湖|沼|港|橋|山|島|駅|省|庁|局|条例|規則|規程|要綱|要領|指針"
     "|協会|学会|大学|会社|事務所|委員会"
 )
-_NAME = re.compile(
+_NAME = lazy_pattern(
     r"(?P<code>[表図式付録]\s?\d+(?:[-.]\d+)*|(?<![\d.])\d+(?:\.\d+){2,}"
     r"|(?<![A-Za-z\d])[A-Za-z]{1,8}[-.]?\d[\dA-Za-z.-]*)"
     r"|(?P<latin>[A-Za-z][A-Za-z'-]*[A-Za-z])"
@@ -35,11 +36,11 @@ _NAME = re.compile(
     rf"|(?P<kanji>[{_KANJI}]{{1,24}}?(?:{_ENDING})(?![{_KANJI}]))"
 )
 # Endings of common nouns, which look like those of names.
-_COMMON = re.compile(
+_COMMON = lazy_pattern(
     "(?:方法|手法|工法|寸法|技法|製法|用法|文法|解法|作法|測法|法令|命令|指令|政令|省令|河川|都市|市町村|地区|区|山地|火山|空港|道路橋|当局"
     "|出水|規則|要領|指針|委員会|会社|事務所|協会)$"
 )
-_PREFIX = re.compile("^(?:当該|該当|上記|下記|前記|関係|関連|主要|対象|同|本|各|全|両|旧|新|他)")
+_PREFIX = lazy_pattern("^(?:当該|該当|上記|下記|前記|関係|関連|主要|対象|同|本|各|全|両|旧|新|他)")
 # Katakana words that explanations of any subject use; they are not names.
 _PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベル バランス リスク コスト イメージ プロセス
     システム データ ルール タイプ パターン ステップ チェック リスト グループ テーマ サイズ スペース ベース
@@ -48,7 +49,7 @@ _PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベ�
     トラブル アドバイス ヒント ニーズ アプローチ エリア ゾーン ライン ルート ステージ フロー モデル ツール
     カバー クリア キープ プラス マイナス センター オプション パラメータ パラメーター"""
 # Characters that comparisons of names ignore; spaces between Latin words are kept.
-_IGNORED = re.compile(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
+_IGNORED = lazy_pattern(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
 _PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
 
 
@@ -113,8 +114,8 @@ WORDS_REACH = 60  # characters on either side of a value
 WORDS_MIN = 2.5  # smallest effective number of words for a comparison
 _HALF = 8  # distance in characters at which a word weighs half
 _BEHIND = 0.6  # words after a value say less about it than words before
-_RUN = re.compile(r"[一-鿿々]+|[ァ-ヺー]+|[A-Za-z]+")
-_BREAK = re.compile(r"[、,;。|\n]")
+_RUN = lazy_pattern(r"[一-鿿々]+|[ァ-ヺー]+|[A-Za-z]+")
+_BREAK = lazy_pattern(r"[、,;。|\n]")
 # Factors for the weight of a word, if such a separator is between it and the value: before and after the value.
 _BREAKS = {"、": (0.9, 0.3), ",": (0.9, 0.3), ";": (0.7, 0.3), "。": (0.5, 0.2), "|": (0.8, 0.3), "\n": (0.3, 0.1)}
 _VALUE = (0.5, 0.3)  # the same factors if another value is in between
@@ -178,7 +179,7 @@ def _pairs(run: str) -> list[str]:
     return [one + other for one, other in pairwise(run)] or [run]
 
 
-_MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
+_MEANINGLESS = lazy_pattern(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
 # A value counts as exchanged if a different value of the source has at least RIVAL_MIN `word_overlap` (0 to 1) with
 # it, and at least RIVAL_LEAD more than the same value has.
 # Fitted with tests/benchmarks/claims.py.
@@ -188,12 +189,12 @@ STATEMENT_SHARE = 0.8  # smallest share of a sentence's terms in the source sent
 CLOSING_SHARE = 0.5  # share of the terms of the source's last clause that the sentence must contain
 _END = 40  # characters of a sentence's end, compared separately, since a sentence may join two statements
 _STATEMENT_MIN = 6  # terms; fewer are not enough to find that sentence
-_BACK = re.compile(
+_BACK = lazy_pattern(
     "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
     "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
 )
 # What is left of 杭は？ or 杭はどうですか without its noun.
-_FRAGMENT = re.compile(r"[\sはもがのをにでと、。?!]*(?:どう(?:です|でしょう)?か?)?[。?!\s]*")
+_FRAGMENT = lazy_pattern(r"[\sはもがのをにでと、。?!]*(?:どう(?:です|でしょう)?か?)?[。?!\s]*")
 COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Phrase, Statement
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
-_TOPIC = re.compile("[はも]、")
-_NOT_THIS = re.compile(r"で(?:は)?なく")
-_NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
-_OF_WHAT = re.compile("(?:に|で|について)?は")
+_TOPIC = lazy_pattern("[はも]、")
+_NOT_THIS = lazy_pattern(r"で(?:は)?なく")
+_NUMBER = lazy_pattern(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
+_OF_WHAT = lazy_pattern("(?:に|で|について)?は")
 _NEAREST = 3  # number of source sentences considered
 _PLACED = ("to", "at", "object", "from")
-_ENDS = re.compile("[、。]")
+_ENDS = lazy_pattern("[、。]")
 
 
 def find_crossed_parts(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
@@ -214,12 +215,12 @@ def _length(unit: Phrase) -> int:
     return sum(not word.is_suffix for word in unit.words)
 
 
-_LABELLED = re.compile(
+_LABELLED = lazy_pattern(
     r"\s*(?:[（(]?(?:\d{1,2}|[ア-ヲ一二三四五六七八九十])[)）.．、]|[-*・●①-⑳])?\s*(?P<label>[^：:|。、\s]{2,20})\s?[：:]\s*(?P<items>[^|]+)"
 )
-_BETWEEN = re.compile(r"。|、|,|，|・|及び|および|並びに|又は|または")
-_DENIES = re.compile(r"(?:[でに]は|じゃ|[はがも])?(?:な[いくし]|ありませ|以外|を除|のほか|よりも?)")
-_OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
+_BETWEEN = lazy_pattern(r"。|、|,|，|・|及び|および|並びに|又は|または")
+_DENIES = lazy_pattern(r"(?:[でに]は|じゃ|[はがも])?(?:な[いくし]|ありませ|以外|を除|のほか|よりも?)")
+_OTHERS = lazy_pattern("その他|他の|ほか|以外|それぞれ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,29 +5,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import alignment, modality, statements
 from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, Statement
 
-_AFTER = re.compile(
+_AFTER = lazy_pattern(
     rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|(?<![時分日月年])(?:以後|以降)|たうえで|た上で"
     r"|^から\s?\d[^、。]{0,6}(?:以内|まで)に"
 )
-_BEFORE = re.compile(
+_BEFORE = lazy_pattern(
     rf"(?:(?<!午){lexicon.BEFORE}(?!後)|まえ)|に先(?:立|だ)|に先んじ|より(?:も)?先に"
     r"|(?:とき|場合|際|に)(?:に|は|には)?、?(?:あらかじめ|予め|事前に|前もって)"
 )
-_BOTH = re.compile(r"[前後](?:だけ|と(?![すしな])|及|および|や|も|・|又|または)")  # 前だけでなく
-_FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
-_GOES_ON = re.compile(
+_BOTH = lazy_pattern(r"[前後](?:だけ|と(?![すしな])|及|および|や|も|・|又|または)")  # 前だけでなく
+_FOLLOWS = lazy_pattern(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
+_GOES_ON = lazy_pattern(
     r"(?<!は)(?<!場合)(?<!とき)(?<!際)(?<!時)(?<!ば)(?<!たら)(?<!なら)、"
 )  # 通報が先で、連絡はその後です
-_OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
-_IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
-_THEN = re.compile("(?:し?、|[しっいん]?て、?|[いん]で、?)(?:その後に?、?|次に、?|続いて、?)?")
-_FIRST_OF_ALL = re.compile("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
-_NEXT = re.compile("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
+_OF_MATTER = lazy_pattern("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
+_IN_FRONT = lazy_pattern("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
+_THEN = lazy_pattern("(?:し?、|[しっいん]?て、?|[いん]で、?)(?:その後に?、?|次に、?|続いて、?)?")
+_FIRST_OF_ALL = lazy_pattern("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
+_NEXT = lazy_pattern("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # phrases of a statement that are examined
 

@@ -11,38 +11,43 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import evidence, modality, statements
 from app.documents.grounding.alignment import Place, share_of_words, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 from app.documents.values.quantities import Quantity
 
-_WITHOUT = re.compile(
+_WITHOUT = lazy_pattern(
     r"[^、。]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
     r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除(?:いては?|き)|(?<![必ま])ずに)"
 )
-_LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
-_NEEDS = re.compile(r"(?!.*(?:以外|除))" + _WITHOUT.pattern)
-_WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
-_UNTIL = re.compile(
+_LACKING = lazy_pattern(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
+_NEEDS = lazy_pattern(r"(?!.*(?:以外|除))" + _WITHOUT.pattern)
+_WAY = lazy_pattern(
+    r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)"
+)
+_UNTIL = lazy_pattern(
     r"(?:する|[にが](?:来|あ)る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|される|できる)まで(?!に)"
 )
-_WITH = re.compile(
+_WITH = lazy_pattern(
     r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?![をの]|で(?:は)?な|なら)"
     r"|(?:てい|れ)?[るた](?:者|人|方)[はもにがのを]|(?:[がの]ある|した)(?:人|方|者)[はもにがのを])"
 )
-_IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
-_BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
-_DONE = re.compile("し?(?:てい)?た|さ?れた|してある")
+_IN_TIME = lazy_pattern(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
+_BEFORE = lazy_pattern("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
+_DONE = lazy_pattern("し?(?:てい)?た|さ?れた|してある")
 _UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is finished
 _ABSENT = frozenset(["不在", "留守", "欠席", "無人"])
-_EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
-_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
-_FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?(?:[\d一二三四五六七八九十数][^、。]*)?")
-_ENDS = re.compile("[、。]|[はも](?!.*[はも])")
-_MAIN_ENDS = re.compile("。|が、|けれど")
+_EVEN = lazy_pattern(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
+_NONE_BEHIND = lazy_pattern(
+    r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$"
+)
+_FOR = lazy_pattern(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?(?:[\d一二三四五六七八九十数][^、。]*)?")
+_ENDS = lazy_pattern("[、。]|[はも](?!.*[はも])")
+_MAIN_ENDS = lazy_pattern("。|が、|けれど")
 _NEAR = 0.8  # share of the best fit from which a pair of the source is compared too
-_STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
+_STRICT = lazy_pattern("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
 USES = frozenset(["使う", "用いる", "使用", "利用"])
 _LASTING = frozenset([
@@ -54,10 +59,10 @@ _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # smallest fit of pairs about the same thing, and of a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
 _BINDING = (modality.DUTY, modality.PERMITTED, modality.ABLE)
-_ALLOWED = re.compile(
+_ALLOWED = lazy_pattern(
     r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)"
 )
-_LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
+_LIMITED = lazy_pattern(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
 
 
 @dataclass(frozen=True, slots=True)

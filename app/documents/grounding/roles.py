@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import alignment, modality, statements
 from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
-_PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
+_PASSIVE = lazy_pattern(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
-_NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
-_DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
-_CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなま]|ら|$)")
+_NAMES = lazy_pattern("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
+_DOER = lazy_pattern("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
+_CAUSES = lazy_pattern("を?[かさたなまらわば]?せ(?:[るてなま]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # shared phrases that identify a statement
 

@@ -8,16 +8,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import answer_markup
 
 _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
-_END = re.compile(r"[。．！？!?]+|\.(?=\s|$)")
-_NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|Vol|p|pp|[A-Z]))$", re.IGNORECASE)
-_FENCE = re.compile(r"\s*(?:```|~~~)")
-_RULE = re.compile(r"[\s|:+=*_-]*$")  # the rule of a table, or a horizontal rule
-_MARKER = re.compile(r"\s*(?:[-*+•・>]\s+|・|#{1,6}\s+|\(?\d{1,2}[.)．）](?!\d)\s*|[①-⑳]\s*)+")
+_END = lazy_pattern(r"[。．！？!?]+|\.(?=\s|$)")
+_NUMBER_BEFORE = lazy_pattern(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|Vol|p|pp|[A-Z]))$", re.IGNORECASE)
+_FENCE = lazy_pattern(r"\s*(?:```|~~~)")
+_RULE = lazy_pattern(r"[\s|:+=*_-]*$")  # the rule of a table, or a horizontal rule
+_MARKER = lazy_pattern(r"\s*(?:[-*+•・>]\s+|・|#{1,6}\s+|\(?\d{1,2}[.)．）](?!\d)\s*|[①-⑳]\s*)+")
 _COMPARED_MAX = 1500  # characters; the time to compare grows with their square
-_PARTS = re.compile("[、，,;；　 ]")
+_PARTS = lazy_pattern("[、，,;；　 ]")
 _BRACKET_REACH = 200  # characters; a bracket that is still open there is a typing error
 
 
@@ -130,11 +131,11 @@ def _trimmed(text: str, start: int, end: int, kind: str) -> Sentence:
 LIST_ITEMS_MAX = 8
 _LONGEST_LIST = 800  # characters, including the sentence
 
-_ANNOUNCES = re.compile(
+_ANNOUNCES = lazy_pattern(
     r"(?<![目年順逐])[次左]の(?!日(?!程)|会(?![社員場計])|[回月年])"
     r"|[次左]に(?:掲|示|定|よ|該当)|(?<![^、。はを])以下[のに]|下記|(?<!前項)(?<!前条)各号|[：:]$"
 )
-_LIST_SIGN = re.compile(
+_LIST_SIGN = lazy_pattern(
     r"[\s　]*(?:[-*•・●○■]\s*|(?P<open>[（(]?)(?P<number>\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3}|[ア-ヲ]|[a-z])"
     r"(?P<close>[）)．.、](?!\d)|(?=[\s　])|(?<=[①-⑳])))[\s　]*(?=\S)"
 )
@@ -194,8 +195,8 @@ def _list_sign(line: str) -> tuple[str, str]:
     return f"{kind}{signs}", number
 
 
-_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # the line below a header, in Markdown
-_NAMED_CELL = re.compile(r"\S[:：]\s")  # 列名: 値, which needs no header
+_HEADER_RULE = lazy_pattern(r"[\s|:+=-]*-[\s|:+=-]*$")  # the line below a header, in Markdown
+_NAMED_CELL = lazy_pattern(r"\S[:：]\s")  # 列名: 値, which needs no header
 _COLUMNS_MIN = 3  # smallest number in a header without a rule, as two columns are often names and values
 
 

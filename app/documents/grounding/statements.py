@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import modality
 from app.documents.lexicon import Word
@@ -27,45 +28,47 @@ _ROLES = (
     ("of", r"の"),
     ("with", r"と(?!き)|や|か(?!ら)|又は|または|及び|および|並びに|若しくは|もしくは|・|、|,"),
 )
-_ROLE = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _ROLES))
-_ENDS_CLAUSE = re.compile(r"[、。,;:)]|$")
-_SKIPPED = re.compile(
+_ROLE = lazy_pattern("|".join(f"(?P<{name}>{pattern})" for name, pattern in _ROLES))
+_ENDS_CLAUSE = lazy_pattern(r"[、。,;:)]|$")
+_SKIPPED = lazy_pattern(
     r"^(?:(?:の|した|する|な|る|た|である|ある)?(?:中|間|内|外|上|等|など|ら|たち|以外|全部|全員|全額|全体|一部|ごと|者|人|方|ほう|側|もの|こと|場合|とき|際|ところ)(?=[のはがもをにでとへ、か]))+"
 )
-_MAKES_VERB = re.compile(
+_MAKES_VERB = lazy_pattern(
     r"(?:[をはがもに]{0,2})?(?:し(?:[なまてたよ、得]|$)|す(?:る|れ|べ)|せ(?:ず|ぬ|よ)|さ(?:れ|せ)|で(?:す|あ|は(?:な|あり)|き|な)|だ(?:$|[。、っ])"
     r"|とし(?!て)|と[すさな]|を?行|[にと]な[らりるっ]|出来)"
 )
-_GRAMMAR = re.compile(  # grammatical words that are written like content words
+_GRAMMAR = lazy_pattern(  # grammatical words that are written like content words
     r"(?<=に)(?:おいて|おける|おき|ついて|つき|よって|よる|より|よれば|とって|わたって|わたり|あたって|あたり|したがって|ともなって|かかる|かかわらず)"
     r"|(?:問題|支障|差し?支え|差し?つかえ)(?:は|が|も)?(?=な[いく]|あり?ませ|ござい)"
     r"|前もって|(?<=、)(?:続いて|次いで)"
     r"|この限り(?=では?(?:な|あり))"
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
-_CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
-CLEFT = re.compile(r"(?:の|[るた]先)(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
-_NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # follows the phrase that a cleft names
-_JOINS = re.compile("[しっいん]?[てで]")  # 確認して押すのは
-_ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
-_HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
-_ASKED = re.compile(  # 使うかどうかを尋ねる, 漏れていないかを見る
+_CODE = lazy_pattern(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
+CLEFT = lazy_pattern(r"(?:の|[るた]先)(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
+_NAMED = lazy_pattern(
+    r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))"
+)  # follows the phrase that a cleft names
+_JOINS = lazy_pattern("[しっいん]?[てで]")  # 確認して押すのは
+_ATTRIBUTIVE = lazy_pattern(r"(?:する|した|る|た|い|な)?$")
+_HAS_NONE = lazy_pattern(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
+_ASKED = lazy_pattern(  # 使うかどうかを尋ねる, 漏れていないかを見る
     r"(?:する|した|である)?か(?:どうか|否か)|[ぁ-ん]{0,5}な(?:い|かった)か(?:どうか)?(?:を|、|も(?!し))"
 )
-_DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
-_DESCRIBES_WHO = re.compile(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
-_EITHER = re.compile(
+_DESCRIBES = lazy_pattern(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
+_DESCRIBES_WHO = lazy_pattern(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
+_EITHER = lazy_pattern(
     r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?こと(?:[もとや]|及び|および|並びに)、?"
 )
-_CONTRAST = re.compile(r"。|が、|けれど|ものの、")
-_EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
-_OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, not 給油
+_CONTRAST = lazy_pattern(r"。|が、|けれど|ものの、")
+_EXCEPTED = lazy_pattern(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
+_OF_TOPIC = lazy_pattern(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, not 給油
     r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|[にで]は|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)\s*$"
 )
-_TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
-_DAYS = re.compile("[月火水木金土日]{2,}")
-_KANA = re.compile("[ぁ-ゖ\\s]")
+_TOPIC = lazy_pattern(r"(?:する|した)?(?:こと|の)?[はも]、?")
+_DAYS = lazy_pattern("[月火水木金土日]{2,}")
+_KANA = lazy_pattern("[ぁ-ゖ\\s]")
 
 
 @dataclass(frozen=True)  # without slots, for cached properties that are read thousands of times

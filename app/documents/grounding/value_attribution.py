@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import modality, sentences, statements
 from app.documents.grounding.statements import Phrase
 from app.documents.values import notation, quantities, spans
@@ -17,14 +18,14 @@ from app.documents.values.quantities import Quantity
 
 DATE = "日付"  # prefix of the unit of a date
 Parse = Callable[[str], list[Quantity]]
-_JOINED = re.compile("それぞれ|各々|順に")
+_JOINED = lazy_pattern("それぞれ|各々|順に")
 # Words belong to another value if it has this share of them, and this much more than the same value has.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
 _ALIGNED_KEYS = 3  # smallest number of words for this comparison
-_CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
-_OF = re.compile(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
-_ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
-_BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
+_CLEFT = lazy_pattern(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
+_OF = lazy_pattern(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
+_ALL = lazy_pattern("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
+_BOTH = lazy_pattern(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
 from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place, SourceFacts
 from app.documents.grounding.statements import Phrase, Statement
 from app.documents.lexicon import Word
 
-_NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
+_NAMES = lazy_pattern("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 
 
 def find_absent_nouns(statement: Statement, facts: SourceFacts, is_label: bool = False) -> list[Place]:

@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import Any
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.office_xml import attribute, children_of, whole_number
 
 # Formats that a file names by number only. Those from 27 on have these meanings in Japanese Excel.
@@ -49,14 +50,14 @@ _ERAS = (
 )
 _DAYS = "月火水木金土日"
 _ENGLISH_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_PARTS = re.compile(
+_PARTS = lazy_pattern(
     r'"([^"]*)"|\\(.)|_.|\*.|\[[^\]]*\]'
     r"|(g{1,3}|yyyy|yy|e{1,2}|m{1,5}|d{1,4}|a{3,4}|h{1,2}|s{1,2}|AM/PM|\.0+)|(.)",
     re.IGNORECASE | re.DOTALL,
 )
-_SCALE = re.compile(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma after the last digit divides by 1,000
-_FRACTION = re.compile(r"[0#?]\s*/\s*[0-9#?]")
-_DATE_PARTS = re.compile(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
+_SCALE = lazy_pattern(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma after the last digit divides by 1,000
+_FRACTION = lazy_pattern(r"[0#?]\s*/\s*[0-9#?]")
+_DATE_PARTS = lazy_pattern(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 
 
 def format_value(value: Any, number_format: str) -> str:

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from zipfile import ZipFile
 
 from app.base.errors import AppError
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import limits, text_blocks
 from app.documents.reading.docx_xml import is_contents, parts_of, text_of, vanishes
 from app.documents.reading.office_xml import (
@@ -29,8 +30,8 @@ from app.documents.records import ReadingReport
 
 HEADING_LEVELS = 9
 LEVEL_TEXT_LONGEST = 100  # characters of a number's format, which each paragraph of the list repeats
-_HEADING = re.compile(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
-_CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の見出し)", re.IGNORECASE)
+_HEADING = lazy_pattern(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
+_CONTENTS = lazy_pattern(r"(?:toc|目次)\s*(?:[1-9]|heading|の見出し)", re.IGNORECASE)
 _AIUEO = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン"
 _IROHA = "イロハニホヘトチリヌルヲワカヨタレソツネナラムウヰノオクヤマケフコエテアサキユメミシヱヒモセス"
 _KANJI = "〇一二三四五六七八九"

@@ -5,12 +5,12 @@ per cell. Whether a sheet is graph paper is decided by these properties. `row`: 
 with the one on its left is MERGED_CELL, and one merged with the one above begins with CONTINUED.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.text_blocks import MERGED_CELL, Block, join_cells, join_lines, looks_like_header
 
 CONTINUED = "\1"
@@ -23,8 +23,8 @@ MERGED_SHARE = 0.3  # or share of texts in cells that are merged with the next: 
 TABLE_ROWS, TABLE_CELLS = 3, 3  # the least rows and cells of a table on graph paper
 LINE_LEAST = 15  # characters of a line that continues in the next
 
-_SENTENCE_END = re.compile(r"[。．.！？!?：:；;）)」』]$")
-_ITEM = re.compile(r"[・●○■□◆◇※①-⑳\-*（(第]|[0-9０-９]+[.．)）、]")
+_SENTENCE_END = lazy_pattern(r"[。．.！？!?：:；;）)」』]$")
+_ITEM = lazy_pattern(r"[・●○■□◆◇※①-⑳\-*（(第]|[0-9０-９]+[.．)）、]")
 
 
 @dataclass(slots=True)

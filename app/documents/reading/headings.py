@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
+
 # Ranks, from the outermost. Decimal numbers follow: 1 is DECIMAL + 1, 1.1 is DECIMAL + 2.
 PART, CHAPTER, SECTION, SUBSECTION, ARTICLE, DECIMAL = 10, 20, 30, 35, 38, 40
 ITEM = 60  # （１）, 1), ①, ア: inside a clause
@@ -25,21 +27,21 @@ _RANKS = {
     "条": ARTICLE,
 }
 DIGITS = "0-9〇一二三四五六七八九十百千"
-_ORDINAL = re.compile(
+_ORDINAL = lazy_pattern(
     rf"第\s*([{DIGITS}]+(?:\s*[-‐ー]\s*[0-9]+)*)\s*([編部章節款目条])((?:の[{DIGITS}]+){{0,3}})(?=[\s（(「]|[^\s]|$)"
 )
-_NAMED_PART = re.compile(r"\S{1,18}編(?:\s*[（(][^）)]{1,12}[）)])?")
-_APPENDIX = re.compile(r"(?:[附付]\s?則|付録|別表|別紙|別記|参考資料|巻末資料|Appendix\b)")
+_NAMED_PART = lazy_pattern(r"\S{1,18}編(?:\s*[（(][^）)]{1,12}[）)])?")
+_APPENDIX = lazy_pattern(r"(?:[附付]\s?則|付録|別表|別紙|別記|参考資料|巻末資料|Appendix\b)")
 SUPPLEMENT = r"[附付]\s?則(?:\s?[（(][^（）()。]{1,60}[）)])?(?:\s?抄)?"
-_SUPPLEMENT = re.compile(SUPPLEMENT)
-_NUMBER = re.compile(
+_SUPPLEMENT = lazy_pattern(SUPPLEMENT)
+_NUMBER = lazy_pattern(
     r"(\d{1,3}(?:[.．]\d{1,3})+|\d{1,3}(?:[.．]\s\d{1,3}){2,}|\d{1,2}(?:[-‐]\d{1,2}){1,3}|\d{1,2})[.．]?(?=\s|[^\d\s.,%％～~/A-Za-z°])"
 )
-_ITEM = re.compile(
+_ITEM = lazy_pattern(
     r"(?:[（(](\d{1,2}|[アイウエオカキクケコa-zivx])[）)]|(\d{1,2})[）)]|([①-⑳])|([アイウエオカキクケコイロハニホヘト])[.．、)）\s])\s*"
 )
-_SPOKEN = re.compile(r"(?:[、.,，．:：とはがをにでて]|参照|による|ずる|する|れる|こと|である|ない)$")
-_UNIT = re.compile(
+_SPOKEN = lazy_pattern(r"(?:[、.,，．:：とはがをにでて]|参照|による|ずる|する|れる|こと|である|ない)$")
+_UNIT = lazy_pattern(
     # 2.5 倍 and 3.2 メートル are no headings
     r"倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|から|まで|メートル|センチ|ミリ|キロ|パーセント|トン"
     r"|[kcmμ]?m\b|kg\b"
@@ -137,29 +139,29 @@ _DIGITS = f"{DIGITS}０-９"
 _BRANCH = rf"(?:の[{_DIGITS}]{{1,3}}){{0,3}}"
 _IN_BRACKETS = r"[（(](?:[^（）()。]|[（(][^（）()。]{1,20}[）)]){1,60}[）)]"
 _TITLED = rf"\s?{_IN_BRACKETS}"
-_RUNNING = re.compile(rf"(第\s?[{_DIGITS}]{{1,8}}\s?条{_BRANCH}(?:{_TITLED})?)(\s{{0,3}})(?=\S)")
-_ARTICLE_LINE = re.compile(
+_RUNNING = lazy_pattern(rf"(第\s?[{_DIGITS}]{{1,8}}\s?条{_BRANCH}(?:{_TITLED})?)(\s{{0,3}})(?=\S)")
+_ARTICLE_LINE = lazy_pattern(
     rf"\s{{0,3}}第\s?[{_DIGITS}]{{1,8}}\s?[編章節款目条項]{_BRANCH}(?P<title>{_TITLED})?(?P<gap>\s{{0,3}})"
 )
-_PROSE_CONTINUES = re.compile(r"。|[はがをにでと]、")
+_PROSE_CONTINUES = lazy_pattern(r"。|[はがをにでと]、")
 # The continuation of a reference inside a sentence: 第1条及び第2条は.
-_REFERRED = re.compile(
+_REFERRED = lazy_pattern(
     rf"[のにをはがでともへ、，・（(~～〜-]|から|まで|及び|並びに|又は|若しくは|第\s?[{_DIGITS}]+\s?[項号]"
     r"|中[「、]|各号|ただし書|本文|前段|後段|柱書|違反(?!者|行為)|関係(?!者|人|[諸各]|法|行政|官|機関|書類|図書|資料)"
 )
 # The same after a full-width space, where an article's sentence may begin with the character of a particle.
-_REFERRED_WIDE = re.compile(
+_REFERRED_WIDE = lazy_pattern(
     rf"の規定|に規定|に定め|、|及び|並びに|又は|若しくは|から第|各号|ただし書|中「|第\s?[{_DIGITS}]+\s?[項号]の"
 )
-_RUNNING_SUPPLEMENT = re.compile(rf"({SUPPLEMENT})(\s{{1,3}})(?=\S)(?!第\s?[{_DIGITS}]+\s?[条項号])")
-_TITLE = re.compile(_IN_BRACKETS)
-_NO_TITLE = re.compile(
+_RUNNING_SUPPLEMENT = lazy_pattern(rf"({SUPPLEMENT})(\s{{1,3}})(?=\S)(?!第\s?[{_DIGITS}]+\s?[条項号])")
+_TITLE = lazy_pattern(_IN_BRACKETS)
+_NO_TITLE = lazy_pattern(
     rf"[（(](?:[前中後以下]*略|注\s?[{_DIGITS}]*|印|案|続き|[{_DIGITS}]+)[）)]"
     rf"|.*(?:(?:昭和|平成|令和|[（(、・][昭平令])\s?[{_DIGITS}元]|[0-9０-９]{{4}}年"
     rf"|[{_DIGITS}]\s?(?:号|規則|条例|法律|政令|省令|告示|訓令|要綱)|[条項号表式]関係|参照[）)]"
     r"|一部改正|追加[・、）)]|繰[上下]|余白|単位(?:[:：\s]|[百千万億]*[円人a-zA-Zａ-ｚＡ-Ｚ㎡㎜㎝％%]))"
 )
-_APPENDED = re.compile(
+_APPENDED = lazy_pattern(
     rf"(?:別表|別紙|別記|別添|別図|付録|様式|参考資料|巻末資料)(?:$|(?=[\s（(第{_DIGITS}]|様式|\S{{1,30}}特記事項$))"
     rf"(?!(?:\s?様式)?\s?(?:第?\s?[{_DIGITS}]+\s?号?\s?)?(?:の(?![{_DIGITS}])|[にをはがでと、，・]|及び|又は|から))"
     rf"|第\s?[{_DIGITS}]+\s?号\s?様式(?=$|[\s（(])"

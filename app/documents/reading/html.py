@@ -13,6 +13,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from app.base.files.input_file import read_regular
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import encodings
 from app.documents.reading import limits
 from app.documents.reading.text_blocks import (
@@ -34,7 +35,7 @@ _CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|<\?xml[^>]{0,100}?encoding=[\"']([\w.-]+)", re.I
 )
 # XHTML's <a id="x"/>. In HTML the slash has no meaning, and the element would contain all that follows.
-_SELF_CLOSED = re.compile(
+_SELF_CLOSED = lazy_pattern(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z][^<>]*/>", re.IGNORECASE
 )
 _HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "object", "select", "button"))
@@ -50,7 +51,7 @@ _NAVIGATION_CLASSES = frozenset(
     ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
 )
 # Inline styles that hide an element; style sheets are not read.
-_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
+_INVISIBLE = lazy_pattern(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
 
 
 class HtmlTable:

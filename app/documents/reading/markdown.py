@@ -10,6 +10,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
 from app.documents.reading import markdown_elements as tables
 from app.documents.reading.markdown_elements import MarkdownTable, join_paragraph, strip_inline
@@ -17,9 +18,9 @@ from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocum
 from app.documents.records import ReadingReport
 
 # 1 …, １　…, （１）…, ①… and 一　….
-_CLAUSE = re.compile(r"[ 　]{0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
-_ITEM = re.compile(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,3})[ 　]+\S")  # no sentence has a space there
-_PARAGRAPH = re.compile(
+_CLAUSE = lazy_pattern(r"[ 　]{0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
+_ITEM = lazy_pattern(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,3})[ 　]+\S")  # no sentence has a space there
+_PARAGRAPH = lazy_pattern(
     r"[ 　]{0,3}(?:\d{1,2}　+|[０-９]{1,2} +|[0-9]{1,2} +(?![回度人名日月年週時分秒件個箇か本枚台種点倍割歳組m%％]))\S"
 )
 _REACH = 50  # lines searched backwards for the clause before
@@ -68,23 +69,23 @@ DEPTH_MAX = 8  # levels of nested quotes and frames
 PROGRESS_EVERY = 2000  # lines between two reports of progress
 
 _INDENT = "    "  # indent of code
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
-_ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
-_SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
-_QUOTE = re.compile(r"^\s*>\s?")
-_MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
-_ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
-_BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
+_FENCE = lazy_pattern(r"^\s*(`{3,}|~{3,})(.*)$")
+_ATX = lazy_pattern(r"^ {0,3}(#{1,6})\s++(.*)$")
+_SETEXT = lazy_pattern(r"^(=+|-+)\s*$")  # not indented: those are tables
+_QUOTE = lazy_pattern(r"^\s*>\s?")
+_MARKER = lazy_pattern(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
+_ANCHOR = lazy_pattern(r"\[\]\{#([^\s}]+)[^}]*\}")
+_BOLD = lazy_pattern(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
 # Atomic groups and short repeats, so that hostile brackets do not cause exponential or quadratic search.
 _INSIDE = r"(?>[^\[\]]|\[[^\[\]]{0,100}+\](?:\([^)]{0,100}+\))?){1,200}+"
-_LINKS_ONLY = re.compile(rf"(?:\[{_INSIDE}\]\(#[^)]{{0,200}}+\)\s*+)+")
-_LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
-_PAGE_NUMBER = re.compile(r"[\s.…·・]*\d{1,4}$")
-_CONTENTS = re.compile(r"(?:目次|contents|table of contents|もくじ)", re.IGNORECASE)
-_CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．0-9０-９]")
+_LINKS_ONLY = lazy_pattern(rf"(?:\[{_INSIDE}\]\(#[^)]{{0,200}}+\)\s*+)+")
+_LINK = lazy_pattern(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
+_PAGE_NUMBER = lazy_pattern(r"[\s.…·・]*\d{1,4}$")
+_CONTENTS = lazy_pattern(r"(?:目次|contents|table of contents|もくじ)", re.IGNORECASE)
+_CAPTION = lazy_pattern(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．0-9０-９]")
 # Tags, targets of links, attributes and character references.
-_MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,500}>|\]\([^()\s]{0,500}\)|\{[^{}]{0,200}\}|&#?\w{1,10};")
-_RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
+_MARKUP = lazy_pattern(r"<[a-zA-Z/!][^<>]{0,500}>|\]\([^()\s]{0,500}\)|\{[^{}]{0,200}\}|&#?\w{1,10};")
+_RULE = lazy_pattern(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
 def read(text: str, on_progress: ProgressCallback) -> ReadDocument:

@@ -6,25 +6,26 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.text_blocks import is_japanese
 
 INLINE_CHARACTERS = 20_000  # longer text is not a paragraph, and searching it for unclosed markup would be slow
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
-_DELETED = re.compile(r"~~.*?~~")
-_COMMENT = re.compile(r"<!--.*?-->")
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)(?:\{[^}]*\})?")
-_LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)(?:\{[^}]*\})?")
-_SPAN = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\{[^}]*\}")
-_ATTRIBUTES = re.compile(r"\s*\{[#.][^}]*\}")
-_NOTE_MARK = re.compile(r"\[\^[^\]]+\]")
-_RAISED = re.compile(r"(?<!\\)\^([^\s^]{1,24}?)(?<!\\)\^")
-_LOWERED = re.compile(r"(?<![~\\])~([^\s~]{1,8})~(?!~)")
-_STRONG = re.compile(r"(?=[*_])(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_EMPHASIS = re.compile(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
-_CODE = re.compile(r"`+([^`]+)`+")
-_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
+_DELETED = lazy_pattern(r"~~.*?~~")
+_COMMENT = lazy_pattern(r"<!--.*?-->")
+_TAG = lazy_pattern(r"</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>")
+_IMAGE = lazy_pattern(r"!\[([^\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)(?:\{[^}]*\})?")
+_LINK = lazy_pattern(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)(?:\{[^}]*\})?")
+_SPAN = lazy_pattern(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\{[^}]*\}")
+_ATTRIBUTES = lazy_pattern(r"\s*\{[#.][^}]*\}")
+_NOTE_MARK = lazy_pattern(r"\[\^[^\]]+\]")
+_RAISED = lazy_pattern(r"(?<!\\)\^([^\s^]{1,24}?)(?<!\\)\^")
+_LOWERED = lazy_pattern(r"(?<![~\\])~([^\s~]{1,8})~(?!~)")
+_STRONG = lazy_pattern(r"(?=[*_])(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = lazy_pattern(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
+_CODE = lazy_pattern(r"`+([^`]+)`+")
+_ESCAPED = lazy_pattern(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
 _ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while markup is removed
 
 
@@ -111,10 +112,10 @@ class _Widths(dict[str, int]):
 _WIDTHS = _Widths()
 
 
-GRID_BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
-DASHES = re.compile(r"^\s*-{3,}(?:\s+-{3,})*\s*$")
-PIPE_RULE = re.compile(r"^\s*+\|?\s*+:?-{3,}+:?\s*+(?:\|\s*+:?-{3,}+:?\s*+)*+\|?\s*+$")
-_PIPE = re.compile(r"(?<!\\)\|")
+GRID_BORDER = lazy_pattern(r"^\s*\+(?:[-=:]+\+)+\s*$")
+DASHES = lazy_pattern(r"^\s*-{3,}(?:\s+-{3,})*\s*$")
+PIPE_RULE = lazy_pattern(r"^\s*+\|?\s*+:?-{3,}+:?\s*+(?:\|\s*+:?-{3,}+:?\s*+)*+\|?\s*+$")
+_PIPE = lazy_pattern(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ paragraphs, table rows or, if necessary, sentences. Headings without text make n
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
 from app.documents.reading.text_blocks import Block, ReadDocument, count_letters
 from app.documents.records import DocumentSection, PageBox
@@ -21,13 +21,13 @@ TITLE_LONGEST = 40  # characters of a heading inside a clause: （１）適用�
 HEADING_LONGEST = 200  # characters of a heading that each of its sections repeats
 HEADS_LONGEST = LONGEST // 2  # characters of a table's header that is repeated where the table continues
 
-_TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
-_SENTENCE_END = re.compile(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
-_ARTICLE_ITEM = re.compile(
+_TAG = lazy_pattern(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
+_SENTENCE_END = lazy_pattern(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
+_ARTICLE_ITEM = lazy_pattern(
     r"[一二三四五六七八九十0-9０-９]+(?:の[一二三四五六七八九十]+)*[\s　、]"
 )  # 二 and ２ of statutes
-_FIRST_ITEM = re.compile(r"\(?[1アイai]\b")  # folded
-_CAPTION = re.compile(
+_FIRST_ITEM = lazy_pattern(r"\(?[1アイai]\b")  # folded
+_CAPTION = lazy_pattern(
     r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
 )
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.records import PageBox, ReadingReport
 
 # UTF-8 read as CP932 (縺ゅ→, 繧, 繝; but 縺れ is a word), as Latin-1 (ã‚³ãƒ³), and glyph numbers of a PDF.
 _UPPER = "\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€"
-_MOJIBAKE = re.compile(rf"[繧繝][\u0080-\uffff]|縺[^れるりらっ\0-\x7f]|(?:[ãäåæçè][{_UPPER}]{{1,2}}){{2,}}|\(cid:\d+\)")
+_MOJIBAKE = lazy_pattern(
+    rf"[繧繝][\u0080-\uffff]|縺[^れるりらっ\0-\x7f]|(?:[ãäåæçè][{_UPPER}]{{1,2}}){{2,}}|\(cid:\d+\)"
+)
 _UNASSIGNED = "\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U0010ffff"
-_NOT_LETTERS = re.compile(f"[{_UNASSIGNED}]")
-_FIRST = re.compile(f"[繧繝縺ãäåæçè{_UNASSIGNED}]")  # rare, and begins all but (cid:
+_NOT_LETTERS = lazy_pattern(f"[{_UNASSIGNED}]")
+_FIRST = lazy_pattern(f"[繧繝縺ãäåæçè{_UNASSIGNED}]")  # rare, and begins all but (cid:
 
 
 def count_garbled(text: str) -> int:
@@ -95,7 +98,7 @@ class ReadDocument:
 
 MERGED_CELL = "\0"  # a cell merged with the one on its left
 HEADER_CELL_CHARACTERS = 40  # characters of a column's name
-_NUMBER = re.compile(r"[-+△▲]?[¥￥$]?[\d,.]+(?:[%％]|[Ee][-+]?\d+)?|\d{1,4}[-/年.]\d{1,2}.*")
+_NUMBER = lazy_pattern(r"[-+△▲]?[¥￥$]?[\d,.]+(?:[%％]|[Ee][-+]?\d+)?|\d{1,4}[-/年.]\d{1,2}.*")
 CELL_SEPARATOR = " | "
 
 

@@ -6,13 +6,13 @@ from the rows.
 
 import csv
 import io
-import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
+from app.base.lazy_pattern import lazy_pattern
 from app.base.tables.table_reader import find_separator
 from app.documents import encodings
 from app.documents.reading import limits, text_blocks
@@ -23,13 +23,13 @@ WIDTH_LONGEST = 100  # columns: mail and manuals are broken at 60 to 80; longer 
 PARAGRAPH_LONGEST = 10_000  # characters up to which lines are joined; longer text is not prose
 PROGRESS_EVERY_LINES = 5_000  # lines between two reports of progress
 
-_NEWLINES = re.compile("\r\n|[\r\u0085\u2028\x0b\x0c]")
-_STARTS = re.compile(
+_NEWLINES = lazy_pattern("\r\n|[\r\u0085\u2028\x0b\x0c]")
+_STARTS = lazy_pattern(
     r"[\s　]|[-*・●○■□◆◇※▼▲→>|#+]|[(（]?[0-9０-９a-zA-Zア-ン①-⑳]{1,3}[)）.．、:：]"
     r"|第[0-9０-９〇一二三四五六七八九十百千]+|[<＜【《「]"
     r"|(?:[ア-ヲ]|[一二三四五六七八九十]{1,3}|[０-９]{1,2})[ 　]|[0-9]{1,2}　|（[^（）。]{1,40}）$"
 )
-_RULE = re.compile(r"[-=*_~─━―=＝\s]{4,}")
+_RULE = lazy_pattern(r"[-=*_~─━―=＝\s]{4,}")
 
 
 def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:

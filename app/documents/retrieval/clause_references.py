@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.headings import DIGITS, fold, number_value
 
 RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
@@ -31,22 +32,22 @@ _PAGE = (
     r"(?:p{1,2}\.?\s?(?P<page>\d+)(?![\d.a-z])"
     r"|(?P<page_ja>\d+)\s?(?:ページ|頁)(?:目)?(?!数|以内|以上|以下|程度|ほど|くらい|分))"
 )
-_STEP = re.compile(
+_STEP = lazy_pattern(
     rf"{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_APPENDED}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\da-z%~]|\.\d)|{_ITEM}"
 )
-_JOINED = re.compile(r"[\sの、]{0,2}")  # between 第3章 and 第2節 of one reference
-_RANGE = re.compile(r"\s?(?:から|~|〜|-|ないし|乃至)\s?")
-_LISTED = re.compile(r"[\s、,・]?(?:と|及び|および|並びに|又は|または|や|か|、|,|・)?\s?")
+_JOINED = lazy_pattern(r"[\sの、]{0,2}")  # between 第3章 and 第2節 of one reference
+_RANGE = lazy_pattern(r"\s?(?:から|~|〜|-|ないし|乃至)\s?")
+_LISTED = lazy_pattern(r"[\s、,・]?(?:と|及び|および|並びに|又は|または|や|か|、|,|・)?\s?")
 _CLAUSE_KINDS = "編部章節款目条"
 _INNER_KINDS = "項号()"
-_UNIT_FOLLOWS = re.compile(
+_UNIT_FOLLOWS = lazy_pattern(
     r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
 )
-_DOCUMENT_ENDS = re.compile(r"[\sの、にはをがで]+$|における$|での$|中の$|上の$")
-_SAME_DOCUMENT = re.compile(
+_DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで]+$|における$|での$|中の$|上の$")
+_SAME_DOCUMENT = lazy_pattern(
     r"(?:同|本|当該|この)(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|契約|契約書|約款|仕様書|書|資料|文書)$"
 )
-_SENTENCE_BREAK = re.compile(r"[。！？!?\n;；]|、(?!第)")
+_SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,18 @@ def clause_number(heading: str) -> ClauseNumber | None:
     folded = fold(heading)
     match = _STEP.match(folded)
     return _number(match) if match and not match["same"] and not match["page"] and not match["page_ja"] else None
+
+
+def to_kanji(value: int) -> str:
+    """Return a number in kanji: 百五十六; from 10,000 on in digits."""
+    if value >= 10_000:
+        return str(value)
+    text = ""
+    for step, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, value = divmod(value, step)
+        if digit:
+            text += ("" if digit == 1 and unit else "〇一二三四五六七八九"[digit]) + unit
+    return text or "〇"
 
 
 def parse_question(question: str) -> ParsedQuestion:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import answer_markup, sentences, source_citations
 from app.documents.grounding.grounding_record import Claim
@@ -33,7 +34,7 @@ _CONTEXT_MOST = 160  # characters of a sentence with those around it that it nee
 _ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
 _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
 _SUBJECT_MOST = 40  # characters
-_REFERS_BACK = re.compile(
+_REFERS_BACK = lazy_pattern(
     r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
 

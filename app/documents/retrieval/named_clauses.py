@@ -3,6 +3,8 @@
 The index holds the words of headings, so a clause is found by its number as a phrase, in digits and in kanji; each hit
 is then checked by parsing its heading path. A document is named by its file name or title, by a short form of it
 (金商法 for 金融商品取引法), or by a short title that the documents define: （以下「金商法」という。）.
+
+The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
 import json
@@ -13,6 +15,7 @@ from pathlib import PurePath
 
 from app.base import search_text
 from app.base.database import Database, Row
+from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents import terms
 from app.documents.document_tables import captions_of, heading_of, text_of
@@ -24,6 +27,7 @@ from app.documents.retrieval.clause_references import (
     ClauseReference,
     clause_number,
     parse_question,
+    to_kanji,
 )
 
 SECTIONS_MOST = 16  # sections of one clause that are returned
@@ -33,14 +37,14 @@ _CAPTION_LONGEST = 200  # characters of a line that may be a caption
 _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
 _ROWS_MOST = 4000  # sections in which a number is looked up
 _SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
-_NAME_NOISE = re.compile(r"[\s_・「」『』]+")
-_HEADING_NUMBER = re.compile(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
-_PARTICLE = re.compile(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
+_NAME_NOISE = lazy_pattern(r"[\s_・「」『』]+")
+_HEADING_NUMBER = lazy_pattern(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
+_PARTICLE = lazy_pattern(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
 # 河川法第26条 names a document, 次の第3条 none.
-_DOCUMENT_WORD = re.compile(
+_DOCUMENT_WORD = lazy_pattern(
     r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
 )
-_FORMAL_NAME = re.compile("関する|係る")
+_FORMAL_NAME = lazy_pattern("関する|係る")
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,18 +389,6 @@ def _spellings(number: ClauseNumber) -> Iterable[str]:
         branches = [f"第{first}{number.kind}" + "".join(f"の{one}" for one in rest) for first, *rest in written]
         return (*branches, *(f"第{'-'.join(one)}{number.kind}" for one in written if len(one) > 1))
     return [f"{number.kind}{joint}{'-'.join(one)}" for one in written for joint in (("", "第") if one else ("",))]
-
-
-def to_kanji(value: int) -> str:
-    """Return a number in kanji: 百五十六; from 10,000 on in digits."""
-    if value >= 10_000:
-        return str(value)
-    text = ""
-    for step, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        digit, value = divmod(value, step)
-        if digit:
-            text += ("" if digit == 1 and unit else "〇一二三四五六七八九"[digit]) + unit
-    return text or "〇"
 
 
 def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Sequence
 
 from app.base import wording
+from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 from app.documents.grounding import answer_markup, sentences
 from app.documents.records import Passage
@@ -23,7 +24,7 @@ ANSWER_SHARE = 4  # the answer gets at most a quarter of the context
 CUT_MIN_TOKENS = 64  # a passage is not cut below this
 _FRAME_TOKENS = 8  # allowance for a passage's number and blank line, and for inexact sums of token counts
 # How turns begin where a model has no control tokens for them (resources/models.toml).
-_TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
+_TURN = lazy_pattern(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 
 
 def build_system_text(passages: Sequence[Passage], own_prompt: str = "") -> str:

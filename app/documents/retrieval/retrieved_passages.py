@@ -13,7 +13,6 @@ The last part checks whether passages contain the quotes behind a right answer, 
 import dataclasses
 import itertools
 import math
-import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.base import search_text
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import terms
 from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence, sentences, source_citations
-from app.documents.grounding.evidence import Evidence
 from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
@@ -162,12 +161,12 @@ LIMITS_BY_WORDS = (0.76, 0.54)
 COSINE_WEIGHT = 3.0  # of the best cosine above the model's neutral one
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
-_QUESTION_WORDS = re.compile(
+_QUESTION_WORDS = lazy_pattern(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
     "|上限|下限|目安|定義|種類|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
 )
-_LOANWORD = re.compile("[ァ-ヺー]{3,}")
-_UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
+_LOANWORD = lazy_pattern("[ァ-ヺー]{3,}")
+_UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +205,7 @@ def judge_answerability(
     best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    confidence = max(wanted.best_share(one, others) * values.discount(evidence.prepare_passage(one)) for one in best)
+    confidence = max(wanted.best_share(one, others) * values.discount(one) for one in best)
     limits = LIMITS_BY_WORDS
     if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
         confidence += gain
@@ -288,10 +287,14 @@ class _QuestionValues:
         flat, _ = notation.flatten(question)
         self._values = [(value, question[value.start : value.end]) for value in quantities.parse(question)]
         self._dates = notation.parse_dates(question)
-        self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
+        asked = _UNIT_ASKED.finditer(flat) if "何" in flat else ()
+        self._units = {notation.unit_of(found["unit"]).name for found in asked}
 
-    def discount(self, source_evidence: Evidence) -> float:
+    def discount(self, passage: Passage) -> float:
         """Return the factor (0 to 1) for a passage: 1, or less if it lacks a value or unit of the question."""
+        if not (self._units or self._values or self._dates):
+            return 1.0
+        source_evidence = evidence.prepare_passage(passage)
         has_unit = not self._units or any(value.unit in self._units for value in source_evidence.quantities)
         has_values = all(source_evidence.holds(value, written) for value, written in self._values)
         has_dates = all(source_evidence.holds_date(date) for date in self._dates)
@@ -299,8 +302,8 @@ class _QuestionValues:
 
 
 QUOTE_SHARE = 0.5  # share of a quote that a passage must contain, because a quote may extend beyond it
-_MARKUP = re.compile(r"[\s|>*\\^]")  # Markdown's signs, which a quote may still have
-_WAVES = re.compile("[〜～–]")
+_MARKUP = lazy_pattern(r"[\s|>*\\^]")  # Markdown's signs, which a quote may still have
+_WAVES = lazy_pattern("[〜～–]")
 
 
 def normalize_quote(text: str) -> str:

@@ -15,14 +15,17 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents import terms
 from app.documents.grounding import sentences, source_citations
 from app.documents.records import DocumentSection, Passage
 from app.documents.values import quantities
 from app.documents.values.quantities import Quantity
 
-_LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
-TOPIC = re.compile("[^ぁ-ゖ、。](?:に|で|と)?[はがも]|(?<!また)(?<!あるい)[はが](?![ぁ-ゖ])")  # 橋脚には, かぶりは70mm
+_LIMITS = lazy_pattern("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
+TOPIC = lazy_pattern(
+    "[^ぁ-ゖ、。](?:に|で|と)?[はがも]|(?<!また)(?<!あるい)[はが](?![ぁ-ゖ])"
+)  # 橋脚には, かぶりは70mm
 _LIMITED_MOST = 400  # characters of a sentence with the limiting one after it
 _HEADER_SHARE, _HEADING_SHARE, _BEFORE_SHARE = 0.5, 0.4, 0.4  # what a term counts that is only there
 _RANK_HALVES = 9  # a passage this far behind the first counts half
@@ -32,22 +35,22 @@ _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list of literatu
 _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the question names none
 _DEFINITION_GAIN = 1.0
 
-_ITEM_CODE = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
+_ITEM_CODE = lazy_pattern(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
 _MEASURE = (
     "率|割合|比|倍率|値|量|数|額|長さ|幅|高さ|深さ|厚さ|太さ|重さ|広さ|大きさ|径|面積|体積|容積|容量|重量|質量|距離|速度|温度|圧力"
     "|強度|密度|濃度|勾配|角度|頻度|間隔|周期|期間|時間|年齢|料金|費用|金額|単価|価格|代金|人口|上限|下限|限度|寸法|目安|基準"
 )
-_ASKED_UNIT = re.compile(r"[何なん]\s?([^\s、。?？がをにはのとかな（(]{1,6})")
-_ASKS_FREQUENCY = re.compile("頻度|間隔|周期|何[回度]")
-_ASKS_VALUE = re.compile(
+_ASKED_UNIT = lazy_pattern(r"[何なん]\s?([^\s、。?？がをにはのとかな（(]{1,6})")
+_ASKS_FREQUENCY = lazy_pattern("頻度|間隔|周期|何[回度]")
+_ASKS_VALUE = lazy_pattern(
     rf"いくつ|いくら|どれ(?:くらい|ぐらい|ほど|だけ)|どの(?:くらい|ぐらい|程度)|{_ASKS_FREQUENCY.pattern}"
     rf"|(?:{_MEASURE})(?:[（(][^）)]*[）)])?(?:[はをの][^、。]{{0,12}})?[?？。]*$|以[上下内]"
 )
-_DEFINED = re.compile(
+_DEFINED = lazy_pattern(
     r"(?:.*(?:における|での|で(?:いう|の)|に(?:いう|おいて))|.*[、。「『])?(?P<word>[^、。「」『』]{1,40}?)[」』]?"
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
-_ASKS = re.compile(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
+_ASKS = lazy_pattern(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
 _BRACKETED = r"[」』]?(?:[（(][^（）()]{0,40}[）)])?"
 _NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺー])"
 

@@ -23,10 +23,8 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import collection_lookup
-from app.documents.collection_updates import AddedFiles, RefreshResult
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import Passage
-from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.reranking import Reranking
 from app.inference import child_commands
@@ -35,6 +33,7 @@ from app.models import local_models
 from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
+    from app.documents.collection_updates import AddedFiles, RefreshResult
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 
@@ -49,6 +48,8 @@ class CommandReading:
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
+        from app.documents.services.document_library import DocumentLibrary  # a question reads no documents
+
         self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
@@ -81,7 +82,7 @@ class CommandReading:
         paths: list[Path],
         permit: Permit | None = None,
         entry: Permit | None = None,
-    ) -> AddedFiles:
+    ) -> "AddedFiles":
         """Add files and folders to the collection of this name, which is created if necessary, and read them.
 
         Known files that have changed are read again. `label`: None keeps the collection's label. `permit`: allows a
@@ -110,7 +111,7 @@ class CommandReading:
         self.finish()
         return added
 
-    def refresh(self, collection_ids: list[int]) -> list[RefreshResult]:
+    def refresh(self, collection_ids: list[int]) -> "list[RefreshResult]":
         done = [self._refresh(collection_id) for collection_id in collection_ids]
         self.finish()
         return done
@@ -134,7 +135,7 @@ class CommandReading:
 
     # ------------------------------------------------------------------ private
 
-    def _refresh(self, collection_id: int) -> RefreshResult:
+    def _refresh(self, collection_id: int) -> "RefreshResult":
         done: RefreshResult = self._wait_for(self.documents.refreshed, lambda: self.documents.refresh(collection_id))
         return done
 

@@ -93,7 +93,7 @@ class DocumentLibrary(QObject):
         self._missing: dict[int, list[Path]] = {}  # what the last refresh of each collection has missed
 
     def open(self) -> None:
-        """Check and open the database in the background, then read the documents left in the queue."""
+        """Open the database in the background, then read the documents left in the queue."""
         if self._library is None and not self._is_opening:
             self._is_opening = True
             background.run(lambda: _prepare_file(self._path), self._on_opened, self._on_not_opened)
@@ -476,7 +476,10 @@ def _prepare_file(path: Path) -> bool:
     Return True if it was damaged: the damaged file is then kept next to the new one.
     """
     try:
-        Library.open(path).close()
+        with closing(Library.open(path)) as library:  # reads what the window lists, because damage is met only there
+            for collection in library.labelled():
+                library.documents(collection.id)
+            library.waiting()
     except AppError as error:
         if error.code != "database_damaged":
             raise

@@ -17,15 +17,16 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.documents.records import Passage
-from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reranking import Reranker, Reranking
 from app.documents.services.search_model_engine import Rows, SearchModelEngine
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models.services.model_library import ModelLibrary
+from app.models import local_models
 
-if TYPE_CHECKING:  # they import numpy, which most windows never need
+if TYPE_CHECKING:  # a command needs neither the reading of documents nor numpy to start
     from app.documents.retrieval.semantic_index import EmbeddingBacklog, EmbeddingModel, SemanticQuery
+    from app.documents.services.document_library import DocumentLibrary
+    from app.models.services.model_library import ModelLibrary
 
 QUESTION_LIMIT_S = 3.0  # seconds; after them the search is by words alone
 RERANK_PATIENCE = 10  # times as long; after that the order stays as it was
@@ -85,7 +86,7 @@ class Embedding(QObject):
         self.standing = EmbeddingStatus()
 
     def follow(
-        self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient, preferences: Preferences
+        self, documents: "DocumentLibrary", library: "ModelLibrary", engine: EngineClient, preferences: Preferences
     ) -> None:
         """Connect to the window's objects.
 
@@ -127,8 +128,12 @@ class Embedding(QObject):
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
         """Choose one of the models and block until it is chosen; nothing is embedded before `look`.
 
-        Raises AppError for a damaged or missing file.
+        The child starts meanwhile if there are vectors to compare with. Raises AppError for a damaged or missing file.
         """
+        if any(map(local_models.is_embedding_model, models)) and any(
+            self._documents.parent.glob(f"{self._documents.stem}-vectors/*.vectors")
+        ):
+            self._engine.start()
         from app.documents.retrieval import semantic_index
 
         self._set_model(semantic_index.choose_model(models, self._documents))

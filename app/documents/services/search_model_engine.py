@@ -54,8 +54,13 @@ class SearchModelEngine(QObject):
 
     def use(self, model: LocalModel | None) -> None:
         """Set the model, which is not loaded yet, and drop all requests for the model before."""
-        self.close()
+        if self._model is not None:
+            self.close()
         self._model = model
+
+    def start(self) -> None:
+        """Start the child before a model is chosen."""
+        self._client.start()
 
     def close(self) -> None:
         """End the child. Blocks for less than a second."""

@@ -14,11 +14,13 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from app.base.lazy_pattern import lazy_pattern
+
 KANJI_NUMERALS = "〇一二三四五六七八九十百千零"
 _DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")} | {"零": 0}
 _STEPS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10**4, "億": 10**8, "兆": 10**12}
-_PART = re.compile(
+_PART = lazy_pattern(
     r"(?P<digits>\d[\d,]*(?:\.\d+)?)|(?P<kanji>[〇零一二三四五六七八九]+)|(?P<step>[十百千])|(?P<myriad>[万億兆])"
 )
 
@@ -61,7 +63,7 @@ def flatten(text: str) -> tuple[str, Callable[[int], int]]:
     return flat, origin.__getitem__
 
 
-_WRITTEN_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_WRITTEN_NUMBER = lazy_pattern(r"[0-9]+(?:[.,][0-9]+)*")
 _NARROW = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
 
 
@@ -319,7 +321,7 @@ _SPELLINGS = (_pattern(spelling) for spelling in sorted(_BY_SPELLING, key=len, r
 _SOME_MONTHS = "月(?=以[内上]|未満|を超え|を経過)"
 UNIT_PATTERN = f"(?!{_any_of(_NOT_UNITS.split('|'))}){_any_of([*_SPELLINGS, _SOME_MONTHS])}{_EACH}"
 
-_HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
+_HEAD = lazy_pattern(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
 
 
 def unit_of(notation: str) -> Unit:
@@ -354,7 +356,8 @@ _N = rf"(?:\d{{1,2}}|[{KANJI_NUMERALS}]{{1,4}})"
 _BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is a number of years
 _LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is a number of months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
-_DATE = re.compile(
+NUMERIC = lazy_pattern(rf"[\d{KANJI_NUMERALS}万億兆半倍元]|正午")  # is in every flattened text with a value or a date
+_DATE = lazy_pattern(
     rf"(?=[\d{KANJI_NUMERALS}明大昭平令同MTSHR])(?:"  # a quick look at the first character
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
     rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額|{_LONG})(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
@@ -392,6 +395,8 @@ def parse_dates(text: str) -> list[Date]:
 def dates_in_flat(flat: str) -> list[Date]:
     """Return the dates of a flattened text, with offsets in it."""
     dates: list[Date] = []
+    if not NUMERIC.search(flat):
+        return dates
     for found in _DATE.finditer(flat):
         parts = _parts(found)
         if found["same_month_day"]:

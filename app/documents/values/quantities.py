@@ -1,7 +1,7 @@
 """Parse values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are equal.
 
-Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are not values. The file
-is over 450 lines because the patterns for numbers list all that Japanese text writes around them.
+Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are not values. The
+file is over 450 lines because its patterns and what reads their matches are one grammar.
 """
 
 import bisect
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.values import notation
 from app.documents.values.notation import ROUNDED_TOLERANCE, Date, Unit
 
@@ -24,7 +25,7 @@ _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _HOUR = rf"(?:\d{{1,2}}|[{notation.KANJI_NUMERALS}]{{1,3}})"
 # Each alternative begins with a quick look at its first character, as most characters of a text begin none.
 _OPENS = rf"\d{notation.KANJI_NUMERALS}"
-_NUMBER = re.compile(
+_NUMBER = lazy_pattern(
     rf"(?=[{_OPENS}万億兆午早朝夕夜晩深未正第半倍大小表図式付録(±+プ\-△▲マ氷毎秒分時¥])(?:"
     rf"(?P<clock>(?=[{_OPENS}午早朝夕夜晩深未]){_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の\d|間)|(?P<half_hour>半))?"
     rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
@@ -44,38 +45,38 @@ _NUMBER = re.compile(
     rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{notation.UNIT_PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)"
 )
 # 一つ, 一度, 一種, 一本… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
-_WORDS = re.compile(
+_WORDS = lazy_pattern(
     rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
-_LINK = re.compile(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
-_RANGE = re.compile(r"\s?(?:~|から|ないし|乃至|-)\s?")
+_LINK = lazy_pattern(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
+_RANGE = lazy_pattern(r"\s?(?:~|から|ないし|乃至|-)\s?")
 _FORBIDS = "は(?:ならない|なりません|いけない|いけません)"
-_BOUND = re.compile(
+_BOUND = lazy_pattern(
     r"(?:強|弱)?\s?(?:程度|ほど)?\s?(?:\([^()]{0,20}\)\s?)?(?:の値)?"
     rf"(?:(?P<least>(?:以上|以降|以後)(?!に(?:な|し)(?:ら|な)い)|未満であって{_FORBIDS}|を下限と|[をは]?下回(?:らない|って{_FORBIDS}|ること(?:が|の|は)な[いく]))"
     rf"|(?P<most>以下|以内|以前|まで(?!も)|を(?:上限|限度)と|[をは]?(?:上回(?:らない|って{_FORBIDS})|超え(?:ない|て{_FORBIDS})|(?:上回る|超える|超過する)(?:こと(?:が|の|は)な[いく])))"
     r"|(?P<below>未満|に(?:満た|達し|なら)ない|(?:より|を)?(?:小さい|下回る|下回った)|より(?:も)?(?:少な|低|短|軽|狭|浅|早)[いくか])"
     r"|(?P<above>を?超(?:え|過)?|を?上回(?:る|った)|より(?:も)?(?:大き|(?:多|高|長|重|広|深|遅)[いくか])))"
 )
-_BOUND_BEFORE = re.compile(
+_BOUND_BEFORE = lazy_pattern(
     r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
 )
-_PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
+_PER = lazy_pattern(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
 # Matches the period of a frequency or an amount: 月2回, 毎週1回, 年6,000円.
-_EVERY = re.compile(
+_EVERY = lazy_pattern(
     r"(?:(?<![一-鿿\d])|(?<=原則))(?:[毎各](?P<every>[年月週日])|隔(?P<other>[年月週日])|(?P<each>[年月週日]|四半期|半期))(?:間|額|給)?"
     r"(?:に(?:つき)?|[当あ]たり(?:に)?|ごとに?)?、?\s?(?:約|およそ|最[低大]で?も?|少なくとも|原則)?\s?$"
 )
-_EACH_TIME = re.compile(r"の(?!み|う[ちえ]|[はがを])|につき|[当あ]たり")  # 1回の運転は15分
-_SPAN = re.compile(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
+_EACH_TIME = lazy_pattern(r"の(?!み|う[ちえ]|[はがを])|につき|[当あ]たり")  # 1回の運転は15分
+_SPAN = lazy_pattern(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
 # 1分30秒 is one duration, but 1日8時間 is a rate per day.
 _PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
-_PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
-_ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
-_AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
+_PART = lazy_pattern(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
+_ABOUT = lazy_pattern(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
+_AROUND = lazy_pattern(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # relative: 約10 may be 9.5, but not 14
 _SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), notation.unit_of("%")
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
@@ -209,6 +210,8 @@ def parse(text: str) -> list[Quantity]:
 def parse_with_dates(text: str) -> tuple[list[Quantity], list[Date]]:
     """Return the quantities of a text, in order, and its dates with their offsets in the flattened text."""
     flat, origin = notation.flatten(text)
+    if not notation.NUMERIC.search(flat):  # most questions; the patterns take 0.1 s to compile
+        return [], []
     dates = notation.dates_in_flat(flat)
     taken = [(date.start, date.end) for date in dates]
     found = [one for one in _numbers(flat) if not _lies_in(one, taken)]

@@ -9,47 +9,48 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.values import notation, quantities
 from app.documents.values.notation import Date
 from app.documents.values.quantities import Quantity
 
 _DAY = datetime.timedelta(days=1)
 _SECONDS = 86_400
-_UNTIL = re.compile(r"\s?(?:[(（][^()（）]{1,4}[)）])?\s?(?:から|より|[~～〜―–-])\s?")
-_ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|(?P<circled>[①-⑳]))")
-_EACH = re.compile(
+_UNTIL = lazy_pattern(r"\s?(?:[(（][^()（）]{1,4}[)）])?\s?(?:から|より|[~～〜―–-])\s?")
+_ITEM = lazy_pattern(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|(?P<circled>[①-⑳]))")
+_EACH = lazy_pattern(
     r"(?<![\d一二三四五六七八九十百千])(?:(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|(?P<long>[年月週])間(?!隔))|毎(?P<every>[年月週日時分秒])"
 )
 _TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 is already a rate
-_INTERVAL = re.compile(
+_INTERVAL = lazy_pattern(
     rf"(?:毎|(?P<other>隔))(?P<unit>[年月週日朝夕晩]){_TIMES}"
     rf"|(?<![一-鿿\d０-９かヶケカヵ])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
 )
-_WEEKDAYS = re.compile(
+_WEEKDAYS = lazy_pattern(
     "(?:第\\s?[1-5１-５一二三四五](?:週の?)?(?:[日月火水木金土]曜日?)?(?:、|,|・|と|及び|および|並びに)?)+(?<=曜)日?"
 )
-_EACH_TIME = re.compile(rf"\s?(?:ごと|毎|(?P<skipping>おき))(?:に)?{_TIMES}")
-_RATIO = re.compile(r"(?<!\d)(?P<one>\d{1,3})\s?(?:対|:)\s?(?P<other>\d{1,3})(?!\d)")
-_FIRST = re.compile("最初|初回|初めて|はじめて|冒頭|先頭")
-_SHARE = re.compile("半|倍|分の|割")
-_TOTAL = re.compile(
+_EACH_TIME = lazy_pattern(rf"\s?(?:ごと|毎|(?P<skipping>おき))(?:に)?{_TIMES}")
+_RATIO = lazy_pattern(r"(?<!\d)(?P<one>\d{1,3})\s?(?:対|:)\s?(?P<other>\d{1,3})(?!\d)")
+_FIRST = lazy_pattern("最初|初回|初めて|はじめて|冒頭|先頭")
+_SHARE = lazy_pattern("半|倍|分の|割")
+_TOTAL = lazy_pattern(
     r"(?:(?:合計|合わせ|あわせ|全部で|両方で|足すと|含め|加えて?る?と|トータル)[^。、]{0,6}、?[^。、]{0,10}"
     r"|(?:(?<![一-鿿])計|総[額数量]は|全体で)[^、。,\d]{0,4})$"
 )
-_SUPPOSED = re.compile("[^、。\\d]{0,4}(?:なら|だと|であれば|だったら|(?:の|いる|ある)場合|のとき)")
+_SUPPOSED = lazy_pattern("[^、。\\d]{0,4}(?:なら|だと|であれば|だったら|(?:の|いる|ある)場合|のとき)")
 _MORE = "(?:[多高長大短低少早速遅安広狭重軽深浅]|上回|下回|増え|減)"
-_DIFFERENCE = re.compile(rf"(?:ほど|だけ|も|分)?\s?{_MORE}|の(?:差|違い|開き)")  # matches after a value
-_DIFFERS = re.compile(r"(?:差|違い|開き)(?:は|が)[^、。]{0,4}$")  # matches before a value
-_DAY_PARTS = re.compile(  # 朝夕, 朝、昼及び晩, 午前と午後
+_DIFFERENCE = lazy_pattern(rf"(?:ほど|だけ|も|分)?\s?{_MORE}|の(?:差|違い|開き)")  # matches after a value
+_DIFFERS = lazy_pattern(r"(?:差|違い|開き)(?:は|が)[^、。]{0,4}$")  # matches before a value
+_DAY_PARTS = lazy_pattern(  # 朝夕, 朝、昼及び晩, 午前と午後
     r"(?:(?:午前|午後|[朝昼夕晩夜])(?:食)?(?:方|前|後)?(?:、|・|と|や|及び|および|の)*){2,3}(?:に|で)?[^、。]{0,4}$"
 )
-_AND = re.compile("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
+_AND = lazy_pattern("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
 _NEXT = {"<": (-1, "<="), ">": (1, ">="), "<=": (1, "<"), ">=": (-1, ">")}
 _MOST = 8  # values in a calculation: with more, some combination gives any number
 _MOST_OF_ITS_OWN = 40  # values of one sentence; with more it is not checked
 _CLOSE = 1e-6
-_ALL = re.compile("全(?:額|量|数)")
-_CYCLE = re.compile("周期|間隔|頻度")
+_ALL = lazy_pattern("全(?:額|量|数)")
+_CYCLE = lazy_pattern("周期|間隔|頻度")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 

@@ -16,7 +16,7 @@ from app.base.settings import Settings
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.chat.services import batch_run
-from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, choices_in_force
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, answer_of_outcome, choices_in_force
 from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.services.embedding import Embedding
@@ -164,9 +164,7 @@ class AnswersTask(StepTask):
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
-        self._keep(
-            batch_run.answer_of_outcome(line, text, outcome, self._step.contender.model, self._step.contender.label)
-        )
+        self._keep(answer_of_outcome(line, text, outcome, self._step.contender.model, self._step.contender.label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
         if error.code in ENGINE_FAILURES and line not in self._died_before:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from app.base.errors import AppError
 from app.inference.engine.backend import Cancellation, Emit
 from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Timings, Token, Usage
+from app.inference.engine.threads import ThreadNumbers
 
 
 class TextStream:
@@ -175,7 +176,7 @@ class Decoder(Protocol):
     """Evaluates tokens for the generation loop. `tokens`: the ids in the KV cache; `append` evaluates and adds more."""
 
     tokens: list[int]
-    threads: int
+    threads: ThreadNumbers
     batch_tokens: int
     context_tokens: int
     decode_s: float  # seconds inside llama_decode so far
@@ -238,7 +239,9 @@ class GenerationLoop:
 
     def done_event(self, reason: str, prompt_tokens: int, cached_tokens: int, seed: int) -> Done:
         usage = Usage(prompt_tokens, cached_tokens, self._count)
-        timings = Timings(self._prompt_s, self._first_token_s, self._answer_s, self._decode_s, self._decoder.threads)
+        timings = Timings(
+            self._prompt_s, self._first_token_s, self._answer_s, self._decode_s, self._decoder.threads.token
+        )
         return Done(self._command.id, reason, usage, timings, seed)
 
     def _accept(self, token: int) -> None:

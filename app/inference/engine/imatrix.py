@@ -24,7 +24,6 @@ from app.inference.engine.llama import api
 from app.inference.engine.model_jobs import Imatrix
 from app.inference.engine.native_model import NativeModel
 from app.inference.gguf import GgufHeader
-from app.inference.machine import default_threads
 
 PIECE_TOKENS = 512
 MIN_TOKENS = 1024
@@ -70,7 +69,7 @@ def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
         raise AppError("imatrix_experts")
     text = read_text(Path(job.text))
     with contextlib.closing(_MeasuredModel(header)) as model:
-        model.open(job.threads or default_threads())
+        model.open()
         tokens = model.tokens_of(text)
         if len(tokens) < MIN_TOKENS:
             raise AppError("imatrix_text_short", tokens=len(tokens), needed=MIN_TOKENS)
@@ -116,7 +115,7 @@ class _MeasuredModel(NativeModel):
         self._problem: Exception | None = None
         self._callback = api.ggml_backend_sched_eval_callback(self._on_step)  # kept alive: ctypes does not
 
-    def open(self, threads: int) -> None:
+    def open(self) -> None:
         """Load the model and make the context. Raises AppError: model_unreadable, context_failed."""
         model_params = api.llama_model_default_params()
         model_params.n_gpu_layers = 0  # so that the operands are in memory that can be read here
@@ -124,7 +123,6 @@ class _MeasuredModel(NativeModel):
         self._load(self._path, model_params)
         params = api.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = PIECE_TOKENS
-        params.n_threads = params.n_threads_batch = threads
         params.n_outputs_max = 1
         params.no_perf = True
         params.cb_eval = self._callback
@@ -147,6 +145,7 @@ class _MeasuredModel(NativeModel):
 
     def _decode(self, piece: list[int]) -> None:
         self._clear()
+        self._adapt_threads()
         batch = (api.llama_token * len(piece))(*piece)
         status = api.llama_decode(self._context, api.llama_batch_get_one(batch, len(piece)))
         if self._problem is not None:

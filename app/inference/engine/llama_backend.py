@@ -33,8 +33,7 @@ from app.inference.engine.messages import (
     Tokenize,
 )
 from app.inference.engine.native_model import NativeModel
-from app.inference.engine.runtime_facts import CpuLoadMeter, threads_for
-from app.inference.machine import default_threads, physical_cores
+from app.inference.engine.threads import ThreadPolicy
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
@@ -55,8 +54,6 @@ class LlamaBackend(NativeModel):
         self.progress = 0
         for pack in packs:
             load_pack(pack)
-        self._meter = CpuLoadMeter()
-        self._cores = physical_cores()
         self.decode_s = 0.0  # seconds inside llama_decode since the start
         self._facts: EngineFacts | None = None
         self._reset()
@@ -68,8 +65,6 @@ class LlamaBackend(NativeModel):
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
-        self._requested_threads: int | None = None
-        self.threads = default_threads()
 
     # --------------------------------------------------------------------- load
 
@@ -82,8 +77,7 @@ class LlamaBackend(NativeModel):
         self._log.lines.clear()
         self._header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
         started = time.perf_counter()
-        self._requested_threads = command.threads
-        self.threads = command.threads or default_threads()
+        self._thread_policy = ThreadPolicy(command.threads)
         try:
             self._load_model(command, cancellation, emit)
             self._make_context(command, cancellation)
@@ -133,7 +127,6 @@ class LlamaBackend(NativeModel):
         wanted = command.context_tokens or trained
         params.n_ctx = min(wanted, trained) if trained > 0 else wanted
         params.n_batch = params.n_ubatch = min(command.batch_tokens, params.n_ctx)
-        params.n_threads = params.n_threads_batch = self.threads
         params.type_k = params.type_v = KV_TYPES[command.kv_type]
         if command.flash_attention is not None:
             params.flash_attn_type = int(command.flash_attention)
@@ -399,12 +392,6 @@ class LlamaBackend(NativeModel):
         if status != 0:
             self._clear()
             raise AppError("decode_failed", status=status)
-
-    def _adapt_threads(self) -> None:
-        wanted = threads_for(self._requested_threads, self._meter.busy_cores(), self._cores)
-        if wanted != self.threads:
-            self.threads = wanted
-            api.llama_set_n_threads(self._context, wanted, wanted)
 
     def _keep_common_prefix(self, prompt: list[int]) -> int:
         """Keep in the cache only the tokens with which the prompt begins; return their number.

@@ -44,7 +44,7 @@ class Load:
     id: str
     path: str
     context_tokens: int = 4096  # 0: the context length in training
-    threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
+    threads: int | None = None  # None: one for each core that other programs leave free
     batch_tokens: int = 512
     repack: bool = False  # True: copy weights into a layout that generates faster, at twice the memory
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention

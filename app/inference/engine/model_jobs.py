@@ -65,7 +65,6 @@ class Imatrix:
     model: str
     text: str  # a UTF-8 file
     target: str
-    threads: int = 0  # 0: as many as for answers
 
     def sources(self) -> tuple[str, ...]:
         return (self.model, self.text)

@@ -11,6 +11,7 @@ from typing import Any
 from app.base.errors import AppError
 from app.inference.engine import runtime_facts
 from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.threads import ThreadPolicy
 from app.inference.prompts import Segment
 
 _PLACE = re.compile(r"\{(query|document)\}")  # where a reranker's template has the texts
@@ -25,6 +26,7 @@ class NativeModel:
         self._context: Any = None
         self._vocabulary: Any = None
         self._pieces: dict[int, bytes] = {}
+        self._thread_policy = ThreadPolicy()
         api.llama_backend_init()
 
     def close(self) -> None:
@@ -44,9 +46,18 @@ class NativeModel:
 
     def _open(self, params: Any) -> None:
         """Make the context. `params`: llama_context_params. Raises AppError("context_failed")."""
+        self.threads = self._thread_policy.now()
+        params.n_threads, params.n_threads_batch = self.threads.token, self.threads.batch
         self._context = api.llama_init_from_model(self._model, params) or None
         if self._context is None:
             raise self._error("context_failed")
+
+    def _adapt_threads(self) -> None:
+        """Use as many threads as are best now."""
+        wanted = self._thread_policy.now()
+        if wanted != self.threads:
+            self.threads = wanted
+            api.llama_set_n_threads(self._context, wanted.token, wanted.batch)
 
     def _load_adapter(self, path: str) -> Any:
         """Load an adapter that `gguf.check_adapter` has accepted. Raises AppError("adapter_unreadable")."""

@@ -1,55 +1,8 @@
-"""Read facts from llama.cpp's log that its interface lacks (offloaded layers, buffers, settings); choose threads.
-
-llama.cpp's workers wait for each other by spinning: with as many threads as cores, one busy neighbour slows every token
-down (measured here: 68 tokens/s fell to 3-25). One core is therefore left free, and more while other programs use them.
-"""
+"""Read facts from llama.cpp's log that its interface lacks: offloaded layers, buffers, settings."""
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import psutil
-
-MEASURED_EVERY_S = 1.0
-
-
-def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
-    """Return the number of threads to use now: `requested`, else cores - 1, or fewer if other programs occupy more.
-
-    `busy_cores`: processor time per second that other processes take; half a core counts as one.
-    """
-    if requested is not None:
-        return max(1, requested)
-    return max(1, min(cores - 1, cores - int(busy_cores + 0.5)))
-
-
-class CpuLoadMeter:
-    """Measures the processor time of *other* processes, in cores, as a mean since the last reading."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._read_at = time.monotonic()
-        self._all, self._own = self._readings()
-        self._busy_cores = 0.0
-
-    def busy_cores(self) -> float:
-        """Return how many cores other processes occupy, measured at most once a second."""
-        now = time.monotonic()
-        if now - self._read_at >= MEASURED_EVERY_S:
-            everything, own = self._readings()
-            others = (everything - self._all) - (own - self._own)
-            self._busy_cores = max(0.0, others / (now - self._read_at))
-            self._read_at, self._all, self._own = now, everything, own
-        return self._busy_cores
-
-    def _readings(self) -> tuple[float, float]:
-        """Return seconds of processor time so far: busy time of the whole machine, and of this process."""
-        times = psutil.cpu_times()
-        waiting = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
-        own = self._process.cpu_times()
-        return sum(times) - waiting - getattr(times, "guest", 0.0), own.user + own.system
-
 
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _DEVICE = re.compile(r"using device (.+?)(?: - \d+ MiB free)?$")

@@ -29,8 +29,8 @@ from app.inference import memory_estimate
 from app.inference import scoring_files as holdouts
 from app.inference import scoring_files as score_files
 from app.inference.engine import model_jobs
-from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
-from app.inference.engine.scored_model import ScoredModel
+from app.inference.engine.model_jobs import Notes, Score, Send
+from app.inference.engine.scored_model import PromptToAnswer, ScoredModel, WrittenAnswer
 from app.inference.prompts import ScoredText, Segment
 from app.inference.scoring_files import NOT_TRAINED, AnswerScore, ExampleScore, HeldOutExample, Holdout, Scores
 from trainer.convert_job import Phase, Progress, part_path
@@ -157,6 +157,7 @@ def kl_divergence(record: Any, log_p: Floats) -> float:
     return max(0.0, total)
 
 
+SPEED_TOKENS = 32  # tokens from which the speed of an answer is known
 _REPORT_EVERY_S = 0.1
 
 
@@ -182,7 +183,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     try:
         holdout = kept or to_holdout(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
-        model.open(*_longest_text_and_chat_tokens(job, holdout))
+        model.open(*_longest_text_and_chat_tokens(job, holdout), len(job.chats) if job.answers else 1)
         run = _ScoringRun(model, job, holdout, send)
         scores = run.run()
     finally:
@@ -246,6 +247,7 @@ class _ScoringRun:
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0
         self._total = (sum(len(example.ids) for example in holdout.examples) if job.measures else 0) + answers
         self.seconds_reading = self.seconds_writing = 0.0
+        self._timed_tokens, self._timed_s = 0, 0.0  # of answers that were written alone
 
     def run(self) -> Scores:
         if self._job.measures:
@@ -257,15 +259,16 @@ class _ScoringRun:
         same = tuple(self._model.ids_of(chat.segments) == chat.ids for chat in chats)
         if self._job.answers:
             self._send(Phase("writing"))
-        answers = tuple(self._score_answer(at, chat) for at, chat in enumerate(chats)) if self._job.answers else ()
-        written = sum(answer.tokens for answer in answers) if self._job.answers else self._write_for_speed()
+        answers = self._answers() if self._job.answers else ()
+        if not self._job.answers:
+            self._write_for_speed()
         memory_bytes = memory_estimate.estimate_memory(self._model.header, self._job.context_tokens).total_bytes
         return Scores(
             examples=examples,
             answers=answers,
             same_ids=same,
             references=tuple(self._model.text_of(chat.answer) for chat in self._holdout.chats),
-            write_tokens_per_s=round(written / self.seconds_writing, 2) if self.seconds_writing else 0.0,
+            write_tokens_per_s=round(self._timed_tokens / self._timed_s, 2) if self._timed_s else 0.0,
             size_bytes=self._size_bytes(Path(self._job.model).stat().st_size),
             memory_bytes=self._size_bytes(memory_bytes),
         )
@@ -319,21 +322,37 @@ class _ScoringRun:
 
     # --------------------------------------------------------------------- answers
 
-    def _score_answer(self, at: int, chat: ChatToScore) -> AnswerScore:
+    def _answers(self) -> tuple[AnswerScore, ...]:
+        """Answer the chats: the first ones alone until SPEED_TOKENS are timed, then several at a time."""
+        chats = [PromptToAnswer(chat.ids, chat.limit) for chat in self._job.chats]
         ends = frozenset(self._holdout.end_ids)
-        text, ended_by, tokens, seconds = self._model.answer(chat.ids, chat.limit, ends, self._job.stop)
-        self.seconds_writing += seconds
-        self._report(len(chat.ids) + chat.limit)
-        example = self._holdout.chats[at]
-        return AnswerScore(example.line, example.question, text.strip(), ended_by, tokens)
+        began = time.perf_counter()
+        written: dict[int, WrittenAnswer] = {}
+        while len(written) < len(chats) and self._timed_tokens < SPEED_TOKENS:
+            place = len(written)
+            written[place] = self._write_alone(chats[place], ends, self._job.stop)
+            self._report(len(chats[place].ids) + chats[place].limit)
+        alone = len(written)
+        for place, answer in self._model.write_answers(chats[alone:], ends, self._job.stop):
+            written[alone + place] = answer
+            self._report(len(chats[alone + place].ids) + chats[alone + place].limit)
+        self.seconds_writing = time.perf_counter() - began
+        return tuple(
+            AnswerScore(kept.line, kept.question, written[at].text.strip(), written[at].ended_by, written[at].tokens)
+            for at, kept in enumerate(self._holdout.chats[: len(chats)])
+        )
 
-    def _write_for_speed(self) -> int:
-        """Generate an answer only to measure the speed; return its number of tokens."""
-        if not self._job.speed_tokens or not self._job.chats:
-            return 0
-        ids, limit = self._job.chats[0].ids, self._job.speed_tokens
-        _text, _ended_by, tokens, self.seconds_writing = self._model.answer(ids, limit, None, ())
-        return tokens
+    def _write_alone(self, chat: PromptToAnswer, ends: frozenset[int] | None, stop: tuple[str, ...]) -> WrittenAnswer:
+        """Write one answer and add it to those that are timed."""
+        ((_, answer),) = self._model.write_answers([chat], ends, stop)
+        self._timed_tokens += answer.tokens
+        self._timed_s += answer.seconds
+        return answer
+
+    def _write_for_speed(self) -> None:
+        """Generate an answer only to measure the speed."""
+        if self._job.speed_tokens and self._job.chats:
+            self._write_alone(PromptToAnswer(self._job.chats[0].ids, self._job.speed_tokens), None, ())
 
     def _report(self, tokens: int) -> None:
         self._done += tokens

@@ -5,30 +5,70 @@ MiB, and an example of 1,000 tokens would take 1 GiB twice (llama.cpp's graph, a
 
 Reading in parts changes nothing: without flash attention, whose kernels depend on the batch size, and with no batch of
 only a few tokens, the parts give bit for bit what the whole would.
+
+Answers are written several at a time, each in a sequence of its own, because one step reads the weights once for all.
+They are fewer than LEAST_TOKENS, so that the kernel, and with it each answer, is the same as for one alone: of 20
+answers of the trial model 20 were equal with 4 and 7 at a time, 10 with 8.
 """
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.inference import gguf
+from app.inference import gguf, memory_estimate
 from app.inference.engine.generation import TextStream
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
-from app.inference.machine import default_threads
 from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512
 LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
 ROWS_BYTES = 64 << 20
 MAX_ROWS = 256
+SEQUENCES = LEAST_TOKENS - 1  # answers that are written at a time
+CACHE_SHARE = 0.25  # of the free memory, for the key/value cache of all sequences
 
 Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptToAnswer:
+    """The token ids of a prompt. `limit`: the most tokens to generate; the model's context may end earlier."""
+
+    ids: tuple[int, ...]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAnswer:
+    """An answer. `ended_by`: end | stop | limit. `seconds`: from the end of reading the prompt to the answer's end."""
+
+    text: str
+    ended_by: str
+    tokens: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Writing:
+    """An answer that is being written. `place`: of the prompt in the list. `length`: tokens in the cache."""
+
+    place: int
+    limit: int
+    length: int
+    stream: TextStream
+    began: float = field(default_factory=time.perf_counter)
+    token: int = 0  # the latest
+    tokens: int = 0
+    text: str = ""
 
 
 class ScoredModel(NativeModel):
@@ -43,6 +83,7 @@ class ScoredModel(NativeModel):
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
         super().__init__()
+        self._batch: Any = None
         params = api.llama_model_default_params()
         params.use_extra_bufts = False  # True would copy the weights into another layout
         params.n_gpu_layers = -1
@@ -56,30 +97,40 @@ class ScoredModel(NativeModel):
         self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
         self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
 
-    def open(self, read_tokens: int, answer_tokens: int = 0) -> None:
+    def open(self, read_tokens: int, answer_tokens: int = 0, answers: int = 1) -> None:
         """Make the context.
 
         `read_tokens`: tokens of the longest text to read. `answer_tokens`: tokens of the longest prompt with its
-        answer, cut to the model's context. Raises AppError: context_failed, context_full (a text is longer than the
-        model's context).
+        answer, cut to the model's context. `answers`: their number, of which up to SEQUENCES are written at a time if
+        the memory suffices. Raises AppError: context_failed, context_full (a text is longer than the model's context).
         """
         trained = self.header.context_length or max(read_tokens, answer_tokens)
         if read_tokens > trained:
             raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
         self.context_tokens = max(read_tokens, min(answer_tokens, trained))
+        cache = memory_estimate.estimate_memory(self.header, self.context_tokens).kv_bytes
+        affordable = int(CACHE_SHARE * memory_estimate.available_memory_bytes() / max(1, cache))
+        self.sequences = max(1, min(SEQUENCES, answers, affordable, self.rows))
         params = api.llama_context_default_params()
-        params.n_ctx = self.context_tokens
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, self.context_tokens)
-        params.n_threads = params.n_threads_batch = default_threads()
+        params.n_ctx = self.context_tokens * self.sequences
+        params.n_seq_max = self.sequences
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(self.context_tokens, self.sequences))
         params.n_outputs_max = self.rows
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.swa_full = True
         params.no_perf = True
         self._open(params)
         self.batch_tokens = api.llama_n_batch(self._context)
-        self._marks = (ctypes.c_int8 * self.batch_tokens)()
+        self._batch = api.llama_batch_init(self.batch_tokens, 0, 1)
+        self._read: tuple[int, ...] = ()  # ids in the cache after `log_probabilities`
         if self._adapters:
             self._set_adapters(self._adapters, [self._strength])
+
+    def close(self) -> None:
+        if self._batch is not None:
+            api.llama_batch_free(self._batch)
+            self._batch = None
+        super().close()
 
     # ------------------------------------------------------------------- likelihood
 
@@ -88,20 +139,33 @@ class ScoredModel(NativeModel):
     ) -> Iterator[Floats]:
         """Yield for each of `places` (ascending, from 1) the log-probabilities of all tokens there, [vocabulary].
 
-        Each array is valid until the next one. `report` is called with the number of tokens of each batch. Raises
-        AppError("score_failed").
+        Each array is valid until the next one. `report` is called with the number of tokens of each batch. Tokens with
+        which the text before began as well are not evaluated again. Raises AppError("score_failed").
         """
-        self._clear()
         wanted = {place - 1 for place in places}
         last = max(wanted) + 1  # later tokens predict nothing
-        begin = 0
+        begin = self._keep_common(ids, min(min(wanted), last - LEAST_TOKENS))
+        if begin:
+            report(begin)
         while begin < last:
             end = self._end_of_batch(begin, last, wanted)
             marks = [at in wanted for at in range(begin, end)]
-            self._decode(ids[begin:end], marks)
+            self._decode([(0, at, ids[at], mark) for at, mark in zip(range(begin, end), marks, strict=True)])
+            self._read = ids[:end]
             report(end - begin)
             yield from map(_log_softmax, self._rows(sum(marks)))
             begin = end
+
+    def _keep_common(self, ids: tuple[int, ...], most: int) -> int:
+        """Keep in the cache at most the first `most` tokens, as far as `ids` begins with them; return their number."""
+        both = enumerate(zip(ids, self._read, strict=False))
+        common = next((at for at, (ours, theirs) in both if ours != theirs), min(len(ids), len(self._read)))
+        common = max(0, min(common, most))
+        if not common or not api.llama_memory_seq_rm(api.llama_get_memory(self._context), 0, common, -1):
+            self._clear()
+            common = 0
+        self._read = ids[:common]
+        return common
 
     def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
@@ -133,12 +197,15 @@ class ScoredModel(NativeModel):
         raw = (ctypes.c_float * (count * self.vocabulary)).from_address(address)
         return np.frombuffer(raw, np.float32).reshape(count, self.vocabulary)
 
-    def _decode(self, ids: tuple[int, ...], marks: list[bool]) -> None:
-        """Evaluate tokens. `marks`: which of them get a row of logits."""
-        tokens = (api.llama_token * len(ids))(*ids)  # the batch only points to it
-        batch = api.llama_batch_get_one(tokens, len(ids))
-        self._marks[: len(ids)] = marks
-        batch.logits = self._marks
+    def _decode(self, tokens: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Evaluate tokens. Each is (sequence, position in it, id, whether it gets a row of logits)."""
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for at, (sequence, position, token, has_row) in enumerate(tokens):
+            batch.token[at], batch.pos[at], batch.logits[at] = token, position, has_row
+            batch.n_seq_id[at] = 1
+            batch.seq_id[at][0] = sequence
+        self._adapt_threads()
         status = api.llama_decode(self._context, batch)
         if status != 0:
             raise AppError("score_failed", status=status)
@@ -155,32 +222,59 @@ class ScoredModel(NativeModel):
 
     # ----------------------------------------------------------------------- answer
 
-    def answer(
-        self, prompt: tuple[int, ...], limit: int, ends: frozenset[int] | None, stop: tuple[str, ...]
-    ) -> tuple[str, str, int, float]:
-        """Generate an answer of at most `limit` tokens, choosing the likeliest token each time.
+    def write_answers(
+        self, prompts: Sequence[PromptToAnswer], ends: frozenset[int] | None, stop: tuple[str, ...]
+    ) -> Iterator[tuple[int, WrittenAnswer]]:
+        """Yield (place of the prompt, its answer) as the answers end, with the likeliest token each time.
 
-        `ends`: token ids that end the answer besides the model's own; None: no token ends it. Return the text, the
-        reason (end | stop | limit), the number of tokens, and the seconds that generating them took.
+        `ends`: token ids that end an answer besides the model's own; None: no token ends it. `stop`: texts that end it.
+        Raises AppError("score_failed").
         """
         self._clear()
-        for begin in range(0, len(prompt), self.batch_tokens):
-            part = prompt[begin : begin + self.batch_tokens]
-            self._decode(part, [begin + at == len(prompt) - 1 for at in range(len(part))])
-        stream, text, count, began = TextStream(stop), "", 0, time.perf_counter()
-        ended_by = "limit"
-        while count < min(limit, self.context_tokens - len(prompt)):
-            token = int(self._rows(1)[0].argmax())
-            if ends is not None and (token in ends or self.is_end(token)):
-                ended_by = "end"
-                break
-            count += 1
-            text += stream.push(self.piece(token))
-            if stream.is_stopped:
-                ended_by = "stop"
-                break
-            self._decode((token,), [True])
-        return text + stream.flush(), ended_by, count, time.perf_counter() - began
+        self._read = ()
+        waiting = deque(enumerate(prompts))
+        writing: dict[int, _Writing] = {}  # by sequence
+        while waiting or writing:
+            chosen: list[tuple[int, int]] = []  # (sequence, token) of the answers that go on
+            if writing:
+                self._decode([(at, one.length, one.token, True) for at, one in writing.items()])
+                chosen = list(zip(writing, self._rows(len(writing)).argmax(axis=1).tolist(), strict=True))
+                for one in writing.values():
+                    one.length += 1
+            for sequence in set(range(self.sequences)) - writing.keys():
+                if waiting:
+                    place, prompt = waiting.popleft()
+                    token = self._read_prompt(sequence, prompt.ids)
+                    room = self.context_tokens - len(prompt.ids)
+                    writing[sequence] = _Writing(place, min(prompt.limit, room), len(prompt.ids), TextStream(stop))
+                    chosen.append((sequence, token))
+            for sequence, token in chosen:
+                one = writing[sequence]
+                if ended_by := self._end_of(one, token, ends):
+                    seconds = time.perf_counter() - one.began
+                    yield one.place, WrittenAnswer(one.text + one.stream.flush(), ended_by, one.tokens, seconds)
+                    del writing[sequence]
+                    api.llama_memory_seq_rm(api.llama_get_memory(self._context), sequence, -1, -1)
+
+    def _read_prompt(self, sequence: int, ids: tuple[int, ...]) -> int:
+        """Evaluate a prompt and return the likeliest token after it."""
+        for begin in range(0, len(ids), self.batch_tokens):
+            part = ids[begin : begin + self.batch_tokens]
+            self._decode([(sequence, at, token, at == len(ids) - 1) for at, token in enumerate(part, start=begin)])
+        return int(self._rows(1)[0].argmax())
+
+    def _end_of(self, answer: _Writing, token: int, ends: frozenset[int] | None) -> str:
+        """Add the next token to an answer. Return end, stop or limit if the answer ends with it, else ""."""
+        if answer.limit < 1:
+            return "limit"
+        if ends is not None and (token in ends or self.is_end(token)):
+            return "end"
+        answer.token = token
+        answer.tokens += 1
+        answer.text += answer.stream.push(self.piece(token))
+        if answer.stream.is_stopped:
+            return "stop"
+        return "limit" if answer.tokens >= answer.limit else ""
 
 
 def _log_softmax(row: Floats) -> Floats:

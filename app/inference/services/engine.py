@@ -99,6 +99,11 @@ class EngineClient(QObject):
     def new_id(self) -> str:
         return str(next(self._ids))
 
+    def start(self) -> None:
+        """Start the child unless it runs, so that it is ready sooner for the first command."""
+        if not self._child.is_running:
+            self._start_child()
+
     def send(self, command: Command) -> None:
         """Send a command, starting the child if necessary; while a child ends, the command waits for the next one."""
         if isinstance(command, Load):

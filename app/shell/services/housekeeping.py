@@ -1,15 +1,20 @@
-"""Work in the background some time after the start: make daily backups, empty the bins, and collect garbage.
+"""Work in the background some time after the start: make daily backups, check the databases, empty the bins, and
+collect garbage.
 
 Python's collector of reference cycles runs only in the window's thread, and not during Qt's own work.
 """
 
+import functools
 import gc
 import logging
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
 from app.base import database
+from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
@@ -64,6 +69,43 @@ def back_up_daily(where: Paths, parent: QObject) -> None:
     every_hour = QTimer(parent, interval=BACKUP_EVERY_MS)
     every_hour.timeout.connect(back_up)
     every_hour.start()
+
+
+CHECK_AFTER_MS = 20_000  # after the daily backup, which checks the conversations as well
+
+
+def check_databases(where: Paths, parent: QObject, on_error: Callable[[AppError], None], *, is_due: bool) -> None:
+    """Check the databases each day while `parent` exists. `on_error` is called with damage that is found.
+
+    `is_due`: check them even if they were checked in the last day, because the last end was not a proper one.
+    """
+
+    def check(*, is_due: bool = False) -> None:
+        for path in (where.database, where.documents):
+            code = "conversations_damage_found" if path == where.database else "documents_damage_found"
+            if is_due or database.is_check_due(path, time.time()):
+                # Outside the pool: the program may end during the seconds that this takes.
+                background.run_detached(functools.partial(_find_damage, path, code), tell)
+
+    def tell(found: AppError | None) -> None:
+        if found is not None:
+            on_error(found)
+
+    QTimer.singleShot(CHECK_AFTER_MS, parent, functools.partial(check, is_due=is_due))
+    every_day = QTimer(parent, interval=round(1000 * database.CHECK_EVERY_S))
+    every_day.timeout.connect(check)
+    every_day.start()
+
+
+def _find_damage(path: Path, code: str) -> AppError | None:
+    """Check a database; return the error with this code if it is damaged. A check that is impossible is only logged."""
+    try:
+        if path.is_file():
+            database.check_database(path)
+    except AppError as error:
+        log.warning("check of %s: %s", path.name, error)
+        return AppError(code, path=str(path)) if error.code == "database_damaged" else None
+    return None
 
 
 def empty_bins(where: Paths, parent: QObject) -> None:

@@ -30,7 +30,7 @@ from PySide6.QtCore import (
     qInstallMessageHandler,
 )
 
-from app.base import diagnostics, paths, programs
+from app.base import database, diagnostics, paths, programs
 from app.base.diagnostics import StartRecord
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -147,6 +147,7 @@ class ProgramStart:
         self._wants_restart = False
         self.last_start = StartRecord()
         self.is_safe = is_safe_requested
+        self.is_after_kill = False  # a kill or a power cut may have ended whoever had the databases open last
         try:
             self._where = paths.locate(data_dir)
         except AppError as error:
@@ -207,6 +208,9 @@ class ProgramStart:
     def _begin(self, where: Paths) -> None:
         self.last_start = diagnostics.read_start_record(diagnostics.start_record_file(where))
         self.is_safe = self.is_safe or self.last_start.is_safe_mode_due
+        self.is_after_kill = self.last_start.state != diagnostics.CLOSED or any(
+            database.has_open_log(path) for path in (where.database, where.documents)
+        )
         self._is_on_record = True
         self._change_start_record(diagnostics.record_program_start)
 

@@ -50,7 +50,13 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
     """Open the database, and replace a damaged one with its newest backup if the user agrees. Return None if the user
     quits."""
     try:
-        return Store.open(where.database, where.backups)
+        store = Store.open(where.database, where.backups)
+        try:
+            store.conversations()  # damage of what the window lists is met here, where the backup can be offered
+        except AppError:
+            store.close()
+            raise
+        return store
     except AppError as error:
         log.warning("database: %s", error)
         restore = dialogs.DialogButton("restore", phrase("shell.restore_the_backup"), "primary")

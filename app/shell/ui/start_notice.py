@@ -1,4 +1,4 @@
-"""Show one notice at the foot of the window after a start: safe mode, a crash of the last window, or another version.
+"""Show one notice at the foot of the window: safe mode, a crash of the last window, another version, or damage found.
 
 Also apply safe mode to the built window, in addition to its settings (`app.shell.services.lifecycle`).
 """
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app import __version__
 from app.base.diagnostics import StartRecord
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat.services.chat_session import ModelPreloader
@@ -27,7 +28,8 @@ TEXT_PX = 400  # height of the visible text in px
 
 
 class StartNotice(QWidget):
-    """Tells at the foot of the window what was special about this start: safe mode, a crash before, or a new version.
+    """Tells at the foot of the window what was special about this start: safe mode, a crash before, or a new version;
+    and damage that is found later.
 
     It is hidden when there is nothing to tell, and after the user has closed its banner.
     """
@@ -70,6 +72,14 @@ class StartNotice(QWidget):
         elif last_start.is_of_another_version:
             what = phrase("shell.this_is_kotae_version_now", version=__version__)
             self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
+
+    def tell_damage(self, error: AppError) -> None:
+        """Show that a database is damaged, in place of another notice, and offer a restart, which repairs it."""
+        self.banner.show_error(error, (("restart", phrase("shell.restart")),))
+
+    def tell_replaced(self, error: AppError) -> None:
+        """Show why the documents' database could not be opened, or that a new one replaces a damaged one."""
+        self.banner.show_error(error, level="warning")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):

@@ -9,6 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base import programs
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
@@ -356,6 +357,27 @@ def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, ma
     assert where.documents.with_suffix(".damaged").is_file()
     driver.collection(files)
     assert len(driver.texts()) == 6
+
+
+@pytest.mark.fault("F9")
+def test_damage_within_a_text_is_met_by_its_reader_and_the_next_start_makes_a_new_database(
+    where: Paths, make_driver: Make, files: Path
+) -> None:
+    text = "橋" * 3000
+    (files / "1.txt").write_text(text, encoding="utf-8")
+    first = make_driver()
+    first.collection(files)
+    first.close()
+    raw = bytearray(where.documents.read_bytes())
+    page = raw.index(text[:1000].encode()) // 4096 * 4096
+    raw[page : page + 4096] = b"\xff" * 4096
+    where.documents.write_bytes(raw)
+    driver = make_driver()
+    assert driver.problems == []
+    with pytest.raises(AppError, match="database_damaged"):
+        driver.texts()
+    driver.close()
+    assert [problem.code for problem in make_driver().problems] == ["documents_damaged"]
 
 
 @pytest.mark.fault("S16")

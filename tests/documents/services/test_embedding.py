@@ -124,6 +124,24 @@ def test_sections_get_vectors_and_a_question_finds_them_by_its_meaning(
     assert PAY in found[0].section.text
 
 
+def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_something_to_compare_with(
+    driver: EmbeddingDriver, library: Library, encoder: LocalModel, tiny_model: Path
+) -> None:
+    first = driver.start()
+    first.use_at_once([encoder])
+    assert first.pid == 0  # no section has a vector yet
+    first.close()
+    driver.start(encoder)
+    driver.wait("idle")
+    other, service = driver.start(), driver.start()
+    other.use_at_once([described(tiny_model)])  # answers, and is not for search
+    service.use_at_once([encoder])
+    assert (other.pid, service.pid > 0) == (0, True)
+    pid = service.pid
+    assert driver.meaning("賃金") is not None
+    assert service.pid == pid
+
+
 def test_the_same_models_again_change_nothing_and_only_what_is_new_or_changed_is_embedded(
     driver: EmbeddingDriver, library: Library, encoder: LocalModel
 ) -> None:

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.engine.model_jobs import ChatToScore, Score
 from app.inference.engine.score import ReferenceHeader, ReferenceWriter
-from app.inference.engine.scored_model import ScoredModel
+from app.inference.engine.scored_model import PromptToAnswer, ScoredModel
 from app.inference.prompts import Segment
 from app.inference.scoring_files import Scores
 from tests import model_files as models
@@ -183,6 +183,47 @@ def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path
     wanted = next(one for one in said if one.isascii() and one.isprintable() and one != " ")
     stopped = scored(replace(job, chats=chats[:1], answers=True, stop=(wanted,)), tmp_path).answers[0]
     assert (stopped.ended_by, wanted in stopped.answer) == ("stop", False)
+
+
+def test_answers_are_the_same_however_many_are_written_at_a_time(job: Score) -> None:
+    pairs = [(question * count, limit) for count in (1, 2, 3, 4) for question, _ in PAIRS for limit in (0, 1, 9, 30)]
+    prompts = [PromptToAnswer(tuple(held_out.prompt_ids(question)), limit) for question, limit in pairs]
+    model = ScoredModel(Path(job.model), "")
+    try:
+        model.open(256, 256, len(prompts))
+        assert model.sequences == 7
+        said = "".join(answer.text for _, answer in model.write_answers(prompts, frozenset(), ()))
+        stop = (next(one for one in said[::-1] if one.isascii() and one.isprintable() and one != " "),)
+        together = dict(model.write_answers(prompts, frozenset(), stop))
+        model.sequences = 1
+        alone = dict(model.write_answers(prompts, frozenset(), stop))
+    finally:
+        model.close()
+    assert sorted(together) == list(range(len(prompts)))
+    assert [replace(together[at], seconds=0) for at in sorted(together)] == [
+        replace(alone[at], seconds=0) for at in sorted(alone)
+    ]
+    assert {answer.ended_by for answer in alone.values()} >= {"limit", "stop"}
+    assert [answer.tokens for at, answer in alone.items() if not prompts[at].limit] == [0] * 12
+
+
+def test_what_two_texts_begin_with_is_read_once(job: Score) -> None:
+    texts = [tuple(held_out.example(1, "同じ指示と資料。" * 5 + question, answer)["ids"]) for question, answer in PAIRS]
+    found: dict[bool, list[float]] = {}
+    for is_apart in (False, True):
+        model = ScoredModel(Path(job.model), "")
+        model.open(256)
+        for ids in texts:
+            if is_apart:
+                list(model.write_answers([], None, ()))  # empties the cache
+            read: list[int] = []
+            places = range(len(ids) - 9, len(ids))
+            rows = zip(places, model.log_probabilities(ids, tuple(places), read.append), strict=True)
+            found.setdefault(is_apart, []).append(sum(float(log_p[ids[at]]) for at, log_p in rows))
+            assert sum(read) == len(ids) - 1
+        assert (len(read) > 1) is not is_apart
+        model.close()
+    assert found[False] == pytest.approx(found[True], abs=1e-4)
 
 
 def test_a_limit_beyond_the_models_context_ends_there(tmp_path: Path, job: Score) -> None:

@@ -1,4 +1,4 @@
-"""How many threads: one core is left free, and more while others work."""
+"""How many threads: as many as there are free cores, and the fast ones alone for a single token."""
 
 import subprocess
 import sys
@@ -6,35 +6,41 @@ import time
 
 import pytest
 
-from app.inference.engine import runtime_facts
+from app.inference.engine import threads
+from app.inference.engine.threads import ThreadNumbers
+from app.inference.processor_cores import ProcessorCores
 
 
 @pytest.mark.parametrize(
     ("requested", "busy", "cores", "expected"),
     [
-        (None, 0.0, 8, 7),
-        (None, 0.4, 8, 7),
-        (None, 3.0, 8, 5),
-        (None, 9.0, 8, 1),
-        (None, 0.0, 2, 1),
-        (None, 0.0, 1, 1),
-        (4, 9.0, 8, 4),
-        (0, 0.0, 8, 1),
+        (None, 0.0, ProcessorCores(8, 8), ThreadNumbers(8, 8)),
+        (None, 0.4, ProcessorCores(8, 8), ThreadNumbers(8, 8)),
+        (None, 3.0, ProcessorCores(8, 8), ThreadNumbers(5, 5)),
+        (None, 9.0, ProcessorCores(8, 8), ThreadNumbers(1, 1)),
+        (None, 0.0, ProcessorCores(6, 14), ThreadNumbers(6, 14)),
+        (None, 2.0, ProcessorCores(6, 14), ThreadNumbers(6, 12)),
+        (None, 10.0, ProcessorCores(6, 14), ThreadNumbers(4, 4)),
+        (None, 0.0, ProcessorCores(1, 1), ThreadNumbers(1, 1)),
+        (4, 9.0, ProcessorCores(8, 8), ThreadNumbers(4, 4)),
+        (0, 0.0, ProcessorCores(8, 8), ThreadNumbers(1, 1)),
     ],
 )
-def test_the_number_follows_cores_and_load(requested: int | None, busy: float, cores: int, expected: int) -> None:
-    assert runtime_facts.threads_for(requested, busy, cores) == expected
+def test_the_number_follows_cores_and_load(
+    requested: int | None, busy: float, cores: ProcessorCores, expected: ThreadNumbers
+) -> None:
+    assert threads.choose_threads(requested, busy, cores) == expected
 
 
 def test_the_meter_sees_another_process_at_work_and_not_its_own() -> None:
-    meter = runtime_facts.CpuLoadMeter()
-    until = time.monotonic() + runtime_facts.MEASURED_EVERY_S + 0.1
+    meter = threads.CpuLoadMeter()
+    until = time.monotonic() + threads.MEASURED_EVERY_S + 0.1
     while time.monotonic() < until:
         pass
     own = meter.busy_cores()
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        time.sleep(runtime_facts.MEASURED_EVERY_S + 0.2)
+        time.sleep(threads.MEASURED_EVERY_S + 0.2)
         busy = meter.busy_cores()
     finally:
         other.kill()

@@ -216,6 +216,43 @@ def test_only_the_command_that_is_given_is_loaded(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == ["", "", "chats", "docs"]
 
 
+TELL_MODULES = """
+import runpy
+import sys
+try:
+    runpy.run_module("app", run_name="__main__", alter_sys=True)
+finally:
+    names = {name for name in sys.modules if name.startswith("app.")} | sys.modules.keys() & {"PySide6", "numpy"}
+    print(" ".join(["LOADED", *sorted(names)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without"),
+    [
+        (("--version",), ("app.base", "app.cli", "PySide6", "numpy")),
+        (("--version", "--lang", "en"), ("app.chat", "app.documents", "PySide6", "numpy")),
+        (("docs", "list"), ("app.documents.reading", "app.documents.retrieval.passage_search", "numpy")),
+        (("ask", "--help"), ("app.documents.reading.pdf", "app.base.tables", "app.training", "numpy")),
+    ],
+)
+def test_a_command_imports_no_room_that_it_does_not_need(
+    tmp_path: Path, arguments: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    for _ in range(2):  # the first one of a data folder reads the manual
+        done = subprocess.run(
+            [sys.executable, "-c", TELL_MODULES, *arguments],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ")},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1].split()
+    assert loaded[0] == "LOADED"
+    assert [name for name in loaded if name in without or name.startswith(tuple(f"{one}." for one in without))] == []
+
+
 def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> None:
     done = kotae("chatz")
     assert done.returncode == 2

@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from app import __version__
 from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
+from app.base.errors import AppError
 from app.compliance.ui.report_window import ReportWindow
 from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.start_notice import apply_safe_mode, safe_mode_dialog, show_notices
@@ -66,6 +67,16 @@ def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
     report.close()
     press(notice, "詳細…")
     assert not notice.isHidden()
+
+
+@pytest.mark.parametrize("code", ["conversations_damage_found", "documents_damage_found"])
+def test_damage_found_later_takes_the_place_of_a_notice_and_offers_a_restart(said, code):
+    notice, parts, asked = said(StartRecord(UP, 0, __version__))
+    notice.tell_damage(AppError(code, path=str(parts.paths.data)))
+    assert not notice.isHidden()
+    assert "壊れたところが見つかりました" in notice.banner.accessibleName()
+    press(notice, "起動し直す")
+    assert asked == ["restart"]
 
 
 def test_what_to_try_names_the_places_as_text(open_window, where):

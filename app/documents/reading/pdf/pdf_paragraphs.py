@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base import invisible_characters
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import text_blocks
 from app.documents.reading.pdf.pdf_lines import Edges, PageLine, PageRotation
 from app.documents.reading.pdf.pdf_tables import PdfTable
@@ -149,7 +150,7 @@ def _is_same_title(text: str, title: str) -> bool:
     return len(short) >= 3 and long.endswith(short) and _NUMBER.fullmatch(long[: -len(short)]) is not None
 
 
-_NUMBER = re.compile(
+_NUMBER = lazy_pattern(
     r"(?:第?[0-9一二三四五六七八九十.．-]{1,12}[章節編条部]?|chapter[0-9]{1,3}|附録[a-z]|付録[a-z]|[a-z])[.．:：]?"
 )
 
@@ -163,17 +164,17 @@ LINES_APART_PT = 20.0  # largest gap between two lines of one box
 CONTENTS_LEAST = 4  # smallest number of lines with dots and page numbers in a table of contents
 LEVELS = 6  # levels of headings that differ only in size
 
-_PAGE_NUMBER = re.compile(
+_PAGE_NUMBER = lazy_pattern(
     r"[-–—‐\s(（]*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*[/／]\s*\d{1,4})?[-–—‐\s)）]*|(?:p|page)\.?\s*\d{1,4}", re.I
 )
-_SIGN = re.compile(
+_SIGN = lazy_pattern(
     r"[・●○■□◆◇▪►※→•]\s*\S|[①-⑳]|[(（][0-9０-９ア-ンa-z]{1,2}[)）]|第[0-9０-９一二三四五六七八九十百\s]{1,6}[章節条編款]|[<＜〈【]\s*[^>＞〉】]{1,14}[>＞〉】]"
 )
-_NUMBERED = re.compile(
+_NUMBERED = lazy_pattern(
     r"[0-9０-９]{1,3}(?:[.．][0-9０-９]{1,3})*[.．)）]?\s+\S|[0-9０-９]{1,2}[)）.．]\s?[^\d\s]|[ア-ンa-z][)）.．]\s?\S|[-*–]\s+\S"
 )
-_CAPTION = re.compile(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
-_LEADER = re.compile(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
+_CAPTION = lazy_pattern(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
+_LEADER = lazy_pattern(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
 
 
 def build_blocks(pages: Sequence[TextPage], outline: Outline) -> list[Block]:

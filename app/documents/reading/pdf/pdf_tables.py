@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import text_blocks
 from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, build_lines, build_runs
 from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
@@ -16,10 +17,10 @@ ROWS_LEAST = 3  # smallest number of rows of a table without rules
 CELL_EM = 1.5  # smallest gap between cells of a table without rules
 FRAME = 0.6  # share of a large table's glyphs in one cell from which the table is a frame around text
 
-_BULLET = re.compile(
+_BULLET = lazy_pattern(
     r"[・●○■□◆◇※*•-]|[(（]?[0-9０-９a-zA-Zア-ン①-⑳ivx]{1,4}[)）.．、]?|第.{1,4}[章節条項]|[0-9０-９.．]+"
 )
-_LEADER = re.compile(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
+_LEADER = lazy_pattern(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
 
 
 @dataclass(slots=True)
