@@ -348,6 +348,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.paths:locate",
         "app.cli:main",
         "app.compliance.problem_report:_read",
+        "app.documents.reading.helpers:_serve",
         "app.inference.engine.llama:_silenced",
     },
     "lines to the parent process": {
