@@ -25,6 +25,7 @@ from typing import TypeVar
 
 from app.base.errors import AppError
 from app.base.files.day_record import DAY_S, DayRecord
+from app.base.files.input_file import open_regular
 from app.base.files.output_file import free_path, write_atomically
 from app.base.migrations import MIGRATIONS
 
@@ -264,7 +265,8 @@ def _note_check(path: Path, *, is_sound: bool) -> None:
 
 def _is_damage_noted(path: Path) -> bool:
     try:
-        return path.with_suffix(CHECKED_SUFFIX).read_bytes() == _DAMAGED
+        with open_regular(path.with_suffix(CHECKED_SUFFIX)) as note:
+            return note.read(len(_DAMAGED)) == _DAMAGED
     except OSError:
         return False
 
