@@ -2,12 +2,14 @@
 
 `python -m tests.benchmarks.likelihood [MODEL.gguf] [--against F16.gguf]`: by default the trial model against its own
 weights in f16. The answers are paragraphs of the manual, their headings the questions. Prints time and memory of both
-children, the largest differences of a single token, and how far the divergence over the 1,024 likeliest tokens and the
-rest falls short of the one over all.
+children, the largest differences of a single token, how far the divergence over the 1,024 likeliest tokens and the rest
+falls short of the one over all, and how much sooner likelihoods and answers come with all cores and several at a time.
 """
 
 import argparse
+import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from app.evaluation.study import study_steps
 from app.inference import prompts, scoring_files
 from app.inference.engine.model_jobs import Score
 from app.inference.engine.score import ReferenceHeader, ReferenceReader, to_holdout
-from app.inference.engine.scored_model import ScoredModel
+from app.inference.engine.scored_model import PromptToAnswer, ScoredModel
+from app.inference.engine.threads import ThreadPolicy
 from app.inference.prompts import ScoredText
 from app.inference.scoring_files import Holdout, Scores
 from app.models import catalogue, local_models, starter
@@ -27,6 +30,7 @@ from tests.inference.engine import direct, jobs
 
 MANUAL = Path(__file__).parents[2] / "resources" / "manual" / "manual.ja.md"
 ANSWERS, LEAST_CHARACTERS = 16, 60
+ANSWER_TOKENS, ROUNDS = 64, 3
 
 
 def main() -> None:
@@ -45,6 +49,7 @@ def main() -> None:
         in_child(first, folder)
         found = in_child(Score(str(model), "", first.target, reference=first.reference, texts=texts), folder)
         token_by_token(f16, model, texts, Path(first.reference), found)
+        with_all_cores(model, texts)
 
 
 def questions() -> list[Question]:
@@ -71,6 +76,34 @@ def in_child(job: Score, folder: Path) -> Scores:
         f"{speed:.0f} tokens/s, peak {end.peak_rss_bytes / 2**20:.0f} MiB"
     )
     return found
+
+
+def with_all_cores(model: Path, texts: tuple[ScoredText, ...]) -> None:
+    """One thread and one answer at a time, beside Kotae's choice of threads and several answers at a time, in turn."""
+    ours = ScoredModel(model, "")
+    examples = to_holdout(texts, ours).examples
+    prompts = [PromptToAnswer(ours.ids_of(text.segments), ANSWER_TOKENS) for text in texts]
+    longest = max(len(example.ids) for example in examples)
+    ours.open(longest, longest + ANSWER_TOKENS, len(prompts))
+    several = ours.sequences
+    took: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    said: dict[bool, list[str]] = {}
+    for is_ours in (False, True) * ROUNDS:
+        ours._thread_policy = ThreadPolicy(None if is_ours else 1)
+        ours.sequences = several if is_ours else 1
+        began = time.perf_counter()
+        for example in examples:
+            list(ours.log_probabilities(example.ids, example.trained, lambda _count: None))
+        read_at = time.perf_counter()
+        written = dict(ours.write_answers(prompts, frozenset(), ()))
+        took[is_ours].append((read_at - began, time.perf_counter() - read_at))
+        said[is_ours] = [written[at].text for at in sorted(written)]
+    ours.close()
+    equal = sum(one == other for one, other in zip(said[False], said[True], strict=True))
+    for place, what in enumerate(("likelihoods", "answers")):
+        before, after = (statistics.median(one[place] for one in took[is_ours]) for is_ours in (False, True))
+        print(f"{what}: {before:.1f} s with one thread, one at a time; {after:.1f} s now: {before / after:.2f} times")
+    print(f"answers that are equal: {equal} of {len(prompts)}")
 
 
 def token_by_token(f16: Path, model: Path, texts: tuple[ScoredText, ...], reference: Path, found: Scores) -> None:

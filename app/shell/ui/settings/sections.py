@@ -312,7 +312,7 @@ class ModelSection(SettingsSection):
         threads = self._add(
             phrase("common.threads"),
             self.threads,
-            phrase("shell.automatic_is_one_less_than"),
+            phrase("shell.automatic_is_each_free_core"),
         )
         repack = self._add(
             phrase("common.repacking_of_weights"),
