@@ -321,9 +321,13 @@ class EngineClient(QObject):
 
 
 def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:
+    facts = status.facts
+    if facts is not None and event.timings.threads:  # they change while the model is loaded
+        facts = dataclasses.replace(facts, threads=event.timings.threads)
     return dataclasses.replace(
         status,
         state="ready",
+        facts=facts,
         used_tokens=event.usage.prompt_tokens + event.usage.answer_tokens,
         tokens_per_s=event.tokens_per_s,
         first_token_s=event.timings.first_token_s,

@@ -1,5 +1,6 @@
 """The supervisor: a dying, hanging or babbling engine never takes more with it than its own answer."""
 
+import dataclasses
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ from app.base.services import child_process
 from app.base.services.child_process import ChildExit
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.inference.engine.messages import Tokenize
+from app.inference.engine.messages import Done, Timings, Tokenize, Usage
 from tests.faults.ledger import Tally
 from tests.scene import Scene
 
@@ -31,6 +32,18 @@ def _ask_and_kill(scene: Scene) -> Message:
         os.kill(scene.engine.pid, signal.SIGKILL)
     answer: Message = finished.args[0]
     return answer
+
+
+def test_the_status_has_the_threads_of_the_latest_answer(scene: Scene) -> None:
+    scene.ask("一")
+    facts = scene.engine.facts
+    assert facts is not None
+    others = facts.threads + 3
+    timings = Timings(0.1, 0.1, 0.1, 0.1, others)
+    scene.engine._on_event(Done("", "end", Usage(1, 0, 1), timings, seed=0))
+    assert scene.engine.status.facts == dataclasses.replace(facts, threads=others)
+    scene.engine._on_event(Done("", "end", Usage(1, 0, 1), dataclasses.replace(timings, threads=0), seed=0))
+    assert scene.engine.status.facts == dataclasses.replace(facts, threads=others)  # a remote model has none
 
 
 @pytest.mark.fault("F4")
