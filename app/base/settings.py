@@ -133,7 +133,7 @@ class Settings:
     scope: tuple[str, ...] | None = None  # names of the collections of new conversations; None: never chosen
     preset_id: str = "standard"  # the preset of new conversations and of the command line
     shows_details: bool = False  # True: the mode 詳細 with numbers and settings; False: やさしい
-    threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
+    threads: int | None = None  # None: one for each core that other programs leave free
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`

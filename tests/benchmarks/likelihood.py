@@ -18,9 +18,9 @@ import numpy as np
 from app.evaluation.records import Question
 from app.evaluation.study import study_steps
 from app.inference import prompts, scoring_files
-from app.inference.engine.model_jobs import Score
+from app.inference.engine.model_jobs import ChatToScore, Score
 from app.inference.engine.score import ReferenceHeader, ReferenceReader, to_holdout
-from app.inference.engine.scored_model import PromptToAnswer, ScoredModel
+from app.inference.engine.scored_model import ScoredModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.prompts import ScoredText
 from app.inference.scoring_files import Holdout, Scores
@@ -82,7 +82,7 @@ def with_all_cores(model: Path, texts: tuple[ScoredText, ...]) -> None:
     """One thread and one answer at a time, beside Kotae's choice of threads and several answers at a time, in turn."""
     ours = ScoredModel(model, "")
     examples = to_holdout(texts, ours).examples
-    prompts = [PromptToAnswer(ours.ids_of(text.segments), ANSWER_TOKENS) for text in texts]
+    prompts = [ChatToScore(text.segments, ours.ids_of(text.segments), ANSWER_TOKENS) for text in texts]
     longest = max(len(example.ids) for example in examples)
     ours.open(longest, longest + ANSWER_TOKENS, len(prompts))
     several = ours.sequences

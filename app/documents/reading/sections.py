@@ -24,7 +24,7 @@ HEADS_LONGEST = LONGEST // 2  # characters of a table's header that is repeated 
 _TAG = lazy_pattern(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
 _SENTENCE_END = lazy_pattern(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
 _ARTICLE_ITEM = lazy_pattern(
-    r"[一二三四五六七八九十0-9０-９]+(?:の[一二三四五六七八九十]+)*[\s　、]"
+    r"[一二三四五六七八九十0-9０-９]+(?:の[一二三四五六七八九十]+)*[\s、]"
 )  # 二 and ２ of statutes
 _FIRST_ITEM = lazy_pattern(r"\(?[1アイai]\b")  # folded
 _CAPTION = lazy_pattern(

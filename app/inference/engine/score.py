@@ -29,8 +29,8 @@ from app.inference import memory_estimate
 from app.inference import scoring_files as holdouts
 from app.inference import scoring_files as score_files
 from app.inference.engine import model_jobs
-from app.inference.engine.model_jobs import Notes, Score, Send
-from app.inference.engine.scored_model import PromptToAnswer, ScoredModel, WrittenAnswer
+from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
+from app.inference.engine.scored_model import ScoredModel, WrittenAnswer
 from app.inference.prompts import ScoredText, Segment
 from app.inference.scoring_files import NOT_TRAINED, AnswerScore, ExampleScore, HeldOutExample, Holdout, Scores
 from trainer.convert_job import Phase, Progress, part_path
@@ -324,7 +324,7 @@ class _ScoringRun:
 
     def _answers(self) -> tuple[AnswerScore, ...]:
         """Answer the chats: the first ones alone until SPEED_TOKENS are timed, then several at a time."""
-        chats = [PromptToAnswer(chat.ids, chat.limit) for chat in self._job.chats]
+        chats = self._job.chats
         ends = frozenset(self._holdout.end_ids)
         began = time.perf_counter()
         written: dict[int, WrittenAnswer] = {}
@@ -342,7 +342,7 @@ class _ScoringRun:
             for at, kept in enumerate(self._holdout.chats[: len(chats)])
         )
 
-    def _write_alone(self, chat: PromptToAnswer, ends: frozenset[int] | None, stop: tuple[str, ...]) -> WrittenAnswer:
+    def _write_alone(self, chat: ChatToScore, ends: frozenset[int] | None, stop: tuple[str, ...]) -> WrittenAnswer:
         """Write one answer and add it to those that are timed."""
         ((_, answer),) = self._model.write_answers([chat], ends, stop)
         self._timed_tokens += answer.tokens
@@ -352,7 +352,7 @@ class _ScoringRun:
     def _write_for_speed(self) -> None:
         """Generate an answer only to measure the speed."""
         if self._job.speed_tokens and self._job.chats:
-            self._write_alone(PromptToAnswer(self._job.chats[0].ids, self._job.speed_tokens), None, ())
+            self._write_alone(dataclasses.replace(self._job.chats[0], limit=self._job.speed_tokens), None, ())
 
     def _report(self, tokens: int) -> None:
         self._done += tokens

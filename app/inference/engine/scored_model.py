@@ -26,6 +26,7 @@ from app.base.errors import AppError
 from app.inference import gguf, memory_estimate
 from app.inference.engine.generation import TextStream
 from app.inference.engine.llama import api
+from app.inference.engine.model_jobs import ChatToScore
 from app.inference.engine.native_model import NativeModel
 from app.inference.prompts import Segment
 
@@ -40,14 +41,6 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class PromptToAnswer:
-    """The token ids of a prompt. `limit`: the most tokens to generate; the model's context may end earlier."""
-
-    ids: tuple[int, ...]
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
 class WrittenAnswer:
     """An answer. `ended_by`: end | stop | limit. `seconds`: from the end of reading the prompt to the answer's end."""
 
@@ -59,7 +52,7 @@ class WrittenAnswer:
 
 @dataclass(slots=True)
 class _Writing:
-    """An answer that is being written. `place`: of the prompt in the list. `length`: tokens in the cache."""
+    """An answer that is being written. `place`: of the chat in the list. `length`: tokens in the cache."""
 
     place: int
     limit: int
@@ -223,16 +216,16 @@ class ScoredModel(NativeModel):
     # ----------------------------------------------------------------------- answer
 
     def write_answers(
-        self, prompts: Sequence[PromptToAnswer], ends: frozenset[int] | None, stop: tuple[str, ...]
+        self, chats: Sequence[ChatToScore], ends: frozenset[int] | None, stop: tuple[str, ...]
     ) -> Iterator[tuple[int, WrittenAnswer]]:
-        """Yield (place of the prompt, its answer) as the answers end, with the likeliest token each time.
+        """Yield (place of the chat, its answer) as the answers end, with the likeliest token each time.
 
         `ends`: token ids that end an answer besides the model's own; None: no token ends it. `stop`: texts that end it.
         Raises AppError("score_failed").
         """
         self._clear()
         self._read = ()
-        waiting = deque(enumerate(prompts))
+        waiting = deque(enumerate(chats))
         writing: dict[int, _Writing] = {}  # by sequence
         while waiting or writing:
             chosen: list[tuple[int, int]] = []  # (sequence, token) of the answers that go on
@@ -243,10 +236,10 @@ class ScoredModel(NativeModel):
                     one.length += 1
             for sequence in set(range(self.sequences)) - writing.keys():
                 if waiting:
-                    place, prompt = waiting.popleft()
-                    token = self._read_prompt(sequence, prompt.ids)
-                    room = self.context_tokens - len(prompt.ids)
-                    writing[sequence] = _Writing(place, min(prompt.limit, room), len(prompt.ids), TextStream(stop))
+                    place, chat = waiting.popleft()
+                    token = self._read_prompt(sequence, chat.ids)
+                    room = self.context_tokens - len(chat.ids)
+                    writing[sequence] = _Writing(place, min(chat.limit, room), len(chat.ids), TextStream(stop))
                     chosen.append((sequence, token))
             for sequence, token in chosen:
                 one = writing[sequence]

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.engine.model_jobs import ChatToScore, Score
 from app.inference.engine.score import ReferenceHeader, ReferenceWriter
-from app.inference.engine.scored_model import PromptToAnswer, ScoredModel
+from app.inference.engine.scored_model import ScoredModel
 from app.inference.prompts import Segment
 from app.inference.scoring_files import Scores
 from tests import model_files as models
@@ -187,7 +187,7 @@ def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path
 
 def test_answers_are_the_same_however_many_are_written_at_a_time(job: Score) -> None:
     pairs = [(question * count, limit) for count in (1, 2, 3, 4) for question, _ in PAIRS for limit in (0, 1, 9, 30)]
-    prompts = [PromptToAnswer(tuple(held_out.prompt_ids(question)), limit) for question, limit in pairs]
+    prompts = [ChatToScore((), tuple(held_out.prompt_ids(question)), limit) for question, limit in pairs]
     model = ScoredModel(Path(job.model), "")
     try:
         model.open(256, 256, len(prompts))
