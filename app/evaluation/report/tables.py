@@ -223,7 +223,7 @@ def models(evaluation: Evaluation) -> ValueGrid:
     if any(scores.divergence is not None for scores in known):
         notes.append(phrase("evaluation.report.note_divergence"))
     untimed = any(row.verdict != "failed" and not row.total_s for result in evaluation.systems for row in result.rows)
-    timed = max(sum(_seconds(row) is not None for row in result.rows) for result in evaluation.systems)
+    timed = max((sum(_seconds(row) is not None for row in result.rows) for result in evaluation.systems), default=0)
     if untimed and timed:
         notes.append(phrase("evaluation.report.note_seconds", count=timed))
     return grids.without_empty(ValueGrid(tuple(columns), rows, tuple(notes)))
