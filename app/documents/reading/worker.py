@@ -160,7 +160,7 @@ class ReadingWorker:
         return DocumentRemoved(command.id, len(command.document_ids))
 
     def _index(self, command: Index) -> Indexed:
-        """Read a document. Raises AppError, which is then stored in the document's row."""
+        """Read a document. Raises AppError, which is then stored in the document's row unless it is the database's."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
@@ -189,8 +189,9 @@ class ReadingWorker:
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
-            with contextlib.suppress(AppError):  # a failing database cannot store its own error
-                self._library.fail(document.id, expected)
+            if expected.code not in messages.DATABASE_ERRORS:  # those are no fault of the document
+                with contextlib.suppress(AppError):
+                    self._library.fail(document.id, expected)
             raise expected from error
         finally:
             self._watch.end()
