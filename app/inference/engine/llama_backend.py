@@ -213,7 +213,7 @@ class LlamaBackend(NativeModel):
         Raises AppError: no_model_loaded, context_full, template_failed, grammar_invalid, decode_failed, and the codes
         of `gguf.check_adapter`.
         """
-        self._require_model()
+        self._require_vocabulary()
         received = time.perf_counter()
         self._check_length(command.prompt)
         prompt = self.prompt_tokens(command.prompt)
@@ -346,7 +346,7 @@ class LlamaBackend(NativeModel):
         return " ".join(search_text.normalize_nfkc(text).split()) if self._header.lacks_normalization else text
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
-        self._require_model()
+        self._require_vocabulary()
         return tuple(len(self.prompt_tokens(prompt)) for prompt in command.prompts)
 
     # ------------------------------------------------------------------ private
@@ -355,6 +355,12 @@ class LlamaBackend(NativeModel):
         if self._facts is None:
             raise no_model()
         return self._facts
+
+    def _require_vocabulary(self) -> None:
+        """Raise AppError("no_model_loaded") if no model is loaded, or one that has no vocabulary of llama.cpp."""
+        self._require_model()
+        if self._unigrams is not None:
+            raise no_model()
 
     def append(self, tokens: list[int]) -> None:
         """Evaluate tokens after those in the cache.
