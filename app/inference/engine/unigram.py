@@ -39,7 +39,7 @@ class UnigramVocabulary:
         """
         self._scores: list[float] = scores.tolist()
         self._ends, self._unknown = ends, unknown
-        self._longest = max(map(len, pieces))  # bytes
+        self.longest_bytes = max(map(len, pieces))
         self._tokens = dict(zip(pieces, range(len(pieces)), strict=True))
         for token in np.flatnonzero(kinds != _NORMAL).tolist():
             self._tokens.pop(pieces[token], None)
@@ -58,7 +58,7 @@ class UnigramVocabulary:
         for begin, start in enumerate(borders[:-1]):
             has_piece = False
             for end in range(begin + 1, len(borders)):
-                if borders[end] - start > self._longest:
+                if borders[end] - start > self.longest_bytes:
                     break
                 token = self._tokens.get(encoded[start : borders[end]])
                 if token is not None:
@@ -92,9 +92,8 @@ def read_vocabulary(path: Path, header: GgufHeader) -> UnigramVocabulary | None:
     pieces: list[bytes] = []
     gguf.read_header(path, tokens=pieces)
     is_known = len(pieces) == len(scores) == len(kinds) > 0 and set(np.unique(kinds)) == _KINDS
-    if not is_known or max(map(len, pieces)) > PIECE_BYTES:
-        return None
-    return UnigramVocabulary(pieces, scores, kinds, (begin, end), unknown)
+    vocabulary = UnigramVocabulary(pieces, scores, kinds, (begin, end), unknown) if is_known else None
+    return vocabulary if vocabulary and vocabulary.longest_bytes <= PIECE_BYTES else None
 
 
 def _values(path: Path, array: GgufArray | None, kind: str) -> npt.NDArray[Any]:
