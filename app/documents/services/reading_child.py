@@ -38,7 +38,7 @@ class ReadingChild(QObject):
     """A child process for reading, which runs its commands in the order in which it gets them.
 
     Signals are about the first command that has not ended. Each command ends with exactly one signal `ended`, unless
-    `stop` is called or the child exits: its exit is reported once, for the first command, and ends the others too.
+    `stop` is called or the child ends before it begins the command. An unexpected exit is reported for the first one.
     """
 
     progressed = Signal(object)  # messages.Progress
@@ -106,7 +106,9 @@ class ReadingChild(QObject):
             self.progressed.emit(event)
             return
         self._command_ids.popleft()
-        if not self._command_ids:
+        if isinstance(event, Failed) and event.is_last:
+            self.stop()  # otherwise its exit would be taken for that of the next command
+        elif not self._command_ids:
             self._child.unwatch()
         self.ended.emit(event)
 

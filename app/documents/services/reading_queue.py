@@ -258,7 +258,7 @@ class ReadingQueue(QObject):
             self.failed.emit(AppError(outcome.code, **outcome.facts))
         else:
             if isinstance(outcome, Failed) and outcome.is_last:
-                self._stop_reader()
+                self._requeue_ahead()
             self._end_document(document)
 
     def _on_child_exited(self, document: Document, child_exit: ChildExit) -> None:

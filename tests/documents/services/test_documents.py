@@ -92,7 +92,7 @@ def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_re
     for number, behaviour in enumerate(ENDS, start=31):
         (files / f"{number}.txt").write_text(behaviour, encoding="utf-8")
     (files / "last.txt").write_text("橋脚の9\n", encoding="utf-8")
-    driver = make_driver(silence_limit_s=3, memory_limit_bytes=250_000_000)
+    driver = make_driver(silence_limit_s=5, memory_limit_bytes=250_000_000)
     collection = driver.collection(files)
     names = [*(f"{number}.txt" for number in (1, 2, 3, *range(31, 31 + len(ENDS)))), "last.txt"]
     found = [driver.document(collection, name).error_code for name in names]
