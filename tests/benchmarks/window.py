@@ -18,7 +18,6 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +25,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["KOTAE_ENGINE"] = "echo"
 
-import psutil
-from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, QObject, Qt, QTimer
+from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
@@ -231,7 +229,10 @@ def measure_documents(clicks: Clicks, parts: AppContext) -> None:
     clicks.measure("documents filtered", lambda: page.filter.setText("09"))
     clicks.measure("documents, no filter", page.filter.clear)
     clicks.measure("documents sorted", lambda: page.view.sortByColumn(2, Qt.SortOrder.DescendingOrder))
-    clicks.measure("documents, row removed", lambda: parts.documents.remove([page.documents.index(3, 1).data(Qt.ItemDataRole.UserRole + 1).id]))
+    clicks.measure(
+        "documents, row removed",
+        lambda: parts.documents.remove([page.documents.index(3, 1).data(Qt.ItemDataRole.UserRole + 1).id]),
+    )
 
 
 def measure_evaluation(clicks: Clicks, parts: AppContext) -> None:
@@ -269,7 +270,13 @@ def measure_evaluation(clicks: Clicks, parts: AppContext) -> None:
     clicks.measure("questions, no search", found.search.clear)
     clicks.measure("question dialog", lambda: click(found.add_button), lambda: found.dialog is not None)
     clicks.measure("question dialog closed", lambda: found.dialog and found.dialog.reject())
-    clicks.measure("question removed", lambda: (found.table.choose_row(9), click(found.remove_button)), lambda: not found.work.is_storing and found.work.displayed and len(found.work.displayed.stored_set.versions) == 2)
+    clicks.measure(
+        "question removed",
+        lambda: (found.table.choose_row(9), click(found.remove_button)),
+        lambda: (
+            not found.work.is_storing and found.work.displayed and len(found.work.displayed.stored_set.versions) == 2
+        ),
+    )
     study = next(one for one in page()._listed.studies)
     clicks.measure(
         "result again", lambda: click_row(page().list, page().entries.index_of(("study", study.id))), is_result_shown
@@ -277,7 +284,9 @@ def measure_evaluation(clicks: Clicks, parts: AppContext) -> None:
     shown = result()
     assert shown is not None
     clicks.measure("result, by question", lambda: click(shown.tabs.buttons["questions"]))
-    clicks.measure("result, another question", lambda: click_row(shown.questions.view, shown.questions.questions.index(3)))
+    clicks.measure(
+        "result, another question", lambda: click_row(shown.questions.view, shown.questions.questions.index(3))
+    )
     clicks.measure("result, by difference", lambda: click(shown.questions.spread_button))
     clicks.measure("result, blind", lambda: click(shown.tabs.buttons["blind"]), lambda: is_blind_ready(shown))
     clicks.measure("start dialog", lambda: page().start_action.ask(LARGE_SET), lambda: page().start_action.dialog)

@@ -151,7 +151,7 @@ class QuestionDetail(QWidget):
         self.text.setText(question.question.text if question else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(question is not None and not question.question.is_answerable)
         self.facts.set_facts(self._facts(question.question) if question else ())
-        for answer in question.answers if question else ():
+        for answer in question.list_answers() if question else ():
             card = AnswerCard(answer, result)
             self._answers.addWidget(card)
             card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
