@@ -440,6 +440,7 @@ def test_an_answer_that_was_cut_off_says_that_it_scores_nothing_for_that(desk: D
     cut = dataclasses.replace(one.rows[0], verdict="length", marks=RuleScores(0.0, is_broken=True))
     systems = (dataclasses.replace(one, rows=(cut, *one.rows[1:])),)
     desk.show((folder, study, dataclasses.replace(found, systems=systems), ()))
+    desk.show_tab("questions")
     texts = "\n".join(desk.texts(desk.view.questions.detail))
     assert "途中で切れたため 0 点" in texts
     assert "壊れている" not in texts
