@@ -168,9 +168,11 @@ def details_from_json(stored_json: str | None) -> AnswerDetails | None:
         values["choices"] = Choices.from_dict(values["choices"])
     learned = values.get("learned")
     values["learned"] = tuple(map(str, learned)) if isinstance(learned, list) else ()
-    values["scope"] = _references_from(values.get("scope") or [])
+    scope = values.get("scope")
+    values["scope"] = _references_from(scope) if scope else ()
     values["grounding"] = _grounding_from(values.get("grounding"))
-    values["quoted"] = (_grounding_from({"sources": values.get("quoted") or []}) or Grounding()).sources
+    quoted = values.get("quoted")
+    values["quoted"] = (_grounding_from({"sources": quoted}) or Grounding()).sources if quoted else ()
     return AnswerDetails(**values)
 
 
