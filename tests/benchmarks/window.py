@@ -18,6 +18,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,8 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["KOTAE_ENGINE"] = "echo"
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer
+import psutil
+from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, QObject, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
@@ -41,6 +43,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection, ReadingReport
 from app.documents.ui.page import DocumentsPage
 from app.evaluation import question_sets
+from app.evaluation.ui.evaluation_content import key_of
 from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.blind_view import BlindView
 from app.evaluation.ui.result.result_view import EvaluationResultView
@@ -298,6 +301,80 @@ def is_blind_ready(shown: EvaluationResultView) -> bool:
     return isinstance(blind, BlindView) and blind.panel is blind.start
 
 
+# --------------------------------------------------------------------------- a day
+
+
+def use(parts: AppContext, rounds: int) -> None:
+    """Ask, look at each page, open and close dialogs, change the theme; print what is left in memory."""
+    window, page = parts.window, parts.window.page("ask")
+    assert isinstance(page, ChatPage)
+    parts.documents.queue._is_paused = True
+    rows = parts.conversations.all_conversations()
+    window.show()
+    before: Counter[str] = Counter()
+    for number in range(1, rounds + 1):
+        parts.session.open_new()
+        page.composer.editor.setPlainText(f"点検の記録は何年残しますか。{number}")
+        QTest.keyClick(page.composer.editor, Qt.Key.Key_Return)
+        wait(lambda: not parts.session.is_busy, 0)
+        parts.session.open(rows[number % 2].id)
+        wait(lambda: True, 0.05)
+        look_around(parts)
+        if number in (1, 2, 5) or number % 10 == 0:
+            before = tell_memory(number, before)
+
+
+def look_around(parts: AppContext) -> None:
+    window = parts.window
+    for key in PAGES:
+        click_page(parts, key)
+        wait(lambda: True, 0.05)
+    evaluation = window.page("evaluation")
+    assert isinstance(evaluation, EvaluationPage)
+    click_page(parts, "evaluation")
+    for entry in [*evaluation._listed.sets[:1], *evaluation._listed.studies[:1]]:
+        click_row(evaluation.list, evaluation.entries.index_of(key_of(entry)))
+        wait(lambda: True, 0.6)
+    evaluation.start_action.ask(LARGE_SET)
+    wait(lambda: evaluation.start_action.dialog, 0.05)
+    if evaluation.start_action.dialog is not None:
+        evaluation.start_action.dialog.reject()
+    window.show_answer_settings().reject()
+    window.show_manual()
+    for other in QApplication.topLevelWidgets():
+        if type(other).__name__ == "ManualWindow":
+            other.close()
+    window._on_search_requested("点検")
+    wait(lambda: True, 0.3)
+    for name in ("dark", "light"):
+        parts.preferences.change(theme=name)
+    click_page(parts, "ask")
+    wait(lambda: True, 0.1)
+
+
+def tell_memory(number: int, before: Counter[str]) -> Counter[str]:
+    """Print the memory in MB, and the Python objects that were added since `before`."""
+    for _ in range(3):
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        QCoreApplication.processEvents()
+        gc.collect()
+    count = Counter(type(one).__name__ for one in gc.get_objects())
+    widgets, objects = len(QApplication.allWidgets()), sum(len(one.findChildren(QObject)) for one in roots())
+    resident = psutil.Process().memory_info().rss / 1e6
+    grown = ", ".join(f"{name} +{added}" for name, added in (count - before).most_common(8)) if before else ""
+    print(
+        f"  round {number:3}: {resident:5.0f} MB, {widgets:,} widgets, {objects:,} QObjects, "
+        f"{sum(count.values()):,} Python objects; {grown}",
+        flush=True,
+    )
+    return count
+
+
+def roots() -> list[QObject]:
+    app = QApplication.instance()
+    return [*QApplication.topLevelWidgets(), *([app] if app else [])]
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks window")
     parser.add_argument("--share", type=float, nargs="+", default=[1.0])
@@ -310,7 +387,10 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="kotae-bench-") as folder:
             parts = open_window(app, Path(folder), share)
             print(f"share {share}", flush=True)
-            measure_openings(parts, options.pictures)
+            if options.rounds:
+                use(parts, options.rounds)
+            else:
+                measure_openings(parts, options.pictures)
             parts.window.close()
             parts.close()
     return 0
