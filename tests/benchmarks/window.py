@@ -27,7 +27,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["KOTAE_ENGINE"] = "echo"
 
 import psutil
-from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, QObject, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QModelIndex, QObject, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
@@ -375,6 +375,36 @@ def roots() -> list[QObject]:
     return [*QApplication.topLevelWidgets(), *([app] if app else [])]
 
 
+class Wakes(QObject):
+    """Counts the timers that fire, by the object that they wake."""
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self.counts: Counter[str] = Counter()
+        app.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Timer:
+            parent = watched.parent()
+            owner = f" of {type(parent).__name__}" if parent is not None else ""
+            self.counts[f"{type(watched).__name__}{owner}"] += 1
+        return False
+
+
+def rest(app: QApplication, parts: AppContext, seconds: float) -> None:
+    """Show the window, leave it alone, and print what wakes it."""
+    parts.window.show()
+    loop = QEventLoop()
+    QTimer.singleShot(3000, loop.quit)  # what follows the start
+    loop.exec()
+    wakes, began_s = Wakes(app), time.process_time()
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec()
+    took_ms = 1000 * (time.process_time() - began_s)
+    app.removeEventFilter(wakes)
+    print(f"  {took_ms:.0f} ms of processor time in {seconds:.0f} s; {dict(wakes.counts.most_common())}", flush=True)
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks window")
     parser.add_argument("--share", type=float, nargs="+", default=[1.0])
@@ -387,7 +417,9 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="kotae-bench-") as folder:
             parts = open_window(app, Path(folder), share)
             print(f"share {share}", flush=True)
-            if options.rounds:
+            if options.idle:
+                rest(app, parts, options.idle)
+            elif options.rounds:
                 use(parts, options.rounds)
             else:
                 measure_openings(parts, options.pictures)
