@@ -280,7 +280,11 @@ class RowsInTurns(QTimer):
         if sum(1 for _ in itertools.islice(self._rows, self._at_once)) < self._at_once:
             self.stop()
         layout.setEnabled(True)
-        layout.activate()
+        widget: QWidget | None = self._widget
+        while widget is not None:  # up to the page, or the rows would be painted once in the room of those before
+            if (around := widget.layout()) is not None:
+                around.activate()
+            widget = widget.parentWidget()
 
 
 CARD_SIDE_PX = 16
