@@ -15,6 +15,7 @@ dialogs and changes the theme; with --idle it counts what wakes the window that 
 import argparse
 import gc
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -412,19 +413,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--idle", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args(arguments)
+    if len(options.share) > 1:  # each in a process of its own, because the widgets of a closed window stay
+        others = [*(f"--{name}={value}" for name, value in vars(options).items() if name != "share" and value)]
+        command = [sys.executable, "-P", "-m", "tests.benchmarks", "window", *others, "--share"]
+        return max(subprocess.run([*command, str(share)], check=False).returncode for share in options.share)
+    (share,) = options.share
     app = desktop.make_application("ja")
-    for share in options.share:
-        with tempfile.TemporaryDirectory(prefix="kotae-bench-") as folder:
-            parts = open_window(app, Path(folder), share)
-            print(f"share {share}", flush=True)
-            if options.idle:
-                rest(app, parts, options.idle)
-            elif options.rounds:
-                use(parts, options.rounds)
-            else:
-                measure_openings(parts, options.pictures)
-            parts.window.close()
-            parts.close()
+    with tempfile.TemporaryDirectory(prefix="kotae-bench-") as folder:
+        parts = open_window(app, Path(folder), share)
+        print(f"share {share}", flush=True)
+        if options.idle:
+            rest(app, parts, options.idle)
+        elif options.rounds:
+            use(parts, options.rounds)
+        else:
+            measure_openings(parts, options.pictures)
+        parts.window.close()
+        parts.close()
     return 0
 
 

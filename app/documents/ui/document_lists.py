@@ -359,7 +359,7 @@ class DocumentView(QTreeView):
 
     def selected_documents(self) -> list[Document]:
         """Return the selected documents from top to bottom."""
-        ranges = self.selectionModel().selection()
+        ranges = self.selectionModel().selection().toList()
         rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
         return [self._documents.document(row) for row in sorted(rows)]
 

@@ -274,9 +274,10 @@ def _intervals(
     for ids, places in alike.items():
         if ids:
             groups, rows = groups_of(questions[places[0]]), [values[at] for at in places]
+            by_question = bootstrap.mean_intervals(rows)
             by_group = bootstrap.mean_intervals(rows, groups) if groups else [None] * len(rows)
-            for at, *intervals in zip(places, bootstrap.mean_intervals(rows), by_group, strict=True):
-                found[at] = (intervals[0], intervals[1])
+            for at, one, other in zip(places, by_question, by_group, strict=True):
+                found[at] = (one, other)
     return found
 
 

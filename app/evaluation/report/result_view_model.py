@@ -256,9 +256,9 @@ def _questions(evaluation: Evaluation, measure: ComparedMeasure | None) -> Itera
         for result, rows in given:
             means[number[result.system.id]] = answer_table.mean(rows, measure) if measure else None
         known = [value for value in means if value is not None]
-        rows = tuple((number[result.system.id], row) for result, rows in given for row in rows)
+        answers = tuple((number[result.system.id], row) for result, rows in given for row in rows)
         spread = max(known) - min(known) if known else 0.0
-        yield QuestionViewData(question, tuple(means), spread, functools.partial(_answers, rows, has_seeds))
+        yield QuestionViewData(question, tuple(means), spread, functools.partial(_answers, answers, has_seeds))
 
 
 def _answers(rows: Sequence[tuple[int, ResultRow]], has_seeds: bool) -> tuple[AnswerViewData, ...]:

@@ -276,6 +276,7 @@ class RowsInTurns(QTimer):
 
     def _add(self) -> None:
         layout = self._widget.layout()
+        assert layout is not None
         layout.setEnabled(False)  # otherwise each widget that is shown arranges all others, and the whole page, again
         if sum(1 for _ in itertools.islice(self._rows, self._at_once)) < self._at_once:
             self.stop()

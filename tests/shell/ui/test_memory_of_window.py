@@ -43,7 +43,9 @@ def objects_by_type() -> dict[str, int]:
     return found
 
 
-def test_pages_dialogs_menus_and_themes_leave_no_widget_or_object_behind(open_window: Callable[..., AppContext]) -> None:
+def test_pages_dialogs_menus_and_themes_leave_no_widget_or_object_behind(
+    open_window: Callable[..., AppContext],
+) -> None:
     parts = open_window()
     use(parts)
     before, connected = objects_by_type(), parts.theme.receivers("2changed()")

@@ -96,7 +96,7 @@ class BinView(QListView):
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     def chosen_ids(self) -> list[int]:
-        ranges, model = self.selectionModel().selection(), self.model()
+        ranges, model = self.selectionModel().selection().toList(), self.model()
         rows = sorted({row for part in ranges for row in range(part.top(), part.bottom() + 1)})
         return [model.index(row, 0).data(EntryRole).id for row in rows]
 
