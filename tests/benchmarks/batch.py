@@ -2,12 +2,14 @@
 
     python -m tests.benchmarks batch DATA QUESTIONS CHECKOUT [--model ID] [--max-tokens N] [--runs N] [--json]
 
-Answers are greedy. It prints the median seconds of both, and how many answers are the same.
+Answers are greedy. It prints the median seconds of both, and how many answers are the same. Each run has a copy of the
+data folder, because an answer records the model's speed, by which the next load may choose another layout of weights.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -34,24 +36,27 @@ def main(arguments: Sequence[str]) -> int:
     found: dict[str, list[float]] = {"here": [], "beside": []}
     said: dict[str, list[str]] = {}
     command = [sys.executable, "-P", "-m", "app", "ask", "--batch", str(options.questions.absolute())]
-    command += ["--data-dir", options.data, "--model", options.model, "--temperature", "0"]
-    command += ["--max-tokens", str(options.max_tokens)]
+    command += ["--model", options.model, "--temperature", "0", "--max-tokens", str(options.max_tokens)]
     with tempfile.TemporaryDirectory(prefix="kotae-bench-") as folder:
         for run in range(options.runs):
             for name, root in (("here", ROOT), ("beside", options.checkout.absolute())):
                 out = Path(folder, f"{name}{run}.jsonl")
+                data = shutil.copytree(options.data, Path(folder, "data"))
+                environment = os.environ | {"PYTHONPATH": str(root), "KOTAE_DATA_DIR": str(data)}
                 began = time.perf_counter()
                 subprocess.run(
-                    [*command, "--out", str(out)], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, check=True,
-                    capture_output=True,
-                )  # fmt: skip
+                    [*command, "--out", str(out)], cwd=root, env=environment, check=True, capture_output=True
+                )
                 found[name].append(time.perf_counter() - began)
+                shutil.rmtree(data)
                 said[name] = [json.loads(line)["answer"] for line in out.read_text("utf-8").splitlines()]
     here, beside = (statistics.median(found[name]) for name in ("here", "beside"))
     same = sum(one == other for one, other in zip(said["here"], said["beside"], strict=True))
-    data = {"here_s": here, "beside_s": beside, "ratio": beside / here, "same": same, "questions": len(said["here"])}
-    line = f"{here:.1f} s, beside {beside:.1f} s: {beside / here:.2f} times as fast; {same} of {len(said['here'])} equal"
-    Output(options.json).result(data, line)
+    result = {"here_s": here, "beside_s": beside, "ratio": beside / here, "same": same, "questions": len(said["here"])}
+    line = (
+        f"{here:.1f} s, beside {beside:.1f} s: {beside / here:.2f} times as fast; {same} of {len(said['here'])} equal"
+    )
+    Output(options.json).result(result, line)
     return 0
 
 
