@@ -204,16 +204,19 @@ class GenerationLoop:
         self._count = 0
         self._prompt_s = self._first_token_s = self._answer_s = self._decode_s = 0.0
 
-    def read_prompt(self, prompt: list[int]) -> None:
-        """Evaluate the prompt tokens that the cache does not contain yet, batch by batch."""
+    def read_prompt(self, prompt: list[int], ends: Sequence[int] = ()) -> None:
+        """Evaluate the prompt tokens that the cache does not contain yet, batch by batch.
+
+        A batch ends at each of `ends`, because results depend a little on how the tokens are divided.
+        """
         started = time.perf_counter()
         decoder = self._decoder
         begin = len(decoder.tokens)
         self._emit(PromptProgress(self._command.id, 0, len(prompt) - begin))
-        for at in range(begin, len(prompt), decoder.batch_tokens):
+        while (at := len(decoder.tokens)) < len(prompt):
             if self._cancellation.is_set:
                 raise DecodeAborted
-            decoder.append(prompt[at : at + decoder.batch_tokens])
+            decoder.append(prompt[at : min(at + decoder.batch_tokens, *(end for end in ends if end > at), len(prompt))])
             done = len(decoder.tokens) - begin
             self._emit(PromptProgress(self._command.id, done, len(prompt) - begin))
         self._prompt_s = time.perf_counter() - started
