@@ -92,8 +92,8 @@ class PrefixStates:
     def keep(self, file: Path, size_bytes: int, since: float, write: Callable[[Path], bool]) -> bool:
         """Write a state, after deleting those used least recently to make room. Return whether it is kept.
 
-        `size_bytes`: its size. `since`: as in `SharedStart`; what was wiped later is not kept. `write`: writes the state
-        into a file and returns whether that worked.
+        `size_bytes`: its size. `since`: as in `SharedStart`; what was wiped later is not kept. `write`: writes the
+        state into a file and returns whether that worked.
         """
         part = file.with_name(f"{secrets.token_hex(8)}{_PART}")
         try:
@@ -139,6 +139,12 @@ class PrefixStates:
             used -= file.stat().st_size
             _delete(file)
         return used + size_bytes <= most
+
+
+def common_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
+    """Return how many items two sequences have in common at their beginning."""
+    different = (place for place, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
+    return next(different, min(len(ours), len(theirs)))
 
 
 def is_worth(tokens: int, size_bytes: int, tokens_per_s: float) -> bool:

@@ -41,9 +41,7 @@ PASSAGES = 5
 CONTEXT_TOKENS = 4096
 
 
-def ask(
-    engine: EngineClient, model: LocalModel, documents: Path, first_passage: int, *turns: Turn
-) -> tuple[Done, str]:
+def ask(engine: EngineClient, model: LocalModel, documents: Path, first_passage: int, *turns: Turn) -> tuple[Done, str]:
     chosen = [test_claims.PASSAGES[(first_passage + at) % len(test_claims.PASSAGES)] for at in range(PASSAGES)]
     given = tuple(source_of(passage) for passage in chosen)
     request = AnswerRequest(
@@ -108,7 +106,8 @@ def measure_restart(kept: EngineClient, bare: EngineClient, model: LocalModel, w
         ratios.append(before / after)
         usage, is_equal = having.usage, "" if plain == same else "  other answer"
         print(
-            f"{usage.prompt_tokens:22d} {usage.cached_tokens:6d} {before:10.3f} {after:13.3f} {ratios[-1]:6.1f}{is_equal}"
+            f"{usage.prompt_tokens:22d} {usage.cached_tokens:6d} {before:10.3f} {after:13.3f} {ratios[-1]:6.1f}"
+            + is_equal
         )
     size = prefix_states.used_bytes(where.prefix_states) / 1e6
     print(f"median: {statistics.median(ratios):.1f} times sooner; {size:.0f} MB on disk")

@@ -17,7 +17,9 @@ def states(tmp_path: Path) -> PrefixStates:
     return PrefixStates(tmp_path)
 
 
-def kept(states: PrefixStates, *collections: int, tokens: int = 1, content: bytes = b"state", since: float = NOW) -> Path:
+def kept(
+    states: PrefixStates, *collections: int, tokens: int = 1, content: bytes = b"state", since: float = NOW
+) -> Path:
     """Keep a state of `tokens` tokens; the file exists unless it was refused."""
     file = states.file_of(collections, "model", range(tokens))
     states.keep(file, len(content), since, lambda part: bool(part.write_bytes(content)))

@@ -4,7 +4,6 @@ These are plain functions, because they run in the thread pool.
 """
 
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -39,7 +38,7 @@ from app.documents.retrieval import (
 from app.documents.retrieval.named_clauses import MissingClause
 from app.inference import prompts
 from app.inference.local_model import LocalModel
-from app.inference.prefix_states import SharedStart
+from app.inference.prefix_states import SharedStart, common_length
 from app.inference.prompts import Segment, Turn
 from app.models import catalogue, local_models
 
@@ -217,7 +216,7 @@ def shared_start(
     start = text.find(system)
     if start < 0 or not collections:
         return None
-    return SharedStart((start + len(os.path.commonprefix((system, bare))), start + len(system)), collections, since)
+    return SharedStart((start + common_length(system, bare), start + len(system)), collections, since)
 
 
 def prompts_to_count(

@@ -9,12 +9,11 @@ from typing import Any
 
 from app.inference import gguf, prefix_states
 from app.inference.engine.llama import NAME, api
-from app.inference.engine.messages import Ask, EngineFacts, Timings
-from app.inference.prefix_states import PrefixStates
+from app.inference.engine.messages import Ask, Done, EngineFacts
+from app.inference.prefix_states import PrefixStates, common_length
 from app.inference.prompts import Segment
 
-SEQUENCES = 2  # of the context: that of the conversation, and one to write only its beginning
-_SPARE = 1
+_SPARE = 1  # the sequence that holds only a beginning while it is written; the conversation is sequence 0
 _MEASURED_TOKENS = 64  # from so many evaluated tokens on, an answer measures how long a prompt takes
 _WORTH_SHARE = 0.2  # of a state that must not be in the cache yet, so that loading it saves time
 
@@ -27,21 +26,42 @@ class _Beginning:
 
 
 class KeptPrefixes:
-    """Reads and writes the states of one model's context, for one thread."""
+    """Reads and writes the states of the loaded model's context, for one thread. Without a folder it does nothing."""
 
-    def __init__(self, folder: Path, facts: EngineFacts) -> None:
-        self._states = PrefixStates(folder)
-        context = (facts.context_tokens, facts.batch_tokens, facts.kv_type, facts.flash_attention)
-        files = [_identity(part) for part in gguf.parts_of(Path(facts.path))]
-        self._basis: list[Any] = [NAME, files, *context, facts.repack, facts.gpu_layers]
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._states: PrefixStates | None = None
+        self._basis: list[Any] = []
+        self._forget()
+
+    def _forget(self) -> None:
         self._tokens_per_s = 0.0  # with which prompts are evaluated; 0: not measured yet
         self._beginnings: list[_Beginning] = []  # of the latest prompt, the longest first
         self._wanted: list[_Beginning] = []
 
+    def prepare(self, params: Any, model: Any, *, is_embedding: bool) -> None:
+        """Decide whether states of a model's next context are kept, and change its llama_context_params for that.
+
+        A cache with a recurrent state cannot be cut after any token.
+        """
+        self._forget()
+        is_cuttable = not (api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model))
+        self._states = PrefixStates(self._folder) if self._folder and is_cuttable and not is_embedding else None
+        if self._states is not None:
+            params.n_seq_max = params.n_outputs_max = _SPARE + 1
+            params.kv_unified = True
+
+    def describe(self, facts: EngineFacts) -> None:
+        """Set what the states depend on besides tokens and adapters."""
+        context = (facts.context_tokens, facts.batch_tokens, facts.kv_type, facts.flash_attention)
+        files = [_identity(part) for part in gguf.parts_of(Path(facts.path))]
+        self._basis = [NAME, files, *context, facts.repack, facts.gpu_layers]
+
     def begin(self, command: Ask, prompt: list[int], tokens_of: Callable[[Sequence[Segment]], list[int]]) -> list[int]:
         """Find the beginnings of a prompt that may be kept, and return where they end, in tokens."""
         self._beginnings, self._wanted = [], []
-        if (shared := command.shared) is None:
+        shared, states = command.shared, self._states
+        if shared is None or states is None:
             return []
         adapters = [(*_identity(Path(use.path)), use.strength) for use in command.adapters]
         basis = json.dumps([*self._basis, adapters])
@@ -49,33 +69,38 @@ class KeptPrefixes:
             tokens = prompt[: common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]
             owners = shared.collections if number else ()  # the first beginning has no passages
             if tokens:
-                self._beginnings.insert(0, _Beginning(self._states.file_of(owners, basis, tokens), tokens, shared.since))
+                self._beginnings.insert(0, _Beginning(states.file_of(owners, basis, tokens), tokens, shared.since))
         return [len(one.tokens) for one in self._beginnings]
 
     def load(self, context: Any, cached: int) -> list[int] | None:
         """Replace the cache by the longest state that saves time; return its tokens.
 
         `cached`: number of the prompt's tokens in the cache. Return None, with the cache as it was, if there is no such
-        state; [] if one could not be read, so that the cache must be emptied.
+        state; [], with an empty cache, if one could not be read.
         """
         for one in self._beginnings:
             is_longer = len(one.tokens) - cached > _WORTH_SHARE * len(one.tokens)
-            if is_longer and self._states.is_own(one.file):
-                return one.tokens if _load(context, one.file, len(one.tokens)) else []
+            if is_longer and self._states is not None and self._states.is_own(one.file):
+                if _load(context, one.file, len(one.tokens)):
+                    return list(one.tokens)
+                api.llama_memory_clear(api.llama_get_memory(context), True)
+                return []
         return None
 
-    def note(self, evaluated: int, timings: Timings) -> None:
-        """Record the beginnings of an answer that has ended, and how long `evaluated` tokens of its prompt took."""
-        if evaluated >= _MEASURED_TOKENS and timings.prompt_s > 0:
-            self._tokens_per_s = evaluated / timings.prompt_s
-        self._wanted = [one for one in self._beginnings if self._states.is_wanted(one.file)]
+    def note(self, done: Done) -> None:
+        """Record the beginnings of an answer that has ended, and how long its prompt took."""
+        evaluated, prompt_s = done.usage.prompt_tokens - done.usage.cached_tokens, done.timings.prompt_s
+        if evaluated >= _MEASURED_TOKENS and prompt_s > 0:
+            self._tokens_per_s = evaluated / prompt_s
+        if self._states is not None and done.stop_reason != "cancelled":
+            self._wanted = [one for one in self._beginnings if self._states.is_wanted(one.file)]
 
     def write(self, context: Any, cached: list[int]) -> None:
         """Write the beginnings that were asked before, if reading them is much faster. `cached`: ids in the cache."""
         wanted, self._wanted = self._wanted, []
-        for one in wanted if self._tokens_per_s > 0 else ():
+        for one in wanted:
             count = len(one.tokens)
-            if cached[:count] != one.tokens:
+            if cached[:count] != one.tokens or not self._tokens_per_s or self._states is None:
                 continue
             memory = api.llama_get_memory(context)
             api.llama_memory_seq_cp(memory, 0, _SPARE, 0, count)
@@ -85,17 +110,6 @@ class KeptPrefixes:
                     self._states.keep(one.file, size, one.since, lambda part: _save(context, part))
             finally:
                 api.llama_memory_seq_rm(memory, _SPARE, -1, -1)
-
-
-def can_keep(model: Any) -> bool:
-    """Return whether a model's cache can be cut after any token, as that of models with a recurrent state cannot."""
-    return not (api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model))
-
-
-def common_length(ours: Sequence[int], theirs: Sequence[int]) -> int:
-    """Return how many tokens two texts have in common at their beginning."""
-    different = (place for place, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
-    return next(different, min(len(ours), len(theirs)))
 
 
 def _identity(file: Path) -> tuple[str, int, int]:

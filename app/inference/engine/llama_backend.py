@@ -14,8 +14,8 @@ import psutil
 
 from app.base import search_text
 from app.base.errors import AppError
-from app.inference import gguf
-from app.inference.engine import kept_prefixes, runtime_facts
+from app.inference import gguf, prefix_states
+from app.inference.engine import runtime_facts
 from app.inference.engine.backend import Cancellation, Emit, no_model
 from app.inference.engine.generation import DecodeAborted, GenerationLoop, Sampler
 from app.inference.engine.kept_prefixes import KeptPrefixes
@@ -55,7 +55,7 @@ class LlamaBackend(NativeModel):
         `states`: the folder of `app.inference.prefix_states`; None: none are kept.
         """
         super().__init__()
-        self._states_folder = states
+        self._prefixes = KeptPrefixes(states)
         self.progress = 0
         for pack in packs:
             load_pack(pack)
@@ -70,7 +70,6 @@ class LlamaBackend(NativeModel):
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
-        self._prefixes: KeptPrefixes | None = None
 
     # --------------------------------------------------------------------- load
 
@@ -93,8 +92,7 @@ class LlamaBackend(NativeModel):
             self.unload()
             raise error if isinstance(error, AppError) else AppError("cancelled") from error
         self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
-        if self._states_folder is not None and self._keeps_prefixes:
-            self._prefixes = KeptPrefixes(self._states_folder, self._facts)
+        self._prefixes.describe(self._facts)
         return self._facts
 
     def unload(self) -> None:
@@ -147,11 +145,7 @@ class LlamaBackend(NativeModel):
         params.abort_callback_data = ctypes.cast(cancellation.native, ctypes.c_void_p)
         if command.embedding:
             self._set_up_embedding(params)
-        can_keep = self._states_folder is not None and kept_prefixes.can_keep(self._model)
-        self._keeps_prefixes = can_keep and not command.embedding
-        if self._keeps_prefixes:
-            params.n_seq_max = params.n_outputs_max = kept_prefixes.SEQUENCES
-            params.kv_unified = True
+        self._prefixes.prepare(params, self._model, is_embedding=command.embedding)
         self._open(params)
         self.batch_tokens = api.llama_n_batch(self._context)
         self.context_tokens = api.llama_n_ctx(self._context)
@@ -232,7 +226,7 @@ class LlamaBackend(NativeModel):
             answer = GenerationLoop(
                 self, command, Sampler(command.sampling, seed, grammar), cancellation, emit, received
             )
-            ends = self._prefixes.begin(command, prompt, self.prompt_tokens) if self._prefixes else []
+            ends = self._prefixes.begin(command, prompt, self.prompt_tokens)
             cached = self._keep_common_prefix(prompt)
             try:
                 answer.read_prompt(prompt, ends)
@@ -244,14 +238,12 @@ class LlamaBackend(NativeModel):
                 self._clear()  # the cache's content is unknown
                 raise
         done = answer.done_event(reason, len(prompt), cached, seed)
-        if self._prefixes is not None and reason != "cancelled":
-            self._prefixes.note(len(prompt) - cached, done.timings)
+        self._prefixes.note(done)
         return done
 
     def settle(self) -> None:
         """Write states of the latest prompt that are worth keeping."""
-        if self._prefixes is not None:
-            self._prefixes.write(self._context, self.tokens)
+        self._prefixes.write(self._context, self.tokens)
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
         """Raise AppError("context_full") for a prompt that cannot fit, counting no more of it than necessary.
@@ -420,14 +412,12 @@ class LlamaBackend(NativeModel):
 
         The prompt's last token is not kept, so that at least one is left to evaluate.
         """
-        common = kept_prefixes.common_length(self.tokens, prompt[:-1])
-        loaded = self._prefixes.load(self._context, common) if self._prefixes else None
+        common = prefix_states.common_length(self.tokens, prompt[:-1])
+        loaded = self._prefixes.load(self._context, common)
         if loaded is None:
             self._remove_after(common)
-        elif loaded:
-            self.tokens = list(loaded)
         else:
-            self._clear()
+            self.tokens = loaded
         return len(self.tokens)
 
     def _remove_after(self, count: int) -> None:

@@ -10,7 +10,6 @@ from app.documents.grounding.grounding_record import CitedSource, CollectionRef
 from app.documents.library import Library
 from app.documents.retrieval import excerpts
 from app.inference.engine.messages import Ask
-from app.inference.prefix_states import SharedStart
 from tests.chat.driver import add_documents
 from tests.chat.services.test_grounded_answers import COVER, RIGHT, SECTIONS
 from tests.scene import Scene
