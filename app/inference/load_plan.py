@@ -26,6 +26,8 @@ def require_network(model: LocalModel, settings: Settings) -> None:
         raise AppError("remote_no_network", name=model.name)
 
 
+REMOTE_REQUESTS = 4  # answers at a time from a model server; one that writes them in turn lets none wait too long
+
 # Tokens read and written for a typical question about documents.
 TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
@@ -42,6 +44,7 @@ class LoadPlan:
     kv_type: str
     flash_attention: bool | None
     repack: bool
+    parallel: int = 1  # answers that are written at a time
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is no file; None: this machine
 
     def fields(self) -> dict[str, Any]:
@@ -54,8 +57,11 @@ def plan_load(
     loaded: tuple[str, int, str] | None = None,
     reclaimable_bytes: int = 0,
     force: bool = False,
+    parallel: int = 1,
 ) -> LoadPlan:
     """Return the settings for loading a model.
+
+    `parallel`: answers that are wanted at a time; the plan has as many as the memory holds comfortably.
 
     `loaded`: path, context length in tokens and KV type of the loaded model, which needs no further memory.
     `reclaimable_bytes`: memory that unloading it frees.
@@ -65,7 +71,10 @@ def plan_load(
     """
     if model.remote is not None:
         require_network(model, settings)
-        return LoadPlan(model.path, settings.context_tokens, None, "f16", None, repack=False, remote=model.remote)
+        return LoadPlan(
+            model.path, settings.context_tokens, None, "f16", None,
+            repack=False, parallel=min(parallel, REMOTE_REQUESTS), remote=model.remote,
+        )  # fmt: skip
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
     budget = machine.measure_memory(reclaimable_bytes)
@@ -77,13 +86,23 @@ def plan_load(
         raise AppError("memory_short", others_bytes=budget.others_bytes, **sizes)
     repacked = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type, repack=True)
     fits_twice = memory_estimate.judge_fit(repacked, budget.available_bytes) == "comfortable"
+    repack = choose_repack(settings.repack, fits_twice, model.speeds or {})
+
+    def fits(count: int) -> bool:
+        needed = memory_estimate.estimate_memory(
+            header, context, kv_type=settings.kv_type, repack=repack, parallel=count
+        )
+        return memory_estimate.judge_fit(needed, budget.available_bytes) == "comfortable"
+
+    counts = range(min(parallel, memory_estimate.PARALLEL_MOST), 1, -1)
     return LoadPlan(
         path=model.path,
         context_tokens=context,
         threads=settings.threads,
         kv_type=settings.kv_type,
         flash_attention=True if settings.kv_type != "f16" else None,
-        repack=choose_repack(settings.repack, fits_twice, model.speeds or {}),
+        repack=repack,
+        parallel=next(filter(fits, counts), 1),
     )
 
 

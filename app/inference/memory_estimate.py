@@ -34,6 +34,7 @@ _MERGE_BYTES = 125  # one entry in the tree of byte-pair merges
 _INTERVAL_ARCHITECTURES = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
 _GEMMA_3N_LAYERS_WITH_CACHE = 20
 
+PARALLEL_MOST = 7  # answers that are written at a time (`app.inference.engine.sequences`)
 COMFORT = 1.1  # free memory / needed memory from which a fit counts as comfortable
 
 
@@ -53,13 +54,17 @@ def estimate_memory(
     batch_tokens: int = 512,
     kv_type: str = "f16",
     repack: bool = False,
+    parallel: int = 1,
 ) -> MemoryEstimate:
-    """Estimate the memory that loading adds to a process. `context_tokens` 0: the context length in training."""
+    """Estimate the memory that loading adds to a process.
+
+    `context_tokens` 0: the context length in training. `parallel`: answers that are written at a time.
+    """
     context = _context(header, context_tokens)
     batch = min(batch_tokens, context)
     weights = header.weights_bytes + (_repacked_bytes(header) if repack else 0)
-    kv = _kv_bytes(header, context, kv_type)
-    compute = _activations_bytes(header, context, batch) + _vocabulary_bytes(header) + _PROCESS_BYTES
+    kv = parallel * _kv_bytes(header, context, kv_type)
+    compute = _activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
     return MemoryEstimate(weights, kv, compute, weights + kv + compute)
 
 
@@ -148,14 +153,14 @@ def _recurrent_bytes(header: GgufHeader) -> int:
 # ----------------------------------------------------------------- the rest
 
 
-def _activations_bytes(header: GgufHeader, context: int, batch: int) -> int:
+def _activations_bytes(header: GgufHeader, context: int, batch: int, parallel: int) -> int:
     """Return the bytes of llama.cpp's compute buffer; a block needs at most 3 feed-forward and 4 embedding rows."""
     wide = _feed_forward(header)
     rows = batch * 4 * (3 * wide + 4 * header.embedding_length)
     masks = 2 if header.number("attention.sliding_window") else 1
     mask = context * batch * 2 * masks
     quantized_input = batch * wide * 9 // 8  # 8-bit copy of the widest product's input
-    logits = header.vocab_size * 4 * 2  # in the graph, and in the output buffer
+    logits = parallel * header.vocab_size * 4 * 2  # in the graph, and in the output buffer
     return rows + mask + quantized_input + logits
 
 

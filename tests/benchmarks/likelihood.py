@@ -110,7 +110,7 @@ def token_by_token(f16: Path, model: Path, texts: tuple[ScoredText, ...], refere
     ours = ScoredModel(model, "")
     holdout = to_holdout(texts, ours)
     ours.open(max(len(example.ids) for example in holdout.examples))
-    about = ReferenceHeader(holdout.scored_positions, ours.vocabulary, holdout.digest)
+    about = ReferenceHeader(holdout.scored_positions, ours.vocabulary_size, holdout.digest)
     reader = ReferenceReader(reference, about)
     asked = [(example.ids, example.trained) for example in holdout.examples]
     rows = zip(

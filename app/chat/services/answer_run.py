@@ -68,6 +68,7 @@ class AnswerRequest:
     choices: Choices = PROGRAM_DEFAULTS  # every field except the seed is set
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
     force_load: bool = False  # True: load even if the memory seems too small
+    parallel: int = 1  # answers that are wanted at a time, of which this is one
     retrieval: RetrievalRequest | None = (
         None  # what to search for in documents; None: the model answers without documents
     )
@@ -92,6 +93,12 @@ class AnswerOutcome:
     load_s: float
     total_s: float
     grounding: Grounding | None = None
+    is_alone: bool = True  # False: others were written at the same time, so that it took longer
+
+    def without_times(self) -> "AnswerOutcome":
+        """Return the outcome with all seconds 0, as if they were not measured."""
+        done = dataclasses.replace(self.done, timings=Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
+        return dataclasses.replace(self, done=done, load_s=0.0, total_s=0.0)
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields that a stored answer and an answer of a batch have in common."""
@@ -294,13 +301,16 @@ class AnswerRun(QObject):
         self._build_prompt()
 
     def _is_loaded(self, plan: load_plan.LoadPlan) -> bool:
-        """Return whether the engine has loaded this model as planned. Automatic repacking that chose differently is no
-        reason to load again."""
+        """Return whether the engine has loaded this model as planned.
+
+        Automatic repacking that chose differently, and more answers at a time, are no reason to load again.
+        """
         loaded = self._engine.loaded
         if loaded is None or self._engine.facts is None:
             return False
         if self.request.settings.repack == "auto":
             plan = dataclasses.replace(plan, repack=loaded.repack)
+        plan = dataclasses.replace(plan, parallel=max(plan.parallel, loaded.parallel))
         return dataclasses.replace(loaded, **plan.fields()) == loaded
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
@@ -455,7 +465,9 @@ def _plan_load(
     `model_registry.require_unchanged` do."""
     if request.adapters is None:
         model_registry.require_unchanged(request.model)
-    return load_plan.plan_load(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
+    return load_plan.plan_load(
+        request.model, request.settings, loaded, reclaimable_bytes, request.force_load, request.parallel
+    )
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:

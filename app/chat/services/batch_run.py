@@ -1,5 +1,4 @@
-"""Answer many questions from a file, one after another; each answer is on the disk before the next question is
-asked."""
+"""Answer many questions from a file; each answer is on the disk before it is reported."""
 
 import dataclasses
 import time
@@ -141,7 +140,7 @@ class BatchRun(QObject):
         self.queue = AnswerQueue(
             engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
         )
-        self.queue.asked.connect(lambda _line: self.progressed.emit(self.status))
+        self.queue.progressed.connect(lambda: self.progressed.emit(self.status))
         self.queue.answered.connect(self._on_answered)
         self.queue.refused.connect(self._on_refused)
         self.queue.ended.connect(self._on_ended)
@@ -220,6 +219,8 @@ class BatchRun(QObject):
 
     def _store_answer(self, result: BatchAnswer) -> None:
         assert self._journal is not None
+        if self._error is not None:  # the journal may end with a part of a line
+            return
         try:
             self._journal.add(result)
         except AppError as error:  # for example a full disk; the journal remains

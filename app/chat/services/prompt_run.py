@@ -1,18 +1,20 @@
-"""Ask one model many prompts, one after another.
+"""Ask one model many prompts, as many at a time as the engine writes answers.
 
-`AnswerQueue` emits each answer before it asks the next prompt. `PromptRun` adds a journal of replies, for prompts that
-are independent of conversations.
+`AnswerQueue` emits each answer as it ends. `PromptRun` adds a journal of replies, for prompts that are independent of
+conversations.
 """
 
+import dataclasses
 import functools
 import json
 import statistics
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.files import input_file
@@ -24,9 +26,11 @@ from app.documents.services.embedding import Embedding
 from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
+from app.inference.memory_estimate import PARALLEL_MOST
 from app.inference.prompts import Turn
 from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
 from app.inference.services.engine import EngineClient
+from app.inference.services.events import AnswerStage
 from app.models import local_models, model_registry
 
 DURATIONS_KEPT = 20  # number of latest answers from which the remaining time is estimated
@@ -41,10 +45,11 @@ class AnswerQueue(QObject):
     """Answers a queue of keys, each of which identifies one request. It emits exactly one `ended`, unless it is
     abandoned.
 
+    The first request is asked alone; once its model is loaded, as many others as it was loaded for are asked beside it.
     Every signal handler may stop the queue.
     """
 
-    asked = Signal(object)  # key of the next request; it is answered once the queue is not held
+    progressed = Signal()  # at the beginning, and after each request but the last
     answered = Signal(object, str, object)  # key, text, AnswerOutcome
     refused = Signal(object, object)  # key, AppError that concerns this request only; the queue continues
     ended = Signal(object)  # AppError that every later request would raise too; None: complete or stopped
@@ -57,34 +62,41 @@ class AnswerQueue(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
         permit: Callable[[str], None] | None = None,
+        alone: int = 0,
     ) -> None:
         """Prepare the queue. `request_of` returns the request of a key when its turn comes. `embedding` is as in
         `AnswerRun`. `permit` is called in the background with the text of each answer before `answered` is emitted; an
-        AppError that it raises ends the queue."""
+        AppError that it raises ends the queue. The first `alone` requests are asked one after another."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
         self._permit = permit
-        self._answer: tuple[str, AnswerOutcome] | None = None  # an answer that waits for its permit
-        self.pending: deque[Hashable] = deque()  # keys without an answer; the first one is being answered
-        self._run: AnswerRun | None = None
-        self._text = ""
+        self._alone = alone
+        self.pending: deque[Hashable] = deque()  # keys without an answer, also those that are being answered
+        self._runs: dict[Hashable, AnswerRun] = {}
+        self._texts: dict[Hashable, str] = {}
+        self._permitting: set[Hashable] = set()  # keys whose answers wait for their permit
+        self._beside: set[Hashable] = set()  # keys that are or were answered at the same time as others
+        self._suspects: set[Hashable] = set()  # keys that failed beside others: each is asked again alone
+        self._parallel = PARALLEL_MOST
         self._engine_failures = 0
-        self._tries = 0  # how often the first key was asked
-        self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)
+        self._tries: Counter[Hashable] = Counter()  # how often the engine died while a key was answered alone
+        self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)  # seconds from one answer to the next
+        self._counted_from = 0.0  # time.monotonic() of the latest answer, or when the first of several was asked
         self._held_by: set[str] = set()
+        self._error: AppError | None = None
         self._is_started = self._is_stopping = self._is_over = False
 
     def start(self, keys: Iterable[Hashable]) -> None:
         self.pending.extend(keys)
         self._is_started = True
-        self._next()
+        self._go_on()
 
     @property
     def is_answering(self) -> bool:
-        return self._run is not None or self._answer is not None
+        return bool(self._runs or self._permitting)
 
     @property
     def left_s(self) -> int | None:
@@ -92,112 +104,158 @@ class AnswerQueue(QObject):
         return round(statistics.fmean(self._durations) * len(self.pending)) if self._durations else None
 
     def hold(self, holder: str) -> None:
-        """Pause after the current answer, until every holder has released the queue. `holder` names the holder."""
+        """Pause after the current answers, until every holder has released the queue. `holder` names the holder."""
         self._held_by.add(holder)
 
     def release(self, holder: str) -> None:
         self._held_by.discard(holder)
-        if self._is_started and not self._is_over and not self.is_answering and not self._held_by:
+        if self._is_started and not self._held_by:
             self._next()
 
     def stop(self) -> None:
-        """Stop, and drop the answer that is being written. An answer that only waits for its permit is still
+        """Stop, and drop the answers that are being written. An answer that only waits for its permit is still
         emitted."""
-        if self._is_over:
-            return
-        self._is_stopping = True
-        if self._run is not None:
-            self._run.stop()
-        elif self._answer is None:
-            self._emit_ended_once(None)
+        if not self._is_over:
+            self._end(None)
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""
         self._is_over = True
-        if self._run is not None:
-            self._run.abandon()
-            self._forget_run()
+        for key, run in list(self._runs.items()):
+            run.abandon()
+            self._forget_run(key)
 
     # ------------------------------------------------------------------- private
 
-    def _next(self) -> None:
-        if self._is_over:
-            return
-        if not self.pending or self._is_stopping:
-            self._emit_ended_once(None)
-            return
-        self.asked.emit(self.pending[0])
-        if self._held_by or self._is_over:
-            return
-        self._text = ""
-        self._tries += 1
-        request = self._request_of(self.pending[0])
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
-        run.text_received.connect(self._on_text)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
-        run.stopped.connect(self._on_stopped)
-        run.start()
-
-    def _on_text(self, piece: str) -> None:
-        self._text += piece
-
-    def _on_finished(self, outcome: AnswerOutcome) -> None:
-        if outcome.done.stop_reason == "cancelled":
-            self._on_stopped()
-            return
-        self._engine_failures = 0
-        self._durations.append(outcome.total_s)
-        self._forget_run()
-        self._answer = self._text, outcome
-        if self._permit is None:
-            self._hand_out(None)
-        else:  # the permit reads a database, which could block the window
-            background.run(functools.partial(self._permit, self._text), self._hand_out, self._end_unpermitted)
-
-    def _hand_out(self, _nothing: None) -> None:
-        if self._answer is None or self._is_over:
-            return
-        (text, outcome), self._answer = self._answer, None
-        self.answered.emit(self._pop(), text, outcome)
+    def _go_on(self) -> None:
+        if self.pending and not self._is_stopping and not self._is_over:
+            self.progressed.emit()
         self._next()
 
-    def _end_unpermitted(self, error: AppError) -> None:
-        self._answer = None
-        self._emit_ended_once(error)
-
-    def _on_failed(self, error: AppError) -> None:
-        is_engine_failure = error.code in ENGINE_FAILURES
-        self._engine_failures += is_engine_failure
-        if is_engine_failure and self._tries < TRIES_MAX and self._engine_failures <= ENGINE_FAILURES_MAX:
-            self._forget_run()
-            self._next()
+    def _next(self) -> None:
+        """Ask as many requests as can be answered now, or end if there are none."""
+        if self._is_over:
             return
-        if error.code in _OF_ONE_QUESTION or (is_engine_failure and self._engine_failures <= ENGINE_FAILURES_MAX):
-            self._forget_run()
-            self.refused.emit(self._pop(), error)
-            self._next()
+        if self._is_stopping or not self.pending:
+            self._end(self._error)
             return
-        self._forget_run()
-        self._emit_ended_once(error)
+        while not self._held_by and not self._is_stopping and (key := self._next_key()) is not None:
+            self._ask(key)
 
-    def _on_stopped(self) -> None:
-        self._forget_run()
-        self._emit_ended_once(None)
+    def _next_key(self) -> Hashable | None:
+        """Return the key to ask now; None if it has to wait for an answer."""
+        loaded = self._engine.loaded
+        is_written = any(run.stage.kind in ("reading", "answering") for run in self._runs.values())
+        most = loaded.parallel if loaded and is_written and not self._suspects and self._alone <= 0 else 1
+        if len(self._runs) + len(self._permitting) >= most:
+            return None
+        waiting = [key for key in self.pending if key not in self._runs and key not in self._permitting]
+        return next((key for key in waiting if key in self._suspects), waiting[0] if waiting else None)
 
-    def _pop(self) -> Hashable:
-        self._tries = 0
-        return self.pending.popleft()
+    def _ask(self, key: Hashable) -> None:
+        request = self._request_of(key)
+        if self._runs:
+            self._beside.update((key, *self._runs))
+        else:
+            self._counted_from = time.monotonic()
+            if not self._suspects:
+                request = dataclasses.replace(request, parallel=min(self._parallel, len(self.pending)))
+        self._texts[key] = ""
+        run = self._runs[key] = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run.text_received.connect(functools.partial(self._on_text, key))
+        run.stage_changed.connect(self._on_stage)
+        run.finished.connect(functools.partial(self._on_finished, key))
+        run.failed.connect(functools.partial(self._on_failed, key))
+        run.stopped.connect(functools.partial(self._on_stopped, key))
+        run.start()
 
-    def _forget_run(self) -> None:
-        if self._run is not None:
-            self._run.deleteLater()
-            self._run = None
+    def _on_stage(self, stage: AnswerStage) -> None:
+        if stage.kind == "reading" and self._engine.loaded is not None and not self._held_by:
+            self._parallel = self._engine.loaded.parallel
+            QTimer.singleShot(0, self, self._next)
 
-    def _emit_ended_once(self, error: AppError | None) -> None:
+    def _on_text(self, key: Hashable, piece: str) -> None:
+        self._texts[key] += piece
+
+    def _on_finished(self, key: Hashable, outcome: AnswerOutcome) -> None:
+        if outcome.done.stop_reason == "cancelled":
+            self._on_stopped(key)
+            return
+        self._engine_failures = 0
+        self._alone -= 1
+        now = time.monotonic()
+        self._durations.append(now - self._counted_from)
+        self._counted_from = now
+        if key in self._beside:
+            outcome = dataclasses.replace(outcome, is_alone=False)
+        text = self._texts[key]
+        self._forget_run(key)
+        self._permitting.add(key)
+        if self._permit is None:
+            self._hand_out(key, text, outcome, None)
+        else:  # the permit reads a database, which could block the window
+            background.run(
+                functools.partial(self._permit, text),
+                functools.partial(self._hand_out, key, text, outcome),
+                functools.partial(self._end_unpermitted, key),
+            )
+
+    def _hand_out(self, key: Hashable, text: str, outcome: AnswerOutcome, _nothing: None) -> None:
+        self._permitting.discard(key)
         if not self._is_over:
+            self._remove(key)
+            self.answered.emit(key, text, outcome)
+            self._go_on()
+
+    def _end_unpermitted(self, key: Hashable, error: AppError) -> None:
+        self._permitting.discard(key)
+        self._end(error)
+
+    def _on_failed(self, key: Hashable, error: AppError) -> None:
+        was_alone = key not in self._beside
+        self._forget_run(key)
+        if error.code in _OF_ONE_QUESTION:
+            self._refuse(key, error)
+            return
+        if not was_alone:  # others may be the cause
+            self._suspects.add(key)
+            self._next()
+            return
+        self._tries[key] += 1
+        self._engine_failures += 1
+        if error.code not in ENGINE_FAILURES or self._engine_failures > ENGINE_FAILURES_MAX:
+            self._end(error)
+        elif self._tries[key] < TRIES_MAX:
+            self._next()
+        else:
+            self._refuse(key, error)
+
+    def _refuse(self, key: Hashable, error: AppError) -> None:
+        self._remove(key)
+        self.refused.emit(key, error)
+        self._go_on()
+
+    def _on_stopped(self, key: Hashable) -> None:
+        self._forget_run(key)
+        self._end(self._error)
+
+    def _remove(self, key: Hashable) -> None:
+        self.pending.remove(key)
+        self._suspects.discard(key)
+
+    def _forget_run(self, key: Hashable) -> None:
+        self._runs.pop(key).deleteLater()
+        self._beside.discard(key)
+
+    def _end(self, error: AppError | None) -> None:
+        """Stop all answers, and emit `ended` when the last of them has stopped."""
+        self._is_stopping = True
+        self._error = self._error or error
+        for run in list(self._runs.values()):
+            run.stop()
+        if not self.is_answering and not self._is_over:
             self._is_over = True
-            self.ended.emit(error)
+            self.ended.emit(self._error)
 
 
 GREEDY_CHOICES = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply to the same prompt every time
@@ -253,7 +311,7 @@ class PromptRun(QObject):
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
-        self._queue.asked.connect(lambda _key: self._report_progress())
+        self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
@@ -321,6 +379,8 @@ class PromptRun(QObject):
 
     def _keep(self, key: str, reply: ModelReply) -> None:
         assert self._journal is not None
+        if self._error is not None:  # the journal may end with a part of a line
+            return
         try:
             self._journal.add(key, reply)
         except AppError as error:

@@ -158,7 +158,7 @@ def _answer(row: ResultRow) -> dict[str, Any]:
         "answer": row.answer,
         "marks": dataclasses.asdict(row.marks),
         "judge": judgement and {name: getattr(judgement, name) for name in ("score", "reason", "trouble")},
-        "seconds": round(row.total_s, 3),
+        "seconds": round(row.total_s, 3) or None,  # null: it was answered beside others, or failed
     }
 
 

@@ -222,6 +222,10 @@ def models(evaluation: Evaluation) -> ValueGrid:
     notes = [phrase("evaluation.report.note_nll")] if known else []
     if any(scores.divergence is not None for scores in known):
         notes.append(phrase("evaluation.report.note_divergence"))
+    untimed = any(row.verdict != "failed" and not row.total_s for result in evaluation.systems for row in result.rows)
+    timed = max(sum(_seconds(row) is not None for row in result.rows) for result in evaluation.systems)
+    if untimed and timed:
+        notes.append(phrase("evaluation.report.note_seconds", count=timed))
     return grids.without_empty(ValueGrid(tuple(columns), rows, tuple(notes)))
 
 

@@ -39,6 +39,8 @@ from app.training.services import training_run
 from app.training.services.training_run import LockedRun, Trainer, TrainingRun
 from trainer import events
 
+TIMED_QUESTIONS = 10  # asked one after another, so that their seconds are those of a person who asks; the rest together
+
 
 class TrainingTask(StepTask):
     """Trains a run from its current state to its end."""
@@ -117,8 +119,10 @@ class AnswersTask(StepTask):
         self._died_before: frozenset[int] = frozenset()  # questions at which the engine crashed at the last attempt
         self._error: AppError | None = None
         self._is_stopped = False
-        self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
-        self._queue.asked.connect(lambda _line: self._report_progress())
+        self._queue = AnswerQueue(
+            engine, child_commands.template(), self._request_of, self, embedding, alone=TIMED_QUESTIONS
+        )
+        self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
@@ -164,6 +168,8 @@ class AnswersTask(StepTask):
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
+        if not outcome.is_alone:
+            outcome = outcome.without_times()
         self._keep(answer_of_outcome(line, text, outcome, self._step.contender.model, self._step.contender.label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
@@ -174,6 +180,8 @@ class AnswersTask(StepTask):
 
     def _keep(self, result: BatchAnswer) -> None:
         assert self._journal is not None
+        if self._error is not None:  # the journal may end with a part of a line
+            return
         try:
             self._journal.add(result)
         except AppError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from app.base.errors import AppError
-from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.messages import (
     Ask,
     Done,
@@ -61,7 +61,9 @@ class EchoBackend:
     def unload(self) -> None:
         self._facts = None
 
-    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
+    def answer(self, first: Ask, next_ask: NextAsk, cancellation: Cancellation, emit: Emit) -> None:  # noqa: ARG002
+        """Answer one question; others wait."""
+        command = first
         facts = self._require_model()
         prompt = list("".join(segment.text for segment in command.prompt))
         if len(prompt) + 1 > facts.context_tokens:
@@ -77,7 +79,7 @@ class EchoBackend:
         elapsed = time.monotonic() - started
         self._cached = prompt + list(answer)
         timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
-        return Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1)
+        emit(Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1))
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         self._require_model()

@@ -1,4 +1,4 @@
-"""Generate one answer: read the prompt, then choose one token after the other until something ends it.
+"""Hold one answer while it is written: choose one token after the other until something ends it.
 
 `TextStream` turns token bytes into displayable text: whole characters, and nothing of a stop string. `Sampler` chooses
 tokens in numpy: llama.cpp's own chain builds and walks a list of the whole vocabulary for every token, which costs
@@ -10,16 +10,15 @@ min-p, temperature, draw.
 
 import codecs
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.inference.engine.backend import Cancellation, Emit
+from app.inference.engine.backend import Emit
 from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Timings, Token, Usage
-from app.inference.engine.threads import ThreadNumbers
 
 
 class TextStream:
@@ -76,12 +75,14 @@ class GrammarProtocol(Protocol):
 
     def allowed(self, ids: Ids) -> npt.NDArray[np.bool_]: ...
     def accept(self, token: int) -> None: ...
+    def close(self) -> None: ...
 
 
 class Sampler:
     """Chooses the tokens of one answer. Not thread-safe; `seed` makes the draws repeatable (PCG64)."""
 
     def __init__(self, sampling: Sampling, seed: int, grammar: GrammarProtocol | None = None) -> None:
+        self.seed = seed
         self._sampling = sampling
         self._random = np.random.default_rng(seed)
         self._grammar = grammar
@@ -107,6 +108,11 @@ class Sampler:
         """Advance the grammar, if there is one, by the chosen token."""
         if self._grammar is not None:
             self._grammar.accept(token)
+
+    def close(self) -> None:
+        if self._grammar is not None:
+            self._grammar.close()
+            self._grammar = None
 
     def _candidates(self, logits: Logits) -> Ids:
         """Return the ids of the likely tokens; with a grammar, of the allowed ones, even if none of them is likely."""
@@ -168,103 +174,106 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     return normalized
 
 
-class DecodeAborted(Exception):  # noqa: N818  not an error: the user cancelled
-    """Reports that a decode has stopped because the command was cancelled."""
+class Answer:
+    """An answer that is being written. `tokens` are the ids of its prompt and, after them, of the answer.
 
-
-class Decoder(Protocol):
-    """Evaluates tokens for the generation loop. `tokens`: the ids in the KV cache; `append` evaluates and adds more."""
-
-    tokens: list[int]
-    threads: ThreadNumbers
-    batch_tokens: int
-    context_tokens: int
-    decode_s: float  # seconds inside llama_decode so far
-
-    def append(self, tokens: list[int]) -> None: ...
-    def logits(self) -> npt.NDArray[np.float32]: ...
-    def piece(self, token: int) -> bytes: ...
-    def is_end(self, token: int) -> bool: ...
-
-
-class GenerationLoop:
-    """Runs one Ask. `read_prompt` and `write` raise DecodeAborted when cancelled during a decode."""
+    `ended_by`: end | stop | length | context | cancelled | failed; "" before the end. `error` is set for "failed".
+    """
 
     def __init__(
-        self, decoder: Decoder, command: Ask, sampler: Sampler, cancellation: Cancellation, emit: Emit, received: float
+        self,
+        command: Ask,
+        prompt: list[int],
+        sampler: Sampler,
+        is_end: Callable[[int], bool],
+        is_cancelled: Callable[[], bool],
+        emit: Emit,
     ) -> None:
-        """Prepare the answer. `received`: time.perf_counter() at which the command arrived."""
-        self._decoder = decoder
-        self._command = command
+        """Prepare the answer. `is_end`: whether a token ends it. `emit` gets PromptProgress and Token events."""
+        self.command = command
+        self.tokens = prompt
+        self.ends: Sequence[int] = ()  # numbers of its first tokens after which a batch ends
+        self.is_cancelled = is_cancelled
+        self.ended_by = ""
+        self.error: AppError | None = None
+        self.decoded_s = 0.0  # seconds that the model has spent decoding so far, for all answers
+        self._prompt_tokens = len(prompt)
         self._sampler = sampler
-        self._cancellation = cancellation
+        self._is_end = is_end
         self._emit = emit
-        self._received = received
         self._stream = TextStream(command.stop)
-        self._count = 0
-        self._prompt_s = self._first_token_s = self._answer_s = self._decode_s = 0.0
+        self._received = time.perf_counter()
+        self._cached = 0
+        self._prompt_s = self._first_token_s = 0.0
+        self.answer_s = 0.0  # seconds from the end of reading the prompt to the end of the answer
+        self._decode_s = self._reading_since = self._writing_since = 0.0
 
-    def read_prompt(self, prompt: list[int], ends: Sequence[int] = ()) -> None:
-        """Evaluate the prompt tokens that the cache does not contain yet, batch by batch.
+    @property
+    def count(self) -> int:
+        """Return the number of tokens of the answer so far."""
+        return len(self.tokens) - self._prompt_tokens
 
-        A batch ends at each of `ends`, because results depend a little on how the tokens are divided.
-        """
-        started = time.perf_counter()
-        decoder = self._decoder
-        begin = len(decoder.tokens)
-        self._emit(PromptProgress(self._command.id, 0, len(prompt) - begin))
-        while (at := len(decoder.tokens)) < len(prompt):
-            if self._cancellation.is_set:
-                raise DecodeAborted
-            decoder.append(prompt[at : min(at + decoder.batch_tokens, *(end for end in ends if end > at), len(prompt))])
-            done = len(decoder.tokens) - begin
-            self._emit(PromptProgress(self._command.id, done, len(prompt) - begin))
-        self._prompt_s = time.perf_counter() - started
+    def begin(self, cached: int) -> None:
+        """Begin to read the prompt, of which the cache holds the first `cached` tokens."""
+        self._cached = cached
+        self._reading_since = time.perf_counter()
+        self.report_read(cached)
 
-    def write(self) -> str:
-        """Stream the answer. Return why it ended: end | stop | length | context | cancelled."""
-        decoder = self._decoder
-        started, decoded_s = time.perf_counter(), decoder.decode_s
+    def report_read(self, place: int) -> None:
+        """Report that the prompt is read up to this place."""
+        total = self._prompt_tokens - self._cached
+        self._emit(PromptProgress(self.command.id, place - self._cached, total))
+
+    def begin_writing(self, decoded_s: float) -> None:
+        """Begin to write. `decoded_s`: seconds that the model has spent decoding so far."""
+        self._writing_since = time.perf_counter()
+        self._prompt_s = self._writing_since - self._reading_since
+        self._decode_s = decoded_s
+
+    def choose(self, logits: Logits, piece: Callable[[int], bytes], context_tokens: int) -> None:
+        """Choose the next token, and end the answer if it ends with it. `piece` returns the bytes of a token."""
+        if self.command.max_tokens < 1:
+            self.end("length")
+            return
         try:
-            while True:
-                token = self._sampler.choose(decoder.logits(), decoder.tokens)
-                if decoder.is_end(token):
-                    return "end"
-                self._accept(token)
-                reason = self._reason_to_end()
-                if reason:
-                    return reason
-                decoder.append([token])
-        finally:
-            self._answer_s = time.perf_counter() - started
-            self._decode_s = decoder.decode_s - decoded_s
-            self._send(self._stream.flush())
-
-    def done_event(self, reason: str, prompt_tokens: int, cached_tokens: int, seed: int) -> Done:
-        usage = Usage(prompt_tokens, cached_tokens, self._count)
-        timings = Timings(
-            self._prompt_s, self._first_token_s, self._answer_s, self._decode_s, self._decoder.threads.token
-        )
-        return Done(self._command.id, reason, usage, timings, seed)
-
-    def _accept(self, token: int) -> None:
+            token = self._sampler.choose(logits, self.tokens)
+        except AppError as error:
+            self.error = error
+            self.end("failed")
+            return
+        if self._is_end(token):
+            self.end("end")
+            return
         self._sampler.accept(token)
-        self._count += 1
-        if self._count == 1:
+        self.tokens.append(token)
+        if self.count == 1:
             self._first_token_s = time.perf_counter() - self._received
-        self._send(self._stream.push(self._decoder.piece(token)))
+        self._send(self._stream.push(piece(token)))
+        if reason := self._reason_to_end(context_tokens):
+            self.end(reason)
+
+    def end(self, reason: str) -> None:
+        self.ended_by = reason
+        if self._writing_since:
+            self.answer_s = time.perf_counter() - self._writing_since
+            self._decode_s = self.decoded_s - self._decode_s
+        self._send(self._stream.flush())
+        self._sampler.close()
+
+    def done_event(self, threads: int) -> Done:
+        usage = Usage(self._prompt_tokens, self._cached, self.count)
+        timings = Timings(self._prompt_s, self._first_token_s, self.answer_s, self._decode_s, threads)
+        return Done(self.command.id, self.ended_by, usage, timings, self._sampler.seed)
 
     def _send(self, text: str) -> None:
         if text:
-            self._emit(Token(self._command.id, text))
+            self._emit(Token(self.command.id, text))
 
-    def _reason_to_end(self) -> str:
+    def _reason_to_end(self, context_tokens: int) -> str:
         if self._stream.is_stopped:
             return "stop"
-        if self._cancellation.is_set:
+        if self.is_cancelled():
             return "cancelled"
-        if self._count >= self._command.max_tokens:
+        if self.count >= self.command.max_tokens:
             return "length"
-        if len(self._decoder.tokens) + 1 >= self._decoder.context_tokens:
-            return "context"
-        return ""
+        return "context" if len(self.tokens) >= context_tokens else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.inference import gguf, prefix_states
 from app.inference.engine.llama import NAME, api
-from app.inference.engine.messages import Ask, Done, EngineFacts
+from app.inference.engine.messages import Ask, Done, EngineFacts, Load
 from app.inference.prefix_states import PrefixStates, common_length
 from app.inference.prompts import Segment
 
@@ -39,17 +39,16 @@ class KeptPrefixes:
         self._beginnings: list[_Beginning] = []  # of the latest prompt, the longest first
         self._wanted: list[_Beginning] = []
 
-    def prepare(self, params: Any, model: Any, *, is_embedding: bool) -> None:
-        """Decide whether states of a model's next context are kept, and change its llama_context_params for that.
+    def prepare(self, model: Any, command: Load) -> bool:
+        """Return whether states of a model's next context are kept, which needs a spare sequence.
 
-        A cache with a recurrent state cannot be cut after any token.
+        They are not of one that writes several answers at a time, and a recurrent state cannot be cut after any token.
         """
         self._forget()
-        is_cuttable = not (api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model))
-        self._states = PrefixStates(self._folder) if self._folder and is_cuttable and not is_embedding else None
-        if self._states is not None:
-            params.n_seq_max = params.n_outputs_max = _SPARE + 1
-            params.kv_unified = True
+        is_recurrent = api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model)
+        is_fit = command.parallel == 1 and not command.embedding and not is_recurrent
+        self._states = PrefixStates(self._folder) if self._folder and is_fit else None
+        return self._states is not None
 
     def describe(self, facts: EngineFacts) -> None:
         """Set what the states depend on besides tokens and adapters."""

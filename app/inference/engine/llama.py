@@ -195,6 +195,9 @@ class LlamaGrammar:
     def accept(self, token: int) -> None:
         api.llama_sampler_accept(self._sampler, token)
 
+    def close(self) -> None:
+        api.llama_sampler_free(self._sampler)
+
 
 @contextmanager
 def _silenced() -> Iterator[None]:
@@ -210,9 +213,8 @@ def _silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
-@contextmanager
-def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
-    """Yield the grammar of a command, or None if it has none. Raises AppError("grammar_invalid")."""
+def grammar_of(vocabulary: Any, command: Ask) -> LlamaGrammar | None:
+    """Return the grammar of a command, or None if it has none. Raises AppError("grammar_invalid")."""
     text = command.grammar
     problem = schema_problem(command.json_schema) if command.json_schema is not None else ""
     if problem:
@@ -223,15 +225,11 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
     except Exception as error:  # the converter may raise any exception
         raise AppError("grammar_invalid", reason=str(error)) from error
     if text is None:
-        yield None
-        return
+        return None
     if command.json_schema is not None and len(text) > GRAMMAR_CHARACTERS:
         raise AppError("grammar_invalid", reason=f"a grammar of {len(text):,} characters")
     with _silenced():  # it would print a grammar that it cannot parse, with the user's texts
         sampler = api.llama_sampler_init_grammar(vocabulary, text.encode("utf-8"), b"root")
     if not sampler:
         raise AppError("grammar_invalid", reason="not a GBNF grammar with a rule named root")
-    try:
-        yield LlamaGrammar(sampler)
-    finally:
-        api.llama_sampler_free(sampler)
+    return LlamaGrammar(sampler)

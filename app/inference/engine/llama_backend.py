@@ -1,4 +1,4 @@
-"""Run one model with one context on llama.cpp: load, ask, embed, rank, tokenize, and manage the cache."""
+"""Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize."""
 
 import ctypes
 import math
@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 
 from app.base import search_text
 from app.base.errors import AppError
-from app.inference import gguf, prefix_states
+from app.inference import gguf
 from app.inference.engine import runtime_facts
-from app.inference.engine.backend import Cancellation, Emit, no_model
-from app.inference.engine.generation import DecodeAborted, GenerationLoop, Sampler
+from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
+from app.inference.engine.generation import Answer, Sampler
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
     AdapterUse,
     Ask,
-    Done,
     Embed,
     EngineFacts,
+    Failed,
     Load,
     LoadProgress,
     Rank,
@@ -33,18 +32,18 @@ from app.inference.engine.messages import (
     Sampling,
     Tokenize,
 )
-from app.inference.engine.native_model import NativeModel
+from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
+from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
-_ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
 _CUT_SHARE = 0.95  # of the length that a passage should have by its tokens, as they are not spread evenly
 
 
-class LlamaBackend(NativeModel):
+class LlamaBackend(SequencedModel):
     """Runs one model with one context. Methods block; only one thread calls them, except for `Cancellation.cancel`."""
 
     name = NAME
@@ -56,17 +55,13 @@ class LlamaBackend(NativeModel):
         """
         super().__init__()
         self._prefixes = KeptPrefixes(states)
-        self.progress = 0
         for pack in packs:
             load_pack(pack)
-        self.decode_s = 0.0  # seconds inside llama_decode since the start
         self._facts: EngineFacts | None = None
         self._reset()
 
     def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
-        self.tokens: list[int] = []  # ids in the KV cache, by position
-        self._logits: npt.NDArray[np.float32] | None = None
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
@@ -125,7 +120,6 @@ class LlamaBackend(NativeModel):
             if time.monotonic() >= deadline:
                 raise AppError("load_too_slow", deadline_s=command.deadline_s) from None
             raise
-        self._vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
 
     def _make_context(self, command: Load, cancellation: Cancellation) -> None:
         params = api.llama_context_default_params()
@@ -136,8 +130,10 @@ class LlamaBackend(NativeModel):
         params.type_k = params.type_v = KV_TYPES[command.kv_type]
         if command.flash_attention is not None:
             params.flash_attn_type = int(command.flash_attention)
-        # One row of logits instead of one per prompt token: Gemma's compute buffer falls from 514 to 26 MiB.
-        params.n_outputs_max = 0 if command.embedding else 1
+        params.n_seq_max = command.parallel
+        # A row of logits for each answer instead of one per prompt token: Gemma's compute buffer falls from 514 to
+        # 26 MiB.
+        params.n_outputs_max = 0 if command.embedding else command.parallel
         # Cache sliding-window layers in full, so that the cache can return to an earlier part of a conversation.
         params.swa_full = True
         params.no_perf = True
@@ -145,13 +141,8 @@ class LlamaBackend(NativeModel):
         params.abort_callback_data = ctypes.cast(cancellation.native, ctypes.c_void_p)
         if command.embedding:
             self._set_up_embedding(params)
-        self._prefixes.prepare(params, self._model, is_embedding=command.embedding)
-        self._open(params)
-        self.batch_tokens = api.llama_n_batch(self._context)
-        self.context_tokens = api.llama_n_ctx(self._context)
-        self._input = (api.llama_token * self.batch_tokens)()
+        self._open(params, has_spare=self._prefixes.prepare(self._model, command))
         self._is_embedding = command.embedding
-        self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
 
     def _set_up_embedding(self, params: Any) -> None:
         """Change llama.cpp's context parameters for embedding or ranking.
@@ -171,8 +162,9 @@ class LlamaBackend(NativeModel):
         """Evaluate one token, which pages the weights in and builds the graph before the first question."""
         api.llama_set_warmup(self._context, True)
         first = max(0, api.llama_vocab_bos(self._vocabulary))
-        self._decode([first])
-        Sampler(Sampling(repeat_penalty=1.1), seed=0).choose(self.logits(), [first])  # numpy's own first-use cost
+        self._decode([(0, first, True)])
+        if not self._is_embedding:
+            Sampler(Sampling(repeat_penalty=1.1), seed=0).choose(self._rows(1)[0], [first])  # numpy's first-use cost
         api.llama_set_warmup(self._context, False)
         self._clear()
 
@@ -206,44 +198,55 @@ class LlamaBackend(NativeModel):
 
     # ---------------------------------------------------------------------- ask
 
-    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
-        """Answer a prompt.
+    def answer(self, first: Ask, next_ask: NextAsk, cancellation: Cancellation, emit: Emit) -> None:
+        """Answer prompts, as many at a time as the model was loaded for.
 
-        Raises AppError: no_model_loaded, context_full, template_failed, grammar_invalid, decode_failed, and the codes
-        of `gguf.check_adapter`.
+        Raises AppError: no_model_loaded, decode_failed, and the codes of `gguf.check_adapter`. A Failed has one of
+        context_full, template_failed, grammar_invalid, decode_failed.
         """
         self._require_model()
-        received = time.perf_counter()
-        self._check_length(command.prompt)
-        prompt = self.prompt_tokens(command.prompt)
+        self._use_adapters(first.adapters)
+        waiting = [first]
+
+        def next_answer() -> Answer | None:
+            while (ask := waiting.pop() if waiting else next_ask()) is not None:
+                try:
+                    return self._prepare(ask, cancellation, emit)
+                except AppError as error:
+                    emit(Failed(ask.id, error.code, error.facts))
+            return None
+
+        for answer in self.write(next_answer):
+            if answer.error is not None:
+                emit(Failed(answer.command.id, answer.error.code, answer.error.facts))
+            else:
+                done = answer.done_event(self.threads.token)
+                emit(done)
+                self._prefixes.note(done)
+
+    def _prepare(self, ask: Ask, cancellation: Cancellation, emit: Emit) -> Answer:
+        self._check_length(ask.prompt)
+        prompt = self.prompt_tokens(ask.prompt)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
         if len(prompt) + 1 > self.context_tokens:
             raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=self.context_tokens)
-        seed = command.sampling.seed if command.sampling.seed is not None else secrets.randbits(32)
-        self._use_adapters(command.adapters)
-        with grammar_of(self._vocabulary, command) as grammar:
-            answer = GenerationLoop(
-                self, command, Sampler(command.sampling, seed, grammar), cancellation, emit, received
-            )
-            ends = self._prefixes.begin(command, prompt, self.prompt_tokens)
-            cached = self._keep_common_prefix(prompt)
-            try:
-                answer.read_prompt(prompt, ends)
-                reason = answer.write()
-            except DecodeAborted:
-                reason = "cancelled"
-                self._remove_after(len(self.tokens))
-            except AppError:
-                self._clear()  # the cache's content is unknown
-                raise
-        done = answer.done_event(reason, len(prompt), cached, seed)
-        self._prefixes.note(done)
-        return done
+        seed = ask.sampling.seed if ask.sampling.seed is not None else secrets.randbits(32)
+        sampler = Sampler(ask.sampling, seed, grammar_of(self._vocabulary, ask))
+        answer = Answer(ask, prompt, sampler, self.is_end, lambda: cancellation.has(ask.id), emit)
+        answer.ends = self._prefixes.begin(ask, prompt, self.prompt_tokens)
+        return answer
+
+    def _read_prompt(self, sequence: int, answer: Answer) -> None:
+        loaded = self._prefixes.load(self._context, common_length(self.cached[sequence], answer.tokens[:-1]))
+        if loaded is not None:
+            self.cached[sequence] = loaded
+        super()._read_prompt(sequence, answer)
 
     def settle(self) -> None:
         """Write states of the latest prompt that are worth keeping."""
-        self._prefixes.write(self._context, self.tokens)
+        if self._facts is not None:
+            self._prefixes.write(self._context, self.cached[0])
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
         """Raise AppError("context_full") for a prompt that cannot fit, counting no more of it than necessary.
@@ -291,8 +294,7 @@ class LlamaBackend(NativeModel):
     def _pooled(self, tokens: list[int]) -> Any:
         """Evaluate a text and return llama.cpp's pointer to its pooled result, which is null if there is none."""
         self._clear()
-        self._adapt_threads()
-        self._decode(tokens)
+        self._decode([(0, token, True) for token in tokens])  # llama.cpp would compute all rows anyway, and log that
         return api.llama_get_embeddings_seq(self._context, 0)
 
     @property
@@ -371,65 +373,6 @@ class LlamaBackend(NativeModel):
         if self._facts is None:
             raise no_model()
         return self._facts
-
-    def append(self, tokens: list[int]) -> None:
-        """Evaluate tokens after those in the cache.
-
-        Raises DecodeAborted when cancelled; the cache is then as before.
-        """
-        self._adapt_threads()
-        self._decode(tokens)
-        self.tokens += tokens
-
-    def logits(self) -> npt.NDArray[np.float32]:
-        """Return the last token's logits, [vocabulary]; a view into llama.cpp's buffer, valid until the next decode."""
-        address = ctypes.addressof(api.llama_get_logits_ith(self._context, -1).contents)
-        if self._logits is None or self._logits.ctypes.data != address:
-            row = (ctypes.c_float * self._vocabulary_size).from_address(address)
-            self._logits = np.frombuffer(row, dtype=np.float32)
-        return self._logits
-
-    def _decode(self, tokens: list[int]) -> None:
-        count = len(tokens)
-        self._input[:count] = tokens  # type: ignore[assignment]
-        batch = api.llama_batch_get_one(self._input, count)
-        if self._is_embedding:
-            batch.logits = self._every_row  # llama.cpp would compute all rows anyway, and log that each time
-        began = time.perf_counter()
-        status = api.llama_decode(self._context, batch)
-        self.decode_s += time.perf_counter() - began
-        self.progress += 1
-        if status == _ABORTED:
-            raise DecodeAborted
-        if status == _NO_KV_SLOT:
-            raise AppError("context_full", prompt_tokens=len(self.tokens) + count, context_tokens=self.context_tokens)
-        if status != 0:
-            self._clear()
-            raise AppError("decode_failed", status=status)
-
-    def _keep_common_prefix(self, prompt: list[int]) -> int:
-        """Keep in the cache only the tokens with which the prompt begins, or load them; return their number.
-
-        The prompt's last token is not kept, so that at least one is left to evaluate.
-        """
-        common = prefix_states.common_length(self.tokens, prompt[:-1])
-        loaded = self._prefixes.load(self._context, common)
-        if loaded is None:
-            self._remove_after(common)
-        else:
-            self.tokens = loaded
-        return len(self.tokens)
-
-    def _remove_after(self, count: int) -> None:
-        """Keep the first `count` tokens. Recurrent models cannot go back: their cache is cleared."""
-        if api.llama_memory_seq_rm(api.llama_get_memory(self._context), 0, count, -1):
-            del self.tokens[count:]
-        else:
-            self._clear()
-
-    def _clear(self) -> None:
-        super()._clear()
-        self.tokens = []
 
     def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""

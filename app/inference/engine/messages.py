@@ -46,6 +46,7 @@ class Load:
     path: str
     context_tokens: int = 4096  # 0: the context length in training
     threads: int | None = None  # None: one for each core that other programs leave free
+    parallel: int = 1  # answers that are written at a time, each with a context of its own
     batch_tokens: int = 512
     repack: bool = False  # True: copy weights into a layout that generates faster, at twice the memory
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention

@@ -182,7 +182,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     model = ScoredModel(Path(job.model), job.adapter, job.strength)
     try:
         holdout = kept or to_holdout(job.texts, model)
-        _require_known_ids(holdout, job, model.vocabulary)
+        _require_known_ids(holdout, job, model.vocabulary_size)
         model.open(*_longest_text_and_chat_tokens(job, holdout), len(job.chats) if job.answers else 1)
         run = _ScoringRun(model, job, holdout, send)
         scores = run.run()
@@ -241,7 +241,7 @@ class _ScoringRun:
         self._job = job
         self._holdout = holdout
         self._send = send
-        self._header = ReferenceHeader(holdout.scored_positions, model.vocabulary, holdout.digest)
+        self._header = ReferenceHeader(holdout.scored_positions, model.vocabulary_size, holdout.digest)
         self._done = 0
         self._sent_at = 0.0
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0

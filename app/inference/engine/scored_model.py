@@ -5,39 +5,29 @@ MiB, and an example of 1,000 tokens would take 1 GiB twice (llama.cpp's graph, a
 
 Reading in parts changes nothing: without flash attention, whose kernels depend on the batch size, and with no batch of
 only a few tokens, the parts give bit for bit what the whole would.
-
-Answers are written several at a time, each in a sequence of its own, because one step reads the weights once for all.
-They are fewer than LEAST_TOKENS, so that the kernel, and with it each answer, is the same as for one alone: of 20
-answers of the trial model 20 were equal with 4 and 7 at a time, 10 with 8.
 """
 
-import ctypes
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.base.errors import AppError
 from app.inference import gguf, memory_estimate
-from app.inference.engine.generation import TextStream
+from app.inference.engine.generation import Answer, Sampler
 from app.inference.engine.llama import api
+from app.inference.engine.messages import Ask, Event, Sampling, Token
 from app.inference.engine.model_jobs import ChatToScore
-from app.inference.engine.native_model import NativeModel
+from app.inference.engine.sequences import LEAST_TOKENS, Floats, SequencedModel
+from app.inference.memory_estimate import PARALLEL_MOST
 from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512
-LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
 ROWS_BYTES = 64 << 20
 MAX_ROWS = 256
-SEQUENCES = LEAST_TOKENS - 1  # answers that are written at a time
 CACHE_SHARE = 0.25  # of the free memory, for the key/value cache of all sequences
-
-Floats = npt.NDArray[np.float32]
+_GREEDY = Sampling(temperature=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +40,10 @@ class WrittenAnswer:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Writing:
-    """An answer that is being written. `place`: of the chat in the list. `length`: tokens in the cache."""
-
-    place: int
-    limit: int
-    length: int
-    stream: TextStream
-    began: float = field(default_factory=time.perf_counter)
-    token: int = 0  # the latest
-    tokens: int = 0
-    text: str = ""
-
-
-class ScoredModel(NativeModel):
+class ScoredModel(SequencedModel):
     """Runs a model on the CPU or a GPU, as the engine does. It reads texts after `open`; `close` frees it."""
+
+    failure_code = "score_failed"
 
     def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
         """Load the model. `adapter`: a GGUF file, "" for none. `strength`: the adapter's, from 0 to 2.
@@ -76,7 +54,6 @@ class ScoredModel(NativeModel):
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
         super().__init__()
-        self._batch: Any = None
         params = api.llama_model_default_params()
         params.use_extra_bufts = False  # True would copy the weights into another layout
         params.n_gpu_layers = -1
@@ -87,43 +64,34 @@ class ScoredModel(NativeModel):
             self.close()
             raise
         self._strength = strength
-        self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
-        self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
+        self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary_size)))
 
     def open(self, read_tokens: int, answer_tokens: int = 0, answers: int = 1) -> None:
         """Make the context.
 
         `read_tokens`: tokens of the longest text to read. `answer_tokens`: tokens of the longest prompt with its
-        answer, cut to the model's context. `answers`: their number, of which up to SEQUENCES are written at a time if
-        the memory suffices. Raises AppError: context_failed, context_full (a text is longer than the model's context).
+        answer, cut to the model's context. `answers`: their number, of which up to PARALLEL_MOST are written at a time
+        if the memory suffices. Raises AppError: context_failed, context_full (a text is longer than the model's
+        context).
         """
         trained = self.header.context_length or max(read_tokens, answer_tokens)
         if read_tokens > trained:
             raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
-        self.context_tokens = max(read_tokens, min(answer_tokens, trained))
-        cache = memory_estimate.estimate_memory(self.header, self.context_tokens).kv_bytes
+        context = max(read_tokens, min(answer_tokens, trained))
+        cache = memory_estimate.estimate_memory(self.header, context).kv_bytes
         affordable = int(CACHE_SHARE * memory_estimate.available_memory_bytes() / max(1, cache))
-        self.sequences = max(1, min(SEQUENCES, answers, affordable, self.rows))
         params = api.llama_context_default_params()
-        params.n_ctx = self.context_tokens * self.sequences
-        params.n_seq_max = self.sequences
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(self.context_tokens, self.sequences))
+        params.n_ctx = context
+        params.n_seq_max = max(1, min(PARALLEL_MOST, answers, affordable, self.rows))
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(context, params.n_seq_max))
         params.n_outputs_max = self.rows
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.swa_full = True
         params.no_perf = True
         self._open(params)
-        self.batch_tokens = api.llama_n_batch(self._context)
-        self._batch = api.llama_batch_init(self.batch_tokens, 0, 1)
-        self._read: tuple[int, ...] = ()  # ids in the cache after `log_probabilities`
+        self.context_tokens = context  # llama.cpp has rounded it up
         if self._adapters:
             self._set_adapters(self._adapters, [self._strength])
-
-    def close(self) -> None:
-        if self._batch is not None:
-            api.llama_batch_free(self._batch)
-            self._batch = None
-        super().close()
 
     # ------------------------------------------------------------------- likelihood
 
@@ -137,28 +105,16 @@ class ScoredModel(NativeModel):
         """
         wanted = {place - 1 for place in places}
         last = max(wanted) + 1  # later tokens predict nothing
-        begin = self._keep_common(ids, min(min(wanted), last - LEAST_TOKENS))
+        begin = self._keep_common(0, ids, max(0, min(min(wanted), last - LEAST_TOKENS)))
         if begin:
             report(begin)
         while begin < last:
             end = self._end_of_batch(begin, last, wanted)
-            marks = [at in wanted for at in range(begin, end)]
-            self._decode([(0, at, ids[at], mark) for at, mark in zip(range(begin, end), marks, strict=True)])
-            self._read = ids[:end]
+            tokens = [(0, ids[at], at in wanted) for at in range(begin, end)]
+            self._decode(tokens)
             report(end - begin)
-            yield from map(_log_softmax, self._rows(sum(marks)))
+            yield from map(_log_softmax, self._rows(sum(has_row for *_, has_row in tokens)))
             begin = end
-
-    def _keep_common(self, ids: tuple[int, ...], most: int) -> int:
-        """Keep in the cache at most the first `most` tokens, as far as `ids` begins with them; return their number."""
-        both = enumerate(zip(ids, self._read, strict=False))
-        common = next((at for at, (ours, theirs) in both if ours != theirs), min(len(ids), len(self._read)))
-        common = max(0, min(common, most))
-        if not common or not api.llama_memory_seq_rm(api.llama_get_memory(self._context), 0, common, -1):
-            self._clear()
-            common = 0
-        self._read = ids[:common]
-        return common
 
     def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
@@ -182,27 +138,6 @@ class ScoredModel(NativeModel):
                 return at
         return full
 
-    def _rows(self, count: int) -> Floats:
-        """Return the logits of the last decode, [count, vocabulary], as a view into llama.cpp's buffer."""
-        if not count:
-            return np.empty((0, self.vocabulary), np.float32)
-        address = ctypes.addressof(api.llama_get_logits(self._context).contents)
-        raw = (ctypes.c_float * (count * self.vocabulary)).from_address(address)
-        return np.frombuffer(raw, np.float32).reshape(count, self.vocabulary)
-
-    def _decode(self, tokens: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Evaluate tokens. Each is (sequence, position in it, id, whether it gets a row of logits)."""
-        batch = self._batch
-        batch.n_tokens = len(tokens)
-        for at, (sequence, position, token, has_row) in enumerate(tokens):
-            batch.token[at], batch.pos[at], batch.logits[at] = token, position, has_row
-            batch.n_seq_id[at] = 1
-            batch.seq_id[at][0] = sequence
-        self._adapt_threads()
-        status = api.llama_decode(self._context, batch)
-        if status != 0:
-            raise AppError("score_failed", status=status)
-
     # ---------------------------------------------------------------- text and back
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
@@ -223,51 +158,31 @@ class ScoredModel(NativeModel):
         `ends`: token ids that end an answer besides the model's own; None: no token ends it. `stop`: texts that end it.
         Raises AppError("score_failed").
         """
+        texts: dict[str, str] = {}  # by the place of the chat
+        waiting = enumerate(chats)
+
+        def is_end(token: int) -> bool:
+            return ends is not None and (token in ends or self.is_end(token))
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Token):
+                texts[event.id] += event.text
+
+        def next_answer() -> Answer | None:
+            place, chat = next(waiting, (0, None))
+            if chat is None:
+                return None
+            texts[str(place)] = ""
+            ask = Ask(str(place), (), chat.limit, stop, _GREEDY)
+            return Answer(ask, list(chat.ids), Sampler(_GREEDY, 0), is_end, lambda: False, emit)
+
         self._clear()
-        self._read = ()
-        waiting = deque(enumerate(chats))
-        writing: dict[int, _Writing] = {}  # by sequence
-        while waiting or writing:
-            chosen: list[tuple[int, int]] = []  # (sequence, token) of the answers that go on
-            if writing:
-                self._decode([(at, one.length, one.token, True) for at, one in writing.items()])
-                chosen = list(zip(writing, self._rows(len(writing)).argmax(axis=1).tolist(), strict=True))
-                for one in writing.values():
-                    one.length += 1
-            for sequence in set(range(self.sequences)) - writing.keys():
-                if waiting:
-                    place, chat = waiting.popleft()
-                    token = self._read_prompt(sequence, chat.ids)
-                    room = self.context_tokens - len(chat.ids)
-                    writing[sequence] = _Writing(place, min(chat.limit, room), len(chat.ids), TextStream(stop))
-                    chosen.append((sequence, token))
-            for sequence, token in chosen:
-                one = writing[sequence]
-                if ended_by := self._end_of(one, token, ends):
-                    seconds = time.perf_counter() - one.began
-                    yield one.place, WrittenAnswer(one.text + one.stream.flush(), ended_by, one.tokens, seconds)
-                    del writing[sequence]
-                    api.llama_memory_seq_rm(api.llama_get_memory(self._context), sequence, -1, -1)
-
-    def _read_prompt(self, sequence: int, ids: tuple[int, ...]) -> int:
-        """Evaluate a prompt and return the likeliest token after it."""
-        for begin in range(0, len(ids), self.batch_tokens):
-            part = ids[begin : begin + self.batch_tokens]
-            self._decode([(sequence, at, token, at == len(ids) - 1) for at, token in enumerate(part, start=begin)])
-        return int(self._rows(1)[0].argmax())
-
-    def _end_of(self, answer: _Writing, token: int, ends: frozenset[int] | None) -> str:
-        """Add the next token to an answer. Return end, stop or limit if the answer ends with it, else ""."""
-        if answer.limit < 1:
-            return "limit"
-        if ends is not None and (token in ends or self.is_end(token)):
-            return "end"
-        answer.token = token
-        answer.tokens += 1
-        answer.text += answer.stream.push(self.piece(token))
-        if answer.stream.is_stopped:
-            return "stop"
-        return "limit" if answer.tokens >= answer.limit else ""
+        for answer in self.write(next_answer):
+            if answer.error is not None:
+                raise AppError(self.failure_code, **answer.error.facts)
+            ended_by = answer.ended_by if answer.ended_by in ("end", "stop") else "limit"
+            text = texts.pop(answer.command.id)
+            yield int(answer.command.id), WrittenAnswer(text, ended_by, answer.count, answer.answer_s)
 
 
 def _log_softmax(row: Floats) -> Floats:

@@ -100,6 +100,7 @@ class EngineWorker:
         self._readable = [*folders, *sandbox.graphics_paths()]
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
+        self._next: messages.Command | None = None  # taken from the queue, not begun
         self._cancellation = Cancellation()
 
     def run(self) -> NoReturn:
@@ -109,7 +110,7 @@ class EngineWorker:
         pause_s = None
         while True:
             try:
-                command = self._commands.get(timeout=pause_s)
+                command, self._next = self._next or self._commands.get(timeout=pause_s), None
             except queue.Empty:
                 pause_s = None
                 sandbox.run_confined(self._backend.settle, self._readable)
@@ -142,23 +143,23 @@ class EngineWorker:
             self._send(messages.Heartbeat(self._backend.progress))
 
     def _execute(self, command: messages.Command) -> None:
+        readable = [*_files_of(command), *self._readable]
+        if isinstance(command, Ask):
+            sandbox.run_confined(lambda: self._answer(command), readable)
+            return
         self._cancellation.begin(command.id)
         try:
-            self._send(sandbox.run_confined(lambda: self._result(command), [*_files_of(command), *self._readable]))
-        except AppError as error:
-            self._send(Failed(command.id, error.code, error.facts))
-        except MemoryError:
-            self._send(Failed(command.id, "out_of_memory", {}))
+            self._send(sandbox.run_confined(lambda: self._result(command), readable))
+        except (AppError, MemoryError) as error:
+            self._send(_failed(command.id, error))
         finally:
-            self._cancellation.end()
+            self._cancellation.end(command.id)
 
     def _result(self, command: messages.Command) -> Any:
         backend = self._backend
         match command:
             case Load():
                 return Ready(command.id, backend.load(command, self._cancellation, self._send))
-            case Ask():
-                return self._answer_question(command)
             case Unload():
                 backend.unload()
                 return messages.Unloaded(command.id)
@@ -170,22 +171,61 @@ class EngineWorker:
                 return Tokenized(command.id, backend.tokenize(command))
         raise AssertionError(f"no answer for {command!r}")
 
-    def _answer_question(self, command: Ask) -> messages.Done:
-        """Let the backend answer, and remove invisible characters from the text that is sent.
+    # ------------------------------------------------------------------- answers
+
+    def _answer(self, first: Ask) -> None:
+        """Let the backend answer, and remove invisible characters from the texts that are sent.
 
         Characters that belong together are recognized even if the model or the server sends them in several pieces.
         """
-        stream = invisible_characters.StreamFilter()
+        streams: dict[str, invisible_characters.StreamFilter] = {}  # of the answers that are being written
+
+        def begin(ask: Ask) -> None:
+            self._cancellation.begin(ask.id)
+            streams[ask.id] = invisible_characters.StreamFilter()
+
+        def next_ask() -> Ask | None:
+            ask = self._next_ask(first)
+            if ask is not None:
+                begin(ask)
+            return ask
 
         def emit(event: messages.Event) -> None:
             if isinstance(event, Token):
-                event = Token(event.id, stream.push(event.text))
+                event = Token(event.id, streams[event.id].push(event.text))
                 if not event.text:
                     return
+            elif isinstance(event, messages.Done | Failed):
+                if rest := streams.pop(event.id).flush():
+                    self._send(Token(event.id, rest))
+                self._cancellation.end(event.id)
             self._send(event)
 
+        begin(first)
         try:
-            return self._backend.ask(command, self._cancellation, emit)
-        finally:
-            if rest := stream.flush():
-                self._send(Token(command.id, rest))
+            self._backend.answer(first, next_ask, self._cancellation, emit)
+        except (AppError, MemoryError) as error:
+            for command_id in list(streams):
+                emit(_failed(command_id, error))
+
+    def _next_ask(self, first: Ask) -> Ask | None:
+        """Return the next command if it can be answered beside `first`, after tokens that were to be counted."""
+        while True:
+            try:
+                command = self._next or self._commands.get_nowait()
+            except queue.Empty:
+                return None
+            self._next = None
+            if isinstance(command, Tokenize):
+                self._execute(command)
+            elif isinstance(command, Ask) and command.adapters == first.adapters:
+                return command
+            else:
+                self._next = command
+                return None
+
+
+def _failed(command_id: str, error: AppError | MemoryError) -> Failed:
+    if isinstance(error, AppError):
+        return Failed(command_id, error.code, error.facts)
+    return Failed(command_id, "out_of_memory")

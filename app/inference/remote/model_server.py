@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,6 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
-from app.inference.engine.backend import Cancellation
 from app.inference.local_model import OfferedModel, ServerAddress
 
 REASON_MAX = 200  # characters of the server's message
@@ -203,14 +202,14 @@ class RemoteServer:
 
     @contextlib.contextmanager
     def stream(
-        self, path: str, body: dict[str, Any], deadline: ResponseDeadline, cancellation: Cancellation
+        self, path: str, body: dict[str, Any], deadline: ResponseDeadline, is_cancelled: Callable[[], bool]
     ) -> Iterator[http.client.HTTPResponse]:
         """Yield the response of an answer that is still being written; the caller reports each piece to `deadline`.
 
         When cancelled, reading ends as if the server had closed. Raises AppError as `json`, and remote_silent or
         remote_endless when the deadline is over.
         """
-        with self._response(path, body, deadline, cancellation) as response:
+        with self._response(path, body, deadline, is_cancelled) as response:
             if response.status != 200:
                 check_response(response, _read_body(response), self.label)
             yield response
@@ -221,7 +220,7 @@ class RemoteServer:
         path: str,
         body: dict[str, Any] | None,
         deadline: ResponseDeadline,
-        cancellation: Cancellation | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
         *,
         from_root: bool = False,
     ) -> Iterator[http.client.HTTPResponse]:
@@ -230,7 +229,7 @@ class RemoteServer:
         try:
             with explain_connection_errors(self.label):
                 plain = self._connect()
-                watch = (plain.dup(), deadline, cancellation, is_over)  # TLS detaches the original socket
+                watch = (plain.dup(), deadline, is_cancelled, is_over)  # TLS detaches the original socket
                 threading.Thread(target=_watch_connection, args=watch, name="watch", daemon=True).start()
                 connection.sock = self._with_tls(plain)
                 connection.sock.settimeout(None)
@@ -286,12 +285,12 @@ class RemoteServer:
 
 
 def _watch_connection(
-    connection: socket.socket, deadline: ResponseDeadline, cancellation: Cancellation | None, is_over: threading.Event
+    connection: socket.socket, deadline: ResponseDeadline, is_cancelled: Callable[[], bool], is_over: threading.Event
 ) -> None:
     """Shut the socket down on cancellation or timeout: that alone wakes the thread that reads it."""
     with connection:
         while not is_over.wait(POLL_S):
-            if deadline.is_over() or (cancellation is not None and cancellation.is_set):
+            if deadline.is_over() or is_cancelled():
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
                 return

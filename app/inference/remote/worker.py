@@ -16,7 +16,8 @@ import secrets
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -26,12 +27,13 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
-from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.messages import (
     Ask,
     Done,
     Embed,
     EngineFacts,
+    Failed,
     Load,
     LoadProgress,
     PromptProgress,
@@ -149,6 +151,7 @@ def _count(value: object) -> int:
 
 QUIET_S = 300.0  # longest silence, while a server reads a long prompt or serves others, and between two pieces
 WHOLE_S = 3600.0
+POLL_S = 0.05  # how often another question is looked for while answers are written
 LEAST_ANSWER_TOKENS = 64  # requested even if an estimate says that none would fit
 _STOP_REASONS = {"stop": "end", "length": "length"}  # server's reason -> ours; anything else counts as end
 
@@ -166,6 +169,7 @@ class RemoteBackend:
         self._facts: EngineFacts | None = None
         self._counter: TokenCounter | None = None
         self._model = ""
+        self._parallel = 1
         self._knows_limit = False  # True: the server reports its context length, and so a long prompt
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
@@ -185,6 +189,7 @@ class RemoteBackend:
         context = min((n for n in (context_tokens, remote.context_tokens) if n), default=command.context_tokens)
         self._server, self._model, self._knows_limit = server, remote.model, bool(context_tokens)
         self._counter = TokenCounter(server, remote.model)
+        self._parallel = command.parallel
         self._facts = EngineFacts(
             path=command.path,
             context_tokens=context,
@@ -198,7 +203,25 @@ class RemoteBackend:
     def unload(self) -> None:
         self._server = self._facts = self._counter = None
 
-    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
+    def answer(self, first: Ask, next_ask: NextAsk, cancellation: Cancellation, emit: Emit) -> None:
+        """Answer prompts, as many at a time as the model was loaded for, each with a request of its own."""
+
+        def request(ask: Ask) -> None:
+            try:
+                emit(self._request_answer(ask, lambda: cancellation.has(ask.id), emit))
+            except AppError as error:
+                emit(Failed(ask.id, error.code, error.facts))
+
+        with ThreadPoolExecutor(self._parallel) as pool:
+            running = {pool.submit(request, first)}
+            while running:
+                while len(running) < self._parallel and (ask := next_ask()) is not None:
+                    running.add(pool.submit(request, ask))
+                ended, running = wait(running, POLL_S if self._parallel > 1 else None, FIRST_COMPLETED)
+                for one in ended:
+                    one.result()
+
+    def _request_answer(self, command: Ask, is_cancelled: Callable[[], bool], emit: Emit) -> Done:
         server, facts, counter = self._require_model()
         if command.adapters or command.grammar or command.json_schema:
             raise AppError("remote_cannot", address=server.label)
@@ -213,12 +236,12 @@ class RemoteBackend:
         body = _body(command, self._model, max_tokens, seed)
         summary = StreamSummary()
         try:
-            timings, is_cancelled = self._stream(command.id, body, summary, cancellation, emit)
+            timings = self._stream(command.id, body, summary, is_cancelled, emit)
         except AppError as error:
             if error.code == "remote_broken" and not summary.pieces and not self._knows_limit:
                 raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, on a long prompt
             raise _with_facts(error, self._model, prompt_tokens, facts.context_tokens) from error
-        reason = "cancelled" if is_cancelled else _STOP_REASONS.get(summary.finish, "end")
+        reason = "cancelled" if is_cancelled() else _STOP_REASONS.get(summary.finish, "end")
         if reason == "length" and max_tokens < command.max_tokens:
             reason = "context"
         usage = Usage(
@@ -253,27 +276,32 @@ class RemoteBackend:
         return prompts.estimate_framing_tokens(prompt) + counter.count("\n".join(texts))
 
     def _stream(
-        self, command_id: str, body: dict[str, Any], summary: StreamSummary, cancellation: Cancellation, emit: Emit
-    ) -> tuple[Timings, bool]:
-        """Stream an answer, filling `summary`; return the timings and whether it was cancelled."""
+        self,
+        command_id: str,
+        body: dict[str, Any],
+        summary: StreamSummary,
+        is_cancelled: Callable[[], bool],
+        emit: Emit,
+    ) -> Timings:
+        """Stream an answer, filling `summary`."""
         server, _, _ = self._require_model()
         deadline = ResponseDeadline(QUIET_S, WHOLE_S)
         first = started = time.monotonic()
         try:
-            with server.stream("/chat/completions", body, deadline, cancellation) as response:
+            with server.stream("/chat/completions", body, deadline, is_cancelled) as response:
                 for text in read_answer(response, summary, body["max_tokens"], deadline, server.label):
-                    if cancellation.is_set:
+                    if is_cancelled():
                         break
                     self.progress += 1
                     if text:
                         first = time.monotonic() if summary.pieces == 1 else first
                         emit(Token(command_id, text))
         except AppError:
-            if not cancellation.is_set:  # otherwise our closing of the connection caused it
+            if not is_cancelled():  # otherwise our closing of the connection caused it
                 raise
         ended = time.monotonic()
         first = first if summary.pieces else ended
-        return Timings(first - started, first - started, ended - first, ended - first, 0), cancellation.is_set
+        return Timings(first - started, first - started, ended - first, ended - first, 0)
 
 
 def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class EngineClient(QObject):
         self._stall_limit_s = stall_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
-        self._running: str | None = None  # id of the Ask, Embed, Rank or Load being computed
+        self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
         self.refusal: AppError | None = None  # why requests are refused now; None: they are not; callers must check it
@@ -123,7 +123,7 @@ class EngineClient(QObject):
             self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
         if isinstance(command, Load | Ask | Embed | Rank):
-            self._running = command.id
+            self._running.add(command.id)
             self._last_progress_at = time.monotonic()
         if isinstance(command, Unload):
             self._last_load = None
@@ -149,8 +149,8 @@ class EngineClient(QObject):
         """
         self._is_network_allowed = is_allowed
         if not is_allowed and self._address:
-            if self._running is not None:
-                self._refuse_network(self._running)
+            for command_id in sorted(self._running):
+                self._refuse_network(command_id)
             self.end()
 
     def _refuse_network(self, command_id: str) -> None:
@@ -171,6 +171,7 @@ class EngineClient(QObject):
             self.loading = self._last_load = None
         if self._waiting:
             self._waiting = [command for command in self._waiting if command.id != command_id]
+            self._running.discard(command_id)
         else:
             self._child.send(json_lines.encode_line(Cancel(command_id)))
 
@@ -201,12 +202,12 @@ class EngineClient(QObject):
     @property
     def is_computing(self) -> bool:
         """Return whether an answer, an embedding or a load is running."""
-        return bool(self._answering) or (self._running is not None and self._child.is_running)
+        return bool(self._answering) or (bool(self._running) and self._child.is_running)
 
     @property
     def is_sending(self) -> bool:
         """Return whether another machine is running a request."""
-        return bool(self._address) and self._running is not None and self._child.is_running
+        return bool(self._address) and bool(self._running) and self._child.is_running
 
     @property
     def pid(self) -> int:
@@ -234,7 +235,8 @@ class EngineClient(QObject):
 
     def _forget_all(self) -> None:
         self._waiting.clear()
-        self._last_load = self._running = self.loading = self.loaded = None
+        self._running.clear()
+        self._last_load = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
 
@@ -257,7 +259,7 @@ class EngineClient(QObject):
     def _update_status(self, event: messages.Event) -> None:
         status = self.status
         match event:
-            case Hello() if self._running is None:
+            case Hello() if not self._running:
                 self._set_status(dataclasses.replace(status, state="off"))
             case LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
@@ -284,8 +286,7 @@ class EngineClient(QObject):
                 self._set_status(EngineStatus())
 
     def _clear_running(self, command_id: str) -> None:
-        if self._running == command_id:
-            self._running = None
+        self._running.discard(command_id)
         if self.loading is not None and self.loading.id == command_id:
             self.loading = None
 
@@ -296,11 +297,12 @@ class EngineClient(QObject):
     def _check_progress(self) -> None:
         """Kill the child if its computation has reported no progress for `stall_limit_s` seconds."""
         idle_s = time.monotonic() - max(self._last_progress_at, self._child.watched_since)
-        if self._running is not None and idle_s > self._stall_limit_s:
+        if self._running and idle_s > self._stall_limit_s:
             self._child.kill("hung")
 
     def _on_exited(self, child_exit: ChildExit) -> None:
-        self._running = self.loading = self.loaded = None
+        self._running.clear()
+        self.loading = self.loaded = None
         if child_exit.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
             self.exited.emit()

@@ -21,6 +21,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
+from app.inference.memory_estimate import PARALLEL_MOST
 from app.training.runs import lineage
 from tests.chat.driver import add_documents
 from tests.permits import PERMIT
@@ -156,8 +157,8 @@ def test_an_engine_that_always_dies_ends_the_batch_with_its_reason(desk: Desk) -
 
 def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: Desk) -> None:
     assert desk.failure("一つ目", "!memory", "三つ目") == "out_of_memory"
-    assert desk.verdicts() == ["answered", "waiting", "waiting"]
-    assert desk.unfinished().answered == 1
+    assert desk.verdicts() == ["answered", "waiting", "answered"]  # the second once more, alone
+    assert desk.unfinished().answered == 2
 
 
 @pytest.mark.fault("F3")
@@ -184,14 +185,27 @@ def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
 
 
 def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
+    questions = [f"{at}つ目" for at in range(12)]
     desk.after_each_answer(lambda _result: desk.batches.pause())
-    desk.begin_until_one_is_answered("一つ目", "二つ目")
+    desk.begin_until_one_is_answered(*questions)
     run = desk.batches._run
     assert desk.batches.is_paused
-    assert not run.queue.is_answering
-    assert (run.status.done, run.status.question) == (1, "二つ目")
+    desk.scene.qtbot.waitUntil(lambda: not run.queue.is_answering, timeout=LIMIT_MS)
+    done = run.status.done
+    assert 1 <= done <= PARALLEL_MOST  # those that were being answered
+    assert run.status.question == questions[done]
     desk.ended(desk.batches.finished, desk.batches.resume)
-    assert len(desk.answers()) == 2
+    assert [one["answer"] for one in desk.answers()] == questions
+
+
+def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk: Desk) -> None:
+    numbers: list[int] = []
+    desk.after_each_answer(lambda _result: numbers.append(len(desk.batches._run.queue._runs)))
+    assert desk.run(*(f"{at}つ目" for at in range(12))).answered == 12
+    loaded = desk.scene.engine.loaded
+    assert loaded is not None
+    assert (loaded.parallel, max(numbers)) == (PARALLEL_MOST, PARALLEL_MOST - 1)
+    assert numbers[-1] == 0
 
 
 def test_the_chat_goes_first(desk: Desk) -> None:
@@ -269,7 +283,7 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
         return "internal"
 
     desk.begin_with_permit(look)
-    desk.begin("一つ目", "二つ目")
+    desk.begin("一つ目", SLOW)
     desk.scene.qtbot.waitUntil(waiting.is_set, timeout=LIMIT_MS)
     assert desk.batches._run.status.done == journal_answer_count(desk.out) == 0
     desk.batches.stop()

@@ -99,7 +99,7 @@ def test_what_would_meet_every_prompt_ends_the_run_and_the_journal_is_free(desk:
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "out_of_memory"
     reply_journal.ReplyJournal(desk.journal).close()
-    assert len(reply_journal.read(desk.journal)) == 1
+    assert len(reply_journal.read(desk.journal)) == 2
 
 
 def test_a_model_that_is_gone_is_told(desk: Desk, tmp_path: Path) -> None:

@@ -215,7 +215,9 @@ def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Des
     queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)
     answered: list[int] = []
     queue.answered.connect(lambda at, _text, _outcome: answered.append(at))
-    queue.asked.connect(lambda _at: QTimer.singleShot(0, lambda: queue._run.text_received.connect(queue.stop)))
+    queue.progressed.connect(
+        lambda: QTimer.singleShot(0, lambda: queue._runs[len(answered)].text_received.connect(queue.stop))
+    )
     with qtbot.waitSignal(queue.ended):
         queue.start([0, 1])
     assert (answered, list(queue.pending)) == ([0], [1])

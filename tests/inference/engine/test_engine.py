@@ -1,5 +1,6 @@
 """The engine child with real models: a tiny one with random weights, and the starter."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -71,6 +72,84 @@ def test_the_next_question_of_a_conversation_evaluates_only_what_is_new(child: C
     fresh, done = child.ask(start + "klm", max_tokens=20)
     assert done.usage.cached_tokens < 5  # the beginning of text, and a space that the tokenizer adds
     assert reused == fresh
+
+
+def together(child: Child, asks: list[Ask]) -> dict[str, tuple[str, Done | Failed]]:
+    """The text and the end of each answer, asked for at once."""
+    for ask in asks:
+        child.send(ask)
+    texts, ends = {ask.id: "" for ask in asks}, {}
+    while len(ends) < len(asks):
+        for event in child.events_until(Token, Done, Failed):
+            if isinstance(event, Token):
+                texts[event.id] += event.text
+            elif isinstance(event, Done | Failed):
+                ends[event.id] = event
+    return {id: (texts[id], end) for id, end in ends.items()}
+
+
+def test_answers_that_are_written_together_are_those_that_are_written_alone(
+    tmp_path: Path, starter_model: Path
+) -> None:
+    drawn, likeliest = Sampling(temperature=1.2, seed=3), Sampling(temperature=0)
+    asks = [
+        Ask(str(at), (Segment(f"{at}橋目。" + LONG[: 9 * at]),), 5 + 4 * at, sampling=drawn if at % 2 else likeliest)
+        for at in range(9)
+    ]
+    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"')
+    asks[3] = Ask("3", (Segment("x" * 9000),))
+    asks[4] = dataclasses.replace(asks[4], grammar="root ::= (")
+    with Child("llama", tmp_path / "log") as child:
+        child.load(starter_model, context_tokens=512, parallel=1)
+        alone = {ask.id: together(child, [ask])[ask.id] for ask in asks}
+        facts = child.load(starter_model, context_tokens=512, parallel=7)
+        found = together(child, asks)
+    assert facts.context_tokens == 512
+    assert {id: text for id, (text, _) in found.items()} == {id: text for id, (text, _) in alone.items()}
+    for id, (_, end) in found.items():
+        before = alone[id][1]
+        if isinstance(end, Done) and isinstance(before, Done):
+            assert (end.stop_reason, end.usage.answer_tokens) == (before.stop_reason, before.usage.answer_tokens)
+        else:
+            assert isinstance(end, Failed)
+            assert isinstance(before, Failed)
+            assert end.code == before.code
+    assert found["2"][0] in ("はい", "いいえ")
+    assert [end.code for _, end in found.values() if isinstance(end, Failed)] == ["context_full", "grammar_invalid"]
+
+
+def test_one_of_several_answers_is_cancelled_and_the_others_go_on(tmp_path: Path, starter_model: Path) -> None:
+    asks = [Ask(str(at), (Segment(LONG[at:]),), 40 + at, sampling=Sampling(temperature=0)) for at in range(3)]
+    endless = Ask("endless", (Segment(LONG),), 400, sampling=Sampling(temperature=1.5, seed=1))
+    with Child("llama", tmp_path / "log") as child:
+        child.load(starter_model, context_tokens=1024, parallel=4)
+        expected = {id: text for id, (text, _) in together(child, asks).items()}
+        child.send(endless)
+        child.events_until(Token)
+        for ask in asks:
+            child.send(ask)
+        child.send(Tokenize("count", ((Segment("abc"),),)))
+        child.send(Cancel("endless"))
+        child.send(Cancel("1"))
+        child.send(Load("next", str(starter_model)))  # waits for them all
+        events = child.events_until(Ready)
+    ends = {event.id: event for event in events if isinstance(event, Done)}
+    assert {id: end.stop_reason for id, end in ends.items()} == {
+        "endless": "cancelled", "0": "length", "1": "cancelled", "2": "length"
+    }  # fmt: skip
+    for id in ("0", "2"):
+        assert "".join(one.text for one in events if isinstance(one, Token) and one.id == id) == expected[id]
+    assert any(isinstance(event, Tokenized) for event in events)
+
+
+def test_a_conversation_finds_its_beginning_among_several(child: Child, tiny_model: Path) -> None:
+    child.load(tiny_model, parallel=3)
+    starts = ("abcdefghij" * 10, "klmnopqrst" * 10)
+    for start in starts:
+        child.ask(start, max_tokens=5)
+    for start in starts:
+        _, done = child.ask(start + "uvw", max_tokens=5)
+        assert done.usage.cached_tokens >= 100
 
 
 def test_a_prompt_that_does_not_fit_is_refused_and_nothing_is_cut(child: Child) -> None:

@@ -36,8 +36,10 @@ class Engine:
 
     def ask(self, command: Ask) -> tuple[str, Done]:
         events: list[Event] = []
-        done = self.backend.ask(command, self._cancellation, events.append)
+        self.backend.answer(command, lambda: None, self._cancellation, events.append)
         self.backend.settle()
+        done = events[-1]
+        assert isinstance(done, Done)
         return "".join(event.text for event in events if isinstance(event, Token)), done
 
 

@@ -99,7 +99,7 @@ def test_a_quantized_model_s_likelihood_and_divergence_are_those_of_the_definiti
 def compare(path: Path, reference: Path, asked: list[direct.Text], folder: Path) -> tuple[float, float, float]:
     """Largest differences of a token's likelihood and divergence, and the mean divergence."""
     model, first = ScoredModel(path, ""), ScoredModel(reference, "")
-    about = ReferenceHeader(sum(len(places) for _, places in asked), model.vocabulary, "by hand")
+    about = ReferenceHeader(sum(len(places) for _, places in asked), model.vocabulary_size, "by hand")
     for one in (model, first):
         one.open(max(len(ids) for ids, _ in asked))
     writer = ReferenceWriter(folder / "kept", about)

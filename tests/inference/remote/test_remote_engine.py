@@ -1,5 +1,6 @@
 """The child that asks a model elsewhere, against a real server and against one that misbehaves."""
 
+import dataclasses
 import itertools
 import threading
 import time
@@ -8,11 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.engine.messages import Cancel, Done, Failed, Token, Tokenize, Tokenized
+from app.inference.engine.messages import Cancel, Done, Failed, Ready, Token, Tokenize, Tokenized
 from app.inference.prompts import MESSAGES_FORM
 from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
-from tests.inference.remote.servers import Script, end, event, llama_server, piece, scripted_server, stream_head, whole
+from tests.inference.remote.servers import (
+    Request,
+    Script,
+    end,
+    event,
+    llama_server,
+    piece,
+    scripted_server,
+    stream_head,
+    whole,
+)
 
 CHAT = "POST /v1/chat/completions"
 
@@ -224,6 +235,42 @@ def test_an_answer_that_has_not_begun_can_be_cancelled(script: Script, child: Re
     _, done = child.answer()
     is_over.set()
     assert (done.stop_reason, done.usage.answer_tokens) == ("cancelled", 0)
+
+
+def test_several_questions_are_requested_at_a_time_and_one_that_fails_or_is_cancelled_ends_alone(
+    script: Script, tmp_path: Path
+) -> None:
+    are_there, is_over = threading.Barrier(3, timeout=60), threading.Event()
+
+    def say(request: Request) -> Iterator[bytes]:
+        question = request.body["messages"][-1]["content"]
+        are_there.wait()  # of one request at a time, none would be answered
+        if question == "失敗":
+            yield whole({"error": {"message": "no"}}, 500)
+            return
+        yield stream_head() + piece(question)
+        if question == "中止":
+            is_over.wait(60)
+        yield end()
+
+    script.answers[CHAT] = say
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        child.send(dataclasses.replace(child.remote_load(), parallel=3))
+        child.events_until(Ready)
+        for question in ("答え", "失敗", "中止"):
+            child.send(asked(question, id=question))
+        events = child.events_until(Failed)
+        while not any(isinstance(event, Token) and event.id == "中止" for event in events):
+            events += child.events_until(Token)
+        child.send(Cancel("中止"))
+        while sum(isinstance(event, Done) for event in events) < 2:
+            events += child.events_until(Done)
+        is_over.set()
+    assert {event.id: event.stop_reason for event in events if isinstance(event, Done)} == {
+        "答え": "end", "中止": "cancelled"
+    }  # fmt: skip
+    assert [(event.id, event.code) for event in events if isinstance(event, Failed)] == [("失敗", "remote_refused")]
+    assert sorted(event.text for event in events if isinstance(event, Token)) == ["中止", "答え"]
 
 
 def test_a_model_that_thinks_aloud_first_shows_only_its_answer(script: Script, child: RemoteChild) -> None:
