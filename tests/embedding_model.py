@@ -25,13 +25,18 @@ def tiny_bert(
     pooling: int = 1,
     head: Mapping[str, np.ndarray] | None = None,
     template: str = "",
+    pieces: Mapping[str, float] | None = None,
+    last_kind: gguf.TokenType = gguf.TokenType.NORMAL,
 ) -> Path:
     """`alike`: letter to the letter whose vector it has. `name`: of a card, or none. `pooling`: as GGUF numbers it.
-    `head`: tensors of a reranker. `template`: of its pairs."""
+    `head`: tensors of a reranker. `template`: of its pairs. `pieces`: of unigrams with their scores, in place of the
+    letters; the last one is of `last_kind`."""
     letters, rows = _letters(), _rows(seed)
     for letter, model in (alike or {}).items():
         rows[letters.index(letter)] = rows[letters.index(model)]
     table = np.concatenate([np.zeros((len(SPECIAL), WIDTH), np.float32), rows, rows])
+    if pieces:
+        table = np.random.default_rng(seed).standard_normal((len(SPECIAL) + len(pieces), WIDTH), np.float32)
     writer = gguf.GGUFWriter(path, "bert")
     writer.add_name(name)
     writer.add_context_length(CONTEXT)
@@ -43,10 +48,13 @@ def tiny_bert(
     writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType(pooling))
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("bert")
-    # Each letter at the beginning of a word, and inside one.
-    writer.add_token_list([*SPECIAL, *(f"\u2581{letter}" for letter in letters), *letters])
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (2 * len(letters)))
+    if pieces:
+        _add_unigrams(writer, pieces, last_kind)
+    else:
+        writer.add_tokenizer_model("bert")
+        # Each letter at the beginning of a word, and inside one.
+        writer.add_token_list([*SPECIAL, *(f"\u2581{letter}" for letter in letters), *letters])
+        writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (2 * len(letters)))
     writer.add_token_type_count(2)
     if template:
         writer.add_string("tokenizer.chat_template.rerank", template)
@@ -75,6 +83,20 @@ def tiny_bert(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _add_unigrams(writer: gguf.GGUFWriter, pieces: Mapping[str, float], last_kind: gguf.TokenType) -> None:
+    writer.add_tokenizer_model("t5")
+    writer.add_token_list([*SPECIAL, *pieces])
+    writer.add_token_scores([0.0] * len(SPECIAL) + [*pieces.values()])
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    kinds = [control, gguf.TokenType.UNKNOWN, control, control, *[normal] * (len(pieces) - 1), last_kind]
+    writer.add_token_types(kinds)
+    writer.add_eos_token_id(3)
+    writer.add_add_space_prefix(True)
+    writer.add_remove_extra_whitespaces(True)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(True)
 
 
 def _letters() -> list[str]:

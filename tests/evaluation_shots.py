@@ -70,7 +70,7 @@ NOT_THERE = {"ja": "資料にありません。", "en": "The documents do not sa
 SOURCE = {"ja": ("窓口の手引き.pdf", "第3章"), "en": ("counter-guide.pdf", "Chapter 3")}
 
 
-def _questions(count: int = COUNT) -> tuple[Question, ...]:
+def make_questions(count: int = COUNT) -> tuple[Question, ...]:
     language = current_language()
     found = []
     for n in range(1, count + 1):
@@ -103,9 +103,9 @@ def _until(is_done: Callable[[], object]) -> None:
 def _sets(parts: AppContext) -> QuestionSet:
     """Three of them, the last confidential; the first is given."""
     folder, names = _where(parts).questions, SETS[current_language()]
-    question_sets.store(folder, names[1], _questions(12), "public", "certificates.csv")
-    question_sets.store(folder, names[2], _questions(9), "secret", "")
-    return question_sets.store(folder, names[0], _questions(), "internal", "counter.xlsx")
+    question_sets.store(folder, names[1], make_questions(12), "public", "certificates.csv")
+    question_sets.store(folder, names[2], make_questions(9), "secret", "")
+    return question_sets.store(folder, names[0], make_questions(), "internal", "counter.xlsx")
 
 
 def _model(parts: AppContext) -> LocalModel:
@@ -121,7 +121,7 @@ def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
     )
 
 
-def _alike(parts: AppContext, *names: str) -> tuple[ComparedSystem, ...]:
+def alike(parts: AppContext, *names: str) -> tuple[ComparedSystem, ...]:
     one = compared_systems.compared_system(_model(parts), None)
     return compared_systems.assign_ids(compared_systems.renamed(one, name) for name in names)
 
@@ -141,7 +141,7 @@ def _study(
     return folder, study
 
 
-def _finished(
+def finished(
     parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[ComparedSystem, ...], days: float = 2
 ) -> Path:
     folder, study = _study(parts, at, kind, asked, contenders, days)
@@ -196,10 +196,10 @@ def _answer(folder: Path, study: Study, at: int, count: int) -> None:
 def _filled(parts: AppContext) -> Path:
     """Sets and finished studies; the folder of the one with documents is given."""
     asked = _sets(parts)
-    forms = _alike(parts, *(f"Swallow-8B {form}" for form in ("F16", "Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M")))
-    _finished(parts, 1, "questions", asked, forms, 4)
-    _finished(parts, 2, "questions", asked, _alike(parts, "Swallow-8B", "Sarashina 3B"), 6)
-    return _finished(parts, 0, "documents", asked, _four_ways(parts))
+    forms = alike(parts, *(f"Swallow-8B {form}" for form in ("F16", "Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M")))
+    finished(parts, 1, "questions", asked, forms, 4)
+    finished(parts, 2, "questions", asked, alike(parts, "Swallow-8B", "Sarashina 3B"), 6)
+    return finished(parts, 0, "documents", asked, _four_ways(parts))
 
 
 def _show(parts: AppContext, key: tuple[str, str]) -> EvaluationPage:
@@ -244,7 +244,7 @@ def evaluation_waiting(parts: AppContext) -> None:
 
 def evaluation_running(parts: AppContext) -> None:
     asked = _sets(parts)
-    _finished(parts, 1, "questions", asked, _alike(parts, "Swallow-8B F16", "Swallow-8B Q4_K_M"), 4)
+    finished(parts, 1, "questions", asked, alike(parts, "Swallow-8B F16", "Swallow-8B Q4_K_M"), 4)
     folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0)
     held = studies.lock(folder)
     for at, count in ((0, COUNT), (1, 9)):

@@ -1,8 +1,9 @@
 """A reading child for tests without foreign documents: a real process that speaks `app.documents.reading.messages`.
 
 `python scripted_reader.py DATABASE`. What a document's text begins with says what becomes of it: die | hang | garbage |
-fat (takes 300 MB) | fail:CODE | slow (tells of its life until it is killed); otherwise each line is a section. It adds
-a line with the document's name to DATABASE.log for each attempt.
+fat (takes 300 MB) | fail:CODE | last:CODE (fails and ends the process) | brief (takes half a second) | slow (tells of
+its life until it is killed); otherwise each line is a section. It adds a line with the document's name to DATABASE.log
+for each attempt, with +ocr if its text is to be recognized.
 """
 
 import dataclasses
@@ -40,7 +41,11 @@ def main() -> None:
                 send(index(library, command))
             except AppError as error:
                 library.fail(command.document_id, error)
-                send(Failed(command.id, error.code, error.facts))
+                is_last = bool(error.facts)
+                send(Failed(command.id, error.code, is_last=is_last))
+                if is_last:
+                    time.sleep(0.2)  # as one that gives back much memory
+                    os._exit(3)
 
 
 def index(library: Library, command: Index) -> Indexed:
@@ -49,7 +54,7 @@ def index(library: Library, command: Index) -> Indexed:
     status = Path(document.path).stat()
     library.begin_reading(document.id, status)
     with Path(sys.argv[1] + ".log").open("a", encoding="utf-8") as file:
-        file.write(document.name + "\n")
+        file.write(document.name + ("+ocr\n" if command.ocr else "\n"))
     send(Progress(command.id, "reading", 1, 2))
     text = Path(document.path).read_text("utf-8")
     obey(text.split("\n", 1)[0], command)
@@ -74,6 +79,10 @@ def obey(behaviour: str, command: Index) -> None:
         threading.Event().wait()
     if behaviour.startswith("fail:"):
         raise AppError(behaviour.removeprefix("fail:"))
+    if behaviour.startswith("last:"):
+        raise AppError(behaviour.removeprefix("last:"), limit_bytes=1)
+    if behaviour == "brief":
+        time.sleep(0.5)
     while behaviour == "slow":
         time.sleep(0.05)
         send(Progress(command.id, "reading", 1, 0))

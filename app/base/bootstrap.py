@@ -1,7 +1,8 @@
 """Compute confidence intervals of means and differences by a bootstrap over examples or groups of examples."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -13,7 +14,11 @@ SEED = 20260318
 LEAST_UNITS = 5  # the interval of fewer units is unreliable: that of a single unit is a point
 CONFIDENCE = 0.95
 _AT_ONCE = 500  # resamples per array, which has 500 rows and a column for each unit
+_KEPT_UNITS = 500  # the draws of more units take over 5 MB and are made again each time
+_ALONE = 2**18  # OpenBLAS shares larger products among threads, which wait for each other on a busy machine
+_ROUNDING = 1e-12  # share of the largest value below which a sum is 0: thirds do not add up to it exactly
 _NORMAL = NormalDist()
+_Floats = npt.NDArray[np.float64]
 # For `t_quantile`: for each power 1/df, 1/df^2… a divisor and the coefficients of z, z^3, z^5…
 _T_TERMS = (
     (4, (1, 1)),
@@ -61,7 +66,13 @@ def difference_interval(
 
 def mean_interval(values: Sequence[float], groups: Sequence[str] = ()) -> ConfidenceInterval:
     """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`."""
-    return ratio_interval(values, np.ones(len(values)), groups)
+    return mean_intervals([values], groups)[0]
+
+
+def mean_intervals(rows: Sequence[Sequence[float]], groups: Sequence[str] = ()) -> list[ConfidenceInterval]:
+    """Return `mean_interval` of each row of values. All rows have the same examples, which are drawn once for all."""
+    values = np.asarray(rows, np.float64).T
+    return _ratio_intervals(values, np.ones(len(values)), groups)
 
 
 def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> ConfidenceInterval:
@@ -71,17 +82,25 @@ def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequen
     A group is resampled as a whole, because its examples are alike (Efron & Tibshirani, An Introduction to the
     Bootstrap, 1993, chapters 8 and 13). Raises ValueError for empty `values`.
     """
-    numerators, denominators = np.asarray(values, np.float64), np.asarray(weights, np.float64)
+    return _ratio_intervals(np.asarray(values, np.float64)[:, None], np.asarray(weights, np.float64), groups)[0]
+
+
+def _ratio_intervals(values: _Floats, weights: _Floats, groups: Sequence[str]) -> list[ConfidenceInterval]:
+    """Return `ratio_interval` of each column of `values` (examples x columns)."""
     if groups:
         _, members = np.unique(list(groups), return_inverse=True)
-        numerators = np.bincount(members, numerators).astype(np.float64)
-        denominators = np.bincount(members, denominators).astype(np.float64)
-    count = len(numerators)
+        values = np.stack([np.bincount(members, column).astype(np.float64) for column in values.T], 1)
+        weights = np.bincount(members, weights).astype(np.float64)
+    count = len(values)
     if not count:
         raise ValueError("nothing to draw from")
     tail = tail_share(count)
-    low, high = np.quantile(_resampled(numerators, denominators), (tail, 1 - tail))
-    return ConfidenceInterval(float(numerators.sum() / denominators.sum()), float(low), float(high), count)
+    lows, highs = np.quantile(_resampled(values, weights), (tail, 1 - tail), axis=0)
+    means = values.sum(0) / weights.sum()
+    return [
+        ConfidenceInterval(float(mean), float(low), float(high), count)
+        for mean, low, high in zip(means, lows, highs, strict=True)
+    ]
 
 
 def tail_share(count: int) -> float:
@@ -111,12 +130,33 @@ def t_quantile(probability: float, degrees_of_freedom: int) -> float:
     return quantile
 
 
-def _resampled(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return sum(numerators) / sum(denominators) of each of RESAMPLES draws with replacement."""
-    random = np.random.default_rng(SEED)
+def _resampled(numerators: _Floats, denominators: _Floats) -> _Floats:
+    """Return sum(numerators) / sum(denominators) of each of RESAMPLES draws with replacement (resamples x columns).
+
+    `numerators`: units x columns.
+    """
     count = len(numerators)
+    least = _ROUNDING * np.abs(numerators).max(initial=0.0)
+    both = np.column_stack([numerators, denominators])
+    at_once = max(1, _ALONE // both.size)
     ratios = []
-    for _ in range(RESAMPLES // _AT_ONCE):
-        drawn = random.integers(0, count, (_AT_ONCE, count))
-        ratios.append(numerators[drawn].sum(1) / denominators[drawn].sum(1))
+    for drawn in _kept_draws(count) if count <= _KEPT_UNITS else _draws(count):
+        for start in range(0, len(drawn), at_once):
+            sums = drawn[start : start + at_once].astype(np.float64) @ both
+            sums[:, :-1][np.abs(sums[:, :-1]) < least] = 0.0
+            ratios.append(sums[:, :-1] / sums[:, -1:])
     return np.concatenate(ratios)
+
+
+def _draws(count: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield how often each of `count` units is drawn (_AT_ONCE resamples x units), until there are RESAMPLES."""
+    random = np.random.default_rng(SEED)
+    starts = count * np.arange(_AT_ONCE)[:, None]
+    for _ in range(RESAMPLES // _AT_ONCE):
+        drawn = (random.integers(0, count, (_AT_ONCE, count)) + starts).ravel()
+        yield np.bincount(drawn, minlength=_AT_ONCE * count).reshape(_AT_ONCE, count).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_draws(count: int) -> tuple[npt.NDArray[np.uint8], ...]:
+    return tuple(_draws(count))

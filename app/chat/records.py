@@ -163,28 +163,29 @@ def details_from_json(stored_json: str | None) -> AnswerDetails | None:
     type."""
     if stored_json is None:
         return None
-    values = {key: value for key, value in json.loads(stored_json).items() if _is_field_of_type(key, value)}
+    values = {
+        key: value
+        for key, value in json.loads(stored_json).items()
+        if (kind := _KINDS.get(key)) is object or type(value) is kind or (kind is float and type(value) is int)
+    }
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
     learned = values.get("learned")
     values["learned"] = tuple(map(str, learned)) if isinstance(learned, list) else ()
-    values["scope"] = _references_from(values.get("scope") or [])
+    scope = values.get("scope")
+    values["scope"] = _references_from(scope) if scope else ()
     values["grounding"] = _grounding_from(values.get("grounding"))
-    values["quoted"] = (_grounding_from({"sources": values.get("quoted") or []}) or Grounding()).sources
+    quoted = values.get("quoted")
+    values["quoted"] = (_grounding_from({"sources": quoted}) or Grounding()).sources if quoted else ()
     return AnswerDetails(**values)
 
 
-_FIELDS = {field.name: type(field.default) for field in dataclasses.fields(AnswerDetails)}
-_KINDS = {name: kind for name, kind in _FIELDS.items() if kind in (str, int, float, bool)}
+# Fields of compound types, which are checked where they are parsed, are of the kind `object`.
+_KINDS = {
+    field.name: kind if (kind := type(field.default)) in (str, int, float, bool) else object
+    for field in dataclasses.fields(AnswerDetails)
+}
 _KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may also be None, which is their default
-
-
-def _is_field_of_type(key: str, value: object) -> bool:
-    """Return whether the field exists and the value has its type. Fields of compound types are checked where they are
-    parsed."""
-    kind = _KINDS.get(key, object)
-    is_of_kind = kind is object or type(value) is kind or (kind is float and type(value) is int)
-    return key in _FIELDS and is_of_kind
 
 
 def _references_from(data: Any) -> tuple[CollectionRef, ...]:

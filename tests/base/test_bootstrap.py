@@ -77,6 +77,26 @@ def test_a_mean_within_chance_of_zero_or_of_too_few_units_holds_zero() -> None:
     )
 
 
+@pytest.mark.parametrize("count", [24, 700])  # few enough for their draws to be kept, and more
+def test_means_that_are_drawn_together_have_the_intervals_that_they_have_alone(count: int) -> None:
+    random = np.random.default_rng(2)
+    rows = [random.normal(0, 1, count).tolist() for _ in range(3)]
+    groups = [f"節 {at // 3}" for at in range(count)]
+    for names in ((), groups):
+        together = bootstrap.mean_intervals(rows, names)
+        for one, row in zip(together, rows, strict=True):
+            alone = bootstrap.mean_interval(row, names)
+            assert (one.mean, one.low, one.high) == pytest.approx((alone.mean, alone.low, alone.high), abs=1e-12)
+            assert one.units == alone.units
+
+
+def test_a_resample_whose_thirds_add_up_to_nothing_is_exactly_zero() -> None:
+    drawn = bootstrap._resampled(np.asarray([[1 / 3], [-2 / 3], [1 / 3]] * 3), np.ones(9))
+    near = drawn[np.abs(drawn) < 1e-9]
+    assert len(near) > 100
+    assert not near.any()
+
+
 def test_of_nothing_there_is_no_interval() -> None:
     with pytest.raises(ValueError, match="nothing"):
         bootstrap.mean_interval([])

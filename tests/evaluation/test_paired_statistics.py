@@ -1,5 +1,6 @@
 """Two systems over the same questions: what is a difference, what is chance, and in which words."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from math import sqrt
 
@@ -44,6 +45,18 @@ def test_a_steady_difference_is_one() -> None:
     assert found.by_group is None
     turned = compared(system(after), system(before), questions(40))
     assert (turned.wins, turned.ties, turned.losses, turned.verdict) == (0, 10, 30, "worse")
+
+
+def test_systems_compared_together_come_out_as_each_alone_also_where_one_lacks_values() -> None:
+    asked = questions(12, groups=6)
+    systems = [system([0.0, 1.0, 0.5] * 4), system([1.0, 0.5, 1.0] * 4), system([None, 0.5, 1.0] * 4), system([None])]
+    pairs = list(itertools.combinations(systems, 2))
+    together = paired_statistics.compare_pairs(pairs, asked, SCORE)
+    assert [str(one) for one in together] == [str(compare(*pair, asked, SCORE)) for pair in pairs]
+    means = paired_statistics.means(systems, asked, SCORE)
+    assert [str(one) for one in means] == [str(paired_statistics.mean(one, asked, SCORE)) for one in systems]
+    assert means[-1] is None
+    assert [mean.by_question.units for mean in means[:3] if mean] == [12, 12, 8]
 
 
 def test_a_failed_answer_has_a_score_of_nothing_and_an_unjudged_one_none() -> None:

@@ -13,18 +13,22 @@ import sys
 import time
 import unicodedata
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from app.base.files.day_record import DayRecord
 from app.base.files.output_file import free_path
+
+if TYPE_CHECKING:
+    import filelock
 
 _LIMIT_S = 0.5  # a process that tests the lock holds it for a moment
 _POLL_S = 0.02
 
 
-def acquire_lock(path: Path) -> filelock.BaseFileLock:
+def acquire_lock(path: Path) -> "filelock.BaseFileLock":
     """Acquire the lock file at `path`. Raises filelock.Timeout if another process holds it, and OSError."""
+    import filelock  # most commands lock no folder, and its import takes a twentieth of theirs
+
     lock = filelock.FileLock(str(path), timeout=_LIMIT_S, poll_interval=_POLL_S, thread_local=False)
     lock.acquire()
     return lock
@@ -35,6 +39,8 @@ if sys.platform == "win32":
 
     def is_locked(path: Path) -> bool:
         """Return whether a process holds the lock, after a few milliseconds at most; False in a read-only folder."""
+        import filelock
+
         try:
             if path.exists():
                 with filelock.FileLock(str(path), timeout=_TEST_LIMIT_S, poll_interval=_TEST_POLL_S):

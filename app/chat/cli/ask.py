@@ -58,8 +58,9 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     if not options.question.strip():
         raise AppError("empty_question")
     request = request_from_options(options, where, find_run)
-    training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
     with command_request.command_engine(request, options, where, output, "engine-ask.log") as (engine, embedding):
+        # The child for the search starts meanwhile.
+        training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
         loop = _AnswerLoop(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
         loop.run()
     if loop.error is not None:

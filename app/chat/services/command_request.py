@@ -260,6 +260,8 @@ def command_engine(
     """Yield the engine of a command, and its embedding (None without documents); shut both down afterwards."""
     app = core_application()
     with QuestionEmbedder(where, output) if request.retrieval else nullcontext() as embedder:
+        if embedder and embedder.embedding:
+            embedder.embedding.load_model()
         engine = EngineClient(child_commands.engine(where.prefix_states), where.logs / log_name)
         remote_servers.give_remote_key(engine, request.model, options)
         try:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import confidentiality
 from app.base.confidentiality import Label
+from app.base.database import Database
 from app.base.errors import AppError
 from app.chat import answer_ratings, conversation_privacy
 from app.chat.organizer import ConversationOrganizer
@@ -43,6 +44,8 @@ class OpenConversation(QObject):
         self._conversations = conversations
         self._answer_settings = answer_settings
         self.conversation: Conversation | None = None
+        self._referenced: list[CollectionRef] = []  # of `referenced_collections`
+        self._referenced_at: tuple[Database, int, list[int]] | None = None  # the state of the database then
         self._new = NEW_CONVERSATION  # the folder, preset, choices and scope of a conversation without a question
         conversations.changed.connect(self._on_conversations_changed)
 
@@ -58,8 +61,12 @@ class OpenConversation(QObject):
     def referenced_collections(self) -> list[CollectionRef]:
         """Return the collections that the answers of all branches searched or cite. This is faster than reading
         `messages`."""
-        ids = [self.conversation.id] if self.conversation else []
-        return [ref for _, ref in conversation_privacy.referenced_collections(self._store, ids)]
+        ids, database = [self.conversation.id] if self.conversation else [], self._store.database
+        state = (database, database.changes(), ids)
+        if state != self._referenced_at:  # the header and the scope ask at each change, of thousands of messages
+            found = conversation_privacy.referenced_collections(self._store, ids)
+            self._referenced, self._referenced_at = [ref for _, ref in found], state
+        return self._referenced
 
     def open_new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
         """Open an empty conversation. Its first question stores it, on the disk or, for a temporary one, in memory."""
@@ -216,6 +223,7 @@ class OpenConversation(QObject):
 
     def _on_conversations_changed(self) -> None:
         """Read the open conversation again, because it may have been renamed or moved to the bin."""
+        self._referenced_at = None  # another program may have written to it
         if self.conversation is None or self.is_temporary:
             return
         self.conversation = self._store.conversation(self.conversation.id)

@@ -1,8 +1,8 @@
 """Define the messages between a process of Kotae and its reading child, as frozen dataclasses; one JSON object a line.
 
-Each command ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the exit of the
-process. There is no command to cancel: the parent kills the process, which leaves the document in the database either
-complete or as it was.
+Commands are run in order. Each ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the
+exit of the process. There is no command to cancel: the parent kills the process, which leaves each document in the
+database either complete or as it was.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ PROTOCOL = 1
 # Longest silence of a working child: a page may take 60 s (app.documents.reading.limits), and writing
 # the index of the longest document another 60 s.
 SILENCE_S = 150.0
+# Errors of the database, which would also stop the next document.
+DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,15 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected error. That of an `Index` command is also stored in the document's row."""
+    """An expected error. That of an `Index` command is also stored in the document's row.
+
+    `is_last`: the process ends after it, so that commands behind it are not begun.
+    """
 
     id: str
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
+    is_last: bool = False
 
 
 Command = Index | Remove | Render

@@ -1,4 +1,4 @@
-"""Run the reading child: receive commands, send events, and read one document at a time within `limits`.
+"""Run the reading child: receive commands, send events, and read one document after the other within `limits`.
 
 A thread takes commands from standard input and ends the process when the parent is gone. A timeout thread ends the
 process when a page takes too long. The main thread reads documents and owns the database's connection.
@@ -97,9 +97,10 @@ class ReadingWorker:
             try:
                 self._send(self._run_command(command))
             except AppError as error:
-                self._send(Failed(command.id, error.code, error.facts))
-                # Native code may keep the memory, so a new process reads the next document.
-                if error.code == "document_out_of_memory":
+                # Native code may keep the memory, so a new process reads the next document; on a full disk none does.
+                is_last = error.code == "document_out_of_memory" or error.code in messages.DATABASE_ERRORS
+                self._send(Failed(command.id, error.code, error.facts, is_last))
+                if is_last:
                     self._end(3)
 
     def _end(self, status: int) -> NoReturn:
@@ -159,7 +160,7 @@ class ReadingWorker:
         return DocumentRemoved(command.id, len(command.document_ids))
 
     def _index(self, command: Index) -> Indexed:
-        """Read a document. Raises AppError, which is then stored in the document's row."""
+        """Read a document. Raises AppError, which is then stored in the document's row unless it is the database's."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
@@ -171,7 +172,6 @@ class ReadingWorker:
         def on_written(done: int, total: int) -> None:
             if done == 0:
                 self._watch.end()
-                self._progress_sent_at = 0.0
             self._progress(command, "indexing", done, total)
 
         self._reading = command
@@ -189,8 +189,9 @@ class ReadingWorker:
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
-            with contextlib.suppress(AppError):  # a failing database cannot store its own error
-                self._library.fail(document.id, expected)
+            if expected.code not in messages.DATABASE_ERRORS:  # those are no fault of the document
+                with contextlib.suppress(AppError):
+                    self._library.fail(document.id, expected)
             raise expected from error
         finally:
             self._watch.end()
@@ -211,7 +212,7 @@ class ReadingWorker:
         This runs in the timeout thread, because the main thread is stuck in the document.
         """
         if self._rendering is not None:
-            self._send(Failed(self._rendering.id, code))
+            self._send(Failed(self._rendering.id, code, is_last=True))
             self._end(3)
         command = self._reading
         if command is None:
@@ -219,7 +220,7 @@ class ReadingWorker:
         error = AppError(code)
         with contextlib.suppress(AppError):
             Library.open_second(self._database).fail(command.document_id, error)
-        self._send(Failed(command.id, error.code, error.facts))
+        self._send(Failed(command.id, error.code, error.facts, is_last=True))
         self._end(3)
 
 

@@ -140,7 +140,7 @@ class Embedding(QObject):
 
     def load_model(self) -> None:
         """Load the models in use, so that the next question is searched sooner."""
-        if self._model is not None:
+        if self.has_vectors:
             self._engine.load_model()
         self.reranker.load_model()
 

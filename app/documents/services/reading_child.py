@@ -1,4 +1,4 @@
-"""Supervise the reading child: run one command at a time, with limits on silence and memory.
+"""Supervise the reading child: run its commands in order, with limits on silence and memory.
 
 The module also provides images of document pages. A second reading child renders them, so that reading a long document
 never delays them.
@@ -9,7 +9,7 @@ import binascii
 import functools
 import itertools
 import zlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,10 @@ from app.documents.reading.messages import (
 
 
 class ReadingChild(QObject):
-    """A child process for reading that runs one command at a time; it has no queue.
+    """A child process for reading, which runs its commands in the order in which it gets them.
 
-    Each command ends with exactly one signal `ended`, unless `stop` is called.
+    Signals are about the first command that has not ended. Each command ends with exactly one signal `ended`, unless
+    `stop` is called or the child ends before it begins the command. An unexpected exit is reported for the first one.
     """
 
     progressed = Signal(object)  # messages.Progress
@@ -60,11 +61,11 @@ class ReadingChild(QObject):
         self._child.exited.connect(self._on_exited)
         self._memory_limit_bytes = memory_limit_bytes  # some systems do not enforce the child's own limit
         self._ids = itertools.count(1)
-        self._command_id = ""  # "": no command is running
+        self._command_ids: deque[str] = deque()  # of the commands that have not ended
 
     @property
     def is_working(self) -> bool:
-        return self._command_id != ""
+        return bool(self._command_ids)
 
     @property
     def pid(self) -> int:
@@ -82,7 +83,7 @@ class ReadingChild(QObject):
 
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks until it has ended."""
-        self._command_id = ""
+        self._command_ids.clear()
         self._child.stop()
 
     # ------------------------------------------------------------------ private
@@ -91,22 +92,25 @@ class ReadingChild(QObject):
         return str(next(self._ids))
 
     def _send(self, command: messages.Command) -> None:
-        assert not self.is_working
-        self._command_id = command.id
-        if self._child.is_running:
-            self._child.watch()
-        else:
+        if not self._child.is_running:
             self._child.start()
+        elif not self.is_working:
+            self._child.watch()
+        self._command_ids.append(command.id)
         self._child.send(json_lines.encode_line(command))
 
     def _on_event(self, event: messages.Event) -> None:
-        if isinstance(event, Hello) or event.id != self._command_id:
+        if isinstance(event, Hello) or not self._command_ids or event.id != self._command_ids[0]:
             return
         if isinstance(event, Progress):
             self.progressed.emit(event)
-        else:
+            return
+        self._command_ids.popleft()
+        if isinstance(event, Failed) and event.is_last:
+            self.stop()  # otherwise its exit would be taken for that of the next command
+        elif not self._command_ids:
             self._child.unwatch()
-            self._emit_ended(event)
+        self.ended.emit(event)
 
     def _check_memory(self) -> None:
         if _resident_bytes(self._child.pid) > self._memory_limit_bytes:
@@ -114,11 +118,8 @@ class ReadingChild(QObject):
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         if child_exit.cause != "stopped" and self.is_working:
-            self._emit_ended(child_exit)
-
-    def _emit_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
-        self._command_id = ""
-        self.ended.emit(outcome)
+            self._command_ids.clear()
+            self.ended.emit(child_exit)
 
 
 def _resident_bytes(pid: int) -> int:

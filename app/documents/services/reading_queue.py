@@ -1,7 +1,8 @@
 """Queue the documents to be read.
 
 The queue is in the database, so the next start continues after any interruption. One process reads at a time: the
-window or command that gets the lock also reads the documents queued by others.
+window or command that gets the lock also reads the documents queued by others. Its child has some documents ahead, so
+that it does not wait for this process between small ones.
 """
 
 import contextlib
@@ -17,15 +18,14 @@ from app.base.services.child_process import ChildExit
 from app.documents import ocr_part
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion
-from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
+from app.documents.reading.messages import DATABASE_ERRORS, DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
 from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.reading_child import ReadingChild
 
 TRIES = 2  # a document that has ended the child twice would do so again
 ASK_AGAIN_MS = 1000  # milliseconds between attempts while another process reads
-# Errors of the database, which would also stop the next document.
-_DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
+AHEAD = 8  # documents that the child has besides the one that it reads, as a small one takes it two milliseconds
 _CODES = {"hung": "document_hung", "memory": "document_out_of_memory"}
 _NO_MEMORY = "memory allocation of "  # the last words of a library in Rust, which then ends the child
 
@@ -71,6 +71,8 @@ class ReadingQueue(QObject):
         self._lock.setStaleLockTime(0)  # stale only when its process is gone
         self._waiting: deque[Document] = deque()
         self._document: Document | None = None
+        self._ahead: deque[Document] = deque()  # those that the child reads next
+        self._recalled: set[int] = set()  # ids of those ahead that are to be read in another way
         self._done_count = 0
         self._tries: dict[int, int] = {}
         self._excluded: set[int] = set()
@@ -103,9 +105,10 @@ class ReadingQueue(QObject):
         self._with_ocr.update(document_ids)
 
     def interrupt(self, document_ids: Collection[int]) -> None:
-        """Stop reading the current document if it is one of these, because it is to be read in another way."""
+        """Stop reading the current document if it is one of these, because they are to be read in another way."""
         if self._document is not None and self._document.id in document_ids:
             self._interrupt()
+        self._recalled.update(one.id for one in self._ahead if one.id in document_ids)
 
     def pause(self) -> None:
         """Pause reading. The current document is read from its start later, as partial results are not kept."""
@@ -126,7 +129,7 @@ class ReadingQueue(QObject):
         self._waiting = deque(one for one in self._waiting if one.id not in self._excluded)
         if self._document is not None and self._document.id in document_ids:
             self._document = None
-            self._reader.stop()
+            self._stop_reader()
             self._next()
 
     def include_again(self, document_ids: Collection[int]) -> None:
@@ -140,29 +143,53 @@ class ReadingQueue(QObject):
         """
         self._retry_timer.stop()
         document, self._document = self._document, None
-        self._reader.stop()
+        self._stop_reader()
         self._lock.unlock()
         if document is not None and self._library is not None:
             self._library.interrupt(document.id)
 
     # ------------------------------------------------------------------ private
 
+    def _stop_reader(self) -> None:
+        """End the child and queue the documents again that it would have read next. Blocks until it has ended."""
+        self._reader.stop()
+        self._requeue_ahead()
+
+    def _requeue_ahead(self) -> None:
+        self._waiting.extendleft(one for one in reversed(self._ahead) if one.id not in self._excluded)
+        self._ahead.clear()
+        if self._recalled:  # the child may have read them already, as they were to be read before
+            recalled, self._recalled = list(self._recalled), set()
+            self._write_queue.do(lambda library, _note: library.read_again(recalled))
+
     def _interrupt(self) -> None:
         document, self._document = self._document, None
-        self._reader.stop()
+        self._stop_reader()
         if document is not None:
             self._waiting.appendleft(document)
-            self._write_queue.do(lambda library, _note: library.read_again([document.id]))
+            self._write_queue.do(lambda library, _note: library.interrupt(document.id))
 
     def _next(self) -> None:
+        """Turn to the next document, which the child may have begun, and send it some that follow."""
         library = self._library
         assert library is not None
-        if not self._waiting:
+        version = ocr_part.version(self._path)
+        if version != self._part_version:  # the child has located the part, and set its limits, at its start
+            self._stop_reader()
+            self._part_version = version
+        if self._ahead and (self._ahead[0].id in self._excluded or self._ahead[0].id in self._recalled):
+            self._stop_reader()
+            self.resume()
+            return
+        if self._ahead:
+            self._document = self._ahead.popleft()
+            self._update_status()
+        if not self._waiting and self._document is None:
             self._refill(library)  # another process may have queued documents
-        if not self._waiting:
+        if self._document is None and not self._waiting:
             self._finish()
         elif self._may_read():
-            self._begin(library)
+            self._send(library)
         else:
             self._retry_timer.start()
             self._update_status()
@@ -172,9 +199,8 @@ class ReadingQueue(QObject):
         self.waited_for_other_process.emit()
 
     def _refill(self, library: Library) -> None:
-        reading = self._document.id if self._document is not None else 0
-        waiting = library.waiting()
-        self._waiting = deque(one for one in waiting if one.id != reading and one.id not in self._excluded)
+        known = {one.id for one in (self._document, *self._ahead) if one is not None} | self._excluded
+        self._waiting = deque(one for one in library.waiting() if one.id not in known)
 
     def _may_read(self) -> bool:
         """Whether no other process reads.
@@ -189,20 +215,21 @@ class ReadingQueue(QObject):
             return True
         return self._lock.error() != QLockFile.LockError.LockFailedError
 
-    def _begin(self, library: Library) -> None:
-        document = library.document(self._waiting.popleft().id)
-        if document is None or document.state not in ("waiting", "reading"):
-            QTimer.singleShot(0, self, self._continue)  # a call would recurse for each removed document
-            return
-        version = ocr_part.version(self._path)
-        if version != self._part_version:  # the child has located the part, and set its limits, at its start
-            self._reader.stop()
-            self._part_version = version
-        self._document = document
-        self._update_status()
-        # A document whose text was recognized keeps it when its file changes.
-        has_ocr = document.id in self._with_ocr or "recognized" in document.report.notes
-        self._reader.index(document.id, ocr=has_ocr)
+    def _send(self, library: Library) -> None:
+        """Send documents to the child until it has one to read and AHEAD that follow."""
+        while self._waiting and len(self._ahead) < AHEAD:
+            document = library.document(self._waiting.popleft().id)
+            if document is None or document.state not in ("waiting", "reading"):
+                QTimer.singleShot(0, self, self._continue)  # thousands may have been removed
+                return
+            # A document whose text was recognized keeps it when its file changes.
+            has_ocr = document.id in self._with_ocr or "recognized" in document.report.notes
+            self._reader.index(document.id, ocr=has_ocr)
+            if self._document is None:
+                self._document = document
+                self._update_status()
+            else:
+                self._ahead.append(document)
 
     def _continue(self) -> None:
         if self._document is None and not self._is_paused:
@@ -226,13 +253,16 @@ class ReadingQueue(QObject):
             return
         if isinstance(outcome, ChildExit):
             self._on_child_exited(document, outcome)
-        elif isinstance(outcome, Failed) and outcome.code in _DATABASE_ERRORS:
+        elif isinstance(outcome, Failed) and outcome.code in DATABASE_ERRORS:
             self.pause()
             self.failed.emit(AppError(outcome.code, **outcome.facts))
         else:
+            if isinstance(outcome, Failed) and outcome.is_last:
+                self._requeue_ahead()
             self._end_document(document)
 
     def _on_child_exited(self, document: Document, child_exit: ChildExit) -> None:
+        self._requeue_ahead()
         if child_exit.cause == "not_started":
             self.pause()
             self.failed.emit(AppError("reader_not_started", detail=child_exit.detail))
@@ -260,7 +290,7 @@ class ReadingQueue(QObject):
             self._continue()
 
     def _update_status(self, phase: str = "reading", done: int = 0, total: int = 0) -> None:
-        document, waiting = self._document, len(self._waiting)
+        document, waiting = self._document, len(self._ahead) + len(self._waiting)
         if document is None:
             phase = "paused" if self._is_paused and waiting else "elsewhere" if self._retry_timer.isActive() else "idle"
         self.standing = QueueStatus(

@@ -4,11 +4,12 @@ The table can be sorted, filtered and used by keyboard, mouse and menu.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QItemSelection,
     QModelIndex,
     QPersistentModelIndex,
     QRect,
@@ -33,8 +34,7 @@ from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Nam
 
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
-SortRole = Qt.ItemDataRole.UserRole + 2
-StateRole = Qt.ItemDataRole.UserRole + 3  # the state of a document, which the queue reports before the database has it
+StateRole = Qt.ItemDataRole.UserRole + 2  # the state of a document, which the queue reports before the database has it
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -107,7 +107,9 @@ class DocumentTable(QAbstractTableModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._documents: Sequence[Document] = ()
+        self._given: Sequence[Document] = ()  # in the order in which documents that sort alike stay
+        self._documents: Sequence[Document] = ()  # sorted
+        self._order = (NAME, Qt.SortOrder.AscendingOrder)
         self._status = QueueStatus()
 
     def set_documents(self, documents: Sequence[Document]) -> None:
@@ -115,11 +117,13 @@ class DocumentTable(QAbstractTableModel):
 
         The model is reset only if their ids differ, so that a view keeps its selection and scroll position.
         """
-        if [one.id for one in documents] != [one.id for one in self._documents]:
+        self._given, documents = documents, self._sorted(documents)
+        if {one.id for one in documents} != {one.id for one in self._documents}:
             self.beginResetModel()
             self._documents = documents
             self.endResetModel()
             return
+        self._arrange([one.id for one in documents])
         before, self._documents = self._documents, documents
         for row, (old, new) in enumerate(zip(before, documents, strict=True)):
             if old != new:
@@ -131,6 +135,11 @@ class DocumentTable(QAbstractTableModel):
         for row, document in enumerate(self._documents):
             if document.id in (before.document_id, status.document_id):
                 self._emit_changed(row)
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort here and not in the proxy, which asks Python for both documents of each comparison."""
+        self._order = (column, order)
+        self._arrange([one.id for one in self._sorted(self._given)])
 
     def document(self, row: int) -> Document:
         return self._documents[row]
@@ -180,8 +189,6 @@ class DocumentTable(QAbstractTableModel):
                 return document
             case _ if role == StateRole:
                 return "reading" if document.id == self._status.document_id else document.state
-            case _ if role == SortRole:
-                return self._order(document, index.column())
         return None
 
     def _emit_changed(self, row: int) -> None:
@@ -210,35 +217,52 @@ class DocumentTable(QAbstractTableModel):
         numbers = [f"{title} {cell}" for title, cell in zip(self.titles()[2:], cells[2:], strict=True) if cell != "–"]
         return join_facts(cells[0], cells[1], *numbers)
 
-    def _order(self, document: Document, column: int) -> Any:
-        report = document.report
-        numbers = (
-            document_texts.RANKS[document.state],
-            0,
-            report.pages,
-            report.sections,
-            document_texts.problems(document),
-        )
-        return folded(document.name) if column == NAME else numbers[column]
+    def _sorted(self, documents: Sequence[Document]) -> list[Document]:
+        column, order = self._order
+        keys: dict[int, Callable[[Document], Any]] = {
+            STATE: lambda one: document_texts.RANKS[one.state],
+            NAME: lambda one: folded(one.name),
+            PAGES: lambda one: one.report.pages,
+            SECTIONS: lambda one: one.report.sections,
+            PROBLEMS: document_texts.problems,
+        }
+        return sorted(documents, key=keys[column], reverse=order == Qt.SortOrder.DescendingOrder)
+
+    def _arrange(self, ids: list[int]) -> None:
+        """Put the same documents in another order; views keep their selection."""
+        before = [one.id for one in self._documents]
+        if ids == before:
+            return
+        self.layoutAboutToBeChanged.emit()
+        rows = {document_id: row for row, document_id in enumerate(ids)}
+        known = self.persistentIndexList()
+        moved = [self.index(rows[before[index.row()]], index.column()) for index in known]
+        self._documents = sorted(self._documents, key=lambda one: rows[one.id])
+        self.changePersistentIndexList(known, moved)
+        self.layoutChanged.emit()
 
 
 class ShownDocuments(QSortFilterProxyModel):
-    """A proxy model with the user's sort order and filter; a shown name contains all words of the filter."""
+    """A proxy model with the user's filter; a shown name contains all words of the filter. The table sorts itself."""
 
     def __init__(self, table: DocumentTable) -> None:
         super().__init__()
         self._words: list[str] = []
         self.table = table
         self.setSourceModel(table)
-        self.setSortRole(SortRole)
-        self.setDynamicSortFilter(True)
 
     def set_words(self, text: str) -> None:
         self._words = folded(text).split()
         self.invalidate()
 
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self.table.sort(column, order)
+
+    def document(self, row: int) -> Document:
+        return self.table.document(self.mapToSource(self.index(row, NAME)).row())
+
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:  # noqa: ARG002 (Qt passes it)
-        name = folded(self.table.document(row).name)
+        name = folded(self.table.document(row).name) if self._words else ""
         return all(word in name for word in self._words)
 
 
@@ -335,19 +359,20 @@ class DocumentView(QTreeView):
 
     def selected_documents(self) -> list[Document]:
         """Return the selected documents from top to bottom."""
-        indexes = sorted(self.selectionModel().selectedRows(NAME), key=QModelIndex.row)
-        return [index.data(DocumentRole) for index in indexes]
+        ranges = self.selectionModel().selection().toList()
+        rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
+        return [self._documents.document(row) for row in sorted(rows)]
 
     def choose(self, document_ids: set[int]) -> None:
         """Select these documents, as far as they are shown, and move the keyboard focus to the first."""
-        flags = self.selectionModel().SelectionFlag
-        indexes = [self._documents.index(row, NAME) for row in range(self._documents.rowCount())]
-        wanted = [index for index in indexes if index.data(DocumentRole).id in document_ids]
-        self.selectionModel().clear()
-        for index in wanted:
-            self.selectionModel().select(index, flags.Select | flags.Rows)
-        if wanted:
-            self.selectionModel().setCurrentIndex(wanted[0], flags.NoUpdate)
+        flags, shown = self.selectionModel().SelectionFlag, self._documents
+        rows = [row for row in range(shown.rowCount()) if shown.document(row).id in document_ids]
+        wanted = QItemSelection()
+        for row in rows:
+            wanted.select(shown.index(row, NAME), shown.index(row, NAME))
+        self.selectionModel().select(wanted, flags.ClearAndSelect | flags.Rows)
+        if rows:
+            self.selectionModel().setCurrentIndex(shown.index(rows[0], NAME), flags.NoUpdate)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):

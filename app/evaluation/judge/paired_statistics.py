@@ -114,13 +114,20 @@ def best_value(measure: ComparedMeasure) -> float:
 
 def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure) -> MeanScore | None:
     """Return a system's mean of a measure; None if no question has a value."""
-    values = _by_question(result, measure)
-    known = [question for question in questions if question.id in values]
-    if not known:
-        return None
-    return MeanScore(
-        *_intervals([values[question.id] for question in known], known), _deviation_over_seeds(result, known, measure)
-    )
+    return means([result], list(questions), measure)[0]
+
+
+def means(
+    results: Sequence[SystemResult], questions: Sequence[Question], measure: ComparedMeasure
+) -> list[MeanScore | None]:
+    """Return `mean` of each system; faster than one after the other."""
+    values = [_by_question(result, measure) for result in results]
+    known = [[question for question in questions if question.id in found] for found in values]
+    intervals = _intervals([[found[one.id] for one in of] for found, of in zip(values, known, strict=True)], known)
+    return [
+        MeanScore(*interval, _deviation_over_seeds(result, of, measure)) if interval is not None else None
+        for result, of, interval in zip(results, known, intervals, strict=True)
+    ]
 
 
 def measure_of(evaluation: Evaluation) -> ComparedMeasure:
@@ -139,31 +146,51 @@ def compare(
     first: SystemResult, second: SystemResult, questions: Sequence[Question], measure: ComparedMeasure
 ) -> Comparison | None:
     """Compare two systems; None if there is no question for which both have a value."""
-    before, after = _by_question(first, measure), _by_question(second, measure)
-    return compare_values(measure.name, before, after, questions)
+    return compare_pairs([(first, second)], questions, measure)[0]
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[SystemResult, SystemResult]], questions: Sequence[Question], measure: ComparedMeasure
+) -> list[Comparison | None]:
+    """Return `compare` of each pair of systems; faster than one after the other."""
+    systems = {id(one): one for pair in pairs for one in pair}
+    values = {key: _by_question(one, measure) for key, one in systems.items()}
+    return _compare_values(
+        measure.name, [(values[id(first)], values[id(second)]) for first, second in pairs], questions
+    )
 
 
 def compare_values(
     name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
 ) -> Comparison | None:
     """Compare the values of two systems, each by question id; None if they share no question. `name`: the measure."""
-    known = [question for question in questions if question.id in before and question.id in after]
-    if not known:
-        return None
-    differences = [after[question.id] - before[question.id] for question in known]
-    by_question, by_group = _intervals(differences, known)
-    return Comparison(
-        name,
-        statistics.fmean(before[question.id] for question in known),
-        statistics.fmean(after[question.id] for question in known),
-        by_question,
-        by_group,
-        wins=sum(difference > _EQUAL for difference in differences),
-        ties=sum(abs(difference) <= _EQUAL for difference in differences),
-        losses=sum(difference < -_EQUAL for difference in differences),
-        verdict=_verdict(by_question, by_group),
-        left_out=len(questions) - len(known),
-    )
+    return _compare_values(name, [(before, after)], questions)[0]
+
+
+def _compare_values(
+    name: str, pairs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]], questions: Sequence[Question]
+) -> list[Comparison | None]:
+    known = [[one for one in questions if one.id in before and one.id in after] for before, after in pairs]
+    differences = [
+        [after[one.id] - before[one.id] for one in of] for (before, after), of in zip(pairs, known, strict=True)
+    ]
+    intervals = _intervals(differences, known)
+    return [
+        Comparison(
+            name,
+            statistics.fmean(before[one.id] for one in of),
+            statistics.fmean(after[one.id] for one in of),
+            *interval,
+            wins=sum(difference > _EQUAL for difference in found),
+            ties=sum(abs(difference) <= _EQUAL for difference in found),
+            losses=sum(difference < -_EQUAL for difference in found),
+            verdict=_verdict(*interval),
+            left_out=len(questions) - len(of),
+        )
+        if interval is not None
+        else None
+        for (before, after), of, found, interval in zip(pairs, known, differences, intervals, strict=True)
+    ]
 
 
 def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Question]) -> Comparison | None:
@@ -233,11 +260,25 @@ def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | Non
 
 
 def _intervals(
-    values: Sequence[float], questions: Sequence[Question]
-) -> tuple[ConfidenceInterval, ConfidenceInterval | None]:
-    """Return the interval by question, and that by group, which is None if each question is its own group."""
-    groups = groups_of(questions)
-    return bootstrap.mean_interval(values), bootstrap.mean_interval(values, groups) if groups else None
+    values: Sequence[Sequence[float]], questions: Sequence[Sequence[Question]]
+) -> list[tuple[ConfidenceInterval, ConfidenceInterval | None] | None]:
+    """Return the interval by question of each list of values, and that by group.
+
+    `questions`: those of each list's values. None for an empty list; the interval by group is None if each question is
+    its own group.
+    """
+    found: list[tuple[ConfidenceInterval, ConfidenceInterval | None] | None] = [None] * len(values)
+    alike: dict[tuple[str, ...], list[int]] = {}  # the lists that have the same questions are drawn together
+    for at, of in enumerate(questions):
+        alike.setdefault(tuple(one.id for one in of), []).append(at)
+    for ids, places in alike.items():
+        if ids:
+            groups, rows = groups_of(questions[places[0]]), [values[at] for at in places]
+            by_question = bootstrap.mean_intervals(rows)
+            by_group = bootstrap.mean_intervals(rows, groups) if groups else [None] * len(rows)
+            for at, one, other in zip(places, by_question, by_group, strict=True):
+                found[at] = (one, other)
+    return found
 
 
 def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
@@ -246,7 +287,7 @@ def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, fl
     for row in result.rows:
         if (value := measure.value_of(row)) is not None:
             found.setdefault(row.question_id, []).append(value)
-    return {question: statistics.fmean(values) for question, values in found.items()}
+    return {question: statistics.fmean(values) if len(values) > 1 else values[0] for question, values in found.items()}
 
 
 def _deviation_over_seeds(

@@ -203,11 +203,13 @@ def _simplest_recommendation(evaluation: Evaluation, ways: Sequence[SystemResult
 
 def _means(evaluation: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
     """Return by system id the mean and its interval by question; systems with too few values are left out."""
-    means = {
-        one.system.id: paired_statistics.mean(one, evaluation.questions.questions, measure)
-        for one in evaluation.systems
+    systems = evaluation.systems
+    means = paired_statistics.means(systems, evaluation.questions.questions, measure)
+    return {
+        one.system.id: mean.by_question
+        for one, mean in zip(systems, means, strict=True)
+        if mean and mean.by_question.units >= LEAST_UNITS
     }
-    return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
 def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -> bool:
@@ -230,7 +232,7 @@ def _cut_warning(evaluation: Evaluation) -> list[str]:
 def _scored_count(evaluation: Evaluation) -> int:
     """Return the number of questions for which a system has a value, of the system with the most."""
     measure = paired_statistics.measure_of(evaluation)
-    means = [paired_statistics.mean(one, evaluation.questions.questions, measure) for one in evaluation.systems]
+    means = paired_statistics.means(evaluation.systems, evaluation.questions.questions, measure)
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
@@ -259,14 +261,16 @@ def _best_recommendation(evaluation: Evaluation) -> Recommendation:
     facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean.mean:.3f}"}
     if _is_low(means, measure):
         return [] if _cut_warning(evaluation) else [phrase("evaluation.advice_zero", **facts)], None
-    if all(_verdict(evaluation, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
+    against_best = _verdicts(evaluation, [(one, best) for one in rest], measure)
+    is_unclear = set(against_best) == {"unclear"}
+    if is_unclear and set(_verdicts(evaluation, list(itertools.combinations(rest, 2)), measure)) <= {"unclear"}:
         sentences = [
             phrase("evaluation.advice_unclear", name=best.system.name, units=mean.units, **facts),
             phrase("evaluation.advice_more"),
         ]
         return sentences, best.system
     sentences = [phrase("evaluation.advice_best", name=best.system.name, **facts)]
-    equal = [one.system.name for one in rest if _verdict(evaluation, one, best, measure) != "better"]
+    equal = [one.system.name for one, verdict in zip(rest, against_best, strict=True) if verdict != "better"]
     if equal:
         names = phrase("common.setting_between").join(equal)
         sentences.append(phrase("evaluation.advice_equal", names=names, name=best.system.name))
@@ -388,8 +392,16 @@ def _comparison_sentence(evaluation: Evaluation, first: SystemResult, second: Sy
 
 
 def _verdict(evaluation: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure) -> str:
-    compared = _comparison(evaluation, first, second, measure)
-    return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
+    return _verdicts(evaluation, [(first, second)], measure)[0]
+
+
+def _verdicts(
+    evaluation: Evaluation, pairs: Sequence[tuple[SystemResult, SystemResult]], measure: ComparedMeasure
+) -> list[str]:
+    return [
+        compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
+        for compared in paired_statistics.compare_pairs(pairs, evaluation.questions.questions, measure)
+    ]
 
 
 def _comparison(

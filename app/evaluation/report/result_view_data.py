@@ -3,7 +3,7 @@
 Nothing here imports numpy, because the window imports this module when it starts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.base.errors import AppError
@@ -74,12 +74,15 @@ class AnswerViewData:
 
 @dataclass(frozen=True, slots=True)
 class QuestionViewData:
-    """A question. `means`: mean of each system by the compared measure. `spread`: the highest minus the lowest mean."""
+    """A question. `means`: mean of each system by the compared measure. `spread`: the highest minus the lowest mean.
+
+    `list_answers`: returns all answers; their texts are made only for the question that is shown.
+    """
 
     question: Question
     means: tuple[float | None, ...]
     spread: float
-    answers: tuple[AnswerViewData, ...]
+    list_answers: Callable[[], tuple[AnswerViewData, ...]]
 
 
 @dataclass(frozen=True, slots=True)

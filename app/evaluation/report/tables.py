@@ -118,10 +118,11 @@ def means(evaluation: Evaluation) -> ValueGrid:
         digits = DIGITS[measure.name]
         columns += [column_of(f"{measure.name}_{part}", digits) for part in ("mean", "interval")]
         columns.append(column_of(f"{measure.name}_spread", DIFFERENCE_DIGITS))
-    rows: list[tuple[Value, ...]] = []
-    for result in evaluation.systems:
-        values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
-        rows.append((result.system.name, *(cell for cells in values for cell in cells)))
+    values = [_with_intervals(evaluation.systems, evaluation.questions.questions, measure) for measure in measured]
+    rows = [
+        (result.system.name, *(cell for cells in by_measure for cell in cells))
+        for result, *by_measure in zip(evaluation.systems, *values, strict=True)
+    ]
     notes = [phrase("evaluation.report.note_score")]
     seeds = [len({row.seed for row in result.rows}) for result in evaluation.systems]
     low, high = min(seeds, default=0), max(seeds, default=0)
@@ -223,7 +224,7 @@ def models(evaluation: Evaluation) -> ValueGrid:
     if any(scores.divergence is not None for scores in known):
         notes.append(phrase("evaluation.report.note_divergence"))
     untimed = any(row.verdict != "failed" and not row.total_s for result in evaluation.systems for row in result.rows)
-    timed = max(sum(_seconds(row) is not None for row in result.rows) for result in evaluation.systems)
+    timed = max((sum(_seconds(row) is not None for row in result.rows) for result in evaluation.systems), default=0)
     if untimed and timed:
         notes.append(phrase("evaluation.report.note_seconds", count=timed))
     return grids.without_empty(ValueGrid(tuple(columns), rows, tuple(notes)))
@@ -236,9 +237,10 @@ def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
     """Compare the other systems with the first; systems without a common question are left out."""
     first, *others = evaluation.systems
     is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
+    pairs_of_systems = [(first, other) for other in others]
+    all_compared = paired_statistics.compare_pairs(pairs_of_systems, evaluation.questions.questions, measure)
     found = []
-    for result in others:
-        compared = paired_statistics.compare(first, result, evaluation.questions.questions, measure)
+    for result, compared in zip(others, all_compared, strict=True):
         if compared is not None:
             sentence = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
             found.append(SystemPair(result, compared, marked_doubtful(sentence) if is_doubted else sentence))
@@ -295,9 +297,10 @@ def categories(evaluation: Evaluation) -> ValueGrid:
     names = _categories(evaluation)
     for name in names if len(names) > 1 else ():
         asked = [question for question in evaluation.questions.questions if question.category == name]
-        for result in evaluation.systems:
-            values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
-            rows.append((name or phrase("evaluation.report.nothing"), len(asked), result.system.name, *values))
+        values = [_with_intervals(evaluation.systems, asked, measure) for measure in measured]
+        for result, *by_measure in zip(evaluation.systems, *values, strict=True):
+            cells = (cell for found in by_measure for cell in found[:2])
+            rows.append((name or phrase("evaluation.report.nothing"), len(asked), result.system.name, *cells))
     return ValueGrid(tuple(columns), tuple(rows), (phrase("evaluation.report.note_few", least=LEAST_UNITS),))
 
 
@@ -322,14 +325,15 @@ def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> lis
     return [row for row in result.rows if row.question_id in ids]
 
 
-def _with_interval(
-    result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure
-) -> tuple[Value, Value, Value]:
-    """Return the mean, its interval by question if there are enough questions, and its spread over the seeds."""
-    found = paired_statistics.mean(result, questions, measure)
-    if found is None:
-        return None, None, None
-    return found.by_question.mean, wide_enough(found.by_question), found.spread
+def _with_intervals(
+    results: Sequence[SystemResult], questions: Sequence[Question], measure: ComparedMeasure
+) -> list[tuple[Value, Value, Value]]:
+    """Return each system's mean, its interval by question if there are enough questions, and its spread over the
+    seeds."""
+    return [
+        (found.by_question.mean, wide_enough(found.by_question), found.spread) if found else (None, None, None)
+        for found in paired_statistics.means(results, questions, measure)
+    ]
 
 
 def _size(result: SystemResult) -> float | None:

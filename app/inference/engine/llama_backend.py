@@ -14,7 +14,7 @@ import psutil
 from app.base import search_text
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import runtime_facts
+from app.inference.engine import runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.generation import Answer, Sampler
 from app.inference.engine.kept_prefixes import KeptPrefixes
@@ -34,6 +34,7 @@ from app.inference.engine.messages import (
 )
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
+from app.inference.engine.unigram import UnigramVocabulary
 from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
 
@@ -65,6 +66,7 @@ class LlamaBackend(SequencedModel):
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
+        self._unigrams: UnigramVocabulary | None = None  # used instead of llama.cpp's vocabulary, which is then empty
 
     # --------------------------------------------------------------------- load
 
@@ -82,7 +84,8 @@ class LlamaBackend(SequencedModel):
             self._load_model(command, cancellation, emit)
             self._make_context(command, cancellation)
             load_s = time.perf_counter() - started
-            self._warm_up()
+            if not command.embedding:  # one text is often all that it gets
+                self._warm_up()
         except (AppError, DecodeAborted) as error:
             self.unload()
             raise error if isinstance(error, AppError) else AppError("cancelled") from error
@@ -112,6 +115,11 @@ class LlamaBackend(SequencedModel):
         params.use_extra_bufts = command.repack
         params.n_gpu_layers = command.gpu_layers
         params.progress_callback = callback
+        assert self._header is not None
+        if command.embedding and not self._header.is_reranker:
+            self._unigrams = unigram.read_vocabulary(Path(command.path), self._header)
+        overrides = _without_vocabulary(self._header, len(self._unigrams)) if self._unigrams else None
+        params.kv_overrides = overrides
         try:
             self._load(command.path, params)
         except AppError:
@@ -204,7 +212,7 @@ class LlamaBackend(SequencedModel):
         Raises AppError: no_model_loaded, decode_failed, and the codes of `gguf.check_adapter`. A Failed has one of
         context_full, template_failed, grammar_invalid, decode_failed.
         """
-        self._require_model()
+        self._require_vocabulary()
         self._use_adapters(first.adapters)
         waiting = [first]
 
@@ -281,7 +289,8 @@ class LlamaBackend(SequencedModel):
 
         A text longer than the context is cut; its final token stays, since some models pool there.
         """
-        tokens = self.tokens_of(self._normalized(text), with_begin_end=True)
+        text = self._normalized(text)
+        tokens = self._unigrams.tokens_of(text) if self._unigrams else self.tokens_of(text, with_begin_end=True)
         tokens = tokens or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
@@ -349,22 +358,11 @@ class LlamaBackend(SequencedModel):
         return tokens
 
     def _normalized(self, text: str) -> str:
-        return " ".join(search_text.normalize_nfkc(text).split()) if self._lacks_normalization else text
-
-    @property
-    def _lacks_normalization(self) -> bool:
-        """Return whether the model's tokens are of normalized text, but its file has no table for normalizing.
-
-        SentencePiece's table (nmt_nfkc) is NFKC with all white space as single spaces. Without it llama.cpp takes line
-        ends and full-width letters as unknown.
-        """
-        header = self._header
-        assert header is not None
-        is_unigram = header.text("tokenizer.ggml.model") == "t5"
-        return is_unigram and "tokenizer.ggml.precompiled_charsmap" not in header.metadata
+        assert self._header is not None
+        return " ".join(search_text.normalize_nfkc(text).split()) if self._header.lacks_normalization else text
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
-        self._require_model()
+        self._require_vocabulary()
         return tuple(len(self.prompt_tokens(prompt)) for prompt in command.prompts)
 
     # ------------------------------------------------------------------ private
@@ -373,6 +371,12 @@ class LlamaBackend(SequencedModel):
         if self._facts is None:
             raise no_model()
         return self._facts
+
+    def _require_vocabulary(self) -> None:
+        """Raise AppError("no_model_loaded") if no model is loaded, or one that has no vocabulary of llama.cpp."""
+        self._require_model()
+        if self._unigrams is not None:
+            raise no_model()
 
     def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""
@@ -386,3 +390,12 @@ class LlamaBackend(SequencedModel):
         self._set_adapters([self._adapters[use.path] for use in adapters], [use.strength for use in adapters])
         self._adapters_in_use = adapters
         self._clear()  # the cache was computed with the earlier adapters
+
+
+def _without_vocabulary(header: gguf.GgufHeader, tokens: int) -> Any:
+    """Return overrides of metadata with which llama.cpp loads a model without its vocabulary of so many tokens."""
+    overrides = (api.llama_model_kv_override * 3)()  # an empty key ends the list
+    kind, size = api.llama_model_kv_override_value(val_str=b"none"), api.llama_model_kv_override_value(val_i64=tokens)
+    overrides[0] = api.llama_model_kv_override(api.LLAMA_KV_OVERRIDE_TYPE_STR, b"tokenizer.ggml.model", kind)
+    overrides[1] = api.llama_model_kv_override(api.LLAMA_KV_OVERRIDE_TYPE_INT, header.key("vocab_size").encode(), size)
+    return overrides

@@ -33,6 +33,7 @@ class GgufArray:
     element_type: str  # "u8" … "f64", "bool", "str", "char"
     length: int
     values: tuple[bool | int | float, ...] = ()
+    position: int = 0  # bytes from the start of the file to the first element
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,16 @@ class GgufHeader:
         """
         is_ranking = self.number("pooling_type") == _RANK_POOLING
         return "cls.output.weight" in self.tensors or (is_ranking and "cls.weight" in self.tensors)
+
+    @property
+    def lacks_normalization(self) -> bool:
+        """Return whether the model's tokens are of normalized text, but the file has no table for normalizing.
+
+        SentencePiece's table (nmt_nfkc) is NFKC with all white space as single spaces. Without it llama.cpp takes line
+        ends and full-width letters as unknown.
+        """
+        is_unigram = self.text("tokenizer.ggml.model") == "t5"
+        return is_unigram and "tokenizer.ggml.precompiled_charsmap" not in self.metadata
 
     # ----------------------------------------------------------------- shape
 

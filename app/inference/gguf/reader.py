@@ -298,8 +298,9 @@ class _Parser:
             damaged(key, "unknown_value_type", value=kind)
         name, form = _SCALARS[kind]
         if count > MAX_KEPT_ARRAY_ELEMENTS:
+            position = self.window.position
             self.window.skip(count * form.size)
-            return GgufArray(name, count)
+            return GgufArray(name, count, position=position)
         self._keep(count * VALUE_BYTES)
         raw = self.window.take(count * form.size)
         return GgufArray(name, count, tuple(value for (value,) in form.iter_unpack(raw)))

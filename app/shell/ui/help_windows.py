@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QImageReader, QPainter, QPaintEvent, QPixmap, QPixmapCache
 from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QWidget
 
 from app import __version__
@@ -52,7 +53,7 @@ class ManualWindow(QDialog):
             self._texts.append((shown, text))
             yield shown
             if file:
-                yield ManualPicture(QPixmap(str(folder / file)), about, self._theme)
+                yield ManualPicture(folder / file, about, self._theme)
 
     def _build(self) -> None:
         page = QWidget()
@@ -76,11 +77,13 @@ class ManualWindow(QDialog):
 
 
 class ManualPicture(QWidget):
-    """A picture as wide as the available space, but never wider than its own width."""
+    """A picture as wide as the available space, but never wider than its own width. It is read when it is painted, as
+    all pictures of the manual take 38 MB."""
 
-    def __init__(self, pixmap: QPixmap, about: str, theme: Theme) -> None:
+    def __init__(self, file: Path, about: str, theme: Theme) -> None:
         super().__init__()
-        self._pixmap = pixmap
+        self._file = str(file)
+        self._size = QImageReader(self._file).size()
         self._theme = theme
         self.setAccessibleName(about)
         self.setToolTip(plain_tooltip(about))
@@ -89,23 +92,27 @@ class ManualPicture(QWidget):
         self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        return self._pixmap.size()
+        return self._size
 
     def heightForWidth(self, width: int) -> int:
-        return round(self._pixmap.height() * self._shown_width(width) / max(1, self._pixmap.width()))
+        return round(self._size.height() * self._shown_width(width) / max(1, self._size.width()))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         width = self._shown_width(self.width())
         area = QRectF(0, 0, width, self.heightForWidth(width))
-        painter.drawPixmap(area, self._pixmap, QRectF(self._pixmap.rect()))
+        pixmap = QPixmap()
+        if not QPixmapCache.find(self._file, pixmap):
+            pixmap.load(self._file)
+            QPixmapCache.insert(self._file, pixmap)
+        painter.drawPixmap(area, pixmap, QRectF(pixmap.rect()))
         painter.setPen(self._theme.color("line"))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(area.adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _shown_width(self, width: int) -> int:
-        return min(width, self._pixmap.width())
+        return min(width, self._size.width())
 
 
 NEWS_SIZE_PX = (560, 420)

@@ -1,10 +1,11 @@
 """Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards and grids."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -252,6 +253,39 @@ class IconLines(QWidget):
         top = Qt.AlignmentFlag.AlignTop
         make_row((sign, 0, top), (words, 1), into=line, spacing_px=self._theme.px(6))
         return line
+
+
+class RowsInTurns(QTimer):
+    """Adds many rows to a widget: the first at once, the others in later turns of the event loop.
+
+    Between two turns the window answers. A widget for each cell takes milliseconds a row.
+    """
+
+    def __init__(self, widget: QWidget, at_once: int) -> None:
+        super().__init__(widget, interval=0)
+        self._widget = widget
+        self._at_once = at_once
+        self._rows: Iterator[object] = iter(())
+        self.timeout.connect(self._add)
+
+    def begin(self, rows: Iterator[object]) -> None:
+        """Add rows instead of those that are still to come. `rows` adds one each time it yields."""
+        self._rows = rows
+        self.start()
+        self._add()
+
+    def _add(self) -> None:
+        layout = self._widget.layout()
+        assert layout is not None
+        layout.setEnabled(False)  # otherwise each widget that is shown arranges all others, and the whole page, again
+        if sum(1 for _ in itertools.islice(self._rows, self._at_once)) < self._at_once:
+            self.stop()
+        layout.setEnabled(True)
+        widget: QWidget | None = self._widget
+        while widget is not None:  # up to the page, or the rows would be painted once in the room of those before
+            if (around := widget.layout()) is not None:
+                around.activate()
+            widget = widget.parentWidget()
 
 
 CARD_SIDE_PX = 16

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QFontInfo, QPainter, QPaintEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -85,10 +85,17 @@ class SvgPlot(QWidget):
 
 
 def _style(theme: Theme) -> str:
+    return _filled_style(theme.font("ui").toString(), tuple(theme.color(token).name() for token in _TOKENS.values()))
+
+
+@functools.lru_cache(maxsize=1)  # looking up the family takes as long as loading a plot
+def _filled_style(font: str, colors: tuple[str, ...]) -> str:
     """Return plots.css with colours in place of variables and one font family, because QtSvg supports no more."""
-    family = QFontInfo(theme.font("ui")).family()
-    colored = _VARIABLE.sub(lambda found: theme.color(_TOKENS[found[1]]).name(), _stylesheet())
-    return f"text {{ font-family: '{family}'; }}\n{colored}"
+    found = QFont()
+    found.fromString(font)
+    by_name = dict(zip(_TOKENS, colors, strict=True))
+    colored = _VARIABLE.sub(lambda name: by_name[name[1]], _stylesheet())
+    return f"text {{ font-family: '{QFontInfo(found).family()}'; }}\n{colored}"
 
 
 @functools.cache

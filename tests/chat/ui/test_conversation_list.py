@@ -56,6 +56,21 @@ def test_conversations_stand_under_their_day():
     assert texts(ahead) == ["今日", "明日"]
 
 
+def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_measure_all_rows_again():
+    first, second = conversation(1, "前の題名"), conversation(2, "ほか", timedelta(hours=1))
+    model = filled(first, second)
+    resets, changes = [], []
+    model.modelReset.connect(lambda: resets.append(texts(model)))
+    model.dataChanged.connect(lambda *_: changes.append(texts(model)))
+    model.set_conversations((replace(first, title="新しい題名"), second), NOW, folders=(BRIDGES, ROADS))
+    assert (resets, len(changes)) == ([], 1)
+    assert "新しい題名" in texts(model)
+    model.set_conversations((second, first), NOW, folders=(BRIDGES, ROADS))
+    model.set_conversations((second, first), NOW + timedelta(days=1), folders=(BRIDGES, ROADS))  # another heading
+    model.set_conversations((second,), NOW + timedelta(days=1), folders=(BRIDGES, ROADS))
+    assert len(resets) == 3
+
+
 def test_the_label_stands_beside_the_time_where_it_says_something():
     plain = conversation(1, "ふつう")
     asking = replace(conversation(2, "資料に聞く"), scope=(CollectionRef(1, "規程"),))

@@ -80,6 +80,8 @@ ENDS = {  # what a document does to its child: the error of the document, and ho
     "hang": ("document_hung", 2),
     "fat": ("document_out_of_memory", 1),
     "fail:document_protected": ("document_protected", 1),
+    "last:document_out_of_memory": ("document_out_of_memory", 1),
+    "die\n": ("document_crashed", 2),
 }
 
 
@@ -87,16 +89,17 @@ ENDS = {  # what a document does to its child: the error of the document, and ho
 def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(
     make_driver: Make, files: Path, tally: Tally
 ) -> None:
-    for number, behaviour in enumerate(ENDS, start=4):
+    for number, behaviour in enumerate(ENDS, start=31):
         (files / f"{number}.txt").write_text(behaviour, encoding="utf-8")
-    (files / "9.txt").write_text("橋脚の9\n", encoding="utf-8")
-    driver = make_driver(silence_limit_s=3, memory_limit_bytes=250_000_000)
+    (files / "last.txt").write_text("橋脚の9\n", encoding="utf-8")
+    driver = make_driver(silence_limit_s=5, memory_limit_bytes=250_000_000)
     collection = driver.collection(files)
-    names = [f"{number}.txt" for number in range(1, 10)]
+    names = [*(f"{number}.txt" for number in (1, 2, 3, *range(31, 31 + len(ENDS)))), "last.txt"]
     found = [driver.document(collection, name).error_code for name in names]
     assert found == ["", "", "", *(code for code, _ in ENDS.values()), ""]
-    assert [driver.attempts().count(name) for name in names] == [1, 1, 1, *(count for _, count in ENDS.values()), 1]
-    tally.tried(4)
+    counts = [1, 1, 1, *(count for _, count in ENDS.values()), 1]
+    assert driver.attempts() == [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    tally.tried(6)
 
 
 @pytest.mark.fault("F4")
@@ -151,6 +154,24 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: Docume
     assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
+def test_documents_that_the_child_has_next_can_be_removed_and_read_in_another_way(
+    driver: DocumentsDriver, files: Path
+) -> None:
+    collection = driver.collection(files)
+    (files / "1.txt").write_text("brief\n", encoding="utf-8")
+    ids = {name: driver.document(collection, name).id for name in ("1.txt", "2.txt", "3.txt")}
+    driver.documents.read_again(list(ids.values()))
+    driver.wait_amid("1.txt")
+    driver.documents.remove([ids["3.txt"]])
+    driver.documents.recognize([ids["2.txt"]])
+    driver.wait_until_read()
+    assert driver.states(collection) == {"1.txt": "done", "2.txt": "done"}
+    again = driver.attempts()[3:]
+    assert again[0] == "1.txt"  # it went on
+    assert again[-1] == "2.txt+ocr"
+    assert not {"1.txt", "3.txt"} & set(again[1:])
+
+
 def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver: DocumentsDriver, files: Path) -> None:
     left = driver.where.documents.with_name("conversion")
     (left / "profile").mkdir(parents=True)
@@ -165,7 +186,8 @@ def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
 ) -> None:
     lock, part = package_locks.ocr_lock(), driver.where.documents.with_name("ocr")
     assert lock is not None
-    (files / "4.txt").write_text("橋脚の4\n", encoding="utf-8")
+    for number in (2, 3, 4):
+        (files / f"{number}.txt").write_text("brief\n", encoding="utf-8")
     pids: list[int] = []
 
     def on_ended(_document_id: int) -> None:
@@ -180,7 +202,7 @@ def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
     driver.collection(files)
     assert 0 not in pids
     assert [pid == pids[1] for pid in pids] == [False, True, True, False]
-    assert driver.attempts() == ["1.txt", "2.txt", "3.txt", "4.txt"]
+    assert list(dict.fromkeys(driver.attempts())) == ["1.txt", "2.txt", "3.txt", "4.txt"]
 
 
 def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, files: Path) -> None:

@@ -300,6 +300,29 @@ def test_more_systems_than_there_are_marks_all_look_different(desk: Desk) -> Non
     assert not any(one == other for one, other in itertools.combinations(pictures, 2))
 
 
+def test_many_systems_are_added_in_turns_and_all_of_them_come(desk: Desk, tmp_path: Path) -> None:
+    study = result_studies.models_compared(tmp_path / "s", 20)
+    rows = desk.overview.comparison.rows
+    first: list[int] = []
+    desk.view.overview.comparison._filling.timeout.connect(lambda: first.append(len(rows.findChildren(Button))))
+    shown = desk.show(study)
+    assert len(shown.systems) == 20
+    buttons = [one for one in rows.findChildren(Button) if desk.is_shown(one)]
+    assert len(buttons) == 20
+    assert 0 < first[0] < 20, "the window answers between the turns"
+    assert len(desk.verdicts()) == 19
+    desk.show(result_studies.models_compared(tmp_path / "t", 3))
+    assert len([one for one in rows.findChildren(Button) if desk.is_shown(one)]) == 3
+
+
+def test_the_answers_to_a_question_are_made_when_the_tab_is_shown(desk: Desk, documents: Result) -> None:
+    desk.show(documents)
+    assert not desk.view.questions.detail.findChildren(AnswerCard)
+    desk.show_tab("questions")
+    settle()
+    assert len([card for card in desk.view.questions.detail.findChildren(AnswerCard) if desk.is_shown(card)]) == 4
+
+
 def test_an_untrusted_judge_is_named_and_does_not_decide(desk: Desk, documents: Result, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "t", result_studies.UNTRUSTED))
     doubt = desk.overview.doubt
@@ -440,6 +463,7 @@ def test_an_answer_that_was_cut_off_says_that_it_scores_nothing_for_that(desk: D
     cut = dataclasses.replace(one.rows[0], verdict="length", marks=RuleScores(0.0, is_broken=True))
     systems = (dataclasses.replace(one, rows=(cut, *one.rows[1:])),)
     desk.show((folder, study, dataclasses.replace(found, systems=systems), ()))
+    desk.show_tab("questions")
     texts = "\n".join(desk.texts(desk.view.questions.detail))
     assert "途中で切れたため 0 点" in texts
     assert "壊れている" not in texts

@@ -3,12 +3,15 @@
 import dataclasses
 import json
 import os
+import random
 import signal
+import string
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from gguf import TokenType
 
 from app.inference.engine.messages import (
     AdapterUse,
@@ -293,6 +296,30 @@ def test_an_encoder_embeds_cuts_what_is_too_long_and_says_nothing_of_it_in_the_l
         child.load(tiny_bert(tmp_path / "last.gguf", pooling=3), embedding=True, context_tokens=512)
         assert not any(embedded(child, "橋")[0])
         assert not any(embedded(child, "橋" * 1000)[0])
+
+
+def test_a_vocabulary_of_unigrams_that_python_reads_gives_the_same_vectors_as_that_of_llama_cpp(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    letters = [*string.printable.strip()[:80], *map(chr, range(0x3041, 0x3097)), *map(chr, range(0x4E00, 0x5000)), "é"]
+    words = ["".join(chance.choices(letters[60:200], k=chance.randint(2, 5))) for _ in range(2000)]
+    pieces = {piece: -20 * chance.random() for piece in ("▁", *letters, *words, *(f"▁{word}" for word in words[:500]))}
+    texts = ["", " ", "▁ ▁▁", "<s> [UNK] [PAD]", "第３条　ﾎﾟﾝﾌﾟ\n５ｍ", "한국어 と😀😀と\u200bx", "\0é", "あ" * 3000]
+    texts += [
+        "".join(chance.choices([*letters, *words, " ", "\n", "한", "漢", "😀"], k=chance.randint(1, 30)))
+        for _ in range(500)
+    ]
+    vectors = []
+    with Child("llama", tmp_path / "log") as child:
+        for kind in (TokenType.NORMAL, TokenType.USER_DEFINED):  # a vocabulary with the latter is left to llama.cpp
+            path = tiny_bert(tmp_path / f"{kind.name}.gguf", pieces=pieces | {"\ue000": -1.0}, last_kind=kind)
+            child.load(path, embedding=True, context_tokens=512)
+            vectors.append(embedded(child, *texts))
+            if kind is TokenType.NORMAL:  # it can only embed
+                assert child.failure_of(Ask("a", (Segment("x"),))).code == "no_model_loaded"
+                assert child.failure_of(Tokenize("t", ((Segment("x"),),))).code == "no_model_loaded"
+    assert (tmp_path / "log").read_text("utf-8").count("dummy tokens") == 1
+    assert len(set(vectors[0])) > 500
+    assert vectors[0] == vectors[1]
 
 
 def test_unloading_gives_the_memory_back(tmp_path: Path, starter_model: Path) -> None:

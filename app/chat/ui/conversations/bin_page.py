@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QShowEvent
 from PySide6.QtWidgets import (
     QListView,
@@ -96,7 +96,9 @@ class BinView(QListView):
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     def chosen_ids(self) -> list[int]:
-        return [index.data(EntryRole).id for index in sorted(self.selectedIndexes(), key=QModelIndex.row)]
+        ranges, model = self.selectionModel().selection().toList(), self.model()
+        rows = sorted({row for part in ranges for row in range(part.top(), part.bottom() + 1)})
+        return [model.index(row, 0).data(EntryRole).id for row in rows]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -126,7 +128,6 @@ class BinPage(Page):
         self.binned = EntryListModel()
         self._build()
         self._connect()
-        self._refill_list()
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)

@@ -43,6 +43,11 @@ class ListRow:
         return self.conversation.id if self.conversation is not None else None
 
     @property
+    def place(self) -> tuple[str, int | None, int | None, str]:
+        """Return what makes this row another one than the row that was there before, and not only a changed one."""
+        return self.group, self.id, self.folder_id, "" if self.conversation or self.folder else self.text
+
+    @property
     def folder_id(self) -> int | None:
         """Return the id of the folder if the row is a folder's heading, else None."""
         return self.folder.id if self.folder is not None else None
@@ -215,8 +220,13 @@ class ConversationList(QAbstractListModel):
 
     def _refill(self, now: datetime | None) -> None:
         self._now = now or datetime.now()
+        rows = list(self._grouped())
+        if [row.place for row in rows] == [row.place for row in self._rows]:
+            self._rows = rows  # without a reset, after which the view measures every row again
+            self._emit_all_changed()
+            return
         self.beginResetModel()
-        self._rows = list(self._grouped())
+        self._rows = rows
         self.endResetModel()
 
     def _grouped(self) -> Iterator[ListRow]:

@@ -3,11 +3,11 @@
 The differences (差と確からしさ) show pairs of systems, and whether chance explains their difference.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 
 from app.base import plots
@@ -18,7 +18,7 @@ from app.evaluation.ui.result import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_column, make_row
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, RowsInTurns, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.svg_plot import SvgPlot
 
@@ -64,6 +64,58 @@ class RowGrid(CardGrid):
         painter.end()
 
 
+ROWS_AT_ONCE = 4
+
+
+class RowCard(Card):
+    """A card with a row for each of some parts of a result, in columns if they have room. It is filled when it is
+    visible, because only then its width is known."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self._theme = theme
+        self._view_data: ResultViewData | None = None
+        self._is_wide = True
+        self._is_filled = False
+        self.rows = RowGrid(theme)
+        self._filling = RowsInTurns(self.rows, ROWS_AT_ONCE)
+        self.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fill_if_needed()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fill_if_needed()
+
+    # ------------------------------------------------- to be implemented by subclasses
+
+    def _has_room_for_columns(self) -> bool:
+        raise NotImplementedError
+
+    def _fill(self, result: ResultViewData) -> Iterator[None]:
+        """Add the head and the rows for `_is_wide`; yield after each row."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------- private
+
+    def _show_rows(self, result: ResultViewData, *, has_rows: bool) -> None:
+        """Show the rows of a result; hide the card if it has none."""
+        self._view_data, self._is_filled = result, False
+        self.setVisible(has_rows)
+        self._fill_if_needed()
+
+    def _fill_if_needed(self) -> None:
+        if self._view_data is None or not self.isVisible():
+            return
+        is_wide = self._has_room_for_columns()
+        if not self._is_filled or is_wide != self._is_wide:
+            self._is_wide, self._is_filled = is_wide, True
+            self.rows.clear()
+            self._filling.begin(self._fill(self._view_data))
+
+
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 AXIS_PX, PLOT_LEAST_PX = 30, 120
 _STYLES = (("one", False), ("two", True), ("three", True), ("four", False))  # style, and whether its mark is open
@@ -101,25 +153,18 @@ class ComparisonColumn:
     is_drawn: bool = False
 
 
-class ComparisonCard(Card):
+class ComparisonCard(RowCard):
     """Shows the systems with their means; hidden if no system was asked."""
 
     use_requested = Signal(object)  # System
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("")
-        self._theme = theme
-        self._view_data: ResultViewData | None = None
-        self._is_wide = True
+        super().__init__(theme)
         self.about = Label(role="caption", tone="text2", wraps=True)
-        self.rows = RowGrid(theme)
         self.column.addWidget(self.about)
         self.column.addWidget(self.rows)
-        self.hide()
 
     def show_result(self, result: ResultViewData) -> None:
-        self._view_data = result
-        self.setVisible(bool(result.systems))
         count = len(result.systems)
         self.title.setText(
             phrase("evaluation.n_systems_compared", n=count) if count > 1 else phrase("evaluation.results")
@@ -127,14 +172,7 @@ class ComparisonCard(Card):
         self.about.setText(
             result_texts.measured_by(result) if result.measure else phrase("evaluation.no_answer_has_a_score")
         )
-        self._is_wide = self._has_room_for_columns()
-        self._fill(result)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self._view_data is not None and self._has_room_for_columns() != self._is_wide:
-            self._is_wide = not self._is_wide
-            self._fill(self._view_data)
+        self._show_rows(result, has_rows=bool(result.systems))
 
     # ------------------------------------------------------------------- private
 
@@ -163,17 +201,14 @@ class ComparisonCard(Card):
             )
         return [one for one in all_ if any(one.text(system) != result_texts.NONE for system in result.systems)]
 
-    def _fill(self, result: ResultViewData) -> None:
-        self.rows.clear()
+    def _fill(self, result: ResultViewData) -> Iterator[None]:
         spans = [one.span for one in result.systems if one.span is not None]
-        scale = _scale(spans) if spans else None
-        columns = self._columns(result)
-        if self._is_wide:
-            self._fill_wide(result, columns, scale)
-        else:
-            self._fill_narrow(result, columns, scale)
+        fill = self._fill_wide if self._is_wide else self._fill_narrow
+        return fill(result, self._columns(result), _scale(spans) if spans else None)
 
-    def _fill_wide(self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
+    def _fill_wide(
+        self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None
+    ) -> Iterator[None]:
         rows, px = self.rows, self._theme.px
         before = sum(one.is_drawn for one in columns)
         last = len(columns) + 2
@@ -199,12 +234,15 @@ class ComparisonCard(Card):
             rows.put(self._use_button(system), last)
             if number + 1 < len(result.systems):
                 rows.add_separator(count)
+            yield
 
     def _grid_column(self, at: int, before: int) -> int:
         """Return the grid column of column `at`. Grid column 0 is the name; the plot follows `before` columns."""
         return at + 1 if at < before else at + 2
 
-    def _fill_narrow(self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None) -> None:
+    def _fill_narrow(
+        self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None
+    ) -> Iterator[None]:
         """Add three rows for each system: its name, its plot, and its other values."""
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
@@ -222,6 +260,7 @@ class ComparisonCard(Card):
             rows.put(_fact_box(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(result.systems):
                 rows.add_separator(2)
+            yield
 
     def _use_button(self, system: SystemViewData) -> Button:
         """Return the button for using a system. Whether the model still exists is checked when it is clicked."""
@@ -269,54 +308,40 @@ class VerdictBadge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
 
 
-class DifferencesCard(Card):
+class DifferencesCard(RowCard):
     """Shows the differences of pairs of systems; hidden if there are no two systems to compare."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("")
+        super().__init__(theme)
         self.title.setText(phrase("evaluation.differences_and_how_sure_they"))
-        self._theme = theme
-        self._view_data: ResultViewData | None = None
-        self._is_wide = True
-        self.rows = RowGrid(theme)
         self.notes = Label(role="caption", tone="text2", wraps=True)
         self.column.addWidget(self.rows)
         self.column.addWidget(self.notes)
         self.column.addStretch(1)
-        self.hide()
 
     def show_result(self, result: ResultViewData) -> None:
-        self._view_data = result
-        self.setVisible(bool(result.differences))
         self.notes.setText("\n".join(result.notes))
         self.notes.setVisible(bool(result.notes))
-        self._fill()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        is_wide = self.width() >= self._theme.px(WIDE_PX)
-        if is_wide != self._is_wide:
-            self._is_wide = is_wide
-            self._fill()
+        self._show_rows(result, has_rows=bool(result.differences))
 
     # ------------------------------------------------------------------- private
 
-    def _fill(self) -> None:
-        self.rows.clear()
-        found = self._view_data
-        if found is None or not found.differences:
-            return
-        spans = [difference.span for difference in found.differences if difference.span is not None]
+    def _has_room_for_columns(self) -> bool:
+        return self.width() >= self._theme.px(WIDE_PX)
+
+    def _fill(self, result: ResultViewData) -> Iterator[None]:
+        spans = [difference.span for difference in result.differences if difference.span is not None]
         scale = _scale(spans, has_zero=True) if spans else None
         count = 5 if self._is_wide else 2
         self._fill_head(scale, count)
-        for at, one in enumerate(found.differences):
+        for at, one in enumerate(result.differences):
             if self._is_wide:
-                self._add_wide(one, found.digits, scale)
+                self._add_wide(one, result.digits, scale)
             else:
-                self._add_narrow(one, found.digits, scale)
-            if at + 1 < len(found.differences):
+                self._add_narrow(one, result.digits, scale)
+            if at + 1 < len(result.differences):
                 self.rows.add_separator(count)
+            yield
 
     def _fill_head(self, scale: PlotScale | None, count: int) -> None:
         rows = self.rows

@@ -5,6 +5,7 @@ A table of a report is shown with all columns; if it is too wide, it scrolls nex
 
 import html
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -29,7 +30,7 @@ from app.evaluation.ui.result.comparison_cards import ComparisonCard, Difference
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card, Stretch, make_column, make_row
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card, RowsInTurns, Stretch, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
@@ -314,6 +315,7 @@ class ResultOverview(QWidget):
         self.sections: list[SectionCard] = []
         self._pair = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._rest = QVBoxLayout()
+        self._filling = RowsInTurns(self, at_once=1)
         self._build()
 
     def show_result(self, result: ResultViewData) -> None:
@@ -349,7 +351,13 @@ class ResultOverview(QWidget):
         sections = list(result.sections)
         if result.categories is not None:
             sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(result.categories,)))
-        self.sections = [SectionCard(self._theme, section) for section in sections]
-        for card in self.sections:
+        self.sections = []
+        self._filling.begin(self._add_sections(sections))
+
+    def _add_sections(self, sections: Sequence[ReportSection]) -> Iterator[None]:
+        for section in sections:
+            card = SectionCard(self._theme, section)
+            self.sections.append(card)
             self._rest.addWidget(card)
             card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
+            yield

@@ -1,10 +1,10 @@
 """Show the tab 問いごとの結果: the questions, and beside them (or below, in a narrow window) the chosen one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtGui import QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -23,11 +23,20 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import (
+    Card,
+    RowsInTurns,
+    Stretch,
+    clear_layout,
+    make_column,
+    make_row,
+    make_scrollable,
+)
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
 SIDE_PX, TOP_PX = 12, 6
+ANSWERS_AT_ONCE = 4
 
 QuestionRole = Qt.ItemDataRole.UserRole + 1
 FactsRole = Qt.ItemDataRole.UserRole + 2
@@ -143,26 +152,25 @@ class QuestionDetail(QWidget):
         self.unanswerable = Label(phrase("evaluation.the_documents_do_not_answer"), "caption", "text2", wraps=True)
         self.facts = FactList(theme, is_compact=True)
         self._answers = make_column(spacing_px=10)
+        self._filling = RowsInTurns(self, ANSWERS_AT_ONCE)
         make_column(self.text, self.unanswerable, self.facts, self._answers, Stretch(), into=self, spacing_px=10)
 
     def show_question(self, question: QuestionViewData | None, result: ResultViewData) -> None:
         """Show a question; None: no question fits the filter."""
-        self._clear()
+        clear_layout(self._answers)
         self.text.setText(question.question.text if question else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(question is not None and not question.question.is_answerable)
         self.facts.set_facts(self._facts(question.question) if question else ())
-        for answer in question.answers if question else ():
-            card = AnswerCard(answer, result)
-            self._answers.addWidget(card)
-            card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
+        self._filling.begin(self._add_answers(question.list_answers() if question else (), result))
 
     # ------------------------------------------------------------------- private
 
-    def _clear(self) -> None:
-        while (item := self._answers.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+    def _add_answers(self, answers: Sequence[AnswerViewData], result: ResultViewData) -> Iterator[None]:
+        for answer in answers:
+            card = AnswerCard(answer, result)
+            self._answers.addWidget(card)
+            card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
+            yield
 
     def _facts(self, question: Question) -> list[tuple[str, str]]:
         return [
@@ -202,6 +210,7 @@ class QuestionsTab(QWidget):
         self._theme = theme
         self._view_data: ResultViewData | None = None
         self._question_id = ""
+        self._is_stale = False  # the detail is to be filled when the tab is shown
         self.questions = ScoredQuestions()
         self.view = ScoredQuestionView(theme, self.questions)
         self.categories = QComboBox()
@@ -241,6 +250,11 @@ class QuestionsTab(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange_panes()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._show_current()
 
     @property
     def current(self) -> QuestionViewData | None:
@@ -301,6 +315,9 @@ class QuestionsTab(QWidget):
         one = self.current
         if one is not None:
             self._question_id = one.question.id
+        self._is_stale = not self.isVisible()
+        if self._is_stale:
+            return
         self.detail.show_question(one, self._view_data)
         self._area.verticalScrollBar().setValue(0)
 

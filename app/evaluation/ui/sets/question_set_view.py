@@ -221,7 +221,7 @@ class SetView(QWidget):
         shown = self.work.displayed
         is_whole = shown is not None and shown.question_set is not None
         can_change = is_whole and shown is not None and shown.is_newest and not self.work.is_storing
-        has_chosen = bool(self.table.selectionModel().selectedRows())
+        has_chosen = self.table.selectionModel().hasSelection()
         self.add_button.setEnabled(can_change)
         self.edit_button.setEnabled(can_change and has_chosen)
         self.remove_button.setEnabled(can_change and has_chosen)
