@@ -36,11 +36,9 @@ def main() -> int:
         return 0
     _prepare(arguments)
     if arguments[:1] == ["--engine"]:
-        from pathlib import Path
-
         from app.inference.engine import worker
 
-        worker.main(arguments[1] if len(arguments) > 1 else "llama", Path(arguments[2]) if arguments[2:] else None)
+        worker.main(*arguments[1:])
     if arguments[:1] == ["--remote-engine"]:
         from app.inference.remote import worker as remote
 

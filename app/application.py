@@ -102,7 +102,7 @@ class AppContext:
         self.store = database
         self.preferences = preferences
         self.navigation = NavigationSignals()
-        self.engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
+        self.engine = EngineClient(child_commands.engine(where.prefix_states), where.logs / "engine.log")
         self.library = ModelLibrary(database, where.models)
         self.conversations = Conversations(database)
         self.presets = PresetLibrary(database)

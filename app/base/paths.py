@@ -91,6 +91,11 @@ class Paths:
         return self.data / "engine-packs"
 
     @property
+    def prefix_states(self) -> Path:
+        """The folder of evaluated beginnings of prompts (`app.inference.prefix_states`). The engine creates it."""
+        return self.data / "prefix-states"
+
+    @property
     def logs(self) -> Path:
         return self.data / "logs"
 

@@ -355,6 +355,8 @@ def refresh_collection(
         if str(source) in gone:
             library.remove_source(collection_id, source)
     library.set_watched(collection_id, is_watched=True)
+    if difference.changed or difference.removed_ids:
+        library.wipe_states([collection_id])
     return RefreshResult(collection_id, len(new), len(difference.changed), difference.removed_ids, difference.missing)
 
 

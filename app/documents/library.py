@@ -19,6 +19,7 @@ from app.base import invisible_characters
 from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, highest_label, stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, text_of
 from app.documents.records import (
     Document,
@@ -28,6 +29,7 @@ from app.documents.records import (
     ReadingReport,
     shown_name,
 )
+from app.inference import prefix_states
 
 _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS documents,
     c.sections,
@@ -165,6 +167,8 @@ class Library:
                     HIGHEST_LABEL,
                 )
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
+        if label == HIGHEST_LABEL:
+            self.wipe_states([collection_id])
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
         """Return the labels of all collections that a text made of these collections and documents may come from.
@@ -198,6 +202,11 @@ class Library:
         with self._db.transaction():
             self._keep_name(collection_id)
             self._db.write("UPDATE collection SET is_leaving = 1 WHERE id = ?", collection_id)
+        self.wipe_states([collection_id])
+
+    def wipe_states(self, collection_ids: Sequence[int]) -> None:
+        """Delete what the engine has kept of the texts of collections, since a text leaves them."""
+        prefix_states.wipe(Paths(self.path.parent).prefix_states, collection_ids)
 
     def collections_to_remove(self) -> list[int]:
         """Return the ids of collections whose removal has begun and has not finished."""
@@ -292,11 +301,14 @@ class Library:
 
         The next refresh of their folder then does not add them again.
         """
+        left: set[int] = set()
         with self._db.transaction():
             for document_id in document_ids:
                 place = "SELECT collection_id, path FROM document WHERE id = ?"
+                left.update(row[0] for row in self._db.read(place, document_id))
                 self._db.write(f"INSERT OR IGNORE INTO left_out {place}", document_id)
                 self._db.write(f"DELETE FROM source WHERE (collection_id, path) IN ({place})", document_id)  # noqa: S608
+        self.wipe_states(sorted(left))
 
     def excluded_paths(self, collection_id: int) -> set[str]:
         """Return the paths of the documents that the user has removed."""

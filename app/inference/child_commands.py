@@ -7,10 +7,14 @@ from app.base.programs import own_program
 from app.inference import engine_packs
 
 
-def engine() -> list[str]:
-    """Return the command line of the engine child. KOTAE_ENGINE=echo in the environment selects a fake for tests."""
-    packs = engine_packs.folder_in_use()
-    return [*own_program(), "--engine", os.environ.get("KOTAE_ENGINE", "llama"), *([str(packs)] if packs else [])]
+def engine(states: Path | None = None) -> list[str]:
+    """Return the command line of the engine child. KOTAE_ENGINE=echo in the environment selects a fake for tests.
+
+    `states`: the folder of `app.inference.prefix_states`; None: the child keeps none.
+    """
+    packs, backend = engine_packs.folder_in_use(), os.environ.get("KOTAE_ENGINE", "llama")
+    folders = [str(packs or ""), *([str(states)] if states else [])] if packs or states else []
+    return [*own_program(), "--engine", backend, *folders]
 
 
 def template() -> list[str]:

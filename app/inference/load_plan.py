@@ -1,18 +1,22 @@
 """Decide whether a model fits into this machine, and with which settings to load it.
 
 Repacking copies the weights into a layout that the CPU multiplies faster one token at a time: on an 8B model answers
-were 30 % faster and prompts 1.6 times slower, at 8.2 instead of 5.0 GB. Which is better depends on the machine, so both
-layouts are measured once and the one that answers a typical question sooner is kept.
+were 30 % faster and prompts 1.6 times slower, at 8.2 instead of 5.0 GB. Which is better depends on the processor, so
+both layouts are measured once and the one that answers a typical question sooner is kept. No other setting needs a
+search: of batch sizes, flash attention and cache types none was 5 % faster than llama.cpp's defaults
+(`tests.benchmarks.engine_settings`).
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app import __version__
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import gguf, machine, memory_estimate
+from app.inference import gguf, machine, memory_estimate, processor_cores
 from app.inference.local_model import LocalModel, RemoteModel
 
 
@@ -27,6 +31,7 @@ REMOTE_REQUESTS = 4  # answers at a time from a model server; one that writes th
 # Tokens read and written for a typical question about documents.
 TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
+LEAST_GAIN = 1.05  # below it, repacking is not worth twice the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +110,39 @@ def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool
     """Return whether to repack. `choice`: auto | on | off. `speeds`: see `record_speed`; {}: not measured."""
     if choice != "auto":
         return choice == "on"
+    speeds = speeds_here(speeds)
     if not fits_twice or "plain" not in speeds:
         return False  # the plain layout loads ten times faster, in half the memory
     if "repacked" not in speeds:
         return True  # repack once, to measure it
-    return _question_s(speeds["repacked"]) < _question_s(speeds["plain"])
+    return _question_s(speeds["repacked"]) * LEAST_GAIN < _question_s(speeds["plain"])
+
+
+def speeds_here(speeds: dict[str, Any] | None) -> dict[str, Any]:
+    """Return those of a model's speeds that were measured on this processor with this version, or before both were
+    recorded."""
+    here = _place()
+    return {key: speed for key, speed in (speeds or {}).items() if speed.get("on", here) == here}
+
+
+@functools.cache
+def _place() -> str:
+    return f"{processor_cores.processor_name()}, Kotae {__version__}"
 
 
 def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
-    """Return a model's speeds with a new measurement (tokens per second), averaged with the earlier value."""
+    """Return a model's speeds with a new measurement (tokens per second), averaged with the earlier value.
+
+    "on" of each is the processor and the version, as another one needs another measurement.
+    """
     key = "repacked" if repack else "plain"
-    old = (speeds or {}).get(key)
+    old = speeds_here(speeds).get(key)
     new = {"prompt": prompt, "answer": answer}
     if old is not None:
         new = {name: (old[name] + value) / 2 for name, value in new.items()}
-    return {**(speeds or {}), key: new}
+    return {**(speeds or {}), key: {**new, "on": _place()}}
 
 
-def _question_s(speed: dict[str, float]) -> float:
-    return TYPICAL_PROMPT_TOKENS / speed["prompt"] + TYPICAL_ANSWER_TOKENS / speed["answer"]
+def _question_s(speed: dict[str, Any]) -> float:
+    seconds: float = TYPICAL_PROMPT_TOKENS / speed["prompt"] + TYPICAL_ANSWER_TOKENS / speed["answer"]
+    return seconds

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from app.inference import processor_cores
 from app.inference.gguf import GgufHeader
 
 MIB = 1 << 20
@@ -22,6 +23,8 @@ _KV_BLOCK_BYTES = {"f16": 64, "bf16": 64, "f32": 128, "q8_0": 34, "q4_0": 18}
 # Weight types that repacking copies into another layout (ggml-cpu/repack.cpp).
 _REPACKED = frozenset(("Q4_0", "Q4_K", "Q2_K", "IQ4_NL", "MXFP4"))
 _REPACKED_ON_ARM = _REPACKED | {"Q5_K", "Q6_K", "Q8_0"}
+# Those copied for a matrix unit of Intel (ggml-cpu/amx), with the size of the copy; also an embedding used as output.
+_COPIED_FOR_AMX = {"Q4_0": 1, "Q4_1": 1, "Q4_K": 1, "Q5_K": 1, "IQ4_XS": 1, "Q6_K": 218 / 210, "Q8_0": 38 / 34}
 
 _PROCESS_BYTES = 7 * MIB  # code and tables paged in by any load
 _TOKEN_BYTES = 180  # text, two hash-table entries and attributes of one token
@@ -79,6 +82,13 @@ def _context(header: GgufHeader, context_tokens: int) -> int:
 
 
 def _repacked_bytes(header: GgufHeader) -> int:
+    if processor_cores.has_matrix_unit():
+        is_output_apart = "output.weight" in header.tensors
+        return sum(
+            int(tensor.size_bytes * _COPIED_FOR_AMX.get(tensor.type, 0))
+            for tensor in header.tensors.values()
+            if len(tensor.shape) >= 2 and not (is_output_apart and tensor.name == "token_embd.weight")
+        )
     is_arm = platform.machine().lower() in ("aarch64", "arm64")
     types = _REPACKED_ON_ARM if is_arm else _REPACKED
     return sum(

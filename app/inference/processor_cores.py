@@ -5,7 +5,9 @@ so a single token is computed on the fast ones.
 """
 
 import ctypes
+import functools
 import os
+import platform
 import struct
 import sys
 from dataclasses import dataclass
@@ -33,6 +35,26 @@ def usable_cores() -> ProcessorCores:
         fast, every = _sysctl("hw.perflevel0.physicalcpu"), _sysctl("hw.physicalcpu")
         return _limited(fast or every or 1, every or fast or 1, None)
     return cores_of_linux(os.sched_getaffinity(0))
+
+
+def processor_name(file: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of the processor as the system states it."""
+    return _cpuinfo(file).get("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def has_matrix_unit(file: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether the processor multiplies 8-bit matrices in a unit of their own (Intel's AMX).
+
+    Only Linux states that.
+    """
+    return "amx_int8" in _cpuinfo(file).get("flags", "").split()
+
+
+def _cpuinfo(file: Path) -> dict[str, str]:
+    """Return what Linux states of the first processor; {} on other systems."""
+    first = _text(file).partition("\n\n")[0]
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
 
 
 def cores_of_linux(

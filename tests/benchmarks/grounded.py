@@ -1,25 +1,34 @@
-"""How much sooner a second question on the same passages is answered, and how often the check of sentences is right.
+"""How much sooner another question on the same passages is answered, also after a restart of the program, and how often
+the check of sentences is right.
 
     python -m tests.benchmarks.grounded [MODEL.gguf] [--pairs N]
 
 The trial model where none is given. Passages and answers are those of tests/documents/claims.toml. Each pair asks two
 questions of five passages that were not read before, so that the first reads them and the second finds them read; the
-ratio is taken within a pair, and the median over all pairs is printed.
+ratio is taken within a pair, and the median over all pairs is printed. After that two engines are started, one with and
+one without the states that the first has kept on disk, and asked the first question of each pair in turn.
 """
 
 import argparse
 import statistics
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from PySide6.QtCore import QEventLoop, QTimer
+
 from app.base.cli.loop import core_application
+from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import source_of
-from app.inference import child_commands
+from app.documents.library import Library
+from app.inference import child_commands, prefix_states
 from app.inference.engine.messages import Done
+from app.inference.engine.worker import PAUSE_S
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
@@ -32,7 +41,7 @@ PASSAGES = 5
 CONTEXT_TOKENS = 4096
 
 
-def ask(engine: EngineClient, model: LocalModel, first_passage: int, turns: tuple[Turn, ...]) -> tuple[Done, str]:
+def ask(engine: EngineClient, model: LocalModel, documents: Path, first_passage: int, *turns: Turn) -> tuple[Done, str]:
     chosen = [test_claims.PASSAGES[(first_passage + at) % len(test_claims.PASSAGES)] for at in range(PASSAGES)]
     given = tuple(source_of(passage) for passage in chosen)
     request = AnswerRequest(
@@ -40,10 +49,17 @@ def ask(engine: EngineClient, model: LocalModel, first_passage: int, turns: tupl
         turns,
         Settings(context_tokens=CONTEXT_TOKENS),
         choices_in_force(model, Choices(temperature=0, max_tokens=16, seed=1)),
-        retrieval=RetrievalRequest(Path(), (), turns, given, given),
+        retrieval=RetrievalRequest(documents, (), turns, given, given),
+        may_share=True,
     )
     outcome, text = asking.ask(engine, request)
     return outcome.done, text
+
+
+def wait(seconds: float) -> None:
+    loop = QEventLoop()
+    QTimer.singleShot(round(1000 * seconds), loop.quit)
+    loop.exec()
 
 
 def main() -> None:
@@ -54,11 +70,13 @@ def main() -> None:
     keep = core_application()
     with tempfile.TemporaryDirectory() as folder:
         model = local_models.describe(options.model or starter.assemble(starter.card(), Path(folder)))
-        engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")
-        try:
-            measure(engine, model, options.pairs)
-        finally:
-            engine.shut_down()
+        where = Paths(Path(folder))
+        with closing(Library.open(where.documents)) as library:
+            library.add_collection(test_claims.PASSAGES[0].collection)
+        with running_engine(where, "first", where.prefix_states) as engine:
+            measure(engine, model, where, options.pairs)
+        with running_engine(where, "with", where.prefix_states) as kept, running_engine(where, "without") as bare:
+            measure_restart(kept, bare, model, where, options.pairs)
     del keep
     marked = sum(test_claims.is_marked(at, answer) for at, answer in test_claims.RIGHT)
     seen = sum(test_claims.is_marked(at, answer) for at, _, answer in test_claims.WRONG)
@@ -66,16 +84,47 @@ def main() -> None:
     print(f"             of {len(test_claims.RIGHT)} right ones {marked}")
 
 
-def measure(engine: EngineClient, model: LocalModel, pairs: int) -> None:
+@contextmanager
+def running_engine(where: Paths, name: str, states: Path | None = None) -> Iterator[EngineClient]:
+    engine = EngineClient(child_commands.engine(states), where.data / f"{name}.log")
+    try:
+        yield engine
+    finally:
+        engine.shut_down()
+
+
+def measure_restart(kept: EngineClient, bare: EngineClient, model: LocalModel, where: Paths, pairs: int) -> None:
+    ratios = []
+    print("after a restart: tokens  kept  first s without  with  ratio")
+    for engine in (kept, bare):
+        ask(engine, model, where.documents, 20, Turn("準備"))
+    for pair in range(pairs):
+        question = Turn(QUESTIONS[pair % 2])
+        without, plain = ask(bare, model, where.documents, pair * PASSAGES, question)
+        having, same = ask(kept, model, where.documents, pair * PASSAGES, question)
+        before, after = without.timings.first_token_s, having.timings.first_token_s
+        ratios.append(before / after)
+        usage, is_equal = having.usage, "" if plain == same else "  other answer"
+        print(
+            f"{usage.prompt_tokens:22d} {usage.cached_tokens:6d} {before:10.3f} {after:13.3f} {ratios[-1]:6.1f}"
+            + is_equal
+        )
+    size = prefix_states.used_bytes(where.prefix_states) / 1e6
+    print(f"median: {statistics.median(ratios):.1f} times sooner; {size:.0f} MB on disk")
+
+
+def measure(engine: EngineClient, model: LocalModel, where: Paths, pairs: int) -> None:
     first_question, second_question = QUESTIONS
     alone, following = [], []
-    ask(engine, model, 20, (Turn("準備"),))  # the load and its warming up
+    documents = where.documents
+    ask(engine, model, documents, 20, Turn("準備"))  # the load and its warming up
     print("tokens  first s  second s  ratio  follow-up s  ratio")
     for pair in range(pairs):
         start = pair * PASSAGES
-        first, answer = ask(engine, model, start, (Turn(first_question),))
-        second, _ = ask(engine, model, start, (Turn(second_question),))
-        third, _ = ask(engine, model, start, (Turn(first_question, answer), Turn(second_question)))
+        first, answer = ask(engine, model, documents, start, Turn(first_question))
+        second, _ = ask(engine, model, documents, start, Turn(second_question))
+        wait(PAUSE_S + 1)  # the engine keeps what was asked twice
+        third, _ = ask(engine, model, documents, start, Turn(first_question, answer), Turn(second_question))
         before = first.timings.first_token_s
         alone.append(before / second.timings.first_token_s)
         following.append(before / third.timings.first_token_s)

@@ -9,7 +9,7 @@ import gguf as gguf_py
 import psutil
 import pytest
 
-from app.inference import memory_estimate
+from app.inference import memory_estimate, processor_cores
 from app.inference.gguf import GgufHeader, TensorInfo, read_header
 from app.models import catalogue, model_fit
 from tests import model_files as models
@@ -116,7 +116,25 @@ def test_ten_percent_to_spare_is_comfortable() -> None:
 
 
 @pytest.mark.fault("F5")
-def test_repacking_copies_what_is_multiplied() -> None:
+def test_a_matrix_unit_takes_copies_of_more_types_and_of_an_embedding_that_is_the_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processor_cores, "has_matrix_unit", lambda: True)
+    rows = (("token_embd.weight", "Q8_0", 3400), ("a.weight", "Q6_K", 2100), ("b.weight", "Q5_0", 7))
+    tensors = {name: TensorInfo(name, (4096, 4096), kind, 0, size) for name, kind, size in rows}
+
+    def copied() -> int:
+        header = replace(shaped(), tensors=tensors)
+        return memory_estimate.estimate_memory(header, 2048, repack=True).weights_bytes - header.weights_bytes
+
+    assert copied() == 3800 + 2180
+    tensors["output.weight"] = TensorInfo("output.weight", (4096, 4096), "Q4_K", 0, 50)
+    assert copied() == 2180 + 50
+
+
+@pytest.mark.fault("F5")
+def test_repacking_copies_what_is_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor_cores, "has_matrix_unit", lambda: False)
     tensors = {
         name: TensorInfo(name, (4096, 4096), kind, 0, 9_437_184)
         for name, kind in (("token_embd.weight", "Q4_K"), ("blk.0.attn_q.weight", "Q4_K"), ("output.weight", "F16"))

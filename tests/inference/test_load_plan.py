@@ -25,6 +25,9 @@ REPACKED = {"prompt": 21.0, "answer": 7.4}
         ("auto", False, {"plain": PLAIN}, False),
         ("auto", True, {"plain": PLAIN, "repacked": REPACKED}, False),
         ("auto", True, {"plain": PLAIN, "repacked": {"prompt": 30.0, "answer": 7.4}}, True),
+        ("auto", True, {"plain": PLAIN, "repacked": {"prompt": 34.0, "answer": 5.4}}, False),
+        ("auto", True, {"plain": PLAIN, "repacked": REPACKED | {"on": "another processor"}}, True),
+        ("auto", True, {"plain": PLAIN | {"on": "another processor"}}, False),
     ],
 )
 def test_repacking(choice: str, fits_twice: bool, speeds: dict[str, dict[str, float]], expected: bool) -> None:
@@ -35,7 +38,16 @@ def test_new_measurements_weigh_more_than_old_ones() -> None:
     speeds = load_plan.record_speed(None, False, 30.0, 5.0)
     speeds = load_plan.record_speed(speeds, False, 40.0, 7.0)
     speeds = load_plan.record_speed(speeds, True, 20.0, 8.0)
-    assert speeds == {"plain": {"prompt": 35.0, "answer": 6.0}, "repacked": {"prompt": 20.0, "answer": 8.0}}
+    figures = {key: (speed["prompt"], speed["answer"]) for key, speed in speeds.items()}
+    assert figures == {"plain": (35.0, 6.0), "repacked": (20.0, 8.0)}
+
+
+def test_a_measurement_of_another_processor_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_plan, "_place", lambda: "another")
+    speeds = load_plan.record_speed(None, False, 30.0, 5.0)
+    monkeypatch.undo()
+    assert load_plan.speeds_here(speeds) == {}
+    assert load_plan.record_speed(speeds, False, 40.0, 7.0)["plain"]["prompt"] == 40.0
 
 
 @pytest.mark.fault("F5")

@@ -79,3 +79,14 @@ def test_windows_states_a_class_of_each_core() -> None:
 def test_this_machine_has_cores() -> None:
     found = processor_cores.usable_cores()
     assert 1 <= found.fast <= found.every <= (psutil.cpu_count() or 1)
+
+
+def test_linux_states_the_name_and_the_matrix_unit_of_the_first_processor(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(
+        "processor\t: 0\nmodel name\t: Some CPU @ 3GHz\nflags\t\t: fpu amx_int8\n\nprocessor\t: 1\nmodel name\t: B\n"
+    )
+    assert processor_cores.processor_name(file) == "Some CPU @ 3GHz"
+    assert processor_cores.has_matrix_unit(file)
+    assert not processor_cores.has_matrix_unit(tmp_path / "none")
+    assert processor_cores.processor_name(tmp_path / "none") != "Some CPU @ 3GHz"

@@ -33,6 +33,7 @@ _OWN = (
         "evaluations",
         "logs",
         "offline-check",
+        "prefix-states",
         "questions",
         "runs",
     ),

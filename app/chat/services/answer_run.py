@@ -45,6 +45,7 @@ from app.inference.engine.messages import (
     Usage,
 )
 from app.inference.local_model import LocalModel
+from app.inference.prefix_states import SharedStart
 from app.inference.prompts import PromptForm, Segment, Turn
 from app.inference.services import template_renderer
 from app.inference.services.engine import EngineClient, exit_error, reclaimable_bytes
@@ -74,9 +75,10 @@ class AnswerRequest:
     grammar: str = ""  # GBNF grammar that the answer must follow; "": none
     json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
-    # For a remote model: the label of the turns, and whether the user has agreed to send them.
-    label: Label = confidentiality.DEFAULT_LABEL
+    label: Label = confidentiality.DEFAULT_LABEL  # of the turns
+    # For a remote model: whether the user has agreed to send them.
     is_agreed: bool = False
+    may_share: bool = False  # True: the evaluated passages may be kept on disk, unless one of the labels is secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class AnswerRun(QObject):
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
         self._load_id = self._ask_id = self._rerank_id = ""
-        self._load_s = self._started_at = 0.0
+        self._load_s = self._started_at = self._since = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
         self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
@@ -148,7 +150,7 @@ class AnswerRun(QObject):
         self.stage = AnswerStage()
 
     def start(self) -> None:
-        self._started_at = time.monotonic()
+        self._started_at, self._since = time.monotonic(), time.time()
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
         self._engine.exited.connect(self._on_exited)
@@ -325,8 +327,18 @@ class AnswerRun(QObject):
                 adapters=self._adapters,
                 grammar=request.grammar or None,
                 json_schema=request.json_schema or None,
+                shared=self._shared_start(segments),
             )
         )
+
+    def _shared_start(self, segments: tuple[Segment, ...]) -> SharedStart | None:
+        """Return which part of the prompt may be kept on disk for other questions."""
+        request, packed, retrieved = self.request, self._packed, self._retrieved
+        is_secret = request.label == confidentiality.HIGHEST_LABEL
+        if packed is None or retrieved is None or is_secret or not request.may_share:
+            return None
+        own_system = request.choices.system_prompt or ""
+        return retrieval_augmentation.shared_start(segments, packed, own_system, retrieved.collections, self._since)
 
     # ------------------------------------------------------------------- events
 

@@ -368,7 +368,7 @@ class ChatSession(OpenConversation):
         assert question_id is not None
         self.overflow.forget()
         model, label = self._library.model(plan.model_id), self.label
-        if model is not None and model.remote is not None:  # collections may have higher labels now
+        if plan.scope or (model is not None and model.remote is not None):  # collections may have higher labels now
             collections = collections_now(self._documents)
             now = conversation_privacy.collection_labels(collections, (), self.messages())
             label = confidentiality.highest_label((label, *now))
@@ -392,6 +392,7 @@ class ChatSession(OpenConversation):
         request = AnswerRequest(
             model, turns, settings, choices, force_load=force_load, retrieval=wanted, label=label,
             is_agreed=conversation_privacy.has_remote_consent(self._store, answer.conversation_id, model),
+            may_share=not self.is_temporary and self.conversation.choices.system_prompt is None,
         )  # fmt: skip
         run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)

@@ -249,6 +249,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
         adapters=adapter.in_use if adapter else None,
         retrieval=RetrievalRequest(where.documents, scope, turns) if scope else None,
         is_agreed=model.remote is not None and options.allow_remote,
+        may_share=True,  # reads what the window has kept; a command ends before the engine writes any
     )
 
 
@@ -261,7 +262,7 @@ def command_engine(
     with QuestionEmbedder(where, output) if request.retrieval else nullcontext() as embedder:
         if embedder and embedder.embedding:
             embedder.embedding.load_model()
-        engine = EngineClient(child_commands.engine(), where.logs / log_name)
+        engine = EngineClient(child_commands.engine(where.prefix_states), where.logs / log_name)
         remote_servers.give_remote_key(engine, request.model, options)
         try:
             yield engine, embedder.embedding if embedder else None

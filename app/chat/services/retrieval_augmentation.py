@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.base import invisible_characters
+from app.base.confidentiality import HIGHEST_LABEL
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -24,8 +25,8 @@ from app.documents.grounding import (
     source_citations,
 )
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
-from app.documents.library import Library
-from app.documents.records import Passage
+from app.documents.library import Library, collections_now
+from app.documents.records import DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
     excerpts,
@@ -37,6 +38,7 @@ from app.documents.retrieval import (
 from app.documents.retrieval.named_clauses import MissingClause
 from app.inference import prompts
 from app.inference.local_model import LocalModel
+from app.inference.prefix_states import SharedStart, common_length
 from app.inference.prompts import Segment, Turn
 from app.models import catalogue, local_models
 
@@ -116,6 +118,7 @@ class RetrievedPassages:
     sources: tuple[CitedSource, ...]  # in the order of `passages`
     grounding: Grounding
     answer: str = ""
+    collections: tuple[int, ...] = ()  # as `shareable_collections` returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,9 @@ def search(
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
     """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
     does."""
-    if request.given_sources:
-        return RetrievedPassages(found.passages, request.given_sources, found.grounding(request.given_sources))
+    if sources := request.given_sources:
+        collections = shareable_collections(collections_now(request.documents), sources)
+        return RetrievedPassages(found.passages, sources, found.grounding(sources), collections=collections)
     is_found = found.verdict != "not_in_documents"
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
@@ -171,11 +175,48 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
+        collections = shareable_collections(library.labelled(), sources)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):
         return _answer_from_excerpts(found, passages, sources, request.question)
-    return RetrievedPassages(passages, sources, found.grounding(sources))
+    return RetrievedPassages(passages, sources, found.grounding(sources), collections=collections)
+
+
+def shareable_collections(
+    collections: Sequence[DocumentCollection] | None, sources: Sequence[CitedSource]
+) -> tuple[int, ...]:
+    """Return the ids of the collections that the sources are from; () if one is confidential now, or unknown.
+
+    `collections`: the result of `collections_now` or `Library.labelled`.
+    """
+    found = [
+        collection_lookup.resolve_reference(collections or (), CollectionRef(0, name))
+        for name in {source.collection for source in sources}
+    ]
+    labels = [source.label for source in sources] + [one.label for each in found for one in each]
+    if not all(found) or HIGHEST_LABEL in labels:
+        return ()
+    return tuple(sorted({one.id for each in found for one in each}))
+
+
+def shared_start(
+    segments: Sequence[Segment], packed: PackedPrompt, own_system: str, collections: tuple[int, ...], since: float
+) -> SharedStart | None:
+    """Return which beginning a prompt with passages has in common with those of other questions.
+
+    `own_system`, `since`: as for `pack_prompt` and `SharedStart`. Return None if the prompt is not made of the system
+    text as it is, as a foreign template may do.
+    """
+    text = "".join(segment.text for segment in segments)
+    system, bare = (
+        invisible_characters.to_plain_text(one).strip()
+        for one in (packed.system, packing.build_system_text((), own_system))
+    )
+    start = text.find(system)
+    if start < 0 or not collections:
+        return None
+    return SharedStart((start + common_length(system, bare), start + len(system)), collections, since)
 
 
 def prompts_to_count(

@@ -19,6 +19,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import ExportRequest, Label, Permit, stored_label
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.documents import collection_updates, ocr_part
@@ -32,6 +33,7 @@ from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.folder_watch import FolderWatch
 from app.documents.services.reading_child import PagePictures, ReadingChild
 from app.documents.services.reading_queue import QueueStatus, ReadingQueue
+from app.inference import prefix_states
 
 REMOVED_AT_ONCE = 20  # documents per command: the child sends no events while it deletes them
 
@@ -488,6 +490,7 @@ def _prepare_file(path: Path) -> bool:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).unlink()
         path.replace(path.with_suffix(".damaged"))
+        prefix_states.wipe(Paths(path.parent).prefix_states)  # the ids of their collections mean nothing now
         with closing(Library.open(path)) as library:
             library.keep_lost_labels(known)
         return True

@@ -93,6 +93,9 @@ class EchoBackend:
         self._require_model()
         return tuple(sum(len(segment.text) for segment in prompt) for prompt in command.prompts)
 
+    def settle(self) -> None:
+        pass
+
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
             raise no_model()

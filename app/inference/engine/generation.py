@@ -192,6 +192,7 @@ class Answer:
         """Prepare the answer. `is_end`: whether a token ends it. `emit` gets PromptProgress and Token events."""
         self.command = command
         self.tokens = prompt
+        self.ends: Sequence[int] = ()  # numbers of its first tokens after which a batch ends
         self.is_cancelled = is_cancelled
         self.ended_by = ""
         self.error: AppError | None = None

@@ -17,6 +17,7 @@ from app.inference import gguf
 from app.inference.engine import runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.generation import Answer, Sampler
+from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
     AdapterUse,
@@ -34,6 +35,7 @@ from app.inference.engine.messages import (
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary
+from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
@@ -47,9 +49,13 @@ class LlamaBackend(SequencedModel):
 
     name = NAME
 
-    def __init__(self, packs: Sequence[Path] = ()) -> None:
-        """Load the GPU libraries `packs`, which the caller has verified."""
+    def __init__(self, packs: Sequence[Path] = (), states: Path | None = None) -> None:
+        """Load the GPU libraries `packs`, which the caller has verified.
+
+        `states`: the folder of `app.inference.prefix_states`; None: none are kept.
+        """
         super().__init__()
+        self._prefixes = KeptPrefixes(states)
         for pack in packs:
             load_pack(pack)
         self._facts: EngineFacts | None = None
@@ -84,6 +90,7 @@ class LlamaBackend(SequencedModel):
             self.unload()
             raise error if isinstance(error, AppError) else AppError("cancelled") from error
         self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
+        self._prefixes.describe(self._facts)
         return self._facts
 
     def unload(self) -> None:
@@ -142,7 +149,7 @@ class LlamaBackend(SequencedModel):
         params.abort_callback_data = ctypes.cast(cancellation.native, ctypes.c_void_p)
         if command.embedding:
             self._set_up_embedding(params)
-        self._open(params)
+        self._open(params, has_spare=self._prefixes.prepare(self._model, command))
         self._is_embedding = command.embedding
 
     def _set_up_embedding(self, params: Any) -> None:
@@ -221,7 +228,9 @@ class LlamaBackend(SequencedModel):
             if answer.error is not None:
                 emit(Failed(answer.command.id, answer.error.code, answer.error.facts))
             else:
-                emit(answer.done_event(self.threads.token))
+                done = answer.done_event(self.threads.token)
+                emit(done)
+                self._prefixes.note(done)
 
     def _prepare(self, ask: Ask, cancellation: Cancellation, emit: Emit) -> Answer:
         self._check_length(ask.prompt)
@@ -232,7 +241,20 @@ class LlamaBackend(SequencedModel):
             raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=self.context_tokens)
         seed = ask.sampling.seed if ask.sampling.seed is not None else secrets.randbits(32)
         sampler = Sampler(ask.sampling, seed, grammar_of(self._vocabulary, ask))
-        return Answer(ask, prompt, sampler, self.is_end, lambda: cancellation.has(ask.id), emit)
+        answer = Answer(ask, prompt, sampler, self.is_end, lambda: cancellation.has(ask.id), emit)
+        answer.ends = self._prefixes.begin(ask, prompt, self.prompt_tokens)
+        return answer
+
+    def _read_prompt(self, sequence: int, answer: Answer) -> None:
+        loaded = self._prefixes.load(self._context, common_length(self.cached[sequence], answer.tokens[:-1]))
+        if loaded is not None:
+            self.cached[sequence] = loaded
+        super()._read_prompt(sequence, answer)
+
+    def settle(self) -> None:
+        """Write states of the latest prompt that are worth keeping."""
+        if self._facts is not None:
+            self._prefixes.write(self._context, self.cached[0])
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
         """Raise AppError("context_full") for a prompt that cannot fit, counting no more of it than necessary.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from app.inference.local_model import RemoteModel
+from app.inference.prefix_states import SharedStart
 from app.inference.prompts import Segment
 
 PROTOCOL = 1
@@ -72,6 +73,7 @@ class Ask:
     adapters: tuple[AdapterUse, ...] = ()
     grammar: str | None = None  # GBNF
     json_schema: str | None = None  # JSON Schema as text, converted to a grammar
+    shared: SharedStart | None = None  # what may be kept on disk for other prompts; None: nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ _DEVICE = re.compile(r"using device (.+?)(?: - \d+ MiB free)?$")
 _KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
 _KV_TYPE = re.compile(r", K \((\w+)\):")
 _COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
+_REPACKED = re.compile(r"(?:_REPACK|AMX) +model buffer size")
 _MIB = 1024 * 1024
 
 
@@ -45,7 +46,7 @@ def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
         kv_bytes=_total(_KV, text),
         compute_bytes=_total(_COMPUTE, text),
         kv_type=found[1] if (found := _KV_TYPE.search(text)) else "",
-        is_repacked="_REPACK model buffer size" in text,
+        is_repacked=bool(_REPACKED.search(text)),
         flash_attention=bool(re.search(r"Flash Attention enabled|flash_attn += enabled", text)),
     )
 

@@ -16,6 +16,7 @@ from app.base.errors import AppError
 from app.inference.engine.generation import Answer
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
+from app.inference.prefix_states import common_length
 
 LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
 _ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
@@ -50,10 +51,16 @@ class SequencedModel(NativeModel):
         super()._load(path, params)
         self.vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
 
-    def _open(self, params: Any) -> None:
-        """Make the context. `params.n_ctx` is the length of one sequence. Raises AppError("context_failed")."""
+    def _open(self, params: Any, *, has_spare: bool = False) -> None:
+        """Make the context. `params.n_ctx` is the length of one sequence. Raises AppError("context_failed").
+
+        `has_spare`: beside the only sequence there is another, which can have a part of it at no cost.
+        """
         self.sequences = params.n_seq_max
         params.n_ctx *= self.sequences
+        if has_spare:
+            params.n_seq_max = params.n_outputs_max = 2
+            params.kv_unified = True
         super()._open(params)
         self.context_tokens = api.llama_n_ctx_seq(self._context)
         self.batch_tokens = api.llama_n_batch(self._context)
@@ -158,10 +165,10 @@ class SequencedModel(NativeModel):
         begin = self._keep_common(sequence, prompt, len(prompt) - 1)  # one at least is left to evaluate
         answer.begin(begin)
         try:
-            for at in range(begin, len(prompt), self.batch_tokens):
+            while (at := len(self.cached[sequence])) < len(prompt):
                 if answer.is_cancelled():
                     raise DecodeAborted
-                end = min(at + self.batch_tokens, len(prompt))
+                end = min(at + self.batch_tokens, *(end for end in answer.ends if end > at), len(prompt))
                 self._decode(
                     [(sequence, token, place == len(prompt)) for place, token in enumerate(prompt[at:end], at + 1)]
                 )
@@ -186,9 +193,3 @@ class SequencedModel(NativeModel):
     def _choose(self, answer: Answer, row: Floats) -> None:
         answer.choose(row, self.piece, self.context_tokens)
         answer.decoded_s = self.decode_s
-
-
-def common_length(ids: Sequence[int], others: Sequence[int]) -> int:
-    """Return with how many equal tokens both begin."""
-    shorter = min(len(ids), len(others))
-    return next((at for at in range(shorter) if ids[at] != others[at]), shorter)

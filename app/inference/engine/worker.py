@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,18 +37,21 @@ from app.inference.engine.messages import (
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 HEARTBEAT_S = 1.0
+PAUSE_S = 1.5  # without a command after an answer, before the backend settles
 
 
-def main(backend_name: str, packs: Path | None = None) -> NoReturn:
+def main(backend_name: str, packs: str = "", states: str = "") -> NoReturn:
     """Run until standard input closes, then end the process at once.
 
-    `backend_name`: llama | echo. `packs`: a folder with GPU packs (`app.inference.engine_packs`).
+    `backend_name`: llama | echo. `packs`: a folder with GPU packs (`app.inference.engine_packs`); "": none. `states`:
+    the folder of `app.inference.prefix_states`; "": none are kept.
     """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        sandbox.confine(sandbox.graphics_paths())
-        EngineWorker(_make_backend(backend_name, packs), writer).run()
+        folder = _make_folder(states)
+        sandbox.confine([*sandbox.graphics_paths(), *folder])
+        EngineWorker(_make_backend(backend_name, packs, folder), writer, folder).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. On a normal exit Python would wait for the reader's lock on standard input, and abort.
         traceback.print_exc()
@@ -55,7 +59,18 @@ def main(backend_name: str, packs: Path | None = None) -> NoReturn:
         os._exit(1)
 
 
-def _make_backend(name: str, packs: Path | None) -> Backend:
+def _make_folder(states: str) -> list[Path]:
+    """Create the folder of prefix states, and return it in a list; [] if there is none or it cannot be created."""
+    try:
+        if states:
+            Path(states).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        print(f"engine: no prefix states: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+        return []
+    return [Path(states)] if states else []
+
+
+def _make_backend(name: str, packs: str, states: list[Path]) -> Backend:
     # Imported late: llama_cpp must not load before standard output is claimed, and the fake never needs it.
     if name == "echo":
         from app.inference.engine.echo import EchoBackend
@@ -63,7 +78,7 @@ def _make_backend(name: str, packs: Path | None) -> Backend:
         return EchoBackend()
     from app.inference.engine.llama_backend import LlamaBackend
 
-    return LlamaBackend(engine_packs.verified(packs) if packs else ())
+    return LlamaBackend(engine_packs.verified(Path(packs)) if packs else (), *states)
 
 
 def _files_of(command: messages.Command) -> list[Path]:
@@ -79,8 +94,10 @@ def _files_of(command: messages.Command) -> list[Path]:
 class EngineWorker:
     """Answers the commands of the parent with a backend."""
 
-    def __init__(self, backend: Backend, writer: EventWriter) -> None:
+    def __init__(self, backend: Backend, writer: EventWriter, folders: Sequence[Path] = ()) -> None:
+        """`folders`: those that the backend may read besides the files of each command."""
         self._backend = backend
+        self._readable = [*folders, *sandbox.graphics_paths()]
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._next: messages.Command | None = None  # taken from the queue, not begun
@@ -90,9 +107,16 @@ class EngineWorker:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid(), self._backend.name))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         threading.Thread(target=self._send_heartbeats, name="heart", daemon=True).start()
+        pause_s = None
         while True:
-            command, self._next = self._next or self._commands.get(), None
+            try:
+                command, self._next = self._next or self._commands.get(timeout=pause_s), None
+            except queue.Empty:
+                pause_s = None
+                sandbox.run_confined(self._backend.settle, self._readable)
+                continue
             self._execute(command)
+            pause_s = PAUSE_S if isinstance(command, Ask) else pause_s
 
     def _send(self, event: messages.Event) -> None:
         try:
@@ -119,7 +143,7 @@ class EngineWorker:
             self._send(messages.Heartbeat(self._backend.progress))
 
     def _execute(self, command: messages.Command) -> None:
-        readable = [*_files_of(command), *sandbox.graphics_paths()]
+        readable = [*_files_of(command), *self._readable]
         if isinstance(command, Ask):
             sandbox.run_confined(lambda: self._answer(command), readable)
             return

@@ -259,6 +259,9 @@ class RemoteBackend:
         self._require_model()
         return tuple(self._count(prompt) for prompt in command.prompts)
 
+    def settle(self) -> None:
+        pass
+
     # ------------------------------------------------------------------- private
 
     def _require_model(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:

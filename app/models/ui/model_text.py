@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from app.base.wording import describe_error, format_size, phrase
+from app.inference import load_plan
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
@@ -164,10 +165,14 @@ def _other_memory_row(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str
 def measured_speeds(model: LocalModel) -> str:
     """Return the measured speeds; "" before the first measurement."""
     facts = []
-    for key, speed in (model.speeds or {}).items() if not local_models.is_reranker(model) else ():
+    speeds = load_plan.speeds_here(model.speeds) if not local_models.is_reranker(model) else {}
+    for key, speed in speeds.items():
         prompt, answer = f"{speed['prompt']:.0f}", f"{speed['answer']:.1f}"
         how = phrase("models.speed_layout.plain") if key == "plain" else phrase("models.speed_layout.repacked")
         facts.append(phrase("models.how_reading_p_answering_a", how=how, p=prompt, a=answer))
+    if len(speeds) > 1:
+        chosen = "repacked" if load_plan.choose_repack("auto", fits_twice=True, speeds=speeds) else "plain"
+        facts.append(phrase("models.layout_chosen", how=phrase(f"models.speed_layout.{chosen}")))
     return join_facts(*facts)
 
 

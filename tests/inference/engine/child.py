@@ -13,9 +13,9 @@ from tests.line_child import LineChild
 class Child(LineChild):
     """`with Child("llama") as child:` … The log of its standard error is in `child.log`."""
 
-    def __init__(self, backend: str, log: Path) -> None:
+    def __init__(self, backend: str, log: Path, *folders: str) -> None:
         log.unlink(missing_ok=True)
-        super().__init__([sys.executable, "-m", "app", "--engine", backend], log)
+        super().__init__([sys.executable, "-m", "app", "--engine", backend, *folders], log)
 
     def __enter__(self) -> Self:
         assert isinstance(self.read(), Hello)

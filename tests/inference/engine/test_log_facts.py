@@ -27,6 +27,11 @@ def test_buffers_are_added_up() -> None:
     assert not facts.is_repacked
 
 
+def test_the_layout_of_a_matrix_unit_counts_as_repacked() -> None:
+    line = "load_tensors:          AMX model buffer size =   213.91 MiB"
+    assert runtime_facts.read_load_log([*CPU, line]).is_repacked
+
+
 def test_a_gpu_is_named_and_its_layers_counted() -> None:
     facts = runtime_facts.read_load_log(CUDA)
     assert facts.devices == ("CUDA0 (NVIDIA GeForce RTX 4060 Ti)",)

@@ -107,3 +107,14 @@ def test_every_control_is_named_and_explained(parts):
 def test_the_presets_are_one_step_away(parts):
     parts.window.show_settings("presets")
     assert parts.window.page("settings").presets.isVisible()
+
+
+def test_what_the_engine_keeps_of_documents_is_shown_with_its_size_and_deleted_at_once(parts, where):
+    where.prefix_states.mkdir()
+    state = where.prefix_states / "1.a.state"
+    state.write_bytes(b"x" * 2_500_000)
+    button = section(parts, 6).states_button
+    assert "2.5 MB" in button.text()
+    button.click()
+    assert not state.exists()
+    assert not button.isEnabled()

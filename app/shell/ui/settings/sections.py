@@ -16,8 +16,8 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
-from app.base.wording import describe_error, phrase
-from app.inference import engine_packs
+from app.base.wording import describe_error, format_size, phrase
+from app.inference import engine_packs, prefix_states
 from app.inference.engine_packs import EnginePack
 from app.uikit.desktop import Pickers, open_folder
 from app.uikit.dialogs import Dialog, DialogButton
@@ -353,3 +353,19 @@ class DataSection(SettingsSection):
             self._open_button(phrase("common.open_the_folder"), str(self._paths.backups)),
             phrase("shell.conversations_are_backed_up_once"),
         )
+        self.states_button = Button(self._theme, "", icon="trash-2")
+        self.states_button.clicked.connect(self._delete_states)
+        self._add(phrase("shell.passages_read"), self.states_button, phrase("shell.passages_read_are_kept"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_states()
+
+    def _show_states(self) -> None:
+        size = prefix_states.used_bytes(self._paths.prefix_states)
+        self.states_button.setText(phrase("shell.delete_size", size=format_size(size)))
+        self.states_button.setEnabled(size > 0)
+
+    def _delete_states(self) -> None:
+        prefix_states.wipe(self._paths.prefix_states)
+        self._show_states()
