@@ -1,9 +1,10 @@
 """Fixtures that every test may use, and the checks that no test leaves something behind."""
 
+import gc
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -48,6 +49,17 @@ for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
 
 # Qt says these in surroundings without a desktop; they tell nothing about the program.
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests and modules stay to the end: Python looks for garbage neither while they are loaded nor in them later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from app.documents.library import Library
 from app.uikit.localization import set_language
 from app.uikit.theme import Theme
 from tests import screenshots
-from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
+from tests.garbage import garbage_goes_between_tests  # noqa: F401
 
 SETTLING_ROUNDS = 6
 
