@@ -46,8 +46,9 @@ OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
 WITHOUT_TRAINING = "--without-training"
-_TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # not one for each core: the tests load models, which use all cores
-_FILE_BY_FILE = ("-n", "2", "--dist", "loadfile")  # what a file sets up costs a minute in some of the fault suite
+# Three on two cores: a third of the time tests wait for processes and the disk. No more on more: models use all cores.
+_THREE_AT_A_TIME = ("-n", "3", "--dist", "worksteal")
+_FILE_BY_FILE = ("-n", "3", "--dist", "loadfile")  # what a file sets up costs a minute in some of the fault suite
 _SLOWEST = ("--durations", "25", "--durations-min", "5")  # seconds: what is to be shortened first
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
@@ -145,7 +146,7 @@ def check_commands(arguments: Sequence[str]) -> list[list[str]]:
         ["ruff", "format", "--check", "."],
         ["mypy"],
         ["lint-imports", "--no-cache"],  # after a move its cache names files that are gone
-        ["pytest", *_TWO_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments],  # the last -n and -m win
+        ["pytest", *_THREE_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments],  # the last -n and -m win
     ]
 
 

@@ -70,7 +70,7 @@ def _sentence(tests: Mapping[str, Mapping[str, Any]], day: str) -> str:
     skipped = sum(test["outcome"] == "skipped" for test in tests.values())
     return (
         f"{day}: {len(each):,} tests in each run, {len(tests):,} with `--all`; "
-        f"{_minutes(each)} and {_minutes(tests.values())} min when added up (they run two at a time); "
+        f"{_minutes(each)} and {_minutes(tests.values())} min when added up (several run at a time); "
         f"{skipped} could not be run on this machine."
     )
 

@@ -1,17 +1,10 @@
-"""Where Python collects while Qt is under test: fixtures, for the folders whose tests have an event loop."""
+"""Where Python collects while Qt is under test: a fixture for the folders whose tests have an event loop."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
-
-
-@pytest.fixture(scope="session", autouse=True)
-def modules_are_not_looked_through() -> None:
-    """What pytest has loaded stays: collecting through it would cost more than most tests."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

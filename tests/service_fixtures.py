@@ -1,3 +1,3 @@
 """Services have Qt objects in cycles, too: none may be destroyed by a thread of the pool."""
 
-from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
+from tests.garbage import garbage_goes_between_tests  # noqa: F401

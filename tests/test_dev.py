@@ -24,7 +24,7 @@ from tests.dev_scripts import (
 )
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
-TWO = "-n 2 --dist worksteal --durations 25 --durations-min 5"  # tests at a time
+THREE = "-n 3 --dist worksteal --durations 25 --durations-min 5"  # tests at a time
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_the_japanese_sentence_survives_a_c_locale(ready):
 def test_check_runs_every_tool_and_fails_when_one_does(ready):
     run = ready.command("check", FAILING="format")
     assert run.returncode == 1
-    tools = ["ruff check .", "ruff format --check .", "mypy", "lint-imports --no-cache", f"pytest {TWO} -m not slow"]
+    tools = ["ruff check .", "ruff format --check .", "mypy", "lint-imports --no-cache", f"pytest {THREE} -m not slow"]
     assert ready.calls() == tools
     summary = run.stdout.splitlines()[-6:]
     assert [line.split()[0] for line in summary[:-1]] == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
@@ -234,13 +234,13 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
 
 def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
     assert ready.command("test", "tests/core", "-k", "gguf").returncode == 0
-    assert ready.calls()[-1] == f"pytest {TWO} -m not slow tests/core -k gguf"
+    assert ready.calls()[-1] == f"pytest {THREE} -m not slow tests/core -k gguf"
     assert ready.command("test", "--all").returncode == 0
-    assert ready.calls()[-1] == f"pytest {TWO}"
+    assert ready.calls()[-1] == f"pytest {THREE}"
 
 
 def test_the_faults_alone_are_run_by_their_mark(ready):
-    by_file = TWO.replace("worksteal", "loadfile")
+    by_file = THREE.replace("worksteal", "loadfile")
     assert ready.command("faults", "tests/core").returncode == 1  # the stand-in wrote no report
     assert ready.calls()[-1].startswith(f"pytest {by_file} -m fault and not slow --fault-table=")
     ready.command("faults", "--all")
@@ -286,7 +286,7 @@ def test_a_failed_installation_of_the_training_environment_is_done_again(ready, 
 def test_the_training_environment_can_be_left_out(repository):
     assert repository.command("check", "--without-training", "tests/core").returncode == 0
     calls = repository.calls()
-    assert calls[-1] == f"pytest {TWO} -m not slow tests/core"
+    assert calls[-1] == f"pytest {THREE} -m not slow tests/core"
     assert not any("--requirement" in call for call in calls)
     assert repository.command("check").returncode == 0
     assert any("--requirement" in call for call in repository.calls())

@@ -1,6 +1,7 @@
 """Words for people stand in `resources/wording`, in both languages, and never amid the code; each is used."""
 
 import ast
+import functools
 import re
 import string
 import tomllib
@@ -112,21 +113,26 @@ def bilingual(document: object, path: str = "") -> Iterator[tuple[str, str, str]
 
 WORDING = sorted((ROOT / "resources/wording").glob("*.toml"))
 WITHOUT_KEYS = {"errors", "help", "system", "qt"}  # these are looked up by codes, options and Qt's own words
-PAIRS = [
-    (f"{path.stem}{place}", japanese, english)
-    for path in (*sorted((ROOT / "resources").glob("*.toml")), *WORDING)
-    for place, japanese, english in bilingual(tomllib.loads(path.read_text("utf-8")))
-]
+
+
+@functools.cache
+def pairs() -> list[tuple[str, str, str]]:
+    """Return the place, Japanese and English of each pair of the resources."""
+    return [
+        (f"{path.stem}{place}", japanese, english)
+        for path in (*sorted((ROOT / "resources").glob("*.toml")), *WORDING)
+        for place, japanese, english in bilingual(tomllib.loads(path.read_text("utf-8")))
+    ]
 
 
 def test_every_japanese_text_of_the_resources_has_its_english() -> None:
-    assert len(PAIRS) > 3500
-    wrong = [place for place, japanese, english in PAIRS if not english or fields(english) != fields(japanese)]
+    assert len(pairs()) > 3500
+    wrong = [place for place, japanese, english in pairs() if not english or fields(english) != fields(japanese)]
     assert wrong == []
 
 
 def test_the_english_holds_no_japanese() -> None:
-    found = [(place, english) for place, _, english in PAIRS if JAPANESE.search(english)]
+    found = [(place, english) for place, _, english in pairs() if JAPANESE.search(english)]
     assert [(place, text) for place, text in found if not any(word in text for word in QUOTED)] == []
 
 

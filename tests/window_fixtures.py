@@ -1,5 +1,6 @@
 """The real window with the fake engine as a real child process."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,12 +15,16 @@ from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.chat.store import Store
 from app.documents.library import Library
+from app.uikit import theme as themes
 from app.uikit.localization import set_language
 from app.uikit.theme import Theme
 from tests import screenshots
-from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
+from tests.garbage import garbage_goes_between_tests  # noqa: F401
 
 SETTLING_ROUNDS = 6
+
+# Each test has a theme of its own, which would draw 200 small pictures anew: a twentieth of the time of a window.
+themes.render_svg = functools.cache(themes.render_svg)
 
 
 @pytest.fixture

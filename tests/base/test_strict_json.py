@@ -3,7 +3,7 @@
 import ast
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,13 @@ from tests.sources import sources
 
 MEBIBYTE = 1 << 20
 
-_BOMBS = {
-    "empty lists": "[" + "[]," * 3_000_000 + "[]]",
-    "empty objects": "[" + "{}," * 3_000_000 + "{}]",
-    "numbers of one digit": "[" + "1," * 4_000_000 + "1]",
-    "short keys": "{" + ",".join(f'"{n:x}":{{}}' for n in range(1_000_000)) + "}",
-    "lists in lists": "[" * 2_000_000,
-    "a number of a million digits": "1" * 1_000_000,
+_BOMBS: dict[str, Callable[[], str]] = {
+    "empty lists": lambda: "[" + "[]," * 3_000_000 + "[]]",
+    "empty objects": lambda: "[" + "{}," * 3_000_000 + "{}]",
+    "numbers of one digit": lambda: "[" + "1," * 4_000_000 + "1]",
+    "short keys": lambda: "{" + ",".join(f'"{n:x}":{{}}' for n in range(1_000_000)) + "}",
+    "lists in lists": lambda: "[" * 2_000_000,
+    "a number of a million digits": lambda: "1" * 1_000_000,
 }
 
 
@@ -43,7 +43,7 @@ def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(
     what: str, tmp_path: Path, peak_mb: list[float]
 ) -> None:
     path = tmp_path / "x.json"
-    path.write_text(_BOMBS[what])
+    path.write_text(_BOMBS[what]())
     begun = time.perf_counter()
     with pytest.raises(ValueError):
         strict_json.load_file(path)

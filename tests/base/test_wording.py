@@ -24,15 +24,17 @@ def test_every_code_that_is_raised_has_a_sentence() -> None:
     assert raised - wording.error_codes() == set()
 
 
-@pytest.mark.parametrize("code", sorted(wording.error_codes()))
 @pytest.mark.parametrize("language", wording.LANGUAGES)
-def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) -> None:
-    sentence = wording.describe(code, {}, language)
+def test_a_sentence_says_what_happened_and_what_to_do(language: str) -> None:
     end = "。" if language == "ja" else "."
-    assert sentence.message.rstrip("）)").endswith((end, "？", "?"))
-    assert sentence.next.endswith((end, "）。", ")."))
-    has_japanese = re.search(r"[ぁ-んァ-ヶ]", sentence.message + sentence.next) is not None
-    assert has_japanese == (language == "ja")
+    wrong = []
+    for code in wording.error_codes():
+        sentence = wording.describe(code, {}, language)
+        ends = sentence.message.rstrip("）)").endswith((end, "？", "?")) and sentence.next.endswith((end, "）。", ")."))
+        has_japanese = re.search(r"[ぁ-んァ-ヶ]", sentence.message + sentence.next) is not None
+        if not ends or has_japanese != (language == "ja"):
+            wrong.append((code, sentence))
+    assert wrong == []
 
 
 def test_a_next_step_for_the_terminal_is_said_there_alone() -> None:
@@ -55,14 +57,16 @@ def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
     assert "4.1 GB" in sentence.message
 
 
-@pytest.mark.parametrize("code", sorted(wording.error_codes()))
 @pytest.mark.parametrize("language", wording.LANGUAGES)
-def test_an_outline_is_a_sentence_without_holes(code: str, language: str) -> None:
+def test_an_outline_is_a_sentence_without_holes(language: str) -> None:
     wording.use_language(language)
-    outline = wording.outline_error(code)
-    wording.use_language("ja")
-    assert len(outline) > 5
-    assert not re.search(r"\(\)|（）|「」|  | \.", outline)
+    outlines = {code: wording.outline_error(code) for code in wording.error_codes()}
+    assert len(outlines) > 500
+    assert [
+        (code, outline)
+        for code, outline in outlines.items()
+        if len(outline) <= 5 or re.search(r"\(\)|（）|「」|  | \.", outline)
+    ] == []
 
 
 def test_an_outline_leaves_out_what_it_does_not_know() -> None:

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import psutil
 
 from app.base.confidentiality import Label
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from tests.waiting import LIMIT_S
+
+if TYPE_CHECKING:
+    import openai
 
 ROOT = Path(__file__).parents[2]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -46,8 +48,10 @@ class Served:
         return pid
 
     @contextmanager
-    def client(self, **changes: Any) -> Iterator[openai.OpenAI]:
+    def client(self, **changes: Any) -> Iterator["openai.OpenAI"]:
         """The official one, as anybody would use it."""
+        import openai  # takes 1.5 s, and all processes of a run load this module
+
         usual = {"base_url": self.told["address"], "api_key": self.told["key"], "max_retries": 0, "timeout": LIMIT_S}
         with openai.OpenAI(**usual | changes) as client:
             yield client

@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -76,6 +75,8 @@ def test_a_model_that_has_learned_from_secret_documents_is_offered_with_a_yes_on
 def test_named_collections_are_no_longer_offered_once_they_are_confidential(
     data: Path, base: Path, tally: Tally
 ) -> None:
+    import openai
+
     for name in ("基準", "要領"):
         add_collection(data, name)
     named = ("--collection", "基準", "--collection", "要領")
@@ -98,6 +99,8 @@ def test_named_collections_are_no_longer_offered_once_they_are_confidential(
 
 
 def test_a_collection_that_becomes_confidential_is_no_longer_offered(own_served: Served, data: Path) -> None:
+    import openai
+
     library = Library.open_second(data / "documents.sqlite")
     library.set_label(library.collection("基準").id, "secret")
     library.close()
@@ -181,6 +184,8 @@ def test_sentences_that_their_sources_do_not_hold_are_named_below_a_written_answ
     data: Path, model: LocalModel, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In this process, where the documents are not quoted although the model is small."""
+    import openai
+
     monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
     add_collection(data, "基準")
     documents = data / "documents.sqlite"
@@ -223,6 +228,8 @@ def test_sentences_that_their_sources_do_not_hold_are_named_below_a_written_answ
 @pytest.mark.model
 @pytest.mark.skipif(not starter.is_available(), reason="the starter's package is not installed")
 def test_the_trial_model_answers_ends_at_a_text_and_keeps_to_a_schema(data: Path, starter_model: Path) -> None:
+    import openai
+
     asked: list[Any] = [{"role": "user", "content": "日本の首都はどこですか？"}]
     schema = {"type": "object", "properties": {"city": {"enum": ["東京", "大阪"]}}, "required": ["city"]}
     formats: list[Any] = [

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import openai
 import psutil
 import pytest
 
@@ -51,6 +50,8 @@ def test_one_that_waits_is_answered_after_the_one_before(served: Served) -> None
 
 
 def test_an_answer_whose_client_has_gone_is_ended(served: Served) -> None:
+    import openai
+
     with served.client() as client:
         stream = client.chat.completions.create(**LONG, stream=True)  # type: ignore[call-overload]
         next(stream)
@@ -63,6 +64,8 @@ def test_an_answer_whose_client_has_gone_is_ended(served: Served) -> None:
 
 
 def test_a_killed_engine_is_an_error_and_the_next_answer_comes(own_served: Served) -> None:
+    import openai
+
     with own_served.client() as client:
         stream = client.chat.completions.create(**LONG, stream=True)  # type: ignore[call-overload]
         next(stream)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import openai
 import pytest
 
 from app.base import wording
@@ -36,6 +35,8 @@ def raw(served: Served, request: bytes, *more: bytes) -> tuple[int, dict[str, An
 
 
 def test_nothing_is_told_without_the_key(served: Served) -> None:
+    import openai
+
     key = served.told["key"]
     for wrong in (None, "Bearer", "Bearer " + key[:-1], "Bearer " + key + "x", "Basic " + key, key, "Bearer キー"):
         headers = {"Authorization": wrong.encode("utf-8").decode("latin-1") if wrong else None}
@@ -103,6 +104,8 @@ def test_paths_methods_and_bodies_that_are_none_are_refused_by_name(served: Serv
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read_and_the_client_hears_it(served: Served) -> None:
+    import openai
+
     big = b" " * (BODY_MOST_BYTES + 1)
     answered = served.get("/v1/chat/completions", "POST", big)
     assert (answered.status, answered.error["code"]) == (413, "body_too_large")

@@ -4,7 +4,6 @@ from tests.chat.ui.driver import double, page, time_enough, transcript  # noqa: 
 from tests.window_fixtures import (  # noqa: F401
     garbage_goes_between_tests,
     library,
-    modules_are_not_looked_through,
     open_window,
     quick_pause,
     theme,

@@ -3,7 +3,6 @@
 from tests.window_fixtures import (  # noqa: F401
     garbage_goes_between_tests,
     library,
-    modules_are_not_looked_through,
     open_window,
     quick_pause,
     theme,

@@ -18,9 +18,9 @@ CLAUSE = "堤体の安定を確かめる。"
 LONG = f"<p>{CLAUSE * 30}</p>"
 
 
-@pytest.fixture
-def child(tmp_path: Path) -> Iterator[ReadingChild]:
-    with ReadingChild(tmp_path) as child:
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingChild]:
+    with ReadingChild(tmp_path_factory.mktemp("reader")) as child:
         yield child
 
 

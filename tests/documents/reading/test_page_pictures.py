@@ -19,9 +19,9 @@ WATER = "水中で施工する部材は百ミリ以上とする。"
 WIDTH = 595 * 2
 
 
-@pytest.fixture
-def child(tmp_path: Path) -> Iterator[ReadingChild]:
-    with ReadingChild(tmp_path) as child:
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingChild]:
+    with ReadingChild(tmp_path_factory.mktemp("reader")) as child:
         yield child
 
 

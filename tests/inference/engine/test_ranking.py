@@ -15,9 +15,9 @@ PASSAGES = ("橋の点検は五年に一度行う", "犬は庭にいる", "賃�
 NEAR = {"rel": 0.03, "abs": 0.05}  # llama.cpp computes the attention with half the digits
 
 
-@pytest.fixture
-def child(tmp_path: Path) -> Iterator[Child]:
-    with Child("llama", tmp_path / "log") as child:
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    with Child("llama", tmp_path_factory.mktemp("engine") / "log") as child:
         yield child
 
 
@@ -36,7 +36,7 @@ def scores(child: Child, question: str, *passages: str) -> list[float]:
 
 def test_pairs_are_scored_as_numpy_scores_them(child: Child, tmp_path: Path) -> None:
     child.load(tiny_reranker(tmp_path / "r.gguf"), embedding=True, context_tokens=512)
-    before = (tmp_path / "log").stat().st_size
+    before = child.log.stat().st_size
     found = scores(child, QUESTION, *PASSAGES)
     assert found == pytest.approx([score_of(QUESTION, one) for one in PASSAGES], **NEAR)
     assert found[1] == found[3]
@@ -44,7 +44,7 @@ def test_pairs_are_scored_as_numpy_scores_them(child: Child, tmp_path: Path) -> 
     assert scores(child, "別の問い", PASSAGES[0]) != found[:1]
     assert scores(child, QUESTION, *PASSAGES) == found
     assert scores(child, QUESTION) == []
-    assert (tmp_path / "log").stat().st_size == before
+    assert child.log.stat().st_size == before
 
 
 def test_the_end_of_a_long_passage_is_cut_but_a_question_is_not(child: Child, tmp_path: Path) -> None:

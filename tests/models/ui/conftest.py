@@ -12,7 +12,6 @@ from tests.models.ui.driver import DownloadsDriver
 from tests.window_fixtures import (  # noqa: F401
     garbage_goes_between_tests,
     library,
-    modules_are_not_looked_through,
     open_window,
     quick_pause,
     theme,

@@ -2,5 +2,4 @@
 
 from tests.service_fixtures import (  # noqa: F401
     garbage_goes_between_tests,
-    modules_are_not_looked_through,
 )
