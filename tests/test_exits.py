@@ -261,6 +261,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.documents.reading.office_conversion:main",
         "app.documents.services.document_library:_prepare_file",
         "app.documents.services.document_library:_labels_in",
+        "app.inference.prefix_states:*",
         "app.inference.speed:save",
         "app.models.download_queue:save_queue",
         "app.models.verification:record_verifications",

@@ -90,8 +90,10 @@ def test_a_long_chat_template_is_kept_whole_and_an_absurd_one_is_left(tmp_path: 
 def test_short_lists_keep_their_values_and_long_ones_their_length(tmp_path: Path) -> None:
     short = pair("heads", ARRAY, struct.pack("<IQ3I", U32, 3, 8, 4, 0))
     long = pair("scores", ARRAY, struct.pack("<IQ", F32, 600) + bytes(2400))
-    found = read_header(write(tmp_path / "lists.gguf", header([short, long])))
-    assert found.metadata == {"heads": GgufArray("u32", 3, (8, 4, 0)), "scores": GgufArray("f32", 600)}
+    data = header([short, long])
+    found = read_header(write(tmp_path / "lists.gguf", data))
+    scores = GgufArray("f32", 600, position=len(data) - 2400)
+    assert found.metadata == {"heads": GgufArray("u32", 3, (8, 4, 0)), "scores": scores}
 
 
 def test_strings_are_found_across_the_edges_of_the_reading_window(tmp_path: Path) -> None:
