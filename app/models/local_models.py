@@ -99,6 +99,10 @@ def is_published(model: LocalModel) -> bool:
     return bool(model.files) and all(fingerprint.sha256 in published for fingerprint in model.files)
 
 
+# Stands for no model: a question to documents is answered by quoting them.
+NO_MODEL = LocalModel("", "", "", 0, "", "", 0, 0.0)
+
+
 def with_adapters(
     model: LocalModel, adapters: tuple[AdapterUse, ...] | None
 ) -> tuple[LocalModel, tuple[AdapterUse, ...]]:

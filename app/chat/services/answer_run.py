@@ -60,7 +60,10 @@ if TYPE_CHECKING:  # its import needs numpy
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """A conversation to answer, with the model and settings. The last of `turns` has no answer yet."""
+    """A conversation to answer, with the model and settings. The last of `turns` has no answer yet.
+
+    With `local_models.NO_MODEL`, a question to documents is answered by quoting them, without the engine.
+    """
 
     model: LocalModel
     turns: tuple[Turn, ...]
@@ -155,7 +158,11 @@ class AnswerRun(QObject):
         self._engine.died.connect(self._on_died)
         self._engine.exited.connect(self._on_exited)
         request = self.request
-        if (refusal := self._engine.refusal) is not None:
+        if request.model == local_models.NO_MODEL and request.retrieval is not None:
+            self._begin()
+            return
+        refusal = AppError("no_model") if request.model == local_models.NO_MODEL else self._engine.refusal
+        if refusal is not None:
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return
         self._engine.hold(self)  # until `release`, no other object may begin work on the engine
@@ -188,7 +195,7 @@ class AnswerRun(QObject):
         )
 
     def _rerank(self, found: FoundPassages) -> None:
-        request, wanted, embedding = self.request, self.request.retrieval, self._embedding
+        model, wanted, embedding = self.request.model, self.request.retrieval, self._embedding
         if self._is_over or wanted is None:
             return
 
@@ -196,9 +203,7 @@ class AnswerRun(QObject):
             ordered = dataclasses.replace(found, passages=order.passages, reranked=order.state, rerank_s=order.seconds)
             if not self._is_over:
                 background.run(
-                    lambda: _require_sendable(
-                        request.model, retrieval_augmentation.retrieve(wanted, request.model, ordered)
-                    ),
+                    lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered)),
                     self._on_retrieved,
                     self._fail,
                 )

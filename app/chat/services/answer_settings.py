@@ -73,11 +73,13 @@ class AnswerSettings:
         """Return the settings of a new answer, which are stored with it so that it can be repeated.
 
         `line` is the branch up to the question, `own_choices` are the choices of this one answer. Without a model only
-        the context size is set.
+        the context size and the collections are set.
         """
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
-            return AnswerDetails(context_tokens=context)
+            return AnswerDetails(
+                context_tokens=context, scope=() if is_action else conversation.scope, is_action=is_action
+            )
         choices = answer_run.choices_in_force(
             model, own_choices, conversation.choices, self.preset(conversation).choices
         )

@@ -36,7 +36,7 @@ from app.inference import load_plan
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
-from app.models import model_registry
+from app.models import local_models, model_registry
 from app.models.services.model_library import ModelLibrary
 
 
@@ -367,6 +367,8 @@ class ChatSession(OpenConversation):
         assert self.conversation is not None
         assert question_id is not None
         self.overflow.forget()
+        if plan.scope and repeated is None and self._engine.refusal is not None:  # quotations need no engine
+            plan = AnswerDetails(context_tokens=plan.context_tokens, scope=plan.scope)
         model, label = self._library.model(plan.model_id), self.label
         if plan.scope or (model is not None and model.remote is not None):  # collections may have higher labels now
             collections = collections_now(self._documents)
@@ -380,11 +382,7 @@ class ChatSession(OpenConversation):
             self.message_added.emit(answer)
         if not is_next:
             self._show_conversation(answer.conversation_id)
-        if model is None:
-            failed = dataclasses.replace(plan, error_code="no_model")
-            self.answer_finished.emit(self._store.finish_answer(answer.id, "", "failed", failed))
-            self.problem_occurred.emit(AppError("no_model"))
-            return
+        model = model or local_models.NO_MODEL
         settings = dataclasses.replace(self._preferences.value, context_tokens=plan.context_tokens)
         turns = answer_settings.prompt_turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
         choices = Choices(seed=plan.seed).with_defaults(plan.choices or PROGRAM_DEFAULTS)

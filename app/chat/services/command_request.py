@@ -182,10 +182,15 @@ def training_label(
 
 
 def _choose_model(
-    reference: str | None, preset_name: str | None, where: Paths, adapter: AdapterChoice | None = None
+    reference: str | None,
+    preset_name: str | None,
+    where: Paths,
+    adapter: AdapterChoice | None = None,
+    *,
+    quotes: bool = False,
 ) -> tuple[LocalModel, Settings, Preset]:
     """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
-    conversations."""
+    conversations. With `quotes`, the model is `NO_MODEL` if there is none."""
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
@@ -194,13 +199,22 @@ def _choose_model(
         elif reference is None and adapter is not None and adapter.run is not None:
             model = base_model_of(adapter.run, store.local_models())
         else:
-            model = choose_listed_model(reference, model_registry.list_models(store, where.models), where)
+            model = _listed_model(reference, model_registry.list_models(store, where.models), where, quotes=quotes)
         presets = PresetLibrary(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset_by_name(preset_name, presets) if preset_name is not None else default
     finally:
         store.close()
     return in_form_of_run(model, adapter), stored, preset
+
+
+def _listed_model(reference: str | None, models: list[LocalModel], where: Paths, *, quotes: bool) -> LocalModel:
+    try:
+        return choose_listed_model(reference, models, where)
+    except AppError as error:
+        if error.code == "no_model_command" and quotes:
+            return local_models.NO_MODEL
+        raise
 
 
 def find_preset(reference: str, where: Paths) -> Preset:
@@ -232,7 +246,8 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
     check_limit("--context", options.context, 256, 1 << 20)
     adapter_option = options.adapter
     adapter = choose_adapter(adapter_option, where.runs, find_run) if adapter_option is not None else None
-    model, stored, preset = _choose_model(options.model, options.preset, where, adapter)
+    quotes = bool(options.collection) and adapter is None
+    model, stored, preset = _choose_model(options.model, options.preset, where, adapter, quotes=quotes)
     remote_servers.require_remote_permission(model, options)
     own = Choices(
         system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed

@@ -28,7 +28,7 @@ class EmptyView(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._navigation = navigation
-        self._is_temporary = self._asks_documents = self._asks_manual = False
+        self._has_model = self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
         self._ready = self._build_ready()
         self._without_model = self._build_without_model()
@@ -38,13 +38,13 @@ class EmptyView(QWidget):
         self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
     ) -> None:
         """Show the view for this state. `is_remote` is True when another machine runs the selected model."""
-        self._ready.setVisible(has_model)
-        self._without_model.setVisible(not has_model)
+        self._has_model = has_model
         start = "common.start_with_the_trial_model" if is_starter_available else "common.import_the_trial_kit"
         self.starter_button.setText(phrase(start))
         self._is_temporary = is_temporary
         kept = "chat.what_you_type_is_sent" if is_remote else "chat.what_you_type_is_handled"
-        self._privacy_note.setText(phrase("chat.it_is_not_saved_and" if is_temporary else kept))
+        note = phrase("chat.it_is_not_saved_and" if is_temporary else kept)
+        self._privacy_note.setText(note if has_model else phrase("chat.documents_are_quoted_without"))
         self._show_text()
 
     def show_model_progress(self, *, is_adding: bool, is_downloading: bool) -> None:
@@ -64,6 +64,9 @@ class EmptyView(QWidget):
         self._show_text()
 
     def _show_text(self) -> None:
+        is_ready = self._has_model or self._asks_documents  # documents are quoted without a model
+        self._ready.setVisible(is_ready)
+        self._without_model.setVisible(not is_ready)
         words = phrase("chat.ask_your_documents") if self._asks_documents else phrase("chat.ask_something")
         self._heading.setText(phrase("chat.this_is_a_temporary_chat") if self._is_temporary else words)
         self.manual_button.setVisible(self._asks_manual)

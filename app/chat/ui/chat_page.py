@@ -301,7 +301,7 @@ class ChatPage(Page):
 
     def _on_submitted(self, text: str) -> None:
         """Ask the question; the composer is cleared only when the question is stored."""
-        if self._session.model_id is None:
+        if self._session.model_id is None and not self._session.scope:
             self._errors.show_unrelated_error(AppError("no_model"))
         elif self._ask(text):
             self._errors.clear()

@@ -22,7 +22,7 @@ from app.documents.retrieval import clause_references, named_clauses, sentence_r
 from app.documents.retrieval.sentence_ranking import RankedSentence, SoughtAnswer
 from app.inference import gguf
 from app.inference.local_model import LocalModel
-from app.models import catalogue
+from app.models import catalogue, local_models
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 6  # rows of one table that match equally count as one
@@ -59,12 +59,12 @@ class Excerpt:
 
 
 def is_too_small(model: LocalModel) -> bool:
-    """Whether a model is too small to be asked about documents, so that they are quoted.
+    """Whether a model is too small to be asked about documents, or is `NO_MODEL`, so that they are quoted.
 
     Raises AppError for a damaged file.
     """
     card = catalogue.load().card(model.card_id)
-    if card is not None and card.is_trial:
+    if model == local_models.NO_MODEL or (card is not None and card.is_trial):
         return True
     if model.remote is not None:  # a user who sets up a server wants to ask it
         return False

@@ -109,7 +109,7 @@ def test_the_branch_is_shown_before_it_is_said_why_it_could_not_be_answered(scen
     scene.session.conversation_opened.connect(lambda _here, messages: heard.append(messages[-1].status))
     scene.session.answer_finished.connect(lambda answer: heard.append(answer.status))
     scene.session.problem_occurred.connect(lambda error: heard.append(error.code))
-    scene.session.regenerate(first.id)
+    assert scene.refusal(lambda: scene.session.regenerate(first.id)) == "no_model"
     assert heard == ["streaming", "failed", "no_model"]
 
 

@@ -5,6 +5,7 @@ It answers with the question itself, so a question that is an answer becomes one
 
 import pytest
 
+from app.base.errors import AppError
 from app.chat.records import Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -56,6 +57,22 @@ def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: 
     (claim,) = kept.claims
     assert (claim.sources, claim.is_supported) == ((1,), True)
     assert grounded.thread()[-1].details.grounding == kept
+
+
+def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_elsewhere(grounded: Scene) -> None:
+    question = "土に接する部材の鉄筋のかぶりは？"
+    grounded.engine.refusal = AppError("training_has_memory")
+    quoted = grounded.ask(question)
+    grounded.engine.refusal = None
+    grounded.library.remove(grounded.library.models()[0].id)
+    alone = grounded.ask(question)
+    for answer in (quoted, alone):
+        assert answer.details.grounding.is_excerpt
+        assert "70mm以上" in answer.text
+        assert (answer.details.model_id, answer.details.model_name) == ("", "")
+    assert not grounded.engine.is_up  # neither needed it
+    assert grounded.session.ask_of(())
+    assert grounded.refusal(lambda: grounded.session.ask("首都は？")) == "no_model"
 
 
 def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:

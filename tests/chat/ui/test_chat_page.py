@@ -511,5 +511,5 @@ def test_without_a_model_an_answer_asked_for_again_says_what_is_missing(page: Ch
     scene.session.open(asked.conversation_id)
     scene.library.remove("tiny")
     page.transcript.requests.regenerate_requested.emit(reply.id)
-    assert page.banner.isVisible()
+    scene.qtbot.waitUntil(page.banner.isVisible)
     assert "使えるモデルがありません" in page.banner.accessibleName()

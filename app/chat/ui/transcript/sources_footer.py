@@ -169,7 +169,7 @@ def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
     tag.setProperty("surface", "tag")
     name = Label(phrase("chat.excerpts"), role="caption", strong=True)
     make_row(name, into=tag, margins_px=(px(8), px(2), px(8), px(2)))
-    why = Label(phrase("chat.the_model_is_small_so"), role="caption", tone="text2", wraps=True)
+    why = Label(phrase("chat.the_original_sentences_are_shown"), role="caption", tone="text2", wraps=True)
     make_row((tag, 0, Qt.AlignmentFlag.AlignTop), (why, 1), into=line, margins_px=(0, 0, 0, px(4)), spacing_px=px(8))
     return line
 
