@@ -64,15 +64,35 @@ def difference_interval(
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
-def mean_interval(values: Sequence[float], groups: Sequence[str] = ()) -> ConfidenceInterval:
-    """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`."""
-    return mean_intervals([values], groups)[0]
+def mean_interval(
+    values: Sequence[float], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
+) -> ConfidenceInterval:
+    """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`.
+
+    `bounds`: the least and the greatest possible value. Without them the interval of equal values is a point.
+    """
+    return mean_intervals([values], groups, bounds)[0]
 
 
-def mean_intervals(rows: Sequence[Sequence[float]], groups: Sequence[str] = ()) -> list[ConfidenceInterval]:
+def mean_intervals(
+    rows: Sequence[Sequence[float]], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
+) -> list[ConfidenceInterval]:
     """Return `mean_interval` of each row of values. All rows have the same examples, which are drawn once for all."""
     values = np.asarray(rows, np.float64).T
-    return _ratio_intervals(values, np.ones(len(values)), groups)
+    found = _ratio_intervals(values, np.ones(len(values)), groups)
+    return [_of_equal_values(one, bounds) if bounds and one.low == one.high else one for one in found]
+
+
+def _of_equal_values(point: ConfidenceInterval, bounds: tuple[float, float]) -> ConfidenceInterval:
+    """Return the interval of a mean of equal values, which a bootstrap takes for a point.
+
+    None of n units had another value, so that by Wilson's interval (Journal of the American Statistical Association 22,
+    1927) up to z^2 / (n + z^2) of all units may have one, at worst the least or the greatest possible.
+    """
+    z = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
+    others = z**2 / (point.units + z**2)
+    low, high = (point.mean + others * (bound - point.mean) for bound in bounds)
+    return ConfidenceInterval(point.mean, low, high, point.units)
 
 
 def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> ConfidenceInterval:

@@ -100,3 +100,20 @@ def test_a_resample_whose_thirds_add_up_to_nothing_is_exactly_zero() -> None:
 def test_of_nothing_there_is_no_interval() -> None:
     with pytest.raises(ValueError, match="nothing"):
         bootstrap.mean_interval([])
+
+
+@pytest.mark.parametrize(("count", "upper"), [(6, 0.390), (10, 0.278), (100, 0.037)])
+def test_equal_values_leave_as_much_open_as_their_number_does(count: int, upper: float) -> None:
+    """The upper bounds of Wilson's interval for 0 of n, as tables have them."""
+    none = bootstrap.mean_interval([0.0] * count, bounds=(0.0, 1.0))
+    assert (none.mean, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(upper, abs=5e-4)
+    every = bootstrap.mean_interval([3.0] * count, bounds=(0.0, 3.0))
+    assert (every.mean, every.high) == (3.0, 3.0)
+    assert every.low == pytest.approx(3 - 3 * upper, abs=2e-3)
+    same = bootstrap.mean_interval([0.0] * count, bounds=(-1.0, 1.0))
+    assert same.low == pytest.approx(-same.high)
+    assert same.holds_zero
+    assert bootstrap.mean_interval([0.0] * (count - 1) + [1.0], bounds=(0.0, 1.0)) == bootstrap.mean_interval(
+        [0.0] * (count - 1) + [1.0]
+    )

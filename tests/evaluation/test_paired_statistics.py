@@ -131,9 +131,26 @@ def test_a_difference_is_told_with_its_numbers() -> None:
     )
     worse = compared(system([1.0] * 20), system([0.0] * 20), questions(20))
     told = paired_statistics.comparison_sentence(worse, "素", "調整済み")
-    assert "より悪いと言えます（得点の差 \u22121.000、95 % 区間 \u22121.000 〜 \u22121.000" in told
+    assert "より悪いと言えます（得点の差 \u22121.000、95 % 区間 \u22121.000 〜 \u22120.678、20 問" in told
     same = compared(system([0.5] * 20), system([0.5] * 20), questions(20))
-    assert "（得点の差 0.000、95 % 区間 0.000 〜 0.000" in paired_statistics.comparison_sentence(same, "素", "調整済み")
+    told = paired_statistics.comparison_sentence(same, "素", "調整済み")
+    assert told.endswith("（得点の差 0.000、95 % 区間 \u22120.161 〜 +0.161、20 問）。")
+
+
+def test_it_says_how_many_questions_would_show_a_difference() -> None:
+    def scores(times: int) -> list[float]:
+        return [1.0] * 12 * times + [0.0] * 8 * times
+
+    few = compared(system([0.5] * 20), system(scores(1)), questions(20))
+    assert few.verdict == "unclear"
+    assert few.needed_questions is not None
+    assert f"約 {few.needed_questions} 問で" in paired_statistics.comparison_sentence(few, "素", "調整済み")
+    enough, too_few = (round(few.needed_questions * share / 20) for share in (1.1, 0.7))
+    verdicts = [
+        compared(system([0.5] * 20 * times), system(scores(times)), questions(20 * times)).verdict
+        for times in (too_few, enough)
+    ]
+    assert verdicts == ["unclear", "better"]
 
 
 @pytest.mark.parametrize(

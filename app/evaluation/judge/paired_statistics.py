@@ -89,6 +89,15 @@ class Comparison:
         return is_grouped and not self.by_question.holds_zero
 
     @property
+    def needed_questions(self) -> int | None:
+        """Return how many questions would show this difference, with two significant digits; None if it is 0."""
+        interval = self.decisive
+        if abs(interval.mean) <= _EQUAL:
+            return None
+        times = max(1.1, ((interval.high - interval.low) / 2 / abs(interval.mean)) ** 2)
+        return int(float(f"{self.by_question.units * times:.1e}"))
+
+    @property
     def decisive(self) -> ConfidenceInterval:
         """Return the interval that decides the verdict, by question or by group."""
         return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
@@ -107,9 +116,9 @@ MEASURES = {
 }
 
 
-def best_value(measure: ComparedMeasure) -> float:
-    """Return the highest possible value of a measure."""
-    return 3.0 if measure.name == "judge" else 1.0
+def best_value(measure: str) -> float:
+    """Return the highest possible value of the measure of this name; the lowest one is 0."""
+    return 3.0 if measure == "judge" else 1.0
 
 
 def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure) -> MeanScore | None:
@@ -123,7 +132,8 @@ def means(
     """Return `mean` of each system; faster than one after the other."""
     values = [_by_question(result, measure) for result in results]
     known = [[question for question in questions if question.id in found] for found in values]
-    intervals = _intervals([[found[one.id] for one in of] for found, of in zip(values, known, strict=True)], known)
+    rows = [[found[one.id] for one in of] for found, of in zip(values, known, strict=True)]
+    intervals = _intervals(rows, known, (0.0, best_value(measure.name)))
     return [
         MeanScore(*interval, _deviation_over_seeds(result, of, measure)) if interval is not None else None
         for result, of, interval in zip(results, known, intervals, strict=True)
@@ -174,7 +184,7 @@ def _compare_values(
     differences = [
         [after[one.id] - before[one.id] for one in of] for (before, after), of in zip(pairs, known, strict=True)
     ]
-    intervals = _intervals(differences, known)
+    intervals = _intervals(differences, known, (-best_value(name), best_value(name)))
     return [
         Comparison(
             name,
@@ -223,6 +233,9 @@ def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
         key = "unclear_groups"
     elif comparison.verdict == "unclear" and not decisive.holds_zero:
         key = "unclear_votes"
+    needed = comparison.needed_questions
+    if key in ("unclear", "unclear_groups") and needed is not None:
+        key += "_needed"
     return phrase(
         f"evaluation.compared.{key}",
         first=first,
@@ -236,6 +249,7 @@ def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
         wins=comparison.wins,
         losses=comparison.losses,
         decided=comparison.decided,
+        needed=f"{needed:,}" if needed is not None else "",
     )
 
 
@@ -260,12 +274,12 @@ def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | Non
 
 
 def _intervals(
-    values: Sequence[Sequence[float]], questions: Sequence[Sequence[Question]]
+    values: Sequence[Sequence[float]], questions: Sequence[Sequence[Question]], bounds: tuple[float, float]
 ) -> list[tuple[ConfidenceInterval, ConfidenceInterval | None] | None]:
     """Return the interval by question of each list of values, and that by group.
 
-    `questions`: those of each list's values. None for an empty list; the interval by group is None if each question is
-    its own group.
+    `questions`: those of each list's values. `bounds`: the least and the greatest possible value. None for an empty
+    list; the interval by group is None if each question is its own group.
     """
     found: list[tuple[ConfidenceInterval, ConfidenceInterval | None] | None] = [None] * len(values)
     alike: dict[tuple[str, ...], list[int]] = {}  # the lists that have the same questions are drawn together
@@ -274,8 +288,8 @@ def _intervals(
     for ids, places in alike.items():
         if ids:
             groups, rows = groups_of(questions[places[0]]), [values[at] for at in places]
-            by_question = bootstrap.mean_intervals(rows)
-            by_group = bootstrap.mean_intervals(rows, groups) if groups else [None] * len(rows)
+            by_question = bootstrap.mean_intervals(rows, (), bounds)
+            by_group = bootstrap.mean_intervals(rows, groups, bounds) if groups else [None] * len(rows)
             for at, one, other in zip(places, by_question, by_group, strict=True):
                 found[at] = (one, other)
     return found

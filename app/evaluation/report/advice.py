@@ -214,7 +214,7 @@ def _means(evaluation: Evaluation, measure: ComparedMeasure) -> dict[str, Confid
 
 def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -> bool:
     """Return whether the best mean is below `LEAST_SHARE` of the measure's best value, so that no system is useful."""
-    return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
+    return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure.name)
 
 
 def _cut_warning(evaluation: Evaluation) -> list[str]:

@@ -53,7 +53,7 @@ def build_result_view(
     return ResultViewData(
         kind=study.kind,
         measure=measure.name if measure else "",
-        most=paired_statistics.best_value(measure) if measure else 1.0,
+        most=paired_statistics.best_value(measure.name) if measure else 1.0,
         digits=tables.DIGITS[measure.name] if measure else 0,
         resamples=RESAMPLES,
         least_units=LEAST_UNITS,
@@ -156,7 +156,7 @@ def _system(
     has_judged: bool,
 ) -> SystemViewData:
     missing = [row for row in result.rows if row.question_id in unanswerable]
-    full = paired_statistics.best_value(measure) - _EQUAL if measure else 0.0
+    full = paired_statistics.best_value(measure.name) - _EQUAL if measure else 0.0
     return SystemViewData(
         result.system,
         mean.by_question.mean if mean else None,
