@@ -41,7 +41,10 @@ def read_bytes_per_s(threads: int, block_bytes: int = _BLOCK_BYTES, report: Repo
     """
     import numpy as np  # imported late: the window imports this module at startup
 
-    blocks = [np.ones(block_bytes // 8, dtype=np.int64) for _ in range(threads)]
+    blocks = []
+    for number in range(threads):
+        report(_PASSES * number // threads, _STEPS)
+        blocks.append(np.ones(block_bytes // 8, dtype=np.int64))
     best = 0.0
     with ThreadPoolExecutor(threads) as pool:
         for number in range(_PASSES):
@@ -136,7 +139,6 @@ def measure(
     threads = threads or usable_cores().fast
     free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
     block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
-    report(0, _STEPS)
     read = read_bytes_per_s(threads, block, report)
     multiplications = _multiplications_per_s(threads, report)
     return MachineSpeed(read, multiplications, threads, time.time())

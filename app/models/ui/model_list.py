@@ -67,8 +67,8 @@ class ModelEntry:
 
     @property
     def rank(self) -> int:
-        """Return the place of the verdict from the best; 0 while unknown."""
-        return model_text.FIT_ORDER.index(self.usual.word) if self.usual is not None else 0
+        """Return the place of the verdict from the best; an unknown one comes last."""
+        return model_text.FIT_ORDER.index(self.usual.word) if self.usual is not None else len(model_text.FIT_ORDER)
 
     @property
     def is_tuned(self) -> bool:
