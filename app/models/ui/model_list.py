@@ -241,7 +241,9 @@ class ModelDelegate(QStyledItemDelegate):
         theme = self._theme
         if entry.usual is not None:
             tone, icon = model_text.fit_badge(entry.usual)
-            right = list_rows.draw_badge(painter, theme, right, top, model_text.fit_word(entry.usual), tone, icon) - 6
+            right = (
+                list_rows.draw_badge(painter, theme, right, top, model_text.fit_badge_word(entry.usual), tone, icon) - 6
+            )
         if entry.is_used:
             right = list_rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
         if entry.is_tuned:

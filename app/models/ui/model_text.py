@@ -38,6 +38,11 @@ def fit_word(judged: FitResult) -> str:
     return phrase(f"models.fit.{judged.word}")
 
 
+def fit_badge_word(judged: FitResult) -> str:
+    """Return `fit_word`, or a shorter form that leaves room for the model's name."""
+    return phrase("models.speed_not_measured") if judged.word == "unmeasured" else fit_word(judged)
+
+
 def fit_badge(judged: FitResult) -> tuple[str, str]:
     """Return the tone (a colour name) and the icon for a verdict."""
     return _FIT_BADGES[judged.word]

@@ -157,8 +157,9 @@ class MachineStep(QWidget):
             self.advice.setText(phrase("shell.free_memory_is_tight_even"))
             self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
         else:
-            key = "recommended_model_size_size" if here is not None else "size_fits_speed_not_measured"
-            self.advice.setText(phrase(f"shell.{key}", size=best.name))
+            recommended = phrase("shell.recommended_model_size_size", size=best.name)
+            fits = phrase("shell.size_fits_speed_not_measured", size=best.name)
+            self.advice.setText(recommended if here is not None else fits)
             facts = (_felt(best), self._needs(best), *self._other_sizes(best, sizes))
             self.reasons.setText("\n".join(filter(None, facts)))
         is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > this_machine.free_disk_bytes
