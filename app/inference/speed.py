@@ -90,9 +90,9 @@ def place() -> str:
 
 
 def is_plugged_in() -> bool | None:
-    """Return whether the machine runs on mains power; None if it has no battery."""
+    """Return whether the machine runs on mains power; None if it has no battery, or that is not known."""
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return None if battery is None else bool(battery.power_plugged)
+    return battery.power_plugged if battery is not None else None
 
 
 @dataclass(frozen=True, slots=True)

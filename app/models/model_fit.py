@@ -175,7 +175,9 @@ class FitResult:
 
     fit: ModelFit
     advice: FitAdvice  # empty if it fits
-    predicted: PredictedSpeed | None  # None: the machine's speed is not measured, or the model is no chat model
+    predicted: (
+        PredictedSpeed | None
+    )  # None: not measured, on the GPU, or no chat model
     recorded: PredictedSpeed | None = None  # None: the model has not been used here
     is_chat: bool = True
 
@@ -235,7 +237,7 @@ class FitConditions:
             weights_bytes = fit.memory_estimate.weights_bytes
             advice = advise(estimate, fit.context_tokens, self.budget, card, weights_bytes, catalogue.load())
         is_chat = card is None or card.kind == "chat"
-        if self.speed is not None and is_chat:
+        if self.speed is not None and is_chat and fit.judgement.memory_kind != "graphics":
             active_share = card.active_share if card else 1.0
             predicted = speed.predict(self.speed, fit.memory_estimate, fit.parameters, active_share)
         return FitResult(fit, advice, predicted, is_chat=is_chat)

@@ -216,6 +216,13 @@ def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more
     assert judged.word == word
 
 
+def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card() -> None:
+    found = card(SWALLOW)
+    conditions = model_fit.FitConditions(place(40, graphics_gb=24), 4096, "f16", MachineSpeed(4e9, 1e10, 2, 1.0))
+    judged = conditions.judge_card(found, found.files[0])
+    assert (judged.word, judged.predicted) == ("unmeasured", None)
+
+
 def test_of_a_model_for_search_only_the_memory_is_judged() -> None:
     found = card("bge-m3")
     conditions = model_fit.FitConditions(place(40), 4096, "f16", MachineSpeed(200e9, 2e12, 8, 1.0))
