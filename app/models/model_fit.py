@@ -175,9 +175,7 @@ class FitResult:
 
     fit: ModelFit
     advice: FitAdvice  # empty if it fits
-    predicted: (
-        PredictedSpeed | None
-    )  # None: not measured, on the GPU, or no chat model
+    predicted: PredictedSpeed | None  # None: not measured, on the GPU, or no chat model
     recorded: PredictedSpeed | None = None  # None: the model has not been used here
     is_chat: bool = True
 
