@@ -37,9 +37,11 @@ from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.records import AnswerDetails, Message, UnsentDraft
 from app.chat.store import Store
+from app.inference import speed
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.events import EngineStatus
+from app.inference.speed import MachineSpeed
 from app.models import catalogue, hf_folders, models_folder, starter
 from app.models.artifact_steps import StepProgress
 from app.models.found_models import FoundModel, FoundModels, SkippedModel
@@ -271,6 +273,14 @@ def bin_empty(parts: AppContext) -> None:
 def models(parts: AppContext) -> None:
     answering(parts)
     parts.window._on_page_chosen("models")
+
+
+def models_measured(parts: AppContext) -> None:
+    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
+    models(parts)
+    page = parts.window.page("models")
+    pause(0.5)
+    page.list.setCurrentIndex(page.models.index_of("card:qwen2.5-7b-instruct"))
 
 
 def models_trial(parts: AppContext) -> None:
@@ -713,7 +723,13 @@ def first(parts: AppContext) -> None:
     """Nothing stored, no model."""
 
 
+def first_run_measuring(parts: AppContext) -> None:
+    parts.navigation.first_run_requested.emit()
+    pause(0.5)
+
+
 def first_run_1(parts: AppContext) -> None:
+    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
     parts.navigation.first_run_requested.emit()
     pause(0.1)
 
@@ -879,9 +895,10 @@ SHOTS: dict[str, Callable[[AppContext], None]] = {
         proxy_login, settings_training, settings_training_broken, settings_training_making, training_make,
         training_make_offline, training_kit, build_making_training,
         presets, preset_editor, preset_editor_details, action_editor, preset_export,
-        preset_report, conversation_settings, problem, consent, removal,
+        preset_report, conversation_settings, problem, consent, removal, models_measured,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
-        first_run_1, first_run_2, first_run_2_working, first_run_2_downloading, first_run_2_offline, first_run_3,
+        first_run_measuring, first_run_1, first_run_2, first_run_2_working, first_run_2_downloading,
+        first_run_2_offline, first_run_3,
         offer_download, offer_move,
         search, search_none, search_empty, find,
         branch, edit, answer_menu, temporary, temporary_left, details, reproduced,

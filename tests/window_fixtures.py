@@ -15,6 +15,8 @@ from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.chat.store import Store
 from app.documents.library import Library
+from app.inference import speed
+from app.inference.speed import MachineSpeed
 from app.uikit import theme as themes
 from app.uikit.localization import set_language
 from app.uikit.theme import Theme
@@ -72,6 +74,7 @@ def open_window(
 ) -> Iterator[Callable[..., AppContext]]:
     """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setattr(speed, "measure", lambda **_: MachineSpeed(200e9, 2e12, 8, 1.0))  # measuring takes seconds
     opened: list[AppContext] = []
 
     def open_(width: int = 1440, height: int = 900) -> AppContext:

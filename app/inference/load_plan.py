@@ -18,6 +18,7 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.inference import gguf, machine, memory_estimate, processor_cores
 from app.inference.local_model import LocalModel, RemoteModel
+from app.inference.speed import PredictedSpeed
 
 
 def require_network(model: LocalModel, settings: Settings) -> None:
@@ -123,6 +124,14 @@ def speeds_here(speeds: dict[str, Any] | None) -> dict[str, Any]:
     recorded."""
     here = _place()
     return {key: speed for key, speed in (speeds or {}).items() if speed.get("on", here) == here}
+
+
+def recorded_speed(speeds: dict[str, Any] | None) -> PredictedSpeed | None:
+    """Return the speed at which a model was used here, in the layout that answers soonest; None before its first
+    use."""
+    found = [one for one in speeds_here(speeds).values() if one.get("prompt", 0) > 0 and one.get("answer", 0) > 0]
+    best = min(found, key=_question_s, default=None)
+    return PredictedSpeed(best["prompt"], best["answer"]) if best else None
 
 
 @functools.cache

@@ -6,7 +6,7 @@ recommends.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.base.settings import CONTEXT_CHOICES
@@ -41,22 +41,30 @@ class SizeFit:
     file_bytes: int  # approximate
     need_bytes: int  # memory that it needs
     verdict: str  # comfortable | tight | insufficient
+    speed: PredictedSpeed | None = None  # None: the machine's speed is not measured
 
 
-def fit_sizes(available_bytes: int, context_tokens: int, kv_type: str = "f16") -> tuple[SizeFit, ...]:
+def fit_sizes(
+    available_bytes: int, context_tokens: int, kv_type: str = "f16", here: MachineSpeed | None = None
+) -> tuple[SizeFit, ...]:
     """Return for each size of model in `SHAPES`, smallest first, whether it fits into `available_bytes` of memory.
 
     `context_tokens`: the length of the context. `kv_type`: the number type of the context's cache, such as f16 or q8_0.
+    `here`: the speed of the machine; None: not measured.
     """
-    return tuple(_size_fit(name, shape, available_bytes, context_tokens, kv_type) for name, shape in SHAPES.items())
+    return tuple(
+        _size_fit(name, shape, available_bytes, context_tokens, kv_type, here) for name, shape in SHAPES.items()
+    )
 
 
 def recommended_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
-    """Return the largest size up to RECOMMENDED_SIZE that fits comfortably; None if not even the smallest does."""
+    """Return the largest size up to RECOMMENDED_SIZE that fits comfortably and is not slow; if all are slow, the
+    smallest; None if not even that one fits."""
     names = list(SHAPES)
     wanted = names[: names.index(RECOMMENDED_SIZE) + 1]
     fitting = [size for size in sizes if size.verdict == "comfortable" and size.name in wanted]
-    return fitting[-1] if fitting else None
+    quick = [size for size in fitting if size.speed is None or not size.speed.is_slow]
+    return (quick or fitting[:1])[-1] if fitting else None
 
 
 def largest_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
@@ -65,10 +73,14 @@ def largest_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
     return fitting[-1] if fitting else None
 
 
-def _size_fit(name: str, shape: ModelShape, available_bytes: int, context_tokens: int, kv_type: str) -> SizeFit:
+def _size_fit(
+    name: str, shape: ModelShape, available_bytes: int, context_tokens: int, kv_type: str, here: MachineSpeed | None
+) -> SizeFit:
     header = header_of_shape(shape)
     needed = memory_estimate.estimate_memory(header, context_tokens, kv_type=kv_type)
-    return SizeFit(name, header.weights_bytes, needed.total_bytes, memory_estimate.judge_fit(needed, available_bytes))
+    verdict = memory_estimate.judge_fit(needed, available_bytes)
+    predicted = speed.predict(here, needed, header.parameters) if here is not None else None
+    return SizeFit(name, header.weights_bytes, needed.total_bytes, verdict, predicted)
 
 
 def header_of_shape(shape: ModelShape, weights: int = 0, context_length: int = 131_072) -> GgufHeader:
@@ -159,15 +171,35 @@ class FitAdvice:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """Holds the fit of a model or published file, with advice and predicted speed."""
+    """Holds the fit of a model or published file, with advice and speed."""
 
     fit: ModelFit
     advice: FitAdvice  # empty if it fits
-    predicted: PredictedSpeed | None  # None: the machine's speed is not measured, or the model is no chat model
+    predicted: PredictedSpeed | None  # None: not measured, on the GPU, or no chat model
+    recorded: PredictedSpeed | None = None  # None: the model has not been used here
+    is_chat: bool = True
 
     @property
     def verdict(self) -> str:
         return self.fit.judgement.verdict
+
+    @property
+    def speed(self) -> PredictedSpeed | None:
+        return self.recorded or self.predicted
+
+    @property
+    def word(self) -> str:
+        """Return the verdict on memory and speed: comfortable | slow | unmeasured | enough | tight | insufficient.
+
+        "enough" is that of a model that answers nothing, of which only the memory is judged.
+        """
+        if self.verdict != "comfortable":
+            return self.verdict
+        if not self.is_chat:
+            return "enough"
+        if self.speed is None:
+            return "unmeasured"
+        return "slow" if self.speed.is_slow else "comfortable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +211,18 @@ class FitConditions:
     kv_type: str
     speed: MachineSpeed | None  # None: not measured
 
-    def judge_file(self, header: GgufHeader, card: ModelCard | None) -> FitResult:
-        """Judge a model file by its header. `card`: None if the catalogue does not contain the model."""
+    def judge_file(
+        self, header: GgufHeader, card: ModelCard | None, recorded: PredictedSpeed | None = None
+    ) -> FitResult:
+        """Judge a model file by its header.
+
+        `card`: None if the catalogue does not contain the model. `recorded`: its speed in use; None: not used here.
+        """
         found = fit_of_file(header, self.context_tokens, self.budget, self.kv_type)
-        return self._result(
+        result = self._result(
             found, card, lambda tokens: memory_estimate.estimate_memory(header, tokens, kv_type=self.kv_type)
         )
+        return replace(result, recorded=recorded) if result.is_chat else result
 
     def judge_card(self, card: ModelCard, file: ModelFile) -> FitResult:
         """Judge a published file by its card."""
@@ -196,10 +234,11 @@ class FitConditions:
         if fit.judgement.verdict == "insufficient":
             weights_bytes = fit.memory_estimate.weights_bytes
             advice = advise(estimate, fit.context_tokens, self.budget, card, weights_bytes, catalogue.load())
-        if self.speed is not None and (card is None or card.kind == "chat"):
+        is_chat = card is None or card.kind == "chat"
+        if self.speed is not None and is_chat and fit.judgement.memory_kind != "graphics":
             active_share = card.active_share if card else 1.0
             predicted = speed.predict(self.speed, fit.memory_estimate, fit.parameters, active_share)
-        return FitResult(fit, advice, predicted)
+        return FitResult(fit, advice, predicted, is_chat=is_chat)
 
 
 def fit_of_file(header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:

@@ -1,15 +1,19 @@
 """Whether a model fits before it is here, who has the rest of the memory, and what would fit instead."""
 
+import importlib.metadata
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.inference import machine, memory_estimate, speed
+from app.base.services.background import TaskCancelled
+from app.inference import load_plan, machine, memory_estimate, speed
 from app.inference.gguf import read_header
 from app.inference.machine import Gpu, MemoryBudget
 from app.inference.memory_estimate import MemoryEstimate
-from app.inference.speed import MachineSpeed
+from app.inference.processor_cores import ProcessorCores
+from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue, model_fit
 
 GB = 10**9
@@ -148,6 +152,90 @@ def test_a_machine_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert measured.multiplications_per_s > 1e7
     speed.save(tmp_path / "speed.json", measured)
     assert speed.load(tmp_path / "speed.json") == measured
+
+
+def test_a_measurement_reports_its_progress_and_ends_when_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
+    reports: list[float] = []
+    speed.measure(1, 128 << 20, lambda done, whole: reports.append(done / whole))
+    assert reports == sorted(reports)
+    assert reports[0] == 0
+    assert 0.6 < reports[-1] < 1
+
+    def cancel(done: int, _whole: int) -> None:
+        if done:
+            raise TaskCancelled
+
+    with pytest.raises(TaskCancelled):
+        speed.measure(1, 128 << 20, cancel)
+
+
+def test_a_measurement_of_another_machine_or_engine_or_of_an_older_file_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "speed.json"
+    speed.save(file, MachineSpeed(30e9, 300e9, 1, 1.0))
+    assert speed.load(file) is not None
+    for owner, name, other in (
+        (speed, "processor_name", "another processor"),
+        (speed, "usable_cores", ProcessorCores(97, 97)),
+        (importlib.metadata, "version", "99.0"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, lambda *_, other=other: other)
+            assert speed.load(file) is None, name
+    stored = json.loads(file.read_text("utf-8"))
+    del stored["on"]
+    file.write_text(json.dumps(stored), "utf-8")
+    assert speed.load(file) is None
+
+
+def test_what_a_person_waits_for_follows_from_tokens_per_second() -> None:
+    found = PredictedSpeed(prompt=15, answer=2.0)
+    assert found.first_word_s(1500) == pytest.approx(100.5)
+    assert found.characters_per_s == pytest.approx(3.2)
+
+
+@pytest.mark.parametrize(
+    ("here", "recorded", "word"),
+    [
+        (None, None, "unmeasured"),
+        (MachineSpeed(200e9, 2e12, 8, 1.0), None, "comfortable"),
+        (MachineSpeed(20e9, 1e11, 2, 1.0), None, "slow"),
+        (MachineSpeed(200e9, 2e12, 8, 1.0), PredictedSpeed(15, 2), "slow"),
+        (None, PredictedSpeed(100, 9), "comfortable"),
+    ],
+)
+def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more(
+    here: MachineSpeed | None, recorded: PredictedSpeed | None, word: str
+) -> None:
+    conditions = model_fit.FitConditions(place(40), 4096, "f16", here)
+    shape = card(SWALLOW).shape
+    assert shape is not None
+    judged = conditions.judge_file(model_fit.header_of_shape(shape), card(SWALLOW), recorded)
+    assert judged.word == word
+
+
+def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card() -> None:
+    found = card(SWALLOW)
+    conditions = model_fit.FitConditions(place(40, graphics_gb=24), 4096, "f16", MachineSpeed(4e9, 1e10, 2, 1.0))
+    judged = conditions.judge_card(found, found.files[0])
+    assert (judged.word, judged.predicted) == ("unmeasured", None)
+
+
+def test_of_a_model_for_search_only_the_memory_is_judged() -> None:
+    found = card("bge-m3")
+    conditions = model_fit.FitConditions(place(40), 4096, "f16", MachineSpeed(200e9, 2e12, 8, 1.0))
+    assert conditions.judge_card(found, found.files[0]).word == "enough"
+
+
+def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest() -> None:
+    speeds = load_plan.record_speed(None, False, 60.0, 8.0)
+    assert load_plan.recorded_speed(speeds) == PredictedSpeed(60.0, 8.0)
+    assert load_plan.recorded_speed(load_plan.record_speed(speeds, True, 50.0, 16.0)) == PredictedSpeed(50.0, 16.0)
+    assert load_plan.recorded_speed({"rank": {"question_s": 3.0}}) is None
+    assert load_plan.recorded_speed({"plain": {"prompt": 60.0, "answer": 8.0, "on": "another machine"}}) is None
+    assert load_plan.recorded_speed(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"read_bytes_per_s": 1}', '{"threads": NaN}', "\ud800"])

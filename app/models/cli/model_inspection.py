@@ -10,7 +10,7 @@ from app.base.cli.commands import Output, add_command, check_limit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import field_name, format_size, help_text, phrase
-from app.inference import gguf, machine, speed
+from app.inference import gguf, load_plan, machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, model_fit
@@ -135,7 +135,8 @@ def _judge(reference: str, quantization: str | None, where: Paths, conditions: F
     if isinstance(found, LocalModel):
         card = catalogue.load().card(found.card_id)
         if quantization is None or quantization.casefold() == found.quantization.casefold():
-            result = conditions.judge_file(gguf.check_model(Path(found.path)), card)
+            recorded = load_plan.recorded_speed(found.speeds)
+            result = conditions.judge_file(gguf.check_model(Path(found.path)), card, recorded)
             return _JudgedModel(found.id, found.quantization, result, found.speeds)
     else:
         card = found
@@ -186,9 +187,8 @@ def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
     found, advice, predicted = judged.result.fit, judged.result.advice, judged.result.predicted
     needed, judgement = found.memory_estimate, found.judgement
     sizes = {"total_bytes": needed.total_bytes, "available_bytes": judgement.available_bytes}
-    verdict = "both" if judgement.memory_kind == "both" and judgement.verdict == "tight" else judgement.verdict
-    if verdict == "comfortable" and predicted is not None and predicted.is_slow:
-        verdict = "slow"
+    word = judged.result.word
+    verdict = "both" if judgement.memory_kind == "both" and word == "tight" else word
     parts = output.phrase("models.fit_rough" if found.is_rough else "models.fit_parts", **dataclasses.asdict(needed))
     lines = [output.phrase(f"models.fit_verdict.{verdict}", **sizes), parts]
     if judgement.verdict != "comfortable":
@@ -199,11 +199,11 @@ def _fit_lines(output: Output, judged: _JudgedModel) -> list[str]:
         lines.append(output.phrase("models.fit_lighter", quantization=advice.quantization))
     if advice.card:
         lines.append(output.phrase("models.fit_other", name=advice.card.title, id=advice.card.id))
-    if predicted:
+    if predicted and judged.result.recorded is None:
         lines.append(
             output.phrase("models.fit_speed", prompt=f"{predicted.prompt:.0f}", answer=f"{predicted.answer:.1f}")
         )
-    for measured in (one for one in (judged.speeds or {}).values() if "prompt" in one):
+    for measured in (one for one in load_plan.speeds_here(judged.speeds).values() if "prompt" in one):
         facts = {"prompt": f"{measured['prompt']:.0f}", "answer": f"{measured['answer']:.1f}"}
         lines.append(output.phrase("models.fit_measured", **facts))
     return lines

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.inference import gguf, machine, speed
+from app.inference import gguf, load_plan, machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.machine import MemoryBudget
 from app.inference.services.engine import EngineClient, reclaimable_bytes
@@ -90,6 +90,7 @@ def _judge_all(
             header = gguf.check_model(Path(model.path), every_token=False)
         except AppError:
             continue  # the page reports the error of a file when it is used
-        judged[model.path] = here.judge_file(header, book.card(model.card_id))
+        recorded = load_plan.recorded_speed(model.speeds)
+        judged[model.path] = here.judge_file(header, book.card(model.card_id), recorded)
     cards = {card.id: {file.quantization: here.judge_card(card, file) for file in card.files} for card in book.cards}
     return FitResults(judged, cards, budget, machine_speed)

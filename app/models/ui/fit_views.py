@@ -8,7 +8,7 @@ from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPaintEvent, QPen, QSh
 from PySide6.QtWidgets import QButtonGroup, QRadioButton, QSizePolicy, QWidget
 
 from app.base.wording import format_size, phrase
-from app.inference import machine
+from app.inference import machine, speed
 from app.inference.machine import MemoryBudget
 from app.inference.speed import MachineSpeed
 from app.models.catalogue import ModelFile
@@ -30,12 +30,15 @@ class MachineLine(QWidget):
         self._folder = models_folder
         self._others_bytes = 0
         self._facts = ElidedLabel(tone="text2")
+        self._power = Label(phrase("models.power_has_changed"), "caption", "warning")
+        self._speed: MachineSpeed | None = None
         self.measure_button = Button(theme, "", "link", "refresh-cw")
         self.measure_button.setToolTip(plain_tooltip(phrase("models.uses_the_cpu_and_memory")))
         make_row(
             IconLabel(theme, "monitor"),
             Label(phrase("common.this_pc"), strong=True),
             (self._facts, 1),
+            self._power,
             self.measure_button,
             into=self,
             spacing_px=10,
@@ -50,14 +53,22 @@ class MachineLine(QWidget):
         self._others_bytes = budget.others_bytes if budget else 0
         self._facts.setText(self.text())
 
-    def show_speed(self, speed: MachineSpeed | None, *, is_measuring: bool) -> None:
-        first = phrase("models.measure_and_predict_speeds") if speed is None else phrase("models.measure_again")
+    def show_speed(self, measured: MachineSpeed | None, *, is_measuring: bool) -> None:
+        first = phrase("models.measure_and_predict_speeds") if measured is None else phrase("models.measure_again")
         self.measure_button.setText(phrase("models.measuring") if is_measuring else first)
         self.measure_button.setEnabled(not is_measuring)
+        self._speed = measured
+        self._show_power()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._facts.setText(self.text())
+        self._show_power()
+
+    def _show_power(self) -> None:
+        """Say that the power source has changed since the measurement; a laptop computes slower on its battery."""
+        measured = self._speed
+        self._power.setVisible(measured is not None and measured.is_plugged_in != speed.is_plugged_in())
 
     def text(self) -> str:
         measured = machine.measure_machine(self._folder)
@@ -207,7 +218,7 @@ class QuantizationChooser(CardGrid):
             self._group.removeButton(button)
         self.buttons = {}
         self.clear()
-        has_speed = any(found.predicted for found in judged.values())
+        has_speed = any(found.speed for found in judged.values())
         self._add_head(has_speed)
         for file in files:
             self.next_row()
@@ -215,7 +226,7 @@ class QuantizationChooser(CardGrid):
 
     def _add_head(self, has_speed: bool) -> None:
         numbers = [phrase("models.file"), phrase("models.memory")]
-        numbers += [phrase("models.predicted_tok_s")] if has_speed else []
+        numbers += [phrase("models.answer_tok_s")] if has_speed else []
         names = [phrase("models.form"), *numbers, phrase("common.this_pc"), phrase("models.good_for")]
         for column, name in enumerate(names):
             self.put(Label(name, "caption", "muted"), column, is_number=0 < column <= len(numbers))
@@ -228,7 +239,7 @@ class QuantizationChooser(CardGrid):
         about = phrase("common.about_size") if not file.verified else "{size}"
         cells = [about.format(size=format_size(file.size_bytes)), self._memory(fit)]
         if has_speed:
-            cells.append(f"{fit.predicted.answer:.1f}" if fit and fit.predicted else "")
+            cells.append(f"{fit.speed.answer:.1f}" if fit and fit.speed else "")
         verdict = model_text.fit_verdict(fit) if fit else ""
         button.setAccessibleDescription(" ".join([*cells, verdict]))
         self.put(button, 0)

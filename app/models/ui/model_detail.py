@@ -192,7 +192,7 @@ class ModelDetail(QFrame):
         if model is not None and model.remote is not None:
             return model_text.remote_details(model)
         tuned = model.tuned if model is not None else None
-        predicted = self._entry.usual.predicted if self._entry and self._entry.usual else None
+        judged = self._entry.usual if self._entry else None
         return [
             (phrase("models.licence_2"), card.licence if card else phrase("models.see_where_it_is_published")),
             (phrase("models.what_it_asks"), card.licence_notice if card else ""),
@@ -213,7 +213,7 @@ class ModelDetail(QFrame):
                 phrase("models.n_dimensions", n=card.dimensions) if card and card.dimensions else "",
             ),
             (phrase("models.file"), model.path if model else ""),
-            (phrase("models.predicted"), model_text.predicted_speed(predicted) if model else ""),
+            (phrase("models.predicted"), model_text.predicted_speed(judged) if model else ""),
             (phrase("models.last_measured"), model_text.measured_speeds(model) if model else ""),
         ]
 

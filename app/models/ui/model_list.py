@@ -66,6 +66,11 @@ class ModelEntry:
         return self.judged.get(self.quantization)
 
     @property
+    def rank(self) -> int:
+        """Return the place of the verdict from the best; an unknown one comes last."""
+        return model_text.FIT_ORDER.index(self.usual.word) if self.usual is not None else len(model_text.FIT_ORDER)
+
+    @property
     def is_tuned(self) -> bool:
         return self.model is not None and self.model.tuned is not None
 
@@ -85,9 +90,11 @@ class ModelEntry:
         return self.card is not None and self.card.is_for_search
 
     def matches(self, words: str) -> bool:
-        """Return whether every word of `words` occurs in the description of the model."""
+        """Return whether every word of `words` occurs in the description of the model, such as 快適."""
         card, model = self.card, self.model
         described = [self.title]
+        if self.usual is not None:
+            described.append(model_text.fit_word(self.usual))
         if card is not None:
             described += [card.id, card.summary, card.licence, card.size_label, card.base_model]
         if model is not None:
@@ -154,7 +161,7 @@ def list_entries(
     """Return the entries of listed models, and those of cards without a listed model.
 
     `chosen_id`: id of the model that the user has chosen to answer. A download is shown in the entry of its card or
-    model.
+    model. Cards come in the order of downloads, then of their verdicts.
     """
     local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
@@ -177,7 +184,7 @@ def list_entries(
             judged = dict(fits.cards.get(card.id, {}))
             quantization = download.quantization if download else usual.quantization if usual else ""
             cards.append(ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download))
-    return here, sorted(cards, key=lambda entry: order.get(entry.card.id if entry.card else "", len(order)))
+    return here, sorted(cards, key=lambda entry: (order.get(entry.key.removeprefix("card:"), len(order)), entry.rank))
 
 
 MARGIN_PX = 16
@@ -234,7 +241,9 @@ class ModelDelegate(QStyledItemDelegate):
         theme = self._theme
         if entry.usual is not None:
             tone, icon = model_text.fit_badge(entry.usual)
-            right = list_rows.draw_badge(painter, theme, right, top, model_text.fit_word(entry.usual), tone, icon) - 6
+            right = (
+                list_rows.draw_badge(painter, theme, right, top, model_text.fit_badge_word(entry.usual), tone, icon) - 6
+            )
         if entry.is_used:
             right = list_rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
         if entry.is_tuned:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.base.wording import describe_error, format_size, phrase
-from app.inference import load_plan
+from app.inference import load_plan, speed
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
@@ -12,13 +12,17 @@ from app.models import local_models, model_registry
 from app.models.catalogue import ModelCard
 from app.models.model_fit import FitResult
 from app.models.verification import LastVerified
-from app.uikit.localization import format_day, join_facts, join_sentences, sending_note, with_note
+from app.uikit.localization import format_about_time, format_day, join_facts, join_sentences, sending_note, with_note
 
-FIT_BADGES = {
+_FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
+    "enough": ("success", "circle-check"),
+    "unmeasured": ("accent", "info"),
+    "slow": ("warning", "triangle-alert"),
     "tight": ("warning", "triangle-alert"),
     "insufficient": ("danger", "circle-x"),
 }
+FIT_ORDER = tuple(_FIT_BADGES)  # from the best
 
 
 def _gb(size_bytes: float) -> str:
@@ -31,25 +35,23 @@ def tokens(count: int) -> str:
 
 
 def fit_word(judged: FitResult) -> str:
-    if is_slow(judged):
-        return phrase("models.works_slowly")
-    return phrase(f"models.fit.{judged.verdict}")
+    return phrase(f"models.fit.{judged.word}")
 
 
-def is_slow(judged: FitResult) -> bool:
-    """Return whether a model fits comfortably into memory but answers too slowly to be called comfortable."""
-    return judged.verdict == "comfortable" and judged.predicted is not None and judged.predicted.is_slow
+def fit_badge_word(judged: FitResult) -> str:
+    """Return `fit_word`, or a shorter form that leaves room for the model's name."""
+    return phrase("models.speed_not_measured") if judged.word == "unmeasured" else fit_word(judged)
 
 
 def fit_badge(judged: FitResult) -> tuple[str, str]:
-    """Return the tone (a colour name) and the icon for a verdict on memory."""
-    return FIT_BADGES["tight" if is_slow(judged) else judged.verdict]
+    """Return the tone (a colour name) and the icon for a verdict."""
+    return _FIT_BADGES[judged.word]
 
 
 def fit_verdict(judged: FitResult) -> str:
     """Return the verdict with a sign, because colour must not be the only distinction."""
-    sign = {"success": "✓", "warning": "▲", "danger": "×"}[fit_badge(judged)[0]]
-    return f"{sign} {fit_word(judged)}"
+    sign = {"success": "✓ ", "warning": "▲ ", "danger": "× "}.get(fit_badge(judged)[0], "")
+    return f"{sign}{fit_word(judged)}"
 
 
 def fit_reason(judged: FitResult) -> str:
@@ -58,10 +60,8 @@ def fit_reason(judged: FitResult) -> str:
     needed, free = judged.fit.memory_estimate.total_bytes, judgement.available_bytes
     key = "tight_in_both" if judgement.verdict == "tight" and judgement.memory_kind == "both" else judgement.verdict
     text = phrase(f"models.fit_reason.{key}", need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
-    if is_slow(judged):
-        return join_sentences(text, phrase("models.it_is_slow_though_and", speed=predicted_speed(judged.predicted)))
     if judgement.verdict == "comfortable":
-        return text
+        return join_sentences(text, felt_speed(judged.speed, is_recorded=judged.recorded is not None))
     others = phrase("models.other_programs_are_using_n", n=_gb(judged.fit.budget.others_bytes))
     return join_sentences(text, others)
 
@@ -74,7 +74,7 @@ def fit_advice(judged: FitResult) -> str:
     if found.quantization:
         ways.append(phrase("models.name_would_fit", name=found.quantization))
     if found.card is not None:
-        ways.append(phrase("models.name_would_run_comfortably", name=found.card.title))
+        ways.append(phrase("models.name_would_fit_with_room", name=found.card.title))
     return join_sentences(*ways)
 
 
@@ -94,10 +94,32 @@ def trained_on(tuned: TuningRecord) -> str:
     return base if tuned.strength == 1 else join_facts(base, strength)
 
 
-def predicted_speed(predicted: PredictedSpeed | None) -> str:
-    if predicted is None:
+def predicted_speed(judged: FitResult | None) -> str:
+    """Return the predicted speed; "" if there is none, or the model has been used here, which is more certain."""
+    if judged is None or judged.predicted is None or judged.recorded is not None:
         return ""
-    return phrase("models.reading_p_answering_a_tok", p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}")
+    found = judged.predicted
+    return phrase("models.reading_p_answering_a_tok", p=f"{found.prompt:.0f}", a=f"{found.answer:.1f}")
+
+
+def felt_speed(found: PredictedSpeed | None, *, is_recorded: bool = False) -> str:
+    """Return in two sentences what a person notices of a model's speed; "" if it is not known."""
+    if found is None:
+        return ""
+    return phrase(
+        "models.felt_speed_recorded" if is_recorded else "models.felt_speed",
+        question=about_wait(found.first_word_s(speed.QUESTION_TOKENS)),
+        documents=about_wait(found.first_word_s(speed.DOCUMENTS_TOKENS)),
+        n=max(1, round(found.characters_per_s)),
+    )
+
+
+def about_wait(seconds: float) -> str:
+    """Return a predicted wait as text: in seconds below a minute and a half, in steps of 5 from 10, else in minutes."""
+    if seconds >= 90:
+        return format_about_time(seconds)
+    shown = round(seconds) if seconds < 10 else round(seconds / 5) * 5
+    return phrase("models.about_n_s", n=max(1, shown))
 
 
 def verify_state(last_verified: LastVerified) -> tuple[str, str]:
@@ -166,8 +188,8 @@ def measured_speeds(model: LocalModel) -> str:
     """Return the measured speeds; "" before the first measurement."""
     facts = []
     speeds = load_plan.speeds_here(model.speeds) if not local_models.is_reranker(model) else {}
-    for key, speed in speeds.items():
-        prompt, answer = f"{speed['prompt']:.0f}", f"{speed['answer']:.1f}"
+    for key, found in speeds.items():
+        prompt, answer = f"{found['prompt']:.0f}", f"{found['answer']:.1f}"
         how = phrase("models.speed_layout.plain") if key == "plain" else phrase("models.speed_layout.repacked")
         facts.append(phrase("models.how_reading_p_answering_a", how=how, p=prompt, a=answer))
     if len(speeds) > 1:

@@ -46,7 +46,7 @@ class FirstRunController(QObject):
 
         window = self._window
         dialog = FirstRunDialog(
-            window.theme, self._library, self._preferences, self._download_desk, self._where.models, window
+            window.theme, self._library, self._preferences, self._download_desk, self._where, window
         )
         dialog.kit_requested.connect(self._import_kit)
         dialog.example_chosen.connect(self._page.suggest_question)

@@ -1,31 +1,37 @@
 """Show the first run in three steps: what this machine can do, a model, a first question. The user can skip each step.
 
-Step 1 shows the machine and the largest suitable model size. Step 3 puts an example into the question field.
+Step 1 shows the machine, measures its speed, and then shows the largest suitable model size. Step 3 puts an example
+into the question field.
 """
 
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QStackedWidget, QWidget
 
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.services import background
+from app.base.services.background import LongTask
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import phrase
-from app.inference import machine
-from app.inference.machine import Gpu, Machine
+from app.inference import machine, speed
+from app.inference.machine import Gpu
+from app.inference.speed import MachineSpeed
 from app.models import model_fit
 from app.models.model_fit import SizeFit
 from app.models.services.model_library import ModelLibrary
+from app.models.ui import model_text
 from app.models.ui.download_controller import DownloadController
 from app.shell.ui.first_run_model import FirstModelStep
-from app.uikit.localization import with_note
+from app.uikit.localization import join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
+from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import StepRail
 
 ROOM_FOR_FILE = 1.05  # factor; a file system needs some space for itself
@@ -33,32 +39,57 @@ ROOM_FOR_FILE = 1.05  # factor; a file system needs some space for itself
 
 class MachineStep(QWidget):
     """Shows the machine. Memory, cores and disk are shown at once, GPUs later, because asking their driver takes
-    time."""
+    time, and the advice after the speed is measured."""
 
-    def __init__(self, theme: Theme, models_folder: Path, settings: Settings) -> None:
+    def __init__(self, theme: Theme, paths: Paths, settings: Settings) -> None:
         super().__init__()
         self._theme = theme
         self._settings = settings
-        self._machine = machine.measure_machine(models_folder)
+        self._speed_file = paths.data / speed.FILE_NAME
+        self._machine = machine.measure_machine(paths.models)
+        self._measuring: LongTask | None = None
         self._build()
         self._show_facts(phrase("common.checking"))
-        self._show_advice(self._machine)
         background.run(machine.list_gpus, self._on_gpus_found, self._on_failed)
+
+    def begin(self) -> None:
+        """Show the advice; before it, measure the machine's speed if that is not known."""
+        here = speed.load(self._speed_file)
+        if here is not None:
+            self._show_advice(here)
+        elif self._measuring is None:
+            self._card.hide()
+            self.progress.start(phrase("shell.measuring_the_speed"))
+            self._measuring = background.run_long(
+                lambda progress: speed.measure(report=progress.report),
+                self._on_measured,
+                self._on_measuring_failed,
+                self._on_progressed,
+                self._on_cancelled,
+            )
+
+    def cancel(self) -> None:
+        """Stop measuring. The advice then follows from the memory alone."""
+        if self._measuring is not None:
+            self._measuring.cancel()
 
     def _build(self) -> None:
         self._facts = FactList(self._theme)
         self.advice = Label(role="heading3", wraps=True)
         self.reasons = Label(tone="text2", wraps=True)
         self.warning = Label(tone="warning", wraps=True)
-        card = QFrame()
-        card.setProperty("surface", "raised")
-        inside = make_column(into=card, margins_px=(16, 12, 16, 12), spacing_px=6)
+        self._card = QFrame()
+        self._card.setProperty("surface", "raised")
+        self.progress = ProgressRow(self._theme)
+        self.progress.cancelled.connect(self.cancel)
+        inside = make_column(into=self._card, margins_px=(16, 12, 16, 12), spacing_px=6)
         for label in (self.advice, self.reasons, self.warning):
             inside.addWidget(label)
         make_column(
             Label(phrase("shell.what_this_pc_can_do"), "heading2"),
             self._facts,
-            card,
+            self.progress,
+            self._card,
             Label(self._size_note(), "caption", "muted", wraps=True),
             Stretch(),
             into=self,
@@ -94,17 +125,43 @@ class MachineStep(QWidget):
     def _on_failed(self, error: AppError) -> None:
         raise error  # not expected: listing GPUs raises no AppError
 
+    # ---------------------------------------------------------------- measuring
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.progress.set_progress(done, total, is_brief=True)
+
+    def _on_measured(self, here: MachineSpeed) -> None:
+        with contextlib.suppress(OSError):  # without the file it is measured again next time
+            speed.save(self._speed_file, here)
+        self._end_measuring(here)
+
+    def _on_measuring_failed(self, _error: AppError) -> None:
+        self._end_measuring(None)
+
+    def _on_cancelled(self) -> None:
+        self._end_measuring(None)
+
+    def _end_measuring(self, here: MachineSpeed | None) -> None:
+        self._measuring = None
+        self.progress.finish()
+        self._show_advice(here)
+
     # ------------------------------------------------------------------- advice
 
-    def _show_advice(self, this_machine: Machine) -> None:
-        sizes = model_fit.fit_sizes(this_machine.available_bytes, self._settings.context_tokens, self._settings.kv_type)
+    def _show_advice(self, here: MachineSpeed | None) -> None:
+        this_machine, settings = self._machine, self._settings
+        sizes = model_fit.fit_sizes(this_machine.available_bytes, settings.context_tokens, settings.kv_type, here)
         best = model_fit.recommended_size(sizes)
+        self._card.show()
         if best is None:
             self.advice.setText(phrase("shell.free_memory_is_tight_even"))
             self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
         else:
-            self.advice.setText(phrase("shell.recommended_model_size_size", size=best.name))
-            self.reasons.setText("\n".join((self._needs(best), *self._other_sizes(best, sizes))))
+            recommended = phrase("shell.recommended_model_size_size", size=best.name)
+            fits = phrase("shell.size_fits_speed_not_measured", size=best.name)
+            self.advice.setText(recommended if here is not None else fits)
+            facts = (_felt(best), self._needs(best), *self._other_sizes(best, sizes))
+            self.reasons.setText("\n".join(filter(None, facts)))
         is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > this_machine.free_disk_bytes
         self.warning.setVisible(is_disk_short)
         self.warning.setText(phrase("shell.there_is_not_enough_disk"))
@@ -127,10 +184,26 @@ class MachineStep(QWidget):
             return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
         if wanted.verdict == "tight":
             return [phrase("shell.size_recommended_for_work_runs", size=wanted.name)]
+        if wanted != best_fit and wanted.speed is not None:
+            return [
+                phrase(
+                    "shell.size_recommended_for_work_is_slow",
+                    size=wanted.name,
+                    wait=model_text.about_wait(wanted.speed.first_word_s(speed.DOCUMENTS_TOKENS)),
+                    n=max(1, round(wanted.speed.characters_per_s)),
+                )
+            ]
         if largest is not None and largest != best_fit:
             words = phrase("shell.models_up_to_size_fit")
             return [words.format(size=largest.name)]
         return []
+
+
+def _felt(size: SizeFit) -> str:
+    """Return what a person notices of the speed of a size; "" if it is not known."""
+    is_slow = size.speed is not None and size.speed.is_slow
+    slow = phrase("shell.even_this_size_is_slow") if is_slow else ""
+    return join_sentences(slow, model_text.felt_speed(size.speed))
 
 
 def _gb(size_bytes: int) -> str:
@@ -195,15 +268,15 @@ class FirstRunDialog(QDialog):
         library: ModelLibrary,
         preferences: Preferences,
         desk: DownloadController,
-        models_folder: Path,
+        paths: Paths,
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self._theme = theme
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase("shell.getting_started"))
-        self.machine = MachineStep(theme, models_folder, preferences.value)
-        self.model = FirstModelStep(theme, library, preferences, desk)
+        self.machine = MachineStep(theme, paths, preferences.value)
+        self.model = FirstModelStep(theme, library, preferences, desk, paths.data / speed.FILE_NAME)
         self.question = QuestionStep(theme)
         self._build()
         self._connect()
@@ -217,6 +290,11 @@ class FirstRunDialog(QDialog):
         return self.stack.currentIndex()
 
     def show_step(self, step: int) -> None:
+        if step == MACHINE:
+            self.machine.begin()
+        else:
+            self.machine.cancel()
+            self.model.suggest()
         self.stack.setCurrentIndex(step)
         self.rail.show_step(step)
         self.question.show_model(has_model=self.model.has_model)
@@ -268,6 +346,7 @@ class FirstRunDialog(QDialog):
         self.later_button.clicked.connect(lambda: self.show_step(QUESTION))
         self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
         self.start_button.clicked.connect(self._on_start_clicked)
+        self.finished.connect(self.machine.cancel)
         for button in self.findChildren(Button):
             button.setAutoDefault(True)  # Enter presses the button with the focus
 

@@ -12,9 +12,10 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.base.wording import current_language, describe_error, format_size, phrase
-from app.inference import machine
+from app.base.wording import describe_error, format_size, phrase
+from app.inference import machine, speed
 from app.inference.local_model import LocalModel
+from app.inference.speed import MachineSpeed
 from app.models import catalogue, local_models, model_fit, starter
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.services.downloads import Download
@@ -22,7 +23,7 @@ from app.models.services.model_library import ModelLibrary
 from app.models.ui import model_actions
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_row import DownloadRow
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, join_sentences
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -34,9 +35,12 @@ from app.uikit.widgets.progress_row import ProgressRow
 class DownloadCard(QFrame):
     """The card of a recommended download. The download continues after the dialog closes."""
 
-    def __init__(self, theme: Theme, desk: DownloadController, card: ModelCard, file: ModelFile) -> None:
+    def __init__(
+        self, theme: Theme, desk: DownloadController, card: ModelCard, file: ModelFile, *, is_measured: bool
+    ) -> None:
         super().__init__()
         self._desk = desk
+        self._is_measured = is_measured
         self._card = card
         self._file = file
         self.setProperty("surface", "card")
@@ -55,9 +59,8 @@ class DownloadCard(QFrame):
         inside = make_column(into=self, margins_px=(16, 12, 16, 12), spacing_px=6)
         title = join_facts(self._card.title, format_size(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
-        suits = phrase("shell.it_suits_this_pc")
-        text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
-        inside.addWidget(Label(text, tone="text2", wraps=True))
+        suits = "shell.it_suits_this_pc" if self._is_measured else "shell.memory_suffices_speed_not_measured"
+        inside.addWidget(Label(join_sentences(self._card.summary, phrase(suits)), tone="text2", wraps=True))
         licence = phrase("shell.terms_of_use_name", name=self._card.licence)
         inside.addWidget(Label(licence, "caption", "text2", wraps=True))
         widgets: tuple[QWidget, ...] = (self._offline, self.banner, self.row, self._goes_on)
@@ -93,12 +96,15 @@ class DownloadCard(QFrame):
             self.banner.show_message("danger", sentence.message, self._desk.next_step(item), self._desk.actions(item))
 
 
-def suggestion(available_bytes: int, settings: Settings) -> tuple[ModelCard, ModelFile] | None:
+def suggestion(
+    available_bytes: int, settings: Settings, here: MachineSpeed | None
+) -> tuple[ModelCard, ModelFile] | None:
     """Return the catalogue's first model of the recommended size, else the largest smaller one; None if there is none.
 
-    `available_bytes` is the free memory.
+    `available_bytes` is the free memory. `here`: the speed of the machine; None: not measured.
     """
-    best = model_fit.recommended_size(model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type))
+    sizes = model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type, here)
+    best = model_fit.recommended_size(sizes)
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
     right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
     smaller = [(card, file) for card, file in found if best is not None and file.size_bytes <= best.file_bytes]
@@ -120,9 +126,12 @@ class FirstModelStep(QWidget):
     changed = Signal()  # a model was added, or adding one has begun or ended
     kit_requested = Signal()  # the user wants to import a kit
 
-    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadController) -> None:
+    def __init__(
+        self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadController, speed_file: Path
+    ) -> None:
         super().__init__()
         self._desk = desk
+        self._speed_file = speed_file
         self._theme = theme
         self._library = library
         self._preferences = preferences
@@ -156,9 +165,9 @@ class FirstModelStep(QWidget):
             into=self,
             spacing_px=12,
         )
-        self.download = self._build_download()
-        if self.download is not None:
-            column.addWidget(self.download)
+        self.download: DownloadCard | None = None
+        self._suggested = make_column()
+        column.addLayout(self._suggested)
         column.addWidget(self._build_file())
         column.addStretch(1)
 
@@ -182,16 +191,19 @@ class FirstModelStep(QWidget):
         inside.addWidget(self.starter_button, 0, Qt.AlignmentFlag.AlignLeft)
         return self.starter_card
 
-    def _build_download(self) -> DownloadCard | None:
-        """Build the card of a suggested download, or return None without a suggestion. The network is used only after
-        the user has accepted the licence."""
-        available = machine.measure_machine(self._library.folder).available_bytes
-        found = suggestion(available, self._preferences.value)
-        if found is None:
-            return None
-        card = DownloadCard(self._theme, self._desk, *found)
-        card.kit_button.clicked.connect(self.kit_requested)
-        return card
+    def suggest(self) -> None:
+        """Show the card of a suggested download, or none without a suggestion. The network is used only after the user
+        has accepted the licence."""
+        available, here = machine.measure_machine(self._library.folder).available_bytes, speed.load(self._speed_file)
+        found = suggestion(available, self._preferences.value, here)
+        if self.download is not None:
+            self.download.hide()
+            self.download.deleteLater()
+        self.download = None
+        if found is not None:
+            self.download = DownloadCard(self._theme, self._desk, *found, is_measured=here is not None)
+            self.download.kit_button.clicked.connect(self.kit_requested)
+            self._suggested.addWidget(self.download)
 
     def _build_file(self) -> QFrame:
         self.file_button = Button(self._theme, phrase("common.choose_a_file"), icon="folder-open")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QLabel
 
 from app.base.errors import AppError
 from app.base.wording import format_size
@@ -13,6 +14,7 @@ from app.inference import memory_estimate, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, local_models
+from app.models.ui import model_text
 from tests import model_files as models
 from tests.embedding_model import tiny_bert, tiny_reranker
 from tests.models.ui.driver import ModelsDriver
@@ -179,8 +181,55 @@ def test_a_model_that_would_answer_slowly_is_not_called_comfortable(driver, monk
     driver.wait(lambda: (usual := rows.entry(rows.index_of(card)).usual) is not None and usual.predicted)
     driver.choose(card)
     assert "▲ 動くが遅い" in driver.shown()
-    assert "待たされます" in driver.shown()
+    assert "資料への質問で約" in driver.shown()
     assert "✓ 快適" not in driver.shown()
+
+
+def test_before_the_speed_is_measured_nothing_is_called_comfortable(driver, monkeypatch):
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 64 * 10**9)
+    driver.page._fits.judge(driver.library.models(), again=True)
+    driver.wait(lambda: entry(driver, "card:qwen2.5-7b-instruct").usual is not None)
+    words = {model_text.fit_word(one.usual) for one in driver.page.models._entries if one.usual is not None}
+    assert words == {"メモリは足ります・速さは未測定"}
+
+
+def entry(driver, key):
+    return driver.page.models.entry(driver.page.models.index_of(key))
+
+
+def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_that_word(driver, monkeypatch, where):
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 6 * 10**9)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
+    driver.page._fits.judge(driver.library.models(), again=True)
+    driver.wait(lambda: (usual := entry(driver, "card:qwen2.5-7b-instruct").usual) is not None and usual.predicted)
+
+    def words():
+        cards = [one for one in driver.page.models._entries if one.card is not None and one.model is None]
+        return [one.usual.word if one.usual is not None else "" for one in cards]
+
+    order = [word for word, before in zip(words(), ["-", *words()], strict=False) if word != before]
+    assert order[:2] == ["comfortable", "slow"]
+    assert len(order) == len(set(order)), "each verdict is in one piece"
+    driver.page.tabs.filter.setText("快適")
+    assert set(words()) == {"comfortable"}
+
+
+def test_another_power_source_is_said_and_not_measured_by_itself(driver, monkeypatch, where):
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0, is_plugged_in=True))
+    driver.page._fits.judge(driver.library.models(), again=True)
+    for is_plugged_in in (True, False):
+        monkeypatch.setattr(speed, "is_plugged_in", lambda now=is_plugged_in: now)
+        driver.page.hide()
+        driver.page.show()
+        driver.wait(lambda now=is_plugged_in: driver.page._fits.findings.speed and power_note(driver) != now)
+        assert not driver.page._fits.is_measuring
+    assert "速さを測り直す" in driver.page.machine.measure_button.text()
+
+
+def power_note(driver):
+    """Whether it is said that the power source is another one."""
+    shown = [label.text() for label in driver.page.machine.findChildren(QLabel) if label.isVisible()]
+    return "速さを測ったときと電源が違います" in shown
 
 
 def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):

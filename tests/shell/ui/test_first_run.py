@@ -11,8 +11,9 @@ from app.base import settings
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.inference import machine
+from app.inference import machine, speed
 from app.inference.machine import Gpu, Machine
+from app.inference.speed import MachineSpeed
 from app.models import local_models, starter
 from app.models.kits import kit_export, kit_import
 from app.models.ui import model_actions
@@ -142,15 +143,81 @@ ADVICE = (
 )
 
 
-def test_the_advice_follows_from_the_room_there_is(parts, greet, monkeypatch):
+def test_the_advice_follows_from_the_room_there_is(parts, greet, qtbot, monkeypatch):
     for available_gb, disk_gb, says in ADVICE:
         room = Machine(32 * GB, int(available_gb * GB), 8, int(disk_gb * GB))
         monkeypatch.setattr(machine, "measure_machine", lambda _folder, room=room: room)
         dialog = greet()
+        qtbot.waitUntil(dialog.machine.advice.isVisible)
         words = shown(dialog)
         assert [sentence for sentence in says if sentence not in words] == []
         assert ("▲" in words) == (disk_gb < 10)
         dialog.close()
+
+
+SLOW_DESK = MachineSpeed(28e9, 1.4e11, 2, 1.0)
+
+
+@pytest.fixture
+def measuring(parts, monkeypatch):
+    """The slow computer is measured until it is let go on, or the measurement is cancelled."""
+    let_go = threading.Event()
+
+    def measure(report):
+        while not let_go.wait(0.01):
+            report(3, 16)
+        report(16, 16)
+        return SLOW_DESK
+
+    monkeypatch.setattr(speed, "measure", measure)
+    yield let_go
+    let_go.set()
+
+
+def test_nothing_is_recommended_before_the_speed_is_measured(measuring, greet, qtbot, where):
+    dialog = greet()
+    qtbot.waitUntil(lambda: "19 %" in dialog.machine.progress.words)
+    assert "この PC の速さを測っています" in shown(dialog)
+    assert "おすすめは" not in shown(dialog)
+    measuring.set()
+    qtbot.waitUntil(dialog.machine.advice.isVisible)
+    words = shown(dialog)
+    assert "おすすめは 3B のモデルです。" in words
+    assert "最初の語まで、短い質問で約 1 秒、資料への質問で約 10 秒。" in words
+    assert "業務向けの 8B も動きますが、資料への質問では最初の語まで約 30 秒、そのあと 1 秒に約 5 字です。" in words
+    assert not dialog.machine.progress.isVisible()
+    assert speed.load(where.data / speed.FILE_NAME) == SLOW_DESK
+    dialog.show_step(1)
+    assert "sarashina2.2-3b" in shown(dialog.model)
+    assert "この PC におすすめのモデルです。" in shown(dialog.model)
+
+
+@pytest.mark.parametrize("way", ["cancel", "go on"])
+def test_a_speed_that_was_not_measured_is_said_to_be_unknown(way, measuring, greet, qtbot, where):
+    dialog = greet()
+    qtbot.waitUntil(lambda: "19 %" in dialog.machine.progress.words)
+    if way == "cancel":
+        qtbot.mouseClick(dialog.machine.progress.cancel_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(dialog.machine.advice.isVisible)
+        assert "8B のモデルなら、メモリは足ります・速さは未測定" in shown(dialog)
+        assert "おすすめは" not in shown(dialog)
+    press_next = dialog.next_button
+    qtbot.mouseClick(press_next, Qt.MouseButton.LeftButton)
+    assert "メモリは足ります・速さは未測定です。" in shown(dialog.model)
+    assert "おすすめのモデル" not in shown(dialog.model)
+    qtbot.waitUntil(lambda: not background._running)
+    assert not (where.data / speed.FILE_NAME).exists()
+    qtbot.mouseClick(dialog.back_button, Qt.MouseButton.LeftButton)
+    assert dialog.machine.progress.isVisible(), "measured again on the way back"
+    measuring.set()
+    qtbot.waitUntil(lambda: "おすすめは 3B のモデルです。" in shown(dialog))
+
+
+def test_where_every_size_is_slow_the_smallest_is_recommended_and_said_to_be_slow(greet, qtbot, where):
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(2e9, 1e10, 1, 1.0))
+    dialog = greet()
+    assert "おすすめは 1B のモデルです。" in shown(dialog)
+    assert "この PC では、この大きさでも待たされます。" in shown(dialog)
 
 
 # ------------------------------------------------------------------------------- step 2
