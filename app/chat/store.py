@@ -128,21 +128,22 @@ class Store(ModelStore):
 
     # ----------------------------------------------------------------- messages
 
-    def thread(self, conversation_id: int) -> list[Message]:
-        """Return the messages of the shown branch, from its first question to its leaf."""
+    def thread(self, conversation_id: int, most: int = -1) -> list[Message]:
+        """Return the messages of the shown branch, from its first question to its leaf, or the last `most` of them."""
         leaf_id = self.leaf_id(conversation_id)
-        return self.line(leaf_id) if leaf_id else []
+        return self.line(leaf_id, most) if leaf_id else []
 
-    def line(self, message_id: int) -> list[Message]:
-        """Return the messages from the first question to this one."""
+    def line(self, message_id: int, most: int = -1) -> list[Message]:
+        """Return the messages from the first question to this one, or the last `most` of them."""
         return self._db.read_as(
             _message_from_row,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
                    UNION ALL
-                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id)
+                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id LIMIT ?)
                SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
             message_id,
+            most,
         )
 
     def is_followed(self, message_id: int) -> bool:
