@@ -6,6 +6,7 @@ the label of its conversation, and the first answer may also lower it.
 """
 
 import dataclasses
+import functools
 import json
 import uuid
 from collections.abc import Sequence
@@ -360,7 +361,12 @@ def title_of(text: str) -> str:
 def conversation_from_row(row: Row) -> Conversation:
     """Return the conversation in a row with the columns `CONVERSATION_COLUMNS`, which are in the order of the
     fields."""
-    values: list[Any] = [*row]
+    return _conversation_from(*row)
+
+
+@functools.lru_cache(maxsize=20_000, typed=True)  # each change reads the whole list, of which few rows are others
+def _conversation_from(*row: Any) -> Conversation:
+    values = [*row]
     for at, read in _READERS:
         if values[at] is not None:
             values[at] = read(values[at])
