@@ -85,15 +85,18 @@ def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, 
     rows = store.database.read(
         "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
+        " WHERE m.details -> '$.scope' <> '[]'"
         " UNION SELECT c.value, coalesce((SELECT json_extract(s.value, '$.id') FROM json_each(m.details, '$.scope') s"
         " WHERE json_extract(s.value, '$.name') = json_extract(one.value, '$.collection')), 0),"
         " json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
         " json_each(m.details, '$.grounding.sources') one"
+        " WHERE m.details -> '$.grounding.sources' <> '[]'"
         " UNION SELECT c.value, 0, json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one"
+        " WHERE m.details -> '$.quoted' <> '[]'"
         " UNION SELECT c.value, 0, one.value FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
-        " json_each(m.details, '$.learned') one",
+        " json_each(m.details, '$.learned') one WHERE m.details -> '$.learned' <> '[]'",
         json.dumps(list(ids)),
     )
     return [(row[0], CollectionRef(row[1], row[2])) for row in rows]

@@ -89,6 +89,11 @@ class ConversationOrganizer:
             " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC",
         )
 
+    def binned_count(self) -> int:
+        """Return the number of conversations in the bin."""
+        count: int = self._db.read("SELECT count(*) FROM conversation WHERE binned_at >= 0")[0][0]
+        return count
+
     def stored_ids(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Return which of these conversations still exist, in the list or in the bin."""
         rows = self._db.read(

@@ -6,6 +6,7 @@ the label of its conversation, and the first answer may also lower it.
 """
 
 import dataclasses
+import functools
 import json
 import uuid
 from collections.abc import Sequence
@@ -128,21 +129,22 @@ class Store(ModelStore):
 
     # ----------------------------------------------------------------- messages
 
-    def thread(self, conversation_id: int) -> list[Message]:
-        """Return the messages of the shown branch, from its first question to its leaf."""
+    def thread(self, conversation_id: int, most: int = -1) -> list[Message]:
+        """Return the messages of the shown branch, from its first question to its leaf, or the last `most` of them."""
         leaf_id = self.leaf_id(conversation_id)
-        return self.line(leaf_id) if leaf_id else []
+        return self.line(leaf_id, most) if leaf_id else []
 
-    def line(self, message_id: int) -> list[Message]:
-        """Return the messages from the first question to this one."""
+    def line(self, message_id: int, most: int = -1) -> list[Message]:
+        """Return the messages from the first question to this one, or the last `most` of them."""
         return self._db.read_as(
             _message_from_row,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
                    UNION ALL
-                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id)
+                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id LIMIT ?)
                SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
             message_id,
+            most,
         )
 
     def is_followed(self, message_id: int) -> bool:
@@ -359,7 +361,12 @@ def title_of(text: str) -> str:
 def conversation_from_row(row: Row) -> Conversation:
     """Return the conversation in a row with the columns `CONVERSATION_COLUMNS`, which are in the order of the
     fields."""
-    values: list[Any] = [*row]
+    return _conversation_from(*row)
+
+
+@functools.lru_cache(maxsize=20_000, typed=True)  # each change reads the whole list, of which few rows are others
+def _conversation_from(*row: Any) -> Conversation:
+    values = [*row]
     for at, read in _READERS:
         if values[at] is not None:
             values[at] = read(values[at])

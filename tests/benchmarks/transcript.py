@@ -144,7 +144,8 @@ def measure(app: QApplication, folder: Path, count: int) -> dict[str, object]:
         parts.session.open(short)
         settle()
         opened.append(frame(lambda: parts.session.open(long)))
-        settle()
+        while len(page.transcript.messages) < count:
+            settle()
     result = {
         "messages": count,
         "open": summary(opened),

@@ -192,7 +192,8 @@ def measure_conversations(clicks: Clicks, parts: AppContext) -> None:
         return lambda: session.conversation is not None and session.conversation.id == rows[at].id
 
     clicks.measure("conversation, short", open_row(1), is_open(1))
-    clicks.measure("conversation, long", open_row(0), is_open(0))
+    count = len(parts.store.thread(rows[0].id))
+    clicks.measure("conversation, long", open_row(0), lambda: is_open(0)() and len(page.transcript.messages) == count)
     clicks.measure("conversation, last of the list", open_row(len(rows) - 1), is_open(len(rows) - 1))
     clicks.measure("conversations filtered", lambda: sidebar.filter.setText("99"))
     clicks.measure("conversations, no filter", sidebar.filter.clear)

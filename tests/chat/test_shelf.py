@@ -135,6 +135,7 @@ def test_the_bin_shows_the_last_first_and_gives_back_pin_and_folder(
         clock.now += 1
     assert store.conversations() == []
     assert [c.id for c in shelf.binned()] == ids[::-1]
+    assert shelf.binned_count() == len(ids)
     shelf.restore(ids)
     assert store.conversations() == before
     assert shelf.binned() == []

@@ -442,3 +442,12 @@ def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: S
     shelf.keep_draft(question.conversation_id, UnsentDraft("壱", question.id, "書きかけ"))
     store.add_question("壱", question.conversation_id)
     assert shelf.draft(question.conversation_id) == UnsentDraft("書きかけ")
+
+
+def test_the_list_is_read_again_without_converting_the_rows_that_did_not_change(store: Store) -> None:
+    ids = [store.add_question(f"質問 {number}").conversation_id for number in range(20)]
+    before = {one.id: one for one in store.conversations()}
+    ConversationOrganizer(store.database).rename(ids[3], "別の題名")
+    after = {one.id: one for one in store.conversations()}
+    assert [number for number in ids if after[number] is not before[number]] == [ids[3]]
+    assert after[ids[3]].title == "別の題名"

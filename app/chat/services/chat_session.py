@@ -141,6 +141,7 @@ class ChatSession(OpenConversation):
         """Open the conversation of a stored message, and show a branch that contains the message."""
         conversation_id = self._disk.message(message_id).conversation_id
         self.open(conversation_id)
+        self.read_earlier()
         if not self.is_busy and self._change(lambda: self._store.show_message(message_id)):
             self._show_conversation(conversation_id)
 
@@ -286,13 +287,13 @@ class ChatSession(OpenConversation):
         here = self.conversation
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
-    def _show_conversation(self, conversation_id: int | None) -> None:
+    def _show_conversation(self, conversation_id: int | None, most: int = -1) -> None:
         """Show a conversation; if an answer is being written in it, store its text first so that it is shown
         completely."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
-        super()._show_conversation(conversation_id)
+        super()._show_conversation(conversation_id, most)
         if writer is not None and self._is_here(writer):
             self.stage_changed.emit(writer.run.stage)
 

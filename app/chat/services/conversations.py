@@ -37,6 +37,9 @@ class Conversations(QObject):
     def binned(self) -> list[Conversation]:
         return self._organizer.binned()
 
+    def binned_count(self) -> int:
+        return self._organizer.binned_count()
+
     def stored_ids(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Return which of these conversations still exist, in the list or in the bin."""
         return self._organizer.stored_ids(conversation_ids)

@@ -4,10 +4,11 @@ A temporary conversation that the user left stays in memory, so that the user ca
 """
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base import confidentiality
 from app.base.confidentiality import Label
@@ -22,13 +23,18 @@ from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 
+SHOWN_FIRST = 60  # messages that are read before a conversation is shown; more than a window is high
+READ_S, READ_LEAST, READ_MOST = 0.01, 20, 400  # seconds and messages of one turn that reads earlier ones
+
 NEW_CONVERSATION = Conversation(0, "", 0.0, 0.0, None)
 
 
 class OpenConversation(QObject):
     """The open conversation: a stored one, a temporary one in memory, or one without a question yet."""
 
-    conversation_opened = Signal(object, object)  # Conversation or None (a new one), list[Message] of the shown branch
+    # Conversation or None (a new one), list[Message] of the shown branch, of which `earlier_read` may add the beginning
+    conversation_opened = Signal(object, object)
+    earlier_read = Signal(object)  # list[Message] before those that are known of the shown branch
     about_to_leave = Signal()  # emitted before another conversation is opened, the last moment to store the draft
     temporary_left = Signal()  # from a temporary conversation with text; `reopen_temporary` returns to it
     answer_rated = Signal(object)  # Message
@@ -46,6 +52,10 @@ class OpenConversation(QObject):
         self.conversation: Conversation | None = None
         self._referenced: list[CollectionRef] = []  # of `referenced_collections`
         self._referenced_at: tuple[Database, int, list[int]] | None = None  # the state of the database then
+        self._earlier_id: int | None = None  # the last message of the shown branch that is not read yet
+        self._read_timer = QTimer(self, singleShot=True, interval=0)
+        self._read_timer.timeout.connect(lambda: self.read_earlier(self._turn))
+        self._turn = SHOWN_FIRST  # messages that the next turn reads
         self._new = NEW_CONVERSATION  # the folder, preset, choices and scope of a conversation without a question
         conversations.changed.connect(self._on_conversations_changed)
 
@@ -84,7 +94,20 @@ class OpenConversation(QObject):
             return  # the list in which the user clicked is not refreshed yet
         self._leave()
         self._store = self._disk
-        self._show_conversation(conversation_id)
+        self._show_conversation(conversation_id, SHOWN_FIRST)
+
+    def read_earlier(self, most: int = -1) -> None:
+        """Read the beginning of the shown branch, if it is not known yet, or the last `most` messages of it; the next
+        turns of the event loop read the rest."""
+        if self._earlier_id is None:
+            return
+        began, messages = time.perf_counter(), list[Message]()
+        earlier_id, self._earlier_id = self._earlier_id, None
+        if self._change(lambda: messages.extend(self._store.line(earlier_id, most))) and messages:
+            self._await_earlier(messages)
+            self.earlier_read.emit(messages)
+            share = READ_S / max(time.perf_counter() - began, 1e-4)
+            self._turn = max(READ_LEAST, min(READ_MOST, round(len(messages) * share)))
 
     def reopen_temporary(self) -> None:
         """Open the temporary conversation that the user left last."""
@@ -102,6 +125,7 @@ class OpenConversation(QObject):
 
     def close(self) -> None:
         """Close the temporary conversations, before the program ends."""
+        self._await_earlier([])
         self.forget_temporary()
         if self.is_temporary:
             self._store.close()
@@ -212,14 +236,23 @@ class OpenConversation(QObject):
             return False
         return True
 
-    def _show_conversation(self, conversation_id: int | None) -> None:
-        """Show a conversation; None shows one without a question yet."""
+    def _show_conversation(self, conversation_id: int | None, most: int = -1) -> None:
+        """Show a conversation, first its last `most` messages; None shows one without a question yet."""
         self.conversation = None
         messages: list[Message] = []
         if conversation_id is not None:
             self.conversation = self._store.conversation(conversation_id)
-            messages = self._store.thread(conversation_id)
+            messages = self._store.thread(conversation_id, most)
+        self._await_earlier(messages)
         self.conversation_opened.emit(self.conversation, messages)
+
+    def _await_earlier(self, messages: Sequence[Message]) -> None:
+        """Let the next turns read what precedes these messages; nothing if they are none or begin the branch."""
+        self._earlier_id = messages[0].parent_id if messages else None
+        if self._earlier_id is None:
+            self._read_timer.stop()
+        else:
+            self._read_timer.start()
 
     def _on_conversations_changed(self) -> None:
         """Read the open conversation again, because it may have been renamed or moved to the bin."""

@@ -258,6 +258,7 @@ class ChatHeader(PageHeader):
 
     def _copy_conversation(self) -> None:
         """Copy all messages of the shown branch as they were written, with marks for questions and imported answers."""
+        self._session.read_earlier()
         parts = [
             (phrase("chat.question") if message.role == "question" else phrase("chat.answer"))
             + answer_check.with_imported_mark(message, message.text)

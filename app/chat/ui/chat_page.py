@@ -111,6 +111,7 @@ class ChatPage(Page):
         session, header = self._session, self.header
         session.about_to_leave.connect(self._on_about_to_leave)
         session.conversation_opened.connect(self._on_conversation_opened)
+        session.earlier_read.connect(self._on_earlier_read)
         session.answer_settings_changed.connect(self._show_presets)
         self._presets.changed.connect(self._show_presets)
         self._conversations.changed.connect(header.show_title)
@@ -130,6 +131,7 @@ class ChatPage(Page):
         self._errors.banner_changed.connect(self._lay_out)
         self._connect_messages()
         self.find_bar.opening.connect(self.sources.close_overlay)
+        self.find_bar.opening.connect(session.read_earlier)  # the matches of all messages are counted
         self.find_bar.left.connect(self.focus_first)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
@@ -275,6 +277,11 @@ class ChatPage(Page):
         else:
             self.transcript.show_branch(messages)
         self._show_conversation()
+
+    def _on_earlier_read(self, messages: list[Message]) -> None:
+        self.transcript.add_earlier(messages)
+        if messages[0].parent_id is None:
+            self.header.show_label()
 
     def _on_message_added(self, message: Message) -> None:
         shown = self.transcript.messages

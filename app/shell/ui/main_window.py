@@ -387,7 +387,7 @@ class MainWindow(QMainWindow):
     def _on_conversations_changed(self) -> None:
         stored = self._conversations
         self.sidebar.show_conversations(
-            stored.all_conversations(), stored.folders(), stored.with_drafts(), len(stored.binned())
+            stored.all_conversations(), stored.folders(), stored.with_drafts(), stored.binned_count()
         )
         self.sidebar.traffic.refresh()
 

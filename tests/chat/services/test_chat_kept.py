@@ -1,4 +1,4 @@
-"""What a conversation keeps and what it must not: drafts, presets, and temporary conversations."""
+"""What a conversation keeps and what it must not: drafts, presets, temporary and long conversations."""
 
 import signal
 import subprocess
@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from app.base import database
+from app.chat import records
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
-from app.chat.records import UnsentDraft
-from app.chat.services import answer_writer
+from app.chat.records import AnswerDetails, Message, UnsentDraft
+from app.chat.services import answer_writer, open_conversation
 from app.chat.store import Store
-from tests.chat.driver import fill_disk
+from tests.chat.driver import fill_disk, store_thread
 from tests.scene import Scene
 
 CANARY = "みどり色の亀が三時に橋を渡った"
@@ -261,3 +262,58 @@ def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(s
     scene.conversations.bin([answer.conversation_id])
     scene.session.open(answer.conversation_id)
     assert scene.session.conversation is None
+
+
+# --------------------------------------------------------- long conversations
+
+
+def store_long(scene: Scene, count: int = 200) -> list[Message]:
+    """Store a conversation of so many messages, which is not opened."""
+    details = AnswerDetails("m", "M", "end")
+    return store_thread(scene.store, *(f"{number} 番目" for number in range(count)), details=details)
+
+
+def test_a_long_conversation_is_shown_from_its_end_and_its_beginning_is_read_in_turns(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = store_long(scene)
+    parsed: list[object] = []
+    read = records.details_from_json
+    monkeypatch.setattr(records, "details_from_json", lambda text: parsed.append(text) or read(text))
+    shown: list[Message] = []
+    turns: list[int] = []
+    scene.session.conversation_opened.connect(lambda _here, messages: shown.extend(messages))
+    scene.session.earlier_read.connect(lambda messages: (shown.__setitem__(slice(0, 0), messages), turns.append(1)))
+    scene.session.open(stored[0].conversation_id)
+    assert [one.text for one in shown] == [one.text for one in stored[-open_conversation.SHOWN_FIRST :]]
+    assert len(parsed) == open_conversation.SHOWN_FIRST
+    scene.qtbot.waitUntil(lambda: len(shown) == len(stored))
+    assert shown == scene.store.thread(stored[0].conversation_id)
+    assert len(turns) > 1
+    assert len(parsed) == 2 * len(stored), "each is read once, and once for this comparison"
+
+
+def test_what_another_conversation_has_before_its_end_is_not_read_into_the_next_one(scene: Scene) -> None:
+    short = scene.ask("短い")
+    stored = store_long(scene)
+    heard: list[object] = []
+    scene.session.earlier_read.connect(heard.append)
+    for leave in (lambda: scene.session.open(short.conversation_id), scene.session.open_new, scene.session.close):
+        scene.session.open(stored[0].conversation_id)
+        leave()
+        scene.qtbot.wait(20)
+        assert heard == []
+
+
+def test_messages_that_are_erased_before_they_are_read_are_left_out(scene: Scene) -> None:
+    stored = store_long(scene)
+    heard: list[object] = []
+    scene.session.earlier_read.connect(heard.append)
+    scene.session.open(stored[0].conversation_id)
+    organizer = ConversationOrganizer(scene.store.database)
+    organizer.bin([stored[0].conversation_id])
+    organizer.mark_for_erasure([stored[0].conversation_id])
+    while organizer.erase_some():
+        pass
+    scene.session.read_earlier()
+    assert heard == []

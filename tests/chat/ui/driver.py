@@ -237,6 +237,7 @@ class Session(QObject):
     """A double of ChatSession: signals, and in `calls` what was asked of it."""
 
     conversation_opened = Signal(object, object)
+    earlier_read = Signal(object)
     message_added = Signal(object)
     text_received = Signal(int, str)
     answer_finished = Signal(object)
@@ -277,6 +278,9 @@ class Session(QObject):
 
     def referenced_collections(self) -> list[CollectionRef]:
         return []
+
+    def read_earlier(self) -> None:
+        """All messages are given at once."""
 
     def draft(self) -> UnsentDraft:
         return UnsentDraft()

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
-from app.chat.ui.conversations.bin_page import bin_row
+from app.chat.ui.conversations.bin_page import bin_rows
 from app.uikit import dialogs
 from tests.chat.ui.driver import LEFT, words
 
@@ -51,7 +51,7 @@ def dialog_of(page) -> dialogs.Dialog:
     ],
 )
 def test_each_row_says_how_long_it_is_kept(days, left):
-    row = bin_row(Conversation(1, "題", 0, 0, None, binned_at=NOW - days * DAY_S), NOW)
+    (row,) = bin_rows([Conversation(1, "題", 0, 0, None, binned_at=NOW - days * DAY_S)], NOW)
     assert (row.name, row.description) == ("題", left)
 
 

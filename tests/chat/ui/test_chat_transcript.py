@@ -73,6 +73,36 @@ def test_a_conversation_opens_at_its_end_and_its_first_message_can_be_reached(tr
     assert 0 <= transcript.tops()[1] < 40
 
 
+def test_earlier_messages_are_added_without_moving_what_is_read(transcript: SeenTranscript) -> None:
+    messages = conversation(300)
+    transcript.show_messages(messages[240:])
+    transcript.settle()
+    transcript.scroll(transcript.verticalScrollBar().maximum() - 900)
+    before = transcript.tops()
+    views = {number: transcript.view_of(number) for number in before}
+    for first in (150, 0):
+        transcript.add_earlier(messages[first : len(messages) - len(transcript.messages)])
+        assert transcript.tops() == before
+        assert {number: transcript.view_of(number) for number in before} == views, "none was made again"
+    assert transcript.messages == messages
+    transcript.settle()
+    for number in before:
+        assert transcript.view_of(number).message.id == number
+    for _ in range(40):
+        transcript.scroll(0)
+    assert 0 <= transcript.tops()[1] < 40
+
+
+def test_a_streaming_answer_grows_at_the_end_while_earlier_messages_are_added(transcript: SeenTranscript) -> None:
+    messages = [*conversation(121), streaming(122, "途中")]
+    transcript.show_messages(messages[80:])
+    transcript.add_earlier(messages[:80])
+    transcript.append_text(122, "です。")
+    transcript.finish(answer(122, "途中です。"))
+    assert transcript.text_of(122) == "途中です。"
+    assert transcript.is_at_end()
+
+
 def test_what_is_read_moves_exactly_with_the_scroll_bar_while_heights_are_corrected(
     transcript: SeenTranscript,
 ) -> None:

@@ -3,14 +3,18 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
 
 from app.chat.records import Conversation, Folder
 from app.chat.ui.conversations.conversation_list import (
     OUTSIDE,
     ConversationList,
 )
+from app.chat.ui.conversations.conversation_view import ConversationDelegate, ConversationView
 from app.documents.grounding.grounding_record import CollectionRef
+from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
 NOW = datetime(2026, 11, 25, 15, 30)
@@ -69,6 +73,30 @@ def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_me
     model.set_conversations((second, first), NOW + timedelta(days=1), folders=(BRIDGES, ROADS))  # another heading
     model.set_conversations((second,), NOW + timedelta(days=1), folders=(BRIDGES, ROADS))
     assert len(resets) == 3
+
+
+def test_the_view_measures_no_row_again_when_a_row_only_changed(
+    theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+    painted: list[str] = []
+    measure = ConversationDelegate.sizeHint
+    monkeypatch.setattr(ConversationDelegate, "sizeHint", lambda *row: measured.append(1) or measure(*row))
+    monkeypatch.setattr(ConversationDelegate, "paint", lambda _self, _to, _how, index: painted.append(index.data()))
+    model = filled(*(conversation(number, f"会話{number}") for number in range(1, 3001)))
+    view = ConversationView(theme, model)
+    qtbot.addWidget(view)
+    view.resize(250, 600)
+    view.show()
+    qtbot.waitUntil(lambda: "会話5" in painted)
+    assert len(measured) >= 3000
+    measured.clear()
+    for change in (lambda: model.set_open(5), lambda: model.set_drafts({7})):
+        painted.clear()
+        change()
+        qtbot.waitUntil(lambda: "会話5" in painted)
+        qtbot.wait(20)
+    assert len(measured) < 200
 
 
 def test_the_label_stands_beside_the_time_where_it_says_something():

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.store import Store
 from app.chat.ui.transcript.find_bar import FindBar
@@ -24,6 +25,8 @@ from tests.chat.ui.driver import (
     SeenTranscript,
     Window,
     answer,
+    clipboard,
+    entries,
     heard,
     press,
     question,
@@ -288,3 +291,31 @@ def test_the_bar_stands_above_the_text_and_covers_none_of_it(
     least = bar.field.minimumWidth()
     qtbot.waitUntil(lambda: all(part.width() >= min(part.sizeHint().width(), least) for part in inside))
     assert all(bar.rect().contains(part.geometry()) for part in inside)
+
+
+def test_what_is_found_or_copied_is_all_of_a_long_conversation_that_was_just_opened(
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
+) -> None:
+    asked = store_thread(store, "橋脚", *["無関係"] * 398, "橋脚")[0]
+    other = store_thread(store, "別")[0]
+    window = Window(open_window(), qtbot)
+    transcript = window.transcript
+
+    def open_long() -> None:
+        window.session.open(other.conversation_id)
+        window.session.open(asked.conversation_id)
+        assert len(transcript.messages) < 400
+
+    open_long()
+    window.page.find_bar.open()
+    window.page.find_bar.field.setText("橋脚")
+    assert window.page.find_bar.count.text().endswith("／2")
+    open_long()
+    entries(window.page.header.menu())[phrase("chat.copy_the_conversation")].trigger()
+    assert clipboard().count("橋脚") == 2
+    open_long()
+    qtbot.waitUntil(lambda: len(transcript.messages) == 400)
+    assert window.shown()[0] == "橋脚"
+    window.session.open(other.conversation_id)
+    window.session.open_at(asked.id)
+    assert len(transcript.messages) == 400

@@ -1,8 +1,9 @@
 """Show the page ごみ箱, where conversations can be restored for 30 days, or erased at once after a question."""
 
+import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QShowEvent
@@ -35,12 +36,20 @@ TWO_LINES_BELOW_PX = 520
 _DAY_S = 24 * 60 * 60
 
 
-def bin_row(conversation: Conversation, now: float) -> EntryRow:
-    """Return the row of a conversation with the number of days until it is erased. `now`: seconds since 1970."""
-    days = math.ceil(BIN_DAYS - (now - (conversation.binned_at or 0)) / _DAY_S)
-    left = phrase("chat.days_left_n", n=min(days, BIN_DAYS)) if days > 0 else phrase("chat.goes_soon")
-    imported = "" if conversation.imported_at is None else phrase("chat.imported_in_list")
-    return EntryRow(conversation.title, conversation.id, conversation, description=join_facts(imported, left))
+def bin_rows(conversations: Iterable[Conversation], now: float) -> list[EntryRow]:
+    """Return the rows of conversations with the number of days until each is erased. `now`: seconds since 1970."""
+
+    @functools.cache  # thousands of rows have few descriptions
+    def describe(days: int, is_imported: bool) -> str:
+        left = phrase("chat.days_left_n", n=min(days, BIN_DAYS)) if days > 0 else phrase("chat.goes_soon")
+        return join_facts(phrase("chat.imported_in_list") if is_imported else "", left)
+
+    def row(conversation: Conversation) -> EntryRow:
+        days = math.ceil(BIN_DAYS - (now - (conversation.binned_at or 0)) / _DAY_S)
+        description = describe(days, conversation.imported_at is not None)
+        return EntryRow(conversation.title, conversation.id, conversation, description=description)
+
+    return [row(conversation) for conversation in conversations]
 
 
 class BinDelegate(QStyledItemDelegate):
@@ -93,6 +102,7 @@ class BinView(QListView):
         self.setProperty("framed", True)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
         self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setUniformItemSizes(True)
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     def chosen_ids(self) -> list[int]:
@@ -198,7 +208,7 @@ class BinPage(Page):
         row = max(0, self.list.currentIndex().row())
         had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
         now = time.time()
-        self.binned.set_rows([bin_row(conversation, now) for conversation in self._conversations.binned()])
+        self.binned.set_rows(bin_rows(self._conversations.binned(), now))
         count = self.binned.rowCount()
         self.stack.setCurrentIndex(0 if count else 1)
         self.empty_button.setVisible(count > 0)

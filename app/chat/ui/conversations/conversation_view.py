@@ -3,6 +3,8 @@
 The file is long, because the view, its delegate and its menus share the roles of the model and one selection.
 """
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
@@ -26,7 +28,16 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
 )
-from PySide6.QtWidgets import QLineEdit, QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from app.base import confidentiality
 from app.base.wording import phrase
@@ -220,6 +231,10 @@ class ConversationView(QListView):
             self.edit(index)
 
     # -------------------------------------------------------------------- events
+
+    def dataChanged(self, first: Index, last: Index, roles: Sequence[int] = ()) -> None:
+        """Show changed rows, whose heights never change. QListView would measure every row of the list again."""
+        QAbstractItemView.dataChanged(self, first, last, roles)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self.is_editing:

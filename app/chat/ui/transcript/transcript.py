@@ -93,6 +93,17 @@ class Transcript(RowsView):
         self._place()
         self.content_changed.emit()
 
+    def add_earlier(self, messages: list[Message]) -> None:
+        """Add messages before all others, without moving what is visible."""
+        row, y = self._anchor()
+        self._messages[:0] = messages
+        self._rows = {message.id: row for row, message in enumerate(self._messages)}
+        estimate = HeightEstimate(self._column, self._theme)
+        self._heights = RowHeights([*map(estimate.height, messages), *self._heights])
+        self.views = {row + len(messages): view for row, view in self.views.items()}
+        self._place((row + len(messages), y))
+        self.content_changed.emit()
+
     def show_branch(self, messages: list[Message]) -> None:
         """Replace the messages that differ in another branch, without moving the messages before them.
 
