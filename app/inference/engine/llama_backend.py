@@ -386,6 +386,7 @@ class LlamaBackend(SequencedModel):
         for use in adapters:
             if use.path not in self._adapters:
                 gguf.check_adapter(Path(use.path), self._header)
+                self._prefixes.describe_adapter(use.path)
                 self._adapters[use.path] = self._load_adapter(use.path)
         self._set_adapters([self._adapters[use.path] for use in adapters], [use.strength for use in adapters])
         self._adapters_in_use = adapters
