@@ -260,6 +260,14 @@ def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, st
     assert product(first, near) > product(first, far)
 
 
+def test_a_model_that_was_loaded_for_answers_refuses_to_embed_and_goes_on(child: Child) -> None:
+    child.send(Embed("e", ("abc",)))
+    failed = child.events_until(Embedded, Failed)[-1]
+    assert isinstance(failed, Failed)
+    assert failed.code == "not_an_embedding_model"
+    assert child.ask("abc", max_tokens=2)[1].usage.answer_tokens == 2
+
+
 @pytest.mark.model
 def test_the_search_model_brings_a_question_to_its_answer_however_it_is_typed(
     tmp_path: Path, search_model: Path
