@@ -180,6 +180,13 @@ def test_the_same_seed_gives_the_same_text_and_the_seed_is_reported(child: Child
     assert drawn.seed not in (11, 12)
 
 
+def test_the_time_inside_llama_cpp_is_a_part_of_that_of_the_answer(child: Child) -> None:
+    for tokens in (1, 5):
+        timings = child.ask("abc", max_tokens=tokens)[1].timings
+        assert 0 <= timings.decode_s <= timings.answer_s
+    assert timings.decode_s > 0
+
+
 def test_random_bytes_from_a_model_never_show_half_a_character(child: Child) -> None:
     text, _ = child.ask(
         "abc", max_tokens=200, sampling=Sampling(temperature=3.0, top_k=0, top_p=1.0, min_p=0.0, seed=1)
