@@ -25,7 +25,7 @@ from app.documents.grounding import (
     source_citations,
 )
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
-from app.documents.library import Library, collections_now
+from app.documents.library import Library
 from app.documents.records import DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
@@ -165,9 +165,8 @@ def search(
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
     """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
     does."""
-    if sources := request.given_sources:
-        collections = shareable_collections(collections_now(request.documents), sources)
-        return RetrievedPassages(found.passages, sources, found.grounding(sources), collections=collections)
+    if sources := request.given_sources:  # their documents may be gone
+        return RetrievedPassages(found.passages, sources, found.grounding(sources))
     is_found = found.verdict != "not_in_documents"
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
@@ -184,14 +183,14 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
 
 
 def shareable_collections(
-    collections: Sequence[DocumentCollection] | None, sources: Sequence[CitedSource]
+    collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]
 ) -> tuple[int, ...]:
     """Return the ids of the collections that the sources are from; () if one is confidential now, or unknown.
 
-    `collections`: the result of `collections_now` or `Library.labelled`.
+    `collections`: the result of `Library.labelled`.
     """
     found = [
-        collection_lookup.resolve_reference(collections or (), CollectionRef(0, name))
+        collection_lookup.resolve_reference(collections, CollectionRef(0, name))
         for name in {source.collection for source in sources}
     ]
     labels = [source.label for source in sources] + [one.label for each in found for one in each]

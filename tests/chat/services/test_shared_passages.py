@@ -11,6 +11,7 @@ from app.documents.library import Library
 from app.documents.retrieval import excerpts
 from app.inference.engine.messages import Ask
 from tests.chat.driver import add_documents
+from tests.chat.services.test_answer_branches import SUMMARIZE
 from tests.chat.services.test_grounded_answers import COVER, RIGHT, SECTIONS
 from tests.scene import Scene
 
@@ -83,6 +84,19 @@ def test_nothing_is_shared_of_a_collection_that_was_secret_from_the_start(
 ) -> None:
     collection(scene, library, "secret")
     scene.ask(RIGHT)
+    assert asked[-1].shared is None
+
+
+def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_be_gone(
+    scene: Scene, library: Library, asked: Asked
+) -> None:
+    collection(scene, library)
+    answer = scene.ask(RIGHT)
+    (document,) = library.documents(1)
+    library.exclude([document.id])
+    library.remove_documents([document.id])
+    scene.finish(lambda: scene.session.act(answer.id, SUMMARIZE))
+    assert COVER in "".join(segment.text for segment in asked[-1].prompt)
     assert asked[-1].shared is None
 
 
