@@ -26,7 +26,7 @@ from app.documents.grounding import (
 )
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import DocumentCollection, Passage
+from app.documents.records import Document, DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
     excerpts,
@@ -173,8 +173,12 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     best = found.passages[:NEAREST_OFFERED]
     passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
-        sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
-        collections = shareable_collections(library.labelled(), sources)
+        documents = [library.document(passage.document_id) for passage in passages]
+        sources = tuple(
+            grounding_record.source_of(passage, document.sha256 if document else "")
+            for passage, document in zip(passages, documents, strict=True)
+        )
+        collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):
@@ -301,9 +305,13 @@ def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[in
     return found
 
 
-def _sha256(library: Library, passage: Passage) -> str:
-    document = library.document(passage.document_id)
-    return document.sha256 if document else ""
+def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
+    """Return whether the present text of a document is about to be removed or replaced.
+
+    What was kept of it has been deleted then, and nothing would delete what is kept from now on.
+    """
+    removed = library.documents_to_remove()
+    return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
 
 
 def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[MissingClause, ...]:

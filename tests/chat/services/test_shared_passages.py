@@ -87,6 +87,25 @@ def test_nothing_is_shared_of_a_collection_that_was_secret_from_the_start(
     assert asked[-1].shared is None
 
 
+def remove_document(library: Library, document_id: int) -> None:
+    library.exclude([document_id])  # the reading child deletes its text later
+
+
+def replace_document(library: Library, document_id: int) -> None:
+    library.read_again([document_id])
+
+
+@pytest.mark.parametrize("change", [remove_document, replace_document])
+def test_a_text_that_is_about_to_leave_is_found_but_not_shared(
+    scene: Scene, library: Library, asked: Asked, change: Callable[[Library, int], None]
+) -> None:
+    (document,) = library.documents(collection(scene, library))
+    change(library, document.id)
+    scene.ask(RIGHT)
+    assert COVER in "".join(segment.text for segment in asked[-1].prompt)
+    assert asked[-1].shared is None
+
+
 def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_be_gone(
     scene: Scene, library: Library, asked: Asked
 ) -> None:
