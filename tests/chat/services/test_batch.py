@@ -13,13 +13,15 @@ import pytest
 from app.base.confidentiality import Label, permit_export
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.settings import Settings
 from app.chat.batch.journal import BatchAnswer, BatchJournal, journal_answer_count, journal_path
+from app.chat.services import answer_run
 from app.chat.services.batch_run import Batch, BatchSummary, batch_export, batch_label
 from app.chat.services.batch_session import CHAT, BatchSession, UnfinishedBatch
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
-from app.inference import child_commands
+from app.inference import child_commands, load_plan
 from app.inference.local_model import LocalModel
 from app.inference.memory_estimate import PARALLEL_MOST
 from app.training.runs import lineage
@@ -206,6 +208,19 @@ def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk:
     assert loaded is not None
     assert (loaded.parallel, max(numbers)) == (PARALLEL_MOST, PARALLEL_MOST - 1)
     assert numbers[-1] == 0
+
+
+def test_a_model_that_is_being_loaded_for_several_answers_is_not_loaded_again_for_one(
+    scene: Scene, model: LocalModel
+) -> None:
+    one = load_plan.plan_load(model, Settings())
+    several = dataclasses.replace(one, parallel=3)
+    first = answer_run.send_load(scene.engine, model.name, one)
+    second = answer_run.send_load(scene.engine, model.name, several)
+    assert second != first
+    assert answer_run.send_load(scene.engine, model.name, one) == second
+    other = dataclasses.replace(one, context_tokens=512)
+    assert answer_run.send_load(scene.engine, model.name, other) != second
 
 
 def test_the_chat_goes_first(desk: Desk) -> None:
