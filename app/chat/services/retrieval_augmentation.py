@@ -186,9 +186,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     return RetrievedPassages(passages, sources, found.grounding(sources), collections=collections)
 
 
-def shareable_collections(
-    collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]
-) -> tuple[int, ...]:
+def shareable_collections(collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]) -> tuple[int, ...]:
     """Return the ids of the collections that the sources are from; () if one is confidential now, or unknown.
 
     `collections`: the result of `Library.labelled`.
