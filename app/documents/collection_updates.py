@@ -393,13 +393,16 @@ def move_documents(
     The folders of the old collection do not add them again, and the new one follows their files. Documents that do not
     exist any more are left out. Raises AppError as `Library.move_documents` does.
     """
-    paths = [Path(document.path) for document in map(library.document, document_ids) if document is not None]
+    documents = [document for document in map(library.document, document_ids) if document is not None]
+    paths = [Path(document.path) for document in documents]
     outside = _outside(library.sources(collection_id), paths)  # may take seconds on a network
     with library.database.transaction():
         library.exclude(document_ids)
         library.move_documents(document_ids, collection_id, permit)
         library.include_again(collection_id, paths)
         library.add_sources(collection_id, outside)
+    # Until now a search found them in the old collection, which may be less confidential.
+    library.wipe_states(sorted({document.collection_id for document in documents}))
 
 
 def _outside(sources: Sequence[Path], paths: Iterable[Path]) -> list[Path]:

@@ -65,11 +65,13 @@ class PrefixStates:
     def is_wanted(self, file: Path) -> bool:
         """Return whether the state should be written: it was asked before and is not kept. Record that it is asked."""
         seen = file.with_suffix(_SEEN)
-        is_known = seen.exists()
-        if not is_known:
-            with contextlib.suppress(OSError):
+        try:
+            is_known = seen.exists()
+            if not is_known:
                 seen.touch(mode=0o600)
-        return is_known and not file.exists()
+            return is_known and not file.exists()
+        except OSError:  # for example a folder of another user
+            return False
 
     def is_own(self, file: Path) -> bool:
         """Return whether a file is complete and as this program wrote it here; delete any other. Note that it is used.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,3 +70,23 @@ def test_states_of_a_collection_are_deleted_and_those_of_others_stay(
     assert not mine.exists()
     assert others.exists()
     assert not keep(collection_id).exists()  # of an answer whose search was before that
+
+
+def test_what_is_kept_while_a_document_moves_is_deleted_once_it_has_moved(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection_id, secret = put(library, "本文", collection="基準"), library.add_collection("機密", "secret")
+    folder = Paths(library.path.parent).prefix_states
+    folder.mkdir()
+    states = PrefixStates(folder)
+    state = states.file_of([collection_id], "model", [1])
+    add_sources = library.add_sources
+
+    def keep_and_add(*arguments: Any) -> None:  # a search finds the document in the old collection until the commit
+        assert states.keep(state, 1, time.time() + 60, lambda part: bool(part.write_bytes(b"x")))
+        add_sources(*arguments)
+
+    monkeypatch.setattr(library, "add_sources", keep_and_add)
+    move = [document.id for document in library.documents(collection_id)]
+    collection_updates.move_documents(library, move, secret)
+    assert not state.exists()

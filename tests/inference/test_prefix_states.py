@@ -135,3 +135,10 @@ def test_a_state_is_worth_a_file_if_evaluating_takes_much_longer_than_reading(
     tokens: int, megabytes: int, tokens_per_s: float, expected: bool
 ) -> None:
     assert prefix_states.is_worth(tokens, megabytes * 1_000_000, tokens_per_s) is expected
+
+
+def test_a_folder_into_which_nobody_may_look_is_as_good_as_none(tmp_path: Path) -> None:
+    states = PrefixStates(tmp_path / ("x" * 300))  # the system refuses it even to root, as that of another user
+    file = states.file_of([1], "model", [1])
+    assert [states.is_wanted(file), states.is_wanted(file), states.is_own(file)] == [False, False, False]
+    assert not states.keep(file, 1, NOW, lambda part: bool(part.write_bytes(b"x")))

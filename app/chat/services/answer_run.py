@@ -476,12 +476,18 @@ def _plan_load(
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
-    """Send a planned load to the engine and return its request id, or the id of an identical load that is running."""
-    wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
-    if wanted != engine.loading:
-        wanted = dataclasses.replace(wanted, id=engine.new_id())
-        engine.name_model(name)
-        engine.send(wanted)
+    """Send a planned load to the engine and return its request id.
+
+    Return the id of a running load instead if it is the same, or the same for more answers at a time.
+    """
+    loading = engine.loading
+    if loading is not None:
+        parallel = max(plan.parallel, loading.parallel)
+        if Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading:
+            return loading.id
+    wanted = Load(id=engine.new_id(), **plan.fields())
+    engine.name_model(name)
+    engine.send(wanted)
     return wanted.id
 
 

@@ -145,8 +145,10 @@ class AnswerQueue(QObject):
     def _next_key(self) -> Hashable | None:
         """Return the key to ask now; None if it has to wait for an answer."""
         loaded = self._engine.loaded
-        is_written = any(run.stage.kind in ("reading", "answering") for run in self._runs.values())
-        most = loaded.parallel if loaded and is_written and not self._suspects and self._alone <= 0 else 1
+        kinds = {run.stage.kind for run in self._runs.values()}
+        # Searches run one after another, as each has its time limit and they share one child.
+        may_join = bool(kinds & {"reading", "answering"}) and not kinds & {"", "searching"}
+        most = loaded.parallel if loaded and may_join and not self._suspects and self._alone <= 0 else 1
         if len(self._runs) + len(self._permitting) >= most:
             return None
         waiting = [key for key in self.pending if key not in self._runs and key not in self._permitting]

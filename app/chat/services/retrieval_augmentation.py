@@ -25,8 +25,8 @@ from app.documents.grounding import (
     source_citations,
 )
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
-from app.documents.library import Library, collections_now
-from app.documents.records import DocumentCollection, Passage
+from app.documents.library import Library
+from app.documents.records import Document, DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
     excerpts,
@@ -165,17 +165,20 @@ def search(
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
     """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
     does."""
-    if sources := request.given_sources:
-        collections = shareable_collections(collections_now(request.documents), sources)
-        return RetrievedPassages(found.passages, sources, found.grounding(sources), collections=collections)
+    if sources := request.given_sources:  # their documents may be gone
+        return RetrievedPassages(found.passages, sources, found.grounding(sources))
     is_found = found.verdict != "not_in_documents"
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
     best = found.passages[:NEAREST_OFFERED]
     passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
-        sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
-        collections = shareable_collections(library.labelled(), sources)
+        documents = [library.document(passage.document_id) for passage in passages]
+        sources = tuple(
+            grounding_record.source_of(passage, document.sha256 if document else "")
+            for passage, document in zip(passages, documents, strict=True)
+        )
+        collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):
@@ -183,15 +186,13 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     return RetrievedPassages(passages, sources, found.grounding(sources), collections=collections)
 
 
-def shareable_collections(
-    collections: Sequence[DocumentCollection] | None, sources: Sequence[CitedSource]
-) -> tuple[int, ...]:
+def shareable_collections(collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]) -> tuple[int, ...]:
     """Return the ids of the collections that the sources are from; () if one is confidential now, or unknown.
 
-    `collections`: the result of `collections_now` or `Library.labelled`.
+    `collections`: the result of `Library.labelled`.
     """
     found = [
-        collection_lookup.resolve_reference(collections or (), CollectionRef(0, name))
+        collection_lookup.resolve_reference(collections, CollectionRef(0, name))
         for name in {source.collection for source in sources}
     ]
     labels = [source.label for source in sources] + [one.label for each in found for one in each]
@@ -302,9 +303,13 @@ def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[in
     return found
 
 
-def _sha256(library: Library, passage: Passage) -> str:
-    document = library.document(passage.document_id)
-    return document.sha256 if document else ""
+def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
+    """Return whether the present text of a document is about to be removed or replaced.
+
+    What was kept of it has been deleted then, and nothing would delete what is kept from now on.
+    """
+    removed = library.documents_to_remove()
+    return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
 
 
 def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[MissingClause, ...]:

@@ -32,6 +32,7 @@ class KeptPrefixes:
         self._folder = folder
         self._states: PrefixStates | None = None
         self._basis: list[Any] = []
+        self._adapters: dict[str, tuple[str, int, int]] = {}  # by path, as they were when they were loaded
         self._forget()
 
     def _forget(self) -> None:
@@ -55,6 +56,11 @@ class KeptPrefixes:
         context = (facts.context_tokens, facts.batch_tokens, facts.kv_type, facts.flash_attention)
         files = [_identity(part) for part in gguf.parts_of(Path(facts.path))]
         self._basis = [NAME, files, *context, facts.repack, facts.gpu_layers]
+        self._adapters = {}
+
+    def describe_adapter(self, path: str) -> None:
+        """Note which file an adapter is loaded from; it may be replaced or deleted while the adapter is in use."""
+        self._adapters[path] = _identity(Path(path))
 
     def begin(self, command: Ask, prompt: list[int], tokens_of: Callable[[Sequence[Segment]], list[int]]) -> list[int]:
         """Find the beginnings of a prompt that may be kept, and return where they end, in tokens."""
@@ -62,7 +68,7 @@ class KeptPrefixes:
         shared, states = command.shared, self._states
         if shared is None or states is None:
             return []
-        adapters = [(*_identity(Path(use.path)), use.strength) for use in command.adapters]
+        adapters = [(*self._adapters[use.path], use.strength) for use in command.adapters]
         basis = json.dumps([*self._basis, adapters])
         for number, end in enumerate(shared.ends):
             tokens = prompt[: common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]

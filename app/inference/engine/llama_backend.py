@@ -275,7 +275,7 @@ class LlamaBackend(SequencedModel):
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         """Return one vector of unit length per text. Raises AppError: not_an_embedding_model, cancelled."""
         facts = self._require_model()
-        if self._is_reranker:  # its result is shorter than a vector
+        if not self._is_embedding or self._is_reranker:  # a reranker's result is shorter than a vector
             raise AppError("not_an_embedding_model")
         try:
             return tuple(self._vector(text, facts) for text in command.texts)
@@ -386,6 +386,7 @@ class LlamaBackend(SequencedModel):
         for use in adapters:
             if use.path not in self._adapters:
                 gguf.check_adapter(Path(use.path), self._header)
+                self._prefixes.describe_adapter(use.path)
                 self._adapters[use.path] = self._load_adapter(use.path)
         self._set_adapters([self._adapters[use.path] for use in adapters], [use.strength for use in adapters])
         self._adapters_in_use = adapters

@@ -191,5 +191,5 @@ class SequencedModel(NativeModel):
             self._choose(answer, row)
 
     def _choose(self, answer: Answer, row: Floats) -> None:
-        answer.choose(row, self.piece, self.context_tokens)
         answer.decoded_s = self.decode_s
+        answer.choose(row, self.piece, self.context_tokens)

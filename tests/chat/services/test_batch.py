@@ -13,13 +13,17 @@ import pytest
 from app.base.confidentiality import Label, permit_export
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.settings import Settings
 from app.chat.batch.journal import BatchAnswer, BatchJournal, journal_answer_count, journal_path
+from app.chat.services import answer_run, retrieval_augmentation
 from app.chat.services.batch_run import Batch, BatchSummary, batch_export, batch_label
 from app.chat.services.batch_session import CHAT, BatchSession, UnfinishedBatch
+from app.chat.services.retrieval_augmentation import FoundPassages, RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
-from app.inference import child_commands
+from app.documents.retrieval import excerpts
+from app.inference import child_commands, load_plan
 from app.inference.local_model import LocalModel
 from app.inference.memory_estimate import PARALLEL_MOST
 from app.training.runs import lineage
@@ -206,6 +210,38 @@ def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk:
     assert loaded is not None
     assert (loaded.parallel, max(numbers)) == (PARALLEL_MOST, PARALLEL_MOST - 1)
     assert numbers[-1] == 0
+
+
+def test_documents_are_searched_for_one_question_at_a_time_so_that_each_search_has_its_whole_limit(
+    desk: Desk, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    collection = add_documents(library, "内規", "internal", LEAVE)
+    searching: list[int] = []
+    search = retrieval_augmentation.search
+
+    def count(request: RetrievalRequest, *arguments: Any, **named: Any) -> FoundPassages:
+        runs = desk.batches._run.queue._runs.values()
+        searching.append([run.stage.kind for run in list(runs)].count("searching"))
+        return search(request, *arguments, **named)
+
+    monkeypatch.setattr(retrieval_augmentation, "search", count)
+    questions = [f"休暇は何日ですか。{at}" for at in range(6)]
+    assert desk.run(*questions, scope=(CollectionRef(collection, "内規"),)).answered == 6
+    assert searching == [1] * 6
+
+
+def test_a_model_that_is_being_loaded_for_several_answers_is_not_loaded_again_for_one(
+    scene: Scene, model: LocalModel
+) -> None:
+    one = load_plan.plan_load(model, Settings())
+    several = dataclasses.replace(one, parallel=3)
+    first = answer_run.send_load(scene.engine, model.name, one)
+    second = answer_run.send_load(scene.engine, model.name, several)
+    assert second != first
+    assert answer_run.send_load(scene.engine, model.name, one) == second
+    other = dataclasses.replace(one, context_tokens=512)
+    assert answer_run.send_load(scene.engine, model.name, other) != second
 
 
 def test_the_chat_goes_first(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from app.documents.library import Library
 from app.documents.retrieval import excerpts
 from app.inference.engine.messages import Ask
 from tests.chat.driver import add_documents
+from tests.chat.services.test_answer_branches import SUMMARIZE
 from tests.chat.services.test_grounded_answers import COVER, RIGHT, SECTIONS
 from tests.scene import Scene
 
@@ -83,6 +84,38 @@ def test_nothing_is_shared_of_a_collection_that_was_secret_from_the_start(
 ) -> None:
     collection(scene, library, "secret")
     scene.ask(RIGHT)
+    assert asked[-1].shared is None
+
+
+def remove_document(library: Library, document_id: int) -> None:
+    library.exclude([document_id])  # the reading child deletes its text later
+
+
+def replace_document(library: Library, document_id: int) -> None:
+    library.read_again([document_id])
+
+
+@pytest.mark.parametrize("change", [remove_document, replace_document])
+def test_a_text_that_is_about_to_leave_is_found_but_not_shared(
+    scene: Scene, library: Library, asked: Asked, change: Callable[[Library, int], None]
+) -> None:
+    (document,) = library.documents(collection(scene, library))
+    change(library, document.id)
+    scene.ask(RIGHT)
+    assert COVER in "".join(segment.text for segment in asked[-1].prompt)
+    assert asked[-1].shared is None
+
+
+def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_be_gone(
+    scene: Scene, library: Library, asked: Asked
+) -> None:
+    collection(scene, library)
+    answer = scene.ask(RIGHT)
+    (document,) = library.documents(1)
+    library.exclude([document.id])
+    library.remove_documents([document.id])
+    scene.finish(lambda: scene.session.act(answer.id, SUMMARIZE))
+    assert COVER in "".join(segment.text for segment in asked[-1].prompt)
     assert asked[-1].shared is None
 
 

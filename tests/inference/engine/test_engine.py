@@ -180,6 +180,13 @@ def test_the_same_seed_gives_the_same_text_and_the_seed_is_reported(child: Child
     assert drawn.seed not in (11, 12)
 
 
+def test_the_time_inside_llama_cpp_is_a_part_of_that_of_the_answer(child: Child) -> None:
+    for tokens in (1, 5):
+        timings = child.ask("abc", max_tokens=tokens)[1].timings
+        assert 0 <= timings.decode_s <= timings.answer_s
+    assert timings.decode_s > 0
+
+
 def test_random_bytes_from_a_model_never_show_half_a_character(child: Child) -> None:
     text, _ = child.ask(
         "abc", max_tokens=200, sampling=Sampling(temperature=3.0, top_k=0, top_p=1.0, min_p=0.0, seed=1)
@@ -258,6 +265,14 @@ def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, st
         first, near, far = embedded(child, "橋の点検を行う。", "橋梁を点検する。", "The cat sat on the mat.")
     assert product(first, first) == pytest.approx(1.0)
     assert product(first, near) > product(first, far)
+
+
+def test_a_model_that_was_loaded_for_answers_refuses_to_embed_and_goes_on(child: Child) -> None:
+    child.send(Embed("e", ("abc",)))
+    failed = child.events_until(Embedded, Failed)[-1]
+    assert isinstance(failed, Failed)
+    assert failed.code == "not_an_embedding_model"
+    assert child.ask("abc", max_tokens=2)[1].usage.answer_tokens == 2
 
 
 @pytest.mark.model

@@ -1,5 +1,6 @@
 """Beginnings of prompts that the engine keeps on disk, with real models and real processes."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from app.inference import prefix_states
 from app.inference.engine.backend import Cancellation
 from app.inference.engine.llama_backend import LlamaBackend
-from app.inference.engine.messages import Ask, Done, Event, Load, Sampling, Segment, Token
+from app.inference.engine.messages import AdapterUse, Ask, Done, Event, Load, Sampling, Segment, Token
 from app.inference.prefix_states import SharedStart
 from tests import model_files as models
 from tests.inference.engine.child import Child
@@ -149,3 +150,18 @@ def test_the_question_and_the_answer_are_not_in_a_state(engines: list[Engine], s
         sizes.append(file.stat().st_size)
         file.unlink()
     assert sizes[0] == sizes[1]
+
+
+def test_an_adapter_that_is_replaced_while_it_is_in_use_leaves_no_state_for_its_successor(
+    engines: list[Engine], states: Path, tmp_path: Path
+) -> None:
+    one, other = engines
+    adapter = models.tiny_adapter(tmp_path / "adapter.gguf")
+    tuned = dataclasses.replace(question("why?"), adapters=(AdapterUse(str(adapter)),))
+    one.ask(tuned)
+    adapter.unlink()
+    one.ask(tuned)
+    models.tiny_adapter(adapter)
+    _, done = other.ask(tuned)
+    assert len(list(states.glob("*.state"))) == 2
+    assert done.usage.cached_tokens == 0
