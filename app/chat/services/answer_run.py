@@ -144,6 +144,7 @@ class AnswerRun(QObject):
         self._load_s = self._started_at = self._since = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
+        self._is_waiting = False  # for the end of answers of another model
         self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
         self._kind = ""
         self._count_id = self._text = ""
@@ -157,6 +158,7 @@ class AnswerRun(QObject):
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
         self._engine.exited.connect(self._on_exited)
+        self._engine.released.connect(self._on_released)
         request = self.request
         if request.model == local_models.NO_MODEL and request.retrieval is not None:
             self._begin()
@@ -261,11 +263,21 @@ class AnswerRun(QObject):
     def _on_planned(self, plan: load_plan.LoadPlan) -> None:
         if self._is_over:
             return
-        self._uses_engine = True
-        if self._is_loaded(plan):
-            self._build_prompt()
+        is_loaded = self._is_loaded(plan)
+        if not (is_loaded or is_loading(self._engine, plan) or self._engine.may_replace_model(self)):
+            self._is_waiting = True
             return
-        self._load_id = send_load(self._engine, self.request.model.name, plan)
+        self._uses_engine = True
+        self._engine.use_model(self)
+        if is_loaded:
+            self._build_prompt()
+        else:
+            self._load_id = send_load(self._engine, self.request.model.name, plan)
+
+    def _on_released(self) -> None:
+        if self._is_waiting and self._engine.may_replace_model(self):
+            self._is_waiting = False
+            self._plan()
 
     def _build_prompt(self) -> None:
         request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
@@ -411,6 +423,7 @@ class AnswerRun(QObject):
         self._engine.event_received.disconnect(self._on_event)
         self._engine.died.disconnect(self._on_died)
         self._engine.exited.disconnect(self._on_exited)
+        self._engine.released.disconnect(self._on_released)
         if self._renderer is not None:
             self._renderer.cancel()
 
@@ -475,16 +488,19 @@ def _plan_load(
     )
 
 
-def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
-    """Send a planned load to the engine and return its request id.
-
-    Return the id of a running load instead if it is the same, or the same for more answers at a time.
-    """
+def is_loading(engine: EngineClient, plan: load_plan.LoadPlan) -> bool:
+    """Return whether the engine is loading this model as planned, or for more answers at a time."""
     loading = engine.loading
-    if loading is not None:
-        parallel = max(plan.parallel, loading.parallel)
-        if Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading:
-            return loading.id
+    if loading is None:
+        return False
+    parallel = max(plan.parallel, loading.parallel)
+    return Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading
+
+
+def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
+    """Send a planned load to the engine and return its request id; that of a running load if `is_loading`."""
+    if engine.loading is not None and is_loading(engine, plan):
+        return engine.loading.id
     wanted = Load(id=engine.new_id(), **plan.fields())
     engine.name_model(name)
     engine.send(wanted)

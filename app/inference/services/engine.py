@@ -58,6 +58,7 @@ class EngineClient(QObject):
     died = Signal(object)  # ChildExit; the child restarts by itself once, afterwards at the next request
     exited = Signal()  # the child is gone, its memory is free, and it does not restart
     status_changed = Signal(object)  # EngineStatus
+    released = Signal()  # an answer that held the engine has ended
     contacted = Signal(str)  # host and port of another machine that prompts are sent to, as the user chose
 
     def __init__(
@@ -89,6 +90,7 @@ class EngineClient(QObject):
         self.refusal: AppError | None = None  # why requests are refused now; None: they are not; callers must check it
         self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
+        self._users: set[object] = set()  # those of them that rely on the model that was loaded or sent last
         self._may_restart = True
         self._last_progress_at = 0.0
         self._progress = -1
@@ -181,6 +183,15 @@ class EngineClient(QObject):
 
     def release(self, owner: object) -> None:
         self._answering.discard(owner)
+        self._users.discard(owner)
+        self.released.emit()
+
+    def use_model(self, owner: object) -> None:
+        """Rely on the model that was loaded or sent last, until `release`: others do not replace it."""
+        self._users.add(owner)
+
+    def may_replace_model(self, owner: object) -> bool:
+        return not self._users - {owner}
 
     def awaits(self, load_id: str) -> bool:
         """Return whether the Load with this id still waits for the previous child to end."""

@@ -3,18 +3,24 @@
 import contextlib
 import dataclasses
 import itertools
+import shutil
+from pathlib import Path
 
 import pytest
 
 from app.base.errors import AppError
+from app.base.settings import Settings
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import Message
 from app.chat.services import answer_writer
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.chat_session import ModelPreloader
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.inference.engine.messages import Unload
+from app.inference import child_commands
+from app.inference.engine.messages import Ask, Command, Load, Unload
+from app.inference.prompts import Turn
 from app.inference.services.events import ContextOverflow
 from tests.chat.driver import fill_disk
 from tests.scene import Scene
@@ -111,6 +117,32 @@ def test_the_branch_is_shown_before_it_is_said_why_it_could_not_be_answered(scen
     scene.session.problem_occurred.connect(lambda error: heard.append(error.code))
     assert scene.refusal(lambda: scene.session.regenerate(first.id)) == "no_model"
     assert heard == ["streaming", "failed", "no_model"]
+
+
+def test_an_answer_waits_for_one_of_another_model_and_neither_gets_the_others(scene: Scene, long_model: Path) -> None:
+    first = scene.library.models()[0]
+    other = dataclasses.replace(
+        first, id="other", path=str(shutil.copy(long_model, long_model.with_name("other.gguf")))
+    )
+    sent: list[Command] = []
+    send = scene.engine.send
+    scene.engine.send = lambda command: (sent.append(command), send(command))
+    outcomes: list[AnswerOutcome] = []
+    for model in (first, other, first):
+        request = AnswerRequest(model, (Turn(f"{model.id} は？"),), Settings())
+        run = AnswerRun(scene.engine, child_commands.template(), request, scene.engine)
+        run.finished.connect(outcomes.append)
+        run.start()
+    scene.qtbot.waitUntil(lambda: len(outcomes) == 3, timeout=60_000)
+    asked = []
+    for command in sent:
+        if isinstance(command, Load):
+            loaded = command.path
+        elif isinstance(command, Ask):
+            question = "".join(segment.text for segment in command.prompt)
+            asked.append((loaded == other.path, "other は？" in question))
+    assert sorted(asked) == [(False, False), (False, False), (True, True)]
+    assert not scene.engine.is_computing
 
 
 # --------------------------------------------------------- other conversations
