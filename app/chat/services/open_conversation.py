@@ -53,8 +53,8 @@ class OpenConversation(QObject):
         self._referenced: list[CollectionRef] = []  # of `referenced_collections`
         self._referenced_at: tuple[Database, int, list[int]] | None = None  # the state of the database then
         self._earlier_id: int | None = None  # the last message of the shown branch that is not read yet
-        self._read_timer = QTimer(self, singleShot=True, interval=0)
         self._turn = SHOWN_FIRST  # messages that the next turn reads
+        self._read_timer = QTimer(self, singleShot=True, interval=0)
         self._read_timer.timeout.connect(lambda: self.read_earlier(self._turn))
         self._new = NEW_CONVERSATION  # the folder, preset, choices and scope of a conversation without a question
         conversations.changed.connect(self._on_conversations_changed)
