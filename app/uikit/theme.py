@@ -33,7 +33,7 @@ class Theme(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._data = tomllib.loads((resources() / "themes" / "kotae.toml").read_text("utf-8"))
+        self._data = _theme_data()
         self._settings = Settings()
         self._is_dark = False
         self._icons: dict[tuple[str, str, int, int], QIcon] = {}
@@ -216,6 +216,11 @@ def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 
 @functools.cache
 def _svg(name: str) -> str:
     return (resources() / "icons" / f"{name}.svg").read_text("utf-8")
+
+
+@functools.cache
+def _theme_data() -> dict[str, Any]:
+    return tomllib.loads((resources() / "themes" / "kotae.toml").read_text("utf-8"))
 
 
 @functools.cache

@@ -164,7 +164,9 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     desk: BatchWindow, opened: Callable[[], BatchWindow], tmp_path: Path
 ) -> None:
     path = tmp_path / "q.csv"
-    path.write_text("質問\n一つ目\n!slow 答えに何秒もかかる長い質問です\n!slow 三つ目も、答えに何秒もかかります\n", "utf-8")
+    path.write_text(
+        "質問\n一つ目\n!slow 答えに何秒もかかる長い質問です\n!slow 三つ目も、答えに何秒もかかります\n", "utf-8"
+    )
     desk.choose(path)
     running = desk.running
     out = desk.setup.out
