@@ -62,10 +62,9 @@ def plan_load(
 ) -> LoadPlan:
     """Return the settings for loading a model.
 
-    `parallel`: answers that are wanted at a time; the plan has as many as the memory holds comfortably.
-
     `loaded`: path, context length in tokens and KV type of the loaded model, which needs no further memory.
-    `reclaimable_bytes`: memory that unloading it frees.
+    `reclaimable_bytes`: memory that unloading it frees. `parallel`: answers that are wanted at a time; the plan has as
+    many as the memory holds comfortably.
 
     Raises AppError("memory_short") if the model does not fit and `force` is false, the codes of `gguf.check_model`,
     and "remote_no_network" for a remote model without network access.

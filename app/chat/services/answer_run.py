@@ -160,10 +160,11 @@ class AnswerRun(QObject):
         self._engine.exited.connect(self._on_exited)
         self._engine.released.connect(self._on_released)
         request = self.request
-        if request.model == local_models.NO_MODEL and request.retrieval is not None:
+        has_model = request.model != local_models.NO_MODEL
+        if not has_model and request.retrieval is not None and not request.retrieval.given_sources:
             self._begin()
             return
-        refusal = AppError("no_model") if request.model == local_models.NO_MODEL else self._engine.refusal
+        refusal = self._engine.refusal if has_model else AppError("no_model")
         if refusal is not None:
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return

@@ -44,7 +44,8 @@ class EmptyView(QWidget):
         self._is_temporary = is_temporary
         kept = "chat.what_you_type_is_sent" if is_remote else "chat.what_you_type_is_handled"
         note = phrase("chat.it_is_not_saved_and" if is_temporary else kept)
-        self._privacy_note.setText(note if has_model else phrase("chat.documents_are_quoted_without"))
+        quoted = "" if has_model else phrase("chat.documents_are_quoted_without")
+        self._privacy_note.setText("\n".join(filter(None, (quoted, note))))
         self._show_text()
 
     def show_model_progress(self, *, is_adding: bool, is_downloading: bool) -> None:

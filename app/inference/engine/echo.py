@@ -32,6 +32,7 @@ from app.inference.engine.messages import (
     Tokenize,
     Usage,
 )
+from app.inference.prefix_states import common_length
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -70,7 +71,7 @@ class EchoBackend:
             raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=facts.context_tokens)
         question = command.prompt[-2].text if len(command.prompt) > 1 else command.prompt[0].text
         _misbehave(question)
-        cached = _common_length(self._cached, prompt)
+        cached = common_length(self._cached, prompt)
         emit(PromptProgress(command.id, len(prompt) - cached, len(prompt) - cached))
         started = time.monotonic()
         scripted = _SAY.findall("".join(prompt))
@@ -129,15 +130,6 @@ def _misbehave(question: str) -> None:
                 print(f"echo: no pipe at {descriptor}", file=sys.stderr)  # noqa: T201
     if "!memory" in question:
         raise AppError("out_of_memory")
-
-
-def _common_length(texts: list[str], other: list[str]) -> int:
-    length = 0
-    for left, right in zip(texts, other, strict=False):
-        if left != right:
-            break
-        length += 1
-    return length
 
 
 def _facts(command: Load, load_s: float) -> EngineFacts:

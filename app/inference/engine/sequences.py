@@ -146,18 +146,21 @@ class SequencedModel(NativeModel):
         Raises AppError("decode_failed") if a decode fails, which ends all answers.
         """
         writing: dict[int, Answer] = {}  # by sequence
-        while True:
-            answer = next_answer() if len(writing) < self.sequences else None
-            if answer is not None:
-                sequence = self._choose_sequence(answer.tokens, writing.keys())
-                writing[sequence] = answer
-                self._read_prompt(sequence, answer)
-            elif writing:
-                self._write_token(writing)
-            else:
-                return
-            for sequence in [at for at, one in writing.items() if one.ended_by]:
-                yield writing.pop(sequence)
+        try:
+            while (answer := next_answer() if len(writing) < self.sequences else None) is not None or writing:
+                if answer is not None:
+                    sequence = self._choose_sequence(answer.tokens, writing.keys())
+                    writing[sequence] = answer
+                    self._read_prompt(sequence, answer)
+                else:
+                    self._write_token(writing)
+                for sequence in [at for at, one in writing.items() if one.ended_by]:
+                    if writing[sequence].error is not None:
+                        self._keep(sequence, 0)  # what was computed may be as wrong as the logits
+                    yield writing.pop(sequence)
+        finally:
+            for one in writing.values():  # a decode has failed
+                one.end("failed")
 
     def _read_prompt(self, sequence: int, answer: Answer) -> None:
         """Evaluate what the cache lacks of a prompt, batch by batch, and choose the first token of the answer."""

@@ -61,6 +61,8 @@ def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: 
 
 def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_elsewhere(grounded: Scene) -> None:
     question = "土に接する部材の鉄筋のかぶりは？"
+    written = grounded.ask(RIGHT)
+    grounded.engine.end()
     grounded.engine.refusal = AppError("training_has_memory")
     quoted = grounded.ask(question)
     grounded.engine.refusal = None
@@ -71,6 +73,8 @@ def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_els
         assert "70mm以上" in answer.text
         assert (answer.details.model_id, answer.details.model_name) == ("", "")
     assert not grounded.engine.is_up  # neither needed it
+    summary = grounded.presets.presets_of_kind("action")[0]
+    assert grounded.refusal(lambda: grounded.session.act(written.id, summary)) == "no_model"
     assert grounded.session.ask_of(())
     assert grounded.refusal(lambda: grounded.session.ask("首都は？")) == "no_model"
 
