@@ -81,6 +81,7 @@ class EmptyView(QWidget):
         ]
         self.manual_button = self._example(phrase("common.how_do_i_add_a"))
         self._heading, self._privacy_note = Label(role="heading2"), Label(tone="text2")
+        self._privacy_note.setAlignment(Qt.AlignmentFlag.AlignHCenter)  # of its two lines
         return _centred(self._heading, self._privacy_note, self.manual_button, *self.example_buttons)
 
     def _example(self, words: str) -> Button:
