@@ -9,6 +9,7 @@
   fetched its packages
 - `--quantize`: the child that quantizes weights
 - `--score`: the child that measures a trained model
+- `--measure-speed`: the child that measures how fast llama.cpp computes on this machine
 - `--read-documents`, `--read-workbook`: the children that open documents and Excel tables from elsewhere
 - `--convert-document`: the child of the former that runs LibreOffice
 - `--offline-check`: the children that check whether anything leaves this machine
@@ -25,7 +26,7 @@ _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
     *("--read-workbook", "--convert-document", "--offline-check"),
-    *("--remote-engine", _MAKE_TRAINING),
+    *("--remote-engine", "--measure-speed", _MAKE_TRAINING),
 )
 
 
@@ -59,6 +60,10 @@ def main() -> int:
         from app.inference.engine import score
 
         score.main(arguments[1:])
+    if arguments[:1] == ["--measure-speed"]:
+        from app.inference.engine import speed_meter
+
+        speed_meter.main(*arguments[1:])
     if arguments[:1] == ["--read-documents"]:
         from app.documents.reading import worker as reader
 

@@ -276,7 +276,7 @@ def models(parts: AppContext) -> None:
 
 
 def models_measured(parts: AppContext) -> None:
-    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
+    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0))
     models(parts)
     page = parts.window.page("models")
     pause(0.5)
@@ -729,7 +729,7 @@ def first_run_measuring(parts: AppContext) -> None:
 
 
 def first_run_1(parts: AppContext) -> None:
-    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
+    speed.save(parts.paths.data / speed.FILE_NAME, MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0))
     parts.navigation.first_run_requested.emit()
     pause(0.1)
 

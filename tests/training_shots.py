@@ -72,7 +72,7 @@ ANSWERED = {
 
 def _page(parts: AppContext) -> TrainingPage:
     data = Path(parts.window._geometry._path).parent
-    speed.save(data / speed.FILE_NAME, MachineSpeed(2e10, 1.2e11, 8, 1.0))  # measuring takes seconds
+    speed.save(data / speed.FILE_NAME, MachineSpeed(1.06e10, 3.72e11, 1.2e11, 8, 1.0))  # measuring takes seconds
     report = EnvironmentReport(Path("/home/yamada/python"), 6 * GB, PROBE, is_own=True)
     parts.training_setup.look = lambda done: done(report)
     page = parts.window.page("training")

@@ -74,7 +74,9 @@ def open_window(
 ) -> Iterator[Callable[..., AppContext]]:
     """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setattr(speed, "measure", lambda **_: MachineSpeed(200e9, 2e12, 8, 1.0))  # measuring takes seconds
+    monkeypatch.setattr(
+        speed, "measure", lambda **_: MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0)
+    )  # measuring takes seconds
     opened: list[AppContext] = []
 
     def open_(width: int = 1440, height: int = 900) -> AppContext:

@@ -1,17 +1,19 @@
-"""Predict how fast models run on this machine, from two measurements that take seconds.
+"""Predict how fast models run on this machine, from measurements that take seconds.
 
-An answer is bound by memory: each token reads the weights in use and the cache once, so tokens per second <= memory
-bandwidth / bytes of weights. A prompt is bound by arithmetic: each token is multiplied with every weight. The share of
-both limits that llama.cpp reaches was measured with the models of tests/benchmarks/fit.py.
+An answer is bound by memory: each token reads the weights in use and the cache once. A prompt is bound by arithmetic:
+each token is multiplied with every weight. How many bytes and weights llama.cpp manages in a second is measured with
+two layers of the shape of an 8B model (`engine.speed_meter`).
 """
 
 import dataclasses
 import importlib.metadata
 import json
 import math
+import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,40 +22,14 @@ import psutil
 
 from app import __version__
 from app.base import json_lines
+from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.paths import write_atomically
-from app.inference import engine_packs
+from app.inference import child_commands, engine_packs
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.processor_cores import processor_name, usable_cores
 
 Report = Callable[[int, int], None]  # steps done, all steps
-
-_BLOCK_BYTES = 512 << 20  # read per thread; far above any cache
-_PASSES = 5
-_STEPS = 16  # of a measurement, of about a third of a second each: the blocks are filled in 5 and read in 5
-
-
-def read_bytes_per_s(threads: int, block_bytes: int = _BLOCK_BYTES, report: Report = lambda _done, _all: None) -> float:
-    """Return the memory bandwidth in bytes per second, the best of five passes.
-
-    Each thread reads its own block of `block_bytes` (numpy releases the interpreter's lock). `report` may raise, which
-    ends the measurement.
-    """
-    import numpy as np  # imported late: the window imports this module at startup
-
-    blocks = []
-    for number in range(threads):
-        report(_PASSES * number // threads, _STEPS)
-        blocks.append(np.ones(block_bytes // 8, dtype=np.int64))
-    best = 0.0
-    with ThreadPoolExecutor(threads) as pool:
-        for number in range(_PASSES):
-            report(_PASSES + number, _STEPS)
-            began = time.perf_counter()
-            list(pool.map(np.bitwise_or.reduce, blocks))
-            best = max(best, threads * block_bytes / (time.perf_counter() - began))
-    return best
-
 
 FILE_NAME = "speed.json"  # in the data folder
 
@@ -69,13 +45,10 @@ DOCUMENTS_TOKENS = 1500  # prompt of a question with four passages
 CHARACTERS_A_TOKEN = 1.6
 
 _MATRIX = 1024
-_MULTIPLY_S = 2.0
-
-# Shares of the measured limits that llama.cpp reached with random models of 4 to 8B, Q4_K_M, at three contexts, on
-# one idle core of an AMD EPYC.
-# Prompts are multiplied in 8 bits, several times as many numbers per step as in the 32 bits measured here.
-ANSWER_SHARE = 0.53
-PROMPT_SHARE = 3.1
+_MULTIPLY_S = 1.0
+METER_STEPS = 6  # of the first part of the measurement
+_STEPS = 3  # of the second part of the measurement, of a third of a second each
+_DEADLINE_S = 120.0  # of the first part, which takes two seconds on two cores
 
 
 def place() -> str:
@@ -99,8 +72,9 @@ def is_plugged_in() -> bool | None:
 class MachineSpeed:
     """Holds the measured speed of this machine."""
 
-    read_bytes_per_s: float
-    multiplications_per_s: float  # pairs of a multiplication and an addition, in 32 bits
+    answer_bytes_per_s: float  # bytes of weights that are read for an answer
+    prompt_weights_per_s: float  # weights that are multiplied for a prompt
+    multiplications_per_s: float  # pairs of a multiplication and an addition, in 32 bits, as training computes
     threads: int
     measured_at: float  # seconds since 1970
     on: str = field(default_factory=place)
@@ -129,19 +103,45 @@ class PredictedSpeed:
         return prompt_tokens / self.prompt + 1 / self.answer
 
 
-def measure(
-    threads: int | None = None, available_bytes: int | None = None, report: Report = lambda _done, _all: None
-) -> MachineSpeed:
-    """Measure this machine for some seconds on `threads` cores, using at most a quarter of the free memory.
+def measure(threads: int | None = None, report: Report = lambda _done, _all: None) -> MachineSpeed:
+    """Measure this machine for some seconds on `threads` cores.
 
-    `report` gets the progress between steps of less than two seconds each; what it raises ends the measurement.
+    `report` gets the progress about twice a second; what it raises ends the measurement. Raises
+    AppError("speed_unmeasured").
     """
     threads = threads or usable_cores().fast
-    free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
-    block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
-    read = read_bytes_per_s(threads, block, report)
-    multiplications = _multiplications_per_s(threads, report)
-    return MachineSpeed(read, multiplications, threads, time.time())
+    answer, prompt = _measure_engine(threads, report)
+    return MachineSpeed(answer, prompt, _multiplications_per_s(threads, report), threads, time.time())
+
+
+def _measure_engine(threads: int, report: Report) -> tuple[float, float]:
+    """Return the bytes per second of an answer and the weights per second of a prompt, measured in a child."""
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
+    with (
+        tempfile.TemporaryDirectory(prefix="kotae-", ignore_cleanup_errors=True) as folder,
+        (Path(folder) / "log").open("w+b") as log,
+        subprocess.Popen(
+            child_commands.speed_meter(Path(folder), threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            creationflags=hidden,
+        ) as child,
+    ):
+        deadline = threading.Timer(_DEADLINE_S, child.kill)
+        deadline.start()
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                found = json_lines.decode_object(line)
+                if "done" not in found:
+                    return float(found["answer_bytes_per_s"]), float(found["prompt_weights_per_s"])
+                report(int(found["done"]), METER_STEPS + _STEPS)
+        finally:
+            deadline.cancel()
+            child.kill()
+        log.seek(0)
+        raise AppError("speed_unmeasured", reason=log.read().decode("utf-8", "replace").strip()[-300:])
 
 
 def predict(
@@ -152,8 +152,8 @@ def predict(
     `parameters`: number of the whole model's weights. `active_share`: share of them (0 to 1) that one token uses.
     """
     read_a_token = estimate.weights_bytes * active_share + estimate.kv_bytes / 2  # on average the cache is half full
-    answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
-    prompt = PROMPT_SHARE * machine.multiplications_per_s / max(1.0, parameters * active_share)
+    answer = machine.answer_bytes_per_s / max(1.0, read_a_token)
+    prompt = machine.prompt_weights_per_s / max(1.0, parameters * active_share)
     return PredictedSpeed(prompt, min(answer, prompt))
 
 
@@ -164,7 +164,13 @@ def load(path: Path) -> MachineSpeed | None:
         speed = json_lines.convert(stored, MachineSpeed)
     except (OSError, ValueError):
         return None
-    numbers = (speed.read_bytes_per_s, speed.multiplications_per_s, speed.threads, speed.measured_at)
+    numbers = (
+        speed.answer_bytes_per_s,
+        speed.prompt_weights_per_s,
+        speed.multiplications_per_s,
+        speed.threads,
+        speed.measured_at,
+    )
     is_here = "on" in stored and speed.on == place()
     return speed if is_here and all(0 < number < math.inf for number in numbers) else None
 
@@ -188,7 +194,7 @@ def _multiplications_per_s(threads: int, report: Report) -> float:
     np.matmul(left, right)  # starts the library's threads
     rounds, began, start, part = 0, time.process_time(), time.perf_counter(), 0.0
     while part < 1:
-        report(2 * _PASSES + int((_STEPS - 2 * _PASSES) * part), _STEPS)
+        report(METER_STEPS + int(_STEPS * part), METER_STEPS + _STEPS)
         np.matmul(left, right)
         rounds += 1
         part = (time.perf_counter() - start) / _MULTIPLY_S

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from app.inference.gguf import writing
+from app.inference.gguf.writing import NewTensor
+
 SOURCE_NAME = "e5-small-q4.bin"  # in the package
 SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 NAME = "multilingual-e5-small"
-_ALIGNMENT = 32  # bytes, the default of GGUF
 _F32, _Q4_0 = 0, 2  # ggml's numbers of tensor types
 _BLOCK_VALUES, _BLOCK_BYTES = 32, 18  # values and bytes of a block of Q4_0
 _MEAN_POOLING, _MOSTLY_Q4_0 = 1, 2  # numbers of the pooling and of the file type
@@ -37,6 +39,10 @@ class _Tensor:
     def size_bytes(self) -> int:
         values = self.shape[0] * (self.shape[1] if len(self.shape) == 2 else 1)
         return values // _BLOCK_VALUES * _BLOCK_BYTES if self.kind == _Q4_0 else 4 * values
+
+    @property
+    def described(self) -> NewTensor:
+        return NewTensor(self.name, self.shape, self.kind, self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,40 +89,38 @@ def gguf_blocks(source: bytes) -> Iterator[bytes]:
     offsets = _read_offsets(reader)
     tensors = list(_tensors(offsets, width, layers, inner, positions, types, len(vocabulary.tokens)))
     begin, end, padding, unknown = vocabulary.special
-    metadata = [
-        ("general.architecture", _text("bert")),
-        ("general.name", _text(NAME)),
-        ("general.license", _text("mit")),
-        ("general.file_type", _number(_MOSTLY_Q4_0)),
-        ("bert.context_length", _number(positions)),
-        ("bert.embedding_length", _number(width)),
-        ("bert.feed_forward_length", _number(inner)),
-        ("bert.block_count", _number(layers)),
-        ("bert.attention.head_count", _number(heads)),
-        ("bert.attention.layer_norm_epsilon", struct.pack("<If", 6, epsilon)),
-        ("bert.attention.causal", _flag(False)),
-        ("bert.pooling_type", _number(_MEAN_POOLING)),
-        ("tokenizer.ggml.model", _text("t5")),
-        ("tokenizer.ggml.pre", _text("default")),
-        ("tokenizer.ggml.tokens", _array(8, [_string(token) for token in vocabulary.tokens])),
-        ("tokenizer.ggml.scores", _array(6, [struct.pack("<f", score) for score in vocabulary.scores])),
-        ("tokenizer.ggml.token_type", _array(5, [struct.pack("<i", kind) for kind in vocabulary.kinds()])),
-        ("tokenizer.ggml.token_type_count", _number(types)),
-        ("tokenizer.ggml.bos_token_id", _number(begin)),
-        ("tokenizer.ggml.eos_token_id", _number(end)),
-        ("tokenizer.ggml.seperator_token_id", _number(end)),  # spelt so in GGUF
-        ("tokenizer.ggml.padding_token_id", _number(padding)),
-        ("tokenizer.ggml.unknown_token_id", _number(unknown)),
-        ("tokenizer.ggml.add_space_prefix", _flag(True)),
-        ("tokenizer.ggml.remove_extra_whitespaces", _flag(True)),
-        ("tokenizer.ggml.add_bos_token", _flag(True)),
-        ("tokenizer.ggml.add_eos_token", _flag(True)),
-    ]
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
-    head += b"".join(_string(key.encode()) + value for key, value in metadata) + _directory(tensors)
-    yield head + _padding(len(head))
+    metadata = {
+        "general.architecture": writing.text("bert"),
+        "general.name": writing.text(NAME),
+        "general.license": writing.text("mit"),
+        "general.file_type": writing.number(_MOSTLY_Q4_0),
+        "bert.context_length": writing.number(positions),
+        "bert.embedding_length": writing.number(width),
+        "bert.feed_forward_length": writing.number(inner),
+        "bert.block_count": writing.number(layers),
+        "bert.attention.head_count": writing.number(heads),
+        "bert.attention.layer_norm_epsilon": writing.real(epsilon),
+        "bert.attention.causal": writing.flag(False),
+        "bert.pooling_type": writing.number(_MEAN_POOLING),
+        "tokenizer.ggml.model": writing.text("t5"),
+        "tokenizer.ggml.pre": writing.text("default"),
+        "tokenizer.ggml.tokens": writing.array(8, [writing.string(token) for token in vocabulary.tokens]),
+        "tokenizer.ggml.scores": writing.array(6, [struct.pack("<f", score) for score in vocabulary.scores]),
+        "tokenizer.ggml.token_type": writing.array(5, [struct.pack("<i", kind) for kind in vocabulary.kinds()]),
+        "tokenizer.ggml.token_type_count": writing.number(types),
+        "tokenizer.ggml.bos_token_id": writing.number(begin),
+        "tokenizer.ggml.eos_token_id": writing.number(end),
+        "tokenizer.ggml.seperator_token_id": writing.number(end),  # spelt so in GGUF
+        "tokenizer.ggml.padding_token_id": writing.number(padding),
+        "tokenizer.ggml.unknown_token_id": writing.number(unknown),
+        "tokenizer.ggml.add_space_prefix": writing.flag(True),
+        "tokenizer.ggml.remove_extra_whitespaces": writing.flag(True),
+        "tokenizer.ggml.add_bos_token": writing.flag(True),
+        "tokenizer.ggml.add_eos_token": writing.flag(True),
+    }
+    yield writing.head(metadata, [tensor.described for tensor in tensors])
     for tensor in tensors:
-        yield source[tensor.offset : tensor.offset + tensor.size_bytes] + _padding(tensor.size_bytes)
+        yield source[tensor.offset : tensor.offset + tensor.size_bytes] + writing.padding(tensor.size_bytes)
 
 
 def _read_vocabulary(reader: _Reader) -> _Vocabulary:
@@ -157,36 +161,3 @@ def _tensors(
         for name, new in _NORMS.items():
             yield _Tensor(f"blk.{layer}.{new}.weight", (width,), _F32, offsets[f"l{layer}.{name}.w"])
             yield _Tensor(f"blk.{layer}.{new}.bias", (width,), _F32, offsets[f"l{layer}.{name}.b"])
-
-
-def _directory(tensors: list[_Tensor]) -> bytes:
-    found, offset = b"", 0
-    for tensor in tensors:
-        dimensions = struct.pack(f"<I{len(tensor.shape)}Q", len(tensor.shape), *tensor.shape)
-        found += _string(tensor.name.encode()) + dimensions + struct.pack("<IQ", tensor.kind, offset)
-        offset += tensor.size_bytes + len(_padding(tensor.size_bytes))
-    return found
-
-
-def _padding(size_bytes: int) -> bytes:
-    return bytes(-size_bytes % _ALIGNMENT)
-
-
-def _string(text: bytes) -> bytes:
-    return struct.pack("<Q", len(text)) + text
-
-
-def _text(text: str) -> bytes:
-    return struct.pack("<I", 8) + _string(text.encode())
-
-
-def _number(value: int) -> bytes:
-    return struct.pack("<II", 4, value)
-
-
-def _flag(is_set: bool) -> bytes:
-    return struct.pack("<I?", 7, is_set)
-
-
-def _array(kind: int, items: list[bytes]) -> bytes:
-    return struct.pack("<IIQ", 9, kind, len(items)) + b"".join(items)

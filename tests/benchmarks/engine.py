@@ -15,9 +15,11 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from PySide6.QtCore import QEventLoop, QTimer
 
 from app.base import paths
@@ -25,7 +27,7 @@ from app.base.cli.commands import Output
 from app.base.cli.loop import core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.inference import child_commands, speed
+from app.inference import child_commands
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.processor_cores import usable_cores
 from app.inference.prompts import Segment
@@ -33,6 +35,7 @@ from app.inference.services.engine import EngineClient
 from app.models.model_registry import choose_model
 
 BATCH_TOKENS = 512
+BLOCK_BYTES = 512 << 20  # far above any cache
 GREEDY = Sampling(temperature=0.0)
 CANCELLED_PROMPT_TOKENS = 600
 CACHE_PROMPT_TOKENS = 1500
@@ -83,7 +86,7 @@ def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
         bare.close()
         engine.close()
         del app
-    ceiling = speed.read_bytes_per_s(threads)
+    ceiling = read_bytes_per_s(threads)
     result |= {
         "model": path,
         "threads": threads,
@@ -98,6 +101,18 @@ def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
     result["checks"] = checks
     output.result(result, "\n".join(f"{key}\t{_shown(value)}" for key, value in result.items()))
     return 0 if all(checks.values()) else 1
+
+
+def read_bytes_per_s(threads: int) -> float:
+    """The memory bandwidth, the best of five passes in which each thread reads a block of its own."""
+    blocks = [np.ones(BLOCK_BYTES // 8, np.int64) for _ in range(threads)]
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(5):
+            began = time.perf_counter()
+            list(pool.map(np.bitwise_or.reduce, blocks))
+            best = max(best, threads * BLOCK_BYTES / (time.perf_counter() - began))
+    return best
 
 
 def _checks(result: dict[str, Any]) -> dict[str, bool]:

@@ -28,7 +28,12 @@ QUESTION = "あ " * 130
 def main(arguments: list[str]) -> int:
     here = speed.measure()
     print(
-        json.dumps({"read_GB_per_s": here.read_bytes_per_s / 1e9, "multiply_G_per_s": here.multiplications_per_s / 1e9})
+        json.dumps(
+            {
+                "answer_GB_per_s": here.answer_bytes_per_s / 1e9,
+                "prompt_G_weights_per_s": here.prompt_weights_per_s / 1e9,
+            }
+        )
     )
     with tempfile.TemporaryDirectory(dir=arguments[0] if arguments else None) as folder:
         for card_id in CARDS:

@@ -167,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         where = paths.locate(str(Path(name) / "data"))
         where.data.mkdir(parents=True, exist_ok=True)
-        speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))
         store = Store.open(where.database, where.backups)
         draft, history = make_draft(where, store, Path(name)), make_history(where)
         preferences = Preferences(where.settings)

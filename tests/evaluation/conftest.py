@@ -9,4 +9,4 @@ from app.inference.speed import MachineSpeed
 @pytest.fixture(autouse=True)
 def machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan of a training measures a new data folder's machine, which takes seconds; tests/models tries that."""
-    monkeypatch.setattr(speed, "measure", lambda: MachineSpeed(1e10, 1e11, 2, 1.0))
+    monkeypatch.setattr(speed, "measure", lambda: MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))

@@ -149,15 +149,15 @@ def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(
 
 
 def test_the_recommended_size_is_the_largest_that_is_not_slow_or_else_the_smallest() -> None:
-    def recommended(read_bytes_per_s: float, multiplications_per_s: float) -> str | None:
-        here = MachineSpeed(read_bytes_per_s, multiplications_per_s, 2, 1.0)
+    def recommended(answer_bytes_per_s: float, prompt_weights_per_s: float) -> str | None:
+        here = MachineSpeed(answer_bytes_per_s, prompt_weights_per_s, 1e12, 2, 1.0)
         best = model_fit.recommended_size(model_fit.fit_sizes(24 * GB, 4096, "f16", here))
         return best.name if best else None
 
-    assert recommended(200e9, 2e12) == "8B"
-    assert recommended(28e9, 2e12) == "3B", "its answers would come slowly"
-    assert recommended(200e9, 4e10) == "3B", "its first word would come late"
-    assert recommended(1e9, 1e9) == "1B"
+    assert recommended(106e9, 6.2e12) == "8B"
+    assert recommended(15e9, 6.2e12) == "3B", "its answers would come slowly"
+    assert recommended(106e9, 12e10) == "3B", "its first word would come late"
+    assert recommended(5e8, 3e9) == "1B"
 
 
 def test_a_longer_context_needs_more_memory() -> None:

@@ -2,13 +2,17 @@
 
 import importlib.metadata
 import json
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
+from app.base.errors import AppError
 from app.base.services.background import TaskCancelled
-from app.inference import load_plan, machine, memory_estimate, speed
+from app.inference import child_commands, load_plan, machine, memory_estimate, speed
 from app.inference.gguf import read_header
 from app.inference.machine import Gpu, MemoryBudget
 from app.inference.memory_estimate import MemoryEstimate
@@ -145,36 +149,47 @@ def test_a_shorter_context_or_the_heaviest_form_that_fits_or_another_model_is_ad
 # ------------------------------------------------------------------------ speed
 
 
-def test_a_machine_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
-    measured = speed.measure(threads=1, available_bytes=128 << 20)
-    assert measured.read_bytes_per_s > 1e8
+def test_a_machine_is_measured_and_kept(tmp_path: Path) -> None:
+    reports: list[float] = []
+    measured = speed.measure(1, lambda done, whole: reports.append(done / whole))
+    assert measured.answer_bytes_per_s > 1e8
+    assert measured.prompt_weights_per_s > 1e8
     assert measured.multiplications_per_s > 1e7
+    assert reports == sorted(reports)
+    assert reports[0] == 0
+    assert 0.6 < reports[-1] < 1
     speed.save(tmp_path / "speed.json", measured)
     assert speed.load(tmp_path / "speed.json") == measured
 
 
-def test_a_measurement_reports_its_progress_and_ends_when_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
-    reports: list[float] = []
-    speed.measure(1, 128 << 20, lambda done, whole: reports.append(done / whole))
-    assert reports == sorted(reports)
-    assert reports[0] == 0
-    assert 0.6 < reports[-1] < 1
+def test_a_cancelled_measurement_leaves_neither_a_child_nor_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def cancel(done: int, _whole: int) -> None:
         if done:
             raise TaskCancelled
 
     with pytest.raises(TaskCancelled):
-        speed.measure(1, 128 << 20, cancel)
+        speed.measure(1, cancel)
+    assert list(tmp_path.iterdir()) == []
+    assert [child for child in psutil.Process().children() if "--measure-speed" in child.cmdline()] == []
+
+
+def test_an_engine_that_cannot_be_measured_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_commands, "speed_meter", lambda *_: [sys.executable, "-c", "1/0"])
+    with pytest.raises(AppError) as caught:
+        speed.measure(1)
+    assert caught.value.code == "speed_unmeasured"
+    assert "ZeroDivisionError" in caught.value.facts["reason"]
 
 
 def test_a_measurement_of_another_machine_or_engine_or_of_an_older_file_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "speed.json"
-    speed.save(file, MachineSpeed(30e9, 300e9, 1, 1.0))
+    speed.save(file, MachineSpeed(1.59e10, 9.3e11, 300e9, 1, 1.0))
     assert speed.load(file) is not None
     for owner, name, other in (
         (speed, "processor_name", "another processor"),
@@ -200,9 +215,9 @@ def test_what_a_person_waits_for_follows_from_tokens_per_second() -> None:
     ("here", "recorded", "word"),
     [
         (None, None, "unmeasured"),
-        (MachineSpeed(200e9, 2e12, 8, 1.0), None, "comfortable"),
-        (MachineSpeed(20e9, 1e11, 2, 1.0), None, "slow"),
-        (MachineSpeed(200e9, 2e12, 8, 1.0), PredictedSpeed(15, 2), "slow"),
+        (MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0), None, "comfortable"),
+        (MachineSpeed(1.06e10, 3.1e11, 1e11, 2, 1.0), None, "slow"),
+        (MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0), PredictedSpeed(15, 2), "slow"),
         (None, PredictedSpeed(100, 9), "comfortable"),
     ],
 )
@@ -218,14 +233,16 @@ def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more
 
 def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card() -> None:
     found = card(SWALLOW)
-    conditions = model_fit.FitConditions(place(40, graphics_gb=24), 4096, "f16", MachineSpeed(4e9, 1e10, 2, 1.0))
+    conditions = model_fit.FitConditions(
+        place(40, graphics_gb=24), 4096, "f16", MachineSpeed(2.12e9, 3.1e10, 1e10, 2, 1.0)
+    )
     judged = conditions.judge_card(found, found.files[0])
     assert (judged.word, judged.predicted) == ("unmeasured", None)
 
 
 def test_of_a_model_for_search_only_the_memory_is_judged() -> None:
     found = card("bge-m3")
-    conditions = model_fit.FitConditions(place(40), 4096, "f16", MachineSpeed(200e9, 2e12, 8, 1.0))
+    conditions = model_fit.FitConditions(place(40), 4096, "f16", MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0))
     assert conditions.judge_card(found, found.files[0]).word == "enough"
 
 
@@ -238,14 +255,14 @@ def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest() -> None
     assert load_plan.recorded_speed(None) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"read_bytes_per_s": 1}', '{"threads": NaN}', "\ud800"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"answer_bytes_per_s": 1}', '{"threads": NaN}', "\ud800"])
 def test_a_damaged_measurement_is_no_measurement(tmp_path: Path, text: str) -> None:
     (tmp_path / "speed.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert speed.load(tmp_path / "speed.json") is None
 
 
 def test_larger_models_and_fuller_caches_are_slower_and_mixtures_of_experts_faster() -> None:
-    here = MachineSpeed(30e9, 300e9, 1, 1.0)
+    here = MachineSpeed(1.59e10, 9.3e11, 300e9, 1, 1.0)
     small = speed.predict(here, MemoryEstimate(2 * GB, 0, 0, 2 * GB), 3 * GB)
     large = speed.predict(here, MemoryEstimate(5 * GB, 0, 0, 5 * GB), 8 * GB)
     full = speed.predict(here, MemoryEstimate(5 * GB, 4 * GB, 0, 9 * GB), 8 * GB)

@@ -207,7 +207,7 @@ def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
 
 
 def test_a_processor_is_measured_once_and_has_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = [MachineSpeed(1e10, 1e9, 1, 1.0)]
+    measured = [MachineSpeed(5.3e9, 3.1e9, 1e9, 1, 1.0)]
     monkeypatch.setattr(speed, "measure", measured.pop)
     monkeypatch.setattr(processor_cores, "usable_cores", lambda: ProcessorCores(2, 4))
     for _ in range(2):

@@ -71,7 +71,7 @@ def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
 ) -> None:
     where = locate(str(tmp_path / "データ"))
     where.data.mkdir(exist_ok=True)
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))
     asked = ("--sizes", "20,60", "--seeds", "1", "--no-control", "--name", "量の研究", "--json")
     process = start("eval", "scale", str(rows), "--base", str(base), *asked, trainer=trainer, start_new_session=True)
     wait_until(

@@ -398,7 +398,7 @@ def test_answers_take_at_most_what_was_measured_of_the_model(bench: Bench) -> No
 def test_a_machine_that_was_measured_lets_the_time_be_predicted(bench: Bench) -> None:
     request = bench.ask("models", bench.base)
     assert bench.forecast(request).most_answering_s is None
-    speed.save(bench.where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e10, 2, 1.0))
+    speed.save(bench.where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e10, 1e10, 2, 1.0))
     assert (bench.forecast(request).most_answering_s or 0) > 0
 
 

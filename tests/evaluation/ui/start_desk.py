@@ -45,7 +45,7 @@ class StartDesk(Driver):
         super().__init__(window, qtbot)
         self.where, self.theme = where, theme
         where.data.mkdir(parents=True, exist_ok=True)
-        speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))  # measuring takes seconds
         first = local_models.describe(models.tiny_llama(folder / "一.gguf"))
         second = local_models.describe(models.tiny_llama(folder / "二.gguf", seed=3))
         base = dataclasses.replace(first, id="one", name="一つ目", quantization="Q4_K_M")

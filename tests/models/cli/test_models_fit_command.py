@@ -18,7 +18,6 @@ Kotae = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def measuring_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
-    monkeypatch.setattr(speed, "_BLOCK_BYTES", 8 << 20)
 
 
 @pytest.fixture
@@ -76,14 +75,14 @@ def test_the_machine_is_measured_once_and_then_predicted_from(kotae: Kotae, wher
 
 
 @pytest.mark.parametrize(
-    ("read_bytes_per_s", "word"), [(4e9, "動くが遅い："), (90e9, "快適："), (0, "メモリは足ります・速さは未測定：")]
+    ("answer_bytes_per_s", "word"), [(2e9, "動くが遅い："), (45e9, "快適："), (0, "メモリは足ります・速さは未測定：")]
 )
 def test_what_fits_and_answers_slowly_is_not_called_comfortable(
-    kotae: Kotae, where: Paths, monkeypatch: pytest.MonkeyPatch, read_bytes_per_s: float, word: str
+    kotae: Kotae, where: Paths, monkeypatch: pytest.MonkeyPatch, answer_bytes_per_s: float, word: str
 ) -> None:
     has_free(monkeypatch, 24.0)
-    if read_bytes_per_s:
-        speed.save(where.data / speed.FILE_NAME, MachineSpeed(read_bytes_per_s, 2e12, 4, 1.0))
+    if answer_bytes_per_s:
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(answer_bytes_per_s, 6.2e12, 2e12, 4, 1.0))
     _, out, _ = kotae("models", "fit", "qwen2.5-7b-instruct")
     assert out.startswith(word)
     _, out, _ = kotae("models", "fit", "qwen2.5-7b-instruct", "--json")

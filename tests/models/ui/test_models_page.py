@@ -175,7 +175,7 @@ def test_a_narrow_page_shows_the_list_or_the_model(driver, qtbot):
 
 def test_a_model_that_would_answer_slowly_is_not_called_comfortable(driver, monkeypatch, where):
     monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 64 * 10**9)
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(4e9, 2e12, 4, 1.0))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(2.12e9, 6.2e12, 2e12, 4, 1.0))
     driver.page._fits.judge(driver.library.models(), again=True)
     card, rows = "card:qwen2.5-7b-instruct", driver.page.models
     driver.wait(lambda: (usual := rows.entry(rows.index_of(card)).usual) is not None and usual.predicted)
@@ -199,7 +199,7 @@ def entry(driver, key):
 
 def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_that_word(driver, monkeypatch, where):
     monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 6 * 10**9)
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0))
     driver.page._fits.judge(driver.library.models(), again=True)
     driver.wait(lambda: (usual := entry(driver, "card:qwen2.5-7b-instruct").usual) is not None and usual.predicted)
 
@@ -215,7 +215,7 @@ def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_th
 
 
 def test_another_power_source_is_said_and_not_measured_by_itself(driver, monkeypatch, where):
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(28e9, 1.4e11, 2, 1.0, is_plugged_in=True))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0, is_plugged_in=True))
     driver.page._fits.judge(driver.library.models(), again=True)
     for is_plugged_in in (True, False):
         monkeypatch.setattr(speed, "is_plugged_in", lambda now=is_plugged_in: now)

@@ -155,7 +155,7 @@ def test_the_advice_follows_from_the_room_there_is(parts, greet, qtbot, monkeypa
         dialog.close()
 
 
-SLOW_DESK = MachineSpeed(28e9, 1.4e11, 2, 1.0)
+SLOW_DESK = MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0)
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_a_speed_that_was_not_measured_is_said_to_be_unknown(way, measuring, gre
 
 
 def test_where_every_size_is_slow_the_smallest_is_recommended_and_said_to_be_slow(greet, qtbot, where):
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(2e9, 1e10, 1, 1.0))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1.06e9, 3.1e10, 1e10, 1, 1.0))
     dialog = greet()
     assert "おすすめは 1B のモデルです。" in shown(dialog)
     assert "この PC では、この大きさでも待たされます。" in shown(dialog)

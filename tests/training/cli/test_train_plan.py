@@ -33,7 +33,7 @@ def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     """Runs `kotae ARGUMENTS` in this process: exit status, standard output, standard error."""
     data = tmp_path / "データ"
     data.mkdir()
-    speed.save(data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+    speed.save(data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))  # measuring takes seconds
     monkeypatch.setenv("KOTAE_DATA_DIR", str(data))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 

@@ -25,7 +25,7 @@ from trainer.spec import PRESETS
 def where(tmp_path: Path) -> Paths:
     where = paths.locate(str(tmp_path / "データ"))
     where.data.mkdir(parents=True, exist_ok=True)
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))
     return where
 
 

@@ -133,7 +133,7 @@ class Planned(Driver):
         super().__init__(qtbot, theme)
         self.where, self.folder = where, folder
         where.data.mkdir(parents=True, exist_ok=True)
-        speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))  # measuring takes seconds
         found = local_models.describe(models.tiny_llama(folder / "小.gguf"))
         self.models: tuple[LocalModel, ...] = (
             dataclasses.replace(found, id="small", name="小さいモデル"),

@@ -50,7 +50,7 @@ def wizard(
     monkeypatch.delenv(training_environment.VARIABLE, raising=False)
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")  # looking at it imports torch
     where.data.mkdir(parents=True, exist_ok=True)
-    speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(5.3e9, 3.1e11, 1e11, 2, 1.0))  # measuring takes seconds
     found = local_models.describe(models.tiny_llama(tmp_path / "小.gguf"))
     store.put_local_model(dataclasses.replace(found, id="small", name=BASE))
     return WizardDriver(open_window(), where, qtbot)
