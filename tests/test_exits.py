@@ -351,6 +351,8 @@ EXCUSED: dict[str, set[str]] = {
         "app.compliance.problem_report:_read",
         "app.documents.reading.helpers:_serve",
         "app.inference.engine.llama:_silenced",
+        "app.inference.engine.speed_meter:write_model",
+        "app.inference.speed:_measure_engine",
     },
     "lines to the parent process": {
         "app.inference.engine.echo:*",
