@@ -4,6 +4,7 @@ These are plain functions, because they run in the thread pool.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -182,7 +183,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):
-        return _answer_from_excerpts(found, passages, sources, request.question)
+        return _answer_from_excerpts(found, passages, sources, request)
     return RetrievedPassages(passages, sources, found.grounding(sources), collections=collections)
 
 
@@ -329,11 +330,17 @@ def _not_found(
 
 
 def _answer_from_excerpts(
-    found: FoundPassages, passages: tuple[Passage, ...], all_sources: tuple[CitedSource, ...], question: str
+    found: FoundPassages,
+    passages: tuple[Passage, ...],
+    all_sources: tuple[CitedSource, ...],
+    request: RetrievalRequest,
 ) -> RetrievedPassages:
-    picked = excerpts.pick_excerpts(question, passages[:NEAREST_OFFERED])
+    picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
     if not picked:
         return _not_found(found, passages, all_sources)
+    with closing(Library.open_second(request.documents)) as library:
+        texts_of = functools.cache(lambda document: [one.text for _, one in library.sections(document)])
+        picked = excerpts.number_rows(passages, picked, texts_of)
     parts = [(one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each quoted part becomes one source
     renumbered = [

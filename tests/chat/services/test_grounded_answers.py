@@ -113,7 +113,7 @@ def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversati
     answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
     kept = answer.details.grounding
     assert kept.is_excerpt
-    assert answer.text.startswith(f"- 「{COVER}」[1]")
+    assert answer.text.startswith(f"**「{COVER}」[1]**")
     assert kept.claims
     assert all(claim.is_supported for claim in kept.claims)
     assert scene.engine.facts is None

@@ -79,23 +79,40 @@ def shown_text(message: Message) -> str:
 def hidden_excerpts(message: Message) -> int:
     """Return the number of an answer's quotations that are shown only on request; 0 for any other message."""
     grounding = answer_check.grounding_of(message)
-    return max(0, len(grounding.claims) - excerpts.SHOWN_FIRST) if grounding is not None and grounding.is_excerpt else 0
+    return len(grounding.claims) - len(_first_claims(message)) if grounding is not None else 0
 
 
 def excerpt_pages(message: Message) -> list[str]:
     """Return the first quotations of an answer, and all of its text; [] if it has no more than the first ones."""
-    grounding = answer_check.grounding_of(message)
-    if grounding is None or not hidden_excerpts(message):
-        return []
-    return [message.text[: grounding.claims[excerpts.SHOWN_FIRST - 1].end], message.text]
+    return [message.text[: _first_claims(message)[-1].end], message.text] if hidden_excerpts(message) else []
 
 
 def sources_at_first(message: Message) -> set[int]:
     """Return the sources of the first quotations if an answer has more of them; else an empty set."""
+    return (
+        {number for claim in _first_claims(message) for number in claim.sources} if hidden_excerpts(message) else set()
+    )
+
+
+def _first_claims(message: Message) -> Sequence[Claim]:
+    """Return the claims of the quotations that an answer shows at first; all claims of any other answer.
+
+    Rows of one table count as one quotation.
+    """
     grounding = answer_check.grounding_of(message)
-    if grounding is None or not hidden_excerpts(message):
-        return set()
-    return {number for claim in grounding.claims[: excerpts.SHOWN_FIRST] for number in claim.sources}
+    claims = grounding.claims if grounding is not None else ()
+    if grounding is None or not grounding.is_excerpt:
+        return claims
+    quotations = rows = 0
+    end, was_row = 0, False
+    for count, claim in enumerate(claims):
+        is_row = message.text.startswith("|", message.text.rfind("\n", 0, claim.start) + 1)
+        is_next = is_row and was_row and message.text.count("\n", end, claim.start) == 1
+        quotations, rows = (quotations, rows + 1) if is_next else (quotations + 1, 1)
+        if quotations > excerpts.SHOWN_FIRST or rows > excerpts.ROWS_SHOWN_FIRST:
+            return claims[:count]
+        end, was_row = claim.end, is_row
+    return claims
 
 
 def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:
