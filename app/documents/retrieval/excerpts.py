@@ -29,7 +29,8 @@ PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 6  # rows of one table that match equally count as one
 SHOWN_FIRST = 2  # quotations that the window shows before the others are opened; a table counts as one
 ROWS_SHOWN_FIRST = 8  # rows of a table that the window shows before the others are opened
-LEAD_MOST = 80  # characters of the line that answers first, unless shortening would turn its meaning
+LEAD_MOST = 80  # characters of a quotation, or of rows, that are the line that answers first as they are
+_LEAD_LINE, _LEAD_LEAST = 42, 16  # characters of a longer one where it is shortened: one line of the window
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
@@ -307,10 +308,15 @@ def _lead(sought: SoughtAnswer, quoted: str, sentence: str) -> str:
     clauses = _clauses(text)
     start = next((at for at, clause in enumerate(clauses) if sought.has_asked_value(clause)), 0)
     end = start + 1
+
+    def has_room_for(first: int, last: int) -> bool:
+        length = len("".join(clauses[start:end]))
+        return length + len("".join(clauses[first:last])) <= (_LEAD_LINE if length >= _LEAD_LEAST else LEAD_MOST)
+
     while True:
-        if end < len(clauses) and len("".join(clauses[start : end + 1])) <= LEAD_MOST:
+        if end < len(clauses) and has_room_for(end, end + 1):
             end += 1
-        elif start > 0 and len("".join(clauses[start - 1 : end])) <= LEAD_MOST:
+        elif start > 0 and has_room_for(start - 1, start):
             start -= 1
         else:
             break

@@ -227,6 +227,53 @@ def test_quotations_are_said_to_be_quotations(double: Double) -> None:
     assert list(rows(view)) == [1]
 
 
+def highlighted(view: AnswerView, theme: Theme) -> list[str]:
+    found = [one for one in view.text.extraSelections() if one.format.background().color() == theme.color("cite")]
+    return [one.cursor.selectedText() for one in found]
+
+
+def test_the_first_line_of_quotations_is_bold_with_its_values_marked(double: Double, theme: Theme) -> None:
+    lead, quoted = "😀燃料は72時間以上を備える[1]", "「発電機は、毎月1回運転する。」[1]"
+    text = f"**{lead}**\n\n- {quoted}"
+    quote = Claim(quoted, text.index(quoted), len(text), (1,), is_supported=True)
+    view = shown(double, text, Grounding("answered", SOURCES[:1], (quote,), is_excerpt=True), tokens=0)
+    assert all(one.format.fontWeight() >= 600 for one in view.text.document().begin().textFormats())
+    assert highlighted(view, theme) == ["72時間以上"]
+    assert links(view) == [("[1]", "cite:1"), ("[1]", "cite:1")]
+    older = shown(double, f"- {quoted}", Grounding("answered", SOURCES[:1], (), is_excerpt=True), tokens=0)
+    assert highlighted(older, theme) == [], "a quotation itself is as it stands in the document"
+
+
+def marks(view: AnswerView) -> int:
+    """Marks of sources that have the ground of a link; `links` does not look into tables."""
+    ground = view._theme.color("accent_soft")
+    return [one.format.background().color() for one in view.text.extraSelections()].count(ground)
+
+
+def test_the_rows_of_a_table_are_one_quotation(double: Double) -> None:
+    head, rule, row = "**次の表のとおりです。**\n\n| 行 | 設備 | 頻度 |", "|---:|---|---|", "| {} | 発電機 | {}回 [1] |"
+    text = "\n".join([head, rule, *(row.format(number, number) for number in range(1, 11))])
+    text += "\n\n- 「燃料は72時間分を備える。」[1]\n- 「燃料タンク」[2]"
+    told = [f"発電機 | {number}回 [1]" for number in range(1, 11)] + [
+        "「燃料は72時間分を備える。」[1]",
+        "「燃料タンク」[2]",
+    ]
+    quotes = tuple(
+        Claim(one, text.index(one), text.index(one) + len(one), (2 if "[2]" in one else 1,), is_supported=True)
+        for one in told
+    )
+    view = shown(double, text, Grounding("answered", SOURCES, quotes, is_excerpt=True), tokens=0)
+    assert marks(view) == 8, "the beginning of a long table"
+    buttons(view)[phrase("common.n_more", n=4)].click()
+    assert marks(view) == 12
+    short = text.replace("\n".join(row.format(number, number) for number in range(4, 11)) + "\n", "")
+    few = [one for one in told if one in short]
+    quotes = tuple(Claim(one, short.index(one), short.index(one) + len(one), (1,), is_supported=True) for one in few)
+    view = shown(double, short, Grounding("answered", SOURCES, quotes, is_excerpt=True), tokens=0)
+    assert marks(view) == 4, "three rows and one quotation"
+    assert phrase("common.n_more", n=1) in buttons(view)
+
+
 def test_of_many_quotations_two_are_shown_and_the_others_on_request(double: Double) -> None:
     told = (
         ("発電機は、毎月1回運転する。", 1),

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from PySide6.QtCore import QUrl, Signal
-from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
+from PySide6.QtGui import QFont, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat import answer_check
@@ -12,6 +12,7 @@ from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.retrieval import excerpts
+from app.documents.values import quantities
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
@@ -163,10 +164,30 @@ def selections(
     open_mark.setForeground(theme.color("on_accent"))
     links = _links(document)
     found = [selection(document, place, ground) for place, number in links if number != current]
+    if grounding.is_excerpt:
+        value = QTextCharFormat()
+        value.setBackground(theme.color("cite"))
+        value.setForeground(theme.color("text"))
+        found += [selection(document, place, value) for place in lead_values(document)]
     found += [selection(document, place, wave) for place in sentences]
     found += [selection(document, place, missing) for place in values]
     found += [selection(document, place, open_mark) for place, number in links if number == current]
     return found
+
+
+def lead_values(document: QTextDocument) -> list[Place]:
+    """Return the places of the values in the first line of an answer of excerpts, as Qt positions."""
+    block = document.begin()
+    text, formats = block.text(), block.textFormats()
+    if not formats or formats[0].format.fontWeight() < QFont.Weight.DemiBold:
+        return []  # an answer of an earlier version, which begins with a quotation
+    places = ((one.start, max(one.end, one.bound_end)) for one in quantities.parse(text[: _lead_end(text)]))
+    return [tuple(block.position() + untrusted_text.utf16_offset(text, at) for at in place) for place in places]  # type: ignore[misc]
+
+
+def _lead_end(text: str) -> int:
+    """Return where the words of a first line end and its mark begins."""
+    return max((mark.start for mark in answer_markup.find_marks(text)), default=len(text))
 
 
 def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:
