@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
+from app.chat.ui.text import source_row
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.documents.grounding import claims, grounding_record
@@ -73,6 +74,43 @@ def test_marks_are_links_also_behind_a_sentence_that_names_no_source(double: Dou
     assert view.text.plain_text() == "発電機は、毎月1回運転します。[1]\n燃料タンクの残量は毎週月曜日に確認します。[2]"
     double.page.find_bar.look_for("2", 2)
     assert view.text.mark(["2"]) == len(double.page.find_bar._places) == 1  # as the search counts them
+
+
+def test_a_source_row_leads_with_clause_and_page_and_its_file_comes_last(double: Double) -> None:
+    first, second = rows(shown(double, RIGHT)).values()
+    assert first.words == "第2章 設備 2.3 発電機　21 ページ　標準　管理編"
+    assert second.words == "<b>記録</b>", "without a clause the file itself"
+    assert first.shown_clause(10_000) == "第2章 設備 2.3 発電機"
+    narrow = first.fontMetrics().horizontalAdvance("第2章 … 2.3 発電機")
+    assert first.shown_clause(narrow).endswith("… 2.3 発電機"), "its own number stays"
+    assert "…" in first.shown_clause(narrow // 3)
+
+
+CLAUSE = ("第2章 設備", "2.3 発電機")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([{"tag": "標準"}, {"tag": "考え方"}], ("管理編", "管理編")),
+        ([{"page": 3}, {"page": 4}], ("管理編", "管理編")),
+        ([{"document": "管理編.pdf"}, {"document": "管理編.docx"}], ("管理編.pdf", "管理編.docx")),
+        ([{"path": "/a/管理編.pdf"}, {"path": "/b/管理編.pdf"}], ("a/管理編.pdf", "b/管理編.pdf")),
+        ([{"collection": "旧"}, {"collection": "新"}], ("旧 › 管理編.pdf", "新 › 管理編.pdf")),
+        ([{"text": "発電機は運転する。"}, {"text": "燃料は備える。"}], ("管理編", "管理編")),
+        ([{"text": "同じ文。"}, {"text": "同じ文。"}, {"text": "同じ文。"}], ("管理編",) * 3),
+    ],
+)
+def test_two_sources_never_show_one_name(
+    double: Double, changes: list[dict[str, str]], expected: tuple[str, ...]
+) -> None:
+    one = CitedSource("規程", "internal", "管理編.pdf", "/x/管理編.pdf", "発電機は、毎月1回運転する。", CLAUSE)
+    sources = [dataclasses.replace(one, **change) for change in changes]
+    assert [file for _, file in source_row.row_names(sources)] == list(expected)
+    text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
+    view = shown(double, text, Grounding("answered", tuple(sources), ()))
+    words = [row.words for row in rows(view).values()]
+    assert len(words) == len(set(words)) == len(sources)
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -182,7 +220,7 @@ def test_links_of_others_stay_what_they_are(double: Double) -> None:
 def test_the_sources_that_are_used_stand_below_with_clause_tag_and_page(double: Double) -> None:
     found = rows(shown(double, RIGHT))
     assert [(number, row.words) for number, row in found.items()] == [
-        (1, "管理編　第2章 設備 2.3 発電機"),
+        (1, "第2章 設備 2.3 発電機　21 ページ　標準　管理編"),
         (2, "<b>記録</b>"),
     ]
     assert found[1].accessibleName() == "出典 1 管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21"
