@@ -42,7 +42,8 @@ class AnswerDetails:
     is_same: bool | None = None  # whether the repetition matches; None: not a repetition, or not finished
     is_part: bool = False  # True when the repeated answer was cut off, so that only its text was compared
     scope: tuple[CollectionRef, ...] = ()  # the searched collections; (): no documents
-    is_action: bool = False  # True for a request about the previous answer, which uses its passages without a search
+    is_action: bool = False  # True for an action on the previous answer, which uses its passages without a search
+    request: str = ""  # of the question of an action, whose text is the action's name: what the model is asked
     grounding: Grounding | None = None  # None: answered without documents, or not finished
     remote: str = ""  # host and port of the remote machine that computed the answer; "": this machine
     # The next four fields describe a tuned model; they are "" and 1 for any other.
@@ -104,7 +105,8 @@ class Message:
     overwrite nothing.
 
     `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done). `rating` is
-    the user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`).
+    the user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`). Of questions only those of
+    actions have `details`.
     """
 
     id: int
@@ -119,6 +121,17 @@ class Message:
     branches: int = 1  # number of messages with the same parent
     rating: int = 0
     correction: str = ""  # the right answer as the user wrote it; it counts while the rating is bad
+
+    @property
+    def is_action(self) -> bool:
+        """Return whether this is the question of an action, such as a summary, which the user chose and did not
+        write."""
+        return self.role == "question" and self.details is not None and self.details.is_action
+
+    @property
+    def prompt_text(self) -> str:
+        """Return what a model is told for this message: of an action its request, of any other the text."""
+        return self.details.request if self.is_action and self.details and self.details.request else self.text
 
 
 LATEST_S = 253_402_128_000  # a time that is still in the year 9999 in every time zone

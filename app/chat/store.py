@@ -174,8 +174,10 @@ class Store(ModelStore):
         *,
         folder_id: int | None = None,
         keeps_draft: bool = False,
+        details: AnswerDetails | None = None,
     ) -> Message:
-        """Store a question, in a new conversation in the folder `folder_id` when `conversation_id` is None.
+        """Store a question, in a new conversation in the folder `folder_id` when `conversation_id` is None. `details`
+        are those of an action's question.
 
         Unless `keeps_draft`, the same transaction removes the draft, which became the question, and restores the draft
         that an edit had replaced.
@@ -200,7 +202,7 @@ class Store(ModelStore):
                     uid=uuid.uuid4().hex,
                     folder_id=folder_id if has_folder else None,
                 )
-            return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now))
+            return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now, details))
 
     def add_answer(self, question_id: int, details: AnswerDetails) -> Message:
         """Add an empty answer with the status "streaming" below the question."""

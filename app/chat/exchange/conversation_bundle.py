@@ -81,7 +81,8 @@ def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[s
         "text": message.text,
         "status": message.status,
         "created_at": float(message.created_at),
-        "details": _details_to_dict(message.details, numbers) if message.details else None,
+        # A question has details only for the request of an action, which nobody has written.
+        "details": _details_to_dict(message.details, numbers) if message.details and not message.is_action else None,
     }
 
 

@@ -228,8 +228,10 @@ def conversation_docx(bundle: Bundle) -> bytes:
         document.add_paragraph(remove(fact))
     number = 0
     for message in markdown_file.shown_branch(bundle):
-        number += message.role == "question"
+        number += message.role == "question" and not message.is_action
         _add_heading(document, markdown_file.turn_heading(message, number))
+        if message.is_action:
+            continue
         grounding = answer_check.grounding_of(message)
         if message.role == "answer":
             add_answer(document, text_with_marks(message.text, grounding))

@@ -333,7 +333,8 @@ class ChatPage(Page):
             self.composer.begin_edit(question.id, question.text)
 
     def _edit_last_question(self) -> None:
-        questions = [message for message in self.transcript.messages if message.role == "question"]
+        messages = self.transcript.messages
+        questions = [message for message in messages if message.role == "question" and not message.is_action]
         if questions:
             self.composer.begin_edit(questions[-1].id, questions[-1].text)
 

@@ -6,6 +6,7 @@ It answers with the question itself, so a question that is an answer becomes one
 import pytest
 
 from app.base.errors import AppError
+from app.chat.presets import Preset
 from app.chat.records import Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -77,6 +78,34 @@ def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_els
     assert grounded.refusal(lambda: grounded.session.act(written.id, summary)) == "no_model"
     assert grounded.session.ask_of(())
     assert grounded.refusal(lambda: grounded.session.ask("首都は？")) == "no_model"
+
+
+@pytest.mark.parametrize("is_quoted", [False, True])
+def test_an_action_on_an_answer_keeps_its_sources_and_is_checked_against_them(
+    grounded: Scene, monkeypatch: pytest.MonkeyPatch, *, is_quoted: bool
+) -> None:
+    if is_quoted:
+        monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか" if is_quoted else RIGHT)
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    assert first.details.grounding.is_excerpt == is_quoted
+    for said, is_right in ((RIGHT, True), (RIGHT.replace("70mm", "50mm"), False)):
+        action = Preset("s", "action", "要約", request=said)  # the stand-in for a model answers with it
+        answer = grounded.finish(lambda action=action: grounded.session.act(first.id, action))
+        kept = answer.details.grounding
+        assert (answer.text, kept.sources) == (said, first.details.grounding.sources)
+        assert [(claim.sources, claim.is_supported) for claim in kept.claims] == [((1,), is_right)]
+        assert not kept.is_excerpt
+    again = Preset("t", "action", "やさしく", request=RIGHT)
+    assert texts(grounded.finish(lambda: grounded.session.act(answer.id, again))) == texts(first)
+
+
+def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_one(grounded: Scene) -> None:
+    grounded.ask(RIGHT)
+    assert grounded.session.ask_of(())
+    free = grounded.ask("首都は？")
+    action = Preset("s", "action", "要約", request=RIGHT)
+    assert grounded.finish(lambda: grounded.session.act(free.id, action)).details.grounding is None
 
 
 def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:

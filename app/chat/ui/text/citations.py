@@ -70,7 +70,12 @@ def is_not_found_notice(message: Message) -> bool:
 
 
 def shown_text(message: Message) -> str:
-    """Return the text to show for a message; "" for a not-found notice, which the box in the footer shows instead."""
+    """Return the text to show for a message.
+
+    "" for a not-found notice, which the box in the footer shows instead, and for an action, which the heading names.
+    """
+    if message.is_action:
+        return ""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text

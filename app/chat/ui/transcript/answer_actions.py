@@ -221,8 +221,9 @@ class AnswerActions(QWidget):
                     lambda _checked=False, preset=preset: self._act(preset)
                 )
         menu.addSeparator()
-        edit = self._add(menu, phrase("chat.edit_and_ask_again"))
-        edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
+        if not self._details.is_action:  # nobody has written its question
+            edit = self._add(menu, phrase("chat.edit_and_ask_again"))
+            edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
         if self._message.text and can_repeat(self._details):
             again = self._add(menu, phrase("chat.reproduce"))
             again.setToolTip(plain_tooltip(phrase("chat.answers_again_with_the_same")))
@@ -314,7 +315,6 @@ class AnswerActions(QWidget):
     def _add_quick(self, preset: Preset) -> None:
         button = Button(self._theme, escape_mnemonic(preset.name), "quiet", compact=True, parent=self)
         button.setAccessibleName(preset.name)
-        button.setAccessibleDescription(preset.request)
         button.clicked.connect(lambda: self._act(preset))
         self._quick.append((preset, button))
         self._right.addWidget(button)

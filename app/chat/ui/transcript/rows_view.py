@@ -109,6 +109,8 @@ class HeightEstimate:
         self._check, self._source = theme.px(34), theme.px(30)
 
     def height(self, message: Message) -> int:
+        if message.is_action:
+            return self._check
         text = message.text[:20_000]
         if message.role == "question":
             return self._question_frame + self._lines(text, self._question_characters) * self._line
