@@ -55,6 +55,8 @@ class AnswerDetails:
     quoted: tuple[CitedSource, ...] = ()  # sources that the file of an imported answer names and nobody has checked
     model_label: str = ""  # label of the model's training data, at the time of the answer; "": not a trained model
     learned: tuple[str, ...] = ()  # names of the collections in the model's training data
+    original: str | None = None  # the answer as it was before somebody edited it; None: nobody did
+    edited_at: float = 0.0  # when it was edited last; 0: never
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:
@@ -129,6 +131,17 @@ class Message:
         return self.role == "question" and self.details is not None and self.details.is_action
 
     @property
+    def is_edited(self) -> bool:
+        """Return whether somebody has changed the text of this answer by hand."""
+        return self.details is not None and self.details.original is not None
+
+    @property
+    def written_text(self) -> str:
+        """Return the text as the program wrote it, before any edit."""
+        original = self.details.original if self.details is not None else None
+        return self.text if original is None else original
+
+    @property
     def prompt_text(self) -> str:
         """Return what a model is told for this message: of an action its request, of any other the text."""
         return self.details.request if self.is_action and self.details and self.details.request else self.text
@@ -198,7 +211,12 @@ _KINDS = {
     field.name: kind if (kind := type(field.default)) in (str, int, float, bool) else object
     for field in dataclasses.fields(AnswerDetails)
 }
-_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may also be None, which is their default
+_KINDS |= {
+    "seed": int,
+    "reproduces_id": int,
+    "is_same": bool,
+    "original": str,
+}  # these may also be None, which is their default
 
 
 def _references_from(data: Any) -> tuple[CollectionRef, ...]:

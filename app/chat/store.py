@@ -274,6 +274,15 @@ class Store(ModelStore):
             raise_label(self._db, before.conversation_id, details)
         return self.message(answer_id)
 
+    def put_edited(self, answer: Message) -> None:
+        """Store the text and the details of an answer that somebody has edited. Raises KeyError when it was erased."""
+        before = self.message(answer.id)
+        with self._db.transaction():
+            details = records.details_json(answer.details) if answer.details else None
+            self._update("message", answer.id, text=invisible_characters.remove(answer.text), details=details)
+            stored = self.message(answer.id)
+            self._index.replace(answer.id, _indexed(before.text, before.status), _indexed(stored.text, stored.status))
+
     def show_branch(self, message_id: int, step: int) -> None:
         """Show the branch of the message `step` places after this one among those with the same parent, down to its
         newest message."""

@@ -399,7 +399,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     _add_heading(document, phrase("chat.answer_answer"))
     add_answer(document, text_with_marks(answer.text, grounding))
     _add_remark(document, markdown_file.ending_remark(answer))
-    origin = answer_check.imported_mark(answer)
+    origin = answer_check.origin_marks(answer)
     if grounding is None and not origin:
         _add_remark(document, phrase("chat.batch_without_documents"))
     else:

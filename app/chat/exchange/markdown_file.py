@@ -85,7 +85,7 @@ def turn_heading(message: Message, number: int) -> str:
     parts.append(format_time(message.created_at))
     if message.details is not None:
         model, machine = answer_check.model_text(message.details), answer_check.remote_machine(message.details)
-        parts += [answer_check.imported_mark(message), " @ ".join(filter(None, (model, machine)))]
+        parts += [*answer_check.origin_marks(message), " @ ".join(filter(None, (model, machine)))]
     return phrase("common.export_gap").join(part for part in parts if part)
 
 

@@ -245,6 +245,7 @@ class Session(QObject):
     stage_changed = Signal(object)
     problem_occurred = Signal(object)
     answer_rated = Signal(object)
+    answer_edited = Signal(object)
     answer_settings_changed = Signal()
     about_to_leave = Signal()
     temporary_left = Signal()

@@ -128,6 +128,8 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
         self.sources_footer: SourcesFooter | None = None
         grounding = answer_check.grounding_of(self._message)
+        if self._message.is_edited:
+            column.addWidget(self._edited_line())
         if answer_check.imported_mark(self._message):
             column.addWidget(sources_footer.imported_box(self._message, self._theme))
         if grounding is not None and self._message.status != "failed":
@@ -141,6 +143,16 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
         column.addWidget(self.row)
+
+    def _edited_line(self) -> QWidget:
+        """Return the line below an answer that somebody edited, with the way to its original text."""
+        words = join_facts(answer_check.edited_mark(self._message), phrase("chat.edited_is_not_checked"))
+        see = Button(self._theme, phrase("chat.see_the_original"), compact=True)
+        see.clicked.connect(lambda: self._requests.original_requested.emit(self._message.id))
+        line, px = QWidget(), self._theme.px
+        icon = IconLabel(self._theme, "pencil", "text2")
+        make_row(icon, (Label(words, role="caption", tone="text2", wraps=True), 1), see, into=line, spacing_px=px(6))
+        return line
 
     def _notice(self) -> str:
         match self._details.stop_reason:
@@ -193,6 +205,7 @@ class AnswerView(MessageView):
         self._stage_line: StageLine | None = None
         self._end: AnswerFooter | None = None
         self._open: int | None = None  # number of the source that is open next to the conversation; None: none
+        self._lines: list[QWidget] = []  # above the text
         self.text.source_chosen.connect(functools.partial(requests.source_chosen.emit, message.id))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
@@ -228,6 +241,16 @@ class AnswerView(MessageView):
             self._stage_line = None
         self._show_ended()
 
+    def show_edited(self, message: Message) -> None:
+        """Show another text of the same answer."""
+        self.message = message
+        for line in self._lines:
+            self._column.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._lines.clear()
+        self._show_ended()
+
     def show_as(self, options: AnswerDisplayOptions) -> None:
         """Show facts and actions by new options, below the unchanged text."""
         self._options = options
@@ -261,7 +284,7 @@ class AnswerView(MessageView):
         footer = self._sources_footer
         grounding = answer_check.grounding_of(self.message)
         near = phrase("documents.near") if grounding is not None and grounding.verdict == "near" else ""
-        return join_facts(answer_check.imported_mark(self.message), near, footer.summary if footer is not None else "")
+        return join_facts(*answer_check.origin_marks(self.message), near, footer.summary if footer is not None else "")
 
     @property
     def _sources_footer(self) -> SourcesFooter | None:
@@ -294,6 +317,7 @@ class AnswerView(MessageView):
 
     def _insert_first(self, line: QWidget) -> None:
         self._column.insertWidget(0, line)
+        self._lines.append(line)
         line.show()  # needed as in `_replace_footer`
 
     def _replace_footer(self) -> None:
@@ -326,7 +350,7 @@ class AnswerView(MessageView):
             self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
-        clipboard_guard.copy_text(self, answer_check.with_imported_mark(self.message, self.text.plain_text()))
+        clipboard_guard.copy_text(self, answer_check.with_origin_marks(self.message, self.text.plain_text()))
 
 
 def source_number(event: QKeyEvent) -> int:

@@ -249,6 +249,20 @@ class Transcript(RowsView):
             view.show_rated(message)
         self._remeasure(row)
 
+    def show_edited(self, message: Message) -> None:
+        """Show an answer whose text somebody changed."""
+        row, view = self._rows.get(message.id), self.view_of(message.id)
+        if row is None:
+            return
+        self._messages[row] = dataclasses.replace(
+            message, branch=self._messages[row].branch, branches=self._messages[row].branches
+        )
+        if isinstance(view, AnswerView):
+            view.show_edited(self._messages[row])
+            self._restore_state(view)
+        self._remeasure(row)
+        self.content_changed.emit()
+
     def show_stage(self, stage: AnswerStage) -> None:
         self._stage = stage
         view = self.view_of(self._growing_id)
