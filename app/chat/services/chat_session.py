@@ -168,6 +168,16 @@ class ChatSession(OpenConversation):
         """
         return self._ask(text, self._store.leaf_id(self.conversation.id) if self.conversation else None)
 
+    def ask_follow_up(self, answer_id: int, question: str) -> bool:
+        """Ask a suggested question below an answer, of the documents that it searched; return whether it was accepted.
+
+        What the user is typing stays.
+        """
+        details = self._store.message(answer_id).details
+        if not self.scope and details is not None and not self.is_busy:
+            self.ask_of(details.scope)
+        return self._ask(question, answer_id, keeps_draft=True)
+
     def edit(self, question_id: int, text: str) -> bool:
         """Ask the changed text of a question as a new branch next to the original; return whether it was accepted."""
         return self._ask(text, self._store.message(question_id).parent_id)

@@ -5,6 +5,7 @@ The footer shows how the answer ended, and its check, sources, facts and actions
 
 import functools
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -19,13 +20,13 @@ from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOp
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
 from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.inference.services.events import AnswerStage
-from app.uikit import clipboard_guard
+from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, escape_mnemonic
 from app.uikit.widgets.containers import make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.progress_row import TimeLeftText
 
 TICK_MS = 100
@@ -110,6 +111,8 @@ class AnswerFooter(QWidget):
 
     def fit(self, width: int) -> None:
         self.row.fit(width)
+        if self.follow_ups is not None:
+            self.follow_ups.fit(width)
         self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
@@ -143,6 +146,11 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
         column.addWidget(self.row)
+        self.follow_ups: FollowUps | None = None
+        if grounding is not None and grounding.follow_ups and grounding.has_answer and self._message.status == "done":
+            self.follow_ups = FollowUps(self._message, grounding.follow_ups, self._theme, self._requests)
+            column.addWidget(self.follow_ups)
+            self.follow_ups.hide()
 
     def _edited_line(self) -> QWidget:
         """Return the line below an answer that somebody edited, with the way to its original text."""
@@ -187,6 +195,38 @@ class AnswerFooter(QWidget):
         return frame
 
 
+class FollowUps(QWidget):
+    """One line of suggested questions, of which as many are shown as fit; one click asks one."""
+
+    def __init__(self, message: Message, questions: Sequence[str], theme: Theme, requests: MessageRequests) -> None:
+        super().__init__()
+        self._theme = theme
+        self._buttons: list[Button] = []
+        self._label = Label(phrase("chat.ask_next"), role="caption", tone="text2")
+        row = make_row(self._label, into=self, spacing_px=theme.px(8))
+        for question in questions:
+            words = untrusted_text.make_harmless(question)
+            button = Button(theme, escape_mnemonic(words), compact=True)
+            button.setAccessibleName(phrase("chat.ask_next_question", question=words))
+            button.clicked.connect(functools.partial(requests.follow_up_chosen.emit, message.id, question))
+            self._buttons.append(button)
+            row.addWidget(button)
+        row.addStretch(1)
+
+    def fit(self, width: int) -> None:
+        """Show as many questions as fit into `width` px, at least the first one."""
+        room = width - self._label.sizeHint().width()
+        for number, button in enumerate(self._buttons):
+            room -= button.sizeHint().width() + self._theme.px(8)
+            button.setVisible(room >= 0 or number == 0)
+            button.setMaximumWidth(width)
+
+    def set_busy(self, is_busy: bool) -> None:
+        for button in self._buttons:
+            button.setEnabled(not is_busy)
+            button.setToolTip(plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else "")
+
+
 class AnswerView(MessageView):
     """An answer. While it streams, call `grow` with all text so far and `show_stage`; at the end call `finish`."""
 
@@ -206,6 +246,7 @@ class AnswerView(MessageView):
         self._end: AnswerFooter | None = None
         self._open: int | None = None  # number of the source that is open next to the conversation; None: none
         self._lines: list[QWidget] = []  # above the text
+        self._is_last = False
         self.text.source_chosen.connect(functools.partial(requests.source_chosen.emit, message.id))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
@@ -241,6 +282,14 @@ class AnswerView(MessageView):
             self._stage_line = None
         self._show_ended()
 
+    def set_last(self, is_last: bool) -> bool:
+        """Set whether this is the last message, below which questions are suggested; return whether that changed."""
+        self._is_last, was_last = is_last, self._is_last
+        if self._end is not None and self._end.follow_ups is not None:
+            self._end.follow_ups.setVisible(is_last)
+            self._end.updateGeometry()
+        return is_last != was_last
+
     def show_edited(self, message: Message) -> None:
         """Show another text of the same answer."""
         self.message = message
@@ -266,6 +315,8 @@ class AnswerView(MessageView):
         super().set_busy(is_busy)
         if self._end is not None:
             self._end.row.set_busy(is_busy)
+            if self._end.follow_ups is not None:
+                self._end.follow_ups.set_busy(is_busy)
 
     def explain(self, sentence: str) -> None:
         """Show a more detailed reason of the failure than the stored one."""
@@ -333,6 +384,7 @@ class AnswerView(MessageView):
         self._column.addWidget(end)
         end.show()  # Qt gives a child that is added later no height in the layout before it is shown
         self._end = end
+        self.set_last(self._is_last)
         self.show_open(self._open)
 
     def _show_more(self) -> None:
