@@ -30,10 +30,11 @@ class _Clauses:
     def __init__(self, library: Library, document_id: int) -> None:
         self.paths = library.headings_of(document_id)
         self._titles: dict[str, str] = {}  # of each heading, most of which are those of many clauses
-        self._parents: dict[str, set[str]] = {}
+        self._parents: dict[str, set[tuple[str, ...]]] = {}
         for path in self.paths:
-            for outer, heading in itertools.pairwise(("", *path)):
-                self._parents.setdefault(self.title(heading), set()).add(self.title(outer))
+            titles = tuple(map(self.title, path))
+            for depth, title in enumerate(titles):
+                self._parents.setdefault(title, set()).add(titles[:depth])
 
     def title(self, heading: str) -> str:
         """Return a heading without its number."""
@@ -48,7 +49,7 @@ class _Clauses:
         at, own = self.paths.index(here), set(map(self.title, here))
         for step in itertools.chain.from_iterable((distance, -distance) for distance in range(1, _REACH + 1)):
             path = self.paths[at + step] if 0 <= at + step < len(self.paths) else ()
-            if path and path[0] == here[0] and self.title(path[-1]) not in own and (topic := self._topic(path)):
+            if path and path[:1] == here[:1] and self.title(path[-1]) not in own and (topic := self._topic(path)):
                 yield topic
 
     def _topic(self, path: Sequence[str]) -> str:

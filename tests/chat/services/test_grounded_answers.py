@@ -3,11 +3,13 @@
 It answers with the question itself, so a question that is an answer becomes one.
 """
 
+import dataclasses
+
 import pytest
 
 from app.base.errors import AppError
 from app.chat.presets import Preset
-from app.chat.records import Message
+from app.chat.records import Message, UnsentDraft
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -106,6 +108,39 @@ def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_o
     free = grounded.ask("首都は？")
     action = Preset("s", "action", "要約", request=RIGHT)
     assert grounded.finish(lambda: grounded.session.act(free.id, action)).details.grounding is None
+
+
+def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
+    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = dataclasses.replace(SECTIONS[0], heading=("第2章 材料", "2.3 鉄筋の継手"), text="継手は重ね継手とする。")
+    (document,) = library.documents(1)
+    library.put(document, [SECTIONS[0], beside, *SECTIONS[1:]])
+    near = grounded.ask(RIGHT)
+    assert (near.details.grounding.verdict, near.details.grounding.follow_ups) == ("near", ())
+    first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか")
+    assert first.details.grounding.follow_ups == ("鉄筋の継手は？",)
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    grounded.session.keep_draft(UnsentDraft("書きかけ"))
+    quoted = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は何℃までですか"))
+    assert grounded.session.draft().text == "書きかけ"
+    assert grounded.thread()[-2].parent_id == first.id
+    assert (quoted.details.grounding.is_excerpt, quoted.details.grounding.follow_ups) == (True, ())
+    again = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか")
+    assert (again.details.grounding.is_excerpt, again.details.grounding.follow_ups) == (True, ("鉄筋の継手は？",))
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    refused = grounded.ask("ポンプの製造会社の住所と電話番号は？")
+    denied = grounded.ask("鉄筋のかぶりの土に接する部材での理由は資料にありません。")
+    action = grounded.finish(lambda: grounded.session.act(first.id, Preset("s", "action", "要約", request=RIGHT)))
+    assert [one.details.grounding.follow_ups for one in (refused, denied, action)] == [(), (), ()]
+
+
+def test_a_suggested_question_asks_the_documents_of_its_answer(grounded: Scene) -> None:
+    first = grounded.ask(RIGHT)
+    assert grounded.session.ask_of(())
+    again = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は？"))
+    assert again.details.scope == first.details.scope
+    assert again.details.grounding is not None
 
 
 def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:

@@ -310,7 +310,7 @@ def _noted(name: str) -> Callable[..., bool]:
 
 
 for _name in (
-    *("ask", "edit", "act", "reproduce", "regenerate", "show_branch", "resolve_overflow", "stop"),
+    *("ask", "ask_follow_up", "edit", "act", "reproduce", "regenerate", "show_branch", "resolve_overflow", "stop"),
     *("open_new", "keep_temporary", "use_model", "answer_by"),
 ):
     setattr(Session, _name, _noted(_name))

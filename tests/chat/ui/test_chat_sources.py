@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
+from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.base.wording import phrase
@@ -346,6 +347,62 @@ def test_a_search_opens_the_quotation_that_has_the_word(double: Double) -> None:
     assert "第4の文" not in view.text.plain_text()
     view.mark(["第4の文"], 0)
     assert "第4の文" in view.text.plain_text()
+
+
+FOLLOW_UPS = ("鉄筋の継手は？", "<b>鉄筋</b> & 型枠は？", "鉄筋の定着は？")
+
+
+def suggested(view: AnswerView) -> list[str]:
+    return [button.text() for button in view.findChildren(QPushButton) if "続けて聞く" in button.accessibleName()]
+
+
+def shown_suggestions(view: AnswerView) -> list[str]:
+    found = [button for button in view.findChildren(QPushButton) if "続けて聞く" in button.accessibleName()]
+    return [button.text() for button in found if button.isVisible()]
+
+
+def test_questions_are_suggested_below_the_last_answer_only_and_one_click_asks(double: Double) -> None:
+    kept = dataclasses.replace(grounded(RIGHT), follow_ups=FOLLOW_UPS)
+    last = dataclasses.replace(message(RIGHT, kept), id=4, parent_id=3)
+    double.open(question(1), message(RIGHT, kept), question(3), last)
+    assert [shown_suggestions(double.view(number)) for number in (2, 4)] == [
+        [],
+        ["鉄筋の継手は？", "<b>鉄筋</b> && 型枠は？", "鉄筋の定着は？"],
+    ]
+    assert double.view(4).height() == double.view(4).fit(double.view(4).width())
+    assert double.view(2).height() < double.view(4).height()
+    double.composer.set_text("書きかけ")
+    buttons(double.view(4))["続けて聞く：鉄筋の継手は？"].click()
+    assert double.calls == [("ask_follow_up", 4, "鉄筋の継手は？")]
+    assert double.composer.text() == "書きかけ"
+    double.transcript.set_busy(True)
+    assert not buttons(double.view(4))["続けて聞く：鉄筋の継手は？"].isEnabled()
+    double.transcript.set_busy(False)
+    double.session.message_added.emit(question(5))
+    assert shown_suggestions(double.view(4)) == []
+    double.session.conversation_opened.emit(double.session.conversation, [question(1), message(RIGHT, kept)])
+    assert len(shown_suggestions(double.view(2))) == 3, "it is the last one of the other branch"
+
+
+@pytest.mark.parametrize("width", [420, 640, 1100])
+def test_suggested_questions_stay_on_one_line(double: Double, qtbot: QtBot, width: int) -> None:
+    long = tuple(
+        f"{title}における支川の計画高水位は？" for title in ("本川の背水区間内", "河口部の背水区間内", "現況河道")
+    )
+    view = shown(double, RIGHT, dataclasses.replace(grounded(RIGHT), follow_ups=long))
+    double.page.resize(width, 800)
+    qtbot.wait(50)
+    found = [button for button in view.findChildren(QPushButton) if button.text() in long and button.isVisible()]
+    assert found, "at least one"
+    assert len({button.mapTo(view, QPoint()).y() for button in found}) == 1
+    assert all(button.mapTo(view, QPoint(button.width(), 0)).x() <= view.width() for button in found)
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("not_in_documents", "done"), ("answered", "stopped")])
+def test_nothing_is_suggested_where_there_is_no_answer(double: Double, verdict: str, status: str) -> None:
+    kept = dataclasses.replace(grounded(RIGHT), verdict=verdict, follow_ups=FOLLOW_UPS)
+    double.open(question(1), message(RIGHT, kept, status=status))
+    assert suggested(double.view(2)) == []
 
 
 def test_it_is_copied_with_its_sources(double: Double) -> None:
