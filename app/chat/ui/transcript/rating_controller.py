@@ -105,11 +105,11 @@ class AnswerEditor(AnswerTextEditor):
         super().__init__(theme, question, answer, name, answer.written_text if is_original else answer.text, parent)
         self._session = session
         self.text.setReadOnly(is_original)
-        title, sentence = (
-            ("original_answer", "restoring_discards") if is_original else ("edit_the_answer_title", "editing_keeps")
-        )
-        save = phrase("chat.put_the_original_back") if is_original else phrase("common.save")
-        self.set_words(phrase(f"chat.{title}"), phrase(f"chat.{sentence}"), save)
+        if is_original:
+            words = ("chat.original_answer", "chat.restoring_discards", "chat.put_the_original_back")
+        else:
+            words = ("chat.edit_the_answer_title", "chat.editing_keeps", "common.save")
+        self.set_words(*map(phrase, words))
 
     def _save(self, text: str) -> str:
         if not text.strip():
@@ -133,8 +133,8 @@ class RatingController(QObject):
         self._transcript = transcript
         self._page = page
         transcript.requests.rating_requested.connect(self._on_requested)
-        transcript.requests.answer_edit_requested.connect(lambda answer_id: self._edit(answer_id, is_original=False))
-        transcript.requests.original_requested.connect(lambda answer_id: self._edit(answer_id, is_original=True))
+        transcript.requests.answer_edit_requested.connect(self._on_edit_requested)
+        transcript.requests.original_requested.connect(self._on_original_requested)
         session.answer_rated.connect(self._on_rated)
         session.answer_edited.connect(transcript.show_edited)
 
@@ -143,6 +143,12 @@ class RatingController(QObject):
             self._session.rate(answer_id, rating)
             return
         CorrectionEditor(self._theme, self._session, *self._turn(answer_id), self._page).open()
+
+    def _on_edit_requested(self, answer_id: int) -> None:
+        self._edit(answer_id, is_original=False)
+
+    def _on_original_requested(self, answer_id: int) -> None:
+        self._edit(answer_id, is_original=True)
 
     def _edit(self, answer_id: int, *, is_original: bool) -> None:
         turn = self._turn(answer_id)
