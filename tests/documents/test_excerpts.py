@@ -354,6 +354,14 @@ def test_a_long_statement_is_not_shortened_where_its_end_turns_it():
     assert lead_of("玉石が流下する河川の天端幅は何mか", make_passage(turned, "3.1 断面")) == turned.removesuffix("。")
 
 
+def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():
+    long = "水面に浮かべたフロートと錘とをワイヤーで結び、そのワイヤーを滑車にかけて回転量を記録する水位計で、"
+    long += "設置については観測井が必要であり、長期にわたる観測の実績がある。"
+    rows = f"検出方式 | 名称 | 説明\n接触型 | フロート式水位計 | {long}\n圧力式 | 気泡式水位計 | 短い。"
+    answer = answer_to("フロート式水位計とは", make_passage(rows, "3.3 水位計"))
+    assert answer.split("\n")[0] == "**接触型：名称 フロート式水位計…[1]**"
+
+
 def test_signs_of_a_document_do_not_end_the_bold_line():
     starred = make_passage("天端幅は*n*を2.0とする。", "3.1 断面")
     assert answer_to("天端幅は", starred) == "**「天端幅は\\*n\\*を2.0とする。」[1]**"

@@ -339,12 +339,14 @@ def _clauses(text: str) -> list[str]:
 
 
 def _row_lead(sought: SoughtAnswer, part: Part) -> str:
-    """Return the name of a row, and the cells of the columns that the question names, or all its cells."""
+    """Return the name of a row, and the cells of the columns that the question names, or as many cells as fit."""
     names, (name, *cells) = _split(part.header), _split(part.text)
     named = [(column, cell) for column, cell in zip(_padded(names[1:], len(cells)), cells, strict=False) if cell]
     asked = [one for one in named if one[0] and sought.terms_in(sentence_ranking.terms_of(one[0]))] or named
-    values = phrase("common.batch_gap").join(" ".join(filter(None, one)) for one in asked)
-    return phrase("documents.quoted_about", subject=name, quoted=values) if name and values else name or values
+    cells = [" ".join(filter(None, one)) for one in asked]
+    fits = max((n for n in range(1, len(cells) + 1) if len("".join(cells[:n])) <= LEAD_MOST), default=bool(not name))
+    values = phrase("common.batch_gap").join(cells[:fits]) + ("…" if fits < len(cells) else "")
+    return phrase("documents.quoted_about", subject=name, quoted=values) if name and fits else f"{name}{values}"
 
 
 def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) -> RankedSentence | None:

@@ -30,7 +30,7 @@ class AnswerTextEditor(EditorWindow):
         super().__init__(theme, parent)
         self._answer = answer
         self.text = self._field(text)
-        self._fill(question.text, name)
+        self._fill(question, name)
         self.text.textChanged.connect(self.note_change)
         self.text.setFocus()
 
@@ -53,9 +53,15 @@ class AnswerTextEditor(EditorWindow):
         field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
         return field
 
-    def _fill(self, question: str, name: str) -> None:
-        asked = shorten(" ".join(question.split()), QUESTION_MAX)
-        shown = Label(phrase("chat.question_question", question=asked), tone="text2", wraps=True)
+    def _fill(self, question: Message, name: str) -> None:
+        asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
+        is_action = question.is_action
+        words = (
+            phrase("chat.action_on_answer", name=asked)
+            if is_action
+            else phrase("chat.question_question", question=asked)
+        )
+        shown = Label(words, tone="text2", wraps=True)
         shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         label = Label(name, strong=True)
         label.setBuddy(self.text)
@@ -101,7 +107,7 @@ class AnswerEditor(AnswerTextEditor):
         *,
         is_original: bool = False,
     ) -> None:
-        name = phrase("chat.original_answer" if is_original else "chat.answer")
+        name = phrase("chat.original_answer" if is_original else "chat.answer_text")
         super().__init__(theme, question, answer, name, answer.written_text if is_original else answer.text, parent)
         self._session = session
         self.text.setReadOnly(is_original)
