@@ -107,12 +107,13 @@ class AnswerFooter(QWidget):
         self._theme = theme
         self._options = options
         self._requests = requests
+        self._is_busy = False
         self._build()
 
     def fit(self, width: int) -> None:
         self.row.fit(width)
-        if self.follow_ups is not None:
-            self.follow_ups.fit(width)
+        if self._follow_ups is not None:
+            self._follow_ups.fit(width)
         self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
@@ -146,11 +147,27 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
         column.addWidget(self.row)
-        self.follow_ups: FollowUps | None = None
-        if grounding is not None and grounding.follow_ups and grounding.has_answer and self._message.status == "done":
-            self.follow_ups = FollowUps(self._message, grounding.follow_ups, self._theme, self._requests)
-            column.addWidget(self.follow_ups)
-            self.follow_ups.hide()
+        self._questions = grounding.follow_ups if grounding is not None and grounding.has_answer else ()
+        self._follow_ups: FollowUps | None = None  # built for the last answer only
+
+    def set_busy(self, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        self.row.set_busy(is_busy)
+        if self._follow_ups is not None:
+            self._follow_ups.set_busy(is_busy)
+
+    def suggest(self, is_wanted: bool) -> None:
+        """Show or hide the suggested questions of an answer that was written to its end."""
+        is_wanted = is_wanted and bool(self._questions) and self._message.status == "done"
+        if is_wanted and self._follow_ups is None:
+            self._follow_ups = FollowUps(self._message, self._questions, self._theme, self._requests)
+            self._follow_ups.set_busy(self._is_busy)
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._follow_ups)
+        if self._follow_ups is not None:
+            self._follow_ups.setVisible(is_wanted)
+            self.updateGeometry()
 
     def _edited_line(self) -> QWidget:
         """Return the line below an answer that somebody edited, with the way to its original text."""
@@ -285,9 +302,8 @@ class AnswerView(MessageView):
     def set_last(self, is_last: bool) -> bool:
         """Set whether this is the last message, below which questions are suggested; return whether that changed."""
         self._is_last, was_last = is_last, self._is_last
-        if self._end is not None and self._end.follow_ups is not None:
-            self._end.follow_ups.setVisible(is_last)
-            self._end.updateGeometry()
+        if self._end is not None:
+            self._end.suggest(is_last)
         return is_last != was_last
 
     def show_edited(self, message: Message) -> None:
@@ -314,9 +330,7 @@ class AnswerView(MessageView):
     def set_busy(self, is_busy: bool) -> None:
         super().set_busy(is_busy)
         if self._end is not None:
-            self._end.row.set_busy(is_busy)
-            if self._end.follow_ups is not None:
-                self._end.follow_ups.set_busy(is_busy)
+            self._end.set_busy(is_busy)
 
     def explain(self, sentence: str) -> None:
         """Show a more detailed reason of the failure than the stored one."""
