@@ -157,9 +157,7 @@ def test_a_collection_answers_with_its_sources_below_and_in_our_field(served: Se
     told = answer.kotae  # type: ignore[attr-defined]
     assert told["verdict"] == "answered"
     assert (told["sources"][0]["page"], told["sources"][0]["quote"]) == (14, COVER)
-    assert told["claims"] == [
-        {"sentence": QUOTED.strip("*"), "sources": [1], "supported": True, "numbers_missing": []}
-    ]
+    assert told["claims"] == [{"sentence": QUOTED.strip("*"), "sources": [1], "supported": True, "numbers_missing": []}]
 
 
 def test_a_stream_from_a_collection_is_the_same_text(served: Served) -> None:
