@@ -7,6 +7,8 @@ import pytest
 from app.base import wording
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
+from app.documents.retrieval import excerpts
+from app.documents.retrieval import follow_up_questions as follow_ups
 from app.documents.retrieval.follow_up_questions import follow_up_questions
 from app.documents.retrieval.passage_search import search
 
@@ -80,6 +82,19 @@ def test_a_title_that_stands_in_many_places_is_asked_with_the_heading_that_tells
 def test_a_heading_that_says_nothing_is_no_question(library: Library, title: str) -> None:
     put(library, clause(CHAPTER, "2.1 鉄筋のかぶり"), clause(CHAPTER, f"2.2 {title}"))
     assert suggested(library, "2.1 鉄筋のかぶり") == ()
+
+
+def test_only_a_part_of_a_huge_document_is_looked_at(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    kanji = "甲乙丙丁戊己庚辛壬癸"
+    names = [f"{one}{other}材料の検査" for one in kanji for other in kanji]
+    put(library, *(clause(CHAPTER, f"2.{number} {name}") for number, name in enumerate(names, start=1)))
+    whole = suggested(library, f"2.50 {names[49]}")
+    looked: list[str] = []
+    title_of = excerpts.title_of
+    monkeypatch.setattr(excerpts, "title_of", lambda heading: looked.append(heading) or title_of(heading))
+    monkeypatch.setattr(follow_ups, "_BLOCK", 10)
+    assert suggested(library, f"2.50 {names[49]}") == whole
+    assert len(looked) < 30
 
 
 def test_a_heading_that_asks_how_stays_as_it_is(library: Library) -> None:

@@ -14,6 +14,7 @@ from app.documents.retrieval import excerpts
 
 QUESTIONS_MAX = 3
 _REACH = 8  # clauses before and after that of the source
+_BLOCK = 2_000  # clauses of a document among which titles are compared, so that a huge one takes no longer
 _SHORT = 4  # characters; a shorter title is understood only below another one
 _TITLE = lazy_pattern(r"(?=.*(?:[一-鿿ァ-ヺ]{2}|[A-Za-z]{3}))[一-鿿ぁ-ゖァ-ヺーA-Za-zＡ-Ｚａ-ｚ・々]{2,20}$")
 # Titles below which a document says something about itself, or anything.
@@ -27,8 +28,8 @@ _ASKS = lazy_pattern("(?:には|とは|ときは)$")  # モデルを追加する
 class _Clauses:
     """The clauses of a document in its order, and below which headings each title occurs."""
 
-    def __init__(self, library: Library, document_id: int) -> None:
-        self.paths = library.headings_of(document_id)
+    def __init__(self, paths: Sequence[tuple[str, ...]]) -> None:
+        self.paths = paths
         self._titles: dict[str, str] = {}  # of each heading, most of which are those of many clauses
         self._parents: dict[str, set[tuple[str, ...]]] = {}
         for path in self.paths:
@@ -75,10 +76,21 @@ def follow_up_questions(library: Library, passages: Sequence[Passage], asked: Se
 
     `passages`: those of the answer, the best first. `asked`: the questions so far, whose subjects are not suggested.
     """
-    clauses_of = functools.cache(functools.partial(_Clauses, library))
+
+    def clauses_around(passage: Passage) -> _Clauses:
+        paths, here = paths_of(passage.document_id), passage.section.heading
+        block = paths.index(here) // _BLOCK if here in paths else 0
+        return clauses_in(passage.document_id, block)
+
+    paths_of = functools.cache(library.headings_of)
+    clauses_in = functools.cache(
+        lambda document_id, block: _Clauses(
+            paths_of(document_id)[max(0, block * _BLOCK - _REACH) : (block + 1) * _BLOCK + _REACH]
+        )
+    )
     said = [evidence.content_terms(question) for question in asked]
     near = itertools.chain.from_iterable(
-        clauses_of(passage.document_id).topics_near(passage.section.heading) for passage in passages[:QUESTIONS_MAX]
+        clauses_around(passage).topics_near(passage.section.heading) for passage in passages[:QUESTIONS_MAX]
     )
     is_new = (topic for topic in dict.fromkeys(near) if not any(evidence.content_terms(topic) <= one for one in said))
     return tuple(
