@@ -73,8 +73,8 @@ ANSWERS = {
 }
 WRONG = {"ja": ("72時間", "48時間"), "en": ("72 hours", "48 hours")}
 QUOTED = {
-    "ja": "- 「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]",
-    "en": "- “The emergency generator is run without load once a month for at least 5 minutes.”[1]",
+    "ja": "**「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]**",
+    "en": "**“The emergency generator is run without load once a month for at least 5 minutes.”[1]**",
 }
 
 
@@ -177,7 +177,7 @@ def sources_quoted(parts: AppContext) -> None:
     opened(parts)
     answer = QUOTED[current_language()]
     (first, *_) = passages()
-    quote = grounding_record.Claim(answer[2:], 2, len(answer), (1,), is_supported=True)
+    quote = grounding_record.Claim(answer[2:-2], 2, len(answer) - 2, (1,), is_supported=True)
     put(parts, answer, Grounding("answered", (grounding_record.source_of(first),), (quote,), is_excerpt=True), tokens=0)
 
 

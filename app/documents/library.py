@@ -20,7 +20,7 @@ from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, highest_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, text_of
+from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, heading_of, text_of
 from app.documents.records import (
     Document,
     DocumentCollection,
@@ -581,6 +581,13 @@ class Library:
     def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
         """Return (section id, section) in the document's order."""
         return self._sections.of_document(document_id)
+
+    def headings_of(self, document_id: int) -> list[tuple[str, ...]]:
+        """Return the headings of a document's clauses in its order, each clause once."""
+        rows = self._db.read(
+            "SELECT heading FROM section WHERE document_id = ? GROUP BY heading ORDER BY min(position)", document_id
+        )
+        return list(dict.fromkeys(map(heading_of, rows)))
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
         """Return the passages of (section id, score) in the given order, ranked from 1.

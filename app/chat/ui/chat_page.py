@@ -144,6 +144,9 @@ class ChatPage(Page):
         requests.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
         requests.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
         requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
+        requests.follow_up_chosen.connect(
+            lambda answer_id, question: self._answer(session.ask_follow_up, answer_id, question)
+        )
         requests.edit_requested.connect(self._on_edit_requested)
         requests.branch_requested.connect(session.show_branch)
         requests.link_chosen.connect(
@@ -320,7 +323,7 @@ class ChatPage(Page):
         edited_id = self.composer.edited_id
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
-    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
+    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str) -> None:
         """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
         model."""
         self._errors.clear()
@@ -333,7 +336,8 @@ class ChatPage(Page):
             self.composer.begin_edit(question.id, question.text)
 
     def _edit_last_question(self) -> None:
-        questions = [message for message in self.transcript.messages if message.role == "question"]
+        messages = self.transcript.messages
+        questions = [message for message in messages if message.role == "question" and not message.is_action]
         if questions:
             self.composer.begin_edit(questions[-1].id, questions[-1].text)
 

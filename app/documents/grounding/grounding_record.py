@@ -25,6 +25,7 @@ COUNT_LIMITS = {
     "missing": 1_000,
     "captions": 1_000,
     "recognized": 1_000,
+    "follow_ups": 10,
 }
 TEXT_MOST = 100_000  # characters of one field
 PAGE_MOST = 1_000_000
@@ -89,7 +90,7 @@ class Grounding:
     `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
     model is installed) | used | missed (its vectors were late or unusable). `reranked`: likewise, whether a reranker
     ordered the passages, and `rerank_s`: how long it took. `unchecked`: the number of sentences that could not be
-    compared with the sources.
+    compared with the sources. `follow_ups`: questions that neighbouring clauses answer.
     """
 
     verdict: Verdict = "answered"
@@ -101,6 +102,7 @@ class Grounding:
     reranked: str = ""
     rerank_s: float = 0.0
     unchecked: int = 0
+    follow_ups: tuple[str, ...] = ()
 
     @property
     def has_answer(self) -> bool:

@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
-from app.chat.records import Message
+from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.documents.grounding.grounding_record import Grounding
 from tests.chat.ui.driver import SeenTranscript, answer, clipboard, entries, failed, heard, press, question, streaming
@@ -125,6 +126,24 @@ def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the
     assert edits == [(1,), (1,)]
     qtbot.mouseMove(view, QPoint(30, 30))
     qtbot.waitUntil(lambda: "コピー" in transcript.buttons(1))
+
+
+def test_the_question_of_an_action_is_a_line_with_its_name_and_cannot_be_edited(transcript: SeenTranscript) -> None:
+    asked = dataclasses.replace(
+        question(3, "要約", branch=1, branches=2),
+        details=AnswerDetails(is_action=True, request="三行に要約してください。"),
+    )
+    said = answer(4, is_action=True)
+    transcript.show_messages([question(1), answer(2), asked, said])
+    view = transcript.view_of(3)
+    shown = [label.text() for label in view.findChildren(QLabel)]
+    assert any(text.startswith("操作：要約") for text in shown)
+    assert not view.text.isVisible()
+    assert "要約してください" not in " ".join([*shown, view.text.toPlainText(), view.accessibleDescription()])
+    assert set(transcript.buttons(3)) == {"前の聞き方", "次の聞き方"}
+    assert view.height() < transcript.view_of(1).height()
+    assert "編集して聞き直す" not in transcript.menu(4)
+    assert "編集して聞き直す" in transcript.menu(2)
 
 
 def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: SeenTranscript) -> None:

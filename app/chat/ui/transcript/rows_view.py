@@ -109,6 +109,8 @@ class HeightEstimate:
         self._check, self._source = theme.px(34), theme.px(30)
 
     def height(self, message: Message) -> int:
+        if message.is_action:
+            return self._check
         text = message.text[:20_000]
         if message.role == "question":
             return self._question_frame + self._lines(text, self._question_characters) * self._line
@@ -119,7 +121,7 @@ class HeightEstimate:
     def _footer_height(self, message: Message) -> int:
         """Return the height of the check and the sources below an answer from documents, in px."""
         grounding = answer_check.grounding_of(message)
-        mark_px = 2 * self._check if answer_check.imported_mark(message) else 0
+        mark_px = 2 * self._check * len(answer_check.origin_marks(message))
         if grounding is None:
             return mark_px
         return mark_px + self._check + self._source * min(USED_SOURCES, len(grounding.sources))
