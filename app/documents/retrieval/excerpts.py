@@ -225,7 +225,7 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
 
     Return "" if the text needs none.
     """
-    titles = [title for heading in reversed(one.part.section.heading) if (title := _title(heading))]
+    titles = [title for heading in reversed(one.part.section.heading) if (title := title_of(heading))]
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}
     best = max(titles, key=lambda title: adds[title], default="")  # the innermost of several
@@ -233,7 +233,7 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
     return best if not has_topic or adds.get(best, 0.0) >= _CONTEXT_SHARE else ""
 
 
-def _title(heading: str) -> str:
+def title_of(heading: str) -> str:
     """Return a heading without its number: 建物買取請求権 of 第13条（建物買取請求権）."""
     folded = headings.fold(heading)
     number = headings.parse_number(folded) or headings.parse_item(folded)
