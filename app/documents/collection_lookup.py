@@ -87,6 +87,24 @@ def resolve_scope(
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
+def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
+    """Return the ids of the collections in `scope`, by name, or by id if one was renamed.
+
+    If it names documents, restrict the library to them. Raises AppError("collections_gone").
+    """
+    found: list[int] = []
+    chosen: dict[int, list[int]] = {}
+    for one, ref in resolve_scope(library.collections(), scope):
+        if one is not None and ref.documents:
+            chosen[one.id] = library.find_documents(one.id, ref.documents)
+        if one is not None and chosen.get(one.id) != []:
+            found.append(one.id)
+    if not found:
+        raise AppError("collections_gone", names=" / ".join(ref.title for ref in scope))
+    library.restrict(chosen)
+    return found
+
+
 def resolve_reference(collections: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:
     """Return the collections that a stored reference may mean. `collections`: the result of `Library.labelled`.
 

@@ -10,9 +10,9 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as Names
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from app.base import invisible_characters
@@ -356,9 +356,42 @@ class Library:
         """Return the documents of a collection in the order of their paths."""
         return self._db.read_as(_document, f"{_DOCUMENT} WHERE collection_id = ? ORDER BY path", collection_id)
 
+    def readable_documents(self) -> list[tuple[int, str, str]]:
+        """Return (collection id, path, name) of the documents that can be asked, by name in each collection."""
+        rows = self._db.read(
+            "SELECT collection_id, path, name FROM document WHERE indexed_at > 0 ORDER BY collection_id, name, path"
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def document(self, document_id: int) -> Document | None:
         found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)
         return found[0] if found else None
+
+    def find_documents(self, collection_id: int, paths: Iterable[str]) -> list[int]:
+        """Return the ids of a collection's documents at these paths; where none is, of those with the file's name."""
+        rows = self._db.read("SELECT id, path, name FROM document WHERE collection_id = ?", collection_id)
+        by_path = {row["path"]: row["id"] for row in rows}
+        found: set[int] = set()
+        for path in paths:
+            name = shown_name(PurePath(path))
+            found |= {by_path[path]} if path in by_path else {row["id"] for row in rows if row["name"] == name}
+        return sorted(found)
+
+    def restrict(self, document_ids: Mapping[int, Sequence[int]]) -> None:
+        """Let every later read of this connection see only these documents of the collections that are named.
+
+        `document_ids`: by the id of the collection. Other collections stay whole, and so do the statistics by which
+        sections are ranked. In sqlite, a temporary view stands before a table of its name.
+        """
+        if document_ids:
+            whole, chosen = (
+                ",".join(map(str, document_ids)),
+                ",".join(str(one) for ids in document_ids.values() for one in ids),
+            )
+            self._db.read(
+                "CREATE TEMP VIEW document AS SELECT * FROM main.document"  # noqa: S608
+                f" WHERE collection_id NOT IN ({whole}) OR id IN ({chosen})"
+            )
 
     def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
         """Return the documents with this path or this content.

@@ -14,8 +14,10 @@ from pathlib import Path
 from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import Paths
 from app.base.wording import phrases
+from app.documents import collection_lookup
 from app.documents.document_tables import heading_of, text_of
 from app.documents.grounding import sentences
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.retrieval import excerpts, passage_search, retrieved_passages
 
@@ -54,35 +56,33 @@ class _Candidate:
     source: str
 
 
-def suggest_questions(documents: Path, collection_id: int, document_ids: Sequence[int] = ()) -> list[str]:
-    """Return up to three questions that a collection answers, of different kinds where it can; [] if none was found.
+def suggest_questions(documents: Path, scope: Sequence[CollectionRef]) -> list[str]:
+    """Return up to three questions that the documents answer, of different kinds if possible; [] if there is none.
 
-    `documents`: path of the database. `document_ids`: those that the questions are about; (): all of the collection.
-    Raises AppError as the database does.
+    `documents`: path of the database. Raises AppError("collections_gone"), and as the database does.
     """
     with closing(Library.open_second(documents)) as library:
-        candidates = _candidates(library, collection_id, document_ids)
+        ids = collection_lookup.open_scope(library, scope)
+        candidates = _candidates(library, ids)
         glossary = Paths(documents.parent).glossary
         waiting = [iter([one for one in candidates if one.kind == kind][:_TRIED_MOST]) for kind in _KINDS]
         found: list[str] = []
         while waiting and len(found) < SUGGESTED:
             kind = waiting.pop(0)
-            good = next((one for one in kind if _is_answered(library, one, collection_id, glossary)), None)
+            good = next((one for one in kind if _is_answered(library, one, ids, glossary)), None)
             if good is not None:
                 found += [good.question] * (good.question not in found)
                 waiting.append(kind)
         return found
 
 
-def _candidates(library: Library, collection_id: int, document_ids: Sequence[int]) -> list[_Candidate]:
+def _candidates(library: Library, ids: Sequence[int]) -> list[_Candidate]:
     """Return the questions that can be made, in an order that takes them from all over the documents."""
     rows = library.database.read_as(
         lambda row: (heading_of(row), text_of(row, "text")),
         """SELECT s.heading, s.text FROM section s JOIN document d ON d.id = s.document_id
-            WHERE d.collection_id = ?1 AND (?2 = '[]' OR d.id IN (SELECT value FROM json_each(?2)))
-            ORDER BY s.document_id, s.position""",
-        collection_id,
-        json.dumps(list(document_ids)),
+            WHERE d.collection_id IN (SELECT value FROM json_each(?)) ORDER BY s.document_id, s.position""",
+        json.dumps(list(ids)),
     )
     often = collections.Counter(excerpts.title_of(path[-1]) for path in {heading for heading, _ in rows if heading})
     telling = [row for row in rows if len(row[1]) >= _TEXT_LEAST]
@@ -113,9 +113,9 @@ def _form(kind: str, source: str, **facts: str) -> str:
     return (japanese if _JAPANESE.search(source) else english).format(**facts)
 
 
-def _is_answered(library: Library, candidate: _Candidate, collection_id: int, glossary: Path) -> bool:
-    """Whether the collection answers a question for certain, and with its source."""
-    question, ids = candidate.question, [collection_id]
+def _is_answered(library: Library, candidate: _Candidate, ids: Sequence[int], glossary: Path) -> bool:
+    """Whether the documents answer a question for certain, and with its source."""
+    question = candidate.question
     passages = passage_search.search(library, question, ids, _PASSAGES, glossary)
     judged = retrieved_passages.judge_answerability(library, question, passages, ids, glossary)
     if judged.verdict != "answered":

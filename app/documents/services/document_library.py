@@ -156,6 +156,10 @@ class DocumentLibrary(QObject):
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._removing]
 
+    def readable_documents(self) -> list[tuple[int, str, str]]:
+        """Return `Library.readable_documents`; [] before `opened`."""
+        return self._library.readable_documents() if self._library is not None else []
+
     def documents_of(self, source: CitedSource) -> list[Document]:
         """Return the user's documents that a stored answer may cite, the likeliest first.
 
