@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as Names
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from app.base import invisible_characters
@@ -26,6 +26,7 @@ from app.documents.records import (
     DocumentCollection,
     DocumentSection,
     Passage,
+    ReadDocument,
     ReadingReport,
     shown_name,
 )
@@ -356,26 +357,17 @@ class Library:
         """Return the documents of a collection in the order of their paths."""
         return self._db.read_as(_document, f"{_DOCUMENT} WHERE collection_id = ? ORDER BY path", collection_id)
 
-    def readable_documents(self) -> list[tuple[int, str, str]]:
-        """Return (collection id, path, name) of the documents that can be asked, by name in each collection."""
-        rows = self._db.read(
-            "SELECT collection_id, path, name FROM document WHERE indexed_at > 0 ORDER BY collection_id, name, path"
+    def read_documents(self, collection_id: int) -> list[ReadDocument]:
+        """Return the documents of a collection that can be asked, by name."""
+        return self._db.read_as(
+            lambda row: ReadDocument(row[0], text_of(row, "path"), text_of(row, "name")),
+            "SELECT id, path, name FROM document WHERE collection_id = ? AND indexed_at > 0 ORDER BY name, path",
+            collection_id,
         )
-        return [(row[0], row[1], row[2]) for row in rows]
 
     def document(self, document_id: int) -> Document | None:
         found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)
         return found[0] if found else None
-
-    def find_documents(self, collection_id: int, paths: Iterable[str]) -> list[int]:
-        """Return the ids of a collection's documents at these paths; where none is, of those with the file's name."""
-        rows = self._db.read("SELECT id, path, name FROM document WHERE collection_id = ?", collection_id)
-        by_path = {row["path"]: row["id"] for row in rows}
-        found: set[int] = set()
-        for path in paths:
-            name = shown_name(PurePath(path))
-            found |= {by_path[path]} if path in by_path else {row["id"] for row in rows if row["name"] == name}
-        return sorted(found)
 
     def restrict(self, document_ids: Mapping[int, Sequence[int]]) -> None:
         """Let every later read of this connection see only these documents of the collections that are named.

@@ -165,7 +165,7 @@ class DocumentsPage(Page):
         self.banner = Banner(theme)
         self.queue = QueueRow(theme)
         self.drop_zone = DropZone(theme)
-        self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
+        self.filter = SearchField(theme, phrase("common.filter_by_document_name"))
         self.view = DocumentView(theme, self.documents)
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, self._documents)
