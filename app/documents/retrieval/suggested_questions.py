@@ -52,6 +52,7 @@ class _Candidate:
     """A question, and the text of the section or sentence that should answer it."""
 
     kind: str  # of _KINDS
+    subject: str
     question: str
     source: str
 
@@ -66,14 +67,16 @@ def suggest_questions(documents: Path, scope: Sequence[CollectionRef]) -> list[s
         candidates = _candidates(library, ids)
         glossary = Paths(documents.parent).glossary
         waiting = [iter([one for one in candidates if one.kind == kind][:_TRIED_MOST]) for kind in _KINDS]
-        found: list[str] = []
+        found: list[_Candidate] = []
         while waiting and len(found) < SUGGESTED:
             kind = waiting.pop(0)
             good = next((one for one in kind if _is_answered(library, one, ids, glossary)), None)
             if good is not None:
-                found += [good.question] * (good.question not in found)
                 waiting.append(kind)
-        return found
+                found += (
+                    [] if any(good.subject in one.subject or one.subject in good.subject for one in found) else [good]
+                )
+        return [one.question for one in found]
 
 
 def _candidates(library: Library, ids: Sequence[int]) -> list[_Candidate]:
@@ -98,13 +101,13 @@ def _questions_of(heading: Sequence[str], text: str, often: Mapping[str, int]) -
         _GENERAL.fullmatch(title) or _POINTING.match(title) or often[title] > 1
     )
     if is_telling and any(one.kind == "text" for one in sentences.split_sentences(text)):
-        yield _Candidate("heading", _form("heading", title, subject=title), text)
+        yield _Candidate("heading", title, _form("heading", title, subject=title), text)
     for one in sentences.split_sentences(text):
         sentence = text[one.start : one.end]
         for kind, pattern in (("definition", _DEFINITION), ("value", _VALUE)):
             match = pattern.match(sentence) if one.kind == "text" else None
             if match and not _POINTING.match(match["subject"]):
-                yield _Candidate(kind, _form(kind, sentence, **match.groupdict()), sentence)
+                yield _Candidate(kind, match["subject"], _form(kind, sentence, **match.groupdict()), sentence)
 
 
 def _form(kind: str, source: str, **facts: str) -> str:

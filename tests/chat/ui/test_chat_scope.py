@@ -380,7 +380,7 @@ def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collect
     assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
-def test_a_ticked_document_of_a_confidential_collection_makes_the_conversation_confidential(
+def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(
     put_several, opened
 ) -> None:
     _, travel, _ = put_several("規程集", RULES, "secret")
