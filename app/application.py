@@ -39,9 +39,11 @@ from app.chat.ui.conversations.bin_page import BinPage
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_controller import TransferController
 from app.chat.ui.preset_editor import ConversationSettings
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
+from app.documents.services.reading_offers import ReadingOffers
 from app.documents.services.ocr_setup import OcrSetup
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
@@ -113,6 +115,7 @@ class AppContext:
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
+        self.reading_offers = ReadingOffers(self.documents, self.documents)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
@@ -251,16 +254,29 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
+        navigation.ask_requested.connect(self._ask_documents)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(
             lambda: FirstRunController(
-                window, self.page, self.library, self.preferences, self.download_controller, self.paths
-            ).show()
+                window,
+                self.navigation,
+                self.page,
+                self.library,
+                self.preferences,
+                self.download_controller,
+                self.paths,
+                self.documents,
+                self.reading_offers,
+            ).show()  # fmt: skip
         )
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _ask_documents(self, scope: tuple[CollectionRef, ...], question: str) -> None:
+        self.window.show_questions()
+        self.page.ask_documents(scope, question)
 
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
@@ -295,7 +311,10 @@ class AppContext:
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup)
+        return DocumentsPage(
+            self.theme, self.navigation, self.documents, self.reading_offers, self.embedding, self.secrecy,
+            self.ocr_setup,
+        )  # fmt: skip
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage

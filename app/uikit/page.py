@@ -36,6 +36,7 @@ class NavigationSignals(QObject):
     answer_settings_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
+    ask_requested = Signal(object, str)  # the scope of a new conversation, and a question to ask at once or ""
     search_closed = Signal()  # return to the page before the search
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # export the open conversation

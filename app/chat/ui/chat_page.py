@@ -30,6 +30,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.rating_controller import RatingController
 from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
 from app.chat.ui.transcript.transcript import Transcript
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
@@ -187,6 +188,20 @@ class ChatPage(Page):
         picker.finished.connect(self.focus_first)
         picker.open()
         return picker
+
+    def ask_documents(self, scope: tuple[CollectionRef, ...], question: str = "") -> None:
+        """Open a new conversation about these documents, and ask the question if there is one.
+
+        A question waits in the composer, in place of what was typed there, if it cannot be sent now.
+        """
+        self._session.open_new()
+        self.scoping.choose(scope)
+        if question:
+            is_free = not (self.composer.text() or self._session.is_busy)
+            self.composer.replace_text(question)
+            if is_free:
+                self.composer.submitted.emit(question)
+        self.focus_first()
 
     def suggest_question(self, text: str) -> None:
         """Put an example question into the composer, unless the user has typed something."""
