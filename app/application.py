@@ -43,8 +43,8 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
-from app.documents.services.reading_offers import ReadingOffers
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffers
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -257,22 +257,16 @@ class AppContext:
         navigation.ask_requested.connect(self._ask_documents)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
-        navigation.first_run_requested.connect(
-            lambda: FirstRunController(
-                window,
-                self.navigation,
-                self.page,
-                self.library,
-                self.preferences,
-                self.download_controller,
-                self.paths,
-                self.documents,
-                self.reading_offers,
-            ).show()  # fmt: skip
-        )
+        navigation.first_run_requested.connect(self._show_first_run)
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _show_first_run(self) -> None:
+        FirstRunController(
+            self.window, self.navigation, self.page, self.library, self.preferences, self.download_controller,
+            self.paths, self.documents, self.reading_offers,
+        ).show()  # fmt: skip
 
     def _ask_documents(self, scope: tuple[CollectionRef, ...], question: str) -> None:
         self.window.show_questions()

@@ -23,7 +23,7 @@ from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
-from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.dialogs import Dialog, DialogButton, cancel_or, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -95,6 +95,33 @@ class CollectionDialog(Dialog):
         self._problem.setText(why)
         self.fit_height()
         self.field.setFocus()
+
+
+class TargetDialog(Dialog):
+    """A dialog that asks to which collection a folder is added."""
+
+    collection_chosen = Signal(object)  # DocumentCollection; None: a new one
+
+    def __init__(self, theme: Theme, new_name: str, collections: Sequence[DocumentCollection], parent: QWidget) -> None:
+        self.choice = QComboBox()
+        self.choice.setAccessibleName(phrase("documents.collection_to_add_to"))
+        self.choice.addItem(phrase("documents.a_new_collection_name", name=new_name), None)
+        for one in collections:
+            self.choice.addItem(phrase("documents.add_to_name", name=one.name), one)
+        super().__init__(
+            theme,
+            phrase("documents.where_to_add_the_folder"),
+            phrase("documents.a_question_can_be_asked_of_several"),
+            cancel_or("add", phrase("common.add")),
+            parent,
+            content=self.choice,
+        )
+        self.chosen.connect(self._on_chosen)
+        self.choice.setFocus()
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "add":
+            self.collection_chosen.emit(self.choice.currentData())
 
 
 class EncodingDialog(Dialog):
@@ -199,24 +226,35 @@ class CollectionActions(QObject):
     # --------------------------------------------------------------------- added
 
     def choose_files(self, collection: DocumentCollection | None) -> None:
-        known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
-        kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
-        title = phrase("documents.choose_files_to_add")
-        paths = self._pickers.open_several(self._page.window(), title, self._start, kinds)
-        self.add(collection, [Path(path) for path in paths])
+        self.add(collection, choose_files(self._pickers, self._page.window(), self._start))
 
     def choose_folder(self, collection: DocumentCollection | None) -> None:
-        path = self._pickers.folder(self._page.window(), phrase("documents.choose_a_folder_to_add"), self._start)
-        self.add(collection, [Path(path)] if path else [])
+        self.add(collection, choose_folder(self._pickers, self._page.window(), self._start))
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to a collection; None creates a collection with the name of the folder."""
+        """Add files and folders to the shown collection; None creates one with the name of the folder.
+
+        Ask where to add a folder if the collection has documents, since folders are mostly collections of their own.
+        """
         if not paths:
             return
         self._start = str(paths[0].parent)
         self._banner.hide()
+        if collection is not None and collection.documents and any(path.is_dir() for path in paths):
+            self._ask_where(collection, paths)
+        else:
+            self._add(collection, paths)
+
+    def _ask_where(self, shown: DocumentCollection, paths: Sequence[Path]) -> None:
+        own = [one for one in self._documents.collections() if not one.is_builtin]
+        name = name_of_added(paths, self._collection_names())
+        dialog = TargetDialog(self._theme, name, sorted(own, key=lambda one: one.id != shown.id), self._page.window())
+        dialog.collection_chosen.connect(lambda collection: self._add(collection, paths))
+        dialog.open()
+
+    def _add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         if collection is None:
-            self._documents.add_collection(self._free_name(paths), paths=paths)
+            self._documents.add_collection(name_of_added(paths, self._collection_names()), paths=paths)
         else:
             self._documents.add(collection.id, paths)
 
@@ -348,11 +386,6 @@ class CollectionActions(QObject):
     def _collection_names(self) -> list[str]:
         return [one.name for one in self._documents.collections()]
 
-    def _free_name(self, paths: Sequence[Path]) -> str:
-        """Return the name of the added folder, or a general name; if it is in use, a number is appended."""
-        is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._collection_names())
-
     def _on_added(self, added: AddedFiles) -> None:
         count, skipped = len(added.new), _skipped(added.skipped)
         if added.missing:
@@ -387,6 +420,25 @@ class CollectionActions(QObject):
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
         self._banner.show_message("danger", sentence.message, sentence.next)
+
+
+def choose_files(pickers: desktop.Pickers, window: QWidget, folder: str) -> list[Path]:
+    """Let the user choose documents, beginning in a folder; [] if the user cancels."""
+    known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
+    kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
+    return [Path(path) for path in pickers.open_several(window, phrase("documents.choose_files_to_add"), folder, kinds)]
+
+
+def choose_folder(pickers: desktop.Pickers, window: QWidget, folder: str) -> list[Path]:
+    """Let the user choose a folder of documents, beginning in another; [] if the user cancels."""
+    path = pickers.folder(window, phrase("documents.choose_a_folder_to_add"), folder)
+    return [Path(path)] if path else []
+
+
+def name_of_added(paths: Sequence[Path], taken: Collection[str]) -> str:
+    """Return the name of the added folder, or a general name; if it is taken, a number is appended."""
+    is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
+    return free_name(paths[0].name if is_folder else phrase("common.documents"), taken)
 
 
 def _skipped(counts: Counter[str]) -> str:

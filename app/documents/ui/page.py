@@ -26,8 +26,8 @@ from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
-from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.collection_actions import CollectionActions
