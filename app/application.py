@@ -33,6 +33,7 @@ from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
+from app.chat.ui.asking_notices import AskingNotices
 from app.chat.ui.chat_notices import ModelAvailability
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.conversations.bin_page import BinPage
@@ -60,6 +61,7 @@ from app.models.ui.start_offers import StartOffers
 from app.shell.services import housekeeping, lifecycle
 from app.shell.services.housekeeping import GarbageCollector
 from app.shell.services.lifecycle import ProgramStart, SignalHandlers
+from app.shell.services.pause_for_questions import PauseForQuestions
 from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
@@ -157,6 +159,7 @@ class AppContext:
 
         self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, self.page, is_busy)
         self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
+        self.pause = PauseForQuestions(self.session, self.trainings, self.evaluations, self.page)
 
     def _build_window(self) -> None:
         makers: dict[str, Callable[[], Page]] = {
@@ -278,6 +281,9 @@ class AppContext:
         ModelAvailability(page.empty, self.library, self.maintenance, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
+        page.composer.typed.connect(self.pause.note_use)
+        self.pause.failed.connect(window.show_problem)
+        AskingNotices(page, self.session, self.engine, self.library, self.preload, self.pause, self.navigation)
         window.list_actions.bin_undone.connect(page.show_restored)
 
     def _connect_transfer(self) -> None:

@@ -50,6 +50,30 @@ class NavigationSignals(QObject):
     reopened = Signal()  # emitted by the window, for pages: it is shown again after it was closed while work continued
 
 
+class MachinePause(QObject):
+    """Pauses the long work that holds the machine, so that a question can be asked, and goes on with it.
+
+    The window implements it, because a page does not know the work of others.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.state = ""  # "", pausing or paused
+
+    @property
+    def can_pause(self) -> bool:
+        """Return whether the work can be paused and continued."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        raise NotImplementedError
+
+
 PAGE_MARGIN_PX = 24
 
 

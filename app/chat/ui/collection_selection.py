@@ -77,6 +77,16 @@ class CollectionSelection(QObject):
         return confidentiality.highest_label((self.raised(self._session.label), *now))
 
     @property
+    def is_known(self) -> bool:
+        """Return whether the collections have been read."""
+        return self._documents.is_open
+
+    @property
+    def has_documents(self) -> bool:
+        """Return whether there are documents of the user's own."""
+        return any(one.documents and not one.is_builtin for one in self._collections)
+
+    @property
     def asks_manual(self) -> bool:
         """Return whether Kotae's own manual is among the chosen collections."""
         return any(one is not None and one.is_builtin for one, _ in self._resolved_scope())

@@ -162,6 +162,40 @@ class RemoteMark(QWidget):
         self.setAccessibleName(self.words.text())
 
 
+class AskingNotice(QWidget):
+    """The line above the field that says, before a question is sent, what cannot be asked and what helps."""
+
+    acted = Signal()  # the button was clicked
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon = IconLabel(theme, "info")
+        self._words = Label(role="caption", wraps=True)
+        self.button = Button(theme, "", compact=True)
+        self.button.clicked.connect(self.acted)
+        make_row(self._icon, (self._words, 1), self.button, into=self, margins_px=(4, 0, 0, 2), spacing_px=8)
+        self.hide()
+
+    @property
+    def words(self) -> str:
+        """Return the shown sentence; "" if there is none."""
+        return "" if self.isHidden() else self._words.text()
+
+    def show_notice(self, words: str, action: str = "", *, is_warning: bool = False) -> None:
+        """Show a sentence and a button. `words` "": hide the line; `action` "": no button."""
+        had_focus = self.button.hasFocus()
+        self._words.setText(words)
+        self._words.set_tone("warning" if is_warning else "text2")
+        self._icon.show_icon("triangle-alert" if is_warning else "info", "warning" if is_warning else "text2")
+        self.button.setText(action)
+        self.button.setVisible(bool(action))
+        self.button.setAccessibleDescription(words)
+        self.setAccessibleName(words)
+        self.setVisible(bool(words))
+        if had_focus and not self.button.isVisible():
+            self.focusNextChild()
+
+
 class Composer(QWidget):
     """The field with its button and lines. The text remains until the page has stored the question and calls
     `end_edit`."""
@@ -178,6 +212,7 @@ class Composer(QWidget):
         self._is_busy = False
         self._is_filling = False  # True while a draft is being shown, so that the change does not count as typing
         self._pending_draft: UnsentDraft | None = None  # draft to show once the conversion has ended
+        self._refused_because = ""  # why no question can be sent now; "": it can
         self._set_aside = ""  # the draft that the edit replaced
         self.edited_id: int | None = None  # id of the question that is being edited; None: no edit
         self._build()
@@ -192,6 +227,7 @@ class Composer(QWidget):
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
         self._build_edit_line()
         self.remote_mark = RemoteMark(self._theme, self)
+        self.asking_notice = AskingNotice(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
         self.hint = KeyHint(self._theme)
@@ -200,11 +236,11 @@ class Composer(QWidget):
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
         row = make_row((self.hint, 1), (self.waiting, 1), self.send_button, self.stop_button, margins_px=(4, 0, 0, 0))
-        parts = (self.remote_mark, self.edit_line, self.editor, self.notice, row)
+        parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (self.send_button, self.stop_button, self.edit_line):
+        for button in (self.send_button, self.stop_button, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:
@@ -265,6 +301,11 @@ class Composer(QWidget):
         self.editor.setFocus()
         self.draft_changed.emit()
 
+    def refuse(self, reason: str) -> None:
+        """Send nothing while there is a reason, such as no model; the text stays. `reason` "": send again."""
+        self._refused_because = reason
+        self._show_sendable()
+
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
         """Show whether an answer is being written. `is_elsewhere` is True if it belongs to another conversation."""
         self._is_busy = is_busy
@@ -306,6 +347,8 @@ class Composer(QWidget):
     def _submit(self) -> None:
         if not self.editor.finish_composition():
             self.editor.setFocus()
+        elif self._refused_because and self.text().strip():
+            self.asking_notice.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
         elif self._pending_draft is None and not self._is_busy and self.text().strip():
             self.submitted.emit(self.text())
 
@@ -342,11 +385,13 @@ class Composer(QWidget):
     def _show_sendable(self) -> None:
         """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
         it."""
-        is_sendable = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
+        has_text = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
+        is_sendable = has_text and not self._refused_because
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
-        self.send_button.setToolTip("" if is_sendable else plain_tooltip(phrase("chat.type_a_question_to_send")))
+        reason = self._refused_because or phrase("chat.type_a_question_to_send")
+        self.send_button.setToolTip("" if is_sendable else plain_tooltip(reason))
 
     def _on_text_refused(self, length: int) -> None:
         self.notice.setText(phrase("chat.too_long_to_paste_n", n=f"{length:,}", max=f"{TEXT_MAX:,}"))

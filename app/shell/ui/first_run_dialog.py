@@ -292,7 +292,7 @@ class FirstRunDialog(QDialog):
         self.back_button = Button(self._theme, phrase("common.back"))
         self.later_button = Button(self._theme, phrase("shell.later"))
         self.next_button = Button(self._theme, "", "primary")
-        self.start_button = Button(self._theme, phrase("shell.start"), "primary")
+        self.start_button = Button(self._theme, phrase("shell.start"))
         privacy = phrase("shell.what_you_type_and_your")
         row = make_row(
             IconLabel(self._theme, "shield-check"),
@@ -342,7 +342,6 @@ class FirstRunDialog(QDialog):
             if button is not forward:
                 button.hide()
         forward.show()
-        self.start_button.set_kind("quiet" if self.step == DOCUMENTS else "primary")
         self.back_button.setVisible(self.step > MACHINE)
         if self.step < DOCUMENTS:
             name = self.rail.steps[self.step + 1].text()

@@ -102,6 +102,7 @@ class DocumentsStep(QWidget):
     # ------------------------------------------------------------------ private
 
     def _build(self, theme: Theme) -> None:
+        self._description = Label(phrase("shell.choose_documents_and_they_can_be_asked"), tone="text2", wraps=True)
         self.model = Label(tone="text2", wraps=True)
         self.files_button = Button(theme, phrase("documents.add_files_2"), "primary", "plus")
         self.folder_button = Button(theme, phrase("documents.add_a_folder_2"), icon="folder-plus")
@@ -114,7 +115,7 @@ class DocumentsStep(QWidget):
         self.offer.close_button.hide()
         make_column(
             Label(phrase("shell.ask_your_own_documents"), "heading2"),
-            Label(phrase("shell.choose_documents_and_they_can_be_asked"), tone="text2", wraps=True),
+            self._description,
             self.model,
             self.drop_zone,
             make_row(self.files_button, self.folder_button, self.sample_button, Stretch(), spacing_px=8),
@@ -147,6 +148,8 @@ class DocumentsStep(QWidget):
         for button in (self.files_button, self.folder_button, self.sample_button):
             button.setEnabled(self._documents.is_open)
         self.files_button.set_kind("" if self.has_offer else "primary")
+        for widget in (self._description, self.drop_zone):
+            widget.setVisible(not self.has_offer)
         self.changed.emit()
 
     def _explain(self, words: str) -> None:
