@@ -14,7 +14,7 @@ from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, LABELS, Label
 from app.base.errors import AppError
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, DocumentCollection, ReadDocument, shown_name
+from app.documents.records import AskableDocument, Document, DocumentCollection, shown_name
 
 COMMAND_PATIENCE_MS = 60_000  # a window may be writing a long document
 
@@ -87,7 +87,7 @@ def resolve_scope(
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
-def chosen_documents(documents: Sequence[ReadDocument], ref: CollectionRef) -> list[ReadDocument]:
+def chosen_documents(documents: Sequence[AskableDocument], ref: CollectionRef) -> list[AskableDocument]:
     """Return those of a collection's documents that a reference names: by path, or by name where the file has moved."""
     there = {document.path for document in documents}
     moved = {shown_name(PurePath(path)) for path in ref.documents if path not in there}
@@ -103,7 +103,7 @@ def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     chosen: dict[int, list[int]] = {}
     for one, ref in resolve_scope(library.collections(), scope):
         if one is not None and ref.documents:
-            chosen[one.id] = [document.id for document in chosen_documents(library.read_documents(one.id), ref)]
+            chosen[one.id] = [document.id for document in chosen_documents(library.askable_documents(one.id), ref)]
         if one is not None and chosen.get(one.id) != []:
             found.append(one.id)
     if not found:

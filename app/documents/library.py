@@ -22,11 +22,11 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, text_of
 from app.documents.records import (
+    AskableDocument,
     Document,
     DocumentCollection,
     DocumentSection,
     Passage,
-    ReadDocument,
     ReadingReport,
     shown_name,
 )
@@ -357,10 +357,10 @@ class Library:
         """Return the documents of a collection in the order of their paths."""
         return self._db.read_as(_document, f"{_DOCUMENT} WHERE collection_id = ? ORDER BY path", collection_id)
 
-    def read_documents(self, collection_id: int) -> list[ReadDocument]:
+    def askable_documents(self, collection_id: int) -> list[AskableDocument]:
         """Return the documents of a collection that can be asked, by name."""
         return self._db.read_as(
-            lambda row: ReadDocument(row[0], text_of(row, "path"), text_of(row, "name")),
+            lambda row: AskableDocument(row[0], text_of(row, "path"), text_of(row, "name")),
             "SELECT id, path, name FROM document WHERE collection_id = ? AND indexed_at > 0 ORDER BY name, path",
             collection_id,
         )

@@ -71,7 +71,7 @@ class DocumentCollection:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadDocument:
+class AskableDocument:
     """A document that was read at least once, so that it can be asked."""
 
     id: int

@@ -87,18 +87,18 @@ class AskingNotices(QObject):
         if self._pause.state == "pausing":
             return phrase("chat.pausing_the_work"), "", lambda: None, not has_scope
         if self._engine.refusal is not None:
-            kind = "study" if self._engine.refusal.code == "study_has_memory" else "training"
-            key = f"chat.machine_is_used.{kind}.{'quoted' if has_scope else 'refused'}"
+            code = self._engine.refusal.code
+            words = phrase(f"chat.machine_quoted.{code}" if has_scope else f"chat.machine_refused.{code}")
             action = phrase("chat.pause_and_ask") if self._pause.can_pause else ""
-            return phrase(key), action, self._pause_and_ask, not has_scope
+            return words, action, self._pause_and_ask, not has_scope
         if self._pause.state == "paused":
             return phrase("chat.the_work_is_paused"), phrase("chat.go_on_with_the_work"), self._pause.go_on, False
         if self._session.model is None and not has_scope:
             if self._page.scoping.has_documents:
                 choose = self._page.scope_line.open_menu
                 return phrase("chat.without_a_model_choose_documents"), phrase("chat.choose_documents"), choose, True
-            models = lambda: to_page("models")  # noqa: E731
-            return phrase("chat.there_is_no_model_to_answer"), phrase("common.choose_a_model"), models, True
+            words = phrase("chat.there_is_no_model_to_answer")
+            return words, phrase("chat.add_documents"), lambda: to_page("documents"), True
         if self._is_failed and self._failure is not None:
             words = phrase("chat.model_cannot_be_loaded", why=describe_error(self._failure[1]).message)
             return words, phrase("common.choose_a_model"), lambda: to_page("models"), False

@@ -129,7 +129,7 @@ class CollectionSelection(QObject):
         asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
         found = []
         for one in self._collections:
-            documents = self._documents.read_documents(one.id)
+            documents = self._documents.askable_documents(one.id)
             ref = asked.get(one.id)
             chosen = collection_lookup.chosen_documents(documents, ref) if ref is not None else ()
             found.append(CollectionDocuments(CollectionRef(one.id, one.name), documents, [one.path for one in chosen]))
@@ -171,7 +171,7 @@ class CollectionSelection(QObject):
         if ref is None or not ref.documents:
             return choice
         names = [
-            found.name for found in collection_lookup.chosen_documents(self._documents.read_documents(one.id), ref)
+            found.name for found in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
         ]
         chosen = tuple(names) or tuple(shown_name(PurePath(path)) for path in ref.documents)
         return dataclasses.replace(choice, chosen=chosen, is_there=bool(names))

@@ -10,6 +10,7 @@ from PySide6.QtCore import (
     QEvent,
     QModelIndex,
     QPersistentModelIndex,
+    QSize,
     Qt,
     Signal,
 )
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import QListView, QStyledItemDelegate, QStyleOptionViewIt
 from app.base import search_text
 from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.records import ReadDocument
+from app.documents.records import AskableDocument
 from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
@@ -37,7 +38,7 @@ class CollectionDocuments:
     """A collection with its documents. `chosen`: the paths of those that are asked."""
 
     ref: CollectionRef
-    documents: Sequence[ReadDocument]
+    documents: Sequence[AskableDocument]
     chosen: Collection[str] = ()
 
 
@@ -50,7 +51,7 @@ class DocumentChoices(QAbstractListModel):
         super().__init__()
         self._collections = collections
         self._chosen = {(one.ref.name, path) for one in collections for path in one.chosen}
-        self._rows: list[tuple[CollectionDocuments, ReadDocument | None]] = []  # None: the row of the collection
+        self._rows: list[tuple[CollectionDocuments, AskableDocument | None]] = []  # None: the row of the collection
         self.show_matching("")
 
     def show_matching(self, words: str) -> None:
@@ -107,7 +108,7 @@ class DocumentChoices(QAbstractListModel):
         self.changed.emit()
         return True
 
-    def _state(self, one: CollectionDocuments, documents: Sequence[ReadDocument]) -> Qt.CheckState:
+    def _state(self, one: CollectionDocuments, documents: Sequence[AskableDocument]) -> Qt.CheckState:
         ticked = sum((one.ref.name, each.path) in self._chosen for each in documents)
         if 0 < ticked < len(documents):
             return Qt.CheckState.PartiallyChecked
@@ -127,6 +128,9 @@ class _Delegate(QStyledItemDelegate):
         assert isinstance(model, DocumentChoices)
         option.textElideMode = Qt.TextElideMode.ElideMiddle
         option.font = self._theme.font("ui", 600 if model.is_collection(index.row()) else 400)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_compact"))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model = index.model()

@@ -22,10 +22,10 @@ from app.documents.library import Library
 from app.documents.retrieval import excerpts, passage_search, retrieved_passages
 
 SUGGESTED = 3
-_KINDS = ("heading", "value", "definition")
+_KINDS = ("value", "definition", "heading")
 _TRIED_MOST = 16  # questions of one kind that are searched for; each takes some 10 ms
 _SECTIONS_MOST = 400  # sections that are looked at, spread over the documents
-_TEXT_LEAST = 30  # characters of a section that says something
+_TEXT_LEAST = 16  # characters of a section that says something
 _PASSAGES = 5
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 # Headings that stand in many documents say nothing about this one.
@@ -36,12 +36,13 @@ _GENERAL = lazy_pattern(
 _JAPANESE = lazy_pattern("[ぁ-ゖァ-ヺ一-鿿]")
 _TITLE = lazy_pattern(r"(?=.*[ァ-ヺA-Za-z一-鿿])[^、。，．,;；:：「」『』|()（）\[\]［］]{4,24}")
 _WORD = "[一-鿿ァ-ヺーA-Za-z0-9・]"
+_NUMBER = r"(?:第\S{1,12}条(?:の\S{1,2})?[\s　]+|\d{1,3}[\s　]+|[（(]\d{1,2}[)）][\s　]*)?"
 _DEFINITION = lazy_pattern(
-    rf"[「『]?(?P<subject>{_WORD}{{2,20}})[」』]?(?:[（(][^（）()]{{0,40}}[）)])?とは、?[^。]{{8,}}"
+    rf"{_NUMBER}[「『]?(?P<subject>{_WORD}{{2,20}})[」』]?(?:[（(][^（）()]{{0,40}}[）)])?とは、?[^。]{{8,}}"
 )
 _DIGITS = "[0-9０-９一二三四五六七八九十百千万]"
 _VALUE = lazy_pattern(
-    rf"(?P<subject>{_WORD}+(?:の{_WORD}+)*)は、?[^、。]{{0,30}}?{_DIGITS}[,.．，0-9０-９一二三四五六七八九十百千万]*\s?"
+    rf"{_NUMBER}(?P<subject>{_WORD}+(?:の{_WORD}+)*)は、?[^、。]{{0,30}}?{_DIGITS}[,.．，0-9０-９一二三四五六七八九十百千万]*\s?"
     r"(?P<unit>mm|cm|km|m|kg|円|％|%|パーセント|人)(?![一-鿿A-Za-z²³2/・])"
 )
 _POINTING = lazy_pattern("[こそ][のれ]|前[条項]|同[条項法]|当該|次|[上下]記|以下|本[章節項編条]|.*(?:又|若しく|及び)$")

@@ -64,7 +64,7 @@ class ReadingOffers(QObject):
         collection = next((one for one in self._documents.collections() if one.id == collection_id), None)
         if not ids or collection is None:
             return
-        listed = self._documents.read_documents(collection_id)
+        listed = self._documents.askable_documents(collection_id)
         read = [document for document in listed if document.id in ids]
         if not read:
             self.offered.emit(ReadingOffer(collection_id, collection.name, 0))

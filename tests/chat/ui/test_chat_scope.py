@@ -356,7 +356,7 @@ def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_on
     scope = opened()
     ref = scope.session.scope[0]
     scope.page.scoping.choose([dataclasses.replace(ref, documents=(first, second))])
-    assert scope.chips() == ["規程集の 2 件"]
+    assert scope.chips() == ["規程集：2 件"]
     scope.ask("休憩時間は何時間ですか。")
     asked = scope.session.conversation.id
     scope.session.open_new()
@@ -367,7 +367,7 @@ def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_on
     assert scope.session.scope[0].documents == ()
     scope.session.open(asked)
     assert scope.session.scope[0].documents == (first, second)
-    assert scope.chips() == ["規程集の 2 件"]
+    assert scope.chips() == ["規程集：2 件"]
 
 
 def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
@@ -380,9 +380,7 @@ def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collect
     assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
-def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(
-    put_several, opened
-) -> None:
+def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(put_several, opened) -> None:
     _, travel, _ = put_several("規程集", RULES, "secret")
     scope = opened()
     scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=(travel,))])
