@@ -37,7 +37,7 @@ class AskingNotices(QObject):
         self._failure: tuple[str | None, AppError] | None = None  # id of the model that could not be loaded, and why
         self._act: Callable[[], object] = lambda: None
         self._text_to_send = ""  # the question that waits for the machine
-        page.composer.asking_notice.acted.connect(lambda: self._act())
+        page.composer.asking_notice.acted.connect(self._on_acted)
         page.scoping.shown.connect(self._show)
         for signal in (engine.refusal_changed, library.changed, session.answer_settings_changed, pause.changed):
             signal.connect(self._show)
@@ -50,6 +50,9 @@ class AskingNotices(QObject):
         self._show()
 
     # ------------------------------------------------------------------ private
+
+    def _on_acted(self) -> None:
+        self._act()
 
     def _on_status_changed(self) -> None:
         if self._failure is not None and self._engine.facts is not None:

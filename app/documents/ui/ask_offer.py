@@ -52,8 +52,10 @@ class AskOffer(QFrame):
         key = "documents.name_was_read" if offer.documents == 1 else "documents.n_documents_of_name_were_read"
         self._heading.setText(phrase(key, name=offer.title, n=f"{offer.documents:,}"))
         clear_layout(self._questions)
-        self.question_buttons = [_QuestionButton(self._theme, question) for question in offer.questions]
-        for button, question in zip(self.question_buttons, offer.questions, strict=True):
+        self.question_buttons = []
+        for question in offer.questions:
+            button = _QuestionButton(self._theme, question)
+            self.question_buttons.append(button)
             button.clicked.connect(lambda _=False, question=question: self._ask(question))
             self._questions.addWidget(button)
         self._example_words.setVisible(bool(offer.questions))

@@ -16,14 +16,15 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import collection_updates, encodings, records
-from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
+from app.documents import collection_updates, encodings
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
+from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
-from app.uikit.dialogs import Dialog, DialogButton, cancel_or, scrolled_height
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -95,33 +96,6 @@ class CollectionDialog(Dialog):
         self._problem.setText(why)
         self.fit_height()
         self.field.setFocus()
-
-
-class TargetDialog(Dialog):
-    """A dialog that asks to which collection a folder is added."""
-
-    collection_chosen = Signal(object)  # DocumentCollection; None: a new one
-
-    def __init__(self, theme: Theme, new_name: str, collections: Sequence[DocumentCollection], parent: QWidget) -> None:
-        self.choice = QComboBox()
-        self.choice.setAccessibleName(phrase("documents.collection_to_add_to"))
-        self.choice.addItem(phrase("documents.a_new_collection_name", name=new_name), None)
-        for one in collections:
-            self.choice.addItem(phrase("documents.add_to_name", name=one.name), one)
-        super().__init__(
-            theme,
-            phrase("documents.where_to_add_the_folder"),
-            phrase("documents.a_question_can_be_asked_of_several"),
-            cancel_or("add", phrase("common.add")),
-            parent,
-            content=self.choice,
-        )
-        self.chosen.connect(self._on_chosen)
-        self.choice.setFocus()
-
-    def _on_chosen(self, key: str) -> None:
-        if key == "add":
-            self.collection_chosen.emit(self.choice.currentData())
 
 
 class EncodingDialog(Dialog):
@@ -420,25 +394,6 @@ class CollectionActions(QObject):
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
         self._banner.show_message("danger", sentence.message, sentence.next)
-
-
-def choose_files(pickers: desktop.Pickers, window: QWidget, folder: str) -> list[Path]:
-    """Let the user choose documents, beginning in a folder; [] if the user cancels."""
-    known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
-    kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
-    return [Path(path) for path in pickers.open_several(window, phrase("documents.choose_files_to_add"), folder, kinds)]
-
-
-def choose_folder(pickers: desktop.Pickers, window: QWidget, folder: str) -> list[Path]:
-    """Let the user choose a folder of documents, beginning in another; [] if the user cancels."""
-    path = pickers.folder(window, phrase("documents.choose_a_folder_to_add"), folder)
-    return [Path(path)] if path else []
-
-
-def name_of_added(paths: Sequence[Path], taken: Collection[str]) -> str:
-    """Return the name of the added folder, or a general name; if it is taken, a number is appended."""
-    is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-    return free_name(paths[0].name if is_folder else phrase("common.documents"), taken)
 
 
 def _skipped(counts: Counter[str]) -> str:

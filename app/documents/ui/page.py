@@ -1,6 +1,7 @@
 """Show the page 資料 with collections on the left.
 
-On the right are the documents of one collection, the report on reading one of them, and the queue.
+On the right are the documents of one collection, the report on reading one of them, and the queue. The file is long
+because one widget lays all of these out for every size of the window.
 """
 
 import contextlib

@@ -14,8 +14,8 @@ from app.base.wording import describe_error, phrase
 from app.documents.collection_updates import AddedFiles
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
+from app.documents.ui.adding import choose_files, choose_folder, name_of_added
 from app.documents.ui.ask_offer import AskOffer
-from app.documents.ui.collection_actions import choose_files, choose_folder, name_of_added
 from app.documents.ui.status_rows import QueueRow
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.theme import Theme
@@ -43,6 +43,7 @@ class DocumentsStep(QWidget):
         self._documents = documents
         self._sample_folder = sample_folder
         self._pickers = pickers or Pickers()
+        self._awaiting: Sequence[Path] = ()  # chosen before the documents were open
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self.setAcceptDrops(True)
         self._build(theme)
@@ -67,6 +68,9 @@ class DocumentsStep(QWidget):
     def add(self, chosen: Sequence[Path]) -> None:
         """Read files and folders into a new collection."""
         if not chosen:
+            return
+        if not self._documents.is_open:
+            self._awaiting = chosen
             return
         self._start = str(chosen[0].parent)
         self.problem.hide()
@@ -134,7 +138,7 @@ class DocumentsStep(QWidget):
         self.sample_button.clicked.connect(self.add_sample)
         self.offer.asked.connect(self.asked)
         offers.offered.connect(self._on_offered)
-        documents.opened.connect(self._show_state)
+        documents.opened.connect(self._on_opened)
         documents.added.connect(self._on_added)
         documents.failed.connect(self._on_failed)
         documents.queue.status_changed.connect(queue.show_status)
@@ -144,9 +148,11 @@ class DocumentsStep(QWidget):
         queue.cancel_requested.connect(documents.cancel_all)
         queue.cancel_scan_requested.connect(documents.cancel_scan)
 
+    def _on_opened(self) -> None:
+        chosen, self._awaiting = self._awaiting, ()
+        self.add(chosen)
+
     def _show_state(self) -> None:
-        for button in (self.files_button, self.folder_button, self.sample_button):
-            button.setEnabled(self._documents.is_open)
         self.files_button.set_kind("" if self.has_offer else "primary")
         for widget in (self._description, self.drop_zone):
             widget.setVisible(not self.has_offer)
