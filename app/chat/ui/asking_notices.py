@@ -9,6 +9,7 @@ from app.base.wording import describe_error, phrase
 from app.chat.services.chat_session import ChatSession, ModelPreloader
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import error_presenter
+from app.inference.engine.messages import Event, Failed
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
 from app.uikit.page import MachinePause, NavigationSignals
@@ -45,6 +46,7 @@ class AskingNotices(QObject):
             signal.connect(self._show)
         pause.changed.connect(self._on_pause_changed)
         engine.status_changed.connect(self._on_status_changed)
+        engine.event_received.connect(self._on_engine_event)
         preload.failed.connect(self._on_load_failed)
         session.problem_occurred.connect(self._on_load_failed)
         self._show()
@@ -58,6 +60,10 @@ class AskingNotices(QObject):
         if self._failure is not None and self._engine.facts is not None:
             self._failure = None
             self._show()
+
+    def _on_engine_event(self, event: Event) -> None:
+        if isinstance(event, Failed):
+            self._on_load_failed(AppError(event.code, **event.facts))
 
     def _on_load_failed(self, error: AppError) -> None:
         if error_presenter.needs_banner(error) and error.code != "no_model":

@@ -1,5 +1,6 @@
 """What cannot be asked is said above the field before Enter is pressed, with the button that makes it possible."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,11 +42,12 @@ def field(open_window: Callable[..., AppContext], qtbot: QtBot) -> Callable[[], 
 
 
 @pytest.fixture
-def model(store: Store, tiny_model: Path) -> Path:
+def model(store: Store, tiny_model: Path, tmp_path: Path) -> Path:
     """An installed model, and its file."""
-    size = tiny_model.stat().st_size
-    store.put_local_model(LocalModel("m", "小さなモデル", str(tiny_model), size, "llama", "Q4_K_M", 8192, 1.0))
-    return tiny_model
+    path = Path(shutil.copyfile(tiny_model, tmp_path / "model.gguf"))
+    size = path.stat().st_size
+    store.put_local_model(LocalModel("m", "小さなモデル", str(path), size, "llama", "Q4_K_M", 8192, 1.0))
+    return path
 
 
 @pytest.fixture
@@ -111,9 +113,24 @@ def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents,
 def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(
     field, documents, model: Path, qtbot: QtBot
 ) -> None:
-    model.unlink()
+    model.write_bytes(model.read_bytes()[:64])  # as after a disk error
     desk = field()
-    desk.type("あ")
+    desk.type("a")
     qtbot.waitUntil(lambda: "モデルを読み込めません" in desk.notice.words)
     qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
     assert desk.pages == [("models",)]
+
+
+def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, model: Path, qtbot: QtBot) -> None:
+    desk = field()
+    desk.page.scoping.choose([])
+    desk.parts.trainings.folder = Path("/nowhere/run")  # it is about to begin
+    desk.parts.engine.refusal = AppError("training_has_memory")
+    desk.enter("こんにちは")
+    assert desk.sent == []
+    assert desk.notice.button.text() == phrase("chat.pause_and_ask")
+    qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
+    assert desk.sent == [("こんにちは",)]
+    assert not desk.parts.trainings.is_training
+    assert desk.notice.words == phrase("chat.the_work_is_paused")
+    assert desk.notice.button.text() == phrase("chat.go_on_with_the_work")
