@@ -156,6 +156,10 @@ class DocumentLibrary(QObject):
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._removing]
 
+    def sources(self, collection_id: int) -> list[Path]:
+        """Return the files and folders that were added to a collection; [] before `opened`."""
+        return self._library.sources(collection_id) if self._library is not None else []
+
     def askable_documents(self, collection_id: int) -> list[AskableDocument]:
         """Return `Library.askable_documents`; [] before `opened`."""
         found = self._library.askable_documents(collection_id) if self._library is not None else []

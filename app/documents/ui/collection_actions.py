@@ -208,13 +208,16 @@ class CollectionActions(QObject):
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         """Add files and folders to the shown collection; None creates one with the name of the folder.
 
-        Ask where to add a folder if the collection has documents, since folders are mostly collections of their own.
+        Ask where to add a new folder if the collection has documents, since folders are mostly collections of their
+        own.
         """
         if not paths:
             return
         self._start = str(paths[0].parent)
         self._banner.hide()
-        if collection is not None and collection.documents and any(path.is_dir() for path in paths):
+        known = self._documents.sources(collection.id) if collection is not None else []
+        is_new_folder = any(path.is_dir() and path not in known for path in paths)
+        if collection is not None and collection.documents and is_new_folder:
             self._ask_where(collection, paths)
         else:
             self._add(collection, paths)
