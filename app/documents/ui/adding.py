@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.base.wording import phrase
@@ -13,6 +13,9 @@ from app.documents.records import DocumentCollection
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
+from app.uikit.widgets.labels import plain_tooltip
+
+NAME_WIDTH_PX = 150  # widest name of a collection in the choice
 
 
 def choose_files(pickers: desktop.Pickers, window: QWidget, folder: str) -> list[Path]:
@@ -42,9 +45,13 @@ class TargetDialog(Dialog):
     def __init__(self, theme: Theme, new_name: str, collections: Sequence[DocumentCollection], parent: QWidget) -> None:
         self.choice = QComboBox()
         self.choice.setAccessibleName(phrase("documents.collection_to_add_to"))
-        self.choice.addItem(phrase("documents.a_new_collection_name", name=new_name), None)
-        for one in collections:
-            self.choice.addItem(phrase("documents.add_to_name", name=one.name), one)
+        metrics, width = self.choice.fontMetrics(), theme.px(NAME_WIDTH_PX)
+        for one in (None, *collections):
+            name = one.name if one is not None else new_name
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
+            key = "documents.add_to_name" if one is not None else "documents.a_new_collection_name"
+            self.choice.addItem(phrase(key, name=shown), one)
+            self.choice.setItemData(self.choice.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         super().__init__(
             theme,
             phrase("documents.where_to_add_the_folder"),

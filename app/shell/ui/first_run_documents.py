@@ -20,7 +20,7 @@ from app.documents.ui.status_rows import QueueRow
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column
 from app.uikit.widgets.labels import Label
 
 
@@ -122,7 +122,7 @@ class DocumentsStep(QWidget):
             self._description,
             self.model,
             self.drop_zone,
-            make_row(self.files_button, self.folder_button, self.sample_button, Stretch(), spacing_px=8),
+            FlowBox(self.files_button, self.folder_button, self.sample_button),
             self.queue,
             self.problem,
             self.offer,
