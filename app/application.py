@@ -33,16 +33,19 @@ from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
+from app.chat.ui.asking_notices import AskingNotices
 from app.chat.ui.chat_notices import ModelAvailability
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.conversations.bin_page import BinPage
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_controller import TransferController
 from app.chat.ui.preset_editor import ConversationSettings
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffers
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -58,6 +61,7 @@ from app.models.ui.start_offers import StartOffers
 from app.shell.services import housekeeping, lifecycle
 from app.shell.services.housekeeping import GarbageCollector
 from app.shell.services.lifecycle import ProgramStart, SignalHandlers
+from app.shell.services.pause_for_questions import PauseForQuestions
 from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
@@ -113,6 +117,7 @@ class AppContext:
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
+        self.reading_offers = ReadingOffers(self.documents, self.documents)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
@@ -154,6 +159,7 @@ class AppContext:
 
         self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, self.page, is_busy)
         self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
+        self.pause = PauseForQuestions(self.session, self.trainings, self.evaluations, self.page)
 
     def _build_window(self) -> None:
         makers: dict[str, Callable[[], Page]] = {
@@ -251,16 +257,23 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
+        navigation.ask_requested.connect(self._ask_documents)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
-        navigation.first_run_requested.connect(
-            lambda: FirstRunController(
-                window, self.page, self.library, self.preferences, self.download_controller, self.paths
-            ).show()
-        )
+        navigation.first_run_requested.connect(self._show_first_run)
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _show_first_run(self) -> None:
+        FirstRunController(
+            self.window, self.navigation, self.page, self.library, self.preferences, self.download_controller,
+            self.paths, self.documents, self.reading_offers,
+        ).show()  # fmt: skip
+
+    def _ask_documents(self, scope: tuple[CollectionRef, ...], question: str) -> None:
+        self.window.show_questions()
+        self.page.ask_documents(scope, question)
 
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
@@ -268,6 +281,9 @@ class AppContext:
         ModelAvailability(page.empty, self.library, self.maintenance, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
+        page.composer.typed.connect(self.pause.note_use)
+        self.pause.failed.connect(window.show_problem)
+        AskingNotices(page, self.session, self.engine, self.library, self.preload, self.pause, self.navigation)
         window.list_actions.bin_undone.connect(page.show_restored)
 
     def _connect_transfer(self) -> None:
@@ -295,7 +311,10 @@ class AppContext:
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup)
+        return DocumentsPage(
+            self.theme, self.navigation, self.documents, self.reading_offers, self.embedding, self.secrecy,
+            self.ocr_setup,
+        )  # fmt: skip
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage

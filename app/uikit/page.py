@@ -36,6 +36,7 @@ class NavigationSignals(QObject):
     answer_settings_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
+    ask_requested = Signal(object, str)  # the scope of a new conversation, and a question to ask at once or ""
     search_closed = Signal()  # return to the page before the search
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # export the open conversation
@@ -47,6 +48,30 @@ class NavigationSignals(QObject):
     problem_occurred = Signal(object)  # AppError
     work_ended = Signal(str, float)  # the name of the work, as shown, and the seconds it took
     reopened = Signal()  # emitted by the window, for pages: it is shown again after it was closed while work continued
+
+
+class MachinePause(QObject):
+    """Pauses the long work that holds the machine, so that a question can be asked, and goes on with it.
+
+    The window implements it, because a page does not know the work of others.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.state = ""  # "", pausing or paused
+
+    @property
+    def can_pause(self) -> bool:
+        """Return whether the work can be paused and continued."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        raise NotImplementedError
 
 
 PAGE_MARGIN_PX = 24

@@ -48,7 +48,7 @@ class AnswerRecord:
             ("remote", answer_check.remote_machine(details)),
             ("model_sha256", sha256 or (phrase("chat.answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
-            ("scope", " / ".join(ref.name for ref in details.scope)),
+            ("scope", " / ".join(ref.title for ref in details.scope)),
             ("documents_sha256", "\n".join(self._document_hashes())),
             ("temperature", f"{choices.temperature}" if choices else ""),
             ("max_tokens", f"{choices.max_tokens}" if choices else ""),

@@ -451,6 +451,8 @@ class ChatSession(OpenConversation):
 class ModelPreloader(QObject):
     """Loads the model, and the one for searching by meaning, while the user types a question."""
 
+    failed = Signal(object)  # AppError: the model cannot be loaded, as asking a question would report too
+
     def __init__(
         self,
         session: ChatSession,
@@ -468,8 +470,7 @@ class ModelPreloader(QObject):
         self._embedding = embedding
 
     def begin(self) -> None:
-        """Load the model unless it is loaded or remote. Every keystroke may call this. Errors are ignored, because
-        asking the question reports them."""
+        """Load the model unless it is loaded or remote. Every keystroke may call this."""
         session, engine = self._session, self._engine
         if not self.is_on:
             return
@@ -486,4 +487,4 @@ class ModelPreloader(QObject):
             if not session.is_busy and engine.facts is None and not engine.refusal:
                 answer_run.send_load(engine, model.name, plan)
 
-        background.run(lambda: load_plan.plan_load(model, settings), send, lambda _error: None)
+        background.run(lambda: load_plan.plan_load(model, settings), send, self.failed.emit)

@@ -151,16 +151,18 @@ def search(
             request.given_verdict,
         )
     with closing(Library.open_second(request.documents)) as library:
-        searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
+        ids = collection_lookup.open_scope(library, request.scope)
+        searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
         verdict = retrieved_passages.judge_answerability(
             library,
             request.question,
             searched,
-            _collection_ids(library, request.scope),
+            ids,
             request.glossary,
             meaning if by_meaning == "used" else None,
         ).verdict
-        missing = _missing_clauses(library, request) if verdict == "not_in_documents" else ()
+        is_refused = verdict == "not_in_documents"
+        missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
     return FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
 
 
@@ -284,14 +286,18 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
 
 
 def _search(
-    library: Library, request: RetrievalRequest, meaning: "SemanticQuery | None", *, is_vector_missing: bool
+    library: Library,
+    request: RetrievalRequest,
+    ids: Sequence[int],
+    meaning: "SemanticQuery | None",
+    *,
+    is_vector_missing: bool,
 ) -> tuple[list[Passage], str]:
     """Return the passages, and whether vectors found them besides words.
 
     "used": they did. "missed": the vector of the question is missing, or those of the documents cannot be read. "": the
     search was by words only, as requested.
     """
-    ids = _collection_ids(library, request.scope)
     if meaning is not None:
         try:
             return passage_search.search(
@@ -306,15 +312,6 @@ def _search(
     ), "missed" if is_vector_missing else ""
 
 
-def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
-    """Return the ids of the collections in `scope`, by name, or by id if one was renamed. Raises
-    AppError("collections_gone")."""
-    found = [one.id for one, _ in collection_lookup.resolve_scope(library.collections(), scope) if one is not None]
-    if not found:
-        raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
-    return found
-
-
 def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
     """Return whether the present text of a document is about to be removed or replaced.
 
@@ -322,10 +319,6 @@ def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
     """
     removed = library.documents_to_remove()
     return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
-
-
-def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[MissingClause, ...]:
-    return named_clauses.find_clauses(library, request.question, _collection_ids(library, request.scope)).missing
 
 
 def _not_found(

@@ -20,6 +20,7 @@ from app.chat.ui.chat_notices import EmptyView, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import Composer, ComposerDrafts
+from app.chat.ui.document_picker import DocumentPicker
 from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
@@ -29,6 +30,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.rating_controller import RatingController
 from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
 from app.chat.ui.transcript.transcript import Transcript
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
@@ -126,6 +128,7 @@ class ChatPage(Page):
         header.keep_requested.connect(self._on_keep_requested)
         header.field.left_by_key.connect(self.focus_first)
         self.scoping.shown.connect(self._show_scope)
+        self.scope_line.documents_requested.connect(self.choose_documents)
         self.splitter.changed.connect(self._on_beside_changed)
         self._conversations.problem_occurred.connect(self._errors.show_error)
         self._errors.banner_changed.connect(self._lay_out)
@@ -180,6 +183,28 @@ class ChatPage(Page):
             self.panel.focus_first()
         else:
             self.composer.setFocus()
+
+    def choose_documents(self) -> DocumentPicker:
+        """Let the user tick the documents that the open conversation asks."""
+        picker = DocumentPicker(self._theme, self.scoping.documents_to_choose(), self.window())
+        picker.scope_chosen.connect(self.scoping.choose)
+        picker.finished.connect(self.focus_first)
+        picker.open()
+        return picker
+
+    def ask_documents(self, scope: tuple[CollectionRef, ...], question: str = "") -> None:
+        """Open a new conversation about these documents, and ask the question if there is one.
+
+        A question waits in the composer, in place of what was typed there, if it cannot be sent now.
+        """
+        self._session.open_new()
+        self.scoping.choose(scope)
+        if question:
+            is_free = not (self.composer.text() or self._session.is_busy)
+            self.composer.replace_text(question)
+            if is_free:
+                self.composer.submitted.emit(question)
+        self.focus_first()
 
     def suggest_question(self, text: str) -> None:
         """Put an example question into the composer, unless the user has typed something."""

@@ -16,11 +16,12 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import collection_updates, encodings, records
-from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
+from app.documents import collection_updates, encodings
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
+from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
@@ -199,24 +200,38 @@ class CollectionActions(QObject):
     # --------------------------------------------------------------------- added
 
     def choose_files(self, collection: DocumentCollection | None) -> None:
-        known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
-        kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
-        title = phrase("documents.choose_files_to_add")
-        paths = self._pickers.open_several(self._page.window(), title, self._start, kinds)
-        self.add(collection, [Path(path) for path in paths])
+        self.add(collection, choose_files(self._pickers, self._page.window(), self._start))
 
     def choose_folder(self, collection: DocumentCollection | None) -> None:
-        path = self._pickers.folder(self._page.window(), phrase("documents.choose_a_folder_to_add"), self._start)
-        self.add(collection, [Path(path)] if path else [])
+        self.add(collection, choose_folder(self._pickers, self._page.window(), self._start))
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to a collection; None creates a collection with the name of the folder."""
+        """Add files and folders to the shown collection; None creates one with the name of the folder.
+
+        Ask where to add a new folder if the collection has documents, since folders are mostly collections of their
+        own.
+        """
         if not paths:
             return
         self._start = str(paths[0].parent)
         self._banner.hide()
+        known = self._documents.sources(collection.id) if collection is not None else []
+        is_new_folder = any(path.is_dir() and path not in known for path in paths)
+        if collection is not None and collection.documents and is_new_folder:
+            self._ask_where(collection, paths)
+        else:
+            self._add(collection, paths)
+
+    def _ask_where(self, shown: DocumentCollection, paths: Sequence[Path]) -> None:
+        own = [one for one in self._documents.collections() if not one.is_builtin]
+        name = name_of_added(paths, self._collection_names())
+        dialog = TargetDialog(self._theme, name, sorted(own, key=lambda one: one.id != shown.id), self._page.window())
+        dialog.collection_chosen.connect(lambda collection: self._add(collection, paths))
+        dialog.open()
+
+    def _add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         if collection is None:
-            self._documents.add_collection(self._free_name(paths), paths=paths)
+            self._documents.add_collection(name_of_added(paths, self._collection_names()), paths=paths)
         else:
             self._documents.add(collection.id, paths)
 
@@ -347,11 +362,6 @@ class CollectionActions(QObject):
 
     def _collection_names(self) -> list[str]:
         return [one.name for one in self._documents.collections()]
-
-    def _free_name(self, paths: Sequence[Path]) -> str:
-        """Return the name of the added folder, or a general name; if it is in use, a number is appended."""
-        is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._collection_names())
 
     def _on_added(self, added: AddedFiles) -> None:
         count, skipped = len(added.new), _skipped(added.skipped)

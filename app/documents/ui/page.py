@@ -1,6 +1,7 @@
 """Show the page 資料 with collections on the left.
 
-On the right are the documents of one collection, the report on reading one of them, and the queue.
+On the right are the documents of one collection, the report on reading one of them, and the queue. The file is long
+because one widget lays all of these out for every size of the window.
 """
 
 import contextlib
@@ -21,12 +22,15 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.collection_actions import CollectionActions
 from app.documents.ui.document_lists import CollectionView, DocumentTable, DocumentView, ShownDocuments, collection_row
 from app.documents.ui.ocr_installation import OcrInstallation
@@ -61,6 +65,7 @@ class DocumentsPage(Page):
         theme: Theme,
         navigation: NavigationSignals,
         documents: DocumentLibrary,
+        offers: ReadingOffers,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
         ocr_setup: OcrSetup,
@@ -68,6 +73,7 @@ class DocumentsPage(Page):
     ) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._documents = documents
         self.meaning = MeaningLine(embedding)
         self.files_line = FilesLine(documents)
@@ -83,6 +89,7 @@ class DocumentsPage(Page):
         self.collection_actions = CollectionActions(theme, navigation, documents, self.banner, self, secrecy, pickers)
         self._connect()
         self._connect_report()
+        offers.offered.connect(self._on_offered)
         documents.open()
         self._refill()
         self._on_status_changed(documents.standing)
@@ -163,9 +170,10 @@ class DocumentsPage(Page):
         # The chooser replaces the list in a narrow window.
         self.chooser = Button(theme, phrase("documents.other_collections"), icon="library-big", compact=True)
         self.banner = Banner(theme)
+        self.offer = AskOffer(theme)
         self.queue = QueueRow(theme)
         self.drop_zone = DropZone(theme)
-        self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
+        self.filter = SearchField(theme, phrase("common.filter_by_document_name"))
         self.view = DocumentView(theme, self.documents)
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, self._documents)
@@ -174,7 +182,16 @@ class DocumentsPage(Page):
         column = make_column(
             (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
         )
-        for widget in (self.banner, self.ocr, self.queue, self.meaning, self.files_line, self.drop_zone, self.filter):
+        for widget in (
+            self.banner,
+            self.offer,
+            self.ocr,
+            self.queue,
+            self.meaning,
+            self.files_line,
+            self.drop_zone,
+            self.filter,
+        ):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
@@ -212,6 +229,8 @@ class DocumentsPage(Page):
         self.list.menu_requested.connect(lambda place: self.menu().popup(place))
         self.chooser.clicked.connect(self._show_choices)
         self.filter.textChanged.connect(self.documents.set_words)
+        self.offer.asked.connect(self._ask)
+        self.offer.closed.connect(self.focus_first)
         self.queue.pause_button.clicked.connect(documents.pause)
         self.queue.resume_button.clicked.connect(documents.resume)
         self.queue.cancel_requested.connect(documents.cancel_all)
@@ -329,9 +348,10 @@ class DocumentsPage(Page):
         self.label_button.setVisible(one is not None and can_add and not is_short)
         self.folder_button.setVisible(can_add and not is_short)
         self.add_button.setVisible(can_add and (has_rows or not is_short))
-        self.add_button.set_kind("primary" if has_rows else "")
         self.drop_zone.setVisible(can_add and not is_low)
         self.files_line.setVisible(has_rows and not is_low and bool(self.files_line.text()))
+        self.offer.setVisible(self.offer.collection_id == self._chosen_id != 0)
+        self.add_button.set_kind("primary" if has_rows and not self.offer.isVisibleTo(self) else "")
         self.filter.setVisible(self.table.rowCount() >= FILTER_FROM and not is_low)
         for part in (self.view, self.report):
             part.setMinimumHeight(px(LEAST_PX))
@@ -376,6 +396,16 @@ class DocumentsPage(Page):
         """Return a menu of the actions on the selected documents."""
         menu, actions, icon = self._new_menu(), self.collection_actions, self._theme.icon
         chosen = self.view.selected_documents()
+        one = self.collection
+        paths = tuple(document.path for document in chosen if document.indexed_at)
+        if one is not None and paths:
+            scope = (CollectionRef(one.id, one.name, paths),)
+            menu.addAction(
+                icon("message-circle-question-mark"),
+                phrase("documents.ask_these_documents"),
+                lambda: self._ask(scope, ""),
+            )
+            menu.addSeparator()
         if len(chosen) == 1:
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(
@@ -424,6 +454,15 @@ class DocumentsPage(Page):
         menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
 
     # ---------------------------------------------------------------------- slots
+
+    def _on_offered(self, offer: ReadingOffer) -> None:
+        if offer.scope:
+            self.offer.show_offer(offer)
+            self._lay_out()
+
+    def _ask(self, scope: tuple[CollectionRef, ...], question: str) -> None:
+        self.offer.dismiss()
+        self._navigation.ask_requested.emit(scope, question)
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:
