@@ -39,6 +39,7 @@ from app.chat.ui.conversations.bin_page import BinPage
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_controller import TransferController
 from app.chat.ui.preset_editor import ConversationSettings
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
@@ -251,6 +252,7 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
+        navigation.question_requested.connect(self._on_question_requested)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(
@@ -261,6 +263,10 @@ class AppContext:
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _on_question_requested(self, scope: CollectionRef | None, words: str) -> None:
+        self.page.begin_question(scope, words)
+        self.window.show_questions()
 
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
@@ -354,7 +360,7 @@ class AppContext:
         return BinPage(self.theme, self.navigation, self.conversations, self._label_of_all)
 
     def _make_search(self) -> Page:
-        return SearchPage(self.theme, self.navigation, self.conversations, self._label_of_all)
+        return SearchPage(self.theme, self.navigation, self.conversations, self.documents, self._label_of_all)
 
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""

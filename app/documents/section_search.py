@@ -54,7 +54,7 @@ def find_sections(library: Library, query: str, limit: int = SECTIONS_MAX) -> Fo
     hits = library.database.read_as(
         _hit,
         f"""SELECT s.id, s.document_id, s.heading, s.text, s.page, d.name AS document, c.name AS collection, c.label
-            {_FROM} ORDER BY bm25(section_terms, ?, 1.0), s.id LIMIT ?""",  # noqa: S608
+            {_FROM} ORDER BY bm25(section_terms, ?, 1.0), s.id LIMIT ?""",
         expression,
         _HEADING_WEIGHT,
         limit,

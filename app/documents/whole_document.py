@@ -1,4 +1,4 @@
-"""Hold a whole document as it is read: its sections in order, the outline of its headings, and the words found in it."""
+"""Hold a whole document as it is read: its sections in order, the outline of its headings, and words found in it."""
 
 import dataclasses
 import functools

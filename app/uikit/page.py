@@ -36,7 +36,11 @@ class NavigationSignals(QObject):
     answer_settings_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
+    search_requested = Signal(str)  # words to search for in all conversations and documents
     search_closed = Signal()  # return to the page before the search
+    reading_requested = Signal(object)  # ReadingPlace: open a document in the reader
+    reading_closed = Signal()  # return to the page before the reader
+    question_requested = Signal(object, str)  # CollectionRef to ask, or None as usual; the beginning of a question
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # export the open conversation
     starter_requested = Signal()  # add the trial model

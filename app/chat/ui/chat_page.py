@@ -29,6 +29,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.rating_controller import RatingController
 from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
 from app.chat.ui.transcript.transcript import Transcript
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
@@ -182,6 +183,13 @@ class ChatPage(Page):
         """Put an example question into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
+
+    def begin_question(self, scope: CollectionRef | None, words: str) -> None:
+        """Open a new conversation with these words in the composer. It asks `scope`; None: what new ones ask."""
+        self._session.open_new()
+        if scope is not None:
+            self.scoping.ask_only(scope)
+        self.composer.replace_text(words)
 
     def show_found(self, message_id: int, query: str) -> None:
         """Open the conversation at a message that contains the words of `query`."""

@@ -78,6 +78,11 @@ class CollectionSelection(QObject):
         """Return whether Kotae's own manual is among the chosen collections."""
         return any(one is not None and one.is_builtin for one, _ in self._resolved_scope())
 
+    def ask_only(self, collection: CollectionRef) -> None:
+        """Make the open conversation search this collection alone, without a change of what new ones search."""
+        self._is_chosen = True
+        self._session.ask_of((collection,))
+
     # ------------------------------------------------------------------ private
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:

@@ -288,6 +288,7 @@ class MainWindow(QMainWindow):
         navigation.answer_settings_requested.connect(self.show_answer_settings)
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
+        navigation.search_requested.connect(self._on_search_requested)
         navigation.search_closed.connect(self._on_search_closed)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
