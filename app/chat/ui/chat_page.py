@@ -134,6 +134,7 @@ class ChatPage(Page):
         self.find_bar.opening.connect(self.sources.close_overlay)
         self.find_bar.opening.connect(session.read_earlier)  # the matches of all messages are counted
         self.find_bar.left.connect(self.focus_first)
+        self.find_bar.everywhere_requested.connect(self._navigation.search_requested)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.run_with_consent(lambda: self._on_submitted(text)))
