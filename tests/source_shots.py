@@ -208,7 +208,7 @@ def sources_page(parts: AppContext) -> None:
     put(parts, answer, replace(kept, sources=found))
     page = parts.window.page("ask")
     page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
-    wait(lambda: page.panel.stack.currentWidget() is page.panel.view)
+    wait(lambda: page.panel.stack.currentWidget() is page.panel.pages)
 
 
 def written(file: Path) -> None:

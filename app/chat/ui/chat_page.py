@@ -73,7 +73,7 @@ class ChatPage(Page):
         self.header = ChatHeader(
             theme, navigation, session, conversations, presets, library, self.scoping, self.transcript
         )
-        self._build()
+        self._build(documents)
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
@@ -87,7 +87,7 @@ class ChatPage(Page):
 
     # ---------------------------------------------------------------- building
 
-    def _build(self) -> None:
+    def _build(self, documents: DocumentLibrary) -> None:
         set_surface(self, "base")
         self.banner = Banner(self._theme)
         self.find_bar = FindBar(self._theme, self.transcript, self)
@@ -104,7 +104,7 @@ class ChatPage(Page):
         self._conversation = QWidget()
         parts = (self.header, self.find_bar, self._banner_row, self.trial_notice, (self.stack, 1))
         make_column(*parts, CentredRow(self._theme, foot), into=self._conversation, spacing_px=0)
-        self.panel = SourcePanel(self._theme)
+        self.panel = SourcePanel(self._theme, documents.pictures)
         self.splitter = SourceSplitter(self._theme, self._conversation, self.panel)
         make_column(self.splitter, into=self)
 

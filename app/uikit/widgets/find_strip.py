@@ -1,4 +1,4 @@
-"""Provide the strip that finds words in what a page shows: field, count, previous, next; and numbers for the matches."""
+"""Provide the strip that finds words in what a page shows, with field, count and steps; number the matches."""
 
 import itertools
 from bisect import bisect_right
