@@ -165,6 +165,7 @@ class AppContext:
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
+            "reader": self._make_reader,
             "batch": self._make_batch,
         }
         self.window = MainWindow(
@@ -361,6 +362,11 @@ class AppContext:
 
     def _make_search(self) -> Page:
         return SearchPage(self.theme, self.navigation, self.conversations, self.documents, self._label_of_all)
+
+    def _make_reader(self) -> Page:
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        return ReaderPage(self.theme, self.navigation, self.documents)
 
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""

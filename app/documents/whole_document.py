@@ -176,11 +176,14 @@ _heading = functools.lru_cache(maxsize=1024)(document_tables.parse_heading)  # m
 
 
 class WordCounter:
-    """Counts the places of words in each section of a document. The folded texts are kept for the next words."""
+    """Counts the places of words in each section of a document. The folded texts are kept for the next words.
+
+    Several threads may count at a time.
+    """
 
     def __init__(self, document: WholeDocument) -> None:
         self._document = document
-        self._folded: list[str] = []
+        self._folded: list[str | None] = [None] * len(document.sections)
 
     def count(self, query_words: Sequence[str], check: Callable[[], None] = lambda: None) -> list[int]:
         """Return the number of places in each section. `query_words`: folded. `check` is as for `load`."""
@@ -188,7 +191,8 @@ class WordCounter:
         for row, section in enumerate(self._document.sections):
             if row % 200 == 0:
                 check()
-            if row == len(self._folded):
-                self._folded.append(search_text.fold(section.shown))
-            counts.append(search_text.count_occurrences(self._folded[row], query_words))
+            folded = self._folded[row]
+            if folded is None:
+                folded = self._folded[row] = search_text.fold(section.shown)
+            counts.append(search_text.count_occurrences(folded, query_words))
         return counts

@@ -77,6 +77,14 @@ class PageHeader(QWidget):
         # Without the alignment, the fixed height of a button would limit that of the row.
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
+    def add_before(self, widget: QWidget) -> None:
+        """Add a widget, such as a button back, before the title."""
+        self._row.insertWidget(self._row.indexOf(self.title), widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def add_after(self, widget: QWidget) -> None:
+        """Add a widget, such as a label, right after the title."""
+        self._row.insertWidget(self._row.indexOf(self.title) + 1, widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
     def set_inset(self, inset_px: int) -> None:
         self._row.setContentsMargins(max(PAGE_MARGIN_PX, inset_px), 0, PAGE_MARGIN_PX if inset_px == 0 else 12, 0)
 

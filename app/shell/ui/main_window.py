@@ -21,6 +21,7 @@ from app.chat.ui.conversations.conversation_actions import ConversationActions
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.preset_editor import ConversationSettings
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
@@ -40,6 +41,7 @@ from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
+    from app.chat.ui.reader.reader_page import ReaderPage
     from app.models.ui.page import ModelsPage
 
 
@@ -56,7 +58,7 @@ class Pages(QObject):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -81,6 +83,13 @@ class Pages(QObject):
     def search(self) -> SearchPage:
         page = self.page("search")
         assert isinstance(page, SearchPage)
+        return page
+
+    def reader(self) -> "ReaderPage":
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        page = self.page("reader")
+        assert isinstance(page, ReaderPage)
         return page
 
 
@@ -127,7 +136,7 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
-        self._page_before_search = "ask"
+        self._page_before = {"search": "ask", "reader": "documents"}  # the page that was shown before these
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
@@ -151,13 +160,13 @@ class MainWindow(QMainWindow):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
+        self.sidebar.show_page({"search": "ask", "batch": "ask", "reader": "documents"}.get(key, key))
         self._lay_out()  # raises the menu button above the new page
 
     def show_questions(self) -> None:
@@ -290,6 +299,8 @@ class MainWindow(QMainWindow):
         navigation.message_requested.connect(self._on_message_requested)
         navigation.search_requested.connect(self._on_search_requested)
         navigation.search_closed.connect(self._on_search_closed)
+        navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.reading_closed.connect(self._on_reading_closed)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -307,7 +318,24 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_closed(self) -> None:
-        self._on_page_chosen(self._page_before_search)
+        self._on_page_chosen(self._page_before["search"])
+
+    def _on_reading_requested(self, place: ReadingPlace) -> None:
+        self._note_page_before("reader")
+        self._on_page_chosen("reader")
+        self.pages.reader().open(place)
+
+    def _on_reading_closed(self) -> None:
+        self._on_page_chosen(self._page_before["reader"])
+
+    def _note_page_before(self, key: str) -> None:
+        """Note to which page one returns from the search or the reader. Each leads to the other, but not back and
+        forth."""
+        before = self._current_page
+        if before in self._page_before and self._page_before[before] == key:
+            return
+        if before != key:
+            self._page_before[key] = before
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -376,8 +404,7 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
-        if self._current_page != "search":
-            self._page_before_search = self._current_page
+        self._note_page_before("search")
         self._on_page_chosen("search")
         self.pages.search().start(query)
 

@@ -91,9 +91,11 @@ class SearchResultModel(QAbstractListModel):
         title = untrusted_text.make_harmless(clause)
         document = untrusted_text.make_harmless(hit.document) if hit.heading else ""
         page = phrase("chat.page_short", n=hit.page) if hit.page else ""
-        line = search_text.make_snippet(untrusted_text.make_harmless(hit.text), self._words)
+        found, line = self._marked(title), search_text.make_snippet(untrusted_text.make_harmless(hit.text), self._words)
+        if not (found.marks or line.marks):  # only a heading further out has the words
+            line = self._marked(untrusted_text.make_harmless(" › ".join(hit.heading[:-1])))
         collection = untrusted_text.make_harmless(hit.collection)
-        return SearchResultRow(self._marked(title), line, join_facts(document, page), more_text=collection)
+        return SearchResultRow(found, line, join_facts(document, page), more_text=collection)
 
     def _conversation_row(self, hit: SearchHit) -> SearchResultRow:
         line, more = Snippet("", ()), ""
