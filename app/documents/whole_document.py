@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from app.documents.grounding.grounding_record import CitedSource
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 
-_ROWS_AT_ONCE = 2_000  # sections that are read before the work can be cancelled
+# The window's thread waits up to 5 ms each time that it wants to run beside another that is busy, unless that pauses.
+SECTIONS_AT_ONCE, PAUSE_S = 100, 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,28 @@ class WholeSection:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """An entry of the outline. `row`: the index of the first section below it. `depth`: 0 for an outermost heading."""
+    """An entry of the outline. `row`: the index of the first section below it. `depth`: 0 for an outermost heading.
+
+    `parent`: the index of the heading above it in the outline; -1: none.
+    """
 
     title: str
     depth: int
     row: int
+    parent: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class WholeDocument:
-    """A document with its sections and outline. `document` is None for a text that is not in the library."""
+    """A document with its sections and outline. `document` is None for a text that is not in the library.
+
+    `sizes`: of each section the number of headings that it shows, of characters and of line breaks in its text.
+    """
 
     name: str
     sections: tuple[WholeSection, ...]
     outline: tuple[Heading, ...]
+    sizes: tuple[tuple[int, int, int], ...]
     document: Document | None = None
     collection: DocumentCollection | None = None
 
@@ -125,43 +135,55 @@ def load(path: Path, document_id: int, check: Callable[[], None] = lambda: None)
         collection = next((one for one in collections if document and one.id == document.collection_id), None)
         if document is None or collection is None:
             return None
-        sections: list[WholeSection] = []
-        for start in itertools.count(0, _ROWS_AT_ONCE):
-            check()
-            part = library.database.read_as(
-                _section,
-                """SELECT id, heading, tag, text, page, recognized <> 'null' AS is_recognized FROM section
-                   WHERE document_id = ? ORDER BY position LIMIT ? OFFSET ?""",
-                document_id,
-                _ROWS_AT_ONCE,
-                start,
-            )
-            sections += part
-            if len(part) < _ROWS_AT_ONCE:
-                break
+        return assemble(document.name, _sections(library, document_id, check), document, collection)
     finally:
         library.close()
-    return assemble(document.name, sections, document, collection)
+
+
+def _sections(library: Library, document_id: int, check: Callable[[], None]) -> Iterator[WholeSection]:
+    """Yield the sections of a document, with pauses in which the window's thread can run."""
+    last = -1
+    while True:
+        check()
+        part = library.database.read_as(
+            lambda row: (int(row["position"]), _section(row)),
+            """SELECT id, position, heading, tag, text, page, recognized <> 'null' AS is_recognized FROM section
+               WHERE document_id = ? AND position > ? ORDER BY position LIMIT ?""",
+            document_id,
+            last,
+            SECTIONS_AT_ONCE,
+        )
+        yield from (section for _, section in part)
+        if len(part) < SECTIONS_AT_ONCE:
+            return
+        last = part[-1][0]
+        time.sleep(PAUSE_S)
 
 
 def assemble(
     name: str,
-    sections: Sequence[WholeSection],
+    sections: Iterable[WholeSection],
     document: Document | None = None,
     collection: DocumentCollection | None = None,
 ) -> WholeDocument:
     """Return a document of sections, with its outline. The `new_heading` of each section is set here."""
     outline: list[Heading] = []
     shown: list[WholeSection] = []
+    sizes: list[tuple[int, int, int]] = []
+    path: list[int] = []
     before: tuple[str, ...] = ()
     for row, section in enumerate(sections):
         pairs = zip(before, section.heading, strict=False)
         known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
         new = section.heading[known:]
-        outline += (Heading(title, depth, row) for depth, title in enumerate(new, start=known))
+        del path[known:]  # the indices of the headings above
+        for depth, title in enumerate(new, start=known):
+            outline.append(Heading(title, depth, row, path[-1] if path else -1))
+            path.append(len(outline) - 1)
         shown.append(dataclasses.replace(section, new_heading=new) if new else section)
+        sizes.append((len(new), len(section.text), section.text.count("\n")))
         before = section.heading
-    return WholeDocument(name, tuple(shown), tuple(outline), document, collection)
+    return WholeDocument(name, tuple(shown), tuple(outline), tuple(sizes), document, collection)
 
 
 def _section(row: Row) -> WholeSection:
@@ -189,8 +211,9 @@ class WordCounter:
         """Return the number of places in each section. `query_words`: folded. `check` is as for `load`."""
         counts = []
         for row, section in enumerate(self._document.sections):
-            if row % 200 == 0:
+            if row % SECTIONS_AT_ONCE == 0:
                 check()
+                time.sleep(PAUSE_S)
             folded = self._folded[row]
             if folded is None:
                 folded = self._folded[row] = search_text.fold(section.shown)

@@ -99,10 +99,10 @@ def test_a_document_is_read_in_order_with_its_outline(library: Library) -> None:
     assert [section.text for section in whole.sections] == [section.text for section in SECTIONS]
     assert whole.outline == (
         Heading("第1章 総則", 0, 0),
-        Heading("1.1 目的", 1, 0),
-        Heading("1.2 橋脚の形", 1, 2),
+        Heading("1.1 目的", 1, 0, 0),
+        Heading("1.2 橋脚の形", 1, 2, 0),
         Heading("第2章 施工", 0, 3),
-        Heading("2.1 検査", 1, 4),
+        Heading("2.1 検査", 1, 4, 3),
     )
     assert whole.sections[0].shown.split("\n") == ["第1章 総則", "1.1 目的", SECTIONS[0].text]
     assert whole.sections[1].shown == SECTIONS[1].text  # it continues the same clause

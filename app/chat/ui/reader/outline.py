@@ -33,8 +33,7 @@ class OutlineModel(QAbstractListModel):
         super().__init__()
         self._headings: Sequence[Heading] = ()
         self._rows: list[int] = []  # the first section of each heading
-        self._parents: list[int] = []  # the number of the heading above each; -1: none
-        self._has_children: list[bool] = []
+        self._parents: frozenset[int] = frozenset()  # numbers of the headings with others below them
         self._unfolded: set[int] = set()
         self._shown: list[int] = []  # numbers
         self._place: dict[int, int] = {}  # number -> index in `_shown`
@@ -42,16 +41,8 @@ class OutlineModel(QAbstractListModel):
     def show_outline(self, headings: Sequence[Heading]) -> None:
         self.beginResetModel()
         self._headings, self._rows = headings, [heading.row for heading in headings]
-        self._parents = []
-        path: list[int] = []
-        for number, heading in enumerate(headings):
-            while path and headings[path[-1]].depth >= heading.depth:
-                path.pop()
-            self._parents.append(path[-1] if path else -1)
-            path.append(number)
-        above = set(self._parents)
-        self._has_children = [number in above for number in range(len(headings))]
-        self._unfolded = above if len(headings) <= UNFOLDED_MAX else set()
+        self._parents = frozenset(heading.parent for heading in headings)
+        self._unfolded = set(self._parents) if len(headings) <= UNFOLDED_MAX else set()
         self._list()
         self.endResetModel()
 
@@ -69,14 +60,11 @@ class OutlineModel(QAbstractListModel):
     def index_of(self, number: int) -> QModelIndex:
         """Return the index of a heading, or of the nearest shown one above it if it is folded away."""
         while number >= 0 and number not in self._place:
-            number = self._parents[number]
+            number = self._headings[number].parent
         return self.index(self._place[number]) if number >= 0 else QModelIndex()
 
-    def parent_of(self, number: int) -> int:
-        return self._parents[number]
-
     def can_unfold(self, number: int) -> bool:
-        return self._has_children[number]
+        return number in self._parents
 
     def is_unfolded(self, number: int) -> bool:
         return number in self._unfolded
@@ -92,7 +80,7 @@ class OutlineModel(QAbstractListModel):
     def reveal(self, number: int) -> None:
         """Unfold everything above a heading."""
         above: set[int] = set()
-        while number >= 0 and (number := self._parents[number]) >= 0:
+        while number >= 0 and (number := self._headings[number].parent) >= 0:
             above.add(number)
         if not above <= self._unfolded:
             self.beginResetModel()
@@ -171,7 +159,7 @@ class OutlineList(QListView):
             self.chosen.emit(self.outline.heading(number).row)
         elif self.outline.is_unfolded(number):
             self._unfold(number, is_unfolded=False)
-        elif (above := self.outline.parent_of(number)) >= 0:
+        elif (above := self.outline.heading(number).parent) >= 0:
             self.setCurrentIndex(self.outline.index_of(above))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

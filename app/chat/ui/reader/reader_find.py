@@ -66,7 +66,7 @@ class ReaderFind(FindStrip):
             return  # another query, or none, by now
         self._places = MatchPlaces(counts)
         self._rows.mark(words)
-        self._number = self._places.number(max(0, self._rows.row), 0)
+        self._number = self._places.number(max(0, self._rows.row), 0) if self._places else 0
         self._show_match()
 
     def _show_match(self) -> None:

@@ -36,15 +36,14 @@ class ReaderView(QWidget):
         self._connect()
         self._lay_out()
 
-    def show_document(self, document: WholeDocument, row: int = 0, quote: str = "") -> None:
-        """Show a document at a section, or at a passage of it."""
+    def show_document(self, document: WholeDocument) -> None:
+        """Show another document; call `go_to` next."""
         self.document = document
         self.find_strip.show_document(document)
         self.outline.show_outline(document.outline)
         self.text.show_document(document)
         self._wants_outline = None
         self._lay_out()
-        self.go_to(row, quote)
 
     def go_to(self, row: int, quote: str = "") -> None:
         """Show a section, and what is above it in the outline."""

@@ -114,6 +114,7 @@ class SectionRows(RowsView[SectionRow]):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._sections: Sequence[WholeSection] = ()
+        self._sizes: Sequence[tuple[int, int, int]] = ()
         self._query_words: tuple[str, ...] = ()
         self._revealed = (-1, 0)  # row and match that were gone to
         self._quote: tuple[int, str] = (-1, "")  # row and passage to mark
@@ -130,11 +131,11 @@ class SectionRows(RowsView[SectionRow]):
         return self._row
 
     def show_document(self, document: WholeDocument) -> None:
+        """Show another document; call `show_row` next."""
         self._drop_from(0)
-        self._sections = document.sections
+        self._sections, self._sizes = document.sections, document.sizes
         self._query_words, self._revealed, self._quote, self._row = (), (-1, 0), (-1, ""), -1
         self._heights = self._estimated()
-        self.show_row(0)
 
     def show_row(self, row: int, quote: str = "") -> None:
         """Scroll to a section, or to a passage of it, which is marked."""
@@ -206,8 +207,8 @@ class SectionRows(RowsView[SectionRow]):
         characters = max(1, self._column.width // theme.font("reading").pixelSize())
         line, heading, gap = theme.line_height("reading"), theme.px(HEADING_GAP_PX + 24), theme.px(GAP_PX)
         return RowHeights(
-            (len(one.text) // characters + one.text.count("\n") + 1) * line + gap + heading * len(one.new_heading)
-            for one in self._sections
+            (length // characters + breaks + 1) * line + gap + heading * headings
+            for headings, length, breaks in self._sizes
         )
 
     def _gap(self, row: int) -> int:
