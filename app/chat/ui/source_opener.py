@@ -23,6 +23,7 @@ from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture
+from app.documents.whole_document import ReadingPlace
 from app.uikit import clipboard_guard
 
 PAGES_SEARCHED = 5  # pages of a source that are searched for the first one with a passage that the answer uses
@@ -65,6 +66,7 @@ class SourceOpener(QObject):
             button.clicked.connect(self.close)
         panel.step_requested.connect(self._step)
         panel.pages.page_chosen.connect(self._show_page)
+        panel.read_button.clicked.connect(self._read)
         panel.open_button.clicked.connect(self._open_file)
         panel.copy_button.clicked.connect(self._copy)
         panel.locate_button.clicked.connect(self._locate)
@@ -248,6 +250,14 @@ class SourceOpener(QObject):
         """Close the panel when its answer is not visible any more, or is being written again."""
         if self.is_open and self._source() is None:
             self.close()
+
+    def _read(self) -> None:
+        """Open the document in the reader, at the first passage that the answer uses."""
+        source = self._source()
+        if self._document is not None and source is not None:
+            quote = next(iter(self._quotes), "")
+            place = ReadingPlace(self._document.id, quote=quote, page=source.page)
+            self._transcript.requests.navigation.reading_requested.emit(place)
 
     def _open_file(self) -> None:
         if self._document is not None:

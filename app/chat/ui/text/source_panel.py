@@ -74,6 +74,7 @@ class SourcePanel(QWidget):
         self.previous_button.setEnabled(displayed.index > 1)
         self.next_button.setEnabled(displayed.index < displayed.count)
         self.open_button.setVisible(displayed.can_open)
+        self.read_button.setVisible(displayed.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
         self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection, *document, *outer])))
@@ -156,12 +157,14 @@ class SourcePanel(QWidget):
         self.title = Label(role="heading3")
         self.previous_button = IconButton(theme, "chevron-left", phrase("chat.previous_source"))
         self.next_button = IconButton(theme, "chevron-right", phrase("chat.next_source"))
+        self.read_button = make_icon_button(theme, phrase("chat.read_whole"), "file-text", "quiet", compact=True)
         self.open_button = make_icon_button(theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
         self.close_button = IconButton(theme, "x", phrase("chat.close_the_source"), "Esc")
         middle = Qt.AlignmentFlag.AlignVCenter
         left = (self.back_button, self.number, self.title, self.previous_button, self.next_button)
         self._head_row = make_row(
-            *((widget, 0, middle) for widget in left), Stretch(), self.open_button, self.close_button,
+            *((widget, 0, middle) for widget in left), Stretch(), self.read_button, self.open_button,
+            self.close_button,
             into=self._head, spacing_px=theme.px(6),
         )  # fmt: skip
 
@@ -195,7 +198,7 @@ class SourcePanel(QWidget):
 
     def _fit(self) -> None:
         """Show as many buttons with text as fit, and the others as icons only; their accessible names stay the same."""
-        worded = (self.back_button, self.open_button)
+        worded = (self.back_button, self.read_button, self.open_button)
         for button in worded:
             button.setText(with_icon_space(button.accessibleName()))
             button.setToolTip("")
