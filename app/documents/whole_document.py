@@ -32,7 +32,7 @@ class WholeSection:
     page: int = 0  # from 1; 0: the format has no pages
     is_recognized: bool = False
     is_markdown: bool = False  # only of Kotae's own manual
-    picture: Path | None = None  # shown below the text
+    picture: tuple[Path, str] | None = None  # shown below the text: its file, and what it shows
 
     @property
     def shown(self) -> str:

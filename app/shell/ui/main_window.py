@@ -196,7 +196,9 @@ class MainWindow(QMainWindow):
 
     def show_manual(self) -> None:
         """Show the manual in a window of its own, so that the user can read it while working."""
-        ManualWindow(self.theme, self).show()
+        manual = ManualWindow(self.theme, self)
+        manual.view.find_strip.everywhere_requested.connect(self._navigation.search_requested)
+        manual.show()
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)

@@ -143,7 +143,7 @@ class OutlineList(QListView):
         """Select the heading of a section. `reveals`: unfold what is above it, if it is folded away."""
         number = self.outline.number_of_row(row)
         current = self.outline.number_at(self.currentIndex())
-        if current >= 0 and self.outline.heading(current).row == row:
+        if not reveals and current >= 0 and self.outline.heading(current).row == row:
             return  # one of several headings of this section, which the user has chosen
         if reveals:
             self.outline.reveal(number)

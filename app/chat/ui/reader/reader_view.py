@@ -47,8 +47,8 @@ class ReaderView(QWidget):
 
     def go_to(self, row: int, quote: str = "") -> None:
         """Show a section, and what is above it in the outline."""
-        self.text.show_row(row, quote)
         self.outline.follow(row, reveals=True)
+        self.text.show_row(row, quote)
 
     def focus_first(self) -> None:
         (self.outline if self.outline.isVisible() and not self.text.isVisible() else self.text).setFocus()

@@ -13,6 +13,7 @@ from app.documents.whole_document import WholeDocument, WholeSection
 from app.uikit.text.source_text import MARGIN_PX, SourcePage
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import remove_display_helpers
+from app.uikit.widgets.labels import plain_tooltip
 
 GAP_PX, HEADING_GAP_PX = 6, 22  # px between sections, and before one with a heading
 OUTER_HEADINGS = 1  # depth from which headings are small
@@ -30,17 +31,17 @@ class SectionRow(Row):
         self.page.setParent(self)
         self.text = self.page.text
         self.text.setAccessibleName(" ".join(section.new_heading) or phrase("common.text_of_the_source"))
-        self._picture = SectionPicture(section.picture, theme, self) if section.picture is not None else None
-        if section.is_markdown:
-            self.text.show_markdown(section.shown)
+        self._picture = SectionPicture(*section.picture, theme, self) if section.picture is not None else None
 
     def show_quote(self, quote: str) -> None:
         """Show the text, with a passage of it marked; "" for none."""
         section = self.section
+        depth = len(section.heading) - len(section.new_heading)
         if section.is_markdown:
+            headings = (f"{'#' * (depth + at)} {one}" for at, one in enumerate(section.new_heading, start=2))
+            self.text.show_markdown("\n\n".join((*headings, section.text)))
             return
         start = section.text.find(quote) if quote else -1
-        depth = len(section.heading) - len(section.new_heading)
         roles = ["heading2" if depth + at < OUTER_HEADINGS else "heading3" for at in range(len(section.new_heading))]
         places = [(start, start + len(quote))] if start >= 0 else []
         self.page.show_text(section.text, places, list(zip(section.new_heading, roles, strict=True)))
@@ -75,11 +76,13 @@ class SectionPicture(QWidget):
     """A picture as wide as the available space, but never wider than its own width. It is read when it is painted, as
     all pictures of the manual take 38 MB."""
 
-    def __init__(self, file: Path, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, file: Path, about: str, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._file = str(file)
         self._size = QImageReader(self._file).size()
         self._theme = theme
+        self.setAccessibleName(about)
+        self.setToolTip(plain_tooltip(about))
 
     def sizeHint(self) -> QSize:
         return self._size
@@ -134,7 +137,8 @@ class SectionRows(RowsView[SectionRow]):
         """Show another document; call `show_row` next."""
         self._drop_from(0)
         self._sections, self._sizes = document.sections, document.sizes
-        self._query_words, self._revealed, self._quote, self._row = (), (-1, 0), (-1, ""), -1
+        self._query_words, self._revealed, self._quote = (), (-1, 0), (-1, "")
+        self._gone_to, self._row = 0, -1
         self._heights = self._estimated()
 
     def show_row(self, row: int, quote: str = "") -> None:
