@@ -44,6 +44,7 @@ from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -253,6 +254,7 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
+        navigation.reading_requested.connect(self._on_reading_requested)
         navigation.question_requested.connect(self._on_question_requested)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
@@ -264,6 +266,14 @@ class AppContext:
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _on_reading_requested(self, place: ReadingPlace) -> None:
+        """Open a document in the reader, which the window shows already."""
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        reader = self.window.page("reader")
+        assert isinstance(reader, ReaderPage)
+        reader.open(place)
 
     def _on_question_requested(self, scope: CollectionRef | None, words: str) -> None:
         self.page.begin_question(scope, words)

@@ -21,6 +21,7 @@ from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshRe
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
+from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
@@ -326,6 +327,10 @@ class CollectionActions(QObject):
         dialog.encoding_chosen.connect(lambda codec: self._documents.read_again([document.id], codec))
         dialog.open()
         return dialog
+
+    def read(self, document: Document) -> None:
+        """Open a document in the reader."""
+        self._navigation.reading_requested.emit(ReadingPlace(document.id))
 
     def open(self, document: Document) -> None:
         self._open_existing(document, Path(document.path), desktop.open_file)

@@ -1,7 +1,4 @@
-"""Show the page 資料 with collections on the left.
-
-On the right are the documents of one collection, the report on reading one of them, and the queue.
-"""
+"""Show the page 資料: collections at the left; at the right the documents of one, the report on one, the queue."""
 
 import contextlib
 from collections.abc import Callable
@@ -32,7 +29,6 @@ from app.documents.ui.document_lists import CollectionView, DocumentTable, Docum
 from app.documents.ui.ocr_installation import OcrInstallation
 from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
-from app.documents.whole_document import ReadingPlace
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
@@ -69,7 +65,6 @@ class DocumentsPage(Page):
     ) -> None:
         super().__init__()
         self._theme = theme
-        self._navigation = navigation
         self._documents = documents
         self.meaning = MeaningLine(embedding)
         self.files_line = FilesLine(documents)
@@ -229,7 +224,7 @@ class DocumentsPage(Page):
         view.read_again_requested.connect(lambda: collection_actions.read_again(view.selected_documents()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
-        report.read_button.clicked.connect(lambda: self._with_one(self._read))
+        report.read_button.clicked.connect(lambda: self._with_one(collection_actions.read))
         report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
@@ -255,9 +250,6 @@ class DocumentsPage(Page):
         document = self.report.document
         if document is not None:
             act(document)
-
-    def _read(self, document: Document) -> None:
-        self._navigation.reading_requested.emit(ReadingPlace(document.id))
 
     def _on_chosen(self, collection: DocumentCollection | None) -> None:
         if collection is not None and collection.id != self._chosen_id:
@@ -383,8 +375,7 @@ class DocumentsPage(Page):
         menu, actions, icon = self._new_menu(), self.collection_actions, self._theme.icon
         chosen = self.view.selected_documents()
         if len(chosen) == 1:
-            read = menu.addAction(icon("file-text"), phrase("documents.read_here"), lambda: self._read(chosen[0]))
-            read.setEnabled(bool(chosen[0].indexed_at))
+            menu.addAction(icon("file-text"), phrase("documents.read_here"), lambda: actions.read(chosen[0]))
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(
                 icon("folder-open"), phrase("documents.show_in_folder"), lambda: actions.show_folder(chosen[0])

@@ -1,7 +1,7 @@
 """Show the manual (F1) as a document to read, with contents and search, and the release notes of this version."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
@@ -30,7 +30,13 @@ _PICTURE = re.compile(r"!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)")
 class ManualWindow(QDialog):
     """The window of the manual. The user can work while it is open; Esc closes it."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        look_everywhere: Callable[[str], object] = lambda _words: None,
+    ) -> None:
+        """Build the window. `look_everywhere` is called with words that are not in the manual."""
         super().__init__(parent)
         self.setWindowTitle(phrase("shell.how_to_use_kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -41,6 +47,7 @@ class ManualWindow(QDialog):
         self.resize(size.boundedTo(room) if room is not None else size)
         self.view.show_document(read_manual())
         self.view.go_to(0)
+        self.view.find_strip.everywhere_requested.connect(look_everywhere)
         self.view.find_strip.open()
 
     def label_now(self) -> confidentiality.Label:

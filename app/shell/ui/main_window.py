@@ -21,12 +21,12 @@ from app.chat.ui.conversations.conversation_actions import ConversationActions
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.preset_editor import ConversationSettings
 from app.documents.services.ocr_setup import OcrSetup
-from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.shell.ui import window_layout
 from app.shell.ui.help_windows import ManualWindow
+from app.shell.ui.page_history import PageHistory
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
@@ -41,7 +41,6 @@ from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
-    from app.chat.ui.reader.reader_page import ReaderPage
     from app.models.ui.page import ModelsPage
 
 
@@ -83,13 +82,6 @@ class Pages(QObject):
     def search(self) -> SearchPage:
         page = self.page("search")
         assert isinstance(page, SearchPage)
-        return page
-
-    def reader(self) -> "ReaderPage":
-        from app.chat.ui.reader.reader_page import ReaderPage
-
-        page = self.page("reader")
-        assert isinstance(page, ReaderPage)
         return page
 
 
@@ -136,7 +128,8 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
-        self._page_before = {"search": "ask", "reader": "documents"}  # the page that was shown before these
+        self._history = PageHistory(self)
+        self._history.returned.connect(self._on_page_chosen)
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
@@ -196,9 +189,7 @@ class MainWindow(QMainWindow):
 
     def show_manual(self) -> None:
         """Show the manual in a window of its own, so that the user can read it while working."""
-        manual = ManualWindow(self.theme, self)
-        manual.view.find_strip.everywhere_requested.connect(self._navigation.search_requested)
-        manual.show()
+        ManualWindow(self.theme, self, self._on_search_requested).show()
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -300,9 +291,9 @@ class MainWindow(QMainWindow):
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
         navigation.search_requested.connect(self._on_search_requested)
-        navigation.search_closed.connect(self._on_search_closed)
+        navigation.search_closed.connect(self._history.leave_search)
         navigation.reading_requested.connect(self._on_reading_requested)
-        navigation.reading_closed.connect(self._on_reading_closed)
+        navigation.reading_closed.connect(self._history.leave_reader)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -319,25 +310,9 @@ class MainWindow(QMainWindow):
     def _on_message_requested(self) -> None:
         self._on_page_chosen("ask")
 
-    def _on_search_closed(self) -> None:
-        self._on_page_chosen(self._page_before["search"])
-
-    def _on_reading_requested(self, place: ReadingPlace) -> None:
-        self._note_page_before("reader")
+    def _on_reading_requested(self) -> None:
+        self._history.note(self._current_page, "reader")
         self._on_page_chosen("reader")
-        self.pages.reader().open(place)
-
-    def _on_reading_closed(self) -> None:
-        self._on_page_chosen(self._page_before["reader"])
-
-    def _note_page_before(self, key: str) -> None:
-        """Note to which page one returns from the search or the reader. Each leads to the other, but not back and
-        forth."""
-        before = self._current_page
-        if before in self._page_before and self._page_before[before] == key:
-            return
-        if before != key:
-            self._page_before[key] = before
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -406,7 +381,7 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
-        self._note_page_before("search")
+        self._history.note(self._current_page, "search")
         self._on_page_chosen("search")
         self.pages.search().start(query)
 

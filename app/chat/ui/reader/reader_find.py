@@ -10,8 +10,8 @@ from app.base.services.background import LongTask, TaskProgress
 from app.base.wording import phrase
 from app.chat.ui.reader.section_rows import SectionRows
 from app.documents.whole_document import WholeDocument, WordCounter
+from app.uikit.find_strip import FindStrip, MatchPlaces
 from app.uikit.theme import Theme
-from app.uikit.widgets.find_strip import FindStrip, MatchPlaces
 
 
 class ReaderFind(FindStrip):

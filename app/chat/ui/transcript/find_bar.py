@@ -9,8 +9,8 @@ from app.base import search_text
 from app.base.wording import phrase
 from app.chat.ui.text import citations
 from app.chat.ui.transcript.transcript import Transcript
+from app.uikit.find_strip import FindStrip, MatchPlaces
 from app.uikit.theme import Theme
-from app.uikit.widgets.find_strip import FindStrip, MatchPlaces
 
 
 class FindBar(FindStrip):
