@@ -163,9 +163,11 @@ class FindStrip(QWidget):
         elif not total:
             words = phrase("uikit.nothing_found")
         self.count.set_tone("text2" if total else "warning")
-        self.previous_button.setEnabled(total > 0)
-        self.next_button.setEnabled(total > 0)
-        self.everywhere_button.setVisible(bool(words) and not total)
+        is_miss = bool(words) and not total
+        for button in (self.previous_button, self.next_button):
+            button.setEnabled(total > 0)
+            button.setVisible(not is_miss)
+        self.everywhere_button.setVisible(is_miss)
         if words != self.count.text():
             self.count.setText(words)
             if self.isVisible() and words:

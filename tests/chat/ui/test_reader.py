@@ -222,9 +222,11 @@ def test_a_theme_and_a_size_keep_what_is_read(view: ReaderView, theme: Theme, qa
     view.show_document(long_document(300))
     view.go_to(150)
     theme.changed.emit()
-    view.resize(1100, 700)
-    assert 150 in view.text.views
-    assert 0 <= view.text.views[150].y() < 100
+    top = view.text.views[150].y()
+    assert top == 20
+    for width in (1100, 700, 900):
+        view.resize(width, 700)
+        assert (view.text.row, view.text.views[150].y()) == (150, top)
 
 
 # ------------------------------------------------------------------------ found

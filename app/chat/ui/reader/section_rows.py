@@ -219,6 +219,13 @@ class SectionRows(RowsView[SectionRow]):
         has_heading = row + 1 < len(self._sections) and bool(self._sections[row + 1].new_heading)
         return self._theme.px(HEADING_GAP_PX if has_heading else GAP_PX)
 
+    def _anchor(self) -> tuple[int, int]:
+        """Pass over a first row of which only the end can be seen, above the one that was gone to."""
+        row, y = super()._anchor()
+        if row + 1 < len(self._heights) and y + self._heights[row] <= TOP_PX:
+            return row + 1, y + self._heights[row]
+        return row, y
+
     def _on_placed(self) -> None:
         self._tell_row()
 
