@@ -68,7 +68,7 @@ class FindStrip(QWidget):
         self.next_button = Button(theme, phrase("common.next"), compact=True)
         self.close_button = IconButton(theme, "x", phrase("uikit.close_find"), "Esc")
         self._row = make_row(
-            (self.field, 1), self.count, self.everywhere_button, self.previous_button, self.next_button, Stretch(),
+            (self.field, 100), self.count, self.everywhere_button, self.previous_button, self.next_button, Stretch(),
             self.close_button,
         )  # fmt: skip
         make_column(self._row, Separator(), into=self, spacing_px=0)
@@ -162,12 +162,10 @@ class FindStrip(QWidget):
             words = ""
         elif not total:
             words = phrase("uikit.nothing_found")
-        self.count.set_tone("text2" if total else "warning")
-        is_miss = bool(words) and not total
         for button in (self.previous_button, self.next_button):
             button.setEnabled(total > 0)
-            button.setVisible(not is_miss)
-        self.everywhere_button.setVisible(is_miss)
+            button.setVisible(total > 0)
+        self.everywhere_button.setVisible(bool(words) and not total)
         if words != self.count.text():
             self.count.setText(words)
             if self.isVisible() and words:

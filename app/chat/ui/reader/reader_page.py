@@ -31,6 +31,7 @@ from app.uikit.widgets.labels import IconLabel, Label, announce, plain_tooltip, 
 from app.uikit.widgets.section_bars import TabBar
 
 TEXT, PAGES = "text", "pages"  # the tabs
+TITLE_MIN_PX = 140  # width to which the title is shortened before the buttons lose their texts
 COPIED_MS = 2_000  # how long the button says that the citation was copied
 
 
@@ -150,12 +151,27 @@ class ReaderPage(Page):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _fit(self) -> None:
-        """Show the buttons with text if there is room, and else as icons only."""
+        """Show the buttons and the label with text if there is room, else as icons only, and last without what keys and
+        other pages do too."""
+        document = self.document
+        spare = (self.label, self.open_button, self.find_button)
+        self.label.show()
+        self.find_button.setVisible(document is not None)
+        can_open = document is not None and document.collection is not None and not document.collection.is_builtin
+        self.open_button.setVisible(can_open)
         for button in (self.cite_button, self.ask_button):
             button.setText(with_icon_space(button.accessibleName()))
         for button in (self.cite_button, self.ask_button):
-            if self.header.sizeHint().width() > self.width():
+            if not self._has_room():
                 button.setText("")
+        for widget in spare:
+            if not self._has_room():
+                widget.hide()
+
+    def _has_room(self) -> bool:
+        """Return whether the header fits if the title is shortened."""
+        title = self.header.title.sizeHint().width()
+        return self.header.sizeHint().width() - max(0, title - self._theme.px(TITLE_MIN_PX)) <= self.width()
 
     # ----------------------------------------------------------------- reading
 
@@ -209,18 +225,19 @@ class ReaderPage(Page):
     def _show_actions(self) -> None:
         """Show what can be done with the shown document, and its label."""
         document = self.document
-        for action in (self.find_button, self.cite_button, self.ask_button, self.open_button, self._label_box):
+        for action in (self.cite_button, self.ask_button, self._label_box):
             action.setVisible(document is not None)
         self.tabs.setVisible(document is not None and document.page_count > 0)
         if document is None or document.collection is None:
+            self._fit()
             return
         label = document.collection.label
         icon, tone = confidentiality_guard.LABEL_LOOKS[label]
         self.label.setText(confidentiality_guard.label_text(label))
+        self._label_box.setToolTip(plain_tooltip(self.label.text()))
         self.label.set_tone(tone)
         self.label_icon.show_icon(icon or "lock", tone)
         self._label_box.setVisible(bool(self.label.text()))
-        self.open_button.setVisible(not document.collection.is_builtin)
         self._fit()
 
     def _on_documents_changed(self) -> None:
