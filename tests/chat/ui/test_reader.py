@@ -358,8 +358,7 @@ def test_only_the_document_that_was_asked_for_last_is_shown(read: Read, library:
     first, second = fill(library), fill(library, "別", file="/b/別.md")
     read.page.open(ReadingPlace(first))
     read.open(ReadingPlace(second))
-    background.QThreadPool.globalInstance().waitForDone()
-    read.qtbot.wait(1)
+    read.page._on_read(ReadingPlace(first), whole_document.load(library.path, first))  # late
     assert read.page.header.title.text() == "別.md"
 
 
