@@ -438,6 +438,18 @@ def test_the_page_of_what_is_read_is_shown_and_one_reads_on(parts: AppContext, q
     assert reader.view.text.isVisible()
 
 
+def test_the_passage_of_a_source_is_marked_in_the_text_and_on_the_page(parts: AppContext, qtbot: QtBot) -> None:
+    document = parts.documents.documents(parts.documents.collections()[0].id)[0]
+    parts.navigation.reading_requested.emit(ReadingPlace(document.id, quote=SENTENCE, page=1))
+    reader = parts.window.page("reader")
+    qtbot.waitUntil(lambda: reader.document is not None, timeout=TIMEOUT_MS)
+    assert reader.view.page.text() == "p.2"
+    (mark,) = reader.view.text.views[reader.view.text.row].text.extraSelections()
+    assert mark.cursor.selectedText() == SENTENCE
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(lambda: len(reader.pages.view.paper._places) == 1, timeout=TIMEOUT_MS)
+
+
 def test_without_the_file_the_text_is_shown_and_why(parts: AppContext, qtbot: QtBot) -> None:
     reader = opened(parts, "毎月", qtbot)
     Path(reader.document.document.path).unlink()

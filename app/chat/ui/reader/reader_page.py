@@ -266,7 +266,8 @@ class ReaderPage(Page):
 
     def _draw(self, page: int) -> None:
         self.pages.view.expect_new_page()
-        self.pages.request(self._place.document_id, max(1, page))
+        quotes = (self._place.quote,) if self._place.quote else ()
+        self.pages.request(self._place.document_id, max(1, page), quotes)
 
     def _on_page_chosen(self, page: int) -> None:
         document = self.document
