@@ -20,14 +20,14 @@ class ReaderFind(FindStrip):
     def __init__(self, theme: Theme, rows: SectionRows, parent: QWidget | None = None) -> None:
         super().__init__(theme, phrase("chat.find_in_this_document"), parent)
         self._rows = rows
-        self._counter: WordCounter | None = None
+        self._document: WholeDocument | None = None
+        self._counter: WordCounter | None = None  # keeps folded texts as long as the document, so only while it is open
         self._task: LongTask | None = None
 
     def show_document(self, document: WholeDocument) -> None:
         """Find in another document from now on. The strip is closed."""
-        self._cancel()
+        self._document = document
         self.leave()
-        self._counter = WordCounter(document)
 
     def open(self) -> None:
         was_open = not self.isHidden()
@@ -50,9 +50,10 @@ class ReaderFind(FindStrip):
         """Count the words in the background, then go to the first match from the section on that is read."""
         self._cancel()
         words = tuple(search_text.fold(self.field.text()).split())
-        if self._counter is None or not words:
+        if self._document is None or not words:
             self._on_counted((), [])
             return
+        self._counter = self._counter or WordCounter(self._document)
         count = partial(_count, self._counter, words)
         self._task = background.run_long(count, partial(self._on_counted, words), lambda _error: None)
 
@@ -76,6 +77,7 @@ class ReaderFind(FindStrip):
 
     def _forget(self) -> None:
         self._cancel()
+        self._counter = None
         self._rows.mark(())
 
 
