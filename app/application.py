@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
@@ -46,6 +46,7 @@ from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_offers import ReadingOffers
+from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -170,6 +171,7 @@ class AppContext:
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
+            "reader": self._make_reader,
             "batch": self._make_batch,
         }
         self.window = MainWindow(
@@ -257,7 +259,8 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
-        navigation.ask_requested.connect(self._ask_documents)
+        navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.question_requested.connect(self._on_question_requested)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(self._show_first_run)
@@ -271,9 +274,17 @@ class AppContext:
             self.paths, self.documents, self.reading_offers,
         ).show()  # fmt: skip
 
-    def _ask_documents(self, scope: tuple[CollectionRef, ...], question: str) -> None:
+    def _on_reading_requested(self, place: ReadingPlace) -> None:
+        """Open a document in the reader, which the window shows already."""
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        reader = self.window.page("reader")
+        assert isinstance(reader, ReaderPage)
+        reader.open(place)
+
+    def _on_question_requested(self, scope: Sequence[CollectionRef] | None, words: str, at_once: bool) -> None:
         self.window.show_questions()
-        self.page.ask_documents(scope, question)
+        self.page.begin_question(scope, words, at_once=at_once)
 
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
@@ -373,7 +384,12 @@ class AppContext:
         return BinPage(self.theme, self.navigation, self.conversations, self._label_of_all)
 
     def _make_search(self) -> Page:
-        return SearchPage(self.theme, self.navigation, self.conversations, self._label_of_all)
+        return SearchPage(self.theme, self.navigation, self.conversations, self.documents, self._label_of_all)
+
+    def _make_reader(self) -> Page:
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        return ReaderPage(self.theme, self.navigation, self.documents)
 
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""

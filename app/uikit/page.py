@@ -36,8 +36,12 @@ class NavigationSignals(QObject):
     answer_settings_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
-    ask_requested = Signal(object, str)  # the scope of a new conversation, and a question to ask at once or ""
+    # Begin a conversation: its scope (None: as usual), a question or its beginning, and whether to ask it at once.
+    question_requested = Signal(object, str, bool)
+    search_requested = Signal(str)  # words to search for in all conversations and documents
     search_closed = Signal()  # return to the page before the search
+    reading_requested = Signal(object)  # ReadingPlace: open a document in the reader
+    reading_closed = Signal()  # return to the page before the reader
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # export the open conversation
     starter_requested = Signal()  # add the trial model
@@ -97,6 +101,14 @@ class PageHeader(QWidget):
         """Add a widget, such as a button, at the right."""
         # Without the alignment, the fixed height of a button would limit that of the row.
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def add_before(self, widget: QWidget) -> None:
+        """Add a widget, such as a button back, before the title."""
+        self._row.insertWidget(self._row.indexOf(self.title), widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def add_after(self, widget: QWidget) -> None:
+        """Add a widget, such as a label, right after the title."""
+        self._row.insertWidget(self._row.indexOf(self.title) + 1, widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def set_inset(self, inset_px: int) -> None:
         self._row.setContentsMargins(max(PAGE_MARGIN_PX, inset_px), 0, PAGE_MARGIN_PX if inset_px == 0 else 12, 0)

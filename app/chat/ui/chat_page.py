@@ -1,6 +1,6 @@
 """Show the page 質問: header, errors, conversation, composer and, at its side, the source panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
@@ -74,7 +74,7 @@ class ChatPage(Page):
         self.header = ChatHeader(
             theme, navigation, session, conversations, presets, library, self.scoping, self.transcript
         )
-        self._build()
+        self._build(documents)
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
@@ -88,7 +88,7 @@ class ChatPage(Page):
 
     # ---------------------------------------------------------------- building
 
-    def _build(self) -> None:
+    def _build(self, documents: DocumentLibrary) -> None:
         set_surface(self, "base")
         self.banner = Banner(self._theme)
         self.find_bar = FindBar(self._theme, self.transcript, self)
@@ -105,7 +105,7 @@ class ChatPage(Page):
         self._conversation = QWidget()
         parts = (self.header, self.find_bar, self._banner_row, self.trial_notice, (self.stack, 1))
         make_column(*parts, CentredRow(self._theme, foot), into=self._conversation, spacing_px=0)
-        self.panel = SourcePanel(self._theme)
+        self.panel = SourcePanel(self._theme, documents.pictures)
         self.splitter = SourceSplitter(self._theme, self._conversation, self.panel)
         make_column(self.splitter, into=self)
 
@@ -136,6 +136,7 @@ class ChatPage(Page):
         self.find_bar.opening.connect(self.sources.close_overlay)
         self.find_bar.opening.connect(session.read_earlier)  # the matches of all messages are counted
         self.find_bar.left.connect(self.focus_first)
+        self.find_bar.everywhere_requested.connect(self._navigation.search_requested)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.run_with_consent(lambda: self._on_submitted(text)))
@@ -192,24 +193,25 @@ class ChatPage(Page):
         picker.open()
         return picker
 
-    def ask_documents(self, scope: tuple[CollectionRef, ...], question: str = "") -> None:
-        """Open a new conversation about these documents, and ask the question if there is one.
-
-        A question waits in the composer, in place of what was typed there, if it cannot be sent now.
-        """
-        self._session.open_new()
-        self.scoping.choose(scope)
-        if question:
-            is_free = not (self.composer.text() or self._session.is_busy)
-            self.composer.replace_text(question)
-            if is_free:
-                self.composer.submitted.emit(question)
-        self.focus_first()
-
     def suggest_question(self, text: str) -> None:
         """Put an example question into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
+
+    def begin_question(self, scope: Sequence[CollectionRef] | None, words: str, *, at_once: bool = False) -> None:
+        """Open a new conversation that asks `scope`; None: what new ones ask.
+
+        The words wait in the composer, in place of what was typed there. `at_once`: ask them if they can be sent now.
+        """
+        self._session.open_new()
+        if scope is not None:
+            self.scoping.choose(scope)
+        if words:
+            is_free = not (self.composer.text() or self._session.is_busy)
+            self.composer.replace_text(words)
+            if at_once and is_free:
+                self.composer.submitted.emit(words)
+        self.focus_first()
 
     def show_found(self, message_id: int, query: str) -> None:
         """Open the conversation at a message that contains the words of `query`."""

@@ -165,6 +165,11 @@ class DocumentLibrary(QObject):
         found = self._library.askable_documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._removing]
 
+    def document(self, document_id: int) -> Document | None:
+        """Return a document; None if it does not exist, is being removed, or before `opened`."""
+        is_there = self._library is not None and document_id not in self._removing
+        return self._library.document(document_id) if self._library is not None and is_there else None
+
     def documents_of(self, source: CitedSource) -> list[Document]:
         """Return the user's documents that a stored answer may cite, the likeliest first.
 

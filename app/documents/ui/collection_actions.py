@@ -22,6 +22,7 @@ from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
 from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
+from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
@@ -341,6 +342,10 @@ class CollectionActions(QObject):
         dialog.encoding_chosen.connect(lambda codec: self._documents.read_again([document.id], codec))
         dialog.open()
         return dialog
+
+    def read(self, document: Document) -> None:
+        """Open a document in the reader."""
+        self._navigation.reading_requested.emit(ReadingPlace(document.id))
 
     def open(self, document: Document) -> None:
         self._open_existing(document, Path(document.path), desktop.open_file)

@@ -246,6 +246,7 @@ class DocumentsPage(Page):
         view.read_again_requested.connect(lambda: collection_actions.read_again(view.selected_documents()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
+        report.read_button.clicked.connect(lambda: self._with_one(collection_actions.read))
         report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
@@ -407,6 +408,7 @@ class DocumentsPage(Page):
             )
             menu.addSeparator()
         if len(chosen) == 1:
+            menu.addAction(icon("file-text"), phrase("documents.read_here"), lambda: actions.read(chosen[0]))
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(
                 icon("folder-open"), phrase("documents.show_in_folder"), lambda: actions.show_folder(chosen[0])
@@ -462,7 +464,7 @@ class DocumentsPage(Page):
 
     def _ask(self, scope: tuple[CollectionRef, ...], question: str) -> None:
         self.offer.dismiss()
-        self._navigation.ask_requested.emit(scope, question)
+        self._navigation.question_requested.emit(scope, question, True)
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:

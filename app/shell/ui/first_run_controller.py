@@ -58,7 +58,7 @@ class FirstRunController(QObject):
             window.theme, self._library, self._preferences, self._download_desk, self._where, self._documents,
             self._offers, window,
         )  # fmt: skip
-        dialog.asked.connect(self._navigation.ask_requested)
+        dialog.asked.connect(lambda scope, question: self._navigation.question_requested.emit(scope, question, True))
         dialog.kit_requested.connect(self._import_kit)
         dialog.example_chosen.connect(self._page.suggest_question)
         dialog.example_chosen.connect(window.show_questions)

@@ -26,6 +26,7 @@ from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.shell.ui import window_layout
 from app.shell.ui.help_windows import ManualWindow
+from app.shell.ui.page_history import PageHistory
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
@@ -56,7 +57,7 @@ class Pages(QObject):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -127,7 +128,8 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
-        self._page_before_search = "ask"
+        self._history = PageHistory(self)
+        self._history.returned.connect(self._on_page_chosen)
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
@@ -151,13 +153,13 @@ class MainWindow(QMainWindow):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
+        self.sidebar.show_page({"search": "ask", "batch": "ask", "reader": "documents"}.get(key, key))
         self._lay_out()  # raises the menu button above the new page
 
     def show_questions(self) -> None:
@@ -187,7 +189,7 @@ class MainWindow(QMainWindow):
 
     def show_manual(self) -> None:
         """Show the manual in a window of its own, so that the user can read it while working."""
-        ManualWindow(self.theme, self).show()
+        ManualWindow(self.theme, self, self._on_search_requested).show()
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -288,7 +290,10 @@ class MainWindow(QMainWindow):
         navigation.answer_settings_requested.connect(self.show_answer_settings)
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
-        navigation.search_closed.connect(self._on_search_closed)
+        navigation.search_requested.connect(self._on_search_requested)
+        navigation.search_closed.connect(self._history.leave_search)
+        navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.reading_closed.connect(self._history.leave_reader)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -305,8 +310,9 @@ class MainWindow(QMainWindow):
     def _on_message_requested(self) -> None:
         self._on_page_chosen("ask")
 
-    def _on_search_closed(self) -> None:
-        self._on_page_chosen(self._page_before_search)
+    def _on_reading_requested(self) -> None:
+        self._history.note(self._current_page, "reader")
+        self._on_page_chosen("reader")
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -375,8 +381,7 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
-        if self._current_page != "search":
-            self._page_before_search = self._current_page
+        self._history.note(self._current_page, "search")
         self._on_page_chosen("search")
         self.pages.search().start(query)
 

@@ -22,7 +22,7 @@ class TabBar(QWidget):
     def __init__(self, theme: Theme, names: Mapping[str, str]) -> None:
         super().__init__()
         self.buttons = {key: TabButton(theme, name) for key, name in names.items()}
-        self._names = names
+        self.names = names
         group = QButtonGroup(self)
         for button in self.buttons.values():
             group.addButton(button)
@@ -44,7 +44,7 @@ class TabBar(QWidget):
 
     def show_count(self, key: str, count: int) -> None:
         """Show a count in a tab; no number for 0."""
-        name = self._names[key]
+        name = self.names[key]
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 

@@ -50,7 +50,7 @@ class PageDriver(DocumentsDriver):
         self.undo: list[tuple[str, Callable[[], object]]] = []
         navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
         self.asked: list[tuple[tuple[CollectionRef, ...], str]] = []  # what 質問 is asked for
-        navigation.ask_requested.connect(lambda scope, question: self.asked.append((scope, question)))
+        navigation.question_requested.connect(lambda scope, question, _at_once: self.asked.append((scope, question)))
         self.preferences = Preferences(where.settings)
         command = programs.downloader_command()
         self.ocr_setup = OcrSetup(self.preferences, command, where.documents, where.logs, lambda: "")

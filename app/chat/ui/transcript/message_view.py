@@ -11,6 +11,7 @@ from app.chat import answer_check
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
+from app.chat.ui.transcript.rows_view import Row
 from app.uikit import untrusted_text
 from app.uikit.page import NavigationSignals
 from app.uikit.text import markdown
@@ -78,7 +79,7 @@ class MessageRequests(QObject):
         self.navigation = navigation  # for requests of messages to the window
 
 
-class MessageView(QWidget):
+class MessageView(Row):
     """The widget of a message. The transcript sets its width with `fit`, and again when it emits `resized`."""
 
     resized = Signal()

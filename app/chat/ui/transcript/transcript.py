@@ -33,7 +33,7 @@ FLUSH_MS = 33
 FLUSH_SHARE = 4
 
 
-class Transcript(RowsView):
+class Transcript(RowsView[MessageView]):
     """The column of all messages. It follows the end of a growing answer only while the end is visible."""
 
     content_changed = Signal()  # messages were replaced or added, or an answer has ended
