@@ -18,9 +18,10 @@ _BLOCK = 2_000  # clauses of a document among which titles are compared, so that
 _SHORT = 4  # characters; a shorter title is understood only below another one
 _TITLE = lazy_pattern(r"(?=.*(?:[一-鿿ァ-ヺ]{2}|[A-Za-z]{3}))[一-鿿ぁ-ゖァ-ヺーA-Za-zＡ-Ｚａ-ｚ・々]{2,20}$")
 # Titles below which a document says something about itself, or anything.
-_SAYS_NOTHING = lazy_pattern(
-    "(?:総[説論則]|はじめに|まとめ|参考.{0,2}|関連.*|附則|付録|付則|目次|索引|別[表紙].*|様式.*|[図表].?|例示?|標準|推奨|必須|考え方|注|備考|解説|凡例"
-    "|改訂.*|その他.*|一般|上記.*|以下.*|下記.*|次.*|前.*|同.*)$"
+SAYS_NOTHING = lazy_pattern(
+    "(?:総[説論則]|概[説論]|目次|索引|序文?|はじめに|おわりに|まとめ|参考.*|関連.*|付[録則属].*|附則.*"
+    "|別[表紙添].*|様式.*|[図表].?|例示?|標準|推奨|必須|注|備考|解説|凡例|雑則|罰則|施行期日|経過措置.*|その他.*|改[正訂].*|表紙|奥付|一般"
+    "|.*(?:一覧|目次|構成)|(?:基本(?:的な)?)?(?:事項|方針|考え方)|[上下前]記.*|以下.*|次.*|前.*|同.*)$"
 )
 _ASKS = lazy_pattern("(?:には|とは|ときは)$")  # モデルを追加するには
 
@@ -100,7 +101,7 @@ def follow_up_questions(library: Library, passages: Sequence[Passage], asked: Se
 
 
 def _is_topic(title: str) -> bool:
-    if _TITLE.match(title) is None or _SAYS_NOTHING.match(title) is not None:
+    if _TITLE.match(title) is None or SAYS_NOTHING.match(title) is not None:
         return False
     last = lexicon.tokenize(title)[-1]
     return _ASKS.search(title) is not None or last.is_noun or last.is_suffix

@@ -20,6 +20,7 @@ from app.documents.grounding import sentences
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.retrieval import excerpts, passage_search, retrieved_passages
+from app.documents.retrieval.follow_up_questions import SAYS_NOTHING
 
 SUGGESTED = 3
 _KINDS = ("value", "definition", "heading")
@@ -28,11 +29,8 @@ _SECTIONS_MOST = 400  # sections that are looked at, spread over the documents
 _TEXT_LEAST = 16  # characters of a section that says something
 _PASSAGES = 5
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
-# Headings that stand in many documents say nothing about this one.
-_GENERAL = lazy_pattern(
-    "総[則説論]|概[要説論]|目的|適用(?:範囲)?|定義|用語(?:の定義)?|目次|序文?|はじめに|おわりに|まとめ|参考.*|関連.*|付[録則属].*|附則.*"
-    "|別[表紙添].*|雑則|罰則|施行期日|経過措置.*|その他.*|改[正訂].*|表紙|奥付|.*(?:一覧|目次|構成)|基本(?:的な)?(?:事項|方針|考え方)"
-)
+# Titles that say something only below another one.
+_GENERAL = lazy_pattern("概要|目的|適用(?:範囲)?|定義|用語(?:の定義)?")
 _JAPANESE = lazy_pattern("[ぁ-ゖァ-ヺ一-鿿]")
 _TITLE = lazy_pattern(r"(?=.*[ァ-ヺA-Za-z一-鿿])[^、。，．,;；:：「」『』|()（）\[\]［］]{4,24}")
 _WORD = "[一-鿿ァ-ヺーA-Za-z0-9・]"
@@ -99,7 +97,7 @@ def _questions_of(heading: Sequence[str], text: str, often: Mapping[str, int]) -
     """Yield the questions of a section. `often`: how many headings have the same title."""
     title = excerpts.title_of(heading[-1]) if heading else ""
     is_telling = _TITLE.fullmatch(title) and not (
-        _GENERAL.fullmatch(title) or _POINTING.match(title) or often[title] > 1
+        SAYS_NOTHING.match(title) or _GENERAL.fullmatch(title) or _POINTING.match(title) or often[title] > 1
     )
     if is_telling and any(one.kind == "text" for one in sentences.split_sentences(text)):
         yield _Candidate("heading", title, _form("heading", title, subject=title), text)
