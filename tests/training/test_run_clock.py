@@ -112,7 +112,7 @@ def test_the_bar_never_goes_back_and_the_time_left_never_rises_or_stands_still(
 ) -> None:
     shown = watched(RunClock(run_of(tmp_path), StageRates()), machine)
     shares = [one.share for _, one in shown]
-    assert all(after > before for before, after in itertools.pairwise(shares[:-2]))
+    assert all(after > before for before, after in itertools.pairwise(shares[: -len(shares) // 50]))
     assert shares[0] < 0.02
     assert 0.9 < shares[-1] < 1
     measured = [(at, one) for at, one in shown if at >= START + machine.convert_s + 32]

@@ -49,6 +49,7 @@ _GATE = (
     *((kind, form) for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")),
     ("answer", ""),
 )  # fmt: skip
+_GATE_COSTS = frozenset(("convert", "score", "quantize", "base", "merge", "answer"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,10 @@ class RunClock:
     def _end_gate_step(self, at: float) -> None:
         if self._gate is not None and _cost_of(self._gate) in self._costs:
             name = _cost_of(self._gate)
-            self.took_s[name] = self._costs[name] = max(at - self._began_at, 0.1)
+            took = max(at - self._began_at, 0.1)
+            for other in _GATE_COSTS - self.took_s.keys():  # this machine is that much slower than was thought
+                self._costs[other] *= took / self._costs[name] if other != name else 1.0
+            self.took_s[name] = self._costs[name] = took
 
     def _advance(self, until: float) -> None:
         """Advance what is shown; see the module."""
