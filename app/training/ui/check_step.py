@@ -38,6 +38,8 @@ _MARKS = {
 
 
 class CheckStep(WizardStep):
+    tells_problems = True
+
     def __init__(
         self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
     ) -> None:
@@ -64,6 +66,13 @@ class CheckStep(WizardStep):
     def focus_first(self) -> None:
         shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.job_button
         shown.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def begin(self) -> None:
+        if not self._is_checked and not self._work.is_busy:
+            self._check()
+
+    def shows_failure(self) -> bool:
+        return not self.progress.isHidden()
 
     def primary_action(self) -> PrimaryAction | None:
         draft = self._work.draft

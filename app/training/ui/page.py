@@ -207,7 +207,7 @@ class TrainingPage(ListDetailPage):
         planning = DraftWizard(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(self._refresh_soon)
-        work.failed.connect(self.say)
+        work.failed.connect(lambda error: None if planning.step.shows_failure() else self.say(error))
         work.begun.connect(self._on_begun)
         work.began.connect(self.banner.hide)
         work.open()

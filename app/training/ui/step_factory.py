@@ -74,8 +74,12 @@ class WizardStepFactory(QObject):
     def edit(self, draft: TrainingDraft) -> DraftEditor:
         return DraftEditor(draft, self._paths, self._library.models, self._locate_trainer, self._engine)
 
-    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
-        """Build a step of a draft. `key`: one of PLANNED_STEPS. `show_step`: called with the key of a step to show.
+    def plan(
+        self, key: str, work: DraftEditor, show_step: Callable[[str], None], go_on: Callable[[], None]
+    ) -> WizardStep:
+        """Build a step of a draft. `key`: one of PLANNED_STEPS.
+
+        `show_step`: called with the key of a step to show. `go_on`: called to show the next step.
 
         A step's modules are imported only when the step is built, so that the page opens sooner.
         """
@@ -91,7 +95,7 @@ class WizardStepFactory(QObject):
 
             return DataStep(
                 theme, navigation, work, documents=self._documents, library=library, generation=self._generation,
-                guard=self._guard, model_id=lambda: self._session.model_id,
+                guard=self._guard, model_id=lambda: self._session.model_id, go_on=go_on,
             )  # fmt: skip
         if key == "model":
             from app.training.ui.model_step import ModelStep

@@ -25,10 +25,11 @@ MARGIN_PX = 24  # margin of all steps
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAction:
-    """The action of the footer's primary button if it does not show the next step."""
+    """The action of the footer's primary button if it does not show the next step. `can_act`: it is possible now."""
 
     name: str
     act: Callable[[], None]
+    can_act: bool = True
 
 
 class WizardStep(QWidget):
@@ -38,6 +39,7 @@ class WizardStep(QWidget):
     """
 
     header_changed = Signal()  # `header_actions` may have changed
+    tells_problems = False  # the step itself tells the draft's problems, so that the footer need not
 
     def __init__(self, theme: Theme, *, can_close_banner: bool = True) -> None:
         super().__init__()
@@ -51,6 +53,13 @@ class WizardStep(QWidget):
     def focus_first(self) -> None:
         """Move the focus to the control with which work on this step begins."""
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """Do what needs no decision, after the user has gone on to this step."""
+
+    def shows_failure(self) -> bool:
+        """Return whether the step itself shows why the draft's current work fails."""
+        return False
 
     @property
     def header_actions(self) -> Sequence[QWidget]:
@@ -159,10 +168,13 @@ class DraftWizard(Wizard):
         self,
         theme: Theme,
         work: DraftEditor,
-        make_step: Callable[[str, DraftEditor, Callable[[str], None]], WizardStep],
+        make_step: Callable[[str, DraftEditor, Callable[[str], None], Callable[[], None]], WizardStep],
     ) -> None:
-        """Create the wizard. `make_step`: gets a key of PLANNED_STEPS, the editor, and a function that shows a step."""
-        super().__init__(theme, lambda key: make_step(key, work, self.show_step))
+        """Create the wizard.
+
+        `make_step`: gets a key of PLANNED_STEPS, the editor, a function that shows a step, and one that goes on.
+        """
+        super().__init__(theme, lambda key: make_step(key, work, self.show_step, self.go_on))
         self.work = work
         work.setParent(self)
         self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
@@ -203,13 +215,13 @@ class DraftWizard(Wizard):
             return
         draft, action, place = self.work.draft, self.step.primary_action(), PLANNED_STEPS.index(self.key)
         if action is not None:
-            name, can_act = action.name, True
+            name, can_act = action.name, action.can_act
         elif place + 1 < len(PLANNED_STEPS):
             following = training_texts.step_name(PLANNED_STEPS[place + 1])
             name, can_act = phrase("common.next_step", step=following), draft.is_complete(self.key)
         else:
             name, can_act = phrase("training.start_training"), False
-        found = draft.problems(self.key)
+        found = () if self.step.tells_problems else draft.problems(self.key)
         self.foot.show_state(found, name, can_act=can_act and not self.work.is_busy, can_go_back=place > 0)
 
     def _continue(self) -> None:
@@ -217,7 +229,12 @@ class DraftWizard(Wizard):
         if action is not None:
             action.act()
         else:
-            self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Show the next step, and let it begin."""
+        self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
+        self.step.begin()
 
 
 class RunWizard(Wizard):

@@ -51,7 +51,7 @@ from tests.window_fixtures import settle
 LEFT = Qt.MouseButton.LeftButton
 CONTROL = Qt.KeyboardModifier.ControlModifier
 CHECK, START = phrase("training.check_these_settings"), phrase("training.start_training")
-SPLIT, SPLIT_AGAIN = phrase("training.split_and_hold_fast"), phrase("training.split_again")
+SPLIT, SPLIT_AGAIN = phrase("training.split_and_go_on"), phrase("training.split_again")
 
 
 class Driver:

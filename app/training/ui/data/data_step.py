@@ -17,7 +17,7 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.ui.data.columns_tab import ColumnsTab
 from app.training.ui.data.data_sources import DataSourceController
-from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip
+from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip, SplitOutlookLine
 from app.training.ui.data.lengths_tab import LengthsTab
 from app.training.ui.data.problems_tab import ProblemsTab
 from app.training.ui.data.review_list import count_decided
@@ -53,14 +53,20 @@ class DataStep(WizardStep):
         guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
+        go_on: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create the step. `model_id` and `pickers` are those of `DataSourceController`."""
+        """Create the step. `model_id` and `pickers` are those of `DataSourceController`.
+
+        `go_on`: called to show the next step once the rows are split.
+        """
         super().__init__(theme)
         self._navigation = navigation
         self._work = work
         self._generation = generation
         self._current_work = ""  # kind of the draft's current or last work
         self._has_tried = False  # whether loading the rows was tried
+        self._go_on = go_on
+        self._goes_on = False  # the next step follows the current split
         self._frozen_before: DraftSplit | None = None  # the split before the current attempt
         self._shown_folder = ""  # folder of the shown rows
         self._tabs: dict[str, Tab] = {}
@@ -92,6 +98,7 @@ class DataStep(WizardStep):
             self._show_tab(self._first_tab())
         self.strip.show_rows(data_overview.count_rows(rows, data.unusable))
         self.strip.show_split(self._work.draft.frozen, data.revision)
+        self.outlook.look(rows, self._work.draft)
         self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
         self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
         self._tab(self.tabs.key).show_rows()
@@ -108,8 +115,8 @@ class DataStep(WizardStep):
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
             return None
-        again, first = phrase("training.split_again"), phrase("training.split_and_hold_fast")
-        return PrimaryAction(again if draft.frozen else first, self._freeze)
+        again, first = phrase("training.split_again"), phrase("training.split_and_go_on")
+        return PrimaryAction(again if draft.frozen else first, self._freeze_and_go_on)
 
     # -------------------------------------------------------------------- events
 
@@ -159,8 +166,9 @@ class DataStep(WizardStep):
         self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
         self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
         self.strip = RowCountStrip(theme, self.source_button)
+        self.outlook = SplitOutlookLine()
         self._stack = QStackedWidget()
-        strip = make_column(self.strip, margins_px=(MARGIN_PX, 10, MARGIN_PX, 2))
+        strip = make_column(self.strip, self.outlook, margins_px=(MARGIN_PX, 10, MARGIN_PX, 2), spacing_px=4)
         tabs = make_column(self.tabs, margins_px=(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0))
         board = QWidget()
         make_column(strip, tabs, Separator(), (self._stack, 1), into=board, spacing_px=0)
@@ -232,6 +240,10 @@ class DataStep(WizardStep):
 
     # --------------------------------------------------------------------- slots
 
+    def _freeze_and_go_on(self) -> None:
+        self._goes_on = self._work.draft.frozen is None
+        self._freeze()
+
     def _freeze(self) -> None:
         if not self._work.is_busy and self._rows is not None:
             self.banner.hide()
@@ -264,6 +276,9 @@ class DataStep(WizardStep):
         draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
             self._show_tab("split")
+            if self._goes_on and draft.is_complete("data"):
+                QTimer.singleShot(0, self, self._go_on)  # the wizard hears of the split first
+        self._goes_on = False
         if draft.data is not None and draft.data.file == str(generation.finished_file(draft.id)):
             generation.forget(draft.id)
         self.find_generated_pairs()
