@@ -194,7 +194,8 @@ class RunClock:
         self._last_at = max(at, self._last_at)
         match event:
             case Phase():
-                self._enter(at, _STAGE_OF.get(event.name, self._stage))
+                is_held_out = event.name == "evaluating" and event.total > 0  # the test rows, after the last step
+                self._enter(at, "exporting" if is_held_out else _STAGE_OF.get(event.name, self._stage))
                 if event.total and event.name not in ("training", "saving"):
                     self._done = (event.done, event.total, at)
             case ResolvedRecipe() if self._requested is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import filelock
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -85,6 +85,15 @@ class TrainingRunner(QObject):
     def is_waiting(self) -> bool:
         """Return whether the run waits for the end of an answer."""
         return self._memory.is_waiting
+
+    @property
+    def refusal(self) -> AppError | None:
+        """Return why no run could start now although none is in progress here; None otherwise."""
+        return self._engine.refusal if self.folder is None else None
+
+    @property
+    def refusal_changed(self) -> SignalInstance:
+        return self._engine.refusal_changed
 
     @property
     def is_judging(self) -> bool:

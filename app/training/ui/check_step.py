@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QWidget
 
@@ -20,6 +20,7 @@ from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, announce, repolish
@@ -41,11 +42,23 @@ class CheckStep(WizardStep):
     tells_problems = True
 
     def __init__(
-        self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
+        self,
+        theme: Theme,
+        work: DraftEditor,
+        show_step: Callable[[str], None],
+        pause_study: Callable[[], None],
+        pickers: Pickers | None = None,
     ) -> None:
-        """Create the step. `show_step`: called with the step in which the user can fix a problem."""
+        """Create the step.
+
+        `show_step`: called with the step in which the user can fix a problem. `pause_study`: pauses the evaluation that
+        has the memory; the end of the engine's refusal follows.
+        """
         super().__init__(theme)
         self._work = work
+        self._pause_study = pause_study
+        self._starts_when_free = False
+        self.obstacle = ObstacleBanner(theme)
         self._pickers = pickers or Pickers()
         self._began_at = 0.0  # monotonic time when the shown work began
         self._phase = ""
@@ -78,17 +91,16 @@ class CheckStep(WizardStep):
         draft = self._work.draft
         if not self._is_checked:
             return PrimaryAction(phrase("training.check_these_settings"), self._check)
-        return (
-            PrimaryAction(phrase("training.start_training"), self._start_training)
-            if draft.is_complete("check")
-            else None
-        )
+        can_act = self._work.start_refusal is None
+        start = PrimaryAction(phrase("training.start_training"), self._start_training, can_act)
+        return start if draft.is_complete("check") else None
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         make_column(
             self.banner,
+            self.obstacle,
             self.progress,
             make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=10),
             self.about,
@@ -110,6 +122,7 @@ class CheckStep(WizardStep):
         work.ended.connect(self._on_ended)
         work.failed.connect(self._on_failed)
         self.progress.cancelled.connect(work.cancel)
+        self.obstacle.action_requested.connect(lambda _key: self._pause_and_start())
         self.forecast.changes_button.clicked.connect(self._take_changes)
         self.forecast.trial_button.clicked.connect(lambda: self._check(measures=True))
         self.again_button.clicked.connect(lambda: self._check())
@@ -131,6 +144,7 @@ class CheckStep(WizardStep):
         return self._work.draft.has_environment and not is_refused
 
     def show_draft(self) -> None:
+        self._show_obstacle()
         draft, is_checked = self._work.draft, self._is_checked
         plan = self._work.plan if is_checked else None
         found = plan.previews if plan is not None else ()
@@ -185,6 +199,24 @@ class CheckStep(WizardStep):
         self.banner.hide()
         self._work.begin()
 
+    def _pause_and_start(self) -> None:
+        self._starts_when_free = True
+        self._pause_study()
+        self._show_obstacle()
+
+    def _show_obstacle(self) -> None:
+        """Show why the training cannot start now, or start it once an evaluation is paused for it."""
+        refusal, can_start = self._work.start_refusal, self._work.draft.is_complete("check")
+        self.obstacle.show_refusal(
+            refusal if can_start else None,
+            phrase("training.pause_the_evaluation_and_start"),
+            is_pausing=self._starts_when_free,
+        )
+        if refusal is None and self._starts_when_free:
+            self._starts_when_free = False
+            if can_start and not self._work.is_busy:
+                QTimer.singleShot(0, self, self._start_training)
+
     def _take_changes(self) -> None:
         """Apply the proposed settings and check the draft again."""
         forecast = self._work.draft.forecast
@@ -228,6 +260,28 @@ class CheckStep(WizardStep):
         if error.code.startswith("run_"):  # the usual advice is for a run that can be resumed
             following = phrase("training.look_over_the_data_and")
         self.banner.show_message("danger", sentence.message, following)
+
+
+class ObstacleBanner(Banner):
+    """Says why no training can start or go on now, with a button where pausing an evaluation helps."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, can_close=False)
+        self._shown: tuple[AppError, bool] | None = None
+
+    def show_refusal(self, refusal: AppError | None, action: str, *, is_pausing: bool) -> None:
+        """Show the engine's refusal; None hides the banner. `action`: text of the button. `is_pausing`: it was used."""
+        if refusal is None:
+            self._shown = None
+            self.hide()
+        elif (refusal, is_pausing) != self._shown:
+            self._shown = (refusal, is_pausing)
+            if is_pausing:
+                self.show_message("warning", phrase("training.the_evaluation_is_being_paused"), "")
+                return
+            told = describe_error(refusal)
+            actions = (("pause", action),) if refusal.code == "study_has_memory" else ()
+            self.show_message("warning", told.message, "" if actions else told.next, actions)
 
 
 class FindingsView(QWidget):

@@ -51,8 +51,13 @@ class WizardStepFactory(QObject):
         setup: EnvironmentSetup,
         trainings: TrainingRunner,
         is_environment_in_use: Callable[[], bool],
+        pause_study: Callable[[], None],
     ) -> None:
-        """Create the factory. `is_environment_in_use`: returns whether a run or a conversion uses the environment."""
+        """Create the factory.
+
+        `is_environment_in_use`: returns whether a run or a conversion uses the environment. `pause_study`: pauses the
+        evaluation that is in progress.
+        """
         super().__init__(navigation)
         self._theme = theme
         self._navigation = navigation
@@ -65,6 +70,7 @@ class WizardStepFactory(QObject):
         self._setup = setup
         self._trainings = trainings
         self._is_environment_in_use = is_environment_in_use
+        self._pause_study = pause_study
         self._generation = DraftPairGeneration(
             session, library, preferences, engine, child_commands.template(), paths, self
         )
@@ -103,7 +109,7 @@ class WizardStepFactory(QObject):
             return ModelStep(theme, navigation, work, paths, library.models)
         from app.training.ui.check_step import CheckStep
 
-        return CheckStep(theme, work, show_step)
+        return CheckStep(theme, work, show_step, self._pause_study)
 
     def run(self, key: str, folder: Path) -> WizardStep:
         """Build a step of a run. `key`: "run" | "result"."""
@@ -111,7 +117,7 @@ class WizardStepFactory(QObject):
             return self._result(folder)
         from app.training.ui.run.run_step import RunStep
 
-        step = RunStep(self._theme, self._trainings, folder)
+        step = RunStep(self._theme, self._trainings, folder, self._pause_study)
         self._navigation.reopened.connect(step.show_reopened)
         return step
 
