@@ -4,6 +4,7 @@ If no training is chosen, the page explains what fine-tuning is for and offers t
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
 from app.training.drafts import PLANNED_STEPS, STEPS
-from app.training.runs import lineage, training_list
+from app.training.runs import lineage, rerun, training_list
 from app.training.runs.lineage import Lineage
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
 from app.training.services.training_runner import TrainingRunner
@@ -184,6 +185,9 @@ class TrainingPage(ListDetailPage):
         self.return_button.clicked.connect(lambda: actions.take_back())
         actions.draft_named.connect(self._name_draft)
         self._steps.failed.connect(self.say)
+        self._steps.retrain_requested.connect(
+            lambda folder, preset: actions.plan(folder, functools.partial(rerun.repeat_with, preset=preset))
+        )
         trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_run_event)

@@ -36,6 +36,9 @@ class WizardStepFactory(QObject):
     """Builds the wizard's steps, and the service that the steps of a draft share."""
 
     failed = Signal(object)  # AppError
+    retrain_requested = Signal(
+        object, str
+    )  # folder of a run (Path) to be repeated, and the preset; "": with other rows
 
     def __init__(
         self,
@@ -141,6 +144,7 @@ class WizardStepFactory(QObject):
         step.use_requested.connect(
             lambda form: self._library.add_trained(functools.partial(published_model.publish, folder, form=form))
         )
+        step.retrain_requested.connect(lambda preset: self.retrain_requested.emit(folder, preset))
         step.rollback_button.clicked.connect(lambda: self._run_or_emit_failed(self._go_back))
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / run_folders.REPORT))
         for button in (step.verdict.judge_button, step.forms.measure_button):

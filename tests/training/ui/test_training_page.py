@@ -68,7 +68,7 @@ class PlainSteps(WizardStepFactory):
     def edit(self, draft: TrainingDraft) -> DraftEditor:
         return DraftEditor(draft, self._where, tuple, lambda: None)
 
-    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
+    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None], _go_on: object) -> WizardStep:
         return PlainStep(self._theme, key, self._offers if key == "data" else lambda: None)
 
     def run(self, key: str, folder: Path) -> WizardStep:

@@ -39,6 +39,7 @@ class ResultStep(WizardStep):
     """The step of a finished run. It reads the run's folder whenever it is shown."""
 
     use_requested = Signal(str)  # form
+    retrain_requested = Signal(str)  # preset; "": with other rows
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class ResultStep(WizardStep):
     def _connect(self) -> None:
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
+        verdict.advice_button.clicked.connect(lambda: self.retrain_requested.emit(verdict.advised_preset))
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -180,7 +182,8 @@ class ResultStep(WizardStep):
             return
         self._is_focus_pending = False
         verdict = self.verdict
-        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button, self.compare_button)
+        use = () if verdict.is_rejected else (verdict.use_button,)
+        buttons = (verdict.judge_button, verdict.advice_button, *use, verdict.report_button, self.compare_button)
         first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
