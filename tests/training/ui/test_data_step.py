@@ -347,3 +347,15 @@ def test_where_nothing_could_be_used_the_reasons_are_told(driver: DataDriver) ->
     driver.make(1)
     assert driver.banner() == "使える組は作れませんでした。　使えなかった主な理由：採点が低い：1"
     assert driver.step.empty.isVisible()
+
+
+def test_a_table_to_fill_in_is_saved_where_the_user_says_and_read_when_it_is_filled_in(
+    driver: DataDriver, tmp_path: Path
+) -> None:
+    step = driver.open()
+    driver.picked = tmp_path / "記入用.xlsx"
+    driver.click(step.empty.template_button)
+    driver.until(lambda: driver.picked.is_file() and not step.banner.isHidden())
+    assert "記入用.xlsx" in step.banner.accessibleName()
+    driver.take(driver.picked)
+    driver.until(lambda: "質問" in words(step) and not driver.work.is_busy)

@@ -24,6 +24,7 @@ from app.training.ui.data.review_list import count_decided
 from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.page import NavigationSignals
@@ -68,6 +69,7 @@ class DataStep(WizardStep):
         self._go_on = go_on
         self._goes_on = False  # the next step follows the current split
         self._frozen_before: DraftSplit | None = None  # the split before the current attempt
+        self._template = Path()  # the table to fill in that was saved last
         self._shown_folder = ""  # folder of the shown rows
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
@@ -165,6 +167,8 @@ class DataStep(WizardStep):
         self.source_menu = QMenu(self.source_button)
         self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
         self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
+        save = self.source_menu.addAction(phrase("training.save_a_table_to_fill_in"))
+        save.triggered.connect(self.sources.save_template)
         self.strip = RowCountStrip(theme, self.source_button)
         self.outlook = SplitOutlookLine()
         self._stack = QStackedWidget()
@@ -183,6 +187,9 @@ class DataStep(WizardStep):
         sources.refused.connect(self.banner.show_error)
         self.empty.file_button.clicked.connect(sources.choose_file)
         self.empty.pairs_button.clicked.connect(sources.ask_pairs)
+        self.empty.template_button.clicked.connect(sources.save_template)
+        sources.template_saved.connect(self._on_template_saved)
+        self.banner.action_requested.connect(lambda _key: desktop.open_file(self._template))
         self.progress.cancelled.connect(work.cancel)
         self.pairs.made.connect(self.find_generated_pairs)
         self.pairs.taken.connect(self._take_pairs)
@@ -293,6 +300,13 @@ class DataStep(WizardStep):
         if path is not None and request is not None and not self._work.is_busy:
             self._work.import_pairs(path, request.collection)
 
+    def _on_template_saved(self, path: Path) -> None:
+        self._template = path
+        told = phrase("training.the_table_was_saved", name=path.name)
+        self.banner.show_message(
+            "success", told, phrase("training.fill_it_in_and_choose"), (("open", phrase("training.open_the_table")),)
+        )
+
     def _show_menu(self) -> None:
         button = self.source_button
         self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
@@ -311,6 +325,7 @@ class DataEmptyState(QWidget):
         super().__init__()
         self.file_button = Button(theme, phrase("common.choose_a_file"), "primary", "file-text")
         self.pairs_button = Button(theme, phrase("training.make_from_documents"), icon="library-big")
+        self.template_button = Button(theme, phrase("training.save_a_table_to_fill_in"), icon="file-down")
         self.drop_zone = DropZone(theme, phrase("training.drop_a_file_here"))
         need = phrase("training.training_needs_pairs_of_question")
         forms = phrase("training.files_that_can_be_read")
@@ -319,7 +334,7 @@ class DataEmptyState(QWidget):
         line = f'{{"question": "{question}", "answer": "{answer}"}}'
         make_column(
             Label(need, wraps=True),
-            FlowBox(self.file_button, self.pairs_button),
+            FlowBox(self.file_button, self.template_button, self.pairs_button),
             self.drop_zone,
             Label(forms, tone="muted", wraps=True),
             Label(example, tone="muted", wraps=True),
