@@ -198,7 +198,7 @@ class DataDriver(Driver):
             of.session, of.library, of.preferences, of.engine, child_commands.template(), self.where, of.engine
         )
         self.work = DraftEditor(draft, self.where, tuple, lambda: None, parent=of.engine)
-        pickers = Pickers(open=lambda *_: str(self.chosen))
+        pickers = Pickers(open=lambda *_: str(self.chosen), save=lambda *_: str(self.chosen))
         step = DataStep(
             self.theme, NavigationSignals(), self.work, documents=self.documents, library=of.library,
             generation=self.generation, guard=self.guard, model_id=lambda: self.model.id, pickers=pickers,

@@ -109,7 +109,7 @@ def test_from_nothing_to_a_result(
     assert said(wizard) == ["進行中", "点検: 下書き：データ"]
     step = wizard.shown
     assert [step.strip.counts[name].number.text() for name in ("total", "used")] == ["60", "60"]
-    for key in ("problems", "review", "lengths", "split", "columns"):
+    for key in ("review", "lengths", "split", "columns"):
         wizard.click(step.tabs.buttons[key])
         assert step.tabs.key == key
     wizard.until(lambda: "試験用 15 行" in step.outlook.text())

@@ -19,7 +19,6 @@ from app.training.ui.data.columns_tab import ColumnsTab
 from app.training.ui.data.data_sources import DataSourceController
 from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip, SplitOutlookLine
 from app.training.ui.data.lengths_tab import LengthsTab
-from app.training.ui.data.problems_tab import ProblemsTab
 from app.training.ui.data.review_list import count_decided
 from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.data.split_tab import SplitTab
@@ -38,7 +37,7 @@ from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 STACK_PX = 300  # minimum height of a tab; with less space the page scrolls
 OURS = ("opening", "importing", "freezing")  # kinds of the draft's work that this step shows
 
-Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
+Tab = ColumnsTab | ReviewTab | LengthsTab | SplitTab
 
 
 class DataStep(WizardStep):
@@ -101,7 +100,6 @@ class DataStep(WizardStep):
         self.strip.show_rows(data_overview.count_rows(rows, data.unusable))
         self.strip.show_split(self._work.draft.frozen, data.revision)
         self.outlook.look(rows, self._work.draft)
-        self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
         self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
         self._tab(self.tabs.key).show_rows()
 
@@ -156,7 +154,6 @@ class DataStep(WizardStep):
             theme,
             {
                 "columns": phrase("common.columns"),
-                "problems": phrase("training.rows_with_problems_2"),
                 "review": phrase("training.review"),
                 "lengths": phrase("training.lengths"),
                 "split": phrase("training.split_and_leakage"),
@@ -210,7 +207,7 @@ class DataStep(WizardStep):
     def _first_tab(self) -> str:
         """Return the tab in which the user should continue."""
         draft, rows = self._work.draft, self._rows
-        if rows is not None and rows.counts["undecided"]:
+        if rows is not None and (rows.counts["undecided"] or (rows.counts["left_out"] and draft.frozen is None)):
             return "review"
         if draft.frozen is not None:
             return "split"
@@ -221,7 +218,6 @@ class DataStep(WizardStep):
             theme, work = self._theme, self._work
             make: dict[str, Callable[[], Tab]] = {
                 "columns": lambda: ColumnsTab(theme, work, self.sources.read_again),
-                "problems": lambda: ProblemsTab(theme, work, self.banner.show_error),
                 "review": lambda: ReviewTab(theme, work, self._navigation),
                 "lengths": lambda: LengthsTab(theme, work, self._show_row),
                 "split": lambda: SplitTab(theme, work, self._freeze),
