@@ -182,6 +182,9 @@ class CheckStep(WizardStep):
         if blocking:
             self._mark.show_icon("circle-x", "danger")
             self.verdict.setText(phrase("training.cannot_start_like_this_n", n=blocking))
+        elif self._work.start_refusal is not None:
+            self._mark.show_icon("info", "text2")
+            self.verdict.setText(phrase("training.checked_but_the_memory_is_taken"))
         elif warnings := sum(line.level == training_texts.WARN for line in self.findings.lines):
             self._mark.show_icon("triangle-alert", "warning")
             self.verdict.setText(phrase("training.ready_to_start_with_n", n=warnings))

@@ -106,18 +106,23 @@ class SplitOutlookLine(Label):
         self._asked: tuple[Path, int] | None = None  # the rows whose outlook is shown or being computed
         self._rows: Curation | None = None
         self._draft: TrainingDraft | None = None
-        self._is_working = False
+        self._found: SplitOutlook | None = None
+        self._is_working = self._is_split = False
         self.hide()
 
     def look(self, rows: Curation, draft: TrainingDraft) -> None:
         """Show the outlook of the rows; it is computed in the background, again after each change."""
         self._rows, self._draft = rows, draft
+        frozen = draft.frozen
+        self._is_split = frozen is not None and frozen.revision == rows.revision
         asked = (rows.folder, rows.revision)
+        self._show_text()
         if asked == self._asked or self._is_working:
             return
         self._asked = asked
         used, start = rows.rows(), draft.start
         if len(used) > OUTLOOK_ROWS_MOST:
+            self._found = None
             self.hide()
             return
         self._is_working = True
@@ -132,11 +137,15 @@ class SplitOutlookLine(Label):
         background.run(work, self._show)
 
     def _show(self, found: SplitOutlook | None) -> None:
-        self._is_working = False
-        self.setText(self._text(found) if found is not None else "")
-        self.setVisible(found is not None)
+        self._is_working, self._found = False, found
+        self._show_text()
         if self._rows is not None and self._draft is not None:  # they may have changed meanwhile
             self.look(self._rows, self._draft)
+
+    def _show_text(self) -> None:
+        found = self._found
+        self.setText(self._text(found) if found is not None else "")
+        self.setVisible(bool(self.text()))
 
     def _text(self, outlook: SplitOutlook) -> str:
         counts = {name: f"{getattr(outlook, name):,}" for name in ("train", "validation", "holdout", "same", "near")}
@@ -146,6 +155,8 @@ class SplitOutlookLine(Label):
         sentence = with_note(phrase("training.rows_become", **counts), phrase("common.data_gap").join(removed))
         lacks = phrase("training.verdict_lacks_rows", least=LEAST_FOR_VERDICT, n=outlook.lacking)
         enough = phrase("training.verdict_has_rows", least=LEAST_FOR_VERDICT)
+        if self._is_split:
+            return lacks if outlook.lacking else ""
         return join_sentences(sentence, lacks if outlook.lacking else enough)
 
 

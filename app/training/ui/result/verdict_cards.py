@@ -53,7 +53,7 @@ class VerdictCard(QFrame):
         self.is_rejected = False
         self.advised_preset = ""  # with which a rejected run is repeated; "": with other rows
         self.advice_button = Button(theme, "", "primary", "refresh-cw")
-        self.fold_button = Button(theme, phrase("common.show_details"), "link")
+        self.fold_button = Button(theme, "", "link")
         self.fold_button.setCheckable(True)
         self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
         self.judge_button = Button(theme, phrase("training.judge"), "primary")
@@ -125,7 +125,9 @@ class VerdictCard(QFrame):
     def _fold(self) -> None:
         """Show the details; those of a rejection, with the button to use it anyway, only if they are unfolded."""
         is_shown = not self.is_rejected or self.fold_button.isChecked()
-        self.fold_button.setText(phrase("common.hide_details") if is_shown else phrase("common.show_details"))
+        self.fold_button.setText(
+            phrase("training.hide_reasons_and_figures") if is_shown else phrase("training.reasons_and_figures")
+        )
         for label in (self.reasons, self.detail, self.warning):
             label.setVisible(is_shown and bool(label.text()))
         if self.is_rejected:
