@@ -205,9 +205,11 @@ class RunClock:
             case RunForecast() if math.isfinite(event.total_s):
                 self._costs["training"] = event.total_s
                 if event.is_measured:
-                    self._is_rough, self._left = False, max(self._estimate(at), LEAST_S)
+                    self._set_anew(at, is_rough=False)
             case TrainingStep() if math.isfinite(event.left_s):
                 self._told_left = (event.left_s, at)
+                if self._is_rough:  # nothing was measured before
+                    self._set_anew(at, is_rough=False)
             case events.Finished():
                 self._enter(at, "judging")
                 if not self._has_verdict:
@@ -265,7 +267,10 @@ class RunClock:
         self._stopped_s += max(0.0, at - self._last_at) if self._last_at else 0.0  # since it ended, or died
         self._at, self._ended_at = at, 0.0
         self._stage, self._began_at, self._done, self._told_left = "starting", at, (0, 0, at), None
-        self._is_rough, self._left = True, max(self._estimate(at), LEAST_S)
+        self._set_anew(at, is_rough=True)
+
+    def _set_anew(self, at: float, *, is_rough: bool) -> None:
+        self._is_rough, self._left = is_rough, max(self._estimate(at), LEAST_S)
 
     def _stop(self, at: float) -> None:
         self._at, self._ended_at, self._gate = None, at, None
