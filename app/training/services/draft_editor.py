@@ -508,6 +508,8 @@ def _import_rows(
         file_import.origin_of(path, file),
     )
     file_import.write_origin(folder, source)
+    for row in file.rows[:1]:
+        curation.inspect_row(row, None)  # loads here what the review needs, because it takes longer than a frame
     return source, rows
 
 

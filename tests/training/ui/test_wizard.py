@@ -114,7 +114,6 @@ def test_from_nothing_to_a_result(
         assert step.tabs.key == key
     wizard.until(lambda: "試験用 15 行" in step.outlook.text())
     wizard.freeze()
-    assert step.tabs.key == "split"
     assert wizard.content.work.draft.base == "small"  # the only model that can be trained
     wizard.choose_model(BASE)
     wizard.go_on("check")

@@ -53,7 +53,7 @@ class DataStep(WizardStep):
         guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
-        go_on: Callable[[], None] = lambda: None,
+        go_on: Callable[[], None] | None = None,
     ) -> None:
         """Create the step. `model_id` and `pickers` are those of `DataSourceController`.
 
@@ -278,9 +278,10 @@ class DataStep(WizardStep):
         self.show_draft()
         draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
-            self._show_tab("split")
-            if self._goes_on and draft.is_complete("data"):
+            if self._goes_on and self._go_on is not None and draft.is_complete("data"):
                 QTimer.singleShot(0, self, self._go_on)  # the wizard hears of the split first
+            else:
+                self._show_tab("split")
         self._goes_on = False
         if draft.data is not None and draft.data.file == str(generation.finished_file(draft.id)):
             generation.forget(draft.id)
