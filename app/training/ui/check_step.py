@@ -16,11 +16,10 @@ from app.training.ui import settings_form, training_texts
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.training.ui.token_view import TokenView
 from app.training.ui.training_texts import BLOCK, NOTE, OK, WARN, CheckLine
-from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
+from app.training.ui.wizard import MARGIN_PX, ObstacleBanner, PrimaryAction, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, announce, repolish
@@ -263,28 +262,6 @@ class CheckStep(WizardStep):
         if error.code.startswith("run_"):  # the usual advice is for a run that can be resumed
             following = phrase("training.look_over_the_data_and")
         self.banner.show_message("danger", sentence.message, following)
-
-
-class ObstacleBanner(Banner):
-    """Says why no training can start or go on now, with a button where pausing an evaluation helps."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__(theme, can_close=False)
-        self._shown: tuple[AppError, bool] | None = None
-
-    def show_refusal(self, refusal: AppError | None, action: str, *, is_pausing: bool) -> None:
-        """Show the engine's refusal; None hides the banner. `action`: text of the button. `is_pausing`: it was used."""
-        if refusal is None:
-            self._shown = None
-            self.hide()
-        elif (refusal, is_pausing) != self._shown:
-            self._shown = (refusal, is_pausing)
-            if is_pausing:
-                self.show_message("warning", phrase("training.the_evaluation_is_being_paused"), "")
-                return
-            told = describe_error(refusal)
-            actions = (("pause", action),) if refusal.code == "study_has_memory" else ()
-            self.show_message("warning", told.message, "" if actions else told.next, actions)
 
 
 class FindingsView(QWidget):

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.training.drafts import PLANNED_STEPS, DraftProblem
 from app.training.runs import run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
@@ -76,6 +76,28 @@ class WizardStep(QWidget):
             act()
         except AppError as error:
             self.banner.show_error(error)
+
+
+class ObstacleBanner(Banner):
+    """Says why no training can start or go on now, with a button where pausing an evaluation helps."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, can_close=False)
+        self._shown: tuple[AppError, bool] | None = None
+
+    def show_refusal(self, refusal: AppError | None, action: str, *, is_pausing: bool) -> None:
+        """Show the engine's refusal; None hides the banner. `action`: text of the button. `is_pausing`: it was used."""
+        if refusal is None:
+            self._shown = None
+            self.hide()
+        elif (refusal, is_pausing) != self._shown:
+            self._shown = (refusal, is_pausing)
+            if is_pausing:
+                self.show_message("warning", phrase("training.the_evaluation_is_being_paused"), "")
+                return
+            told = describe_error(refusal)
+            actions = (("pause", action),) if refusal.code == "study_has_memory" else ()
+            self.show_message("warning", told.message, "" if actions else told.next, actions)
 
 
 class WizardFooter(QWidget):

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
@@ -57,6 +58,9 @@ class PlainStep(WizardStep):
 
     def primary_action(self) -> PrimaryAction | None:
         return self._offers()
+
+    def shows_failure(self) -> bool:
+        return self.button.isChecked()
 
 
 class PlainSteps(WizardStepFactory):
@@ -221,6 +225,20 @@ def test_a_training_is_found_by_its_note(driver: PageDriver) -> None:
     assert driver.listed() == [OVER, "学習 7"]
     page.search.clear()
     assert len(driver.listed()) == 9
+
+
+def test_a_failure_that_the_step_shows_is_not_said_twice(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    page = driver.open()
+    driver.choose("下書き")
+    step = page.content.step
+    step.button.setCheckable(True)
+    step.button.setChecked(True)
+    page.content.work.failed.emit(AppError("check_engine_busy"))
+    assert page.banner.isHidden()
+    step.button.setChecked(False)
+    page.content.work.failed.emit(AppError("check_engine_busy"))
+    assert not page.banner.isHidden()
 
 
 def test_what_was_removed_comes_back(driver: PageDriver) -> None:
