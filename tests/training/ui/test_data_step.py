@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHeaderView
 
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
 from app.training.services.pair_generation import JOURNAL_SUFFIX
@@ -346,3 +347,34 @@ def test_what_rows_become_and_what_a_verdict_lacks_is_said_before_they_are_split
     path.write_text("質問,回答,章\n" + many(90), "utf-8")
     driver.take(path)
     driver.until(lambda: phrase("training.verdict_has_rows", least=20) in told.text())
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_heads_of_tables_are_whole_with_large_text(driver: DataDriver, tmp_path: Path, language: str) -> None:
+    long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
+    use_language(language)
+    try:
+        driver.reopen()
+        driver.enlarge(110)
+        alike = "同じ質問は何か,同じ答えである。,第8章\n" * 2
+        driver.take(table(tmp_path, f"長い答えは,{long}。,第9章\n{alike}"))
+        driver.work.decide(Decision(33, "accepted"))  # a copy, which the split removes
+        seen = 0
+        lengths = driver.tab("lengths")
+        driver.until(lengths.answers.isVisible)
+        for toggle in (lengths.answers.toggle, lengths.groups.toggle):
+            driver.click(toggle)
+        driver.work.freeze()
+        driver.wait()
+        for key in ("lengths", "split"):
+            tab = driver.tab(key)
+            if key == "split":
+                driver.until(tab.removed_table.isVisible)
+            for head in [one for one in tab.findChildren(QHeaderView) if one.isVisible() and one.count()]:
+                titles = [head.model().headerData(at, Qt.Orientation.Horizontal) for at in range(head.count())]
+                for at, title in enumerate(titles):
+                    assert head.sectionSize(at) >= head.fontMetrics().horizontalAdvance(title) + 8, title
+                seen += 1
+        assert seen >= 3
+    finally:
+        use_language("ja")
