@@ -161,5 +161,4 @@ def personal_data_text(row: TrainingRow, kinds: Sequence[str]) -> str:
     gap = phrase("common.data_gap")
     what = gap.join(phrase(f"training.personal_data.{kind}") for kind in kinds)
     found = [text for kind in kinds for text in data_overview.personal_texts(row, f"personal_{kind}")][:EACH_MOST]
-    quoted = gap.join(phrase("common.text", text=text) for text in found)
-    return with_note(phrase("training.may_be_personal_data_what", what=what), quoted)
+    return join_facts(phrase("training.may_be_personal_data_what", what=what), *found)
