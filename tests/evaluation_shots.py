@@ -117,7 +117,7 @@ def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
     tuning = AdapterInUse(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
     collection = document_shots.NAMES[current_language()][0][0]
     return compared_systems.four_ways(
-        model, (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False
+        (model, None), (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False
     )
 
 

@@ -4,6 +4,7 @@ If no training is chosen, the page explains what fine-tuning is for and offers t
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
 from app.training.drafts import PLANNED_STEPS, STEPS
-from app.training.runs import lineage, training_list
+from app.training.runs import lineage, rerun, training_list
 from app.training.runs.lineage import Lineage
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
 from app.training.services.training_runner import TrainingRunner
@@ -184,6 +185,7 @@ class TrainingPage(ListDetailPage):
         self.return_button.clicked.connect(lambda: actions.take_back())
         actions.draft_named.connect(self._name_draft)
         self._steps.failed.connect(self.say)
+        self._steps.retrain_requested.connect(self._retrain)
         trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_run_event)
@@ -207,7 +209,7 @@ class TrainingPage(ListDetailPage):
         planning = DraftWizard(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(self._refresh_soon)
-        work.failed.connect(self.say)
+        work.failed.connect(self._on_work_failed)
         work.begun.connect(self._on_begun)
         work.began.connect(self.banner.hide)
         work.open()
@@ -272,6 +274,14 @@ class TrainingPage(ListDetailPage):
             return
         folder = self._paths.drafts
         drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Show why the draft's work failed, unless the shown step does."""
+        if not isinstance(self.content, DraftWizard) or not self.content.step.shows_failure():
+            self.say(error)
+
+    def _retrain(self, folder: Path, preset: str) -> None:
+        self.entry_actions.plan(folder, functools.partial(rerun.repeat_with, preset=preset))
 
     def _on_begun(self, folder: Path) -> None:
         self.show_run(folder, "run")

@@ -59,10 +59,10 @@ class TrainingActions(EntryActions):
             title = phrase("training.name_and_note") if is_run else phrase("common.rename")
             self._add_rename(menu, title, functools.partial(self.edit, entry))
         if is_run:
-            repeat = functools.partial(self.plan, entry, rerun.repeat_run)
+            repeat = functools.partial(self.plan, entry.folder, rerun.repeat_run)
             menu.addAction(theme.icon("refresh-cw"), phrase("training.again_with_the_same_settings"), repeat)
         if entry.state == "finished":
-            onward = functools.partial(self.plan, entry, rerun.continue_training)
+            onward = functools.partial(self.plan, entry.folder, rerun.continue_training)
             menu.addAction(phrase("training.go_on_from_this_adapter"), onward)
         self._add_open_folder(menu, entry.folder)
         menu.addSeparator()
@@ -83,16 +83,14 @@ class TrainingActions(EntryActions):
         self._run_or_emit_failed(lambda: self._open_entry(("draft", drafts.create(self._where.drafts, time.time()).id)))
 
     def plan(
-        self, entry: TrainingEntry, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
+        self, folder: Path, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
     ) -> None:
-        """Create a new draft from a run with `make`: `rerun.repeat_run` or `rerun.continue_training`.
+        """Create a new draft from the run in `folder` with `make`, such as `rerun.repeat_run`, and show it.
 
         A background thread copies the run's data.
         """
         models = tuple(self._models())
-        background.run(
-            lambda: make(self._where, run_folders.read(entry.folder), models), self._on_planned, self.failed.emit
-        )
+        background.run(lambda: make(self._where, run_folders.read(folder), models), self._on_planned, self.failed.emit)
 
     def take_back(self, entry: TrainingEntry | None = None) -> ImportJobDialog:
         """Open a dialog that imports a job's folder from another machine.

@@ -98,7 +98,7 @@ def test_what_is_right_is_one_quiet_line_and_what_may_be_wrong_is_said_line_by_l
     assert checks.doubts.texts == [
         "回答が文の途中で終わっている",
         "「21時」は引用にありません",
-        "個人情報らしい記載：電話番号",
+        "個人情報らしい記載：電話番号　03-1234-5678",
     ]
     assert checks.sound == ["重複なし"]
 

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
@@ -58,6 +59,9 @@ class PlainStep(WizardStep):
     def primary_action(self) -> PrimaryAction | None:
         return self._offers()
 
+    def shows_failure(self) -> bool:
+        return self.button.isChecked()
+
 
 class PlainSteps(WizardStepFactory):
     def __init__(self, where: Paths, theme: Theme, offers: Callable[[], PrimaryAction | None]) -> None:
@@ -68,7 +72,7 @@ class PlainSteps(WizardStepFactory):
     def edit(self, draft: TrainingDraft) -> DraftEditor:
         return DraftEditor(draft, self._where, tuple, lambda: None)
 
-    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
+    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None], _go_on: object) -> WizardStep:
         return PlainStep(self._theme, key, self._offers if key == "data" else lambda: None)
 
     def run(self, key: str, folder: Path) -> WizardStep:
@@ -223,6 +227,20 @@ def test_a_training_is_found_by_its_note(driver: PageDriver) -> None:
     assert len(driver.listed()) == 9
 
 
+def test_a_failure_that_the_step_shows_is_not_said_twice(driver: PageDriver) -> None:
+    driver.draft("下書き", goal="style")
+    page = driver.open()
+    driver.choose("下書き")
+    step = page.content.step
+    step.button.setCheckable(True)
+    step.button.setChecked(True)
+    page.content.work.failed.emit(AppError("check_engine_busy"))
+    assert page.banner.isHidden()
+    step.button.setChecked(False)
+    page.content.work.failed.emit(AppError("check_engine_busy"))
+    assert not page.banner.isHidden()
+
+
 def test_what_was_removed_comes_back(driver: PageDriver) -> None:
     driver.draft("下書き", goal="style")
     driver.run("消す学習")
@@ -322,6 +340,6 @@ def test_thousands_of_steps_are_told_a_few_times_a_second(driver: PageDriver) ->
     driver.trainings.folder = folder
     for number in range(1, 2001):
         driver.trainings.event_received.emit(events.TrainingStep(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
-    driver.until(lambda: any("50" in words for words in told))
+    driver.until(lambda: any("2,000" in words for words in told))
     driver.trainings.folder = None
     assert len(told) <= 3
