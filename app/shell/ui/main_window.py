@@ -157,7 +157,7 @@ class MainWindow(QMainWindow):
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
+        self.sidebar.show_page(key, self.page(key).sidebar_panel)
         self._lay_out()  # raises the menu button above the new page
 
     def show_questions(self) -> None:
@@ -278,7 +278,8 @@ class MainWindow(QMainWindow):
             for signal in (setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):
                 signal.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
-        self.pages.built.connect(self.stack.addWidget)
+        self.pages.built.connect(self._on_page_built)
+        self.sidebar.picked.connect(self._on_entry_picked)
         self._connect_navigation()
 
     def _connect_navigation(self) -> None:
@@ -339,7 +340,7 @@ class MainWindow(QMainWindow):
         """Open or close the sidebar in a narrow window."""
         if self.is_narrow and not self.frame.is_sidebar_shown:
             self.frame.show_sidebar()
-            self.sidebar.list.setFocus()
+            (self.sidebar.shown_list or self.sidebar.nav).setFocus()
         else:
             self.frame.hide_sidebar()
 
@@ -354,12 +355,23 @@ class MainWindow(QMainWindow):
     def _move_region(self, step: int) -> None:
         """Move the focus to the next (`step` 1) or previous (-1) region of the window.
 
-        The regions are the page buttons, the list of conversations, and the shown page.
+        The regions are the page buttons, the list below them, and the shown page.
         """
-        around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
-        window_layout.move_focus(around, self.focusWidget(), step)
+        around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self._current_page))
+        window_layout.move_focus([one for one in around if one is not None], self.focusWidget(), step)
 
     # ---------------------------------------------------------------------- slots
+
+    def _on_page_built(self, page: Page) -> None:
+        self.stack.addWidget(page)
+        if page.sidebar_panel is not None:
+            self.sidebar.add_panel(page.sidebar_panel)
+
+    def _on_entry_picked(self) -> None:
+        """Close a sidebar over the page, because it covers what was picked."""
+        if self.frame.is_narrow:
+            self.frame.hide_sidebar()
+            self.page(self._current_page).focus_first()
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)

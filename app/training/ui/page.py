@@ -1,4 +1,4 @@
-"""Show the fine-tuning page (学習): the list of trainings on the left, the chosen draft or run on the right.
+"""Show the fine-tuning page (学習): the list of trainings in the sidebar, and the chosen draft or run.
 
 If no training is chosen, the page explains what fine-tuning is for and offers to start.
 """
@@ -115,8 +115,7 @@ class TrainingPage(ListDetailPage):
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:
         self._live = live
-        rows = training_texts.list_rows(self._overview.search(self.search.text()), live)
-        self._show_rows(rows, has_entries=bool(self._overview.entries))
+        self.entries.set_rows(training_texts.list_rows(self._overview.search(self.search.text()), live))
 
     def open(self, key: EntryKey) -> None:
         """Show a training. `key`: ("draft" | "run", id)."""
@@ -133,7 +132,7 @@ class TrainingPage(ListDetailPage):
         running.show_step(step or ("result" if running.has_result else "run"))
 
     def close_content(self) -> None:
-        """Close the shown training; the list stays, with the explanation on the right."""
+        """Close the shown training, and show the explanation."""
         old, self.content = self.content, None
         if old is not None:
             self._drop(old)
