@@ -88,7 +88,7 @@ class NavigationSignals(QObject):
     model_file_requested = Signal()  # choose a GGUF file to add
     first_run_requested = Signal()  # show the guide of the first start
     log_requested = Signal()  # open the folder of the logs
-    undo_offered = Signal(str, object)  # a text about an action, and a function that undoes it
+    undo_offered = Signal(object)  # UndoableAction
     problem_occurred = Signal(object)  # AppError
     work_ended = Signal(str, float)  # the name of the work, as shown, and the seconds it took
     reopened = Signal()  # emitted by the window, for pages: it is shown again after it was closed while work continued

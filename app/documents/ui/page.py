@@ -344,10 +344,11 @@ class DocumentsPage(Page):
                 sorting.addAction(title, partial(self.view.sortByColumn, column, Qt.SortOrder.AscendingOrder))
             menu.addSeparator()
         menu.addAction(icon("plus"), phrase("documents.new_collection"), actions.ask_new)
-        if is_own:
+        if one is not None and is_own:
             rename = menu.addAction(icon("pencil"), phrase("documents.change_name_and_label"), self._rename)
             rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-            remove = menu.addAction(icon("trash-2"), phrase("documents.delete_collection"), self._remove_collection)
+            remove_shown = partial(actions.remove_collection, one)
+            remove = menu.addAction(icon("trash-2"), phrase("documents.delete_collection"), remove_shown)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
 
@@ -363,10 +364,12 @@ class DocumentsPage(Page):
             menu.addSeparator()
         again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
-        if not self._is_builtin:
-            actions.add_moves(menu, self.collection, chosen)
+        collection = self.collection
+        if collection is not None and not collection.is_builtin:
+            actions.add_moves(menu, collection, chosen)
             menu.addSeparator()
-            remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), self._remove_documents)
+            remove_chosen = partial(actions.remove, collection, chosen)
+            remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), remove_chosen)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
 

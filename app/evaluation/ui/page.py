@@ -29,6 +29,7 @@ from app.uikit.desktop import dropped_paths
 from app.uikit.list_detail_page import EntryKey, ListDetailPage
 from app.uikit.page import NavigationSignals, focus_first_widget
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 
 if TYPE_CHECKING:
@@ -276,8 +277,8 @@ class EvaluationPage(ListDetailPage):
         self.refresh()
         self.banner.hide()
 
-    def _offer_undo(self, done: str, undo: Callable[[], object]) -> None:
-        self._navigation.undo_offered.emit(done, undo)
+    def _offer_undo(self, action: UndoableAction) -> None:
+        self._navigation.undo_offered.emit(action)
         self.banner.hide()
 
     def _on_set_renamed(self, before: str, after: str) -> None:

@@ -1,4 +1,7 @@
-"""Show the main window: sidebar, pages, status line, and global shortcuts."""
+"""Show the main window: sidebar, pages, status line, and global shortcuts.
+
+The module is over 450 lines long because everything that the parts of the window request of each other meets here.
+"""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -35,7 +46,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
-from app.uikit.undo import Toast, UndoStack
+from app.uikit.undo import Toast, UndoableAction, UndoStack
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import Separator
 
@@ -229,7 +240,7 @@ class MainWindow(QMainWindow):
         column.addWidget(Separator())
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
-        self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)
+        self.menu_button = IconButton(self.theme, "menu", phrase("shell.pages_and_list"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
         self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored_ids, self)
         self.list_actions = ConversationActions(self._conversations, self.sidebar.list, self.undo_stack, self)
@@ -317,6 +328,8 @@ class MainWindow(QMainWindow):
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
             ("Ctrl+Z", self.undo_stack.undo),
+            ("Ctrl+Shift+Z", self.undo_stack.redo),
+            ("Ctrl+Y", self._on_redo_key),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
@@ -436,12 +449,21 @@ class MainWindow(QMainWindow):
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
-        self.undo_stack.offer(
-            phrase("shell.the_temporary_chat_was_closed"),
-            reopen_temporary_chat,
+        action = UndoableAction(
+            done=phrase("shell.the_temporary_chat_was_closed"),
+            undone=phrase("shell.the_temporary_chat_is_open"),
+            undo=reopen_temporary_chat,
+            redo=self._on_new_requested,
             key="temporary",
             forget=self._session.forget_temporary,
         )
+        self.undo_stack.offer(action)
+
+    def _on_redo_key(self) -> None:
+        """Redo, unless a text field has the focus: on some desktops it does not know this key."""
+        focus = self.focusWidget()
+        if not isinstance(focus, QLineEdit | QPlainTextEdit) or focus.isReadOnly():
+            self.undo_stack.redo()
 
     def _on_preferences_changed(self, settings: Settings) -> None:
         self.status_line.set_shows_details(settings.shows_details)

@@ -1,8 +1,9 @@
 """Show the sidebar: pages, the list of the shown page, and the network indicator.
 
 The list of 質問 is that of the conversations, with the bin; other pages bring their own (`Page.sidebar_panel`).
-
 The indicator shows present and past connections of this machine; a click opens the offline check.
+
+The module is over 450 lines long because each of these parts is small and used nowhere else.
 """
 
 import time

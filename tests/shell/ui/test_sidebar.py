@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, UnsentDraft
 from app.shell.ui.sidebar import Sidebar
+from app.uikit.undo import UNDO
 from tests.uikit.ui.conversion import convert
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -156,7 +157,7 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(hand, store, qtbot
     assert texts(at.model) == []
     assert at.window.toast.isVisible()
     assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱に移しました。30 日間戻せます。"
-    qtbot.mouseClick(at.window.toast.undo_button, LEFT)
+    qtbot.mouseClick(at.window.toast.button, LEFT)
     assert texts(at.model)[1] == "消さない質問"
     assert not at.window.toast.isVisible()
     at.at(kept).press(Qt.Key.Key_Delete)
@@ -200,7 +201,7 @@ def test_what_the_toast_has_taken_back_is_not_taken_back_again(hand, store, qtbo
     at = hand()
     at.at(ids[0]).press(Qt.Key.Key_Delete)
     at.at(ids[1]).press(Qt.Key.Key_Delete)
-    qtbot.mouseClick(at.window.toast.undo_button, LEFT)
+    qtbot.mouseClick(at.window.toast.button, LEFT)
     assert texts(at.model)[1:] == ["二"]
     at.undo()
     assert texts(at.model)[1:] == ["二", "一"]
@@ -240,7 +241,7 @@ def test_the_toast_covers_neither_the_field_nor_the_answer(open_window, store, q
 def test_the_title_in_the_toast_gives_way_to_what_was_done(open_window, qtbot, theme):
     window = open_window(800, 600).window
     title = "河川の堤防の除草と点検の記録を、年度ごとにまとめた表の作り方について教えてください"
-    window.toast.offer("「{title}」をごみ箱に移しました。30 日間戻せます。", lambda: None, title)
+    window.toast.offer("「{title}」をごみ箱に移しました。30 日間戻せます。", UNDO, lambda: None, title)
     shown = window.toast._text.text()
     assert shown.startswith("「河川の堤防")
     assert shown.endswith("…」をごみ箱に移しました。30 日間戻せます。")
@@ -455,6 +456,20 @@ def test_the_menu_beside_new_question_has_what_concerns_all(open_window):
     assert parts.window.current_page == "bin"
     menu.actions()[1].trigger()
     assert parts.session.is_temporary
+    menu.close()
+
+
+def test_a_right_click_on_a_selected_conversation_is_about_conversations_even_if_a_folder_is_current(hand, store):
+    first, second = questions(store, "一", "二")
+    folder_id = shelved(store)
+    at = hand()
+    at.view.choose([first, second], at.model.index_of_folder(folder_id))
+    place = at.view.visualRect(at.model.index_of(first)).center()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, at.view.viewport().mapToGlobal(place))
+    QApplication.sendEvent(at.view.viewport(), event)
+    menu = next(menu for menu in at.view.findChildren(QMenu) if menu.isVisible())
+    assert "ごみ箱に移す" in " ".join(words(menu))
+    assert set(at.view.chosen_ids()) == {first, second}
     menu.close()
 
 
