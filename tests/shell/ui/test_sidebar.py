@@ -159,12 +159,12 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(hand, store, qtbot
     assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱に移しました。30 日間戻せます。"
     qtbot.mouseClick(at.window.toast.button, LEFT)
     assert texts(at.model)[1] == "消さない質問"
-    assert not at.window.toast.isVisible()
+    assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱から戻しました。"
     at.at(kept).press(Qt.Key.Key_Delete)
     assert texts(at.model) == []
     at.undo()
     assert texts(at.model)[1] == "消さない質問"
-    assert not at.window.toast.isVisible()
+    assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱から戻しました。"
 
 
 def test_several_go_to_the_bin_and_come_back_together(hand, store):

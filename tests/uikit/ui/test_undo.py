@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
 
 from app.chat.presets import Choices
 from app.uikit.undo import UndoableAction
@@ -164,7 +165,9 @@ def test_what_names_an_erased_conversation_is_forgotten(parts):
 
 def test_a_folder_is_taken_away_and_made_again(parts, qtbot):
     parts.window.list_actions.add_folder()
-    qtbot.keyClick(parts.window.focusWidget(), Qt.Key.Key_Return)  # the name is as it should be
+    view = parts.window.sidebar.list
+    qtbot.keyClick(view.findChild(QLineEdit), Qt.Key.Key_Return)  # the name is as it should be
+    qtbot.waitUntil(lambda: not view.is_editing)
     parts.window.undo_stack.undo()
     assert parts.conversations.folders() == []
     assert said(parts) == ("作ったフォルダを取り消しました。", "やり直す")
