@@ -160,12 +160,8 @@ class Theme(QObject):
         # `setColorScheme` has no effect on platforms without colour schemes (offscreen, bare X11).
         is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
-        widgets = [] if has_new_sizes else app.allWidgets()
-        with _without_new_layout(widgets):
+        with _without_new_layout([] if has_new_sizes else app.allWidgets()):
             app.setStyleSheet("")  # Qt takes five times as long to replace a sheet as to remove it and set another
-            for widget in widgets:
-                if not widget.isVisible():  # Qt computes its style when it is shown
-                    widget.setAttribute(Qt.WidgetAttribute.WA_WState_Polished, False)
             app.setPalette(self.palette())
             app.setFont(self.font("ui"))
             app.setStyleSheet(self.style_sheet())
