@@ -73,6 +73,10 @@ class Pages(QObject):
             self.built.emit(self._pages[key])
         return self._pages[key]
 
+    def has(self, key: str) -> bool:
+        """Return whether a page is built."""
+        return key in self._pages
+
     @property
     def all_built(self) -> list[Page]:
         return list(self._pages.values())
@@ -119,10 +123,9 @@ class MainWindow(QMainWindow):
         evaluations: Evaluations,
         geometry: WindowGeometry,
         create_answer_settings: Callable[["MainWindow"], ConversationSettings],
-        outside_connections: Callable[[], int],
+        refused_attempts: Callable[[], Sequence[str]],
     ) -> None:
-        """Build the window. `outside_connections` returns the number of refused connections since the start of the
-        program."""
+        """Build the window. `refused_attempts` returns a text for each connection refused since the program started."""
         super().__init__()
         self.theme = theme
         self._navigation = navigation
@@ -139,7 +142,7 @@ class MainWindow(QMainWindow):
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
         self._page_before_search = "ask"
-        self._build(outside_connections)
+        self._build(refused_attempts)
         self._connect()
         self._add_shortcuts()
         self.sidebar.conversations.folded = self._geometry.folded_folder_ids()
@@ -170,6 +173,7 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page(key, self.page(key).sidebar_panel)
         self._lay_out()  # raises the menu button above the new page
+        self._show_traffic()
 
     def show_questions(self) -> None:
         """Show the page 質問 and focus its question field."""
@@ -222,11 +226,11 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------- building
 
-    def _build(self, outside_connections: Callable[[], int]) -> None:
+    def _build(self, refused_attempts: Callable[[], Sequence[str]]) -> None:
         self.setWindowTitle("Kotae")
         self.setWindowIcon(window_layout.render_app_icon())
         self.setMinimumSize(*MINIMUM_SIZE)
-        self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
+        self.sidebar = Sidebar(self.theme, self._page_list(), refused_attempts)
         self.sidebar.conversations.collections_of = self._conversations.referenced_collections
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page("ask"))
@@ -423,6 +427,12 @@ class MainWindow(QMainWindow):
         online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
         is_model = downloads.network_task_count > 0
         self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
+        self._show_traffic()
+
+    def _show_traffic(self) -> None:
+        """Show what used the network in the settings, if they are built."""
+        if self.pages.has("settings"):
+            self.pages.settings().network.traffic.show_lines(self.sidebar.traffic.lines())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary

@@ -167,8 +167,8 @@ class TrafficIndicator(QAbstractButton):
     """Shows downloads that the user has begun, questions being sent, and connections that were attempted and
     refused."""
 
-    def __init__(self, theme: Theme, refusals: Callable[[], int]) -> None:
-        """Build the indicator. `refusals` returns the number of refused connections since the start of the program."""
+    def __init__(self, theme: Theme, refusals: Callable[[], Sequence[str]]) -> None:
+        """Build the indicator. `refusals` returns a text for each refused connection."""
         super().__init__()
         self._theme = theme
         self._refusals = refusals
@@ -207,6 +207,15 @@ class TrafficIndicator(QAbstractButton):
             self._online, self._is_sending, self._contacts = online, is_sending, list(contacts)
             self.refresh()
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return a line for each contact and each refused attempt, and where more is said: ask | models | training |
+        log."""
+        contacts = [
+            (self._contact_line(one), "ask" if one.is_answering else "models" if one.title else "training")
+            for one in self._contacts
+        ]
+        return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
             self.click()
@@ -221,7 +230,7 @@ class TrafficIndicator(QAbstractButton):
         )
 
     def refresh(self) -> None:
-        refused = self._refusals()
+        refused = len(self._refusals())
         now = self._online + self._is_sending or refused
         self.state.setText(phrase("common.n", n=now) if now else phrase("common.none"))
         count = phrase("shell.n_so_far", n=refused + len(self._contacts))
@@ -269,15 +278,14 @@ class Sidebar(QWidget):
     search_requested = Signal(str)  # query for the search in all messages
 
     def __init__(
-        self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
+        self, theme: Theme, pages: tuple[tuple[str, str, str], ...], refused_attempts: Callable[[], Sequence[str]]
     ) -> None:
-        """Build the sidebar. `outside_connections` returns the number of refused connections since the start of the
-        program."""
+        """Build the sidebar. `refused_attempts` is as for `MainWindow`."""
         super().__init__()
         self._theme = theme
         # The function returns the highest label of all conversations.
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
-        self.traffic = TrafficIndicator(theme, outside_connections)
+        self.traffic = TrafficIndicator(theme, refused_attempts)
         self._pending_fill: Callable[[], None] | None = None  # an update that waits until the user has renamed a row
         self.conversations = ConversationList()
         self._page_key = "ask"

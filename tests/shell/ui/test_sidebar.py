@@ -474,7 +474,7 @@ def test_a_right_click_on_a_selected_conversation_is_about_conversations_even_if
 
 
 def test_exporting_and_importing_are_asked_for(theme, qtbot):
-    sidebar = Sidebar(theme, (("ask", "box", "質問"),), lambda: 0)
+    sidebar = Sidebar(theme, (("ask", "box", "質問"),), tuple)
     qtbot.addWidget(sidebar)
     sidebar.show_conversations([Conversation(7, "質問", 1.0, 1.0, None)], [], set(), 0)
     sidebar.list.setCurrentIndex(sidebar.conversations.index_of(7))

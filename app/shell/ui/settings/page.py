@@ -93,6 +93,8 @@ class SettingsPage(Page):
         models = ModelSection(theme, preferences, paths, phrase("shell.models_and_storage"), make_storage)
         network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
         training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
+        self.network = network
+        network.traffic.chosen.connect(lambda place: _show_place(navigation, place))
         about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
         self._sections_by_name: dict[str, SettingsSection | PresetsSection] = {
             "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
@@ -177,3 +179,13 @@ class SettingsPage(Page):
         for _, section in self.sections:
             section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
             section.set_stacked(is_stacked)
+
+
+def _show_place(navigation: NavigationSignals, place: str) -> None:
+    """Show where more is said about a use of the network. `place`: ask | models | training | log."""
+    if place == "log":
+        navigation.log_requested.emit()
+    elif place == "training":
+        navigation.settings_requested.emit(place)
+    else:
+        navigation.page_requested.emit(place)
