@@ -135,17 +135,21 @@ class TrafficList(QWidget):
         for button in self.buttons:
             self._column.removeWidget(button)
             button.deleteLater()
-        self.buttons = [Button(self._theme, escape_mnemonic(text), "link") for text, _ in lines[-SHOWN_LINES:]]
-        for button, (text, place) in zip(self.buttons, lines[-SHOWN_LINES:], strict=True):
-            button.setAccessibleName(text)
-            button.setToolTip(plain_tooltip(phrase(f"shell.traffic_leads_to.{place}")))
-            button.clicked.connect(functools.partial(self.chosen.emit, place))
+        self.buttons = [self._make_button(*line) for line in lines[-SHOWN_LINES:]]
+        for button in self.buttons:
             self._column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         more = len(lines) - len(self.buttons)
         self._words.setText(
             phrase("shell.and_n_before", n=more) if more else phrase("shell.nothing_has_used_the_network")
         )
         self._words.setVisible(bool(more) or not lines)
+
+    def _make_button(self, text: str, place: str) -> Button:
+        button = Button(self._theme, escape_mnemonic(text), "link")
+        button.setAccessibleName(text)
+        button.setToolTip(plain_tooltip(phrase(f"shell.traffic_leads_to.{place}")))
+        button.clicked.connect(functools.partial(self.chosen.emit, place))
+        return button
 
 
 class NetworkSection(SettingsSection):
