@@ -259,6 +259,7 @@ class TrafficIndicator(QAbstractButton):
 
 
 BIN_FROM_HEIGHT_PX = 420
+LEAST_LIST_PX = 48
 BELOW_NAV_PX = 250  # height in px of the parts below the pages, with a short list
 
 
@@ -370,6 +371,7 @@ class Sidebar(QWidget):
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("shell.actions_for_conversations"))
         self.filter = SearchField(self._theme, phrase("common.search_conversations"))
         self.list = ConversationView(self._theme, self.conversations)
+        self.list.setMinimumHeight(LEAST_LIST_PX)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
         self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
