@@ -180,7 +180,7 @@ class AppContext:
             downloads=self.downloads, setups=(self.training_setup, self.ocr_setup), trainings=self.trainings,
             evaluations=self.evaluations, geometry=WindowGeometry(self.paths.data / "window.json"),
             create_answer_settings=self._create_answer_settings,
-            outside_connections=lambda: len(network_guard.refused_attempts()),
+            refused_attempts=network_guard.refused_attempts,
         )  # fmt: skip
         self.navigation.setParent(self.window)
         self.notifier = Notifier(self.window)

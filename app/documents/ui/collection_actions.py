@@ -29,6 +29,7 @@ from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import escape_mnemonic
@@ -280,13 +281,30 @@ class CollectionActions(QObject):
         self._documents.set_label(collection.id, label, permit)
         if permit.label == HIGHEST_LABEL != label:
             facts = {"name": _shorten(collection.name), "label": phrase(f"common.label.{label}")}
-            text = phrase("documents.the_label_of_collection_name", **facts)
-            self._navigation.undo_offered.emit(text, lambda: self._documents.set_label(collection.id, HIGHEST_LABEL))
+            action = UndoableAction(
+                done=phrase("documents.the_label_of_collection_name", **facts),
+                undone=phrase("documents.the_label_is_back", name=facts["name"]),
+                undo=lambda: self._documents.set_label(collection.id, HIGHEST_LABEL),
+                redo=lambda: self.label(collection, label),
+            )
+            self._navigation.undo_offered.emit(action)
 
     def remove_collection(self, collection: DocumentCollection) -> None:
         removal = self._documents.remove_collection(collection.id)
-        text = phrase("documents.collection_name_deleted_the_original", name=_shorten(collection.name))
-        self._navigation.undo_offered.emit(text, lambda: self._documents.restore(removal))
+        name = _shorten(collection.name)
+        action = UndoableAction(
+            done=phrase("documents.collection_name_deleted_the_original", name=name),
+            undone=phrase("documents.the_collection_is_back", name=name),
+            undo=lambda: self._documents.restore(removal),
+            redo=lambda: self._remove_again(collection.name),
+        )
+        self._navigation.undo_offered.emit(action)
+
+    def _remove_again(self, name: str) -> None:
+        """Remove the collection that has this name now: an undo gave it a new id."""
+        for collection in self._documents.collections():
+            if collection.name == name and not collection.is_builtin:
+                self.remove_collection(collection)
 
     # ----------------------------------------------------------------- documents
 
@@ -295,10 +313,24 @@ class CollectionActions(QObject):
             return
         paths = [Path(document.path) for document in documents]
         self._documents.remove([document.id for document in documents])
-        text = phrase("documents.n_documents_removed_the_original", n=len(documents))
+        done = phrase("documents.n_documents_removed_the_original", n=len(documents))
+        undone = phrase("common.n_are_back", n=len(documents))
         if len(documents) == 1:
-            text = phrase("documents.name_removed_the_original_file", name=_shorten(documents[0].name))
-        self._navigation.undo_offered.emit(text, lambda: self._documents.restore_documents(collection.id, paths))
+            name = _shorten(documents[0].name)
+            done = phrase("documents.name_removed_the_original_file", name=name)
+            undone = phrase("common.name_is_back", name=name)
+        action = UndoableAction(
+            done=done,
+            undone=undone,
+            undo=lambda: self._documents.restore_documents(collection.id, paths),
+            redo=lambda: self._remove_paths(collection, paths),
+        )
+        self._navigation.undo_offered.emit(action)
+
+    def _remove_paths(self, collection: DocumentCollection, paths: Sequence[Path]) -> None:
+        """Remove the documents that were read from these files: an undo gave them new ids."""
+        found = [one for one in self._documents.documents(collection.id) if Path(one.path) in paths]
+        self.remove(collection, found)
 
     def add_moves(self, menu: QMenu, collection: DocumentCollection | None, documents: Sequence[Document]) -> None:
         """Add a submenu with the collections to which documents of this one can be moved; nothing if there are none."""
@@ -330,9 +362,13 @@ class CollectionActions(QObject):
                 self._page.window(), export, lambda permit: self._documents.move(ids, into.id, permit, on_moved)
             )
 
-        text = phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name))
-        undo = partial(move, target, collection)
-        move(collection, target, lambda: self._navigation.undo_offered.emit(text, undo))
+        action = UndoableAction(
+            done=phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name)),
+            undone=phrase("documents.what_is_back_in_name", what=what, name=_shorten(collection.name)),
+            undo=partial(move, target, collection),
+            redo=partial(self.move, collection, documents, target),
+        )
+        move(collection, target, lambda: self._navigation.undo_offered.emit(action))
 
     def read_again(self, documents: Sequence[Document]) -> None:
         self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])

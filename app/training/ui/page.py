@@ -1,4 +1,4 @@
-"""Show the fine-tuning page (学習): the list of trainings on the left, the chosen draft or run on the right.
+"""Show the fine-tuning page (学習): the list of trainings in the sidebar, and the chosen draft or run.
 
 If no training is chosen, the page explains what fine-tuning is for and offers to start.
 """
@@ -41,6 +41,7 @@ from app.uikit.widgets.section_bars import StepRail
 from trainer.events import TrainingStep
 
 REFRESH_MS = 300  # a run sends events many times a second
+RAIL_SPACING_PX = 16
 SEARCH_FROM = 8  # number of trainings from which the search field is shown
 
 
@@ -63,6 +64,7 @@ class TrainingPage(ListDetailPage):
         self.content: DraftWizard | RunWizard | None = None
         self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
         self._step: TrainingStep | None = None  # last step of the run in progress
+        self._is_plan = False  # whether a step of a draft is shown
         self._build()
         self.entry_actions = TrainingActions(theme, navigation, paths, models, self)
         self._connect()
@@ -116,8 +118,7 @@ class TrainingPage(ListDetailPage):
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:
         self._live = live
-        rows = training_texts.list_rows(self._overview.search(self.search.text()), live)
-        self._show_rows(rows, has_entries=bool(self._overview.entries))
+        self.entries.set_rows(training_texts.list_rows(self._overview.search(self.search.text()), live))
 
     def open(self, key: EntryKey) -> None:
         """Show a training. `key`: ("draft" | "run", id)."""
@@ -134,7 +135,7 @@ class TrainingPage(ListDetailPage):
         running.show_step(step or ("result" if running.has_result else "run"))
 
     def close_content(self) -> None:
-        """Close the shown training; the list stays, with the explanation on the right."""
+        """Close the shown training, and show the explanation."""
         old, self.content = self.content, None
         if old is not None:
             self._drop(old)
@@ -147,6 +148,12 @@ class TrainingPage(ListDetailPage):
         if self.content is None and self._overview.in_progress:
             self.list.setCurrentIndex(self.entries.index_of(training_texts.entry_key(self._overview.in_progress[0])))
 
+    def _lay_out(self) -> None:
+        """As for every page; the note on saving makes room for the names of the steps."""
+        super()._lay_out()
+        taken = self.rail.full_width + self._saved.sizeHint().width() + 2 * PAGE_MARGIN_PX + RAIL_SPACING_PX
+        self._saved.setVisible(self._is_plan and taken <= self.width())
+
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
@@ -157,7 +164,7 @@ class TrainingPage(ListDetailPage):
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row, self._rail_rule = QWidget(), Separator()
         sides = (PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
-        make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=16)
+        make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=RAIL_SPACING_PX)
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
         self.nothing = EmptyState(
             phrase("training.train_a_model_on_your"),
@@ -237,7 +244,7 @@ class TrainingPage(ListDetailPage):
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
-        self._saved.setVisible(is_plan)
+        self._is_plan = is_plan
         if key:
             self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
         self._show_content(self._title(), self.content.step.header_actions if self.content is not None else ())
@@ -266,7 +273,10 @@ class TrainingPage(ListDetailPage):
         if entry.state == DAMAGED:
             self.say(AppError("draft_damaged", path=str(entry.folder)))
             return
+        is_list_focused = self.list.hasFocus()
         self.open(key)
+        if is_list_focused:  # the keys go on to be about the list, although a step takes the focus when it is shown
+            self.list.setFocus()
 
     def _name_draft(self, id: str, name: str) -> None:
         if isinstance(self.content, DraftWizard) and self.content.work.draft.id == id:

@@ -30,6 +30,7 @@ from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 
 
 class WizardStepFactory(QObject):
@@ -159,8 +160,13 @@ class WizardStepFactory(QObject):
     def _go_back(self) -> None:
         tuned = self._session.back_to_base()
         if tuned is not None:
-            done = phrase("training.back_to_the_base_model")
-            self._navigation.undo_offered.emit(done, lambda: self._session.use_model(tuned.id))
+            action = UndoableAction(
+                done=phrase("training.back_to_the_base_model"),
+                undone=phrase("common.model_is_back", name=tuned.name),
+                undo=lambda: self._session.use_model(tuned.id),
+                redo=lambda: self._run_or_emit_failed(self._go_back),
+            )
+            self._navigation.undo_offered.emit(action)
 
     def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
         try:

@@ -25,6 +25,7 @@ from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
@@ -107,15 +108,22 @@ class TrainingActions(EntryActions):
     def remove(self, entry: TrainingEntry) -> None:
         """Move a training to the bin and offer to restore it."""
 
-        def restore() -> None:
-            self._run_or_emit_failed(lambda: training_list.restore_training(self._where, entry))
+        def restore() -> bool:
+            is_done = self._run_or_emit_failed(lambda: training_list.restore_training(self._where, entry))
             self._open_entry(training_texts.entry_key(entry))
+            return is_done
 
         def work() -> None:
             self.closed.emit(training_texts.entry_key(entry))
             training_list.move_to_bin(self._where, entry, self._models())
-            done = phrase("common.name_was_deleted", name=training_texts.entry_name(entry))
-            self._navigation.undo_offered.emit(done, restore)
+            name = training_texts.entry_name(entry)
+            action = UndoableAction(
+                done=phrase("common.name_was_deleted", name=name),
+                undone=phrase("common.name_is_back", name=name),
+                undo=restore,
+                redo=lambda: self.remove(entry),
+            )
+            self._navigation.undo_offered.emit(action)
 
         self._run_or_emit_failed(work)
         self.changed.emit()
@@ -143,11 +151,14 @@ class TrainingActions(EntryActions):
         self.changed.emit()
         self.opened.emit(key)
 
-    def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
+    def _run_or_emit_failed(self, work: Callable[[], object]) -> bool:
+        """Return whether it succeeded."""
         try:
             work()
         except AppError as error:
             self.failed.emit(error)
+            return False
+        return True
 
 
 class TrainingNameDialog(Dialog):

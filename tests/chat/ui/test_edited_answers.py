@@ -5,7 +5,6 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.rating_controller import AnswerEditor
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
+from app.uikit.undo import UndoableAction
 from tests.chat.driver import fill_disk
 from tests.chat.ui.driver import buttons, clipboard, entries, heard, words
 from tests.scene import Scene
@@ -39,7 +39,7 @@ class Edited:
 
     def __init__(self, page: ChatPage, scene: Scene) -> None:
         self.page, self.session = page, scene.session
-        self.undone: list[tuple[str, Callable[[], object]]] = heard(page._navigation.undo_offered)
+        self.undone: list[tuple[UndoableAction]] = heard(page._navigation.undo_offered)
 
     def open(self, grounding: Grounding | None = GROUNDING, *, is_temporary: bool = False) -> None:
         if is_temporary:
@@ -70,7 +70,7 @@ class Edited:
         QApplication.sendPostedEvents()
 
     def undo(self) -> None:
-        self.undone[-1][1]()
+        self.undone[-1][0].undo()
 
 
 @pytest.fixture
@@ -116,10 +116,14 @@ def test_an_edit_is_undone_also_when_another_conversation_is_open(edited: Edited
     edited.save("別の文です。")
     before, store = edited.id, edited.session._store
     edited.open()
-    assert edited.undone[-1][0] == "回答を編集しました"
+    assert edited.undone[-1][0].done == "回答を編集しました。"
     edited.undo()
     assert (store.message(before).text, store.message(before).is_edited) == (TEXT, False)
     assert edited.view.text.plain_text() == TEXT
+    edited.undone[-1][0].redo()
+    assert store.message(before).text == "別の文です。"
+    assert len(edited.undone) == 2
+    edited.undo()
     store.database.write("UPDATE conversation SET leaf_id = NULL")
     store.database.write("DELETE FROM message WHERE id = ?", before)
     edited.undo()  # it was erased meanwhile

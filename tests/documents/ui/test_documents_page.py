@@ -48,7 +48,7 @@ class PageDriver(DocumentsDriver):
         self.secrecy = ConfidentialityGuard(theme, where.exports_log)
         navigation = NavigationSignals()
         self.undo: list[tuple[str, Callable[[], object]]] = []
-        navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
+        navigation.undo_offered.connect(lambda action: self.undo.append((action.done, action.undo)))
         self.asked: list[tuple[tuple[CollectionRef, ...], str]] = []  # what 質問 is asked for
         navigation.question_requested.connect(lambda scope, question, _at_once: self.asked.append((scope, question)))
         self.preferences = Preferences(where.settings)
@@ -496,7 +496,6 @@ def test_in_a_small_page_report_and_table_take_turns(filled: PageDriver) -> None
     filled.choose("あ.txt")
     assert filled.page.view.isVisible()
     assert not filled.page.report.isVisible()
-    assert filled.page.chooser.isVisible()
     filled.page.view.setFocus()
     QTest.keyClick(filled.page.view, Qt.Key.Key_Return)
     assert filled.page.report.isVisible()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QObject, Qt
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -30,7 +29,7 @@ from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, Wizard
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
-from tests.training.ui.driver import LEFT, Driver
+from tests.training.ui.driver import Driver
 from trainer import events, spec
 
 GOING_ON, OVER = phrase("training.in_progress"), phrase("training.history")
@@ -92,7 +91,7 @@ class PageDriver(Driver):
             theme, self.navigation, where, tuple, trainings, PlainSteps(where, theme, lambda: self.offered)
         )
         self.trainings = trainings
-        self.navigation.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
+        self.navigation.undo_offered.connect(lambda action: self.undone.append((action.done, action.undo)))
         qtbot.addWidget(self.page)
         self.page.resize(1100, 700)
 
@@ -301,20 +300,6 @@ def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(driver: PageDriv
     assert (page.banner.isVisible(), page.content) == (True, None)
     driver.press(page.list, Qt.Key.Key_Delete)
     assert driver.listed() == []
-
-
-def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(driver: PageDriver) -> None:
-    driver.draft("下書き", goal="style")
-    driver.page.resize(560, 600)
-    page = driver.open()
-    assert not page.list.isVisible()
-    driver.until(page.isActiveWindow)
-    driver.click(page.list_button)
-    QCoreApplication.processEvents()
-    assert (page.list.hasFocus(), page.content) == (True, None)
-    at = page.list.visualRect(page.entries.index(1)).center()
-    QTest.mouseClick(page.list.viewport(), LEFT, pos=at)
-    assert isinstance(page.content, DraftWizard)  # the one that was shown before
 
 
 def test_the_next_step_is_built_while_nothing_else_is_to_do(driver: PageDriver) -> None:

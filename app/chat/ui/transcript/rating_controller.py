@@ -1,5 +1,7 @@
 """Let the user judge an answer: rate it, correct a bad one, and edit its text by hand."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
@@ -12,12 +14,14 @@ from app.chat.ui.transcript import answer_actions
 from app.chat.ui.transcript.transcript import Transcript
 from app.uikit.editor_window import EditorWindow
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.fields import storable_text
 from app.uikit.widgets.labels import Label, announce
 
 CHARACTERS_MAX = 100_000  # limit of a correction, or the length of the answer if that is more
 QUESTION_MAX = 200  # characters of the question that the editor shows
 FIELD_HEIGHT_PX = 160  # minimum height in px
+EDITED = ("chat.answer_was_edited", "chat.edit_was_taken_back")  # what is said of an edit and of its undo
 
 
 class AnswerTextEditor(EditorWindow):
@@ -95,7 +99,7 @@ class CorrectionEditor(AnswerTextEditor):
 class AnswerEditor(AnswerTextEditor):
     """Edits the text of an answer, or shows the original of an edited one and puts it back."""
 
-    saved = Signal(object)  # a function that takes the change back
+    saved = Signal(str, object)  # the new text, and a function that takes the change back
 
     def __init__(
         self,
@@ -125,7 +129,7 @@ class AnswerEditor(AnswerTextEditor):
         undo = self._session.edit_answer(self._answer.id, text)
         if undo is None:
             return phrase("chat.it_could_not_be_saved")
-        self.saved.emit(undo)
+        self.saved.emit(text, undo)
         return ""
 
 
@@ -159,9 +163,24 @@ class RatingController(QObject):
     def _edit(self, answer_id: int, *, is_original: bool) -> None:
         turn = self._turn(answer_id)
         editor = AnswerEditor(self._theme, self._session, *turn, self._page, is_original=is_original)
-        words = phrase("chat.original_is_back" if is_original else "chat.answer_was_edited")
-        editor.saved.connect(lambda undo: self._transcript.requests.navigation.undo_offered.emit(words, undo))
+        words = ("chat.original_is_back", "chat.edit_is_back") if is_original else EDITED
+        editor.saved.connect(lambda text, undo: self._offer_undo(answer_id, text, undo, words))
         editor.open()
+
+    def _offer_undo(
+        self, answer_id: int, text: str, undo: Callable[[], object], words: tuple[str, str] = EDITED
+    ) -> None:
+        """Offer to undo an edit. `words`: what is said of it and of its undo."""
+
+        def redo() -> bool:
+            again = self._session.edit_answer(answer_id, text)
+            if again is not None:
+                self._offer_undo(answer_id, text, again, words)
+            return again is not None
+
+        done, undone = map(phrase, words)
+        action = UndoableAction(done=done, undone=undone, undo=undo, redo=redo)
+        self._transcript.requests.navigation.undo_offered.emit(action)
 
     def _turn(self, answer_id: int) -> tuple[Message, Message]:
         """Return the question of an answer, and the answer."""
