@@ -89,7 +89,7 @@ def test_people_read_lines(docs: Run, files: Path) -> None:
     manual, none = docs("list").stdout.splitlines()
     assert (manual.split("\t")[0], none.split("。")[0]) == ("Kotae の使い方", "自分の資料集はまだありません")
     assert "2 件を読みました" in docs("add", "基準", str(files), "--label", "公開").stdout
-    assert docs("list").stdout.startswith("基準\t公開\t文書 2、")
+    assert docs("list").stdout.startswith("基準\t公開\t文書 2 件、")
     found = docs("search", "基準", "軸受温度").stdout.splitlines()
     assert found[0].startswith("1  点検.txt")
     assert "75℃" in found[1]
@@ -370,7 +370,7 @@ def test_a_label_is_given_to_the_collection_and_its_change_is_said(docs: Run, fi
         ("公開", "public", "機密から公開"),
     ):
         changed = docs("add", "基準", str(files), "--label", word, "--allow-secret")
-        assert f"ラベルを{change}に変えました。\n" in changed.stdout
+        assert f"ラベルを{change}に変更しました。\n" in changed.stdout
         assert docs("list", "--json").data["collections"][0]["label"] == label
     for given in (("--label", "公開"), ()):
         assert "ラベル" not in docs("add", "基準", str(files), *given).stdout

@@ -559,8 +559,8 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     [
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
-        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（質問はもうできます）"),
-        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休みます）"),
+        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（もう質問できます）"),
+        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休止）"),
         (EmbeddingStatus("elsewhere"), "ほかの Kotae（コマンド）が準備しています"),
         (EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")), "言葉での検索は使えます。"),
     ],

@@ -39,7 +39,7 @@ def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
         (StartRecord(STARTING, 1, __version__), True, "起動に 2 回続けて"),
         (StartRecord(STARTING, 4, __version__), True, "起動に 5 回続けて"),
         (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
-        (StartRecord(UP, 0, __version__), False, "前回は正しく終わりませんでした。"),
+        (StartRecord(UP, 0, __version__), False, "Kotae は前回、正しく終了しませんでした。"),
         (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
         (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
         (StartRecord(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
@@ -61,7 +61,7 @@ def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
     notice, parts, asked = said(StartRecord(STARTING, 1), is_safe=True)
     press(notice, "ふつうに起動し直す")
     assert asked == ["restart"]
-    press(notice, "報告を作る…")
+    press(notice, "報告用のファイルを作る…")
     (report,) = parts.window.findChildren(ReportWindow)
     qtbot.waitUntil(lambda: report.is_composed)
     report.close()
