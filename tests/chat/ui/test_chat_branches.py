@@ -215,7 +215,7 @@ def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcr
 
     assert said(is_same=True, reproduces_id=1) == ["前の回答と同じ文章です"]
     assert said(is_same=True, is_part=True) == ["前の回答が止まったところまでは、同じ文章です"]
-    assert said(is_same=False, reproduces_id=1) == ["前の回答と違う文章です"]
+    assert said(is_same=False, reproduces_id=1) == ["前の回答と文章が違います"]
     assert transcript.buttons(2)["前の回答"].isEnabled()
     assert said() == []
 

@@ -128,7 +128,7 @@ def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(
     damaged.write_bytes(b"%PDF-1.7\n\xff")
     done = docs("add", "基準", str(damaged))
     assert done.stdout.startswith("資料集「基準」に 1 件を追加し、1 件のうち 0 件を読みました（0 か所）。")
-    assert "読み取れなかった 1 件も、理由とともに資料集に残しました" in done.stdout
+    assert "読み取れなかった 1 件は、理由とともに資料集に残してあります" in done.stdout
     (kept,) = docs("list", "基準", "--json").data["documents"]
     assert (kept["document"], kept["state"], kept["error"]["code"]) == ("壊れた.pdf", "failed", "document_damaged")
     blank.write_text("<html><body></body></html>", "utf-8")
@@ -275,7 +275,7 @@ def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files:
 def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs: Run, tmp_path: Path) -> None:
     (tmp_path / "空").mkdir()
     done = docs("add", "基準", str(tmp_path / "空"))
-    assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown かテキスト" in done.stdout
+    assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown、テキスト" in done.stdout
 
 
 def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run, files: Path) -> None:

@@ -372,7 +372,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
         assert not filled.where.exports_log.exists()
         dialog = filled.secrecy.dialog
         assert dialog.accessibleName() == "資料集「庁舎の資料」のラベルを、機密から公開に下げますか"
-        assert any("確認なしに書き出し" in label.text() for label in dialog.findChildren(QLabel))
+        assert any("確認なしで書き出し" in label.text() for label in dialog.findChildren(QLabel))
         filled.click(dialog.buttons[answer])
         filled.settle()
     assert page.collection.label == "public"

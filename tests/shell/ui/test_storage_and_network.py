@@ -210,7 +210,7 @@ def test_an_address_is_kept_when_it_is_one(parts, network, where):
 def test_a_password_in_an_address_is_refused_and_asked_for_elsewhere(parts, network, qtbot, where):
     network.proxy.setText("http://taro:himitsu@proxy:8080")
     network.proxy.editingFinished.emit()
-    assert "ここには入れられません" in words(network)
+    assert "ここには入力できません" in words(network)
     assert "himitsu" not in where.settings.read_text("utf-8")
     dialog = network.ask_login()
     given = []
