@@ -61,7 +61,7 @@ def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
     notice, parts, asked = said(StartRecord(STARTING, 1), is_safe=True)
     press(notice, "ふつうに起動し直す")
     assert asked == ["restart"]
-    press(notice, "報告用のファイルを作る…")
+    press(notice, "報告を作る…")
     (report,) = parts.window.findChildren(ReportWindow)
     qtbot.waitUntil(lambda: report.is_composed)
     report.close()
