@@ -177,7 +177,7 @@ def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts:
         window.kill()
         window.wait(LIMIT_S)
     told = starts.opens()
-    assert told["notice"].startswith("前回は正しく終わりませんでした。")
+    assert told["notice"].startswith("Kotae は前回、正しく終了しませんでした。")
     assert "会話は保存されています。" in told["notice"]
     assert told["theme"] == "dark"
     assert starts.opens()["notice"] == ""

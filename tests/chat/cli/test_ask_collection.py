@@ -56,7 +56,7 @@ def test_people_read_the_answer_and_below_it_the_sources(ask: Ask) -> None:
     _, said, _ = ask(QUESTION, "--collection", "基準")
     lines = said.splitlines()
     assert lines[0] == f"**「{COVER}」[1]**"
-    assert lines[lines.index("出典") + 1] == "[1] 基準  基準.pdf  第2章 材料 > 2.2 鉄筋のかぶり  標準  14ページ"
+    assert lines[lines.index("出典") + 1] == "[1] 基準  基準.pdf  第2章 材料 > 2.2 鉄筋のかぶり  標準  14 ページ"
     assert "抜粋表示" in said
 
 

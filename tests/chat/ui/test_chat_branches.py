@@ -234,7 +234,7 @@ def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcr
 
     assert said(is_same=True, reproduces_id=1) == ["前の回答と同じ文章です"]
     assert said(is_same=True, is_part=True) == ["前の回答が止まったところまでは、同じ文章です"]
-    assert said(is_same=False, reproduces_id=1) == ["前の回答と違う文章です"]
+    assert said(is_same=False, reproduces_id=1) == ["前の回答と文章が違います"]
     assert transcript.buttons(2)["前の回答"].isEnabled()
     assert said() == []
 
@@ -256,7 +256,7 @@ def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript: Se
 
 def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscript) -> None:
     transcript.show_messages([question(1), answer(2)])
-    line = "8.2 秒・44.9 tok/s・試験 8B・30 トークン・終わり：自然な終わり・乱数 7"
+    line = "8.2 秒・44.9 tok/s・試験 8B・30 トークン・終了：回答の完了・乱数 7"
     view = transcript.view_of(2)
     before = (view, view.text.document(), view.y())
     for shows_details in (False, True, False):
@@ -269,11 +269,11 @@ def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscr
 
 def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) -> None:
     for reason, said in (
-        ("stop", "自然な終わり"), ("length", "長さの上限"), ("context", "文脈の上限"), ("cancelled", "途中で停止"),
+        ("stop", "回答の完了"), ("length", "長さの上限"), ("context", "文脈の上限"), ("cancelled", "途中で停止"),
         ("interrupted", "Kotae の終了"), ("failed", "エラー"), ("new_kind", "new_kind"),
     ):  # fmt: skip
         transcript.show_messages([question(1), answer(2, stop_reason=reason)])
-        assert f"終わり：{said}" in transcript.menu(2)
+        assert f"終了：{said}" in transcript.menu(2)
 
 
 @pytest.mark.parametrize(

@@ -419,7 +419,7 @@ def test_a_source_that_was_recognized_says_so_and_its_uncertain_number_is_to_be_
     text = "発電機は、毎月1回運転します。[1]燃料は72時間分を備えます。[1]"
     view = shown(double, text, grounded(text, (scan, SOURCES[1])))
     assert underlined(view)[0].startswith("燃料は72時間分")
-    assert "文字認識 (OCR)" in rows(view)[1].accessibleName()
+    assert "文字認識（OCR）" in rows(view)[1].accessibleName()
     reason = phrase("chat.doubtful_value.recognized_few").format(value="72時間", n=1)
     assert any(reason.partition("」")[2] in one for one in words(view))
     press(view.text, Qt.Key.Key_1)

@@ -378,7 +378,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
         assert not filled.where.exports_log.exists()
         dialog = filled.secrecy.dialog
         assert dialog.accessibleName() == "資料集「庁舎の資料」のラベルを、機密から公開に下げますか"
-        assert any("確認なしに書き出し" in label.text() for label in dialog.findChildren(QLabel))
+        assert any("確認なしで書き出し" in label.text() for label in dialog.findChildren(QLabel))
         filled.click(dialog.buttons[answer])
         filled.settle()
     assert page.collection.label == "public"
@@ -564,8 +564,8 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     [
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
-        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（質問はもうできます）"),
-        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休みます）"),
+        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（もう質問できます）"),
+        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休止）"),
         (EmbeddingStatus("elsewhere"), "ほかの Kotae（コマンド）が準備しています"),
         (EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")), "言葉での検索は使えます。"),
     ],

@@ -489,7 +489,7 @@ def test_the_menus_do_what_the_buttons_do(desk: Desk) -> None:
     assert titles == [
         "問いを追加…",
         "書き出す（Excel、CSV、JSON Lines）…",
-        "名前を変える…",
+        "名前を変更…",
         "フォルダを開く",
         "この質問集を削除",
     ]

@@ -73,7 +73,7 @@ def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, sto
     with qtbot.waitSignal(parts.maintenance.folder_moved):
         qtbot.mouseClick(dialog.buttons["move"], LEFT)
     assert plain(storage.path.text()) == str(target)
-    assert "モデルの保存先を移しました。" in words(storage.banner)
+    assert "モデルの保存先を移動しました。" in words(storage.banner)
     assert parts.library.models()[0].path == str(target / "m.gguf")
     assert settings.load(where.settings).models_folder == str(target)
     assert not (where.models / "m.gguf").exists()
@@ -205,7 +205,7 @@ def test_an_address_is_kept_when_it_is_one(parts, network, where):
         network.mirror.setText(text)
         network.mirror.editingFinished.emit()
         assert settings.load(where.settings).hub_endpoint == kept
-    assert "▲ 「http://ホスト:ポート」の形で入れてください。" in words(network)
+    assert "▲ 「http://ホスト:ポート」の形で入力してください。" in words(network)
     network.mirror.setText("")
     network.mirror.editingFinished.emit()
     assert settings.load(where.settings).hub_endpoint == ""
@@ -215,7 +215,7 @@ def test_an_address_is_kept_when_it_is_one(parts, network, where):
 def test_a_password_in_an_address_is_refused_and_asked_for_elsewhere(parts, network, qtbot, where):
     network.proxy.setText("http://taro:himitsu@proxy:8080")
     network.proxy.editingFinished.emit()
-    assert "ここには入れられません" in words(network)
+    assert "ここには入力できません" in words(network)
     assert "himitsu" not in where.settings.read_text("utf-8")
     dialog = network.ask_login()
     given = []
