@@ -160,7 +160,7 @@ def test_keys_unfold_the_outline_and_go_up_in_it(view: ReaderView) -> None:
     press(outline, Key.Key_Left)
     assert outline.outline.rowCount() == 4
     spoken = outline.outline.data(outline.outline.index(0), Qt.ItemDataRole.AccessibleTextRole)
-    assert spoken == "第0章　レベル 1　たたまれています"
+    assert spoken == "第0章　レベル 1　閉じています"
     press(outline, Key.Key_Down)
     assert view.text.row == 99
     press(outline, Key.Key_Right)
