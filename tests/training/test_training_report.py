@@ -55,7 +55,7 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
         "<dt>注意</dt>",
         "学習の行が 48 行しかなく",
         "同時に計算する例: 2",
-        "良くならなくなったので終えた",
+        "良くならなくなったため",
         "<dt>プリセット</dt>",
     ):
         assert shown in text, shown
@@ -74,7 +74,7 @@ def test_it_is_written_in_english_too(folder: Path) -> None:
     finally:
         wording.use_language("ja")
     assert 'lang="en"' in text
-    assert "Every form, measured" in text
+    assert "Measurements by form" in text
     assert "良くなったもの" not in text
 
 
@@ -92,7 +92,7 @@ def test_what_is_rejected_is_recommended_nowhere(folder: Path) -> None:
     quality_gate.write_gate(dataclasses.replace(found, verdict="reject"), folder)
     text = run_report.render_report(folder)
     assert "使わないでください" in text
-    assert "おすすめの形式" not in text
+    assert "おすすめの形" not in text
     assert 'class="proposed"' not in text
     quality_gate.write_gate(found, folder)
     assert "使わないでください" not in run_report.render_report(folder)

@@ -137,14 +137,14 @@ def test_what_is_not_as_it_seems_in_a_row_is_told_and_the_question_kept(tmp_path
     status, _, said = run("add", "点検", file)
     assert status == 0
     assert "2 行目：ページを読み取れないので、空欄とします（三）\n" in said
-    apart = "必ず含む語は、「、」「;」か改行で区切ります。この形では一つの語として扱います"
+    apart = "必ず含む語は、「、」「;」か改行で区切ります。この書き方では 1 つの語として扱います"
     assert f"2 行目：{apart}（東　西）\n" in said or f"2 行目：{apart}（東 西）\n" in said
     assert f"3 行目：{apart}（東,西）\n" in said
     assert "模範解答も必ず含む語もない質問が 2 件あります（4、5 行目）。" in said
     assert "列：資料（グループを兼ねる） ← 資料、根拠 ← 根拠 / ページ、ほかは同じ名前の列\n" in said
 
 
-@pytest.mark.parametrize(("name", "next_step"), [("a.csv", "一行目に列の見出し"), ("a.jsonl", "JSON Lines")])
+@pytest.mark.parametrize(("name", "next_step"), [("a.csv", "1 行目に列の見出し"), ("a.jsonl", "JSON Lines")])
 def test_what_to_do_about_an_unreadable_file_fits_its_form(tmp_path: Path, run: Run, name: str, next_step: str) -> None:
     (tmp_path / name).write_text("", "utf-8")
     said = run("add", "点検", tmp_path / name)[2]

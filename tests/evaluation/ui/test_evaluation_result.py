@@ -328,7 +328,7 @@ def test_an_untrusted_judge_is_named_and_does_not_decide(desk: Desk, documents: 
     doubt = desk.overview.doubt
     assert desk.is_shown(doubt)
     assert doubt.text().startswith("▲ 採点モデル「gemma-3-270m」の点は信用できません")
-    assert desk.overview.comparison.about.text().startswith("得点 0〜1：必ず含む語が入っていた割合。")
+    assert desk.overview.comparison.about.text().startswith("得点は 0〜1：必ず含む語が入っていた割合。")
     desk.show(documents)
     assert not desk.is_shown(doubt)
 
@@ -382,7 +382,7 @@ def test_without_any_score_that_is_said_and_nothing_is_drawn_or_advised(desk: De
     assert desk.texts(desk.overview.comparison.rows)[:3] == ["構成", "「ない」と答えた", "秒／問"]
     hidden = (desk.overview.differences, desk.overview.breakdown, desk.advice.use_button)
     assert not any(desk.is_shown(part) for part in hidden)
-    assert "どの構成が良いかを言えません" in desk.advice.verdict.text()
+    assert "どの構成が良いかを判断できません" in desk.advice.verdict.text()
 
 
 def test_a_study_of_the_amount_of_data_shows_its_curve_and_tables(desk: Desk, tmp_path: Path) -> None:

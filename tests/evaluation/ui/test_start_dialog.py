@@ -158,7 +158,7 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
     dialog = desk.ask()
     kind, reason = {
         "collection": ("documents", "資料集がありません。「資料」で追加してください。"),
-        "environment": ("scale", "学習環境がありません。設定の「学習環境」で作れます。"),
+        "environment": ("scale", "学習環境がありません。「設定」の「学習環境」で作れます。"),
         "models": ("models", "モデルが 1 つしかありません。「モデル」で追加してください。"),
         "sets": ("documents", "自分の質問集がありません。「質問集を追加」で追加すると選べます。"),
     }[rest]

@@ -138,7 +138,7 @@ def test_a_damaged_model_is_found_among_all_and_can_be_looked_at(driver, where):
     assert "2 個のうち 1 個に問題があります。" in driver.said()
     driver.strip.banner.action_requested.emit("look")
     assert "最後の検証：× 壊れています" in driver.shown()
-    assert "控えから戻してください" in driver.shown()
+    assert "バックアップから戻してください" in driver.shown()
 
 
 def test_a_second_piece_of_work_waits_for_the_first(driver):
@@ -182,8 +182,8 @@ def test_a_kit_is_read_and_its_model_is_shown(driver, tmp_path):
     assert len(driver.library.models()) == 2
     assert driver.detail.isVisible()
     driver.bring_in()
-    assert "キットのモデルは、すでにあります。" in driver.said()
-    assert "キットの部品は調べていません。" in driver.said()
+    assert "キットのモデルは、すべて追加済みです。" in driver.said()
+    assert "キットの部品は検査していません。" in driver.said()
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
@@ -194,7 +194,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
     flip(part, 300_000)
     driver.bring_in()
     assert part.name in words(driver.dialog())
-    assert "この部品だけを写し直し" in words(driver.dialog())
+    assert "この部品だけをコピーし直し" in words(driver.dialog())
     assert len(driver.library.models()) == 1
     part.write_bytes(whole)
     driver.until_clicked(driver.care.kit_read, driver.dialog().buttons["again"])

@@ -76,11 +76,11 @@ def test_in_english_it_says_the_same(data: Path, capsys: pytest.CaptureFixture[s
     assert "悪い.csv: 3 of 28 rows can be used (columns of questions and answers, UTF-8 (BOM))" in told
     assert "Rows that cannot be used: 25\n  row 4: the question is empty (回答だけです。)\n" in told
     assert f"5 more; {data / 'found.csv'} has all of them." in told
-    assert "looks like a telephone number: 1 (rows 29)" in told
+    assert "looks like a phone number: 1 (rows 29)" in told
     with (data / "found.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 25 + 1
-    assert rows[-1] == ["29", "looks like a telephone number", "03-1234-5678", "電話は 03-1234-5678 です。"]
+    assert rows[-1] == ["29", "looks like a phone number", "03-1234-5678", "電話は 03-1234-5678 です。"]
 
 
 def test_json_is_one_object_with_everything(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,7 +208,7 @@ def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
         (Failed("disk_full", {"path": "/x"}), "空きがなくなりました", "不要なファイルを消してください", [RESUME]),
         (Failed("out_of_memory", {}), "メモリが足りなくなりました", "ほかのアプリを閉じてください", [RESUME]),
         (Failed("preflight_blocked", {"codes": ["no_end"]}), "問題が見つかりました", "「確認」で見つかった", []),
-        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を小さくして", []),
+        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を下げて", []),
     ],
 )
 def test_what_went_wrong_is_told_with_what_is_safe_and_the_next_step(

@@ -174,6 +174,6 @@ def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     assert trainings.run is before
     wizard.press_button(phrase("training.finish_and_keep_the_best"))
     ended(wizard, "finished")
-    assert wizard.shown.sentence.text().startswith("指示により ")
+    assert wizard.shown.sentence.text().startswith("指示どおり ")
     assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
     assert_whole()
