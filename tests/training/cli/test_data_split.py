@@ -268,7 +268,7 @@ def test_a_split_is_not_overwritten(split: tuple[Path, str], capsys: pytest.Capt
     folder, _ = split
     assert run(folder.with_name("社内の質問.csv"), "--out", folder, *COLUMNS, "--seed", "1") == 3
     error = capsys.readouterr().err
-    assert "すでにファイルがあります" in error
+    assert "すでにファイルがあるため" in error
     assert "--out に別のフォルダを指定してください。" in error
     assert split_record.verify_split(folder).seed == 0
 
