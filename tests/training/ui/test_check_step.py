@@ -116,7 +116,7 @@ def test_what_was_not_checked_is_checked_first_and_then_begun_and_after_a_change
 def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(driver: CheckDriver) -> None:
     step = driver.checked(PLAN)
     assert driver.lines() == [
-        ("warn", "データ"), ("ok", "データ"), ("ok", "会話の形式"), ("ok", "スリープ"), ("note", "会話の形式"),
+        ("warn", "データ"), ("ok", "データ"), ("ok", "会話書式"), ("ok", "スリープ"), ("note", "会話書式"),
     ]  # fmt: skip
     warning, counts, *_ = step.findings.rows
     assert "48 行しかなく" in warning.text.text()
