@@ -291,7 +291,7 @@ def test_a_form_that_scores_worse_is_not_advised_though_it_loses_nothing() -> No
 def test_without_enough_references_scores_alone_show_no_quality_that_is_kept(count: int) -> None:
     found = forms(("F16", 160, measured(2.0)[:count]), ("Q4_K_M", 49, measured(2.5, 0.5)[:count]))
     (sentence,) = told("quantizations", *found)
-    assert "得点が下がるとは言えない形式のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
+    assert "得点が下がるとは言えない形のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
     assert "損失では比べていない" in sentence
 
 

@@ -85,7 +85,7 @@ def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: st
 @pytest.mark.parametrize(
     ("judge", "words", "is_warning"),
     [
-        (made.JUDGE, "確かめたうえで使っています（κ 0.62）", False),
+        (made.JUDGE, "信用できると確かめました（κ 0.62）", False),
         (made.UNTRUSTED, "信用できません（κ 0.12）", True),
         (made.UNCALIBRATED, "信用できるかは、まだ分かりません", True),
         (None, "採点モデルは使っていません", False),
@@ -189,7 +189,7 @@ def test_one_system_alone_has_a_report(judged: Evaluation) -> None:
 def test_it_is_written_in_english_too(judged: Evaluation) -> None:
     text = in_english(judged)
     assert 'lang="en"' in text
-    assert "have been checked (κ 0.62)" in text
+    assert "were checked and can be trusted (κ 0.62)" in text
     given = [made.question(number) for number in range(1, made.COUNT + 1)]
     theirs = {one for question in given for one in (question.text, question.reference, question.category)}
     words = Page(text).text

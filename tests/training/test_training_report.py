@@ -53,8 +53,8 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
         ">sha256: " + "ab" * 32,  # the file is another by now: nobody knows how many rows it had
         "2.13.0",
         "<dt>注意</dt>",
-        "学習の行が 48 行しかなく",
-        "同時に計算する例: 2",
+        "学習用が 48 行しかなく",
+        "一度に計算する例の数: 2",
         "良くならなくなったため",
         "<dt>プリセット</dt>",
     ):
@@ -106,7 +106,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
     quality_gate.write_gate(told, folder)
     text = run_report.render_report(folder)
     assert "<td>元のモデル + 付属のアダプター" in text
-    assert "<dt>付属のアダプター付きの元のモデルとの差" in text
+    assert "<dt>付属のアダプターを付けた元のモデルとの差" in text
 
 
 @pytest.mark.parametrize(("answer", "ended_by"), [("そうですね。" * 20, "end"), ("百ミリで", "limit"), (" ", "end")])

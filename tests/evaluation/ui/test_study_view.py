@@ -293,7 +293,7 @@ def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
     study = desk.study("一つ目", made=made, trainings=runs)
     told = {
         ("make", "1a2b3c"): "モデルを変換前のフォルダに戻しています",
-        ("make", "base-Q8_0.gguf"): "Q8_0 の形式を作っています",
+        ("make", "base-Q8_0.gguf"): "Q8_0 を作っています",
         ("make", "base-F16.gguf"): "base-F16.gguf を作っています",
         ("train", "20-b"): "20 件（2 回目）を学習しています",
         ("train", "20-c"): "20 件の対照を学習しています",

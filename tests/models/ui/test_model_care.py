@@ -117,7 +117,7 @@ def test_several_files_are_added_one_after_the_other_and_the_bad_one_is_named(dr
 def test_a_verified_model_says_so_for_good_and_no_older_failure_beside_it(driver, where):
     driver.fail_to_use("二つめ", where.models)
     driver.verify()
-    assert "二つめ は無傷です。" in driver.said()
+    assert "二つめ は正常です。" in driver.said()
     assert not driver.page.banner.isVisible()
     assert "最後の検証：✓ 無傷" in driver.shown()
     driver.choose("model:一つめ")

@@ -119,9 +119,9 @@ def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(troubled: 
     tab.focus_first()
     assert [tab.kinds.itemText(place) for place in range(tab.kinds.count())] == [
         "問題のある行すべて（4）", "まだ決めていない行（3）", "JSON の断片（1）",
-        "途中で終わる回答（1）", "重複（1）", "電話番号らしい（1）", "直せない行（1）",
+        "途中で終わる回答（1）", "重複（1）", "電話番号の可能性（1）", "直せない行（1）",
     ]  # fmt: skip
-    assert editor.problems.texts == ["電話番号らしい（「03-1234-5678」）"]
+    assert editor.problems.texts == ["電話番号の可能性（「03-1234-5678」）"]
     press(tab.view, Qt.Key.Key_A)  # kept; the next one is shown
     assert editor.heading.text() == "33 行目"
     press(tab.view, Qt.Key.Key_E)

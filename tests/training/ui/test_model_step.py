@@ -76,7 +76,7 @@ def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_rea
     )
     base = driver.open().base
     assert [base.box.itemText(place) for place in range(base.box.count())] == ["小さいモデル", "別のモデル"]
-    assert base.refused.text() == "検索のモデル は検索用のモデルなので、学習の元にできません。"
+    assert base.refused.text() == "検索のモデル は資料検索用のモデルなので、学習の元にできません。"
     assert base.state.text() == "✓ 使えます　Q4_K_M　0.25 GB"  # as on the page of the models
     base.box.setFocus()
     driver.press(base.box, Qt.Key.Key_Down)
