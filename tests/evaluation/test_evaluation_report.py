@@ -74,8 +74,8 @@ def test_lone_surrogates_do_no_harm(judged: Evaluation, tmp_path: Path) -> None:
 
 
 def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: str) -> None:
-    titles = ("結果", "採点モデルの点の差", "得点の差", "規則による採点の項目", "文書の検索と引用", "損失・速さ・大きさ")
-    titles += ("分野別", "差の大きい質問", "すべての回答", "条件")
+    titles = ("結果", "採点モデルの点の差", "得点の差", "規則による採点の項目", "文書の検索と引用")
+    titles += ("損失・速さ・大きさ", "分野別", "差の大きい質問", "すべての回答", "条件")
     shown = ["河川砂防 現場質問（版 3）", "ab" * 32, "機密", "<dd>Qwen3-14B", "どれを使うか &amp; &lt;b&gt;"]
     shown += [f"<h2>{title}</h2>" for title in titles]
     places = [text.index(one) for one in shown]
