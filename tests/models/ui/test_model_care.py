@@ -119,7 +119,7 @@ def test_a_verified_model_says_so_for_good_and_no_older_failure_beside_it(driver
     driver.verify()
     assert "二つめ は正常です。" in driver.said()
     assert not driver.page.banner.isVisible()
-    assert "最後の検証：✓ 無傷" in driver.shown()
+    assert "最後の検証：✓ 正常" in driver.shown()
     driver.choose("model:一つめ")
     assert "最後の検証" not in driver.shown()
 
@@ -156,7 +156,7 @@ def test_a_kit_is_written_with_what_was_marked_beside_what_was_there(driver, tmp
     dialog.list.rows["一つめ"].box.setChecked(False)
     dialog.list.rows["二つめ"].box.setChecked(False)
     assert not dialog.buttons["export"].isEnabled()
-    assert "印を付けてください" in dialog.sum.text()
+    assert "選んでください" in dialog.sum.text()
     dialog.list.rows["一つめ"].box.setChecked(True)
     driver.until_clicked(driver.care.kit_written, dialog.buttons["export"])
     kit = tmp_path / "stick" / "kotae-models"
