@@ -245,7 +245,7 @@ def test_what_is_learned_differs_from_what_is_only_read_by_more_than_colour(driv
     learned, read, mark = found.values()
     assert (learned.fontUnderline(), read.fontUnderline(), mark.fontUnderline()) == (True, False, True)
     assert learned.fontWeight() > read.fontWeight()
-    assert tokens.facts.text() == "全部で 6 トークン　学習する語 3 トークン"
+    assert tokens.facts.text() == "全 6 トークン　学習する語 3 トークン"
     assert tokens.text.accessibleDescription() == phrase("training.trained_text", text="守です。")
 
 

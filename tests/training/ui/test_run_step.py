@@ -235,7 +235,7 @@ def test_what_cannot_be_started_is_told(driver: RunDriver) -> None:
 def test_answers_are_shown_one_question_at_a_time(driver: RunDriver) -> None:
     samples = driver.open(*told(1.6, 1.3, 1.2), Paused(20)).samples
     shown = words(samples)
-    for text in ("問い 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
+    for text in ("質問 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
         assert text in shown
     assert not samples.before_button.isEnabled()
     driver.click(samples.after_button)
