@@ -75,7 +75,7 @@ def test_in_english_it_says_the_same(data: Path, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr().out
     assert "悪い.csv: 3 of 28 rows are usable (question and answer columns, UTF-8 (BOM))" in told
     assert "Unusable rows: 25\n  row 4: the question is empty (回答だけです。)\n" in told
-    assert f"5 more; {data / 'found.csv'} has all of them." in told
+    assert f"5 more; all of them are in {data / 'found.csv'}." in told
     assert "looks like a phone number: 1 (rows 29)" in told
     with (data / "found.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
