@@ -46,7 +46,7 @@ SETS = {
     "en": ("Asked at the counter", "Guide to certificates", "From conversations"),
 }
 STUDIES = {
-    "ja": ("資料と学習の比較", "量子化の比較", "土台のモデル"),
+    "ja": ("資料と学習の比較", "量子化の比較", "元のモデル"),
     "en": ("Documents and fine-tuning", "Quantizations", "Base models"),
 }
 ASKED = {

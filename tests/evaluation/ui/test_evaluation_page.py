@@ -273,7 +273,7 @@ def test_nothing_is_begun_beside_a_study_that_goes_on(scene: Scene) -> None:
     page = scene.open_page()
     page.start_action.ask("窓口")
     assert page.start_action.dialog is None
-    assert scene.told.startswith("ほかの評価が進んでいます。")
+    assert scene.told.startswith("ほかの評価が進行中です")
 
 
 def test_why_a_study_cannot_go_on_stays_in_sight(scene: Scene) -> None:
@@ -471,7 +471,7 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
     scene.parts.preferences.change(model_id="")
     scene.use()
     assert scene.window.current_page == "evaluation"
-    assert "質問では回答を書かずに、資料の抜粋を表示します" in scene.told
+    assert "は回答を書かずに資料の抜粋を表示します" in scene.told
     scene.use(collections=("なくした資料",), is_quoted=True)
     assert scene.window.current_page == "evaluation"
     assert "なくした資料" in scene.told
@@ -508,7 +508,7 @@ def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scen
     scene.open_page("EvaluationResultView")
     scene.use()
     assert scene.window.current_page == "evaluation"
-    assert "いつも付属のアダプターを使って答えます" in scene.told
+    assert "いつも付属のアダプターを使います" in scene.told
     assert "一覧にありません" not in scene.told
     scene.use(is_quoted=True)
     assert scene.window.current_page == "ask"

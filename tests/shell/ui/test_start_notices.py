@@ -74,7 +74,7 @@ def test_damage_found_later_takes_the_place_of_a_notice_and_offers_a_restart(sai
     notice, parts, asked = said(StartRecord(UP, 0, __version__))
     notice.tell_damage(AppError(code, path=str(parts.paths.data)))
     assert not notice.isHidden()
-    assert "壊れたところが見つかりました" in notice.banner.accessibleName()
+    assert "破損が見つかりました" in notice.banner.accessibleName()
     press(notice, "起動し直す")
     assert asked == ["restart"]
 

@@ -156,7 +156,7 @@ def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_c
     parts = open_window()
     banner = parts.offers.moving
     assert f"移動は済んでいます。元のフォルダ {old} に残ったモデルのファイルは" in words(banner)
-    assert "止まっています" not in words(banner)
+    assert "途中です" not in words(banner)
     assert "もう一度指定" not in words(banner)
     with qtbot.waitSignal(parts.maintenance.move_undone):
         banner.action_requested.emit("undo")

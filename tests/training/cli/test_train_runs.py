@@ -67,7 +67,7 @@ def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], co
     ("language", "evaluation", "ended"),
     [
         ("ja", "12 ステップの検証損失 1.702（これまでで最良）", "決めたステップ数まで学習しました"),
-        ("en", "Step 12: validation loss 1.702 (best so far)", "Training has reached its number of steps"),
+        ("en", "Step 12: validation loss 1.702 (best so far)", "Training reached its step limit"),
     ],
     ids=["ja", "en"],
 )

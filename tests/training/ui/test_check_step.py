@@ -157,7 +157,7 @@ def test_a_start_beside_another_training_says_why_it_waits(driver: CheckDriver) 
 def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(driver: CheckDriver) -> None:
     step = driver.checked(PLAN)
     assert driver.lines() == [
-        ("warn", "データ"), ("ok", "データ"), ("ok", "会話の形式"), ("ok", "スリープ"), ("note", "会話の形式"),
+        ("warn", "データ"), ("ok", "データ"), ("ok", "会話書式"), ("ok", "スリープ"), ("note", "会話書式"),
     ]  # fmt: skip
     warning, counts, *_ = step.findings.rows
     assert "48 行しかなく" in warning.text.text()
@@ -286,7 +286,7 @@ def test_what_is_learned_differs_from_what_is_only_read_by_more_than_colour(driv
     learned, read, mark = found.values()
     assert (learned.fontUnderline(), read.fontUnderline(), mark.fontUnderline()) == (True, False, True)
     assert learned.fontWeight() > read.fontWeight()
-    assert tokens.facts.text() == "全部で 6 トークン　学習する語 3 トークン"
+    assert tokens.facts.text() == "全 6 トークン　学習する語 3 トークン"
     assert tokens.text.accessibleDescription() == phrase("training.trained_text", text="守です。")
 
 

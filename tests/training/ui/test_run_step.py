@@ -251,7 +251,7 @@ def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
         (Failed("disk_full", {"path": "/x"}), "空きがなくなりました", "不要なファイルを消してください", [RESUME]),
         (Failed("out_of_memory", {}), "メモリが足りなくなりました", "ほかのアプリを閉じてください", [RESUME]),
         (Failed("preflight_blocked", {"codes": ["no_end"]}), "問題が見つかりました", "「確認」で見つかった", []),
-        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を小さくして", []),
+        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を下げて", []),
     ],
 )
 def test_what_went_wrong_is_told_with_what_is_safe_and_the_next_step(
@@ -278,7 +278,7 @@ def test_what_cannot_be_started_is_told(driver: RunDriver) -> None:
 def test_answers_are_shown_one_question_at_a_time(driver: RunDriver) -> None:
     samples = driver.open(*told(1.6, 1.3, 1.2), Paused(20)).samples
     shown = words(samples)
-    for text in ("問い 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
+    for text in ("質問 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
         assert text in shown
     assert not samples.before_button.isEnabled()
     driver.click(samples.after_button)

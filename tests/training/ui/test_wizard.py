@@ -127,7 +127,7 @@ def test_from_nothing_to_a_result(
     ended(wizard, "finished")
     wizard.until(lambda: "12 ステップ" in wizard.shown.sentence.text())
     assert wizard.shown.sentence.text().endswith(phrase("training.it_has_not_been_judged"))
-    assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
+    assert said(wizard) == ["履歴", "点検: 完了（未評価）"]
     wizard.go_on("result")
     wizard.until(lambda: wizard.shown.view is not None)
     verdict = wizard.shown.verdict
@@ -179,6 +179,6 @@ def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     assert trainings.run is before
     wizard.press_button(phrase("training.finish_and_keep_the_best"))
     ended(wizard, "finished")
-    assert wizard.shown.sentence.text().startswith("指示により ")
-    assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
+    assert wizard.shown.sentence.text().startswith("指示どおり ")
+    assert said(wizard) == ["履歴", "点検: 完了（未評価）"]
     assert_whole()
