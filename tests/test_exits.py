@@ -340,6 +340,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.chat.exchange.docx_file:_saved",
         "app.chat.batch.journal:BatchJournal._truncate",
     },
+    "a sample that comes with the program": {"app.shell.ui.first_run_documents:DocumentsStep.add_sample"},
     "locks, flushes and trials, which write nothing": {
         "app.base.files.output_file:sync_folder",
         "app.base.files.work_folder:is_locked",

@@ -15,6 +15,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
+from app.base.wording import phrase
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, built_in_presets
 from app.chat.records import AnswerDetails, Conversation, Message, UnsentDraft
 from app.chat.services.conversations import Conversations
@@ -151,6 +152,10 @@ class SeenTranscript(Transcript):
     def menu(self, number: int) -> dict[str, QAction]:
         """Return the entries of an answer's menu."""
         return entries(self.view_of(number)._end.row.menu())
+
+    def facts(self, number: int) -> list[str]:
+        """Return the facts of an answer, which its menu opens."""
+        return list(entries(self.menu(number)[phrase("chat.facts_of_this_answer")].menu()))
 
 
 @pytest.fixture

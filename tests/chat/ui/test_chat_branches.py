@@ -193,18 +193,17 @@ def test_nothing_below_an_answer_is_wider_than_the_page(transcript: SeenTranscri
             assert corner.y() <= view.height(), width
 
 
-def test_the_menu_of_an_answer_edits_reproduces_exports_and_opens_the_record(transcript: SeenTranscript) -> None:
+def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript: SeenTranscript) -> None:
     transcript.show_messages([question(1), answer(2)])
     requests, menu = transcript.requests, transcript.menu(2)
     asked = {
         "編集して聞き直す": heard(requests.edit_requested),
         "再現": heard(requests.reproduce_requested),
-        "会話を書き出す…": heard(requests.navigation.export_requested),
         "記録を見る": heard(requests.navigation.log_requested),
     }
     for name in asked:
         menu[name].trigger()
-    assert [len(calls) for calls in asked.values()] == [1] * 4
+    assert [len(calls) for calls in asked.values()] == [1] * 3
     assert (asked["編集して聞き直す"], asked["再現"]) == ([(1,)], [(2,)])
     assert "乱数でもう一度答え" in menu["再現"].toolTip()
 
@@ -264,7 +263,7 @@ def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscr
         assert (line in transcript.words(2)) == shows_details
         assert ("8.2 秒" in transcript.words(2)) != shows_details
         assert (transcript.view_of(2), view.text.document(), view.y()) == before
-    assert list(transcript.menu(2))[-6:] == line.split("・")
+    assert transcript.facts(2) == line.split("・")
 
 
 def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) -> None:
@@ -273,7 +272,7 @@ def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) 
         ("interrupted", "Kotae の終了"), ("failed", "エラー"), ("new_kind", "new_kind"),
     ):  # fmt: skip
         transcript.show_messages([question(1), answer(2, stop_reason=reason)])
-        assert f"終了：{said}" in transcript.menu(2)
+        assert f"終了：{said}" in transcript.facts(2)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +285,7 @@ def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_install
     transcript.show_messages(
         [question(1), answer(2, grounding=Grounding(by_meaning=by_meaning)), question(3), answer(4)]
     )
-    found = [[fact for fact in transcript.menu(number) if "検索" in fact] for number in (2, 4)]
+    found = [[fact for fact in transcript.facts(number) if "検索" in fact] for number in (2, 4)]
     assert found == [said, []]
 
 
@@ -295,7 +294,7 @@ def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_install
 )
 def test_it_is_said_what_reordering_took(transcript: SeenTranscript, reranked: str, said: list[str]) -> None:
     transcript.show_messages([question(1), answer(2, grounding=Grounding(reranked=reranked, rerank_s=2.1))])
-    assert [fact for fact in transcript.menu(2) if "並べ替え" in fact] == said
+    assert [fact for fact in transcript.facts(2) if "並べ替え" in fact] == said
 
 
 def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTranscript) -> None:

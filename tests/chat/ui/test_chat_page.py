@@ -217,7 +217,6 @@ def test_an_edit_that_was_not_taken_stays_until_esc_ends_it_from_anywhere_on_the
 
 def test_what_is_asked_of_an_answer_reaches_the_session(double: Double) -> None:
     double.open(question(1), answer(2, branch=2, branches=3))
-    exports = heard(double.navigation.export_requested)
     buttons(double.view(2))["要約"].click()
     double.requests.reproduce_requested.emit(2)
     double.press(Key.Key_Left, ALT)
@@ -228,8 +227,6 @@ def test_what_is_asked_of_an_answer_reaches_the_session(double: Double) -> None:
         ("show_branch", 2, -1),
         ("show_branch", 2, 1),
     ]
-    entries(double.view(2)._end.row.menu())["会話を書き出す…"].trigger()
-    assert len(exports) == 1
 
 
 def test_details_come_and_go_with_the_setting(double: Double) -> None:

@@ -236,17 +236,15 @@ class AnswerActions(QWidget):
             menu.addAction(phrase("chat.copy_without_markup"), self.copy_shown_requested.emit)
             menu.addSeparator()
             menu.addAction(phrase("chat.export_to_word"), lambda: requests.answer_export_requested.emit(answer_id))
-        menu.addAction(phrase("common.export_conversations"), navigation.export_requested.emit)
-        if self._message.text:
             menu.addSeparator()
             rate = functools.partial(requests.rating_requested.emit, answer_id)
             add_rating_actions(menu, self._message, rate)
             menu.addSeparator()
         menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
         if facts := fact_lines(self._details):
-            menu.addSeparator()
+            shown = menu.addMenu(phrase("chat.facts_of_this_answer"))
             for fact in facts:
-                menu.addAction(self._fact(fact, menu))
+                shown.addAction(self._fact(fact, shown))
         return menu
 
     def copy_cited(self) -> None:
