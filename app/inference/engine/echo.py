@@ -27,12 +27,14 @@ from app.inference.engine.messages import (
     PromptProgress,
     Rank,
     Ranked,
+    Thought,
     Timings,
     Token,
     Tokenize,
     Usage,
 )
 from app.inference.prefix_states import common_length
+from app.inference.thoughts import ThoughtStream
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -105,17 +107,26 @@ class EchoBackend:
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
     ) -> tuple[str, str]:
-        text = ""
-        for character in answer[: command.max_tokens]:
+        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream()
+        for character in answer:
             if cancellation.is_set:
                 return text, "cancelled"
+            if len(shown) >= command.max_tokens:
+                return text, "length"
+            if thought_tokens >= command.thought_tokens:
+                return text, "thoughts"
             time.sleep(token_s)
             text += character
             self.progress += 1
-            emit(Token(command.id, character))
+            for piece, is_thought in stream.push(character):
+                emit((Thought if is_thought else Token)(command.id, piece))
+                shown += "" if is_thought else piece
+            thought_tokens += stream.is_thinking
             if text.endswith("!crash"):
                 os.abort()
-        return text, "length" if len(answer) > command.max_tokens else "end"
+        for piece, is_thought in stream.flush():
+            emit((Thought if is_thought else Token)(command.id, piece))
+        return text, "end"
 
 
 def _misbehave(question: str) -> None:
