@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
@@ -33,16 +33,20 @@ from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
+from app.chat.ui.asking_notices import AskingNotices
 from app.chat.ui.chat_notices import ModelAvailability
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.conversations.bin_page import BinPage
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_controller import TransferController
 from app.chat.ui.preset_editor import ConversationSettings
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffers
+from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
@@ -58,6 +62,7 @@ from app.models.ui.start_offers import StartOffers
 from app.shell.services import housekeeping, lifecycle
 from app.shell.services.housekeeping import GarbageCollector
 from app.shell.services.lifecycle import ProgramStart, SignalHandlers
+from app.shell.services.pause_for_questions import PauseForQuestions
 from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
@@ -113,6 +118,7 @@ class AppContext:
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
+        self.reading_offers = ReadingOffers(self.documents, self.documents)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
@@ -154,6 +160,7 @@ class AppContext:
 
         self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, self.page, is_busy)
         self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
+        self.pause = PauseForQuestions(self.session, self.trainings, self.evaluations, self.page)
 
     def _build_window(self) -> None:
         makers: dict[str, Callable[[], Page]] = {
@@ -164,6 +171,7 @@ class AppContext:
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
+            "reader": self._make_reader,
             "batch": self._make_batch,
         }
         self.window = MainWindow(
@@ -172,7 +180,7 @@ class AppContext:
             downloads=self.downloads, setups=(self.training_setup, self.ocr_setup), trainings=self.trainings,
             evaluations=self.evaluations, geometry=WindowGeometry(self.paths.data / "window.json"),
             create_answer_settings=self._create_answer_settings,
-            outside_connections=lambda: len(network_guard.refused_attempts()),
+            refused_attempts=network_guard.refused_attempts,
         )  # fmt: skip
         self.navigation.setParent(self.window)
         self.notifier = Notifier(self.window)
@@ -251,16 +259,32 @@ class AppContext:
         """Connect the requests of pages to the parts of the window that serve them."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
+        navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.question_requested.connect(self._on_question_requested)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
-        navigation.first_run_requested.connect(
-            lambda: FirstRunController(
-                window, self.page, self.library, self.preferences, self.download_controller, self.paths
-            ).show()
-        )
+        navigation.first_run_requested.connect(self._show_first_run)
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
         navigation.work_ended.connect(self.notifier.finished)
+
+    def _show_first_run(self) -> None:
+        FirstRunController(
+            self.window, self.navigation, self.page, self.library, self.preferences, self.download_controller,
+            self.paths, self.documents, self.reading_offers,
+        ).show()  # fmt: skip
+
+    def _on_reading_requested(self, place: ReadingPlace) -> None:
+        """Open a document in the reader, which the window shows already."""
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        reader = self.window.page("reader")
+        assert isinstance(reader, ReaderPage)
+        reader.open(place)
+
+    def _on_question_requested(self, scope: Sequence[CollectionRef] | None, words: str, at_once: bool) -> None:
+        self.window.show_questions()
+        self.page.begin_question(scope, words, at_once=at_once)
 
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
@@ -268,6 +292,9 @@ class AppContext:
         ModelAvailability(page.empty, self.library, self.maintenance, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
+        page.composer.typed.connect(self.pause.note_use)
+        self.pause.failed.connect(window.show_problem)
+        AskingNotices(page, self.session, self.engine, self.library, self.preload, self.pause, self.navigation)
         window.list_actions.bin_undone.connect(page.show_restored)
 
     def _connect_transfer(self) -> None:
@@ -295,7 +322,10 @@ class AppContext:
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup)
+        return DocumentsPage(
+            self.theme, self.navigation, self.documents, self.reading_offers, self.embedding, self.secrecy,
+            self.ocr_setup,
+        )  # fmt: skip
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage
@@ -314,6 +344,7 @@ class AppContext:
             self.theme, self.navigation, paths=self.paths, library=self.library, preferences=self.preferences,
             engine=self.engine, session=self.session, documents=self.documents, setup=self.training_setup,
             trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
+            pause_study=self.evaluations.stop,
         )  # fmt: skip
         return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)
 
@@ -354,7 +385,12 @@ class AppContext:
         return BinPage(self.theme, self.navigation, self.conversations, self._label_of_all)
 
     def _make_search(self) -> Page:
-        return SearchPage(self.theme, self.navigation, self.conversations, self._label_of_all)
+        return SearchPage(self.theme, self.navigation, self.conversations, self.documents, self._label_of_all)
+
+    def _make_reader(self) -> Page:
+        from app.chat.ui.reader.reader_page import ReaderPage
+
+        return ReaderPage(self.theme, self.navigation, self.documents)
 
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""

@@ -181,7 +181,7 @@ def has_display() -> bool:
 
 
 def print_no_display() -> None:
-    print("画面がないため窓を開けません。コマンドで質問できます / no display; ask from the command line:")
+    print("画面がないため、Kotae を開けません。コマンドで質問できます / no display; ask from the command line:")
     print(f'    {os.path.relpath(PYTHON)} -m app ask "日本の首都はどこですか？"')
 
 

@@ -11,9 +11,11 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language, phrase
 from app.documents.collection_updates import RefreshResult
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection, ReadingReport
 from app.documents.services.embedding import EmbeddingStatus
+from app.documents.services.reading_offers import ReadingOffer
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.document_lists import DocumentRole
 
@@ -201,10 +203,47 @@ def documents_move_out(parts: AppContext) -> None:
     page.collection_actions.move(page.collection, parts.documents.documents(secret.id)[:1], target)
 
 
+QUESTIONS = {
+    "ja": ("鍵の受け取りについて教えてください。", "守衛室とは何ですか？", "点検の間隔は何か月ですか？"),
+    "en": ("How to fetch a key?", "What is the gate?", "Late returns?"),
+}
+
+
+def documents_offer(parts: AppContext) -> None:
+    """What was read is offered to be asked."""
+    documents(parts)
+    one = parts.documents.collections()[0]
+    scope = (CollectionRef(one.id, one.name),)
+    parts.reading_offers.offered.emit(ReadingOffer(one.id, one.name, 6, scope, QUESTIONS[current_language()]))
+
+
+def documents_where(parts: AppContext) -> None:
+    """A second folder waits for its collection."""
+    documents(parts)
+    page = parts.window.page("documents")
+    page.collection_actions.add(page.collection, [Path(__file__).parent])
+
+
+def documents_to_ask(parts: AppContext) -> None:
+    """Single documents are ticked."""
+    documents(parts)
+    parts.window.show_questions()
+    first = parts.page.scoping.documents_to_choose()[0]
+    parts.page.scoping.choose([replace(first.ref, documents=tuple(one.path for one in first.documents[:2]))])
+    parts.page.choose_documents()
+
+
+def asking_beside_training(parts: AppContext) -> None:
+    """A training holds the memory, and there is no document to quote."""
+    parts.trainings.folder = Path("run")
+    parts.engine.refusal = AppError("training_has_memory")
+
+
 DOCUMENT_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,
         documents_failed, documents_encoding, documents_new, documents_menu, documents_move, documents_move_out,
+        documents_offer, documents_where, documents_to_ask, asking_beside_training,
     )
 }  # fmt: skip

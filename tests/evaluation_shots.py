@@ -46,7 +46,7 @@ SETS = {
     "en": ("Asked at the counter", "Guide to certificates", "From conversations"),
 }
 STUDIES = {
-    "ja": ("資料と学習の比較", "量子化の比較", "土台のモデル"),
+    "ja": ("資料と学習の比較", "量子化の比較", "元のモデル"),
     "en": ("Documents and fine-tuning", "Quantizations", "Base models"),
 }
 ASKED = {
@@ -117,7 +117,7 @@ def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
     tuning = AdapterInUse(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
     collection = document_shots.NAMES[current_language()][0][0]
     return compared_systems.four_ways(
-        model, (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False
+        (model, None), (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False
     )
 
 

@@ -10,7 +10,7 @@ from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.shell.ui.settings.network import NetworkSection
 
 SENTENCES = {
-    "ja": ("送信はありませんでした", "送られたパケットは 0 個、送ろうとした試みは 0 回です。"),
+    "ja": ("送信はありませんでした", "送られたパケットは 0 個、送信の試行は 0 回です。"),
     "en": ("Nothing was sent", "Packets sent: 0. Attempts to send: 0."),
 }
 

@@ -73,8 +73,8 @@ ANSWERS = {
 }
 WRONG = {"ja": ("72時間", "48時間"), "en": ("72 hours", "48 hours")}
 QUOTED = {
-    "ja": "- 「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]",
-    "en": "- “The emergency generator is run without load once a month for at least 5 minutes.”[1]",
+    "ja": "**「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]**",
+    "en": "**“The emergency generator is run without load once a month for at least 5 minutes.”[1]**",
 }
 
 
@@ -177,7 +177,7 @@ def sources_quoted(parts: AppContext) -> None:
     opened(parts)
     answer = QUOTED[current_language()]
     (first, *_) = passages()
-    quote = grounding_record.Claim(answer[2:], 2, len(answer), (1,), is_supported=True)
+    quote = grounding_record.Claim(answer[2:-2], 2, len(answer) - 2, (1,), is_supported=True)
     put(parts, answer, Grounding("answered", (grounding_record.source_of(first),), (quote,), is_excerpt=True), tokens=0)
 
 
@@ -208,7 +208,51 @@ def sources_page(parts: AppContext) -> None:
     put(parts, answer, replace(kept, sources=found))
     page = parts.window.page("ask")
     page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
-    wait(lambda: page.panel.stack.currentWidget() is page.panel.view)
+    wait(lambda: page.panel.stack.currentWidget() is page.panel.pages)
+
+
+SOUGHT = {"ja": "非常用発電機", "en": "generator"}
+
+
+def search_documents(parts: AppContext) -> None:
+    """Hits in documents."""
+    opened(parts)
+    page = parts.window.page("search")
+    parts.window._on_search_requested(SOUGHT[current_language()])
+    wait(page.other_button.isVisible)
+    page.other_button.click()
+
+
+def reader(parts: AppContext) -> None:
+    """One of them, opened."""
+    search_documents(parts)
+    page = parts.window.page("search")
+    page._choose(page.results.index(0))
+    shown = parts.window.page("reader")
+    wait(lambda: shown.document is not None and bool(shown.view.find_strip.count.text()))
+
+
+def reader_miss(parts: AppContext) -> None:
+    """Words that are not in the document."""
+    reader(parts)
+    strip = parts.window.page("reader").view.find_strip
+    strip.field.setText("???")
+    wait(strip.everywhere_button.isVisible)
+
+
+def reader_pages(parts: AppContext) -> None:
+    """The pages of a PDF file in the reader."""
+    sources_page(parts)
+    parts.window.page("ask").panel.read_button.click()
+    shown = parts.window.page("reader")
+    wait(lambda: shown.document is not None)
+    shown.tabs.buttons["pages"].click()
+    wait(lambda: not shown.pages.view.paper._pixmap.isNull())
+
+
+def manual(parts: AppContext) -> None:
+    """F1."""
+    parts.window.show_manual()
 
 
 def written(file: Path) -> None:
@@ -237,6 +281,6 @@ SOURCE_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         sources_new, sources, sources_secret, sources_doubtful, sources_none, sources_quoted, sources_text,
-        sources_page,
+        sources_page, search_documents, reader, reader_miss, reader_pages, manual,
     )
 }  # fmt: skip

@@ -325,6 +325,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.services.artifact_runner:JobTask._write_job",
         "app.models.starter:*",
         "app.training.runs.lineage:write_lineage_note",
+        "app.training.runs.run_clock:learn_rates",
     },
     "the training environment and its kit: libraries, and nothing of the user's": {
         "app.training.environment.shipped_tools:*",
@@ -371,6 +372,7 @@ EXCUSED: dict[str, set[str]] = {
     "scrubbed of all names and texts, and shown before it is saved": {"app.compliance.problem_report:save"},
     "of the program's own parts, or presets that the user wrote to pass on": {
         "app.compliance.cli.licences:_write_sbom",
+        "app.training.data.file_import:write_template",
         "app.chat.preset_files:write",
     },
     "what is sent to a model elsewhere passes `remote_models.require_sendable`: 機密 never is": {
@@ -382,7 +384,6 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.ui.model_actions:licence_dialog",
     },
     "a list on the screen, whose method only has the name of a file's": {
-        "app.training.ui.data.problems_tab:ProblemsTab.show_rows",
         "app.training.ui.data.review_list:ReviewListModel.refresh",
         "app.training.ui.data.review_tab:ReviewTab._on_edited",
     },

@@ -150,7 +150,11 @@ def _run(page: TrainingPage, name: str, told: list[events.Event]) -> Path:
     decided = spec.to_json(asked) | {"precision": "nf4", "rank": 16, "patience": 4, "epochs": 3.0, "device": "cuda"}
     (made / "effective.json").write_text(json.dumps(decided), "utf-8")
     whole = [events.Started(1, os.getpid(), time.time() - 1686.0, 0), events.ResolvedRecipe(decided, {"steps": WHOLE})]
-    lines = (json.dumps(events.to_json(one), ensure_ascii=False) for one in (*whole, *told))
+    sent = (*whole, *told)
+    times = (time.time() - 1686.0 * (1 - place / len(sent)) for place in range(len(sent)))
+    lines = (
+        json.dumps({**events.to_json(one), "at": at}, ensure_ascii=False) for at, one in zip(times, sent, strict=True)
+    )
     (made / "events.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return made
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -36,13 +37,14 @@ class TrainerJournal:
         self._file = file
 
     def send(self, event: Event) -> None:
-        """Send an event to the parent and store it.
+        """Send an event to the parent and store it, with the time in seconds since 1970 as "at".
 
         Raises RunError("disk_full") at the first event that cannot be stored; later events are only sent.
         """
         if self._writer is None:
             return
-        line = json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        told = {**to_json(event), "at": round(time.time(), 3)}
+        line = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         with contextlib.suppress(BrokenPipeError):  # the parent is gone; a later one reads the file
             self._writer.write(line)
         file = self._file

@@ -5,6 +5,7 @@ The steps use the longest examples.
 
 import gc
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +16,11 @@ from trainer import data, estimate, loop, recipe
 from trainer.channel import RunControl, TrainerJournal
 from trainer.data import BaseFacts, TrainingInputs, process_count
 from trainer.events import Adjusted, Phase, RunError, RunForecast
-from trainer.model import free_bytes
+from trainer.model import free_bytes, generate_answer
 
 STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
+SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
 FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
 
 
@@ -102,6 +104,7 @@ def measure_steps(
         journal.send(Phase("probing"))
         try:
             token_s = _token_seconds(model, material, control)
+            sample_s = _sample_seconds(model, material, control)
             peak = loop.peak_memory_bytes(device) + round(trained * estimate.optimizer_bytes(material.spec))
             fits = device == "cpu" or peak <= computed.available_bytes  # a process's peak never falls again
         except (RuntimeError, MemoryError) as error:
@@ -110,7 +113,7 @@ def measure_steps(
             fits = False
         release_memory(model)
         if fits:
-            journal.send(_forecast(material, token_s, peak, computed))
+            journal.send(_forecast(material, token_s, sample_s, peak, computed))
             return material
         material = halve_micro_batch(material, journal, 0)
 
@@ -129,7 +132,21 @@ def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) ->
         if device.type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.monotonic() - started)
-    return min(taken) / int(batch["input_ids"].numel())
+    return statistics.median(taken) / int(batch["input_ids"].numel())
+
+
+def _sample_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
+    """Return the seconds that the sample answers of one evaluation take if none ends early; 0 without evaluations."""
+    spec = material.spec
+    if not (material.questions and material.validation and spec.evaluations_per_epoch):
+        return 0.0
+    question, taken = material.questions[0], []
+    for most in (1, SAMPLED_TOKENS + 1):
+        started = time.monotonic()
+        generate_answer(model, material.tokens, material.form, question, most, control.check)
+        taken.append(time.monotonic() - started)
+    token_s = max(0.0, taken[1] - taken[0]) / SAMPLED_TOKENS
+    return len(material.questions) * (taken[0] + token_s * (spec.sample_tokens - 1))
 
 
 def release_memory(model: Any) -> None:
@@ -141,7 +158,9 @@ def release_memory(model: Any) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, computed: RunForecast) -> RunForecast:
+def _forecast(
+    material: TrainingInputs, token_s: float, sample_s: float, peak_bytes: int, computed: RunForecast
+) -> RunForecast:
     spec, lengths = material.spec, [len(example.ids) for example in material.train]
     steps_per_epoch = max(1, math.ceil(len(lengths) / material.step_examples))
     steps = recipe.total_steps(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
@@ -149,7 +168,7 @@ def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, compute
     token_s /= process_count()
     step_s = token_s * _padded_tokens([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
     evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
-    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
+    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation) + sample_s
     return RunForecast(
         peak_bytes=peak_bytes,
         available_bytes=computed.available_bytes,

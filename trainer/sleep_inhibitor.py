@@ -5,20 +5,38 @@ If the system does not support it (no systemd, a container), the run continues w
 
 import contextlib
 import ctypes
+import functools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 _ES_SYSTEM_REQUIRED, _ES_CONTINUOUS = 0x00000001, 0x80000000  # constants of winbase.h
-_END_LIMIT_S = 5.0
+_END_LIMIT_S, _TRY_LIMIT_S = 5.0, 2.0
 
 
+@functools.cache
 def can_keep_awake() -> bool:
-    """Return whether this system can be kept awake. Closing the lid still sends it to sleep."""
-    return sys.platform in ("win32", "darwin") or shutil.which("systemd-inhibit") is not None
+    """Return whether this system can be kept awake. Closing the lid still sends it to sleep.
+
+    On Linux an inhibitor is taken for a moment, because systemd may be missing, not running (a container) or refuse
+    it. That takes some milliseconds, once, and at most two seconds.
+    """
+    if sys.platform in ("win32", "darwin"):
+        return True
+    try:
+        tried = subprocess.run(
+            [*_inhibit("a test"), "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRY_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
+
+
+def _inhibit(reason: str) -> list[str]:
+    """Return the beginning of a command that keeps a Linux system awake while it runs."""
+    return ["systemd-inhibit", "--what=sleep:idle", "--who=Kotae", f"--why={reason}", "--mode=block"]
 
 
 @contextlib.contextmanager
@@ -31,8 +49,7 @@ def keep_awake(reason: str) -> Iterator[None]:
         with _helper_process(["caffeinate", "-i", "-w", str(os.getpid())]):
             yield
     else:
-        inhibit = ["systemd-inhibit", "--what=sleep:idle", "--who=Kotae", f"--why={reason}", "--mode=block"]
-        with _helper_process([*inhibit, "cat"]):
+        with _helper_process([*_inhibit(reason), "cat"]):
             yield
 
 

@@ -345,6 +345,11 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
+    def interrupt(self) -> None:
+        """End the statement that runs, which then raises AppError("database_unusable"). For other threads."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
+            self._db.interrupt()
+
     def check(self) -> None:
         """Check the whole file and note the result beside it. Raises AppError("database_damaged")."""
         is_sound = self.read("PRAGMA quick_check(1)")[0][0] == "ok"

@@ -2,14 +2,16 @@
 
 Everything that shows, exports or copies an answer uses this module. An answer that was written in this installation was
 checked here. An imported answer counts as unchecked, whatever its file claims, until `exchange.answer_recheck` has
-found its sources in the user's own documents and compared the answer with them.
+found its sources in the user's own documents and compared the answer with them. An answer that somebody edited by hand
+keeps the sources that it cites, but nothing is claimed of its sentences any more.
 
 `check_facts` is the JSON form of a check for other programs: `kotae ask`, answer files and `kotae serve`.
 """
 
+import dataclasses
 from typing import Any, Literal
 
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat.records import AnswerDetails, Message
 from app.documents.grounding import grounding_record, source_citations
 from app.documents.grounding.grounding_record import Grounding
@@ -27,8 +29,15 @@ def check_status(message: Message) -> CheckStatus:
 
 
 def grounding_of(message: Message) -> Grounding | None:
-    """Return the sources and claims that this program has checked for an answer, or None without such a check."""
-    return message.details.grounding if message.details is not None else None
+    """Return the sources and claims that this program has checked for an answer, or None without such a check.
+
+    An edited answer has no claims, and its sources only as long as it cites them.
+    """
+    found = message.details.grounding if message.details is not None else None
+    if found is None or not message.is_edited:
+        return found
+    bare = dataclasses.replace(found, claims=(), is_excerpt=False, unchecked=0, follow_ups=())
+    return bare if found.has_answer and source_citations.cited_sources(message.text, bare) else None
 
 
 def imported_mark(message: Message) -> str:
@@ -37,11 +46,26 @@ def imported_mark(message: Message) -> str:
     return "" if found == "own" else phrase(f"chat.imported_check.{found}")
 
 
+def edited_mark(message: Message) -> str:
+    """Return the text that marks an answer that somebody edited by hand, with the time, or ""."""
+    if not message.is_edited or message.details is None:
+        return ""
+    return phrase("chat.edited_at", at=format_time(message.details.edited_at))
+
+
+def origin_marks(message: Message) -> list[str]:
+    """Return the marks of an answer that is not, or not any more, as a model wrote it here."""
+    return [mark for mark in (imported_mark(message), edited_mark(message)) if mark]
+
+
 def check_lines(message: Message) -> list[str]:
-    """Return the mark of an imported answer, if any, and the result of the check as sentences for an exported file."""
+    """Return the marks of an imported or edited answer, and the result of the check as sentences for an exported
+    file."""
+    if message.is_edited:
+        return [*origin_marks(message), phrase("chat.edited_is_not_checked")]
     grounding = grounding_of(message)
     return [
-        *filter(None, [imported_mark(message)]),
+        *origin_marks(message),
         *(source_citations.check_messages(grounding) if grounding is not None else ()),
     ]
 
@@ -72,10 +96,11 @@ def remote_machine(details: AnswerDetails) -> str:
     return "" if details.is_imported else details.remote
 
 
-def with_imported_mark(message: Message, text: str) -> str:
-    """Append the mark of an imported answer to `text`, which is copied from the message; return an own answer's text
-    unchanged."""
-    return f"{text.rstrip()}\n\n{imported_mark(message)}" if imported_mark(message) else text
+def with_origin_marks(message: Message, text: str) -> str:
+    """Append the marks of an imported or edited answer to `text`, which is copied from the message; return the text of
+    any other unchanged."""
+    marks = origin_marks(message)
+    return "\n\n".join([text.rstrip(), *marks]) if marks else text
 
 
 def check_facts(grounding: Grounding | None) -> dict[str, Any]:

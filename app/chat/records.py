@@ -42,7 +42,8 @@ class AnswerDetails:
     is_same: bool | None = None  # whether the repetition matches; None: not a repetition, or not finished
     is_part: bool = False  # True when the repeated answer was cut off, so that only its text was compared
     scope: tuple[CollectionRef, ...] = ()  # the searched collections; (): no documents
-    is_action: bool = False  # True for a request about the previous answer, which uses its passages without a search
+    is_action: bool = False  # True for an action on the previous answer, which uses its passages without a search
+    request: str = ""  # of the question of an action, whose text is the action's name: what the model is asked
     grounding: Grounding | None = None  # None: answered without documents, or not finished
     remote: str = ""  # host and port of the remote machine that computed the answer; "": this machine
     # The next four fields describe a tuned model; they are "" and 1 for any other.
@@ -54,6 +55,8 @@ class AnswerDetails:
     quoted: tuple[CitedSource, ...] = ()  # sources that the file of an imported answer names and nobody has checked
     model_label: str = ""  # label of the model's training data, at the time of the answer; "": not a trained model
     learned: tuple[str, ...] = ()  # names of the collections in the model's training data
+    original: str | None = None  # the answer as it was before somebody edited it; None: nobody did
+    edited_at: float = 0.0  # when it was edited last; 0: never
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:
@@ -104,7 +107,8 @@ class Message:
     overwrite nothing.
 
     `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done). `rating` is
-    the user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`).
+    the user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`). Of questions only those of
+    actions have `details`.
     """
 
     id: int
@@ -119,6 +123,28 @@ class Message:
     branches: int = 1  # number of messages with the same parent
     rating: int = 0
     correction: str = ""  # the right answer as the user wrote it; it counts while the rating is bad
+
+    @property
+    def is_action(self) -> bool:
+        """Return whether this is the question of an action, such as a summary, which the user chose and did not
+        write."""
+        return self.role == "question" and self.details is not None and self.details.is_action
+
+    @property
+    def is_edited(self) -> bool:
+        """Return whether somebody has changed the text of this answer by hand."""
+        return self.details is not None and self.details.original is not None
+
+    @property
+    def written_text(self) -> str:
+        """Return the text as the program wrote it, before any edit."""
+        original = self.details.original if self.details is not None else None
+        return self.text if original is None else original
+
+    @property
+    def prompt_text(self) -> str:
+        """Return what a model is told for this message: of an action its request, of any other the text."""
+        return self.details.request if self.is_action and self.details and self.details.request else self.text
 
 
 LATEST_S = 253_402_128_000  # a time that is still in the year 9999 in every time zone
@@ -185,7 +211,12 @@ _KINDS = {
     field.name: kind if (kind := type(field.default)) in (str, int, float, bool) else object
     for field in dataclasses.fields(AnswerDetails)
 }
-_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may also be None, which is their default
+_KINDS |= {
+    "seed": int,
+    "reproduces_id": int,
+    "is_same": bool,
+    "original": str,
+}  # these may also be None, which is their default
 
 
 def _references_from(data: Any) -> tuple[CollectionRef, ...]:

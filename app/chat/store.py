@@ -174,8 +174,10 @@ class Store(ModelStore):
         *,
         folder_id: int | None = None,
         keeps_draft: bool = False,
+        details: AnswerDetails | None = None,
     ) -> Message:
-        """Store a question, in a new conversation in the folder `folder_id` when `conversation_id` is None.
+        """Store a question, in a new conversation in the folder `folder_id` when `conversation_id` is None. `details`
+        are those of an action's question.
 
         Unless `keeps_draft`, the same transaction removes the draft, which became the question, and restores the draft
         that an edit had replaced.
@@ -200,7 +202,7 @@ class Store(ModelStore):
                     uid=uuid.uuid4().hex,
                     folder_id=folder_id if has_folder else None,
                 )
-            return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now))
+            return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now, details))
 
     def add_answer(self, question_id: int, details: AnswerDetails) -> Message:
         """Add an empty answer with the status "streaming" below the question."""
@@ -271,6 +273,15 @@ class Store(ModelStore):
             set_first_label(self._db, before.conversation_id, details)
             raise_label(self._db, before.conversation_id, details)
         return self.message(answer_id)
+
+    def put_edited(self, answer: Message) -> None:
+        """Store the text and the details of an answer that somebody has edited. Raises KeyError when it was erased."""
+        before = self.message(answer.id)
+        with self._db.transaction():
+            details = records.details_json(answer.details) if answer.details else None
+            self._update("message", answer.id, text=invisible_characters.remove(answer.text), details=details)
+            stored = self.message(answer.id)
+            self._index.replace(answer.id, _indexed(before.text, before.status), _indexed(stored.text, stored.status))
 
     def show_branch(self, message_id: int, step: int) -> None:
         """Show the branch of the message `step` places after this one among those with the same parent, down to its

@@ -6,7 +6,7 @@ Labels are 公開, 社外秘 and 機密. A text made of several documents has th
 import contextlib
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from app.base.cli.commands import SIMILAR_NAMES_MAX, find_similar_names
@@ -14,7 +14,7 @@ from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, LABELS, Label
 from app.base.errors import AppError
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, DocumentCollection
+from app.documents.records import AskableDocument, Document, DocumentCollection, shown_name
 
 COMMAND_PATIENCE_MS = 60_000  # a window may be writing a long document
 
@@ -85,6 +85,31 @@ def resolve_scope(
     # A new database gives ids from 1 again, the first one to the manual.
     by_id = {one.id: one for one in reversed(collections) if not one.is_builtin}
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
+
+
+def chosen_documents(documents: Sequence[AskableDocument], ref: CollectionRef) -> list[AskableDocument]:
+    """Return those of a collection's documents that a reference names: by path, or by name where the file has moved."""
+    there = {document.path for document in documents}
+    moved = {shown_name(PurePath(path)) for path in ref.documents if path not in there}
+    return [one for one in documents if not ref.documents or one.path in ref.documents or one.name in moved]
+
+
+def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
+    """Return the ids of the collections in `scope`, by name, or by id if one was renamed.
+
+    If it names documents, restrict the library to them. Raises AppError("collections_gone").
+    """
+    found: list[int] = []
+    chosen: dict[int, list[int]] = {}
+    for one, ref in resolve_scope(library.collections(), scope):
+        if one is not None and ref.documents:
+            chosen[one.id] = [document.id for document in chosen_documents(library.askable_documents(one.id), ref)]
+        if one is not None and chosen.get(one.id) != []:
+            found.append(one.id)
+    if not found:
+        raise AppError("collections_gone", names=" / ".join(ref.title for ref in scope))
+    library.restrict(chosen)
+    return found
 
 
 def resolve_reference(collections: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:

@@ -515,7 +515,12 @@ def text_of(row: Row, column: str) -> str:
 
 def heading_of(row: Row) -> tuple[str, ...]:
     """Return the heading path of a row. Raises ValueError or TypeError if the stored value is invalid."""
-    parts = tuple(json.loads(row["heading"]))
+    return parse_heading(row["heading"])
+
+
+def parse_heading(stored: str) -> tuple[str, ...]:
+    """Return a stored heading path. Raises as `heading_of`."""
+    parts = tuple(json.loads(stored))
     if not all(isinstance(part, str) for part in parts):
         raise TypeError("heading")
     return tuple(map(invisible_characters.to_single_line, parts))  # otherwise it could imitate a line of the program

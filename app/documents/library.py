@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as Names
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, highest_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, text_of
+from app.documents.document_tables import MIGRATIONS, IndexBatch, SectionTable, heading_of, text_of
 from app.documents.records import (
+    AskableDocument,
     Document,
     DocumentCollection,
     DocumentSection,
@@ -356,9 +357,33 @@ class Library:
         """Return the documents of a collection in the order of their paths."""
         return self._db.read_as(_document, f"{_DOCUMENT} WHERE collection_id = ? ORDER BY path", collection_id)
 
+    def askable_documents(self, collection_id: int) -> list[AskableDocument]:
+        """Return the documents of a collection that can be asked, by name."""
+        return self._db.read_as(
+            lambda row: AskableDocument(row[0], text_of(row, "path"), text_of(row, "name")),
+            "SELECT id, path, name FROM document WHERE collection_id = ? AND indexed_at > 0 ORDER BY name, path",
+            collection_id,
+        )
+
     def document(self, document_id: int) -> Document | None:
         found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)
         return found[0] if found else None
+
+    def restrict(self, document_ids: Mapping[int, Sequence[int]]) -> None:
+        """Let every later read of this connection see only these documents of the collections that are named.
+
+        `document_ids`: by the id of the collection. Other collections stay whole, and so do the statistics by which
+        sections are ranked. In sqlite, a temporary view stands before a table of its name.
+        """
+        if document_ids:
+            whole, chosen = (
+                ",".join(map(str, document_ids)),
+                ",".join(str(one) for ids in document_ids.values() for one in ids),
+            )
+            self._db.read(
+                "CREATE TEMP VIEW document AS SELECT * FROM main.document"  # noqa: S608
+                f" WHERE collection_id NOT IN ({whole}) OR id IN ({chosen})"
+            )
 
     def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
         """Return the documents with this path or this content.
@@ -581,6 +606,13 @@ class Library:
     def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
         """Return (section id, section) in the document's order."""
         return self._sections.of_document(document_id)
+
+    def headings_of(self, document_id: int) -> list[tuple[str, ...]]:
+        """Return the headings of a document's clauses in its order, each clause once."""
+        rows = self._db.read(
+            "SELECT heading FROM section WHERE document_id = ? GROUP BY heading ORDER BY min(position)", document_id
+        )
+        return list(dict.fromkeys(map(heading_of, rows)))
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
         """Return the passages of (section id, score) in the given order, ranked from 1.

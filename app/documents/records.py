@@ -71,6 +71,15 @@ class DocumentCollection:
 
 
 @dataclass(frozen=True, slots=True)
+class AskableDocument:
+    """A document that was read at least once, so that it can be asked."""
+
+    id: int
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingReport:
     """The result of reading one document."""
 

@@ -71,6 +71,11 @@ def extract_section_terms(section: DocumentSection) -> SectionTerms:
     return SectionTerms.of(_runs(heading), _runs(body), extract_value_terms(body))
 
 
+def match_expression(query: str) -> str:
+    """Return an FTS5 expression for the sections with every word of a query; "" for a query without words."""
+    return search_text.match_expression(invisible_characters.to_plain_text(query).translate(_MODERN))
+
+
 def _runs(text: str) -> list[str]:
     return search_text.index_runs(invisible_characters.to_plain_text(text).translate(_MODERN))
 

@@ -74,7 +74,7 @@ def _exclusion_reason(question: Message, answer: Message) -> str:
 def _question(question: Message, answer: Message) -> Question:
     details = answer.details or AnswerDetails()
     kept, collections = details.grounding, _collections(details)
-    if answer.rating == GOOD and kept is not None and kept.verdict == "not_in_documents":
+    if answer.rating == GOOD and not answer.is_edited and kept is not None and kept.verdict == "not_in_documents":
         return Question("", question.text, is_answerable=False, origin="conversation", collections=collections)
     written = answer.text if answer.rating == GOOD else answer.correction
     gold = _gold(question, answer, kept) if kept is not None else ()
@@ -101,7 +101,7 @@ def _gold(question: Message, answer: Message, grounding: Grounding) -> tuple[Gol
     If a source number is cited in the right answer but no sentence of it is found, the whole passage is the quote. The
     right answer is the rated answer if it is good, else the user's correction. `grounding`: the sources of the answer.
     """
-    if answer.rating == GOOD:
+    if answer.rating == GOOD and not answer.is_edited:
         found = grounding.claims
         marked = {
             number for mark in source_citations.answer_marks(answer.text, grounding.sources) for number in mark.numbers
@@ -110,7 +110,8 @@ def _gold(question: Message, answer: Message, grounding: Grounding) -> tuple[Gol
         passages = [
             grounding_record.passage_of(source, number) for number, source in enumerate(grounding.sources, start=1)
         ]
-        found, marked = claims.check_claims(answer.correction, passages, question.text), set()
+        written = answer.text if answer.rating == GOOD else answer.correction
+        found, marked = claims.check_claims(written, passages, question.text), set()
     supported = replace(grounding, claims=tuple(claim for claim in found if claim.is_supported))
     used = marked | {number for claim in supported.claims for number in claim.sources}
     return tuple(

@@ -126,6 +126,7 @@ class RunResult:
     is_further: bool = False  # started from another adapter, but is compared with the base alone
     has_report: bool = False
     is_from_elsewhere: bool = False  # another machine or person trained the run
+    preset: str = ""
     conditions: tuple[GateCondition, ...] = ()
     categories: CategoryLosses = CategoryLosses()
     pairs: tuple[AnswerPair, ...] = ()
@@ -148,6 +149,7 @@ def read_result(folder: Path) -> RunResult:
         is_further=run.spec is not None and bool(run.spec.adapter),
         has_report=(folder / run_folders.REPORT).is_file(),
         is_from_elsewhere=run.is_from_elsewhere,
+        preset=run.spec.preset if run.spec is not None else "",
     )
     if gate is None:
         return run_result

@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QLibraryInfo, QMimeData, QObject, QRectF, QSettings, QStandardPaths, Qt, QUrl, Signal
+import shiboken6
+from PySide6.QtCore import (
+    QEvent,
+    QLibraryInfo,
+    QMimeData,
+    QObject,
+    QRectF,
+    QSettings,
+    QStandardPaths,
+    Qt,
+    QTimer,
+    QUrl,
+    Signal,
+)
 from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QLineEdit, QMessageBox, QPlainTextEdit, QWidget
 
 from app import DESKTOP_ID, __version__
 from app.base.errors import AppError
@@ -34,10 +47,41 @@ def make_application(language: str = "system") -> QApplication:
         input_method.prepare_fcitx(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
     app = QApplication(sys.argv[:1])
     InputMethodGuard(app)
+    RestingCaret(app)
     app.setApplicationName("Kotae")
     app.setApplicationVersion(__version__)
     set_language(app, resolve_language(language))
     return app
+
+
+STILL_AFTER_MS = 10_000
+
+
+class RestingCaret(QObject):
+    """Lets the caret of a text field stand still when nothing was typed for a while: each blink wakes the program."""
+
+    def __init__(self, app: QApplication, still_after_ms: int = STILL_AFTER_MS) -> None:
+        super().__init__(app)
+        self._hints = app.styleHints()
+        self._flash_ms = self._hints.cursorFlashTime()
+        self._field: QLineEdit | QPlainTextEdit | None = None
+        self._timer = QTimer(self, singleShot=True, interval=still_after_ms)
+        self._timer.timeout.connect(lambda: self._hints.setCursorFlashTime(0))
+        app.focusChanged.connect(self._on_focus_changed)
+
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if self._field is not None and shiboken6.isValid(self._field):
+            self._field.cursorPositionChanged.disconnect(self._blink)
+        self._field = new if isinstance(new, QLineEdit | QPlainTextEdit) else None
+        self._timer.stop()
+        if self._field is not None:
+            self._field.cursorPositionChanged.connect(self._blink)
+            self._blink()
+
+    def _blink(self) -> None:
+        if self._hints.cursorFlashTime() != self._flash_ms:
+            self._hints.setCursorFlashTime(self._flash_ms)
+        self._timer.start()
 
 
 def keep_visited_folders(folder: Path) -> None:

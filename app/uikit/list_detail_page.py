@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, describe_error, phrase
 from app.uikit import desktop
-from app.uikit.page import PAGE_MARGIN_PX, Page, PageHeader
+from app.uikit.page import PAGE_MARGIN_PX, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
-from app.uikit.widgets.labels import Label, Separator, set_surface
-from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, NamedList
 
-SIDE_PX = 226
-STACK_BELOW_PX = 760
+ACTIONS_BELOW_PX = 760  # a narrower page has the actions of the content below its header
 MARGIN_PX = 24
 
 EntryKey = tuple[str, str]  # the kind of an entry, and its id or name
@@ -115,10 +114,9 @@ class EntryActions(QObject):
 
 
 class ListDetailPage(Page):
-    """A page with a list of entries and the content of the shown entry. Subclasses fill both.
+    """A page with a list of entries in the sidebar, and the content of the shown entry. Subclasses fill both.
 
-    If several entries can be selected, a narrow page shows the list alone, and opens an entry by a click or Enter.
-    Otherwise an entry is opened as soon as it becomes the current one.
+    An entry is opened as soon as it becomes the current one.
     """
 
     def __init__(self, theme: Theme, title: str, list_name: str, *, selects_several: bool = False) -> None:
@@ -126,10 +124,8 @@ class ListDetailPage(Page):
         super().__init__()
         self._theme = theme
         self._selects_several = selects_several
-        self._has_entries = False
         set_surface(self, "base")
         self._header = PageHeader(theme, title)
-        self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
         self._hidden_actions = QWidget(self)  # the parent of actions that are not shown
         self._hidden_actions.hide()
         self.entries = EntryListModel()
@@ -157,7 +153,7 @@ class ListDetailPage(Page):
         raise NotImplementedError
 
     def close_content(self) -> None:
-        """Show the list without any content."""
+        """Show no content."""
         raise NotImplementedError
 
     def _show_chosen(self, entry: Any) -> None:
@@ -168,10 +164,6 @@ class ListDetailPage(Page):
         return describe_error(error)
 
     # ----------------------------------------------------------------------- shown
-
-    @property
-    def is_narrow(self) -> bool:
-        return self.width() < self._theme.px(STACK_BELOW_PX)
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
@@ -185,11 +177,6 @@ class ListDetailPage(Page):
         super().resizeEvent(event)
         self._lay_out()
 
-    def _show_rows(self, rows: Sequence[EntryRow], *, has_entries: bool) -> None:
-        """Fill the list. `has_entries`: there are entries, even if `rows` is empty because a search matches none."""
-        self._has_entries = has_entries
-        self.entries.set_rows(rows)
-
     def _show_content(self, title: str, actions: Sequence[QWidget]) -> None:
         """Show the title and the actions of the content in the header, and select its entry in the list."""
         self._header.title.setText(title)
@@ -197,12 +184,12 @@ class ListDetailPage(Page):
         self._mark_shown()
 
     def _mark_shown(self) -> None:
-        """Select the shown entry in the list, and show or hide the list and the content for the present width."""
+        """Select the shown entry in the list, or none, and place the actions for the present width."""
         index = self.entries.index_of(self.shown_key)
         if index.isValid():
             if index != self.list.currentIndex():
                 self.list.setCurrentIndex(index)
-        elif not self._selects_several or (self.is_empty and not self.is_narrow):  # a list shown alone keeps its entry
+        elif not self._selects_several or self.is_empty:
             self.list.clearSelection()
             self.list.setCurrentIndex(QModelIndex())  # so that choosing the same entry again emits a signal
         self._lay_out()
@@ -240,12 +227,10 @@ class ListDetailPage(Page):
         buttons: Sequence[Button] = (),
     ) -> None:
         """Arrange the page. `side_widgets`: above the list; `above`: above the content; `buttons`: in the header."""
-        self._content = content
         self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
         self._actions_row, self._tail_row = _make_tight_row(self._actions, 8), _make_tight_row(self._tail, 8)
         for widget in (self._actions, *buttons):
             self._tail_row.addWidget(widget)
-        self._header.add_action(self.list_button)
         self._header.add_action(self._tail)
         self._below_row = _make_tight_row(self._below, 8)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
@@ -254,28 +239,16 @@ class ListDetailPage(Page):
         for widget in (*above, self._below, self.banner):
             right.addWidget(widget)
         right.addWidget(content, 1)
-        columns = make_row(self._build_side(side_widgets), (right, 1), spacing_px=0)
-        make_column(self._header, (columns, 1), into=self, spacing_px=0)
+        make_column(self._header, (right, 1), into=self, spacing_px=0)
+        self.sidebar_panel = SidebarPanel(self, self.list, side_widgets)
         self._connect_list()
 
-    def _build_side(self, side_widgets: Sequence[QWidget]) -> QWidget:
-        self._side = QWidget()
-        inside = make_column(margins_px=(6, 10, 6, 10), spacing_px=8)
-        for widget in side_widgets:
-            inside.addWidget(widget)
-        inside.addWidget(self.list, 1)
-        row = _make_tight_row(self._side, 0)
-        row.addLayout(inside, 1)
-        row.addWidget(Separator("vertical"))
-        return self._side
-
     def _connect_list(self) -> None:
-        self.list_button.clicked.connect(self.close_content)
-        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.selectionModel().currentChanged.connect(self._choose)
         if self._selects_several:
             self.list.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
-            self.list.clicked.connect(self._on_entry_clicked)  # opens also the current entry, if other content is shown
-            self.list.activated.connect(self._choose)
+            for signal in (self.list.clicked, self.list.activated):  # the current entry too, if other content is shown
+                signal.connect(self._choose)
 
     def _connect_actions(self, actions: EntryActions) -> None:
         actions.changed.connect(self.refresh)
@@ -284,28 +257,8 @@ class ListDetailPage(Page):
         actions.failed.connect(self.say)
 
     def _lay_out(self) -> None:
-        """Show the list and the content beside each other; in a narrow window, only the content of an open entry.
-
-        There a button leads back to the list. While no entry is open, a narrow window shows the list too, or only the
-        list if several entries can be selected. If the list or that button has the focus and is hidden, the other one
-        gets the focus.
-        """
-        is_narrow, is_empty = self.is_narrow, self.is_empty
-        has_list = self._has_entries and (not is_narrow or is_empty)
-        is_alone = has_list and is_narrow and self._selects_several
-        self._side.setFixedWidth(self.width() if is_alone else self._theme.px(SIDE_PX))
-        can_go_back = is_narrow and not is_empty
-        is_button_left = self.list_button.hasFocus() and has_list and not can_go_back
-        self.list_button.setVisible(can_go_back)
-        if self.list.hasFocus() and can_go_back:
-            self.list_button.setFocus(Qt.FocusReason.OtherFocusReason)
-        self._side.setVisible(has_list)
-        if is_button_left:
-            self.list.setFocus(Qt.FocusReason.OtherFocusReason)
-        self._content.setVisible(not is_alone)
-        self._place_actions(is_below=is_narrow)
-
-    def _place_actions(self, *, is_below: bool) -> None:
+        """Place the actions of the content in the header, or in a row below it if the page is narrow."""
+        is_below = self.width() < self._theme.px(ACTIONS_BELOW_PX)
         self._below.setVisible(is_below and self._actions_row.count() > 0)
         if is_below != (self._actions.parentWidget() is self._below):
             (self._below_row if is_below else self._tail_row).insertWidget(0, self._actions)
@@ -320,15 +273,6 @@ class ListDetailPage(Page):
     def _on_entry_closed(self, key: EntryKey) -> None:
         if self.shown_key == key:
             self.close_content()
-
-    def _on_current_changed(self) -> None:
-        if not (self._selects_several and self.is_narrow):
-            self._choose()
-
-    def _on_entry_clicked(self) -> None:
-        is_picking = bool(QGuiApplication.keyboardModifiers())  # the click with Ctrl or Shift changes the selection
-        if not (self.is_narrow and is_picking):
-            self._choose()
 
 
 def _make_tight_row(parent: QWidget, spacing_px: int) -> QHBoxLayout:

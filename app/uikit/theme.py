@@ -11,14 +11,14 @@ import functools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.paths import resources
 from app.base.settings import Settings
@@ -36,7 +36,7 @@ class Theme(QObject):
         self._data = _theme_data()
         self._settings = Settings()
         self._is_dark = False
-        self._icons: dict[tuple[str, str, int, int], QIcon] = {}
+        self._icons: dict[tuple[str, str, str, int, int], QIcon] = {}
         self._app: QApplication | None = None
         self._applied: tuple[str, int] | None = None
         self._strong = 600  # weight of emphasized text; 700 for the shipped font, which Qt must embolden
@@ -81,7 +81,7 @@ class Theme(QObject):
         return self._icon(name, token, self.px(size), self.px(gap))
 
     def _icon(self, name: str, token: str, size: int, gap: int) -> QIcon:
-        key = (name, token, size, gap)
+        key = (name, self._hex(token), self._hex("control"), size, gap)
         if key not in self._icons:
             self._icons[key] = self._render(*key)
         return self._icons[key]
@@ -97,13 +97,14 @@ class Theme(QObject):
         self._settings = settings
         if self._applied == (settings.theme, settings.text_scale_percent):
             return  # only other settings have changed, and setting a style sheet takes long
+        has_new_sizes = self._applied is None or self._applied[1] != settings.text_scale_percent
         self._applied = (settings.theme, settings.text_scale_percent)
         scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
         if scheme is None:
             app.styleHints().unsetColorScheme()
         else:
             app.styleHints().setColorScheme(scheme)
-        self._refresh(app)
+        self._refresh(app, has_new_sizes=has_new_sizes)
 
     def palette(self) -> QPalette:
         """Return the palette, in which inactive windows look like the active one."""
@@ -148,28 +149,47 @@ class Theme(QObject):
     def _families(self, use: str) -> list[str]:
         return [*_by_platform(self._data["families"][use]), "BIZ UDPGothic"]
 
-    def _render(self, name: str, token: str, size: int, gap: int) -> QIcon:
+    def _render(self, name: str, color: str, disabled_color: str, size: int, gap: int) -> QIcon:
         icon = QIcon()
-        for mode, color in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "control")):
+        for mode, shade in ((QIcon.Mode.Normal, color), (QIcon.Mode.Disabled, disabled_color)):
             for ratio in PIXEL_RATIOS:
-                icon.addPixmap(render_svg(name, self._hex(color), size, ratio, gap), mode)
+                icon.addPixmap(render_svg(name, shade, size, ratio, gap), mode)
         return icon
 
-    def _refresh(self, app: QApplication) -> None:
+    def _refresh(self, app: QApplication, *, has_new_sizes: bool) -> None:
         # `setColorScheme` has no effect on platforms without colour schemes (offscreen, bare X11).
         is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
-        self._icons.clear()
-        app.setStyleSheet("")  # Qt takes five times as long to replace a sheet as to remove it and set another
-        app.setPalette(self.palette())
-        app.setFont(self.font("ui"))
-        app.setStyleSheet(self.style_sheet())
+        with _without_new_layout([] if has_new_sizes else app.allWidgets()):
+            app.setStyleSheet("")  # Qt takes five times as long to replace a sheet as to remove it and set another
+            app.setPalette(self.palette())
+            app.setFont(self.font("ui"))
+            app.setStyleSheet(self.style_sheet())
         self.changed.emit()
 
     def _on_system_changed(self, scheme: Qt.ColorScheme) -> None:
         follows = self._settings.theme == "system" and (scheme == Qt.ColorScheme.Dark) != self._is_dark
         if follows and self._app is not None:
-            self._refresh(self._app)
+            self._refresh(self._app, has_new_sizes=False)
+
+
+@contextmanager
+def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
+    """Let the widgets keep their layout while the application's style sheet is exchanged for one of other colours.
+
+    On each change of the sheet, Qt tells all widgets, hidden ones too, to measure themselves and paint: half of the
+    time that the change takes. It spares those that have a style of their own, which these are said to have.
+    """
+    spared = [widget for widget in widgets if not widget.testAttribute(Qt.WidgetAttribute.WA_SetStyle)]
+    for widget in spared:
+        widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, True)
+    try:
+        yield
+    finally:
+        for widget in spared:
+            widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, False)
+            if widget.isVisible():
+                widget.update()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Undo actions of any page, the last first by Ctrl+Z, or one by the toast, a message that reports the action.
+"""Undo and redo actions of any page, the last first by keys, or one by the toast, a message that reports it.
 
 The toast is the only message that disappears by itself, after ten seconds.
 """
@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, SignalInstance
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.wording import phrase
-from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_row
@@ -20,10 +19,11 @@ from app.uikit.widgets.labels import ElidedLabel, announce
 SHOWN_MS = 10_000
 TOAST_MARGIN_PX = 16
 TITLE_CHARACTERS_MIN = 6
+UNDO, REDO = ("common.undo", "undo-2"), ("common.redo", "redo-2")  # key of the button's name, and its icon
 
 
 class Toast(QFrame):
-    """A message with an undo button, at the lower edge of the window over the status line, where it covers no content.
+    """A message with a button, at the lower edge of the window over the status line, where it covers no content.
 
     A new message replaces the one shown.
     """
@@ -37,19 +37,24 @@ class Toast(QFrame):
         self._room = parent
         self._page = page
         self._words, self._title = "", ""
-        self._undo: Callable[[], object] | None = None
+        self._act: Callable[[], object] | None = None
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         self._build()
         self._timer.timeout.connect(self._expire)
         parent.installEventFilter(self)
         self.hide()
 
-    def offer(self, text: str, undo: Callable[[], object], title: str = "") -> None:
-        """Show `text`, and call `undo` if the user clicks the undo button within ten seconds.
+    def offer(self, text: str, button: tuple[str, str], act: Callable[[], object], title: str = "") -> None:
+        """Show `text`, and call `act` if the user clicks the button within ten seconds.
 
-        `title` replaces {title} in the text, shortened if the text is too long.
+        `button`: the key of its name, and its icon. `title` replaces {title} in the text, shortened if the text is too
+        long.
         """
-        self._undo = undo
+        self._act = act
+        name, icon = button
+        self.button.setText(phrase(name))
+        self.button.setAccessibleName(phrase(name))
+        self.button.show_icon(icon, "")
         self._words, self._title = text, title
         text = text.replace("{title}", title)
         self.setAccessibleName(text)
@@ -67,23 +72,23 @@ class Toast(QFrame):
     def _build(self) -> None:
         self.setProperty("surface", "toast")
         self._text = ElidedLabel()
-        self.undo_button = Button(self._theme, phrase("common.undo"), icon="undo-2", compact=True)
-        self.undo_button.clicked.connect(self._on_undo)
+        self.button = Button(self._theme, phrase("common.undo"), icon="undo-2", compact=True)
+        self.button.clicked.connect(self._on_clicked)
         close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self._expire)
-        make_row((self._text, 1), self.undo_button, close, into=self, margins_px=(16, 6, 8, 6), spacing_px=12)
+        make_row((self._text, 1), self.button, close, into=self, margins_px=(16, 6, 8, 6), spacing_px=12)
 
     def _expire(self) -> None:
         self.hide()
         self._timer.stop()
         self.expired.emit()
 
-    def _on_undo(self) -> None:
+    def _on_clicked(self) -> None:
         self.hide()
         self._timer.stop()
-        if self._undo is not None:
-            undo, self._undo = self._undo, None
-            undo()
+        if self._act is not None:
+            act, self._act = self._act, None
+            act()
 
     def _move_to_corner(self) -> None:
         self.ensurePolished()
@@ -110,25 +115,27 @@ class Toast(QFrame):
         return metrics.elidedText(self._title, Qt.TextElideMode.ElideRight, room)
 
 
-Undo = Callable[[], object]
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class UndoableAction:
+    """An action that the user has done: what is said of it, and how it is undone and done again."""
 
-
-@dataclass(eq=False, slots=True)
-class UndoEntry:
-    """An action that can be undone by `undo`. `conversation_ids`: the conversations that `undo` changes.
-
-    `key`: the entry replaces an earlier one with the same key; "": it replaces none. `forget`: if not None, the action
-    can be undone only while the toast shows it, and `forget` is called when the toast disappears.
-    """
-
-    undo: Undo
-    conversation_ids: frozenset[int]
-    key: str
-    forget: Undo | None = None
+    done: str  # what the toast says of the action
+    undone: str  # what it says after the undo
+    undo: Callable[[], object]  # returns False if it failed
+    redo: Callable[[], object]  # does the action again, which then offers its own undo
+    title: str = ""  # replaces {title} in both texts
+    conversation_ids: Collection[int] = ()  # the conversations that `undo` changes
+    key: str = ""  # the action replaces an earlier one with the same key; "": it replaces none
+    forget: Callable[[], object] | None = None
+    """If not None, the action can be undone only while the toast shows it; called when the toast disappears."""
 
 
 class UndoStack(QObject):
-    """The actions that can be undone. If a conversation is erased, the entries that would change it are removed."""
+    """The actions that can be undone or done again.
+
+    If a conversation is erased, the actions that would change it are removed. The text fields of Qt keep Ctrl+Z and the
+    keys of redo to themselves, also when they are empty, so that they undo what was typed and nothing else.
+    """
 
     def __init__(
         self,
@@ -144,94 +151,76 @@ class UndoStack(QObject):
         super().__init__(parent)
         self._toast = toast
         self._find_stored = find_stored
-        self._entries: list[UndoEntry] = []
-        self._shown_entry: UndoEntry | None = None  # the entry that the toast shows
+        self._done: list[UndoableAction] = []
+        self._undone: list[UndoableAction] = []
+        self._shown: UndoableAction | None = None  # the action that the toast offers to undo or to redo
+        self._redone = ("", "")  # text and title of the action that is being done again
         changed.connect(self._drop_erased)
         toast.expired.connect(self._on_toast_expired)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
 
-    def push(self, undo: Undo, conversation_ids: Collection[int] = (), key: str = "") -> UndoEntry:
-        """Add an action without a toast. Parameters are as for `UndoEntry`."""
-        if key:
-            self._drop([entry for entry in self._entries if entry.key == key])
-        entry = UndoEntry(undo, frozenset(conversation_ids), key)
-        self._entries.append(entry)
-        return entry
+    def push(self, action: UndoableAction) -> None:
+        """Add an action without a toast."""
+        if action.key:
+            self._drop([one for one in self._done if one.key == action.key])
+        if (action.done, action.title) != self._redone:
+            self._drop(self._undone)  # a new action cannot be followed by what was undone before it
+        self._redone = ("", "")
+        self._done.append(action)
 
-    def offer(
-        self,
-        text: str,
-        undo: Undo,
-        title: str = "",
-        conversation_ids: Collection[int] = (),
-        key: str = "",
-        forget: Undo | None = None,
-    ) -> None:
-        """Add an action and show it in the toast. `text`, `title`: as for `Toast.offer`; others: as for `UndoEntry`."""
-        if self._shown_entry is not None and self._shown_entry.key != key:
-            self._on_toast_expired()  # with the same key, the new entry replaces the one in the toast
-        entry = self._shown_entry = self.push(undo, conversation_ids, key)
-        entry.forget = forget
-        self._toast.offer(text, lambda: self._undo_entry(entry), title)
+    def offer(self, action: UndoableAction) -> None:
+        """Add an action and show it in the toast."""
+        if self._shown is not None and self._shown.key != action.key:
+            self._on_toast_expired()  # with the same key, the new action replaces the one in the toast
+        self.push(action)
+        self._shown = action
+        self._toast.offer(action.done, UNDO, lambda: self._undo(action), action.title)
 
     def undo(self) -> None:
-        """Undo the last action that has not been undone."""
-        if self._entries:
-            self._undo_entry(self._entries[-1])
+        """Undo the last action, and say so."""
+        if self._done:
+            self._undo(self._done[-1])
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let Ctrl+Z reach the window from a text field that has nothing to undo.
+    def redo(self) -> None:
+        """Do the action again that was undone last."""
+        if self._undone:
+            self._redo(self._undone[-1])
 
-        Qt's fields would consume the key.
-        """
-        if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
-            return False
-        is_ours = event.matches(QKeySequence.StandardKey.Undo) and isinstance(watched, QWidget) and _is_fresh(watched)
-        if is_ours:
-            event.ignore()
-        return is_ours
+    def _undo(self, action: UndoableAction) -> None:
+        if action not in self._done:
+            return
+        self._drop([action])
+        if action.undo() is False:
+            self._done.append(action)
+            return
+        if self._shown is not None:
+            self._on_toast_expired()
+        self._undone.append(action)
+        self._shown = action
+        self._toast.offer(action.undone, REDO, lambda: self._redo(action), action.title)
 
-    def _on_focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
-        if isinstance(old, _FIELDS):
-            old.removeEventFilter(self)
-        if isinstance(new, _FIELDS) and new.window() is self.parent():
-            new.installEventFilter(self)
+    def _redo(self, action: UndoableAction) -> None:
+        if action in self._undone:
+            self._drop([action])
+            self._redone = (action.done, action.title)
+            action.redo()
 
-    def _undo_entry(self, entry: UndoEntry) -> None:
-        if entry in self._entries:
-            self._drop([entry])
-            entry.undo()
-
-    def _drop(self, entries: Collection[UndoEntry]) -> None:
-        self._entries = [entry for entry in self._entries if entry not in entries]
-        if self._shown_entry in entries:
-            self._shown_entry = None
+    def _drop(self, actions: Collection[UndoableAction]) -> None:
+        dropped = list(actions)
+        self._done = [one for one in self._done if one not in dropped]
+        self._undone = [one for one in self._undone if one not in dropped]
+        if self._shown in dropped:
+            self._shown = None
             self._toast.hide()
 
     def _on_toast_expired(self) -> None:
-        offered, self._shown_entry = self._shown_entry, None
-        if offered is not None and offered.forget is not None:
-            self._drop([offered])
-            offered.forget()
+        shown, self._shown = self._shown, None
+        if shown is not None and shown.forget is not None:
+            self._drop([shown])
+            shown.forget()
 
     def _drop_erased(self) -> None:
-        ids = frozenset[int]().union(*(entry.conversation_ids for entry in self._entries))
+        actions = self._done + self._undone
+        ids = frozenset[int]().union(*(action.conversation_ids for action in actions))
         if ids:
             stored = self._find_stored(ids)
-            self._drop([entry for entry in self._entries if not entry.conversation_ids <= stored])
-
-
-_FIELDS = (QLineEdit, QPlainTextEdit, QTextEdit)
-
-
-def _is_fresh(field: QWidget) -> bool:
-    """Return whether a text field has nothing to undo or redo and no open conversion of the input method."""
-    if isinstance(field, QLineEdit):
-        has_history = field.isUndoAvailable() or field.isRedoAvailable()
-    elif isinstance(field, QPlainTextEdit | QTextEdit):
-        has_history = field.document().isUndoAvailable() or field.document().isRedoAvailable()
-    else:
-        return False
-    return not has_history and not conversion_guard_of(field).is_converting
+            self._drop([action for action in actions if not stored.issuperset(action.conversation_ids)])

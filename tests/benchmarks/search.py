@@ -20,7 +20,6 @@ from app.base import paths, search_text
 from app.chat.message_index import MessageIndex
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.services.conversations import Conversations
 from app.chat.store import Store, title_of
 
 REPEATS = 20
@@ -112,19 +111,19 @@ def measured(act: Callable[[], object], repeats: int = REPEATS) -> dict[str, flo
 
 def searches(store: Store) -> dict[str, dict[str, float]]:
     found = {}
-    conversations = Conversations(store)
+    index = MessageIndex(store.database)
     for name, query in QUERIES.items():
-        hits = conversations.search(query).hits
-        times = measured(lambda query=query: shown(conversations, query))
+        hits = index.search(query).hits
+        times = measured(lambda query=query: shown(index, query))
         found[f"{name}: {query}"] = {"conversations": len(hits), **times}
     return found
 
 
-def shown(conversations: Conversations, query: str) -> list[search_text.Snippet]:
+def shown(index: MessageIndex, query: str) -> list[search_text.Snippet]:
     """What the page does: it makes the lines of the rows in sight."""
     return [
         search_text.make_snippet(hit.text, search_text.split_query(query))
-        for hit in conversations.search(query).hits[:ROWS_IN_SIGHT]
+        for hit in index.search(query).hits[:ROWS_IN_SIGHT]
     ]
 
 

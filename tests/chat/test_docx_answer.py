@@ -73,7 +73,7 @@ def test_question_answer_check_sources_and_facts_are_in_it() -> None:
     assert table.rows[1].cells[0].text == "底版"
     rows = [[cell.text for cell in row.cells] for row in sources.rows]
     assert rows == [["番号", "資料", "章・条項", "区分", "ページ"],
-                    ["[1]", "基準.pdf", "第2章 材料 2.1 かぶり", "標準", "12ページ"]]  # fmt: skip
+                    ["[1]", "基準.pdf", "第2章 材料 2.1 かぶり", "標準", "12 ページ"]]  # fmt: skip
     found = facts_of(document)
     assert found[phrase("chat.batch_fact.model_sha256")] == "b" * 64
     assert found[phrase("chat.batch_fact.documents_sha256")] == f"基準.pdf  {'a' * 64}"

@@ -294,7 +294,7 @@ def test_search_and_copies_carry_the_mark(store: Store, where: Paths) -> None:
     (hit,) = MessageIndex(store.database).search("有給").hits
     assert hit.is_imported
     assert MessageIndex(store.database).search("題").hits[0].is_imported
-    assert answer_check.with_imported_mark(answer, answer.text).endswith(MARK)
+    assert answer_check.with_origin_marks(answer, answer.text).endswith(MARK)
     own = store.add_question("有給の日数は？")
     found = {one.conversation_id: one.is_imported for one in MessageIndex(store.database).search("有給").hits}
     assert found == {answer.conversation_id: True, own.conversation_id: False}

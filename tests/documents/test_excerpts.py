@@ -45,7 +45,7 @@ def test_excerpts_are_verbatim_and_their_places_are_right():
 
 def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("かぶりは何mm", [COVER, PUMP]))
-    assert answer.startswith("- 「土に接する部材のかぶりは70mm以上とする。")
+    assert answer.startswith("**「土に接する部材のかぶりは70mm以上とする。")
     assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True] * len(found)
     assert all(claim.is_supported for claim in found)
     checked = claims.check_claims(answer, [COVER, PUMP])
@@ -72,7 +72,7 @@ def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_a
 def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
     numbered = make_passage("目地の間隔は文献[2]による。", "2.4 目地")
     answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("目地の間隔は", [numbered]))
-    assert answer == "- 「目地の間隔は文献（2）による。」[1]"
+    assert answer == "**「目地の間隔は文献（2）による。」[1]**"
 
 
 def test_literature_on_the_matter_says_less_than_the_matter():
@@ -103,14 +103,46 @@ def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
         "区分 | 天端幅 | 勾配\n土石流区間 | 3.0m | 1:0.2\n掃流区間 | 2.0m | 1:0.3",
     ],
 )
-def test_the_head_of_a_table_is_no_answer_and_names_each_value_of_a_row(table):
+def test_a_row_is_quoted_as_a_table_with_its_number_below_the_words_that_answer(table):
     source = make_passage(f"堰堤の寸法は次による。\n{table}", "3.1 断面")
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("土石流区間の天端幅は", [source]))
-    assert answer == "- 「区分: 土石流区間 | 天端幅: 3.0m | 勾配: 1:0.2」[1]"
+    assert answer.splitlines() == [
+        "**土石流区間：天端幅 3.0m[1]**",
+        "",
+        "| 行 | 区分 | 天端幅 | 勾配 |",
+        "|---:|---|---|---|",
+        "| 1 | 土石流区間 | 3.0m | 1:0.2 [1] |",
+    ]
     assert is_supported(answer, source)
+    assert [claim.sentence for claim in found] == ["土石流区間 | 3.0m | 1:0.2 [1]"]
     both, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("天端幅は", [source]))
-    assert both.splitlines() == [answer, "- 「区分: 掃流区間 | 天端幅: 2.0m | 勾配: 1:0.3」[1]"]
-    assert len(found) == 1
+    assert both.splitlines() == [
+        "**土石流区間：天端幅 3.0m／掃流区間：天端幅 2.0m[1]**",
+        *answer.splitlines()[1:],
+        "| 2 | 掃流区間 | 2.0m | 1:0.3 [1] |",
+    ]
+    assert is_supported(both, source)
+
+
+def test_a_row_counts_from_the_head_of_its_table_also_where_the_head_is_repeated_in_the_next_section():
+    head = "| 区分 | 天端幅 | 勾配 |\n| --- | --- | --- |"
+    first = DocumentSection(("3.1 断面",), f"{head}\n| 土石流区間 | 3.0m | 1:0.2 |\n| 掃流区間 | 2.0m | 1:0.3 |")
+    second = DocumentSection(("3.1 断面",), f"{head}\n| 扇状地 | 2.5m | 1:0.4 |\n| 河口 | 1.5m | 1:0.5 |")
+    whole = DocumentSection(first.heading, f"{first.text}\n{second.text}")
+    source = Passage(1, whole, 1, "a.md", "/a.md", "基準", "public", 1.0, 1, (first, second))
+    picked = excerpts.pick_excerpts("天端幅は", [source])
+    assert len(picked) == 4, "no header is quoted as a row"
+    numbered = excerpts.number_rows([source], picked, {1: [first.text, second.text]}.__getitem__)
+    rows = {one.text.split()[1]: one.row for one in numbered}
+    assert rows == {"土石流区間": 1, "掃流区間": 2, "扇状地": 3, "河口": 4}
+
+
+def test_a_number_below_the_row_column_is_no_value_and_one_beside_it_is():
+    source = make_passage("区分 | 天端幅 | 勾配\n土石流区間 | 3.0m | 1:0.2\n掃流区間 | 2.0m | 1:0.3", "3.1 断面")
+    quoted = "| 行 | 区分 | 天端幅 |\n|---:|---|---|\n| {} | 掃流区間 | {} [1] |"
+    assert is_supported(quoted.format(14, "2.0m"), source)
+    assert not is_supported(quoted.format(14, "9.0m"), source)
+    assert not is_supported(quoted.format("14m", "2.0m"), source)
 
 
 def test_the_first_row_of_names_and_values_is_quoted():
@@ -129,7 +161,7 @@ def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause()
     assert only.text == "\n".join([BONDS, *ITEMS])
     assert source.section.text[only.start : only.end] == only.text
     answer, found = excerpts.answer_from_excerpts([only])
-    assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]")
+    assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]**")
     assert is_supported(answer, source)
     assert found[0].sources == (1,)
 
@@ -231,14 +263,14 @@ def test_a_sentence_comes_with_the_one_before_that_names_its_subject():
 def test_a_heading_stands_before_a_text_that_does_not_name_its_subject():
     source = make_passage("径66mm以上とする。延長は50m以下とする。", "第4章 横ボーリング", "4.2 横ボーリングの掘削孔")
     answer = answer_to("横ボーリングの掘削孔の径は何mmですか", source)
-    assert answer.splitlines()[0] == "- 横ボーリングの掘削孔：「径66mm以上とする。」[1]"
+    assert answer.splitlines()[0] == "**横ボーリングの掘削孔：「径66mm以上とする。」[1]**"
     assert is_supported(answer, source)
 
 
 @pytest.mark.parametrize("heading", ["第13条（建物買取請求権）", "（2）建物買取請求権", "２．１　建物買取請求権"])
 def test_a_heading_before_a_text_has_no_number(heading):
     source = make_passage("時価で買い取る。", heading)
-    assert answer_to("建物買取請求権の価額は", source).startswith("- 建物買取請求権：「時価で")
+    assert answer_to("建物買取請求権の価額は", source).startswith("**建物買取請求権：「時価で")
 
 
 def test_sentences_that_are_announced_in_the_same_paragraph_come_with_what_announces_them():
@@ -274,10 +306,62 @@ def test_all_rows_that_match_are_quoted_in_order_with_the_names_of_their_columns
     picked = excerpts.pick_excerpts("鉄筋の単価はいくらですか", [source])
     assert [one.text for one in picked] == [row for row in PRICED if row.startswith("鉄筋")]
     answer, _ = excerpts.answer_from_excerpts(picked)
-    assert answer.splitlines()[0] == "- 「品名: 鉄筋 | 規格: D10 | 単価: 121000」[1]"
+    lead, _, head, _, first, *_ = answer.splitlines()
+    assert lead == "**次の表のとおりです。**", "the names of the rows do not tell them apart"
+    assert (head, first) == ("| 行 | 品名 | 規格 | 単価 | 備考 |", "| 1 | 鉄筋 | D10 | 121000 |  [1] |")
     assert is_supported(answer, source)
 
 
-def test_a_row_with_more_cells_than_its_table_has_names_stands_below_them():
-    picked = [excerpts.Excerpt(1, "| 鉄筋 | D10 | 121000 |", 0, 23, 1.0, "| 品名 | 規格 |")]
-    assert excerpts.answer_from_excerpts(picked)[0] == "- 「品名 | 規格 ／ 鉄筋 | D10 | 121000」[1]"
+def test_a_row_with_more_cells_than_its_table_has_names_has_columns_without_a_name():
+    picked = [excerpts.Excerpt(1, "| 鉄筋 | D10 | 121000 |", 0, 23, 1.0, "| 品名 | 規格 |", row=3, lead="鉄筋")]
+    assert excerpts.answer_from_excerpts(picked)[0].splitlines() == [
+        "**鉄筋[1]**",
+        "",
+        "| 行 | 品名 | 規格 |  |",
+        "|---:|---|---|---|",
+        "| 3 | 鉄筋 | D10 | 121000 [1] |",
+    ]
+
+
+LONG = (
+    "玉石が多く流下する河川では天端幅を2.0m、砂混じりの砂利や玉石混じりの砂利が多く流下する河川では天端幅を1.0mとしているなど、"
+    "天端幅を大きくして越流に備えている事例がある。"
+)
+
+
+def lead_of(question: str, *passages: Passage) -> str:
+    first = answer_to(question, *passages).split("\n")[0]
+    assert first.startswith("**")
+    assert first.endswith("[1]**")
+    return first.removeprefix("**").removesuffix("[1]**")
+
+
+def test_of_a_long_quotation_the_words_with_the_value_come_first_and_the_quotation_below():
+    source = make_passage(LONG, "3.1 断面")
+    answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("玉石が流下する河川の天端幅は何mか", [source]))
+    lead, gap, quoted = answer.split("\n")
+    assert lead == "**玉石が多く流下する河川では天端幅を2.0m…[1]**"
+    assert (gap, quoted) == ("", f"- 「{LONG}」[1]")
+    assert [claim.sentence for claim in found] == [f"「{LONG}」[1]"]
+    assert is_supported(answer, source)
+
+
+def test_a_long_statement_is_not_shortened_where_its_end_turns_it():
+    turned = (
+        LONG.removesuffix("天端幅を大きくして越流に備えている事例がある。")
+        + "いずれも天端幅を満足しているとはいえない。"
+    )
+    assert lead_of("玉石が流下する河川の天端幅は何mか", make_passage(turned, "3.1 断面")) == turned.removesuffix("。")
+
+
+def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():
+    long = "水面に浮かべたフロートと錘とをワイヤーで結び、そのワイヤーを滑車にかけて回転量を記録する水位計で、"
+    long += "設置については観測井が必要であり、長期にわたる観測の実績がある。"
+    rows = f"検出方式 | 名称 | 説明\n接触型 | フロート式水位計 | {long}\n圧力式 | 気泡式水位計 | 短い。"
+    answer = answer_to("フロート式水位計とは", make_passage(rows, "3.3 水位計"))
+    assert answer.split("\n")[0] == "**接触型：名称 フロート式水位計…[1]**"
+
+
+def test_signs_of_a_document_do_not_end_the_bold_line():
+    starred = make_passage("天端幅は*n*を2.0とする。", "3.1 断面")
+    assert answer_to("天端幅は", starred) == "**「天端幅は\\*n\\*を2.0とする。」[1]**"

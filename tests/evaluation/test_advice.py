@@ -244,7 +244,7 @@ def test_the_smallest_form_that_keeps_its_quality_is_advised() -> None:
     )
     first, second = told("quantizations", *found)
     assert first.startswith("「元のモデル Q5_K_M」")
-    assert "いちばん小さな形式です" in first
+    assert "いちばん小さな形です" in first
     assert second.startswith(
         "「元のモデル Q4_K_M」は、模範解答の損失が 1 トークンあたり +0.050 nat 増えます（95 % 区間 +0.04"
     )
@@ -253,7 +253,7 @@ def test_the_smallest_form_that_keeps_its_quality_is_advised() -> None:
 @pytest.mark.parametrize("nll", [2.05, 2.01, 1.99])
 def test_a_loss_that_may_be_chance_neither_loses_nor_keeps(nll: float) -> None:
     first, second = told("quantizations", *forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(nll, 0.01, 0.4))))
-    assert first == "「元のモデル F16」より小さくて、品質を保つと言える形式はありません。"
+    assert first == "「元のモデル F16」より小さくて、品質を保つと言える形はありません。"
     assert second.startswith("「元のモデル Q4_K_M」が品質を保つかは、まだ言えません")
 
 
@@ -272,7 +272,7 @@ def test_losses_of_one_document_count_together() -> None:
 
 def test_a_form_that_answers_otherwise_is_not_advised_though_its_loss_is_lower() -> None:
     first, second = told("quantizations", *forms(("Q8_0", 160, measured(2.0)), ("Q4_K_M", 49, measured(1.8, 0.3))))
-    assert "品質を保つと言える形式はありません" in first
+    assert "品質を保つと言える形はありません" in first
     assert (
         second
         == "「元のモデル Q4_K_M」は、「元のモデル Q8_0」とは違う答え方をします（KL 0.300 nat、第一候補の一致 80%）。"
@@ -283,7 +283,7 @@ def test_a_form_that_scores_worse_is_not_advised_though_it_loses_nothing() -> No
     contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.0, 0.01)))
     worse = dataclasses.replace(found.systems[1], rows=result(contenders[1].system, [0.2] * COUNT).rows)
     sentences = told("quantizations", contenders, dataclasses.replace(found, systems=(found.systems[0], worse)))
-    assert "品質を保つと言える形式はありません" in sentences[0]
+    assert "品質を保つと言える形はありません" in sentences[0]
     assert "より悪いと言えます" in sentences[1]
 
 
@@ -291,7 +291,7 @@ def test_a_form_that_scores_worse_is_not_advised_though_it_loses_nothing() -> No
 def test_without_enough_references_scores_alone_show_no_quality_that_is_kept(count: int) -> None:
     found = forms(("F16", 160, measured(2.0)[:count]), ("Q4_K_M", 49, measured(2.5, 0.5)[:count]))
     (sentence,) = told("quantizations", *found)
-    assert "得点が下がるとは言えない形式のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
+    assert "得点が下がるとは言えない形のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
     assert "損失では比べていない" in sentence
 
 
@@ -299,7 +299,7 @@ def test_without_enough_references_scores_alone_show_no_quality_that_is_kept(cou
 def test_where_nothing_was_measured_no_form_is_advised(likelihoods: tuple[ExampleScore, ...]) -> None:
     unmarked = forms(("F16", 160, likelihoods), ("Q4_K_M", 49, likelihoods), scores=(None,) * COUNT)
     (sentence,) = told("quantizations", *unmarked)
-    assert "どの構成が良いかを言えません" in sentence
+    assert "どの構成が良いかを判断できません" in sentence
 
 
 def given(*found: tuple[str, str]) -> tuple[list[ComparedSystem], Evaluation]:

@@ -282,7 +282,7 @@ def test_each_vote_stands_in_the_workbook_with_the_names_and_when_it_was_given(t
     sums = dict(zip(head, row, strict=True))
     assert (sums["構成 1"], sums["構成 2"]) == (NAMES[BASE], NAMES[TUNED])
     assert (sums["選んだ問数"], sums["同じくらい"], sums["うち名前を見たあと"]) == (2, 1, 1)
-    assert sums["判断"] == "少なくて判断できない"
+    assert sums["判断"] == "問数が少なく判断できない"
 
 
 def test_enough_votes_have_an_interval_and_a_verdict(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_what_is_still_blind_is_not_told(tmp_path: Path) -> None:
     opened(tmp_path, blind_study(3)).vote("a_better")
     book = saved(tmp_path)
     cells = [cell for row in book[SHEET].iter_rows(values_only=True, min_row=2) for cell in row if cell]
-    assert cells == ["名前をまだ表示していない比較は、ここに含めていません。"]
+    assert cells == ["構成の名前をまだ表示していない比較は含めていません。"]
     assert SUMS not in book.sheetnames
 
 

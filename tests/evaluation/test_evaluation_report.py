@@ -74,8 +74,8 @@ def test_lone_surrogates_do_no_harm(judged: Evaluation, tmp_path: Path) -> None:
 
 
 def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: str) -> None:
-    titles = ("結果", "採点モデルの点の差", "得点の差", "規則で測った項目", "文書の検索と引用", "損失・速さ・大きさ")
-    titles += ("分野別", "差の大きい質問", "すべての回答", "条件")
+    titles = ("結果", "採点モデルの点の差", "得点の差", "規則による採点の項目", "文書の検索と引用")
+    titles += ("損失・速さ・大きさ", "分野別", "差の大きい質問", "すべての回答", "条件")
     shown = ["河川砂防 現場質問（版 3）", "ab" * 32, "機密", "<dd>Qwen3-14B", "どれを使うか &amp; &lt;b&gt;"]
     shown += [f"<h2>{title}</h2>" for title in titles]
     places = [text.index(one) for one in shown]
@@ -85,7 +85,7 @@ def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: st
 @pytest.mark.parametrize(
     ("judge", "words", "is_warning"),
     [
-        (made.JUDGE, "確かめたうえで使っています（κ 0.62）", False),
+        (made.JUDGE, "信用できると確かめました（κ 0.62）", False),
         (made.UNTRUSTED, "信用できません（κ 0.12）", True),
         (made.UNCALIBRATED, "信用できるかは、まだ分かりません", True),
         (None, "採点モデルは使っていません", False),
@@ -189,7 +189,7 @@ def test_one_system_alone_has_a_report(judged: Evaluation) -> None:
 def test_it_is_written_in_english_too(judged: Evaluation) -> None:
     text = in_english(judged)
     assert 'lang="en"' in text
-    assert "have been checked (κ 0.62)" in text
+    assert "were checked and can be trusted (κ 0.62)" in text
     given = [made.question(number) for number in range(1, made.COUNT + 1)]
     theirs = {one for question in given for one in (question.text, question.reference, question.category)}
     words = Page(text).text

@@ -258,7 +258,7 @@ def test_divergence_is_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of
     grid = tables.models(dataclasses.replace(judged, systems=systems))
     rows = shown(grid)
     assert [row["KL（nat/トークン）"] for row in rows] == ["-", "0.0500", "-"]
-    assert [row["首位の一致（%）"] for row in rows] == ["-", "75.0", "-"]
+    assert [row["最有力トークンの一致（%）"] for row in rows] == ["-", "75.0", "-"]
     assert any("最初の構成（KL が「-」のもの）" in note for note in grid.notes)
     assert not any("KL" in note for note in tables.models(judged).notes)
 
@@ -350,7 +350,7 @@ def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Eva
 
 
 def test_an_empty_answer_is_zero_without_a_question_to_the_judge() -> None:
-    assert "採点モデルに聞かずに 0 点" in answer_table.reason(JudgeScore(0, trouble="empty"))
+    assert "採点せずに 0 点" in answer_table.reason(JudgeScore(0, trouble="empty"))
     assert answer_table.reason(None) == ""
 
 
@@ -358,7 +358,7 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
     told = dict(report.evaluation_facts(judged))
     assert told["質問集"] == "河川砂防 現場質問（版 3）"
     assert told["質問数"] == "20 問（うち資料にない質問 2 問）"
-    assert told["取り扱い"] == "機密"
+    assert told["ラベル"] == "機密"
     assert told["構成 4"].startswith(
         "学習済み + 資料 / モデル Swallow-8B Q4_K_M / アダプター adapter.gguf（強さ 0.75） / 資料 "
     )

@@ -177,7 +177,7 @@ def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts:
         window.kill()
         window.wait(LIMIT_S)
     told = starts.opens()
-    assert told["notice"].startswith("前回は正しく終わりませんでした。")
+    assert told["notice"].startswith("Kotae は前回、正しく終了しませんでした。")
     assert "会話は保存されています。" in told["notice"]
     assert told["theme"] == "dark"
     assert starts.opens()["notice"] == ""
@@ -198,8 +198,8 @@ def test_data_of_a_newer_version_is_refused_in_words_and_that_is_no_failed_start
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"QT_QPA_PLATFORM": None}, "画面につながらないため、窓を開けません（DISPLAY=:4711）。"),
-        ({"QT_QPA_PLATFORM": "xcb"}, "画面につながらないため、窓を開けません（QT_QPA_PLATFORM=xcb DISPLAY=:4711）。"),
+        ({"QT_QPA_PLATFORM": None}, "画面を開けません（DISPLAY=:4711）。"),
+        ({"QT_QPA_PLATFORM": "xcb"}, "画面を開けません（QT_QPA_PLATFORM=xcb DISPLAY=:4711）。"),
         ({"QT_QPA_PLATFORM": "none-such"}, "Qt の部品を読み込めません（QT_QPA_PLATFORM=none-such DISPLAY=:4711）。"),
     ],
     ids=["no_server", "xcb", "no_plugin"],

@@ -158,9 +158,9 @@ def test_a_folder_or_a_pipe_is_no_file_of_questions_or_rows(read: Callable[[Path
     (tmp_path / "folder.xlsx").mkdir()
     with pytest.raises(AppError) as caught:
         read(tmp_path / "folder.xlsx")
-    assert describe_error(caught.value).next == "フォルダの中のファイルを一つ指定してください。"
+    assert describe_error(caught.value).next == "フォルダの中のファイルを 1 つ指定してください。"
     for name in ("pipe.csv", "pipe"):  # the latter: as a shell hands one in
         os.mkfifo(tmp_path / name)
         with pytest.raises(AppError) as caught:
             read(tmp_path / name)
-        assert describe_error(caught.value).next == "中身をファイルに保存して、そのファイルを指定してください。"
+        assert describe_error(caught.value).next == "中身をファイルに保存し、そのファイルを指定してください。"

@@ -87,7 +87,7 @@ def test_every_command_refuses_conversations_of_a_newer_version_in_words(
     done = kotae(*command, "--json", data=where.data)
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["code"] == "newer_data"
-    assert "新しい版の Kotae で開くか、別のデータの場所を" in done.stderr
+    assert "新しい版の Kotae で開くか、別の保存先を" in done.stderr
     assert where.database.read_bytes() == before
 
 

@@ -40,7 +40,7 @@ class TrainingCommands(_Commands):
         """The step, in a window of its own; it tells what it says, whenever that has changed."""
         from app.training.ui.run.run_step import RunStep
 
-        step = self._step = RunStep(self._parts.theme, self.trainings, Path(folder))
+        step = self._step = RunStep(self._parts.theme, self.trainings, Path(folder), lambda: None)
         step.setParent(self._parts.window)
         step.follower.changed.connect(lambda course: tell("course", state=course.state, words=step.sentence.text()))
         step.show()

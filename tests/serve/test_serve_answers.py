@@ -26,7 +26,7 @@ from tests.scene import ECHO
 from tests.serve.served import COVER, Served, add_collection, say, serving
 
 COVER_ASKED: list[Any] = [{"role": "user", "content": "土に接する部材の鉄筋のかぶりは何mmですか"}]
-QUOTED = f"- 「{COVER}」[1]"
+QUOTED = f"**「{COVER}」[1]**"
 SOURCE = "[1] 基準.pdf　第2章 材料 2.2 鉄筋のかぶり（標準）　p.14"
 
 
@@ -157,9 +157,7 @@ def test_a_collection_answers_with_its_sources_below_and_in_our_field(served: Se
     told = answer.kotae  # type: ignore[attr-defined]
     assert told["verdict"] == "answered"
     assert (told["sources"][0]["page"], told["sources"][0]["quote"]) == (14, COVER)
-    assert told["claims"] == [
-        {"sentence": QUOTED.removeprefix("- "), "sources": [1], "supported": True, "numbers_missing": []}
-    ]
+    assert told["claims"] == [{"sentence": QUOTED.strip("*"), "sources": [1], "supported": True, "numbers_missing": []}]
 
 
 def test_a_stream_from_a_collection_is_the_same_text(served: Served) -> None:

@@ -92,3 +92,23 @@ def test_a_machine_without_it_says_nothing(
 def test_an_error_in_the_block_is_not_hidden(inhibit: Path) -> None:
     with pytest.raises(ValueError, match="of the run"), sleep_inhibitor.keep_awake("fine-tuning"):
         raise ValueError("of the run")
+
+
+def test_whether_the_machine_can_be_kept_awake_is_tried_and_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has systemd-inhibit and no systemd; a policy may refuse it; some systems do not have it."""
+    program = tmp_path / "systemd-inhibit"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    found = []
+    for script in ("#!/bin/sh\nexit 1\n", '#!/bin/sh\nwhile [ "$1" != true ]; do shift; done\n"$@"\n'):
+        program.write_text(script, encoding="utf-8")
+        program.chmod(0o755)
+        sleep_inhibitor.can_keep_awake.cache_clear()
+        found.append(sleep_inhibitor.can_keep_awake())
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    sleep_inhibitor.can_keep_awake.cache_clear()
+    found.append(sleep_inhibitor.can_keep_awake())
+    sleep_inhibitor.can_keep_awake.cache_clear()
+    assert found == [False, True, False]

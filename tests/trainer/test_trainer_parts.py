@@ -56,6 +56,10 @@ def test_what_was_measured_is_held_against_what_there_is(found: dict[str, Any]) 
     assert found["measured"]["100"] == {"cuts": [2, 1], "ended": none}
 
 
+def test_the_forecast_counts_the_sample_answers_of_each_evaluation(found: dict[str, Any]) -> None:
+    assert found["distributed"]["samples_s"] == 15.0  # before the first step, and twice in the epoch
+
+
 def test_a_loop_that_is_over_leaves_no_memory_behind(found: dict[str, Any]) -> None:
     assert found["forgotten"] is True
 

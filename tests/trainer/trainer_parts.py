@@ -174,7 +174,7 @@ def measured(available_bytes: int) -> Any:
 
     computed = dataclasses.replace(COMPUTED, available_bytes=available_bytes)
     with (
-        replaced(probe, _token_seconds=token_s),
+        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0),
         replaced(loop, peak_memory_bytes=lambda _device: 100 * latest[0].micro_batch),
     ):
         asked: Any = (torch.nn.Linear(2, 2), latest[0], computed, ear, RunControl())
@@ -185,7 +185,7 @@ def measured(available_bytes: int) -> Any:
 
 def distributed() -> Any:
     def forecast() -> Any:
-        return dataclasses.asdict(probe._forecast(material(epochs=1.0, evaluations_per_epoch=0), 0.1, 1, COMPUTED))
+        return dataclasses.asdict(probe._forecast(material(epochs=1.0, evaluations_per_epoch=0), 0.1, 0.0, 1, COMPUTED))
 
     alone = forecast()
     with two_processes():
@@ -193,7 +193,15 @@ def distributed() -> Any:
             "smaller": failed(lambda: probe.halve_micro_batch(material(), Ear(), 3)),  # type: ignore[arg-type]
             "step_examples": material().step_examples,
             "forecast": {name: [alone[name], forecast()[name]] for name in ("step_s", "total_s")},
+            "samples_s": _samples_s(),
         }
+
+
+def _samples_s() -> float:
+    """What five seconds of sample answers at each evaluation add to the forecast of one epoch with two evaluations."""
+    asked = material(epochs=1.0, evaluations_per_epoch=2)
+    without, with_samples = (probe._forecast(asked, 0.1, sample_s, 1, COMPUTED).total_s for sample_s in (0.0, 5.0))
+    return with_samples - without
 
 
 def what_is_forgotten() -> Any:

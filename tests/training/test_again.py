@@ -168,3 +168,20 @@ def test_another_machine_gets_the_adapter_too_and_gives_the_run_back(
     manifest = json.loads((job / remote_job.JOB_FILE).read_bytes())
     assert manifest["hashes"] == made.hashes
     assert remote_job_import._is_inside("start/kotae.json")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "preset", "advised"),
+    [
+        (["worse"], "thorough", "standard"),
+        (["worse"], "light", ""),
+        (["looping_yet"], "light", "standard"),
+        (["looping_yet", "worse"], "standard", "light"),
+        (["shipped_worse"], "thorough", ""),
+        (["worse"], "paper-2603.18037", "standard"),
+    ],
+)
+def test_what_helps_after_a_rejection_depends_on_its_reasons_and_on_the_preset(
+    reasons: list[str], preset: str, advised: str
+) -> None:
+    assert rerun.advised_preset(reasons, preset) == advised

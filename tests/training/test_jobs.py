@@ -183,7 +183,7 @@ def test_a_checkpoint_is_gone_on_from_and_english_is_spoken_too(back: Away) -> N
     _, said, _ = back.done(LANG="en_US.UTF-8")
     first, second = (back.home / "arguments.txt").read_text("utf-8").splitlines()
     assert (first.endswith("--resume"), second.endswith("--resume")) == (False, True)
-    assert said.endswith("\nFinished. Bring the whole folder back and take it in with kotae train import.\n")
+    assert said.endswith("\nFinished. Bring the whole folder back and import it with kotae train import.\n")
     assert not re.search(r"[ぁ-んァ-ヶ]", said)
 
 
@@ -205,7 +205,7 @@ def test_a_closed_terminal_pauses_it(away: Away) -> None:
     process.send_signal(signal.SIGHUP)
     said, _ = process.communicate()
     assert process.returncode == 0
-    assert "で保存して止まりました。同じものをもう一度実行すると、続きから始まります。\n" in said
+    assert "まで保存して止まりました。もう一度実行すると、続きから再開します。\n" in said
     assert list((away.job / "run" / "checkpoints").iterdir())
 
 

@@ -87,7 +87,7 @@ def test_what_holds_where_nothing_is_said_is_what_the_recipe_decides(language: s
 def test_every_preset_has_a_sentence_with_its_passes(language: str) -> None:
     sentences = dict(re.findall(r"^- `([\w.-]+)`(.+)$", section(language, HEADING[language]), re.MULTILINE))
     assert list(sentences) == list(PRESETS)
-    words = {1: "one pass", 3: "three passes", 6: "six passes"}
+    words = {1: "one epoch", 3: "three epochs", 6: "six epochs"}
     for name, sentence in sentences.items():
         passes = recipe._PRESETS[name].get("epochs", 3.0)
         assert name.startswith("paper") or (f"{passes:.0f} 周" if language == "ja" else words[passes]) in sentence

@@ -53,9 +53,9 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
         ">sha256: " + "ab" * 32,  # the file is another by now: nobody knows how many rows it had
         "2.13.0",
         "<dt>注意</dt>",
-        "学習の行が 48 行しかなく",
-        "同時に計算する例: 2",
-        "良くならなくなったので終えた",
+        "学習用が 48 行しかなく",
+        "一度に計算する例の数: 2",
+        "良くならなくなったため",
         "<dt>プリセット</dt>",
     ):
         assert shown in text, shown
@@ -74,7 +74,7 @@ def test_it_is_written_in_english_too(folder: Path) -> None:
     finally:
         wording.use_language("ja")
     assert 'lang="en"' in text
-    assert "Every form, measured" in text
+    assert "Measurements by form" in text
     assert "良くなったもの" not in text
 
 
@@ -92,7 +92,7 @@ def test_what_is_rejected_is_recommended_nowhere(folder: Path) -> None:
     quality_gate.write_gate(dataclasses.replace(found, verdict="reject"), folder)
     text = run_report.render_report(folder)
     assert "使わないでください" in text
-    assert "おすすめの形式" not in text
+    assert "おすすめの形" not in text
     assert 'class="proposed"' not in text
     quality_gate.write_gate(found, folder)
     assert "使わないでください" not in run_report.render_report(folder)
@@ -106,7 +106,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
     quality_gate.write_gate(told, folder)
     text = run_report.render_report(folder)
     assert "<td>元のモデル + 付属のアダプター" in text
-    assert "<dt>付属のアダプター付きの元のモデルとの差" in text
+    assert "<dt>付属のアダプターを付けた元のモデルとの差" in text
 
 
 @pytest.mark.parametrize(("answer", "ended_by"), [("そうですね。" * 20, "end"), ("百ミリで", "limit"), (" ", "end")])

@@ -158,9 +158,11 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
 def _bulleted(answer: str) -> str:
     """Replace the hyphens of lists by ・, because spreadsheets interpret a leading hyphen as a formula.
 
-    An answer that is a single list item gets no bullet.
+    An answer that is a single list item gets no bullet. The first line of excerpts is not bold, and their tables have
+    no rule below the header.
     """
-    text = re.sub(r"^(\s*)[-*+] ", r"\1・", answer, flags=re.MULTILINE)
+    text = re.sub(r"\A\*\*(.*)\*\*$|^\|(?:-+:?\|)+\n", r"\1", answer, flags=re.MULTILINE)
+    text = re.sub(r"^(\s*)[-*+] ", r"\1・", text, flags=re.MULTILINE)
     return text if "\n" in text else text.removeprefix("・")
 
 

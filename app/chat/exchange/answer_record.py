@@ -43,12 +43,12 @@ class AnswerRecord:
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
         settled = [
             ("label", phrase(f"common.label.{self.highest_label}")),
-            ("origin", answer_check.imported_mark(self.answer)),
+            ("origin", " / ".join(answer_check.origin_marks(self.answer))),
             ("model", answer_check.model_text(details)),
             ("remote", answer_check.remote_machine(details)),
             ("model_sha256", sha256 or (phrase("chat.answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
-            ("scope", " / ".join(ref.name for ref in details.scope)),
+            ("scope", " / ".join(ref.title for ref in details.scope)),
             ("documents_sha256", "\n".join(self._document_hashes())),
             ("temperature", f"{choices.temperature}" if choices else ""),
             ("max_tokens", f"{choices.max_tokens}" if choices else ""),

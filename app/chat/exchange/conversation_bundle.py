@@ -81,7 +81,8 @@ def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[s
         "text": message.text,
         "status": message.status,
         "created_at": float(message.created_at),
-        "details": _details_to_dict(message.details, numbers) if message.details else None,
+        # A question has details only for the request of an action, which nobody has written.
+        "details": _details_to_dict(message.details, numbers) if message.details and not message.is_action else None,
     }
 
 
@@ -128,7 +129,7 @@ MESSAGE_CHARACTERS_MAX = 1 << 22  # storing and indexing one blocks other writer
 # The details that an import keeps: what is needed to repeat the answer, and names that are shown as the file's claim.
 _ACCEPTED_DETAILS = (
     "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
-    "left_out_turns", "reproduces_id",
+    "left_out_turns", "reproduces_id", "original", "edited_at",
 )  # fmt: skip
 
 _UID = re.compile(r"[0-9a-f]{32}")
@@ -296,6 +297,8 @@ def _details_from_dict(data: Any, role: str, message_number: int) -> AnswerDetai
         values.pop("stop_reason", None)  # the window would show an unknown value literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
+    if len(values.get("original", "")) > MESSAGE_CHARACTERS_MAX:
+        raise BundleRefusedError("long", message_number)
     return AnswerDetails(**values, is_imported=True, quoted=_imported_sources(data, message_number))
 
 
@@ -334,7 +337,7 @@ def _is_detail(annotation: Any, value: Any) -> bool:
 
 def _is_absurd(name: str, value: Any) -> bool:
     """Return whether a number is too large to use. Such a value is dropped, but the conversation is not refused."""
-    highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER}.get(name, DETAIL_MAX)
+    highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER, "edited_at": YEAR_2100}.get(name, DETAIL_MAX)
     return isinstance(value, int | float) and value > highest
 
 

@@ -228,8 +228,10 @@ def conversation_docx(bundle: Bundle) -> bytes:
         document.add_paragraph(remove(fact))
     number = 0
     for message in markdown_file.shown_branch(bundle):
-        number += message.role == "question"
+        number += message.role == "question" and not message.is_action
         _add_heading(document, markdown_file.turn_heading(message, number))
+        if message.is_action:
+            continue
         grounding = answer_check.grounding_of(message)
         if message.role == "answer":
             add_answer(document, text_with_marks(message.text, grounding))
@@ -397,7 +399,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     _add_heading(document, phrase("chat.answer_answer"))
     add_answer(document, text_with_marks(answer.text, grounding))
     _add_remark(document, markdown_file.ending_remark(answer))
-    origin = answer_check.imported_mark(answer)
+    origin = answer_check.origin_marks(answer)
     if grounding is None and not origin:
         _add_remark(document, phrase("chat.batch_without_documents"))
     else:

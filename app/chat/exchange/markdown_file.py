@@ -24,8 +24,10 @@ def conversation_markdown(bundle: Bundle) -> str:
     ]
     number = 0
     for message in shown_branch(bundle):
-        number += message.role == "question"
+        number += message.role == "question" and not message.is_action
         lines += ["", f"## {escape_line(turn_heading(message, number))}", ""]
+        if message.is_action:
+            continue
         grounding = answer_check.grounding_of(message)
         text = source_citations.add_marks(message.text, grounding) if grounding else message.text
         written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
@@ -78,10 +80,12 @@ def conversation_facts(bundle: Bundle) -> Sequence[str]:
 
 
 def turn_heading(message: Message, number: int) -> str:
-    parts = [phrase(f"common.export_turn.{message.role}", number=number), format_time(message.created_at)]
+    name = phrase(f"common.export_turn.{message.role}", number=number)
+    parts = [phrase("chat.action_on_answer", name=message.text) if message.is_action else name]
+    parts.append(format_time(message.created_at))
     if message.details is not None:
         model, machine = answer_check.model_text(message.details), answer_check.remote_machine(message.details)
-        parts += [answer_check.imported_mark(message), " @ ".join(filter(None, (model, machine)))]
+        parts += [*answer_check.origin_marks(message), " @ ".join(filter(None, (model, machine)))]
     return phrase("common.export_gap").join(part for part in parts if part)
 
 

@@ -140,13 +140,12 @@ def retrieval_request(
     documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]
 ) -> RetrievalRequest | None:
     """Return what to search for in documents, or None without documents. `line` is the branch up to the question."""
-    grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
-    last = grounded[-1] if grounded else None
-    before = last.sources if last and last.has_answer else ()
+    answers = [message.details.grounding if message.details else None for message in line if message.role == "answer"]
+    grounded = [one for one in answers if one is not None]
+    last = (answers if plan.is_action else grounded)[-1:]
+    before = last[0].sources if last and last[0] is not None and last[0].has_answer else ()
     if plan.is_action:
-        is_generated = last is not None and not last.is_excerpt and before
-        verdict = last.verdict if last else "answered"
-        return RetrievalRequest(documents, (), turns, before, verdict, before) if is_generated else None
+        return RetrievalRequest(documents, (), turns, before, last[0].verdict, before) if before and last[0] else None
     return RetrievalRequest(documents, plan.scope, turns, previous_sources=before) if plan.scope else None
 
 
@@ -158,7 +157,7 @@ def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -
     found: list[Turn] = []
     for message in thread:
         if message.role == "question":
-            found.append(Turn(message.text))
+            found.append(Turn(message.prompt_text))
         elif message.id != answer_id and found and message.text:
             found[-1] = Turn(found[-1].question, message.text)
     answered = [turn for turn in found[:-1] if turn.answer is not None]

@@ -128,5 +128,5 @@ def _repeats_earlier_answer(repeated: Message, text: str, *, is_stopped: bool) -
     """
     if is_stopped:
         return None
-    before = repeated.text.strip()  # an interrupted answer is stored unstripped
+    before = repeated.written_text.strip()  # an interrupted answer is stored unstripped
     return text.startswith(before) if repeated.status == "stopped" else text == before

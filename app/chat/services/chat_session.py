@@ -168,13 +168,27 @@ class ChatSession(OpenConversation):
         """
         return self._ask(text, self._store.leaf_id(self.conversation.id) if self.conversation else None)
 
+    def ask_follow_up(self, answer_id: int, question: str) -> bool:
+        """Ask a suggested question below an answer, of the documents that it searched; return whether it was accepted.
+
+        What the user is typing stays.
+        """
+        details = self._store.message(answer_id).details
+        if not self.scope and details is not None and not self.is_busy:
+            self.ask_of(details.scope)
+        return self._ask(question, answer_id, keeps_draft=True)
+
     def edit(self, question_id: int, text: str) -> bool:
         """Ask the changed text of a question as a new branch next to the original; return whether it was accepted."""
         return self._ask(text, self._store.message(question_id).parent_id)
 
     def act(self, answer_id: int, action: Preset) -> bool:
-        """Ask for an action on an answer, such as a summary, as a question below it; return whether it was accepted."""
-        return self._ask(action.request, answer_id, action.choices, keeps_draft=True, is_action=True)
+        """Ask for an action on an answer, such as a summary, as a question below it; return whether it was accepted.
+
+        The question's text is the action's name, since the user has not written its request.
+        """
+        details = AnswerDetails(is_action=True, request=action.request)
+        return self._ask(action.name, answer_id, action.choices, keeps_draft=True, action=details)
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
         """Answer the same question again, as a new branch or in place of an answer without text. `force_load` loads the
@@ -217,7 +231,8 @@ class ChatSession(OpenConversation):
             return
         answer, overflow = found
         if choice == "new":
-            question, here = self._store.line(answer.id)[-2], self.conversation
+            question = next(one for one in reversed(self._store.line(answer.id)[:-1]) if not one.is_action)
+            here = self.conversation
             label = conversation_privacy.effective_label(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin
             self.open_new(here.folder_id, is_temporary=self.is_temporary)
@@ -304,13 +319,13 @@ class ChatSession(OpenConversation):
         own_choices: Choices | None = None,
         *,
         keeps_draft: bool = False,
-        is_action: bool = False,
+        action: AnswerDetails | None = None,
         label: Label = confidentiality.DEFAULT_LABEL,
     ) -> bool:
         """Store a question and answer it; return whether it was accepted.
 
-        `own_choices` are choices for this one answer. `is_action` marks a request about the previous answer. `label` is
-        the label of the conversation that the question was copied from.
+        `own_choices` are choices for this one answer. `action` are the details of the question of an action on the
+        previous answer. `label` is the label of the conversation that the question was copied from.
         """
         if self.is_busy:
             return False
@@ -321,7 +336,12 @@ class ChatSession(OpenConversation):
                 raise AppError("empty_question")
             with self._store.database.transaction():
                 question = self._store.add_question(
-                    text, here.id if here else None, parent_id, folder_id=self._new.folder_id, keeps_draft=keeps_draft
+                    text,
+                    here.id if here else None,
+                    parent_id,
+                    folder_id=self._new.folder_id,
+                    keeps_draft=keeps_draft,
+                    details=action,
                 )
                 if here is None:
                     self._store_new(question.conversation_id, label)
@@ -338,7 +358,9 @@ class ChatSession(OpenConversation):
         else:
             self._show_conversation(question.conversation_id)  # a new branch hides the messages below the old one
         line = self._store.line(question.id)
-        plan = self._answer_settings.plan(self.conversation, line, own_choices or Choices(), is_action=is_action)
+        plan = self._answer_settings.plan(
+            self.conversation, line, own_choices or Choices(), is_action=action is not None
+        )
         self._conversations.note_change()
         if self.conversation is not None:  # None: it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
@@ -429,6 +451,8 @@ class ChatSession(OpenConversation):
 class ModelPreloader(QObject):
     """Loads the model, and the one for searching by meaning, while the user types a question."""
 
+    failed = Signal(object)  # AppError: the model cannot be loaded, as asking a question would report too
+
     def __init__(
         self,
         session: ChatSession,
@@ -446,8 +470,7 @@ class ModelPreloader(QObject):
         self._embedding = embedding
 
     def begin(self) -> None:
-        """Load the model unless it is loaded or remote. Every keystroke may call this. Errors are ignored, because
-        asking the question reports them."""
+        """Load the model unless it is loaded or remote. Every keystroke may call this."""
         session, engine = self._session, self._engine
         if not self.is_on:
             return
@@ -464,4 +487,4 @@ class ModelPreloader(QObject):
             if not session.is_busy and engine.facts is None and not engine.refusal:
                 answer_run.send_load(engine, model.name, plan)
 
-        background.run(lambda: load_plan.plan_load(model, settings), send, lambda _error: None)
+        background.run(lambda: load_plan.plan_load(model, settings), send, self.failed.emit)

@@ -1,13 +1,13 @@
 """Provide the stored conversations to the window (order, folders, bin and search), with a signal for changes."""
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
 from app.chat import conversation_privacy
-from app.chat.message_index import MessageIndex, SearchResult
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, Folder
 from app.chat.store import Store
@@ -25,7 +25,11 @@ class Conversations(QObject):
         super().__init__(parent)
         self._store = store
         self._organizer = ConversationOrganizer(store.database)
-        self._index = MessageIndex(store.database)
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the database."""
+        return self._store.database.path
 
     def all_conversations(self) -> list[Conversation]:
         """Return the conversations outside the bin, the most recently used first."""
@@ -50,9 +54,6 @@ class Conversations(QObject):
 
     def with_drafts(self) -> frozenset[int]:
         return self._organizer.with_drafts()
-
-    def search(self, query: str) -> SearchResult:
-        return self._index.search(query)
 
     def rename(self, conversation_id: int, title: str) -> None:
         self._change(lambda: self._organizer.rename(conversation_id, title))

@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.chat import answer_ratings, conversation_privacy
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices, Preset
-from app.chat.records import Conversation, Message, UnsentDraft
+from app.chat.records import AnswerDetails, Conversation, Message, UnsentDraft
 from app.chat.services.answer_settings import AnswerSettings
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
@@ -38,6 +38,7 @@ class OpenConversation(QObject):
     about_to_leave = Signal()  # emitted before another conversation is opened, the last moment to store the draft
     temporary_left = Signal()  # from a temporary conversation with text; `reopen_temporary` returns to it
     answer_rated = Signal(object)  # Message
+    answer_edited = Signal(object)  # Message
     answer_settings_changed = Signal()  # the preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
@@ -188,6 +189,22 @@ class OpenConversation(QObject):
             self.answer_rated.emit(self._store.message(answer_id))
         return is_done
 
+    def edit_answer(self, answer_id: int, text: str) -> Callable[[], object] | None:
+        """Replace the text of an answer and keep the original; the original text itself ends the edit.
+
+        Return a function that takes the change back, or None when storing failed, with `problem_occurred`.
+        """
+        store, before = self._store, self._store.message(answer_id)
+        text, details = text.strip(), before.details or AnswerDetails()
+        is_original = text == before.written_text.strip()
+        original, now = (None, 0.0) if is_original else (before.written_text, time.time())
+        after = dataclasses.replace(
+            before,
+            text=before.written_text if is_original else text,
+            details=dataclasses.replace(details, original=original, edited_at=now),
+        )
+        return (lambda: self._put_answer(store, before)) if self._put_answer(store, after) else None
+
     def draft(self) -> UnsentDraft:
         """Return the unsent draft of this conversation."""
         return ConversationOrganizer(self._store.database).draft(self.conversation.id if self.conversation else None)
@@ -215,6 +232,18 @@ class OpenConversation(QObject):
             self.conversation = self._store.conversation(here.id)
         self.answer_settings_changed.emit()
         return True
+
+    def _put_answer(self, store: Store, answer: Message) -> bool:
+        """Store an answer as it is given; return False if that failed, or nothing has kept the answer."""
+        if store not in (self._disk, self._store, self._left):
+            return False
+        try:
+            is_done = self._change(lambda: store.put_edited(answer))
+        except KeyError:
+            return False
+        if is_done and store is self._store:
+            self.answer_edited.emit(store.message(answer.id))
+        return is_done
 
     def _leave(self) -> None:
         """Keep the open temporary conversation in memory before another one opens; close an empty one."""

@@ -4,6 +4,7 @@ These are plain functions, because they run in the thread pool.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -30,6 +31,7 @@ from app.documents.records import Document, DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
     excerpts,
+    follow_up_questions,
     named_clauses,
     packing,
     passage_search,
@@ -149,16 +151,18 @@ def search(
             request.given_verdict,
         )
     with closing(Library.open_second(request.documents)) as library:
-        searched, by_meaning = _search(library, request, meaning, is_vector_missing=is_vector_missing)
+        ids = collection_lookup.open_scope(library, request.scope)
+        searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
         verdict = retrieved_passages.judge_answerability(
             library,
             request.question,
             searched,
-            _collection_ids(library, request.scope),
+            ids,
             request.glossary,
             meaning if by_meaning == "used" else None,
         ).verdict
-        missing = _missing_clauses(library, request) if verdict == "not_in_documents" else ()
+        is_refused = verdict == "not_in_documents"
+        missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
     return FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
 
 
@@ -179,11 +183,18 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
             for passage, document in zip(passages, documents, strict=True)
         )
         collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
+        asked = [turn.question for turn in request.turns]
+        is_answered = found.verdict == "answered"
+        follow_ups = follow_up_questions.follow_up_questions(library, passages, asked) if is_answered else ()
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):
-        return _answer_from_excerpts(found, passages, sources, request.question)
-    return RetrievedPassages(passages, sources, found.grounding(sources), collections=collections)
+        quoted = _answer_from_excerpts(found, passages, sources, request)
+        is_quoted = quoted.grounding.is_excerpt
+        kept = dataclasses.replace(quoted.grounding, follow_ups=follow_ups if is_quoted else ())
+        return dataclasses.replace(quoted, grounding=kept)
+    grounding = dataclasses.replace(found.grounding(sources), follow_ups=follow_ups)
+    return RetrievedPassages(passages, sources, grounding, collections=collections)
 
 
 def shareable_collections(collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]) -> tuple[int, ...]:
@@ -267,19 +278,26 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
     found = claims.check_claims(answer, packed.passages, question)
     verdict = "not_in_documents" if claims.states_not_found(answer, found) else packed.grounding.verdict
     unchecked = claims.count_unchecked(answer, found)
-    grounding = dataclasses.replace(packed.grounding, verdict=verdict, claims=found, unchecked=unchecked)
+    follow_ups = packed.grounding.follow_ups if verdict != "not_in_documents" else ()
+    grounding = dataclasses.replace(
+        packed.grounding, verdict=verdict, claims=found, unchecked=unchecked, follow_ups=follow_ups
+    )
     return source_citations.locate_sources(grounding, packed.passages)
 
 
 def _search(
-    library: Library, request: RetrievalRequest, meaning: "SemanticQuery | None", *, is_vector_missing: bool
+    library: Library,
+    request: RetrievalRequest,
+    ids: Sequence[int],
+    meaning: "SemanticQuery | None",
+    *,
+    is_vector_missing: bool,
 ) -> tuple[list[Passage], str]:
     """Return the passages, and whether vectors found them besides words.
 
     "used": they did. "missed": the vector of the question is missing, or those of the documents cannot be read. "": the
     search was by words only, as requested.
     """
-    ids = _collection_ids(library, request.scope)
     if meaning is not None:
         try:
             return passage_search.search(
@@ -294,15 +312,6 @@ def _search(
     ), "missed" if is_vector_missing else ""
 
 
-def _collection_ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
-    """Return the ids of the collections in `scope`, by name, or by id if one was renamed. Raises
-    AppError("collections_gone")."""
-    found = [one.id for one, _ in collection_lookup.resolve_scope(library.collections(), scope) if one is not None]
-    if not found:
-        raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
-    return found
-
-
 def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
     """Return whether the present text of a document is about to be removed or replaced.
 
@@ -310,10 +319,6 @@ def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
     """
     removed = library.documents_to_remove()
     return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
-
-
-def _missing_clauses(library: Library, request: RetrievalRequest) -> tuple[MissingClause, ...]:
-    return named_clauses.find_clauses(library, request.question, _collection_ids(library, request.scope)).missing
 
 
 def _not_found(
@@ -329,11 +334,17 @@ def _not_found(
 
 
 def _answer_from_excerpts(
-    found: FoundPassages, passages: tuple[Passage, ...], all_sources: tuple[CitedSource, ...], question: str
+    found: FoundPassages,
+    passages: tuple[Passage, ...],
+    all_sources: tuple[CitedSource, ...],
+    request: RetrievalRequest,
 ) -> RetrievedPassages:
-    picked = excerpts.pick_excerpts(question, passages[:NEAREST_OFFERED])
+    picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
     if not picked:
         return _not_found(found, passages, all_sources)
+    with closing(Library.open_second(request.documents)) as library:
+        texts_of = functools.cache(lambda document: [one.text for _, one in library.sections(document)])
+        picked = excerpts.number_rows(passages, picked, texts_of)
     parts = [(one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each quoted part becomes one source
     renumbered = [

@@ -54,7 +54,7 @@ def column_names(batch_file: BatchFile) -> list[str]:
 
 
 def summary_text(result: BatchSummary) -> str:
-    """Return the counts of a batch's result except zeros, such as 「資料にありません 12 件　要確認のある回答 8 件」."""
+    """Return the counts of a batch's result except zeros, such as 「資料にありません」12 件　要確認あり 8 件."""
     counts = {key: getattr(result, key) for key in ("not_found", "doubtful", "failed", "skipped")}
     return join_facts(*(phrase(f"chat.batch_count.{key}", n=f"{count:,}") for key, count in counts.items() if count))
 

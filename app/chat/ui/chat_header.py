@@ -261,7 +261,7 @@ class ChatHeader(PageHeader):
         self._session.read_earlier()
         parts = [
             (phrase("chat.question") if message.role == "question" else phrase("chat.answer"))
-            + answer_check.with_imported_mark(message, message.text)
+            + answer_check.with_origin_marks(message, message.text)
             for message in self._transcript.messages
         ]
         clipboard_guard.copy_text(self._transcript, "\n\n".join(parts))

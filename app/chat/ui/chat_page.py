@@ -1,6 +1,6 @@
 """Show the page 質問: header, errors, conversation, composer and, at its side, the source panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
@@ -20,6 +20,7 @@ from app.chat.ui.chat_notices import EmptyView, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import Composer, ComposerDrafts
+from app.chat.ui.document_picker import DocumentPicker
 from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
@@ -29,6 +30,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.rating_controller import RatingController
 from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
 from app.chat.ui.transcript.transcript import Transcript
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
@@ -72,7 +74,7 @@ class ChatPage(Page):
         self.header = ChatHeader(
             theme, navigation, session, conversations, presets, library, self.scoping, self.transcript
         )
-        self._build()
+        self._build(documents)
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
@@ -86,7 +88,7 @@ class ChatPage(Page):
 
     # ---------------------------------------------------------------- building
 
-    def _build(self) -> None:
+    def _build(self, documents: DocumentLibrary) -> None:
         set_surface(self, "base")
         self.banner = Banner(self._theme)
         self.find_bar = FindBar(self._theme, self.transcript, self)
@@ -103,7 +105,7 @@ class ChatPage(Page):
         self._conversation = QWidget()
         parts = (self.header, self.find_bar, self._banner_row, self.trial_notice, (self.stack, 1))
         make_column(*parts, CentredRow(self._theme, foot), into=self._conversation, spacing_px=0)
-        self.panel = SourcePanel(self._theme)
+        self.panel = SourcePanel(self._theme, documents.pictures)
         self.splitter = SourceSplitter(self._theme, self._conversation, self.panel)
         make_column(self.splitter, into=self)
 
@@ -126,6 +128,7 @@ class ChatPage(Page):
         header.keep_requested.connect(self._on_keep_requested)
         header.field.left_by_key.connect(self.focus_first)
         self.scoping.shown.connect(self._show_scope)
+        self.scope_line.documents_requested.connect(self.choose_documents)
         self.splitter.changed.connect(self._on_beside_changed)
         self._conversations.problem_occurred.connect(self._errors.show_error)
         self._errors.banner_changed.connect(self._lay_out)
@@ -133,6 +136,7 @@ class ChatPage(Page):
         self.find_bar.opening.connect(self.sources.close_overlay)
         self.find_bar.opening.connect(session.read_earlier)  # the matches of all messages are counted
         self.find_bar.left.connect(self.focus_first)
+        self.find_bar.everywhere_requested.connect(self._navigation.search_requested)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.run_with_consent(lambda: self._on_submitted(text)))
@@ -144,6 +148,9 @@ class ChatPage(Page):
         requests.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
         requests.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
         requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
+        requests.follow_up_chosen.connect(
+            lambda answer_id, question: self._answer(session.ask_follow_up, answer_id, question)
+        )
         requests.edit_requested.connect(self._on_edit_requested)
         requests.branch_requested.connect(session.show_branch)
         requests.link_chosen.connect(
@@ -178,10 +185,33 @@ class ChatPage(Page):
         else:
             self.composer.setFocus()
 
+    def choose_documents(self) -> DocumentPicker:
+        """Let the user tick the documents that the open conversation asks."""
+        picker = DocumentPicker(self._theme, self.scoping.documents_to_choose(), self.window())
+        picker.scope_chosen.connect(self.scoping.choose)
+        picker.finished.connect(self.focus_first)
+        picker.open()
+        return picker
+
     def suggest_question(self, text: str) -> None:
         """Put an example question into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
+
+    def begin_question(self, scope: Sequence[CollectionRef] | None, words: str, *, at_once: bool = False) -> None:
+        """Open a new conversation that asks `scope`; None: what new ones ask.
+
+        The words wait in the composer, in place of what was typed there. `at_once`: ask them if they can be sent now.
+        """
+        self._session.open_new()
+        if scope is not None:
+            self.scoping.choose(scope)
+        if words:
+            is_free = not (self.composer.text() or self._session.is_busy)
+            self.composer.replace_text(words)
+            if at_once and is_free:
+                self.composer.submitted.emit(words)
+        self.focus_first()
 
     def show_found(self, message_id: int, query: str) -> None:
         """Open the conversation at a message that contains the words of `query`."""
@@ -320,7 +350,7 @@ class ChatPage(Page):
         edited_id = self.composer.edited_id
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
-    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
+    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str) -> None:
         """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
         model."""
         self._errors.clear()
@@ -333,7 +363,8 @@ class ChatPage(Page):
             self.composer.begin_edit(question.id, question.text)
 
     def _edit_last_question(self) -> None:
-        questions = [message for message in self.transcript.messages if message.role == "question"]
+        messages = self.transcript.messages
+        questions = [message for message in messages if message.role == "question" and not message.is_action]
         if questions:
             self.composer.begin_edit(questions[-1].id, questions[-1].text)
 

@@ -26,6 +26,7 @@ class CollectionChoice:
     """A collection in the menu. `unfinished` is the number of its documents that are not read yet.
 
     `is_chosen`: the next question searches it. `is_there` is False for a chosen collection that was removed.
+    `chosen`: the names of those of its documents that are searched alone; (): it is searched as a whole.
     """
 
     name: str
@@ -34,12 +35,21 @@ class CollectionChoice:
     is_there: bool = True
     unfinished: int = 0
     label: Label = LABELS[0]
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name of the chip: that of the collection, of its one chosen document, or their number."""
+        if len(self.chosen) == 1:
+            return self.chosen[0]
+        return phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}") if self.chosen else self.name
 
 
 class CollectionPicker(QWidget):
     """Shows the chosen collections as chips if they fit into one line, otherwise only their number."""
 
     changed = Signal(object)  # tuple[str, ...]: names of the chosen collections
+    documents_requested = Signal()  # the user wants to tick documents
 
     def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +105,8 @@ class CollectionPicker(QWidget):
             action.setData(choice.name)
             action.toggled.connect(lambda is_chosen, name=choice.name: self._set_chosen(name, is_chosen=is_chosen))
         menu.addSeparator()
+        one_by_one = menu.addAction(phrase("chat.choose_documents_one_by_one"), self.documents_requested.emit)
+        one_by_one.setEnabled(any(choice.documents for choice in self._choices))
         menu.addAction(phrase("chat.add_documents"), lambda: self._navigation.page_requested.emit("documents"))
         return menu
 
@@ -113,8 +125,10 @@ class CollectionPicker(QWidget):
         self.add_button = make_icon_button(self._theme, phrase("chat.choose_documents"), "plus", "quiet", compact=True)
         self.add_button.setToolTip(plain_tooltip(with_note(phrase("chat.choose_the_documents_to_ask"), "Ctrl+L")))
         self.add_button.clicked.connect(self.open_menu)
+        self.add_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
+        self.count_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._row = make_row(into=self, spacing_px=self._theme.px(6))
         self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
         self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
@@ -126,7 +140,7 @@ class CollectionPicker(QWidget):
         self._lay_out()
 
     def _show_text(self) -> None:
-        names = self.chosen_collections
+        names = tuple(choice.title for choice in self._choices if choice.is_chosen)
         self.caption.setText(
             phrase("chat.documents_to_search") if names else phrase("chat.answers_without_documents_no_sources")
         )
@@ -152,6 +166,8 @@ class CollectionPicker(QWidget):
         if not choice.is_there:
             return phrase("chat.not_found")
         count = phrase("common.n_items", n=f"{choice.documents:,}")
+        if choice.chosen:
+            count = phrase("chat.n_of_m_documents", n=f"{len(choice.chosen):,}", m=f"{choice.documents:,}")
         reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
         return with_note(count, reading)
 
@@ -175,12 +191,14 @@ class CollectionChip(QFrame):
         self.setProperty("surface", "chip")
         row = make_row(into=self, margins_px=(theme.px(8), 0, theme.px(2), 0), spacing_px=theme.px(2))
         if choice.is_there:
-            self.label = ElidedLabel(choice.name, role="caption")
+            self.label = ElidedLabel(choice.title, role="caption")
+            self.setToolTip(plain_tooltip("\n".join((choice.name, *choice.chosen))) if choice.chosen else "")
         else:
-            self.label = ElidedLabel(with_note(choice.name, phrase("chat.not_found")), role="caption", tone="warning")
+            self.label = ElidedLabel(with_note(choice.title, phrase("chat.not_found")), role="caption", tone="warning")
             row.addWidget(IconLabel(theme, "triangle-alert", "warning", size=14))
         self.label.setMaximumWidth(theme.px(CHIP_PX))
-        button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.name))
+        button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.title))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the cursor in the question
         if choice.label == HIGHEST_LABEL:
             label_text = confidentiality_guard.label_text(choice.label)
             lock = IconLabel(theme, *confidentiality_guard.LABEL_LOOKS[choice.label], size=14)

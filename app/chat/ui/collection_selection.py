@@ -1,6 +1,8 @@
 """Decide which collections the open conversation searches, and show them in the line above the composer."""
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from PySide6.QtCore import QObject, Signal
 
@@ -11,10 +13,11 @@ from app.chat import conversation_privacy
 from app.chat.records import Conversation, Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.collection_picker import CollectionChoice, CollectionPicker
+from app.chat.ui.document_picker import CollectionDocuments
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
-from app.documents.records import DocumentCollection
+from app.documents.records import DocumentCollection, shown_name
 from app.documents.services.document_library import DocumentLibrary
 
 
@@ -74,6 +77,16 @@ class CollectionSelection(QObject):
         return confidentiality.highest_label((self.raised(self._session.label), *now))
 
     @property
+    def is_known(self) -> bool:
+        """Return whether the collections have been read."""
+        return self._documents.is_open
+
+    @property
+    def has_documents(self) -> bool:
+        """Return whether there are documents of the user's own."""
+        return any(one.documents and not one.is_builtin for one in self._collections)
+
+    @property
     def asks_manual(self) -> bool:
         """Return whether Kotae's own manual is among the chosen collections."""
         return any(one is not None and one.is_builtin for one, _ in self._resolved_scope())
@@ -94,14 +107,37 @@ class CollectionSelection(QObject):
         self._show_collections()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        known = {one.name: CollectionRef(one.id, one.name) for one in self._collections}
-        known = {**{ref.name: ref for ref in self._session.scope}, **known}
+        before = {ref.name: ref for ref in self._session.scope}
+        known = {
+            one.name: CollectionRef(one.id, one.name, before[one.name].documents if one.name in before else ())
+            for one in self._collections
+        }
+        known = {**before, **known}
+        self.choose([known[name] for name in names if name in known])
+
+    def choose(self, scope: Sequence[CollectionRef]) -> None:
+        """Ask these collections and documents from now on, also in new conversations."""
         self._is_chosen = True
-        if self._session.ask_of(tuple(known[name] for name in names if name in known)):
-            self._preferences.change(scope=names)
+        if self._session.ask_of(scope):
+            self._preferences.change(
+                scope=tuple(ref.name for ref in scope),
+                scope_documents=tuple((ref.name, *ref.documents) for ref in scope if ref.documents),
+            )
+
+    def documents_to_choose(self) -> list[CollectionDocuments]:
+        """Return the collections with all their documents that can be asked, and which of these are asked now."""
+        asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
+        found = []
+        for one in self._collections:
+            documents = self._documents.askable_documents(one.id)
+            ref = asked.get(one.id)
+            chosen = collection_lookup.chosen_documents(documents, ref) if ref is not None else ()
+            found.append(CollectionDocuments(CollectionRef(one.id, one.name), documents, [one.path for one in chosen]))
+        return [one for one in found if one.documents]
 
     def _ask_default(self) -> None:
-        scope = tuple(CollectionRef(one.id, one.name) for one in self._default())
+        stored = {name: tuple(paths) for name, *paths in self._preferences.value.scope_documents}
+        scope = tuple(CollectionRef(one.id, one.name, stored.get(one.name, ())) for one in self._default())
         if scope != self._session.scope:
             self._session.ask_of(scope)
 
@@ -119,12 +155,23 @@ class CollectionSelection(QObject):
         return collection_lookup.resolve_scope(self._collections, self._session.scope)
 
     def _show_collections(self) -> None:
-        asked = self._resolved_scope()
-        ids = {one.id for one, _ in asked if one is not None}
-        choices = [
-            CollectionChoice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)
-            for one in self._collections
+        asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
+        choices = [self._choice(one, asked.get(one.id)) for one in self._collections]
+        gone = [
+            CollectionChoice(ref.name, is_chosen=True, is_there=False)
+            for one, ref in self._resolved_scope()
+            if one is None
         ]
-        gone = [CollectionChoice(ref.name, is_chosen=True, is_there=False) for one, ref in asked if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
         self.shown.emit()
+
+    def _choice(self, one: DocumentCollection, ref: CollectionRef | None) -> CollectionChoice:
+        """Return the menu entry of a collection. `ref`: its reference in the scope; None: it is not asked."""
+        choice = CollectionChoice(one.name, one.documents, ref is not None, unfinished=one.unfinished, label=one.label)
+        if ref is None or not ref.documents:
+            return choice
+        names = [
+            found.name for found in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
+        ]
+        chosen = tuple(names) or tuple(shown_name(PurePath(path)) for path in ref.documents)
+        return dataclasses.replace(choice, chosen=chosen, is_there=bool(names))

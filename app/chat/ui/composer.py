@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
+from app.chat.ui.composer_lines import AskingNotice, RemoteMark
 from app.uikit.input_method import conversion_guard_of
-from app.uikit.localization import sending_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
 from app.uikit.widgets.containers import make_column, make_row
@@ -142,26 +142,6 @@ class QuestionEditor(QPlainTextEdit):
             self.setFixedHeight(height_px)
 
 
-class RemoteMark(QWidget):
-    """The line above the field that informs the user that the text leaves this machine."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._icon = IconLabel(theme, "external-link", "warning")
-        self.words = ElidedLabel("", "caption", "warning", strong=True)
-        make_row(self._icon, (self.words, 1), into=self, margins_px=(4, 0, 4, 2), spacing_px=8)
-        self.hide()
-
-    def show_place(self, server: str, *, is_allowed: bool = True) -> None:
-        """Show the server that will get the text. `server`: host and port; "" for a local model. `is_allowed`: whether
-        the settings allow network access."""
-        self.setVisible(bool(server))
-        stopped = phrase("chat.outside_traffic_is_blocked_so", place=server)
-        self.words.setText(sending_note(server) if is_allowed else stopped)
-        self._icon.show_icon("external-link" if is_allowed else "lock", "warning")
-        self.setAccessibleName(self.words.text())
-
-
 class Composer(QWidget):
     """The field with its button and lines. The text remains until the page has stored the question and calls
     `end_edit`."""
@@ -178,6 +158,7 @@ class Composer(QWidget):
         self._is_busy = False
         self._is_filling = False  # True while a draft is being shown, so that the change does not count as typing
         self._pending_draft: UnsentDraft | None = None  # draft to show once the conversion has ended
+        self._refused_because = ""  # why no question can be sent now; "": it can
         self._set_aside = ""  # the draft that the edit replaced
         self.edited_id: int | None = None  # id of the question that is being edited; None: no edit
         self._build()
@@ -192,6 +173,7 @@ class Composer(QWidget):
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
         self._build_edit_line()
         self.remote_mark = RemoteMark(self._theme, self)
+        self.asking_notice = AskingNotice(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
         self.hint = KeyHint(self._theme)
@@ -200,11 +182,11 @@ class Composer(QWidget):
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
         row = make_row((self.hint, 1), (self.waiting, 1), self.send_button, self.stop_button, margins_px=(4, 0, 0, 0))
-        parts = (self.remote_mark, self.edit_line, self.editor, self.notice, row)
+        parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (self.send_button, self.stop_button, self.edit_line):
+        for button in (self.send_button, self.stop_button, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:
@@ -265,6 +247,11 @@ class Composer(QWidget):
         self.editor.setFocus()
         self.draft_changed.emit()
 
+    def refuse(self, reason: str) -> None:
+        """Send nothing while there is a reason, such as no model; the text stays. `reason` "": send again."""
+        self._refused_because = reason
+        self._show_sendable()
+
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
         """Show whether an answer is being written. `is_elsewhere` is True if it belongs to another conversation."""
         self._is_busy = is_busy
@@ -306,6 +293,8 @@ class Composer(QWidget):
     def _submit(self) -> None:
         if not self.editor.finish_composition():
             self.editor.setFocus()
+        elif self._refused_because and self.text().strip():
+            self.asking_notice.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
         elif self._pending_draft is None and not self._is_busy and self.text().strip():
             self.submitted.emit(self.text())
 
@@ -342,11 +331,13 @@ class Composer(QWidget):
     def _show_sendable(self) -> None:
         """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
         it."""
-        is_sendable = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
+        has_text = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
+        is_sendable = has_text and not self._refused_because
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
-        self.send_button.setToolTip("" if is_sendable else plain_tooltip(phrase("chat.type_a_question_to_send")))
+        reason = self._refused_because or phrase("chat.type_a_question_to_send")
+        self.send_button.setToolTip("" if is_sendable else plain_tooltip(reason))
 
     def _on_text_refused(self, length: int) -> None:
         self.notice.setText(phrase("chat.too_long_to_paste_n", n=f"{length:,}", max=f"{TEXT_MAX:,}"))

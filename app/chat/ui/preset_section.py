@@ -26,6 +26,7 @@ from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_hei
 from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -287,13 +288,24 @@ class PresetsSection(QWidget):
         chosen = self.chosen_preset
         if chosen is None or not self._presets.remove(chosen.id):
             return
-        words = phrase("chat.name_was_reset") if chosen.is_built_in else phrase("chat.name_was_deleted")
-        self._navigation.undo_offered.emit(words.format(name=chosen.name), lambda: self._restore(chosen))
+        key = "chat.name_was_reset" if chosen.is_built_in else "chat.name_was_deleted"
+        action = UndoableAction(
+            done=phrase(key, name=chosen.name),
+            undone=phrase("common.name_is_back", name=chosen.name),
+            undo=lambda: self._restore(chosen),
+            redo=lambda: self._remove_again(chosen),
+        )
+        self._navigation.undo_offered.emit(action)
         self.list.setFocus()
 
-    def _restore(self, preset: Preset) -> None:
-        self._presets.put(preset)
+    def _restore(self, preset: Preset) -> bool:
+        is_done = self._presets.put(preset)
         self._choose(preset)
+        return is_done
+
+    def _remove_again(self, preset: Preset) -> None:
+        self._choose(preset)
+        self._remove()
 
     def _choose(self, preset: Preset | None) -> None:
         if preset is not None:
@@ -338,14 +350,23 @@ class PresetsSection(QWidget):
         added = self._presets.add_all(contents.presets)
         if added:
             self._choose(added[0])
-            words = phrase("chat.presets_imported_n", n=len(added))
-            self._navigation.undo_offered.emit(words, lambda: self._remove_all(added))
+            self._offer_undo_of_import(added)
         if contents.problems:
             preset_import_dialog(self._theme, len(added), contents.problems, self.window()).open()
 
-    def _remove_all(self, presets: list[Preset]) -> None:
-        for preset in presets:
-            self._presets.remove(preset.id)
+    def _offer_undo_of_import(self, added: list[Preset]) -> None:
+        def undo() -> bool:
+            results = [self._presets.remove(preset.id) for preset in added]
+            return all(results)
+
+        def redo() -> None:
+            results = [self._presets.put(preset) for preset in added]
+            if all(results):
+                self._offer_undo_of_import(added)
+
+        done = phrase("chat.presets_imported_n", n=len(added))
+        undone = phrase("chat.presets_taken_out_n", n=len(added))
+        self._navigation.undo_offered.emit(UndoableAction(done=done, undone=undone, undo=undo, redo=redo))
 
     # ---------------------------------------------------------------------- events
 

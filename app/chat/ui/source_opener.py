@@ -22,7 +22,8 @@ from app.documents.grounding import sentences, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
-from app.documents.services.reading_child import PagePicture, PageRequest
+from app.documents.services.reading_child import PagePicture
+from app.documents.whole_document import ReadingPlace
 from app.uikit import clipboard_guard
 
 PAGES_SEARCHED = 5  # pages of a source that are searched for the first one with a passage that the answer uses
@@ -59,13 +60,13 @@ class SourceOpener(QObject):
         self._is_searching_page = False  # True while the first page with a marked passage is being searched for
         transcript.requests.source_chosen.connect(self.open)
         transcript.content_changed.connect(self._on_content_changed)
-        documents.pictures.drawn.connect(self._on_drawn)
-        documents.pictures.failed.connect(self._on_failed)
+        panel.pages.drawn.connect(self._on_drawn)
+        panel.pages.failed.connect(self._on_gone)
         for button in (panel.back_button, panel.close_button):
             button.clicked.connect(self.close)
         panel.step_requested.connect(self._step)
-        panel.page_chosen.connect(self._show_page)
-        panel.view.width_changed.connect(self._draw)
+        panel.pages.page_chosen.connect(self._show_page)
+        panel.read_button.clicked.connect(self._read)
         panel.open_button.clicked.connect(self._open_file)
         panel.copy_button.clicked.connect(self._copy)
         panel.locate_button.clicked.connect(self._locate)
@@ -139,7 +140,7 @@ class SourceOpener(QObject):
             return
         self._answer_id = self._number = 0
         self._document = None
-        self._documents.pictures.forget()
+        self._panel.pages.forget()
         self._splitter.show_panel(False)
         self._transcript.show_open(0, 0)
         self.closed.emit()
@@ -178,8 +179,7 @@ class SourceOpener(QObject):
 
     def _draw(self) -> None:
         if self._document is not None and self._page > 0 and self.is_open:
-            wanted = PageRequest(self._document.id, self._page, self._panel.view.width_px, self._quotes)
-            self._documents.pictures.request(wanted)
+            self._panel.pages.request(self._document.id, self._page, self._quotes)
 
     def _check_file(self, document: Document) -> None:
         """Check in the background that the file exists; if not, show in the panel that the source is gone.
@@ -199,7 +199,7 @@ class SourceOpener(QObject):
 
     def _on_drawn(self, picture: PagePicture) -> None:
         source = self._source()
-        if source is None or self._document is None or picture.request.document_id != self._document.id:
+        if source is None:
             return
         last = min(source.page_last, source.page + PAGES_SEARCHED - 1, picture.pages)
         if self._is_searching_page and not picture.places and self._page < last:
@@ -213,10 +213,6 @@ class SourceOpener(QObject):
             return
         self._is_searching_page = False
         self._panel.show_picture(picture)
-
-    def _on_failed(self, request: PageRequest, error: AppError) -> None:
-        if self._document is not None and request.document_id == self._document.id:
-            self._on_gone(error)
 
     def _on_gone(self, error: AppError) -> None:
         """Show another document with the same content, or the error if there is none."""
@@ -254,6 +250,14 @@ class SourceOpener(QObject):
         """Close the panel when its answer is not visible any more, or is being written again."""
         if self.is_open and self._source() is None:
             self.close()
+
+    def _read(self) -> None:
+        """Open the document in the reader, at the first passage that the answer uses."""
+        source = self._source()
+        if self._document is not None and source is not None:
+            quote = next(iter(self._quotes), "")
+            place = ReadingPlace(self._document.id, quote=quote, page=source.page)
+            self._transcript.requests.navigation.reading_requested.emit(place)
 
     def _open_file(self) -> None:
         if self._document is not None:

@@ -49,6 +49,7 @@ _NUMBERED = lazy_pattern("(?<=号)[機館棟室車線炉店]")  # 2号機 names 
 _ITEM = lazy_pattern(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _COUNTED = lazy_pattern(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
 _LISTS = lazy_pattern(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
+_QUOTED_ROWS = lazy_pattern("(?:行|Row)$")  # header of a column with the numbers that rows have in their source
 _ROW_NUMBERS = lazy_pattern(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # headers of a column that numbers the rows
 _LEAD_IN = lazy_pattern(
     r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
@@ -242,16 +243,21 @@ class _Check:
     def _numbers_its_row(self, number: int, span: tuple[int, int]) -> bool:
         """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番.
 
+        Below 行 it is the number in the source, which may be any.
+
         `number`: the index of the sentence. `span`: start and end of the value in the sentence.
         """
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
-        if sentence.kind != "row" or not _ROW_NUMBERS.match(
-            value_attribution.cells(self._text[head.start : head.end])[0]
-        ):
+        if sentence.kind != "row":
+            return False
+        name = value_attribution.cells(self._text[head.start : head.end])[0]
+        is_quoted = _QUOTED_ROWS.match(name) is not None
+        if not is_quoted and not _ROW_NUMBERS.match(name):
             return False
         cells = value_attribution.cells(self._text[sentence.start : sentence.end])
         written = self._text[sentence.start + span[0] : sentence.start + span[1]]
-        return cells[0] == written == str(number - self._first_row(number))
+        is_next = written == str(number - self._first_row(number))
+        return cells[0] == written and (is_next or (is_quoted and written.isdecimal()))
 
     def _is_head(self, number: int) -> bool:
         """Whether the sentence is the header row of a table."""

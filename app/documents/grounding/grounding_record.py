@@ -6,13 +6,15 @@ Also converts sources and claims for the command line and export files.
 import math
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from app.base import invisible_characters
 from app.base.confidentiality import Label
-from app.documents.records import DocumentSection, PageBox, Passage
+from app.base.wording import phrase
+from app.documents.records import DocumentSection, PageBox, Passage, shown_name
 
 T = TypeVar("T")
 # "near": passages come close to the question, and it is not certain that they answer it.
@@ -25,6 +27,8 @@ COUNT_LIMITS = {
     "missing": 1_000,
     "captions": 1_000,
     "recognized": 1_000,
+    "follow_ups": 10,
+    "documents": 10_000,
 }
 TEXT_MOST = 100_000  # characters of one field
 PAGE_MOST = 1_000_000
@@ -35,11 +39,19 @@ POINTS_MOST = 1e6
 class CollectionRef:
     """A reference to a collection in the scope of a conversation.
 
-    The name decides, because ids change with a new index.
+    The name decides, because ids change with a new index. `documents`: the paths of the documents that are asked; ():
+    all of the collection.
     """
 
     id: int
     name: str
+    documents: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name, followed by the names of the documents if only these are asked."""
+        names = phrase("common.data_gap").join(shown_name(PurePath(path)) for path in self.documents)
+        return phrase("documents.only_these", name=self.name, documents=names) if names else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,7 @@ class Grounding:
     `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
     model is installed) | used | missed (its vectors were late or unusable). `reranked`: likewise, whether a reranker
     ordered the passages, and `rerank_s`: how long it took. `unchecked`: the number of sentences that could not be
-    compared with the sources.
+    compared with the sources. `follow_ups`: questions that neighbouring clauses answer.
     """
 
     verdict: Verdict = "answered"
@@ -101,6 +113,7 @@ class Grounding:
     reranked: str = ""
     rerank_s: float = 0.0
     unchecked: int = 0
+    follow_ups: tuple[str, ...] = ()
 
     @property
     def has_answer(self) -> bool:

@@ -129,7 +129,12 @@ def quote_source(grounding: Grounding, number: int) -> str:
     quoted = source.text[slice(*used_places[0])].strip()
     for (_, before), (start, end) in itertools.pairwise(used_places):
         quoted += _gap(source.text, before, start) + source.text[start:end].strip()
-    return f"{wording.phrase('documents.quoted', text=quoted)}\n{describe_place(source)}"
+    return quote_text(source, quoted)
+
+
+def quote_text(source: CitedSource, text: str) -> str:
+    """Return a text as a quotation, followed by the place of its source."""
+    return f"{wording.phrase('documents.quoted', text=text.strip())}\n{describe_place(source)}"
 
 
 def _gap(text: str, start: int, end: int) -> str:

@@ -6,8 +6,9 @@ from documents below a billion parameters.
 """
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,17 @@ from app.documents.grounding.grounding_record import Claim
 from app.documents.reading import headings
 from app.documents.records import Passage
 from app.documents.retrieval import clause_references, named_clauses, sentence_ranking
-from app.documents.retrieval.sentence_ranking import RankedSentence, SoughtAnswer
+from app.documents.retrieval.sentence_ranking import Part, RankedSentence, SoughtAnswer
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 6  # rows of one table that match equally count as one
-SHOWN_FIRST = 2  # excerpts that the window shows before the others are opened
+SHOWN_FIRST = 2  # quotations that the window shows before the others are opened; a table counts as one
+ROWS_SHOWN_FIRST = 8  # rows of a table that the window shows before the others are opened
+LEAD_MOST = 80  # characters of a quotation, or of rows, that are the line that answers first as they are
+_LEAD_LINE, _LEAD_LEAST = 42, 16  # characters of a longer one where it is shortened: one line of the window
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
@@ -34,6 +38,9 @@ _CONTEXT_MOST = 160  # characters of a sentence with those around it that it nee
 _ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
 _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
 _SUBJECT_MOST = 40  # characters
+_TURNS = lazy_pattern(
+    "な[いくけら]|[ずぬ](?:[、。に]|$)|禁|除|限|不要|不可|ただし|場合"
+)  # what may negate or limit what is before it
 _REFERS_BACK = lazy_pattern(
     r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
@@ -44,8 +51,9 @@ class Excerpt:
     """A quoted sentence, list or table row.
 
     `number`: the passage's number, from 1. `start`, `end`: offsets in the passage's text. `head`: the header row of a
-    table row's table, or "". `subject`: the heading that says what the text is about, if the text does not; else "".
-    `is_cut`: the excerpt ends before the list does that its sentence introduces.
+    table row's table, or "". `row`: the number of a table row below the header, from 1; 0 for anything else. `subject`:
+    the heading that says what the text is about, if the text does not; else "". `is_cut`: the excerpt ends before the
+    list does that its sentence introduces. `lead`: the words of the excerpt that answer; "": all of them.
     """
 
     number: int
@@ -56,6 +64,8 @@ class Excerpt:
     head: str = ""
     subject: str = ""
     is_cut: bool = False
+    row: int = 0
+    lead: str = ""
 
 
 def is_too_small(model: LocalModel) -> bool:
@@ -80,10 +90,10 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 
 def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """Return the best two excerpts, the best first, and then the others in the order of the documents.
+    """Return the best two quotations, the best first, and then the others in the order of the documents.
 
-    Rows of one table that have the same of the question's terms are all returned. If the question only names clauses,
-    return the beginning of each of the first two.
+    Rows of one table that have the same of the question's terms are all returned, and count as one quotation. If the
+    question only names clauses, return the beginning of each of the first two.
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
         return _clause_openings(question, passages)
@@ -91,9 +101,10 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
     best = sorted((at for at, one in enumerate(ranked) if one.score > 0), key=lambda at: -ranked[at].score)
     kept: dict[str, Excerpt] = {}
-    groups: set[object] = set()
+    groups: dict[object, int] = {}
+    first: list[Excerpt] = []
     for at in best:
-        groups.add(_row_group(ranked[at]) or at)
+        group = groups.setdefault(_row_group(ranked[at]) or at, len(groups))
         if len(groups) > limit or ranked[at].score < ranked[best[0]].score * _SCORE_SHARE:
             break
         excerpt = _quoted(sought, ranked, at, passages)
@@ -101,7 +112,8 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
         is_repeated = any(said in other or other in said or _overlap(excerpt, kept[other]) for other in kept)
         if not is_repeated:
             kept[said] = excerpt
-    first, rest = list(kept.values())[:SHOWN_FIRST], list(kept.values())[SHOWN_FIRST:]
+            first += [excerpt] if group < SHOWN_FIRST else []
+    rest = list(kept.values())[len(first) :]
     places = [(passage.document_id, passage.section_id) for passage in passages]
     return first + sorted(rest, key=lambda one: (*places[one.number - 1], one.start))
 
@@ -128,33 +140,108 @@ def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt
     return found[:OPENINGS_MAX]
 
 
+def number_rows(
+    passages: Sequence[Passage], excerpts: Sequence[Excerpt], texts_of: Callable[[int], Sequence[str]]
+) -> list[Excerpt]:
+    """Return the excerpts with rows numbered as in their whole table, which may have begun in an earlier section.
+
+    `texts_of` returns the texts of a document's sections by its id.
+    """
+    found: list[Excerpt] = []
+    for one in excerpts:
+        passage = passages[one.number - 1]
+        text = source_citations.part_at(passage, one.start).text if one.row and one.head else ""
+        if text.startswith(one.head) and text in (texts := texts_of(passage.document_id) if text else ()):
+            at = texts.index(text)
+            while text.startswith(one.head) and at > 0:
+                at, text = at - 1, texts[at - 1]
+                one = dataclasses.replace(one, row=one.row + _rows_below(one.head, text))
+        found.append(one)
+    return found
+
+
+def _rows_below(head: str, text: str) -> int:
+    """Return the number of rows of the table below `head` with which a text ends; 0 if it ends otherwise."""
+    rows = [text[one.start : one.end] for one in sentences.split_sentences(text.rpartition(head)[2])]
+    return len(rows) if head in text and all(map(sentences.is_table_row, rows)) else 0
+
+
 def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
-    """Return the excerpts as a list with their citations, and one supported claim for each excerpt."""
-    text = ""
-    found: list[Claim] = []
+    """Return the answer in Markdown, and one supported claim for each excerpt.
+
+    Its first line is bold and answers the question: the first excerpt, or the words of it that answer if it is long or
+    a row. The others follow as a list, and rows as tables with the number of each row.
+    """
+    lead, found = _lead_line(excerpts), list[Claim]()
+    text, previous = f"**{lead}**" if lead else "", None
     for excerpt in excerpts:
-        text += ("\n" if text else "") + "- "
-        quoted = phrase("documents.quoted", text=_plain(_with_column_names(excerpt)))
-        if excerpt.subject:
-            quoted = phrase("documents.quoted_about", subject=_plain(excerpt.subject), quoted=quoted)
-        line = f"{quoted}{'…' if excerpt.is_cut else ''}[{excerpt.number}]"
-        found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
-        text += line
+        mark, after = f"[{excerpt.number}]", ""
+        is_next = previous is not None and _table(previous) == _table(excerpt)
+        gap = "" if not text else "\n" if is_next else "\n\n"
+        if excerpt.row:
+            width = max(len(_cells(one)) for one in excerpts if _table(one) == _table(excerpt))
+            text += f"{gap}{'' if is_next else _table_head(excerpt, width)}| {excerpt.row} | "
+            claim, after = f"{' | '.join(map(_plain, _padded(_cells(excerpt), width)))} {mark}", " |"
+        elif not text:
+            text, claim, after = "**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
+        else:
+            text, claim = f"{text}{gap}- ", f"{_quotation(excerpt)}{mark}"
+        found.append(Claim(claim, len(text), len(text) + len(claim), (excerpt.number,), is_supported=True))
+        text += claim + after
+        previous = None if after == "**" else excerpt  # nothing continues the first line
     return text, tuple(found)
 
 
-def _with_column_names(excerpt: Excerpt) -> str:
-    """Return the text, for a table row below a header as 品名: 鉄筋 | 単価: 118."""
-    if not excerpt.head:
-        return excerpt.text.strip("| \n")
-    names, values = (
-        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in (excerpt.head, excerpt.text)
-    )
-    if len(values) > len(names):
-        return f"{' | '.join(names)} ／ {' | '.join(values)}"
-    return " | ".join(
-        f"{name}: {value}" if name else value for name, value in zip(names, values, strict=False) if value
-    )
+def _lead_line(excerpts: Sequence[Excerpt]) -> str:
+    """Return the words that answer the question, with their mark; "" if the first excerpt itself says it as briefly."""
+    if not excerpts or not excerpts[0].lead:
+        return ""
+    first = excerpts[0]
+    lead, mark = first.lead, f"[{first.number}]"
+    if first.row:
+        rows = list(itertools.takewhile(lambda one: _table(one) == _table(first), excerpts))
+        lead = phrase("documents.lead_gap").join(one.lead for one in rows)
+        is_clear = len(lead) <= LEAD_MOST and len({_split(one.text)[0] for one in rows}) == len(rows)
+        if not is_clear and len(rows) > 1:
+            return phrase("documents.as_in_table")
+    elif first.subject:
+        lead = phrase("documents.quoted_about", subject=first.subject, quoted=lead)
+    return f"{_escaped(_plain(lead))}{mark}"
+
+
+def _quotation(excerpt: Excerpt) -> str:
+    quoted = phrase("documents.quoted", text=_plain(excerpt.text))
+    if excerpt.subject:
+        quoted = phrase("documents.quoted_about", subject=_plain(excerpt.subject), quoted=quoted)
+    return f"{quoted}{'…' if excerpt.is_cut else ''}"
+
+
+def _table(excerpt: Excerpt) -> tuple[int, str] | None:
+    """Return the same for the rows of one table; None for anything else."""
+    return (excerpt.number, excerpt.head) if excerpt.row else None
+
+
+def _table_head(excerpt: Excerpt, width: int) -> str:
+    names = [phrase("documents.row"), *map(_plain, _padded(_split(excerpt.head), width))]
+    return f"| {' | '.join(names)} |\n|---:|{'---|' * width}\n"
+
+
+def _cells(excerpt: Excerpt) -> list[str]:
+    cells, names = _split(excerpt.text), _split(excerpt.head)
+    return _padded(cells, len(names))
+
+
+def _split(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def _padded(cells: Sequence[str], width: int) -> list[str]:
+    return [*cells, *[""] * (width - len(cells))]
+
+
+def _escaped(text: str) -> str:
+    """Return a text for a bold line, in which no sign of its own ends the bold type."""
+    return re.sub(r"([*_`\\])", r"\\\1", text)
 
 
 def _plain(text: str) -> str:
@@ -202,8 +289,64 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
                 following = _neighbour(ranked, at, 1, text)
         elif following and _adds(sought, following, found) and following.part.end - start <= _CONTEXT_MOST:
             end, found = following.part.end, found | following.terms
-    excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut)
-    return dataclasses.replace(excerpt, subject=_subject(sought, one, excerpt.text, found))
+    excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut, row=part.row)
+    subject = _subject(sought, one, excerpt.text, found)
+    lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, part.text)
+    return dataclasses.replace(excerpt, subject="" if part.row else subject, lead=lead)
+
+
+def _lead(sought: SoughtAnswer, quoted: str, sentence: str) -> str:
+    """Return the words of a long quotation that answer, out of the sentence that was found; "" for a short quotation.
+
+    The sentence is shortened at its commas, around the value that is asked for or from its beginning. It stays whole
+    where what would be left out may negate or limit it.
+    """
+    if len(_plain(quoted)) <= LEAD_MOST:
+        return ""
+    first, *following = sentences.split_sentences(sentence) or [sentences.Sentence(0, len(sentence))]
+    text, is_followed = " ".join(sentence[first.start : first.end].split()), bool(following)
+    clauses = _clauses(text)
+    start = next((at for at, clause in enumerate(clauses) if sought.has_asked_value(clause)), 0)
+    end = start + 1
+
+    def has_room_for(first: int, last: int) -> bool:
+        length = len("".join(clauses[start:end]))
+        return length + len("".join(clauses[first:last])) <= (_LEAD_LINE if length >= _LEAD_LEAST else LEAD_MOST)
+
+    while True:
+        if end < len(clauses) and has_room_for(end, end + 1):
+            end += 1
+        elif start > 0 and has_room_for(start - 1, start):
+            start -= 1
+        else:
+            break
+    if _TURNS.search("".join(clauses[end:])):
+        start, end = 0, len(clauses)
+    lead = "".join(clauses[start:end]).rstrip("、，,。． ")
+    return f"{'…' if start else ''}{lead}{'…' if end < len(clauses) or is_followed else ''}"
+
+
+def _clauses(text: str) -> list[str]:
+    """Return the parts of a sentence that end at commas outside of brackets."""
+    found: list[str] = []
+    depth, at = 0, 0
+    for place, sign in enumerate(text):
+        depth += (sign in "「『（(【〔") - (sign in "」』）)】〕")
+        if sign in "、，" and depth <= 0:
+            found.append(text[at : place + 1])
+            at = place + 1
+    return [*found, text[at:]] if at < len(text) else found
+
+
+def _row_lead(sought: SoughtAnswer, part: Part) -> str:
+    """Return the name of a row, and the cells of the columns that the question names, or as many cells as fit."""
+    names, (name, *cells) = _split(part.header), _split(part.text)
+    named = [(column, cell) for column, cell in zip(_padded(names[1:], len(cells)), cells, strict=False) if cell]
+    asked = [one for one in named if one[0] and sought.terms_in(sentence_ranking.terms_of(one[0]))] or named
+    cells = [" ".join(filter(None, one)) for one in asked]
+    fits = max((n for n in range(1, len(cells) + 1) if len("".join(cells[:n])) <= LEAD_MOST), default=bool(not name))
+    values = phrase("common.batch_gap").join(cells[:fits]) + ("…" if fits < len(cells) else "")
+    return phrase("documents.quoted_about", subject=name, quoted=values) if name and fits else f"{name}{values}"
 
 
 def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) -> RankedSentence | None:
@@ -225,7 +368,7 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
 
     Return "" if the text needs none.
     """
-    titles = [title for heading in reversed(one.part.section.heading) if (title := _title(heading))]
+    titles = [title for heading in reversed(one.part.section.heading) if (title := title_of(heading))]
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}
     best = max(titles, key=lambda title: adds[title], default="")  # the innermost of several
@@ -233,7 +376,7 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
     return best if not has_topic or adds.get(best, 0.0) >= _CONTEXT_SHARE else ""
 
 
-def _title(heading: str) -> str:
+def title_of(heading: str) -> str:
     """Return a heading without its number: 建物買取請求権 of 第13条（建物買取請求権）."""
     folded = headings.fold(heading)
     number = headings.parse_number(folded) or headings.parse_item(folded)

@@ -60,8 +60,8 @@ class Part:
     """A sentence of a passage together with the one that limits it (ただし…), or a row of a table.
 
     `start`, `end`: offsets in the passage's text. `section`: the section that holds it, which ends at `section_end`.
-    `header`: the header row of its table, or "". `says_little`: it is a title, a caption or an entry of a list of
-    literature, or only announces a table.
+    `header`: the header row of its table, or "". `row`: its number below the header in this section, from 1; 0 for a
+    sentence. `says_little`: it is a title, a caption or an entry of a list of literature, or only announces a table.
     """
 
     text: str
@@ -69,9 +69,13 @@ class Part:
     end: int
     section: DocumentSection
     section_end: int
-    is_row: bool
+    row: int
     header: str
     says_little: bool
+
+    @property
+    def is_row(self) -> bool:
+        return self.row > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,8 +126,12 @@ class SoughtAnswer:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
         return 1 + self._value_gain(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
 
+    def has_asked_value(self, text: str) -> bool:
+        """Whether the question asks for a value, and the text has one that may be it."""
+        return self._asks_value and any(map(self._is_asked, quantities.parse(text)))
+
     def _value_gain(self, text: str) -> float:
-        return _VALUE_GAIN if self._asks_value and any(map(self._is_asked, quantities.parse(text))) else 0.0
+        return _VALUE_GAIN if self.has_asked_value(text) else 0.0
 
     def _is_asked(self, value: Quantity) -> bool:
         if value.unit.startswith("第") or any(map(value.is_same, self._values)):  # a value of the question is no answer
@@ -209,12 +217,17 @@ def _parts(passage: Passage) -> Iterator[Part]:
     found = sentences.split_sentences(text)
     is_row = [sentences.is_table_row(text[one.start : one.end]) for one in found]
     is_limit = [_LIMITS.match(text, one.start) is not None for one in found]
+    row = row_section = 0
     for at, one in enumerate(found):
         extent = next((extent for extent in extents if extent[1] <= one.start < extent[2]), None)
         header = next((header for header in headers if header.start <= one.start < header.last_line), None)
-        if extent is None or (header and one.start < header.end):
+        shown = text[header.start : header.end] if header else ""
+        is_header = header is not None and (one.start < header.end or text[one.start : one.end] == shown.strip())
+        if extent is None or is_header:  # a table that continues in another section has its header there too
+            row = 0
             continue
         section, begins, ends = extent
+        row, row_section = (row if begins == row_section else 0) + 1 if is_row[at] else 0, begins
         if at and is_limit[at] and begins <= found[at - 1].start:
             continue  # it belongs to the sentence before
         end = one.end
@@ -222,10 +235,9 @@ def _parts(passage: Passage) -> Iterator[Part]:
             if not limits or following.start >= ends or following.end - one.start >= _LIMITED_MOST:
                 break
             end = following.end
-        shown = text[header.start : header.end] if header else ""
         is_before_row = at + 1 < len(found) and is_row[at + 1]
         says_little = not is_row[at] and (
             _is_nominal(text[one.start : end])
             or (is_before_row and sentences.announces_items(text, one.start, one.end))
         )
-        yield Part(text[one.start : end], one.start, end, section, ends, is_row[at], shown, says_little)
+        yield Part(text[one.start : end], one.start, end, section, ends, row, shown, says_little)

@@ -28,7 +28,7 @@ from app.documents.grounding.grounding_record import CitedSource
 from app.documents.library import UNKNOWN, Former, Library, label_now
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
-from app.documents.records import Document, DocumentCollection
+from app.documents.records import AskableDocument, Document, DocumentCollection
 from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.folder_watch import FolderWatch
 from app.documents.services.reading_child import PagePictures, ReadingChild
@@ -155,6 +155,20 @@ class DocumentLibrary(QObject):
     def documents(self, collection_id: int) -> list[Document]:
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._removing]
+
+    def sources(self, collection_id: int) -> list[Path]:
+        """Return the files and folders that were added to a collection; [] before `opened`."""
+        return self._library.sources(collection_id) if self._library is not None else []
+
+    def askable_documents(self, collection_id: int) -> list[AskableDocument]:
+        """Return `Library.askable_documents`; [] before `opened`."""
+        found = self._library.askable_documents(collection_id) if self._library is not None else []
+        return [document for document in found if document.id not in self._removing]
+
+    def document(self, document_id: int) -> Document | None:
+        """Return a document; None if it does not exist, is being removed, or before `opened`."""
+        is_there = self._library is not None and document_id not in self._removing
+        return self._library.document(document_id) if self._library is not None and is_there else None
 
     def documents_of(self, source: CitedSource) -> list[Document]:
         """Return the user's documents that a stored answer may cite, the likeliest first.

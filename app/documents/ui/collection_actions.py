@@ -16,17 +16,20 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import collection_updates, encodings, records
-from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, free_name
+from app.documents import collection_updates, encodings
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
+from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
+from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import escape_mnemonic
@@ -199,24 +202,38 @@ class CollectionActions(QObject):
     # --------------------------------------------------------------------- added
 
     def choose_files(self, collection: DocumentCollection | None) -> None:
-        known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
-        kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
-        title = phrase("documents.choose_files_to_add")
-        paths = self._pickers.open_several(self._page.window(), title, self._start, kinds)
-        self.add(collection, [Path(path) for path in paths])
+        self.add(collection, choose_files(self._pickers, self._page.window(), self._start))
 
     def choose_folder(self, collection: DocumentCollection | None) -> None:
-        path = self._pickers.folder(self._page.window(), phrase("documents.choose_a_folder_to_add"), self._start)
-        self.add(collection, [Path(path)] if path else [])
+        self.add(collection, choose_folder(self._pickers, self._page.window(), self._start))
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to a collection; None creates a collection with the name of the folder."""
+        """Add files and folders to the shown collection; None creates one with the name of the folder.
+
+        Ask where to add a new folder if the collection has documents, since folders are mostly collections of their
+        own.
+        """
         if not paths:
             return
         self._start = str(paths[0].parent)
         self._banner.hide()
+        known = self._documents.sources(collection.id) if collection is not None else []
+        is_new_folder = any(path.is_dir() and path not in known for path in paths)
+        if collection is not None and collection.documents and is_new_folder:
+            self._ask_where(collection, paths)
+        else:
+            self._add(collection, paths)
+
+    def _ask_where(self, shown: DocumentCollection, paths: Sequence[Path]) -> None:
+        own = [one for one in self._documents.collections() if not one.is_builtin]
+        name = name_of_added(paths, self._collection_names())
+        dialog = TargetDialog(self._theme, name, sorted(own, key=lambda one: one.id != shown.id), self._page.window())
+        dialog.collection_chosen.connect(lambda collection: self._add(collection, paths))
+        dialog.open()
+
+    def _add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         if collection is None:
-            self._documents.add_collection(self._free_name(paths), paths=paths)
+            self._documents.add_collection(name_of_added(paths, self._collection_names()), paths=paths)
         else:
             self._documents.add(collection.id, paths)
 
@@ -264,13 +281,30 @@ class CollectionActions(QObject):
         self._documents.set_label(collection.id, label, permit)
         if permit.label == HIGHEST_LABEL != label:
             facts = {"name": _shorten(collection.name), "label": phrase(f"common.label.{label}")}
-            text = phrase("documents.the_label_of_collection_name", **facts)
-            self._navigation.undo_offered.emit(text, lambda: self._documents.set_label(collection.id, HIGHEST_LABEL))
+            action = UndoableAction(
+                done=phrase("documents.the_label_of_collection_name", **facts),
+                undone=phrase("documents.the_label_is_back", name=facts["name"]),
+                undo=lambda: self._documents.set_label(collection.id, HIGHEST_LABEL),
+                redo=lambda: self.label(collection, label),
+            )
+            self._navigation.undo_offered.emit(action)
 
     def remove_collection(self, collection: DocumentCollection) -> None:
         removal = self._documents.remove_collection(collection.id)
-        text = phrase("documents.collection_name_deleted_the_original", name=_shorten(collection.name))
-        self._navigation.undo_offered.emit(text, lambda: self._documents.restore(removal))
+        name = _shorten(collection.name)
+        action = UndoableAction(
+            done=phrase("documents.collection_name_deleted_the_original", name=name),
+            undone=phrase("documents.the_collection_is_back", name=name),
+            undo=lambda: self._documents.restore(removal),
+            redo=lambda: self._remove_again(collection.name),
+        )
+        self._navigation.undo_offered.emit(action)
+
+    def _remove_again(self, name: str) -> None:
+        """Remove the collection that has this name now: an undo gave it a new id."""
+        for collection in self._documents.collections():
+            if collection.name == name and not collection.is_builtin:
+                self.remove_collection(collection)
 
     # ----------------------------------------------------------------- documents
 
@@ -279,10 +313,24 @@ class CollectionActions(QObject):
             return
         paths = [Path(document.path) for document in documents]
         self._documents.remove([document.id for document in documents])
-        text = phrase("documents.n_documents_removed_the_original", n=len(documents))
+        done = phrase("documents.n_documents_removed_the_original", n=len(documents))
+        undone = phrase("common.n_are_back", n=len(documents))
         if len(documents) == 1:
-            text = phrase("documents.name_removed_the_original_file", name=_shorten(documents[0].name))
-        self._navigation.undo_offered.emit(text, lambda: self._documents.restore_documents(collection.id, paths))
+            name = _shorten(documents[0].name)
+            done = phrase("documents.name_removed_the_original_file", name=name)
+            undone = phrase("common.name_is_back", name=name)
+        action = UndoableAction(
+            done=done,
+            undone=undone,
+            undo=lambda: self._documents.restore_documents(collection.id, paths),
+            redo=lambda: self._remove_paths(collection, paths),
+        )
+        self._navigation.undo_offered.emit(action)
+
+    def _remove_paths(self, collection: DocumentCollection, paths: Sequence[Path]) -> None:
+        """Remove the documents that were read from these files: an undo gave them new ids."""
+        found = [one for one in self._documents.documents(collection.id) if Path(one.path) in paths]
+        self.remove(collection, found)
 
     def add_moves(self, menu: QMenu, collection: DocumentCollection | None, documents: Sequence[Document]) -> None:
         """Add a submenu with the collections to which documents of this one can be moved; nothing if there are none."""
@@ -314,9 +362,13 @@ class CollectionActions(QObject):
                 self._page.window(), export, lambda permit: self._documents.move(ids, into.id, permit, on_moved)
             )
 
-        text = phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name))
-        undo = partial(move, target, collection)
-        move(collection, target, lambda: self._navigation.undo_offered.emit(text, undo))
+        action = UndoableAction(
+            done=phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name)),
+            undone=phrase("documents.what_is_back_in_name", what=what, name=_shorten(collection.name)),
+            undo=partial(move, target, collection),
+            redo=partial(self.move, collection, documents, target),
+        )
+        move(collection, target, lambda: self._navigation.undo_offered.emit(action))
 
     def read_again(self, documents: Sequence[Document]) -> None:
         self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])
@@ -326,6 +378,10 @@ class CollectionActions(QObject):
         dialog.encoding_chosen.connect(lambda codec: self._documents.read_again([document.id], codec))
         dialog.open()
         return dialog
+
+    def read(self, document: Document) -> None:
+        """Open a document in the reader."""
+        self._navigation.reading_requested.emit(ReadingPlace(document.id))
 
     def open(self, document: Document) -> None:
         self._open_existing(document, Path(document.path), desktop.open_file)
@@ -347,11 +403,6 @@ class CollectionActions(QObject):
 
     def _collection_names(self) -> list[str]:
         return [one.name for one in self._documents.collections()]
-
-    def _free_name(self, paths: Sequence[Path]) -> str:
-        """Return the name of the added folder, or a general name; if it is in use, a number is appended."""
-        is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-        return free_name(paths[0].name if is_folder else phrase("common.documents"), self._collection_names())
 
     def _on_added(self, added: AddedFiles) -> None:
         count, skipped = len(added.new), _skipped(added.skipped)

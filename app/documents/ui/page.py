@@ -1,6 +1,7 @@
-"""Show the page 資料 with collections on the left.
+"""Show the page 資料 with collections in the sidebar.
 
-On the right are the documents of one collection, the report on reading one of them, and the queue.
+On the right are the documents of one collection, the report on reading one of them, and the queue. The file is long
+because one widget lays all of these out for every size of the window.
 """
 
 import contextlib
@@ -21,12 +22,15 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.collection_actions import CollectionActions
 from app.documents.ui.document_lists import CollectionView, DocumentTable, DocumentView, ShownDocuments, collection_row
 from app.documents.ui.ocr_installation import OcrInstallation
@@ -35,18 +39,16 @@ from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
-from app.uikit.page import NavigationSignals, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic
-from app.uikit.widgets.containers import make_column, make_row, make_scrollable
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.labels import Label, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole
 
 REFILL_MS = 80  # delay before the page is filled again, as documents may finish faster than a person reads
-SIDE_PX = 210
-STACK_BELOW_PX = 720
 SHORT_HEADER_BELOW_PX = 640
 LOW_BELOW_PX = 560
 LEAST_PX = 100  # smallest height of the table and of the report; in less space, the page scrolls
@@ -61,6 +63,7 @@ class DocumentsPage(Page):
         theme: Theme,
         navigation: NavigationSignals,
         documents: DocumentLibrary,
+        offers: ReadingOffers,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
         ocr_setup: OcrSetup,
@@ -68,6 +71,7 @@ class DocumentsPage(Page):
     ) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._documents = documents
         self.meaning = MeaningLine(embedding)
         self.files_line = FilesLine(documents)
@@ -83,6 +87,7 @@ class DocumentsPage(Page):
         self.collection_actions = CollectionActions(theme, navigation, documents, self.banner, self, secrecy, pickers)
         self._connect()
         self._connect_report()
+        offers.offered.connect(self._on_offered)
         documents.open()
         self._refill()
         self._on_status_changed(documents.standing)
@@ -101,7 +106,7 @@ class DocumentsPage(Page):
             return confidentiality.highest_label(one.label for one in library.collections())
 
     def focus_first(self) -> None:
-        first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button
+        first = self.view if self.table.rowCount() else self.list if self.list.isVisible() else self.add_button
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_collection(self, collection_id: int) -> None:
@@ -146,35 +151,35 @@ class DocumentsPage(Page):
         self.menu_button = IconButton(theme, "ellipsis", phrase("documents.actions_for_the_collection"))
         for action in (self.label_button, self.folder_button, self.add_button, self.menu_button):
             self._header.add_action(action)
-        columns = make_row(self._build_side(), (make_scrollable(self._build_content()), 1), spacing_px=0)
-        make_column(self._header, (columns, 1), into=self, spacing_px=0)
-
-    def _build_side(self) -> QWidget:
-        self._side = QWidget()
-        self.list = CollectionView(self._theme, self.collections)
-        self.new_button = Button(self._theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
-        inside = make_column((self.list, 1), self.new_button, margins_px=(6, 10, 6, 10), spacing_px=8)
-        make_row((inside, 1), Separator("vertical"), into=self._side, spacing_px=0)
-        return self._side
+        self.list = CollectionView(theme, self.collections)
+        self.new_button = Button(theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
+        self.sidebar_panel = SidebarPanel(self, self.list, (self.new_button,))
+        make_column(self._header, (make_scrollable(self._build_content()), 1), into=self, spacing_px=0)
 
     def _build_content(self) -> QWidget:
         """Build the content, which scrolls if the banner and the queue leave too little space."""
         theme = self._theme
-        # The chooser replaces the list in a narrow window.
-        self.chooser = Button(theme, phrase("documents.other_collections"), icon="library-big", compact=True)
         self.banner = Banner(theme)
+        self.offer = AskOffer(theme)
         self.queue = QueueRow(theme)
         self.drop_zone = DropZone(theme)
-        self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
+        self.filter = SearchField(theme, phrase("common.filter_by_document_name"))
         self.view = DocumentView(theme, self.documents)
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, self._documents)
         self.report.hide()
         content = QWidget()
-        column = make_column(
-            (self.chooser, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 12, 20, 14), spacing_px=10
-        )
-        for widget in (self.banner, self.ocr, self.queue, self.meaning, self.files_line, self.drop_zone, self.filter):
+        column = make_column(into=content, margins_px=(20, 12, 20, 14), spacing_px=10)
+        for widget in (
+            self.banner,
+            self.offer,
+            self.ocr,
+            self.queue,
+            self.meaning,
+            self.files_line,
+            self.drop_zone,
+            self.filter,
+        ):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
@@ -210,8 +215,9 @@ class DocumentsPage(Page):
         self.list.rename_requested.connect(self._rename)
         self.list.remove_requested.connect(self._remove_collection)
         self.list.menu_requested.connect(lambda place: self.menu().popup(place))
-        self.chooser.clicked.connect(self._show_choices)
         self.filter.textChanged.connect(self.documents.set_words)
+        self.offer.asked.connect(self._ask)
+        self.offer.closed.connect(self.focus_first)
         self.queue.pause_button.clicked.connect(documents.pause)
         self.queue.resume_button.clicked.connect(documents.resume)
         self.queue.cancel_requested.connect(documents.cancel_all)
@@ -227,6 +233,7 @@ class DocumentsPage(Page):
         view.read_again_requested.connect(lambda: collection_actions.read_again(view.selected_documents()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
+        report.read_button.clicked.connect(lambda: self._with_one(collection_actions.read))
         report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
@@ -273,12 +280,8 @@ class DocumentsPage(Page):
         if not any(collection.id == self._chosen_id for collection in collections):
             self._chosen_id = next((collection.id for collection in collections if not collection.is_builtin), 0)
         chosen = {document.id for document in self.view.selected_documents()}
-        self.list.selectionModel().blockSignals(True)
         self.collections.set_rows([collection_row(collection) for collection in collections])
-        index = self.collections.index_of(self._chosen_id)
-        self.list.setCurrentIndex(index)
-        self.list.selectionModel().blockSignals(False)
-        self.list.viewport().update()
+        self.list.setCurrentIndex(self.collections.index_of(self._chosen_id))
         self.table.set_documents(self._documents.documents(self._chosen_id) if self._chosen_id else [])
         if chosen != {document.id for document in self.view.selected_documents()}:
             self.view.choose(chosen)
@@ -317,21 +320,18 @@ class DocumentsPage(Page):
     def _lay_out(self) -> None:
         px = self._theme.px
         one, has_rows = self.collection, self.table.rowCount() > 0
-        is_stacked = self.width() < px(STACK_BELOW_PX)
         is_low = self.height() < px(LOW_BELOW_PX)
         is_short = self.width() < px(SHORT_HEADER_BELOW_PX)
         has_report = self.report.document is not None and has_rows
         is_over = is_low and has_report and self._is_report_shown
         can_add = not self._is_builtin
-        self._side.setVisible(not is_stacked)
-        self._side.setFixedWidth(px(SIDE_PX))
-        self.chooser.setVisible(is_stacked and self.collections.rowCount() > 0 and not is_over)
         self.label_button.setVisible(one is not None and can_add and not is_short)
         self.folder_button.setVisible(can_add and not is_short)
         self.add_button.setVisible(can_add and (has_rows or not is_short))
-        self.add_button.set_kind("primary" if has_rows else "")
         self.drop_zone.setVisible(can_add and not is_low)
         self.files_line.setVisible(has_rows and not is_low and bool(self.files_line.text()))
+        self.offer.setVisible(self.offer.collection_id == self._chosen_id != 0)
+        self.add_button.set_kind("primary" if has_rows and not self.offer.isVisibleTo(self) else "")
         self.filter.setVisible(self.table.rowCount() >= FILTER_FROM and not is_low)
         for part in (self.view, self.report):
             part.setMinimumHeight(px(LEAST_PX))
@@ -365,10 +365,11 @@ class DocumentsPage(Page):
                 sorting.addAction(title, partial(self.view.sortByColumn, column, Qt.SortOrder.AscendingOrder))
             menu.addSeparator()
         menu.addAction(icon("plus"), phrase("documents.new_collection"), actions.ask_new)
-        if is_own:
+        if one is not None and is_own:
             rename = menu.addAction(icon("pencil"), phrase("documents.change_name_and_label"), self._rename)
             rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-            remove = menu.addAction(icon("trash-2"), phrase("documents.delete_collection"), self._remove_collection)
+            remove_shown = partial(actions.remove_collection, one)
+            remove = menu.addAction(icon("trash-2"), phrase("documents.delete_collection"), remove_shown)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
 
@@ -376,7 +377,18 @@ class DocumentsPage(Page):
         """Return a menu of the actions on the selected documents."""
         menu, actions, icon = self._new_menu(), self.collection_actions, self._theme.icon
         chosen = self.view.selected_documents()
+        one = self.collection
+        paths = tuple(document.path for document in chosen if document.indexed_at)
+        if one is not None and paths:
+            scope = (CollectionRef(one.id, one.name, paths),)
+            menu.addAction(
+                icon("message-circle-question-mark"),
+                phrase("documents.ask_these_documents"),
+                lambda: self._ask(scope, ""),
+            )
+            menu.addSeparator()
         if len(chosen) == 1:
+            menu.addAction(icon("file-text"), phrase("documents.read_here"), lambda: actions.read(chosen[0]))
             menu.addAction(icon("external-link"), phrase("documents.open"), lambda: actions.open(chosen[0]))
             menu.addAction(
                 icon("folder-open"), phrase("documents.show_in_folder"), lambda: actions.show_folder(chosen[0])
@@ -384,10 +396,12 @@ class DocumentsPage(Page):
             menu.addSeparator()
         again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
-        if not self._is_builtin:
-            actions.add_moves(menu, self.collection, chosen)
+        collection = self.collection
+        if collection is not None and not collection.is_builtin:
+            actions.add_moves(menu, collection, chosen)
             menu.addSeparator()
-            remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), self._remove_documents)
+            remove_chosen = partial(actions.remove, collection, chosen)
+            remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), remove_chosen)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
 
@@ -400,15 +414,6 @@ class DocumentsPage(Page):
         menu = self.menu()
         place = QPoint(self.menu_button.width() - menu.sizeHint().width(), self.menu_button.height() + 2)
         menu.popup(self.menu_button.mapToGlobal(place))
-
-    def _show_choices(self) -> None:
-        """Show the collections as a menu, because a narrow window does not show the list."""
-        menu = self._new_menu()
-        for one in self._documents.collections():
-            action = menu.addAction(escape_mnemonic(one.name), partial(self._on_chosen, one))
-            action.setCheckable(True)
-            action.setChecked(one.id == self._chosen_id)
-        menu.popup(self.chooser.mapToGlobal(QPoint(0, self.chooser.height() + 2)))
 
     def _show_labels(self) -> None:
         one = self.collection
@@ -424,6 +429,15 @@ class DocumentsPage(Page):
         menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
 
     # ---------------------------------------------------------------------- slots
+
+    def _on_offered(self, offer: ReadingOffer) -> None:
+        if offer.scope:
+            self.offer.show_offer(offer)
+            self._lay_out()
+
+    def _ask(self, scope: tuple[CollectionRef, ...], question: str) -> None:
+        self.offer.dismiss()
+        self._navigation.question_requested.emit(scope, question, True)
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:

@@ -105,19 +105,23 @@ def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ..
 
 
 def four_ways(
-    model: LocalModel, tuned: tuple[LocalModel, AdapterInUse | None] | None, documents: DocumentScope, *, quotes: bool
+    model: tuple[LocalModel, AdapterInUse | None],
+    tuned: tuple[LocalModel, AdapterInUse | None] | None,
+    documents: DocumentScope,
+    *,
+    quotes: bool,
 ) -> tuple[ComparedSystem, ...]:
     """Return the systems of a study of documents: base, base with documents, tuned, and tuned with documents.
 
-    `quotes`: add a system that quotes the documents, as the app does with a model that is too small to answer from
-    them. `tuned`: the model in the prompt format of its training; without an
-    AdapterInUse the adapter is merged into the file.
+    `model`: the base, with the adapter that comes with it if no other is compared. `tuned`: the model in the prompt
+    format of its training; without an AdapterInUse the adapter is merged into the file. `quotes`: add a system that
+    quotes the documents, as the app does with a model that is too small to answer from them.
     """
     asked = dataclasses.replace(documents, may_quote=False)
     base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
     found = [
-        renamed(compared_system(model, None), base),
-        renamed(compared_system(model, None, asked), phrase("evaluation.system_with", name=base, other=read)),
+        renamed(compared_system(*model), base),
+        renamed(compared_system(*model, asked), phrase("evaluation.system_with", name=base, other=read)),
     ]
     if tuned is not None:
         found += [
@@ -125,7 +129,7 @@ def four_ways(
             renamed(compared_system(*tuned, asked), phrase("evaluation.system_with", name=after, other=read)),
         ]
     if quotes:
-        quoted = renamed(compared_system(model, None, documents), phrase("evaluation.system_way.quotes"))
+        quoted = renamed(compared_system(*model, documents), phrase("evaluation.system_way.quotes"))
         found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
     return assign_ids(found)
 

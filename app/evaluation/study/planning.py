@@ -156,12 +156,17 @@ def _model_systems(request: StudyRequest, where: Paths, models: Sequence[LocalMo
 
 
 def _documents_systems(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Return the base and the tuned model as systems, each with and without documents."""
-    base, tuned = study_request.base_and_tuned(request, models)
-    use = study_request.with_adapter(tuned or request.models[0], models, where.documents)
-    is_tuned = tuned is not None or use[1] is not None
+    """Return the base and the tuned model as systems, each with and without documents.
+
+    Without a tuned model the base is asked as it answers every day: with the adapter that comes with it, if one does.
+    """
+    base, wanted = study_request.base_and_tuned(request, models)
+    use: tuple[LocalModel, AdapterInUse | None] = (base, None)
+    tuned = study_request.with_adapter(wanted, models, where.documents) if wanted is not None else None
+    if tuned is None:
+        use = study_request.with_adapter(request.models[0], models, where.documents)
     documents = _scope(request, where.documents)
-    return compared_systems.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
+    return compared_systems.four_ways(use, tuned, documents, quotes=excerpts.is_too_small(base))
 
 
 def _quantization_plan(

@@ -36,6 +36,7 @@ from app.inference.local_model import LocalModel
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 
 if TYPE_CHECKING:
     from app.evaluation.ui.start.study_dialog import StudyDialog
@@ -145,7 +146,7 @@ class EvaluationActions(EntryActions):
     evaluate_requested = Signal(str)  # name of a set
     rename_requested = Signal()  # for the shown set
     compare_requested = Signal(object)  # list[StudyEntry]
-    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
+    undo_offered = Signal(object)  # UndoableAction
 
     def __init__(self, theme: Theme, where: Paths, page: QWidget, running: Callable[[], Path | None]) -> None:
         """Create the actions. `running`: returns the folder of the study that this window carries out, or None."""
@@ -182,11 +183,16 @@ class EvaluationActions(EntryActions):
                 break
             removed.append(entry)
         if removed:
-            several_deleted = phrase("evaluation.n_items_were_deleted", n=len(removed))
-            one_deleted = phrase("common.name_was_deleted", name=_name(removed[0]))
-            self.undo_offered.emit(
-                one_deleted if len(removed) == 1 else several_deleted, functools.partial(self._restore, removed)
+            n, name = len(removed), _name(removed[0])
+            action = UndoableAction(
+                done=phrase("common.name_was_deleted", name=name)
+                if n == 1
+                else phrase("evaluation.n_items_were_deleted", n=n),
+                undone=phrase("common.name_is_back", name=name) if n == 1 else phrase("common.n_are_back", n=n),
+                undo=functools.partial(self._restore, removed),
+                redo=functools.partial(self.remove, removed),
             )
+            self.undo_offered.emit(action)
         self.changed.emit()
         if failure is not None:
             self.failed.emit(failure)
@@ -210,7 +216,8 @@ class EvaluationActions(EntryActions):
             self.opened.emit(key_of(entry))  # open it again, because it is still there
             raise
 
-    def _restore(self, removed: Sequence[ListedEntry]) -> None:
+    def _restore(self, removed: Sequence[ListedEntry]) -> bool:
+        """Return whether all came back."""
         back: list[EntryKey] = []
         failure: AppError | None = None
         try:
@@ -226,6 +233,7 @@ class EvaluationActions(EntryActions):
             self.opened.emit(back[0])
         if failure is not None:
             self.failed.emit(failure)
+        return failure is None
 
 
 def finished_studies(entries: Sequence[ListedEntry]) -> list[StudyEntry]:
@@ -238,7 +246,7 @@ def _name(entry: ListedEntry) -> str:
 
 
 class UseCandidateAction(QObject):
-    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
+    undo_offered = Signal(object)  # UndoableAction
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -269,11 +277,19 @@ class UseCandidateAction(QObject):
         if error is not None or model is None:
             self.failed.emit(error)
             return
-        before = self._session.model_id
+        before = next((one for one in models if one.id == self._session.model_id), None)
         self._session.open_new()
         self._session.ask_of(tuple(CollectionRef(known[name].id, name) for name in system.collections))
-        self._session.use_model(model.id)
         self._navigation.page_requested.emit("ask")
-        if before and before != model.id:
-            done_text = phrase("evaluation.switched_to_name", name=model.name)
-            self.undo_offered.emit(done_text, lambda: self._session.use_model(before))
+        self._switch(before, model)
+
+    def _switch(self, before: LocalModel | None, model: LocalModel) -> None:
+        self._session.use_model(model.id)
+        if before is not None and before.id != model.id:
+            action = UndoableAction(
+                done=phrase("evaluation.switched_to_name", name=model.name),
+                undone=phrase("common.model_is_back", name=before.name),
+                undo=lambda: self._session.use_model(before.id),
+                redo=lambda: self._switch(before, model),
+            )
+            self.undo_offered.emit(action)

@@ -1,4 +1,4 @@
-"""Show the page 評価: question sets and studies on the left, the chosen one on the right."""
+"""Show the page 評価: question sets and studies in the sidebar, and the chosen one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,8 +27,9 @@ from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import dropped_paths
 from app.uikit.list_detail_page import EntryKey, ListDetailPage
-from app.uikit.page import NavigationSignals
+from app.uikit.page import NavigationSignals, focus_first_widget
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 
 if TYPE_CHECKING:
@@ -93,12 +94,10 @@ class EvaluationPage(ListDetailPage):
         return self.contents.set_view().label_now()
 
     def focus_first(self) -> None:
-        if self._side.isVisibleTo(self):
+        if self.list.isVisible() and self._listed:
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        elif self.contents.is_empty:
-            self.contents.nothing.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
         else:
-            self.list_button.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            focus_first_widget(self.contents)
 
     def refresh(self) -> None:
         """Read the list again in the background."""
@@ -234,14 +233,12 @@ class EvaluationPage(ListDetailPage):
 
     def _show_list(self, live: Mapping[str, str]) -> None:
         self._live = live
-        self._show_rows(self._listed.rows(live), has_entries=bool(self._listed))
+        self.entries.set_rows(self._listed.rows(live))
 
     def _choose_first(self) -> None:
-        """Show the running study, or if there is room next to the list the newest study or the first set."""
+        """Show the running study, or else the newest study or the first set."""
         running = [one for one in self._listed.studies if one.state == "running"]
-        found: list[ListedEntry] = [*running]
-        if not self.is_narrow:
-            found += [*self._listed.studies, *self._listed.sets]
+        found: list[ListedEntry] = [*running, *self._listed.studies, *self._listed.sets]
         if found:
             self._show_entry(found[0])
 
@@ -280,8 +277,8 @@ class EvaluationPage(ListDetailPage):
         self.refresh()
         self.banner.hide()
 
-    def _offer_undo(self, done: str, undo: Callable[[], object]) -> None:
-        self._navigation.undo_offered.emit(done, undo)
+    def _offer_undo(self, action: UndoableAction) -> None:
+        self._navigation.undo_offered.emit(action)
         self.banner.hide()
 
     def _on_set_renamed(self, before: str, after: str) -> None:

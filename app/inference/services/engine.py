@@ -59,6 +59,7 @@ class EngineClient(QObject):
     died = Signal(object)  # ChildExit; the child restarts by itself once, afterwards at the next request
     exited = Signal()  # the child is gone, its memory is free, and it does not restart
     status_changed = Signal(object)  # EngineStatus
+    refusal_changed = Signal()
     released = Signal()  # an answer that held the engine has ended
     contacted = Signal(str)  # host and port of another machine that prompts are sent to, as the user chose
 
@@ -88,7 +89,7 @@ class EngineClient(QObject):
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
-        self.refusal: AppError | None = None  # why requests are refused now; None: they are not; callers must check it
+        self._refusal: AppError | None = None
         self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
         self._users: set[object] = set()  # those of them that rely on the model that was loaded or sent last
@@ -197,6 +198,16 @@ class EngineClient(QObject):
     def awaits(self, load_id: str) -> bool:
         """Return whether the Load with this id still waits for the previous child to end."""
         return any(command.id == load_id for command in self._waiting)
+
+    @property
+    def refusal(self) -> AppError | None:
+        """Return why requests are refused now; None if they are not. Callers must check it."""
+        return self._refusal
+
+    @refusal.setter
+    def refusal(self, refusal: AppError | None) -> None:
+        self._refusal = refusal
+        self.refusal_changed.emit()
 
     def name_model(self, name: str) -> None:
         """Set the name that the status shows for the model being loaded."""

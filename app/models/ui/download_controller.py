@@ -20,6 +20,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import PathRow
@@ -343,8 +344,13 @@ class DownloadController(QObject):
             return
         self.downloads.discard_cancelled()
         self.downloads.cancel(download_id)
-        words = phrase("models.the_download_of_title_was", title=item.title)
-        self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
+        action = UndoableAction(
+            done=phrase("models.the_download_of_title_was", title=item.title),
+            undone=phrase("models.the_download_of_title_is", title=item.title),
+            undo=lambda: self.downloads.undo_cancel(download_id),
+            redo=lambda: self.cancel(download_id),
+        )
+        self._navigation.undo_offered.emit(action)
 
     def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
         """Return the actions (key, text) of a failure's banner: the remedy, if there is one, then another attempt."""

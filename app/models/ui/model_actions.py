@@ -17,6 +17,7 @@ from app.models.services.model_library import ModelLibrary
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 
 
 def choose_gguf_file(parent: QWidget) -> str:
@@ -106,8 +107,13 @@ class UseModelAction(QObject):
             self.failed.emit(error)
             return
         self._preferences.change(model_id=base.id)
-        done = phrase("models.questions_are_answered_by_name", name=base.name)
-        self._navigation.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
+        action = UndoableAction(
+            done=phrase("models.questions_are_answered_by_name", name=base.name),
+            undone=phrase("common.model_is_back", name=model.name),
+            undo=lambda: self._preferences.change(model_id=model.id),
+            redo=lambda: self.back_to_base(model),
+        )
+        self._navigation.undo_offered.emit(action)
 
     def remove(self, model: LocalModel) -> None:
         """Remove a tuned or remote model from the list, with an undo; if it was in use, its base replaces it."""
@@ -121,7 +127,13 @@ class UseModelAction(QObject):
             if is_used:
                 self._preferences.change(model_id=model.id)
 
-        self._navigation.undo_offered.emit(phrase("models.name_was_taken_off_the", name=model.name), put_back)
+        action = UndoableAction(
+            done=phrase("models.name_was_taken_off_the", name=model.name),
+            undone=phrase("models.name_is_on_the_list", name=model.name),
+            undo=put_back,
+            redo=lambda: self.remove(model),
+        )
+        self._navigation.undo_offered.emit(action)
 
     def consent_dialog(self) -> Dialog:
         dialog = template_consent_dialog(self._theme, self._parent)

@@ -8,10 +8,13 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.ui.chat_page import ChatPage
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_offers import ReadingOffers
 from app.inference.local_model import LocalModel
 from app.models.services.model_library import ModelLibrary
 from app.models.ui.download_controller import DownloadController
 from app.shell.ui.main_window import MainWindow
+from app.uikit.page import NavigationSignals
 
 if TYPE_CHECKING:
     from app.shell.ui.first_run_dialog import FirstRunDialog
@@ -27,13 +30,19 @@ class FirstRunController(QObject):
     def __init__(
         self,
         window: MainWindow,
+        navigation: NavigationSignals,
         page: ChatPage,
         library: ModelLibrary,
         preferences: Preferences,
         download_desk: DownloadController,
         where: Paths,
+        documents: DocumentLibrary,
+        offers: ReadingOffers,
     ) -> None:
         super().__init__(window)
+        self._navigation = navigation
+        self._documents = documents
+        self._offers = offers
         self._window = window
         self._page = page
         self._library = library
@@ -46,8 +55,10 @@ class FirstRunController(QObject):
 
         window = self._window
         dialog = FirstRunDialog(
-            window.theme, self._library, self._preferences, self._download_desk, self._where, window
-        )
+            window.theme, self._library, self._preferences, self._download_desk, self._where, self._documents,
+            self._offers, window,
+        )  # fmt: skip
+        dialog.asked.connect(lambda scope, question: self._navigation.question_requested.emit(scope, question, True))
         dialog.kit_requested.connect(self._import_kit)
         dialog.example_chosen.connect(self._page.suggest_question)
         dialog.example_chosen.connect(window.show_questions)

@@ -1,7 +1,7 @@
-"""Show the first run in three steps: what this machine can do, a model, a first question. The user can skip each step.
+"""Show the first run in three steps: what this machine can do, a model, a question about the user's own documents.
 
-Step 1 shows the machine, measures its speed, and then shows the largest suitable model size. Step 3 puts an example
-into the question field.
+The user can skip each step. Step 1 shows the machine, measures its speed, and then shows the largest suitable model
+size. Without documents, step 3 puts an example about Kotae into the question field.
 """
 
 import contextlib
@@ -17,6 +17,8 @@ from app.base.services.background import LongTask
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import phrase
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_offers import ReadingOffers
 from app.inference import machine, speed
 from app.inference.machine import Gpu
 from app.inference.speed import MachineSpeed
@@ -25,6 +27,7 @@ from app.models.model_fit import SizeFit
 from app.models.services.model_library import ModelLibrary
 from app.models.ui import model_text
 from app.models.ui.download_controller import DownloadController
+from app.shell.ui.first_run_documents import DocumentsStep
 from app.shell.ui.first_run_model import FirstModelStep
 from app.uikit.localization import join_sentences, with_note
 from app.uikit.theme import Theme
@@ -210,56 +213,17 @@ def _gb(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.1f}"
 
 
-class QuestionStep(QWidget):
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self.example = phrase("common.how_do_i_add_a")
-        self._build()
-
-    def show_model(self, *, has_model: bool) -> None:
-        self.without_model.setVisible(not has_model)
-
-    def _build(self) -> None:
-        self.without_model = Label(
-            phrase("shell.there_is_no_model_yet"),
-            tone="warning",
-            wraps=True,
-        )
-        block = QFrame()
-        block.setProperty("surface", "raised")
-        make_column(
-            Label(phrase("shell.example"), "caption", "muted"),
-            Label(self.example, "reading", wraps=True),
-            into=block,
-            margins_px=(16, 12, 16, 12),
-            spacing_px=4,
-        )
-        make_column(
-            Label(phrase("shell.ask_something"), "heading2"),
-            Label(
-                phrase("shell.start_puts_this_example_into"),
-                tone="text2",
-                wraps=True,
-            ),
-            block,
-            self.without_model,
-            Stretch(),
-            into=self,
-            spacing_px=12,
-        )
-
-
 SIZE_PX = (720, 520)
 SCREEN_MARGIN_PX = 48
 
-MACHINE, MODEL, QUESTION = range(3)
+MACHINE, MODEL, DOCUMENTS = range(3)
 
 
 class FirstRunDialog(QDialog):
     """The dialog of the first run. Closing it undoes nothing: an added model stays, and one being added continues."""
 
     example_chosen = Signal(str)  # an example for the question field
+    asked = Signal(object, str)  # documents to ask, as `AskOffer.asked`
     kit_requested = Signal()  # the user wants to import a kit; the dialog closes, but the first run is not over
 
     def __init__(
@@ -269,6 +233,8 @@ class FirstRunDialog(QDialog):
         preferences: Preferences,
         desk: DownloadController,
         paths: Paths,
+        documents: DocumentLibrary,
+        offers: ReadingOffers,
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
@@ -277,7 +243,7 @@ class FirstRunDialog(QDialog):
         self.setWindowTitle(phrase("shell.getting_started"))
         self.machine = MachineStep(theme, paths, preferences.value)
         self.model = FirstModelStep(theme, library, preferences, desk, paths.data / speed.FILE_NAME)
-        self.question = QuestionStep(theme)
+        self.documents = DocumentsStep(theme, documents, offers, paths.data / "sample")
         self._build()
         self._connect()
         self.show_step(MACHINE)
@@ -297,7 +263,7 @@ class FirstRunDialog(QDialog):
             self.model.suggest()
         self.stack.setCurrentIndex(step)
         self.rail.show_step(step)
-        self.question.show_model(has_model=self.model.has_model)
+        self.documents.show_model(self.model.used_name)
         self._show_buttons()
         self._focus_first()
 
@@ -311,12 +277,12 @@ class FirstRunDialog(QDialog):
     # ----------------------------------------------------------------- building
 
     def _build(self) -> None:
-        names = (phrase("shell.what_this_pc_can_do"), phrase("common.choose_a_model"), phrase("shell.ask_something"))
+        names = (phrase("shell.what_this_pc_can_do"), phrase("common.choose_a_model"), phrase("shell.ask_documents"))
         self.setAccessibleName(phrase("shell.getting_started"))
         self.rail = StepRail(self._theme, names)
         self.stack = QStackedWidget()
         set_surface(self.stack, "base")
-        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.question)]
+        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.documents)]
         for page in self._pages:
             self.stack.addWidget(page)
         head = make_row(self.rail, margins_px=(24, 14, 24, 14))
@@ -326,7 +292,7 @@ class FirstRunDialog(QDialog):
         self.back_button = Button(self._theme, phrase("common.back"))
         self.later_button = Button(self._theme, phrase("shell.later"))
         self.next_button = Button(self._theme, "", "primary")
-        self.start_button = Button(self._theme, phrase("shell.start"), "primary")
+        self.start_button = Button(self._theme, phrase("shell.start"))
         privacy = phrase("shell.what_you_type_and_your")
         row = make_row(
             IconLabel(self._theme, "shield-check"),
@@ -341,9 +307,12 @@ class FirstRunDialog(QDialog):
     def _connect(self) -> None:
         self.rail.step_chosen.connect(self.show_step)
         self.model.changed.connect(self._on_model_changed)
+        self.model.starter_added.connect(self._on_starter_added)
+        self.documents.changed.connect(self._show_buttons)
+        self.documents.asked.connect(self._on_asked)
         self.model.kit_requested.connect(self._on_kit_requested)
         self.back_button.clicked.connect(lambda: self.show_step(self.step - 1))
-        self.later_button.clicked.connect(lambda: self.show_step(QUESTION))
+        self.later_button.clicked.connect(lambda: self.show_step(DOCUMENTS))
         self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
         self.start_button.clicked.connect(self._on_start_clicked)
         self.finished.connect(self.machine.cancel)
@@ -354,12 +323,14 @@ class FirstRunDialog(QDialog):
 
     def _forward(self) -> Button:
         """Return the button that goes to the next step, or ends the dialog at the last step."""
-        if self.step == QUESTION:
+        if self.step == DOCUMENTS:
             return self.start_button
         return self.next_button if self.step == MACHINE or self.model.has_model else self.later_button
 
     def _focus_first(self) -> None:
-        first = self.model.first_button() if self.step == MODEL else None
+        first = None
+        if self.step != MACHINE:
+            first = self.model.first_button() if self.step == MODEL else self.documents.first_button()
         (first or self._forward()).setFocus()
         if first is not None:
             self._pages[self.step].ensureWidgetVisible(first)
@@ -372,13 +343,13 @@ class FirstRunDialog(QDialog):
                 button.hide()
         forward.show()
         self.back_button.setVisible(self.step > MACHINE)
-        if self.step < QUESTION:
+        if self.step < DOCUMENTS:
             name = self.rail.steps[self.step + 1].text()
             self.next_button.setText(phrase("common.next_step", step=name))
 
     def _on_model_changed(self) -> None:
         """Update the buttons, and focus the button of the next step once a model is installed."""
-        self.question.show_model(has_model=self.model.has_model)
+        self.documents.show_model(self.model.used_name)
         self._show_buttons()
         if self.step == MODEL and self.model.progress.isHidden():
             self._focus_first()
@@ -388,8 +359,17 @@ class FirstRunDialog(QDialog):
         self.deleteLater()
         self.kit_requested.emit()
 
+    def _on_starter_added(self) -> None:
+        """Go on by itself, since the button has said what it begins."""
+        if self.step == MODEL:
+            self.show_step(DOCUMENTS)
+
+    def _on_asked(self, scope: object, question: str) -> None:
+        self.accept()
+        self.asked.emit(scope, question)
+
     def _on_start_clicked(self) -> None:
-        self.example_chosen.emit(self.question.example)
+        self.example_chosen.emit(phrase("common.how_do_i_add_a"))
         self.accept()
 
 

@@ -124,6 +124,7 @@ class FirstModelStep(QWidget):
     """Shows the ways to add a model. Adding continues after the dialog closes; only the cancel button stops it."""
 
     changed = Signal()  # a model was added, or adding one has begun or ended
+    starter_added = Signal()  # the trial model was added by its button here
     kit_requested = Signal()  # the user wants to import a kit
 
     def __init__(
@@ -136,6 +137,7 @@ class FirstModelStep(QWidget):
         self._library = library
         self._preferences = preferences
         self._added: LocalModel | None = None
+        self._is_adding_starter = False
         self._build()
         self._connect()
         self._refresh()
@@ -143,6 +145,12 @@ class FirstModelStep(QWidget):
     @property
     def has_model(self) -> bool:
         return bool(self._library.answering())
+
+    @property
+    def used_name(self) -> str:
+        """Return the name of the model that answers questions; "" if there is none."""
+        used = local_models.answering_model(self._library.listed(), self._preferences.value.model_id)
+        return used.name if used is not None else ""
 
     def first_button(self) -> Button | None:
         """Return the button that gets the focus first; None when a model is installed or being added."""
@@ -256,6 +264,7 @@ class FirstModelStep(QWidget):
 
     def import_path(self, path: str) -> None:
         self.banner.hide()
+        self._is_adding_starter = False
         self.progress.start(phrase("common.importing_name", name=Path(path).name))
         self._library.import_file(path)
         self._refresh()
@@ -274,6 +283,7 @@ class FirstModelStep(QWidget):
             self.kit_requested.emit()
             return
         self.banner.hide()
+        self._is_adding_starter = True
         self.progress.start(phrase("common.adding_the_trial_model"))
         self._library.add_starter()
         self._refresh()
@@ -298,6 +308,8 @@ class FirstModelStep(QWidget):
         self._preferences.change(model_id=model.id)
         self._refresh()
         self._added = model
+        if self._is_adding_starter:
+            self.starter_added.emit()
         background.run(lambda: local_models.needs_template_consent(model), self._on_consent_checked, self._on_failed)
 
     def _on_consent_checked(self, is_needed: bool) -> None:

@@ -1,118 +1,87 @@
-"""Show the manual (F1) with pictures of the pages, and the release notes of this version, in windows of their own."""
+"""Show the manual (F1) as a document to read, with contents and search, and the release notes of this version."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QImageReader, QPainter, QPaintEvent, QPixmap, QPixmapCache
-from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QDialog, QWidget
 
 from app import __version__
 from app.base import confidentiality, diagnostics
 from app.base.paths import resources
 from app.base.wording import current_language, phrase
+from app.chat.ui.reader.reader_view import ReaderView
+from app.documents import whole_document
+from app.documents.whole_document import WholeDocument, WholeSection
+from app.uikit.text import markdown
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column, make_scrollable
-from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
+from app.uikit.widgets.labels import Label, set_surface
 
-HEIGHT_PX = 620
 MARGIN_PX = 24
-SPACING_PX = 12
+MANUAL_SIZE_PX, MANUAL_EDGE_PX = (940, 680), 20
+_HEADING = re.compile(r"(#{1,3}) (.+)")
 # A picture on a line of its own. RichText, which shows the text, never loads pictures.
-_PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)$", re.MULTILINE)
+_PICTURE = re.compile(r"!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)")
 
 
 class ManualWindow(QDialog):
     """The window of the manual. The user can work while it is open; Esc closes it."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        look_everywhere: Callable[[str], object] = lambda _words: None,
+    ) -> None:
+        """Build the window. `look_everywhere` is called with words that are not in the manual."""
         super().__init__(parent)
         self.setWindowTitle(phrase("shell.how_to_use_kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._theme = theme
-        self._parts = list(self._make_parts())
-        self._build()
-        self._show_text()
-        theme.changed.connect(self._show_text)
+        self.view = ReaderView(theme)
+        make_column(self.view, into=self)
+        room = parent.window().size() - QSize(2 * MANUAL_EDGE_PX, 2 * MANUAL_EDGE_PX) if parent is not None else None
+        size = QSize(*map(theme.px, MANUAL_SIZE_PX))
+        self.resize(size.boundedTo(room) if room is not None else size)
+        self.view.show_document(read_manual())
+        self.view.go_to(0)
+        self.view.find_strip.everywhere_requested.connect(look_everywhere)
+        self.view.find_strip.open()
 
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # it shows only the program's own text
 
-    def plain_text(self) -> str:
-        return "\n".join(shown.plain_text() for shown, _text in self._texts)
 
-    def _make_parts(self) -> Iterator[QWidget]:
-        folder = resources() / "manual"
-        self._texts: list[tuple[RichText, str]] = []
-        pieces = _PICTURE.split((folder / f"manual.{current_language()}.md").read_text("utf-8"))
-        for text, about, file in zip(pieces[::3], [*pieces[1::3], ""], [*pieces[2::3], ""], strict=True):
-            shown = RichText(self._theme)
-            shown.setAccessibleName(self.windowTitle())
-            self._texts.append((shown, text))
-            yield shown
-            if file:
-                yield ManualPicture(folder / file, about, self._theme)
-
-    def _build(self) -> None:
-        page = QWidget()
-        page.setProperty("surface", "base")
-        inside = make_column(into=page, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=SPACING_PX)
-        for part in self._parts:
-            inside.addWidget(part)
-        inside.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(page)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        make_column(scroll, into=self)
-        bar = scroll.verticalScrollBar().sizeHint().width()
-        self.resize(self._theme.metric("column_width") + 2 * MARGIN_PX + bar, HEIGHT_PX)
-
-    def _show_text(self) -> None:
-        for shown, text in self._texts:
-            shown.show_markdown(text)
-            shown.fit(self._theme.metric("column_width"))
+def read_manual() -> WholeDocument:
+    """Return the manual in the language of the window, from its file, which needs no library."""
+    folder = resources() / "manual"
+    text = (folder / f"manual.{current_language()}.md").read_text("utf-8")
+    return whole_document.assemble(phrase("shell.how_to_use_kotae"), _sections(text, folder))
 
 
-class ManualPicture(QWidget):
-    """A picture as wide as the available space, but never wider than its own width. It is read when it is painted, as
-    all pictures of the manual take 38 MB."""
-
-    def __init__(self, file: Path, about: str, theme: Theme) -> None:
-        super().__init__()
-        self._file = str(file)
-        self._size = QImageReader(self._file).size()
-        self._theme = theme
-        self.setAccessibleName(about)
-        self.setToolTip(plain_tooltip(about))
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-
-    def sizeHint(self) -> QSize:
-        return self._size
-
-    def heightForWidth(self, width: int) -> int:
-        return round(self._size.height() * self._shown_width(width) / max(1, self._size.width()))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        width = self._shown_width(self.width())
-        area = QRectF(0, 0, width, self.heightForWidth(width))
-        pixmap = QPixmap()
-        if not QPixmapCache.find(self._file, pixmap):
-            pixmap.load(self._file)
-            QPixmapCache.insert(self._file, pixmap)
-        painter.drawPixmap(area, pixmap, QRectF(pixmap.rect()))
-        painter.setPen(self._theme.color("line"))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(area.adjusted(0.5, 0.5, -0.5, -0.5))
-
-    def _shown_width(self, width: int) -> int:
-        return min(width, self._size.width())
+def _sections(text: str, folder: Path) -> Iterator[WholeSection]:
+    """Yield a section for each heading, which also ends after each picture."""
+    heading: tuple[str, ...] = ()
+    lines: list[str] = []
+    fence = ""
+    for line in (*text.split("\n"), None):
+        mark = markdown.is_fence(line) if line is not None else ""
+        fence = (mark if not fence else "" if mark.startswith(fence) else fence) if mark else fence
+        found = None if fence or line is None else _HEADING.fullmatch(line)
+        picture = None if fence or line is None else _PICTURE.fullmatch(line)
+        if found is None and picture is None and line is not None:
+            lines.append(line)
+            continue
+        body = "\n".join(lines).strip()
+        if body or picture:
+            shown = (folder / picture[2], picture[1]) if picture else None
+            yield WholeSection(0, heading, (), body, is_markdown=True, picture=shown)
+        lines = []
+        if found:
+            depth = max(0, len(found[1]) - 2)  # the title is an entry among the chapters
+            heading = (*heading[:depth], found[2])
 
 
 NEWS_SIZE_PX = (560, 420)

@@ -1,4 +1,7 @@
-"""Show the main window: sidebar, pages, status line, and global shortcuts."""
+"""Show the main window: sidebar, pages, status line, and global shortcuts.
+
+The module is over 450 lines long because everything that the parts of the window request of each other meets here.
+"""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -26,6 +37,7 @@ from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.shell.ui import window_layout
 from app.shell.ui.help_windows import ManualWindow
+from app.shell.ui.page_history import PageHistory
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
@@ -35,7 +47,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
-from app.uikit.undo import Toast, UndoStack
+from app.uikit.undo import Toast, UndoableAction, UndoStack
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import Separator
 
@@ -56,11 +68,15 @@ class Pages(QObject):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
         return self._pages[key]
+
+    def has(self, key: str) -> bool:
+        """Return whether a page is built."""
+        return key in self._pages
 
     @property
     def all_built(self) -> list[Page]:
@@ -108,10 +124,9 @@ class MainWindow(QMainWindow):
         evaluations: Evaluations,
         geometry: WindowGeometry,
         create_answer_settings: Callable[["MainWindow"], ConversationSettings],
-        outside_connections: Callable[[], int],
+        refused_attempts: Callable[[], Sequence[str]],
     ) -> None:
-        """Build the window. `outside_connections` returns the number of refused connections since the start of the
-        program."""
+        """Build the window. `refused_attempts` returns a text for each connection refused since the program started."""
         super().__init__()
         self.theme = theme
         self._navigation = navigation
@@ -127,8 +142,9 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
-        self._page_before_search = "ask"
-        self._build(outside_connections)
+        self._history = PageHistory(self)
+        self._history.returned.connect(self._on_page_chosen)
+        self._build(refused_attempts)
         self._connect()
         self._add_shortcuts()
         self.sidebar.conversations.folded = self._geometry.folded_folder_ids()
@@ -151,14 +167,15 @@ class MainWindow(QMainWindow):
 
     def page(self, key: str) -> Page:
         """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search or batch."""
+        bin, search, reader or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
+        self.sidebar.show_page({"reader": "documents"}.get(key, key), self.page(key).sidebar_panel)
         self._lay_out()  # raises the menu button above the new page
+        self._show_traffic()
 
     def show_questions(self) -> None:
         """Show the page 質問 and focus its question field."""
@@ -187,7 +204,7 @@ class MainWindow(QMainWindow):
 
     def show_manual(self) -> None:
         """Show the manual in a window of its own, so that the user can read it while working."""
-        ManualWindow(self.theme, self).show()
+        ManualWindow(self.theme, self, self._on_search_requested).show()
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -211,11 +228,11 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------- building
 
-    def _build(self, outside_connections: Callable[[], int]) -> None:
+    def _build(self, refused_attempts: Callable[[], Sequence[str]]) -> None:
         self.setWindowTitle("Kotae")
         self.setWindowIcon(window_layout.render_app_icon())
         self.setMinimumSize(*MINIMUM_SIZE)
-        self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
+        self.sidebar = Sidebar(self.theme, self._page_list(), refused_attempts)
         self.sidebar.conversations.collections_of = self._conversations.referenced_collections
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page("ask"))
@@ -229,7 +246,7 @@ class MainWindow(QMainWindow):
         column.addWidget(Separator())
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
-        self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)
+        self.menu_button = IconButton(self.theme, "menu", phrase("shell.pages_and_list"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
         self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored_ids, self)
         self.list_actions = ConversationActions(self._conversations, self.sidebar.list, self.undo_stack, self)
@@ -278,7 +295,8 @@ class MainWindow(QMainWindow):
             for signal in (setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):
                 signal.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
-        self.pages.built.connect(self.stack.addWidget)
+        self.pages.built.connect(self._on_page_built)
+        self.sidebar.picked.connect(self._on_entry_picked)
         self._connect_navigation()
 
     def _connect_navigation(self) -> None:
@@ -288,7 +306,10 @@ class MainWindow(QMainWindow):
         navigation.answer_settings_requested.connect(self.show_answer_settings)
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
-        navigation.search_closed.connect(self._on_search_closed)
+        navigation.search_requested.connect(self._on_search_requested)
+        navigation.search_closed.connect(self._history.leave_search)
+        navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.reading_closed.connect(self._history.leave_reader)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -305,8 +326,9 @@ class MainWindow(QMainWindow):
     def _on_message_requested(self) -> None:
         self._on_page_chosen("ask")
 
-    def _on_search_closed(self) -> None:
-        self._on_page_chosen(self._page_before_search)
+    def _on_reading_requested(self) -> None:
+        self._history.note(self._current_page, "reader")
+        self._on_page_chosen("reader")
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -316,6 +338,8 @@ class MainWindow(QMainWindow):
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
             ("Ctrl+Z", self.undo_stack.undo),
+            ("Ctrl+Shift+Z", self.undo_stack.redo),
+            ("Ctrl+Y", self._on_redo_key),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
@@ -339,7 +363,7 @@ class MainWindow(QMainWindow):
         """Open or close the sidebar in a narrow window."""
         if self.is_narrow and not self.frame.is_sidebar_shown:
             self.frame.show_sidebar()
-            self.sidebar.list.setFocus()
+            (self.sidebar.shown_list or self.sidebar.nav).setFocus()
         else:
             self.frame.hide_sidebar()
 
@@ -354,12 +378,23 @@ class MainWindow(QMainWindow):
     def _move_region(self, step: int) -> None:
         """Move the focus to the next (`step` 1) or previous (-1) region of the window.
 
-        The regions are the page buttons, the list of conversations, and the shown page.
+        The regions are the page buttons, the list below them, and the shown page.
         """
-        around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
-        window_layout.move_focus(around, self.focusWidget(), step)
+        around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self._current_page))
+        window_layout.move_focus([one for one in around if one is not None], self.focusWidget(), step)
 
     # ---------------------------------------------------------------------- slots
+
+    def _on_page_built(self, page: Page) -> None:
+        self.stack.addWidget(page)
+        if page.sidebar_panel is not None:
+            self.sidebar.add_panel(page.sidebar_panel)
+
+    def _on_entry_picked(self) -> None:
+        """Close a sidebar over the page, because it covers what was picked."""
+        if self.frame.is_narrow:
+            self.frame.hide_sidebar()
+            self.page(self._current_page).focus_first()
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
@@ -375,8 +410,7 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
-        if self._current_page != "search":
-            self._page_before_search = self._current_page
+        self._history.note(self._current_page, "search")
         self._on_page_chosen("search")
         self.pages.search().start(query)
 
@@ -398,6 +432,12 @@ class MainWindow(QMainWindow):
         online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
         is_model = downloads.network_task_count > 0
         self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
+        self._show_traffic()
+
+    def _show_traffic(self) -> None:
+        """Show what used the network in the settings, if they are built."""
+        if self.pages.has("settings"):
+            self.pages.settings().network.traffic.show_lines(self.sidebar.traffic.lines())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary
@@ -424,12 +464,21 @@ class MainWindow(QMainWindow):
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
-        self.undo_stack.offer(
-            phrase("shell.the_temporary_chat_was_closed"),
-            reopen_temporary_chat,
+        action = UndoableAction(
+            done=phrase("shell.the_temporary_chat_was_closed"),
+            undone=phrase("shell.the_temporary_chat_is_open"),
+            undo=reopen_temporary_chat,
+            redo=self._on_new_requested,
             key="temporary",
             forget=self._session.forget_temporary,
         )
+        self.undo_stack.offer(action)
+
+    def _on_redo_key(self) -> None:
+        """Redo, unless a text field has the focus: on some desktops it does not know this key."""
+        focus = self.focusWidget()
+        if not isinstance(focus, QLineEdit | QPlainTextEdit) or focus.isReadOnly():
+            self.undo_stack.redo()
 
     def _on_preferences_changed(self, settings: Settings) -> None:
         self.status_line.set_shows_details(settings.shows_details)

@@ -1,6 +1,9 @@
-"""Show the sidebar: pages, new question, conversations, bin, and the network indicator.
+"""Show the sidebar: pages, the list of the shown page, and the network indicator.
 
+The list of 質問 is that of the conversations, with the bin; other pages bring their own (`Page.sidebar_panel`).
 The indicator shows present and past connections of this machine; a click opens the offline check.
+
+The module is over 450 lines long because each of these parts is small and used nowhere else.
 """
 
 import time
@@ -10,9 +13,11 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QButtonGroup,
     QGridLayout,
     QMenu,
+    QStackedWidget,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
@@ -25,6 +30,7 @@ from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationView
 from app.models.services.downloads import NetworkContact
 from app.uikit.localization import join_facts, with_note
+from app.uikit.page import SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button, IconButton
@@ -34,13 +40,14 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip,
 
 
 class NavigationButton(QAbstractButton):
-    """The button of a page. The button of the shown page has a soft background, a bar and weight 600."""
+    """The button of a page. That of the shown page has weight 600, and a soft background with a bar if it is marked."""
 
     def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
         super().__init__()
         self._theme = theme
         self._icon = icon
         self.note = ""
+        self.is_marked = True  # whether the button looks selected while it is checked
         self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(plain_tooltip(with_note(text, shortcut)))
@@ -55,6 +62,12 @@ class NavigationButton(QAbstractButton):
         self.setAccessibleName(join_facts(self.text(), note))
         self.update()
 
+    def mark(self, *, is_marked: bool) -> None:
+        """Let the button look selected while it is checked, or not, if an entry of the list below does."""
+        if is_marked != self.is_marked:
+            self.is_marked = is_marked
+            self.update()
+
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(120), self._theme.metric("row_list"))
 
@@ -62,7 +75,8 @@ class NavigationButton(QAbstractButton):
         theme = self._theme
         painter = QPainter(self)
         area = self._background_rect()
-        list_rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
+        is_chosen = self.isChecked() and self.is_marked
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=self._option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
@@ -131,8 +145,13 @@ class NavigationBar(QWidget):
         for place, button in enumerate(self._buttons.values()):
             self._grid.addWidget(button, place // columns, place % columns)
 
+    def mark(self, *, is_marked: bool) -> None:
+        """As `NavigationButton.mark`, for all buttons."""
+        for button in self._buttons.values():
+            button.mark(is_marked=is_marked)
+
     def show_page(self, key: str) -> None:
-        """Mark the button of a page; mark none if the page has no button here."""
+        """Check the button of a page; check none if the page has no button here."""
         if key in self._buttons:
             self._buttons[key].setChecked(True)
         elif (shown := self._group.checkedButton()) is not None:
@@ -148,8 +167,8 @@ class TrafficIndicator(QAbstractButton):
     """Shows downloads that the user has begun, questions being sent, and connections that were attempted and
     refused."""
 
-    def __init__(self, theme: Theme, refusals: Callable[[], int]) -> None:
-        """Build the indicator. `refusals` returns the number of refused connections since the start of the program."""
+    def __init__(self, theme: Theme, refusals: Callable[[], Sequence[str]]) -> None:
+        """Build the indicator. `refusals` returns a text for each refused connection."""
         super().__init__()
         self._theme = theme
         self._refusals = refusals
@@ -188,6 +207,15 @@ class TrafficIndicator(QAbstractButton):
             self._online, self._is_sending, self._contacts = online, is_sending, list(contacts)
             self.refresh()
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return a line for each contact and each refused attempt, and where more is said: ask | models | training |
+        log."""
+        contacts = [
+            (self._contact_line(one), "ask" if one.is_answering else "models" if one.title else "training")
+            for one in self._contacts
+        ]
+        return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
             self.click()
@@ -202,7 +230,7 @@ class TrafficIndicator(QAbstractButton):
         )
 
     def refresh(self) -> None:
-        refused = self._refusals()
+        refused = len(self._refusals())
         now = self._online + self._is_sending or refused
         self.state.setText(phrase("common.n", n=now) if now else phrase("common.none"))
         count = phrase("shell.n_so_far", n=refused + len(self._contacts))
@@ -231,13 +259,18 @@ class TrafficIndicator(QAbstractButton):
 
 
 BIN_FROM_HEIGHT_PX = 420
+LEAST_LIST_PX = 48
 BELOW_NAV_PX = 250  # height in px of the parts below the pages, with a short list
+
+
+WITH_CONVERSATIONS = ("ask", "search", "batch", "bin")  # keys of the pages beside the list of conversations
 
 
 class Sidebar(QWidget):
     """The sidebar. Its `list` emits the signals for single conversations."""
 
     page_chosen = Signal(str)  # key of a page, or "bin"
+    picked = Signal()  # the user picked an entry of the shown page's own list
     new_requested = Signal()
     temporary_requested = Signal()
     folder_requested = Signal()
@@ -246,17 +279,18 @@ class Sidebar(QWidget):
     search_requested = Signal(str)  # query for the search in all messages
 
     def __init__(
-        self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
+        self, theme: Theme, pages: tuple[tuple[str, str, str], ...], refused_attempts: Callable[[], Sequence[str]]
     ) -> None:
-        """Build the sidebar. `outside_connections` returns the number of refused connections since the start of the
-        program."""
+        """Build the sidebar. `refused_attempts` is as for `MainWindow`."""
         super().__init__()
         self._theme = theme
         # The function returns the highest label of all conversations.
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
-        self.traffic = TrafficIndicator(theme, outside_connections)
+        self.traffic = TrafficIndicator(theme, refused_attempts)
         self._pending_fill: Callable[[], None] | None = None  # an update that waits until the user has renamed a row
         self.conversations = ConversationList()
+        self._page_key = "ask"
+        self._open_id: int | None = None
         self._build(pages)
         self._connect()
 
@@ -285,14 +319,33 @@ class Sidebar(QWidget):
         self.conversations.set_drafts(conversation_ids)
 
     def show_open(self, conversation_id: int | None) -> None:
-        if conversation_id != self.conversations.open_id or len(self.list.chosen_ids()) < 2:
-            self.conversations.set_open(conversation_id)
-            self.list.choose_open()
+        if conversation_id != self._open_id or len(self.list.chosen_ids()) < 2:
+            self._open_id = conversation_id
+            self._choose_open()
 
-    def show_page(self, key: str) -> None:
-        self.nav.show_page(key)
+    def add_panel(self, panel: SidebarPanel) -> None:
+        """Add the list of a page that has just been built."""
+        self._panels.addWidget(panel)
+        panel.picked.connect(self.picked)
+        self._follow(panel.view)
+
+    def show_page(self, key: str, panel: SidebarPanel | None) -> None:
+        """Check the button of a page, and show its list. `panel`: None if the page has none of its own."""
+        self.nav.show_page("ask" if key in ("search", "batch") else key)
         self.bin_button.setChecked(key == "bin")
         self._show_bin()
+        nothing = self._own_panel if key in WITH_CONVERSATIONS else self._empty_panel
+        self._panels.setCurrentWidget(panel or nothing)
+        if key != self._page_key:
+            self._page_key = key
+            self._choose_open()
+        self._mark()
+
+    @property
+    def shown_list(self) -> QAbstractItemView | None:
+        """Return the list below the buttons; None if the page has none."""
+        panel = self._panels.currentWidget()
+        return panel.view if isinstance(panel, SidebarPanel) else self.list if panel is self._own_panel else None
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -318,23 +371,24 @@ class Sidebar(QWidget):
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("shell.actions_for_conversations"))
         self.filter = SearchField(self._theme, phrase("common.search_conversations"))
         self.list = ConversationView(self._theme, self.conversations)
+        self.list.setMinimumHeight(LEAST_LIST_PX)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
         self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
-        make_column(
-            self.nav,
-            Separator(),
-            self._tools(),
-            self._empty,
-            (self.list, 1),
-            self._bin_row(),
-            Separator(),
-            self.traffic,
-            into=self,
-            spacing_px=0,
-        )
+        self._own_panel, self._empty_panel, self._panels = QWidget(), QWidget(), QStackedWidget()
+        own = (self._tools(), self._empty, (self.list, 1), self._bin_row())
+        make_column(*own, into=self._own_panel, spacing_px=0)
+        for widget in (self._own_panel, self._empty_panel):
+            self._panels.addWidget(widget)
+        below = (Separator(), self.traffic)
+        make_column(self.nav, Separator(), (self._panels, 1), *below, into=self, spacing_px=0)
+        self._follow(self.list)
         self._resize()
+
+    def _follow(self, view: QAbstractItemView) -> None:
+        view.selectionModel().selectionChanged.connect(self._mark)
+        view.model().modelReset.connect(self._mark)  # clears the selection without a signal of its own
 
     def _tools(self) -> QVBoxLayout:
         row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
@@ -375,6 +429,20 @@ class Sidebar(QWidget):
 
     def _show_menu(self) -> None:
         self.menu().popup(self.menu_button.mapToGlobal(self.menu_button.rect().bottomLeft()))
+
+    # --------------------------------------------------------------------- shown
+
+    def _choose_open(self) -> None:
+        """Select the open conversation beside the page 質問; beside another page none is open."""
+        self.conversations.set_open(self._open_id if self._page_key == "ask" else None)
+        self.list.choose_open()
+
+    def _mark(self) -> None:
+        """Let one item look selected: the entry of the shown list, or else the button of the page."""
+        view = self.shown_list
+        is_marked = view is None or not view.selectionModel().hasSelection()
+        self.nav.mark(is_marked=is_marked)
+        self.bin_button.mark(is_marked=is_marked)
 
     # --------------------------------------------------------------------- slots
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.files import strict_json
 from app.base.paths import write_atomically
-from app.uikit.page import Page
+from app.uikit.page import focus_first_widget
 from app.uikit.theme import Theme, render_svg
 from app.uikit.widgets.labels import Separator
 
@@ -185,17 +185,6 @@ def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> 
     inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
     here = inside.index(True) if True in inside else -step
     focus_first_widget(regions[(here + step) % len(regions)])
-
-
-def focus_first_widget(region: QWidget) -> None:
-    """Focus the first widget of a page, or else the region itself or the first widget in it that takes the focus."""
-    if isinstance(region, Page):
-        region.focus_first()
-        return
-    for widget in (region, *region.findChildren(QWidget)):
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.isEnabled():
-            widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
-            return
 
 
 ICON_SIZES_PX = (16, 24, 32, 48, 64, 128, 256)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.training.data import personal
-from app.training.data.check import CODES, LengthSummary, summarize_lengths
-from app.training.data.curation import HARMLESS_FLAGS, TRAINED_STATES, Curation, CurationItem
-from app.training.data.records import BadRow
+from app.training.data.check import LengthSummary, summarize_lengths
+from app.training.data.curation import TRAINED_STATES, Curation
 from app.training.data.rows import TrainingRow
 
 
@@ -44,52 +43,6 @@ def count_rows(rows: Curation, unusable: int) -> DataOverview:
         rejected=counts["rejected"],
         unusable=unusable,
     )
-
-
-FlawedRow = CurationItem | BadRow
-UNUSABLE, OPEN = "unusable", "open"
-
-
-class FlawedRows:
-    """The rows with flaws and the lines that could not be imported, in the order of the file.
-
-    A kind is OPEN (rows that are excluded and not decided on yet), one of `check.CODES`, or UNUSABLE (lines).
-    """
-
-    def __init__(self, rows: Curation, bad_rows: Sequence[BadRow]) -> None:
-        self._rows = rows
-        self._flagged = [item for item in rows.items if item.flags]
-        self._bad_rows = tuple(bad_rows)
-        self._flag_counts = Counter(flag for item in self._flagged for flag in item.flags)
-
-    def kinds(self) -> list[tuple[str, int]]:
-        """Return (kind, current number of rows) for each kind that occurs."""
-        counts = [
-            (OPEN, self.open),
-            *((code, self._flag_counts[code]) for code in CODES),
-            (UNUSABLE, len(self._bad_rows)),
-        ]
-        return [(kind, count) for kind, count in counts if count]
-
-    @property
-    def open(self) -> int:
-        return self._rows.counts["left_out"]
-
-    def rows_of_kind(self, kind: str) -> list[FlawedRow]:
-        """Return the rows of a kind; for "" all rows with a grave flaw and the unusable lines."""
-        if kind == UNUSABLE:
-            return list(self._bad_rows)
-        if kind == OPEN:
-            return [item for item in self._flagged if self._rows.state_of(item) == "left_out"]
-        if kind:
-            return [item for item in self._flagged if kind in item.flags]
-        grave: list[FlawedRow] = [item for item in self._flagged if not HARMLESS_FLAGS.issuperset(item.flags)]
-        return sorted([*grave, *self._bad_rows], key=line_number)
-
-
-def line_number(row: FlawedRow) -> int:
-    """Return the row's line in the file, from 1."""
-    return row.line if isinstance(row, BadRow) else row.row.line
 
 
 def personal_texts(row: TrainingRow, code: str) -> list[str]:

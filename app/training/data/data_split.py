@@ -41,6 +41,7 @@ LEAST_ROWS = 10  # with fewer rows a part could be a single row
 LEAST_SHARE, MOST_SHARE = 0.01, 0.4
 _SHARE = 0.1
 _LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # numbers of rows of a part whose share is not set
+LEAST_FOR_VERDICT = _LEAST  # test rows; with fewer a verdict is "check" at best (`quality_gate.FEW_EXAMPLES`)
 
 
 USUAL = SplitSettings()
@@ -113,6 +114,34 @@ def split_rows(rows: Sequence[TrainingRow], settings: SplitSettings = USUAL, kno
 
     gone = tuple(sorted([*same, *removed], key=lambda one: one.row.line))
     return Split(settings, rows_at(train), rows_at(validation), rows_at(holdout), gone)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOutlook:
+    """What rows would become if they were split. `same`, `near`: removed as duplicates, and as too like a test row.
+
+    `lacking`: about how many more rows, unlike these, a verdict needs; 0: there are enough test rows.
+    """
+
+    train: int = 0
+    validation: int = 0
+    holdout: int = 0
+    same: int = 0
+    near: int = 0
+    lacking: int = 0
+
+
+def look_ahead(rows: Sequence[TrainingRow], known: Collection[str] = ()) -> SplitOutlook:
+    """Return what the rows would become. Raises AppError as `split_rows` does."""
+    made = split_rows(rows, known=known)
+    same = sum(one.reason == "same" for one in made.removed)
+    holdout = len(made.holdout)
+    # The hold-out takes a quarter of few rows at most, and each row of the same group counts as one.
+    lacking = max(0, 4 * LEAST_FOR_VERDICT - (len(rows) - same), 4 * (LEAST_FOR_VERDICT - holdout))
+    return SplitOutlook(
+        len(made.train), len(made.validation), holdout, same, len(made.removed) - same,
+        lacking if holdout < LEAST_FOR_VERDICT else 0,
+    )  # fmt: skip
 
 
 def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow], list[RowRemoval]]:

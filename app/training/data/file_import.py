@@ -7,6 +7,7 @@ source file.
 import codecs
 import dataclasses
 import hashlib
+import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any, Literal
 from app.base import confidentiality, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.output_file import drive_errors, write_atomically
+from app.base.files.output_file import drive_errors, export_error, write_atomically
 from app.base.tables import column_mapping as names
-from app.base.tables import table_reader
+from app.base.tables import table_reader, table_writer
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.documents import collection_lookup, encodings
@@ -32,6 +33,7 @@ MARKDOWN = (".md", ".markdown", ".txt")
 SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
 FILE_BYTES = 300_000_000  # limit; about 150,000 answers of a page each
 ROWS = 300_000  # limit; an 8B model on one graphics card would train for weeks on them
+TEMPLATE_WIDTHS = (48, 64, 20)  # characters
 SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
 
 
@@ -103,6 +105,24 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
     wanted = ColumnMapping()
     found = records.records_from_table(table, wanted, is_text=True) if table else _records_of(raw, text, path, wanted)
     return found.columns, _samples(found)
+
+
+def write_template(out: Path) -> None:
+    """Write an empty workbook to fill in, whose first sheet `import_file` reads; a second one says how to.
+
+    Raises AppError as `export_error` returns them, and clock_unfit.
+    """
+    head = [phrase(f"common.batch_column.{name}") for name in ("question", "answer")]
+    book = table_writer.WorkbookWriter(phrase("common.batch_cut"), "")
+    book.add(phrase("training.template.sheet"), TEMPLATE_WIDTHS, (), [*head, phrase("training.template.group")])
+    notes = [phrase(f"training.template.{name}") for name in ("how", "group_why", "count", "example")]
+    book.add(phrase("training.template.notes"), (sum(TEMPLATE_WIDTHS),), [[note] for note in notes])
+    file = io.BytesIO()
+    book.save(file)
+    try:
+        write_atomically(out, file.getvalue())
+    except OSError as error:
+        raise export_error(error, out) from error
 
 
 def encoding_name(codec: str) -> str:

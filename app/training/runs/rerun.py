@@ -54,6 +54,32 @@ def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalMod
         raise
 
 
+_OF_MACHINE = ("device", "context_tokens")  # settings that another preset keeps
+_SIZES = ("light", "standard", "thorough")  # presets from the least training to the most
+# Reasons of a rejection after which more training may help; after the others it was too much, or the data are wrong.
+_UNDERTRAINED = frozenset(("shipped_worse", "ends_seldom_yet", "looping_yet", "not_japanese_yet"))
+
+
+def advised_preset(reasons: Collection[str], preset: str) -> str:
+    """Return the preset with which to repeat a rejected run; "" if only other or more rows can help.
+
+    `reasons`: the codes that led to the rejection (`app.training.quality_gate`). `preset`: that of the run.
+    """
+    if preset not in _SIZES:
+        return "standard"
+    place = _SIZES.index(preset) + (1 if _UNDERTRAINED.issuperset(reasons) else -1)
+    return _SIZES[place] if 0 <= place < len(_SIZES) else ""
+
+
+def repeat_with(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel], *, preset: str) -> TrainingDraft:
+    """Create a draft as `repeat_run` does, with a preset's own settings; with "" those of the run. Raises AppError."""
+    made = repeat_run(where, run, models)
+    if not preset:
+        return made
+    fixed = {name: value for name, value in made.settings.items() if name in _OF_MACHINE}
+    return drafts.save(where.drafts, dataclasses.replace(made, preset=preset, settings=fixed), time.time())
+
+
 def continue_training(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
     """Create a draft without data that starts from a run's adapter.
 

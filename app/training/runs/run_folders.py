@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,7 @@ def effective_spec(folder: Path) -> RunSpec | None:
 
 def record_event(folder: Path, event: Event) -> None:
     """Append an event to the journal that the training process could not write itself."""
-    line = json.dumps(events.to_json(event), ensure_ascii=False).encode("utf-8", "replace")
+    line = json.dumps({**events.to_json(event), "at": time.time()}, ensure_ascii=False).encode("utf-8", "replace")
     with contextlib.suppress(OSError):
         append_line(folder / standings.JOURNAL_FILE, line)
 

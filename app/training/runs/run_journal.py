@@ -35,6 +35,7 @@ from trainer.events import (
     TrainingStep,
 )
 
+SENT_AT = "at"  # of each line, beside the event's own fields: seconds since 1970; earlier versions wrote none
 _LEVELS = {"block", "warn", "note"}
 _KNOWN_REASONS = {
     events.Adjusted: ("out_of_memory", "not_finite", "slow"),
@@ -45,7 +46,11 @@ _MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training di
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
     """Return the event that a JSON object represents. Raises ValueError for an unknown event or an invalid value."""
-    event = json_lines.convert_message(data, events.KINDS, "event")
+    sent_at = data.get(SENT_AT, 0.0)
+    if not isinstance(sent_at, int | float) or not 0 <= sent_at < math.inf:
+        raise ValueError(f"{SENT_AT}: no time")
+    known = {name: value for name, value in data.items() if name != SENT_AT}
+    event = json_lines.convert_message(known, events.KINDS, "event")
     for entry in dataclasses.fields(event):
         value = getattr(event, entry.name)
         if isinstance(value, float) and entry.name not in _MAY_BE_INFINITE and not math.isfinite(value):
@@ -61,18 +66,35 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
 
 def read_event(line: bytes) -> Event:
     """Parse a line of the journal as an event. Raises ValueError."""
-    return event_from_json(json_lines.decode_object(line))
+    return read_timed_event(line)[1]
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Yield the events of a journal; skip incomplete lines and unknown events. A missing file gives none."""
+def read_timed_event(line: bytes) -> tuple[float, Event]:
+    """Return when an event of the journal was sent, in seconds since 1970 (0: not recorded), and the event.
+
+    Raises ValueError.
+    """
+    data = json_lines.decode_object(line)
+    return float(data.get(SENT_AT, 0.0)), event_from_json(data)
+
+
+def read_timed_events(path: Path) -> Iterator[tuple[float, Event]]:
+    """Yield the events of a journal with their times, as `read_timed_event` returns them.
+
+    Incomplete lines and unknown events are skipped; a missing file gives none.
+    """
     try:
         written = strict_json.read_bytes(path).splitlines()
     except OSError:  # the run has not started yet
         return
     for line in written:
         with contextlib.suppress(ValueError):
-            yield read_event(line)
+            yield read_timed_event(line)
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yield the events of a journal as `read_timed_events` does, without their times."""
+    return (event for _, event in read_timed_events(path))
 
 
 JOURNAL_FILE = "events.jsonl"

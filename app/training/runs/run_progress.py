@@ -4,8 +4,6 @@ The result holds curves, sample answers and health checks, each of which is fine
 """
 
 import contextlib
-import shutil
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +15,10 @@ from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.plots import CurvePoints
 from app.training.data.rows import read_objects
-from app.training.runs import run_folders, run_journal
+from app.training.runs import run_clock, run_folders, run_journal
+from app.training.runs.run_clock import RunClock, StageRates
 from app.training.runs.run_journal import JOURNAL_FILE, RunHistory, RunStatus
+from trainer import sleep_inhibitor
 from trainer.events import Cancelled, EvaluationStep, Failed, Finished, Paused, Sample, TrainingStep
 from trainer.spec import RunSpec
 
@@ -44,7 +44,7 @@ class HealthCheck:
 
 
 def health_checks(history: RunHistory, *, is_awake: bool) -> tuple[HealthCheck, ...]:
-    """Return all health checks. `is_awake`: the trainer can keep the machine awake (`can_stay_awake`)."""
+    """Return all health checks. `is_awake`: the trainer can keep the machine awake (`trainer.sleep_inhibitor`)."""
     standing = history.status
     return (
         _not_finite(history),
@@ -80,16 +80,6 @@ def patience_of(standing: RunStatus) -> int:
     """Return the patience of early stopping; 0 if it is off."""
     asked = standing.effective.spec if standing.effective else {}
     return (asked.get("patience") or 0) if asked.get("evaluations_per_epoch") != 0 else 0
-
-
-def can_stay_awake(platform: str = sys.platform) -> bool:
-    """Return whether the trainer can keep this machine awake (`trainer.sleep_inhibitor`).
-
-    This is always possible on Windows and macOS.
-    """
-    if platform in ("win32", "darwin"):
-        return True
-    return shutil.which("systemd-inhibit") is not None and Path("/run/systemd/system").is_dir()
 
 
 def is_resumable(state: str, end: Finished | Paused | Cancelled | Failed | None) -> bool:
@@ -180,8 +170,6 @@ class RunProgress:
     state: str
     standing: RunStatus = field(default_factory=RunStatus)
     requested: RunSpec | None = None  # with all settings once they are decided; None: the file is damaged
-    began_at: float = 0.0  # seconds since 1970 of the last start; 0: not started
-    is_resumed: bool = False  # the last start resumed from a checkpoint
     is_judged: bool = False
     is_from_elsewhere: bool = False  # another machine or person trained the run
     has_holdout: bool = False  # there are held-out rows to judge the run by
@@ -196,6 +184,7 @@ class RunProgress:
     memory: CurvePoints = ()
     answers: tuple[SampleAnswers, ...] = ()
     watched: tuple[HealthCheck, ...] = ()
+    clock: RunClock = field(default_factory=lambda: RunClock(None, StageRates()))
 
     @property
     def is_live(self) -> bool:
@@ -219,7 +208,7 @@ class ProgressReader:
         self._offset = 0
         self._history = RunHistory()
         self._references: dict[str, str] | None = None
-        self._is_awake = can_stay_awake()
+        self._clock: RunClock | None = None
         self.course: RunProgress | None = None  # the last result of `look`
 
     def look(self, *, is_ours: bool) -> RunProgress:
@@ -241,22 +230,35 @@ class ProgressReader:
         try:
             with open_regular(self._folder / JOURNAL_FILE) as file:
                 if file.seek(0, 2) < self._offset:  # the journal was replaced by an import
-                    self._offset, self._history = 0, RunHistory()
+                    self._offset, self._history, self._clock = 0, RunHistory(), None
                 file.seek(self._offset)
                 block = file.read(strict_json.FILE_BYTES)  # the next call reads the rest
         except OSError:  # the run has not started yet
             return False
         complete = block[: block.rfind(b"\n") + 1]
         self._offset += len(complete)
+        clock = self._clock = self._clock or self._new_clock()
         for number, line in enumerate(complete.splitlines(), start=1):
             if number % YIELD_LINES == 0:
                 time.sleep(YIELD_S)
             try:
-                event = run_journal.read_event(line)
+                at, event = run_journal.read_timed_event(line)
             except ValueError:  # an incomplete line, or an unknown event
                 continue
             self._history.take(event)
+            clock.take(at, event)
         return bool(complete)
+
+    def _new_clock(self) -> RunClock:
+        folder = self._folder
+        return RunClock(run_folders.effective_spec(folder), run_clock.read_rates(folder))
+
+    def _clock_now(self) -> RunClock:
+        """Return a clock that the caller may advance, ended if the run is judged."""
+        clock = (self._clock or self._new_clock()).copy()
+        with contextlib.suppress(OSError):  # not judged
+            clock.end_judging((self._folder / run_folders.GATE).stat().st_mtime, has_verdict=True)
+        return clock
 
     def _state(self, *, is_ours: bool) -> str:
         if is_ours:
@@ -270,13 +272,10 @@ class ProgressReader:
         steps, evaluations = tuple(history.steps), history.evaluations
         losses = plots.finite_points([(step.step, step.loss) for step in steps])
         raw, smooth = _thinned(losses), _thinned(plots.smooth_exponentially(losses))
-        started = history.started
         return RunProgress(
             state=state,
             standing=self._history.status,
             requested=run_folders.effective_spec(folder),
-            began_at=started.time if started else 0.0,
-            is_resumed=bool(started and started.resumed_step),
             is_judged=(folder / run_folders.GATE).is_file(),
             is_from_elsewhere=run_folders.is_from_elsewhere(folder),
             has_holdout=(folder / run_folders.HOLDOUT).is_file(),
@@ -290,7 +289,8 @@ class ProgressReader:
             speed=_thin_out([(step.step, step.tokens_per_s) for step in steps]),
             memory=_thin_out([(step.step, float(step.memory_bytes)) for step in steps]),
             answers=self._answers(),
-            watched=health_checks(history, is_awake=self._is_awake),
+            watched=health_checks(history, is_awake=sleep_inhibitor.can_keep_awake()),
+            clock=self._clock_now(),
         )
 
     def _answers(self) -> tuple[SampleAnswers, ...]:

@@ -37,7 +37,7 @@ from app.training.run_plan import ProcessWatch, RunPlan
 from app.training.runs import lineage, run_folders
 from app.training.runs.lineage import Lineage
 from app.training.services.training_run import Trainer
-from trainer import adapter
+from trainer import adapter, sleep_inhibitor
 from trainer.events import Event, Phase
 
 
@@ -83,6 +83,13 @@ class DraftEditor(QObject):
         self.plan: RunPlan | None = None  # plan of the last forecast
         self.phase: Phase | None = None  # the trainer's phase during a check
         self._task: LongTask | None = None
+        if engine is not None:
+            engine.refusal_changed.connect(self._on_refusal_changed)
+
+    @property
+    def start_refusal(self) -> AppError | None:
+        """Return why a training could not start now: another job has the memory. None if it could."""
+        return self._engine.refusal if self._engine is not None else None
 
     @property
     def is_busy(self) -> bool:
@@ -308,6 +315,9 @@ class DraftEditor(QObject):
         self.draft = drafts.save(self._drafts, draft, time.time())
         self.changed.emit(self.draft)
 
+    def _on_refusal_changed(self) -> None:
+        self.changed.emit(self.draft)
+
     def _on_opened(self, outcome: tuple[Curation, ImportOrigin | None]) -> None:
         self.curation, self.origin = outcome
         self._count()
@@ -388,6 +398,7 @@ class DraftEditor(QObject):
 
     def _plan(self, draft: TrainingDraft, progress: TaskProgress, *, measures: bool) -> RunPlan:
         """Return the plan of a run. Raises AppError as `run_plan.plan_run` does, a run's check errors, probe_died."""
+        sleep_inhibitor.can_keep_awake()  # tried here for the page, because it can take seconds
         trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
         command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake trainer cannot plan
 
@@ -497,6 +508,8 @@ def _import_rows(
         file_import.origin_of(path, file),
     )
     file_import.write_origin(folder, source)
+    for row in file.rows[:1]:
+        curation.inspect_row(row, None)  # loads here what the review needs, because it takes longer than a frame
     return source, rows
 
 

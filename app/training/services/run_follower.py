@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
+from app.models.artifact_steps import StepProgress
 from app.training.runs.run_progress import ProgressReader, RunProgress
 from app.training.services.training_runner import TrainingRunner
 
@@ -32,6 +33,7 @@ class RunFollower(QObject):
         self._began_at = 0.0
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.look)
+        trainings.judging.connect(self._on_judging)
         trainings.started.connect(self._on_news)
         trainings.ended.connect(self._on_news)
 
@@ -63,6 +65,10 @@ class RunFollower(QObject):
 
     # ------------------------------------------------------------- private methods
 
+    def _on_judging(self, progress: StepProgress) -> None:
+        if self.course is not None and self.is_ours:
+            self.course.clock.take_judging(time.time(), progress)
+
     def _on_news(self, *_arguments: object) -> None:
         self._timer.stop()
         self.look()
@@ -74,6 +80,9 @@ class RunFollower(QObject):
             self._timer.start(max(LIVE_MS if course.is_live else IDLE_MS, REST * took_ms))
         if course is not self.course:
             self.course = course
+            if self.is_ours:
+                for at, progress in self._trainings.judged:
+                    course.clock.take_judging(at, progress)
             self.changed.emit(course)
 
     def _on_failed(self, error: AppError) -> None:

@@ -1,5 +1,6 @@
 """Train and judge one run at a time for this program, independent of the page that is shown."""
 
+import contextlib
 import importlib
 import time
 from collections.abc import Callable
@@ -7,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import filelock
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.base.services import background
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
 from app.models.artifact_steps import StepProgress
-from app.training.runs import run_folders, training_list
+from app.training.runs import run_clock, run_folders, training_list
 from app.training.services import training_run
 from app.training.services.training_run import LockedRun, Trainer, TrainingRun
+from trainer import sleep_inhibitor
 from trainer.events import Cancelled, Paused
 
 if TYPE_CHECKING:
@@ -66,9 +68,11 @@ class TrainingRunner(QObject):
         self.run: TrainingRun | None = None  # set while the run is trained
         self.form = ""  # the form that `make` is making; "" while a run is trained or judged
         self.progress: StepProgress | None = None  # set while the run is judged
+        self.judged: list[tuple[float, StepProgress]] = []  # first and last reports on each step of the gate, and when
         self.outcome = ""  # how the last run ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
         self._is_judging = False
+        self._awake = contextlib.ExitStack()  # keeps the machine awake while a run is judged
         self._preparation: object = None  # identifies the current background preparation; None: there is none
         self._began_at = 0.0
 
@@ -81,6 +85,15 @@ class TrainingRunner(QObject):
     def is_waiting(self) -> bool:
         """Return whether the run waits for the end of an answer."""
         return self._memory.is_waiting
+
+    @property
+    def refusal(self) -> AppError | None:
+        """Return why no run could start now although none is in progress here; None otherwise."""
+        return self._engine.refusal if self.folder is None else None
+
+    @property
+    def refusal_changed(self) -> SignalInstance:
+        return self._engine.refusal_changed
 
     @property
     def is_judging(self) -> bool:
@@ -168,7 +181,7 @@ class TrainingRunner(QObject):
             raise AppError("run_busy", id=self.folder.name)
         if self._engine.refusal is not None:  # a study or another job has reserved the memory
             raise self._engine.refusal
-        self.form = form
+        self.form, self.judged = form, []
         self.folder, self._began_at, self.outcome = folder, time.monotonic(), ""
         self._memory.take(AppError("training_has_memory"), begin)
         if self.folder == folder and not form:  # otherwise it has already ended
@@ -216,6 +229,7 @@ class TrainingRunner(QObject):
 
     def _judge(self, folder: Path) -> None:
         self._is_judging = True
+        self._awake.enter_context(sleep_inhibitor.keep_awake("Kotae: judging a fine-tuned model"))
         self._measure(folder, self._on_judging)
 
     def _measure(self, folder: Path, report: Callable[[StepProgress], None], form: str = "") -> None:
@@ -224,15 +238,25 @@ class TrainingRunner(QObject):
 
             gate = self._gate = GateRun(trainer.environment, self)
             gate.progressed.connect(report)
-            gate.finished.connect(lambda _found: self._emit_end(None, "finished"))
+            gate.finished.connect(lambda _found: self._on_measured(folder))
             gate.stopped.connect(lambda: self._emit_end(None, "paused"))
             gate.failed.connect(lambda error: self._emit_end(error, "failed"))
             gate.start(folder, self._bases, form=form, lock=lock)
 
         self._prepare(lambda _trainer: _lock_for_gate(folder), begin)
 
+    def _on_measured(self, folder: Path) -> None:
+        if self._is_judging:
+            judged, ended_at = self.judged, time.time()
+            background.run(lambda: run_clock.learn_rates(folder, judged, ended_at), lambda _none: None)
+        self._emit_end(None, "finished")
+
     def _on_judging(self, progress: StepProgress) -> None:
         self.progress = progress
+        step = (progress.kind, progress.name)
+        if [(one.kind, one.name) for _, one in self.judged[-2:]] == [step, step]:
+            self.judged.pop()
+        self.judged.append((time.time(), progress))
         self.judging.emit(progress)
 
     def _on_stopped(self, end: Paused | Cancelled) -> None:
@@ -250,6 +274,7 @@ class TrainingRunner(QObject):
             self._gate.deleteLater()
         self.folder = self._gate = self.progress = self._preparation = None
         self._is_judging = False
+        self._awake.close()
         self.form = ""
 
     def _emit_end(self, error: AppError | None, outcome: str) -> None:

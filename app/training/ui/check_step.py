@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QWidget
 
@@ -16,7 +16,7 @@ from app.training.ui import settings_form, training_texts
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.training.ui.token_view import TokenView
 from app.training.ui.training_texts import BLOCK, NOTE, OK, WARN, CheckLine
-from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
+from app.training.ui.wizard import MARGIN_PX, ObstacleBanner, PrimaryAction, WizardStep
 from app.uikit import localization
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
@@ -38,12 +38,26 @@ _MARKS = {
 
 
 class CheckStep(WizardStep):
+    tells_problems = True
+
     def __init__(
-        self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
+        self,
+        theme: Theme,
+        work: DraftEditor,
+        show_step: Callable[[str], None],
+        pause_study: Callable[[], None],
+        pickers: Pickers | None = None,
     ) -> None:
-        """Create the step. `show_step`: called with the step in which the user can fix a problem."""
+        """Create the step.
+
+        `show_step`: called with the step in which the user can fix a problem. `pause_study`: pauses the evaluation that
+        has the memory; the end of the engine's refusal follows.
+        """
         super().__init__(theme)
         self._work = work
+        self._pause_study = pause_study
+        self._starts_when_free = False
+        self.obstacle = ObstacleBanner(theme)
         self._pickers = pickers or Pickers()
         self._began_at = 0.0  # monotonic time when the shown work began
         self._phase = ""
@@ -65,21 +79,27 @@ class CheckStep(WizardStep):
         shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.job_button
         shown.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def begin(self) -> None:
+        if not self._is_checked and not self._work.is_busy:
+            self._check()
+
+    def shows_failure(self) -> bool:
+        return not self.progress.isHidden()
+
     def primary_action(self) -> PrimaryAction | None:
         draft = self._work.draft
         if not self._is_checked:
             return PrimaryAction(phrase("training.check_these_settings"), self._check)
-        return (
-            PrimaryAction(phrase("training.start_training"), self._start_training)
-            if draft.is_complete("check")
-            else None
-        )
+        can_act = self._work.start_refusal is None
+        start = PrimaryAction(phrase("training.start_training"), self._start_training, can_act)
+        return start if draft.is_complete("check") else None
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         make_column(
             self.banner,
+            self.obstacle,
             self.progress,
             make_row((self._mark, 0, Qt.AlignmentFlag.AlignTop), (self.verdict, 1), spacing_px=10),
             self.about,
@@ -101,6 +121,7 @@ class CheckStep(WizardStep):
         work.ended.connect(self._on_ended)
         work.failed.connect(self._on_failed)
         self.progress.cancelled.connect(work.cancel)
+        self.obstacle.action_requested.connect(lambda _key: self._pause_and_start())
         self.forecast.changes_button.clicked.connect(self._take_changes)
         self.forecast.trial_button.clicked.connect(lambda: self._check(measures=True))
         self.again_button.clicked.connect(lambda: self._check())
@@ -122,6 +143,7 @@ class CheckStep(WizardStep):
         return self._work.draft.has_environment and not is_refused
 
     def show_draft(self) -> None:
+        self._show_obstacle()
         draft, is_checked = self._work.draft, self._is_checked
         plan = self._work.plan if is_checked else None
         found = plan.previews if plan is not None else ()
@@ -159,6 +181,9 @@ class CheckStep(WizardStep):
         if blocking:
             self._mark.show_icon("circle-x", "danger")
             self.verdict.setText(phrase("training.cannot_start_like_this_n", n=blocking))
+        elif self._work.start_refusal is not None:
+            self._mark.show_icon("info", "text2")
+            self.verdict.setText(phrase("training.checked_but_the_memory_is_taken"))
         elif warnings := sum(line.level == training_texts.WARN for line in self.findings.lines):
             self._mark.show_icon("triangle-alert", "warning")
             self.verdict.setText(phrase("training.ready_to_start_with_n", n=warnings))
@@ -175,6 +200,24 @@ class CheckStep(WizardStep):
     def _start_training(self) -> None:
         self.banner.hide()
         self._work.begin()
+
+    def _pause_and_start(self) -> None:
+        self._starts_when_free = True
+        self._pause_study()
+        self._show_obstacle()
+
+    def _show_obstacle(self) -> None:
+        """Show why the training cannot start now, or start it once an evaluation is paused for it."""
+        refusal, can_start = self._work.start_refusal, self._work.draft.is_complete("check")
+        self.obstacle.show_refusal(
+            refusal if can_start else None,
+            phrase("training.pause_the_evaluation_and_start"),
+            is_pausing=self._starts_when_free,
+        )
+        if refusal is None and self._starts_when_free:
+            self._starts_when_free = False
+            if can_start and not self._work.is_busy:
+                QTimer.singleShot(0, self, self._start_training)
 
     def _take_changes(self) -> None:
         """Apply the proposed settings and check the draft again."""

@@ -67,6 +67,12 @@ class ModelStep(WizardStep):
         self.forecasts.look(draft)
         self._show_forecasts()
 
+    def begin(self) -> None:
+        """Choose the base if only one model can be trained."""
+        trainable = [one for one in self._models() if base_models.training_refusal(one) is None]
+        if not self._work.draft.base and len(trainable) == 1:
+            self._run_or_show_error(lambda: self._work.change(base=trainable[0].id))
+
     def focus_first(self) -> None:
         if self._work.draft.base:
             self.cards.focus_chosen()

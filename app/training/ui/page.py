@@ -1,9 +1,10 @@
-"""Show the fine-tuning page (学習): the list of trainings on the left, the chosen draft or run on the right.
+"""Show the fine-tuning page (学習): the list of trainings in the sidebar, and the chosen draft or run.
 
 If no training is chosen, the page explains what fine-tuning is for and offers to start.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
 from app.training.drafts import PLANNED_STEPS, STEPS
-from app.training.runs import lineage, training_list
+from app.training.runs import lineage, rerun, training_list
 from app.training.runs.lineage import Lineage
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
 from app.training.services.training_runner import TrainingRunner
@@ -40,6 +41,7 @@ from app.uikit.widgets.section_bars import StepRail
 from trainer.events import TrainingStep
 
 REFRESH_MS = 300  # a run sends events many times a second
+RAIL_SPACING_PX = 16
 SEARCH_FROM = 8  # number of trainings from which the search field is shown
 
 
@@ -62,6 +64,7 @@ class TrainingPage(ListDetailPage):
         self.content: DraftWizard | RunWizard | None = None
         self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
         self._step: TrainingStep | None = None  # last step of the run in progress
+        self._is_plan = False  # whether a step of a draft is shown
         self._build()
         self.entry_actions = TrainingActions(theme, navigation, paths, models, self)
         self._connect()
@@ -115,8 +118,7 @@ class TrainingPage(ListDetailPage):
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:
         self._live = live
-        rows = training_texts.list_rows(self._overview.search(self.search.text()), live)
-        self._show_rows(rows, has_entries=bool(self._overview.entries))
+        self.entries.set_rows(training_texts.list_rows(self._overview.search(self.search.text()), live))
 
     def open(self, key: EntryKey) -> None:
         """Show a training. `key`: ("draft" | "run", id)."""
@@ -133,7 +135,7 @@ class TrainingPage(ListDetailPage):
         running.show_step(step or ("result" if running.has_result else "run"))
 
     def close_content(self) -> None:
-        """Close the shown training; the list stays, with the explanation on the right."""
+        """Close the shown training, and show the explanation."""
         old, self.content = self.content, None
         if old is not None:
             self._drop(old)
@@ -146,6 +148,12 @@ class TrainingPage(ListDetailPage):
         if self.content is None and self._overview.in_progress:
             self.list.setCurrentIndex(self.entries.index_of(training_texts.entry_key(self._overview.in_progress[0])))
 
+    def _lay_out(self) -> None:
+        """As for every page; the note on saving makes room for the names of the steps."""
+        super()._lay_out()
+        taken = self.rail.full_width + self._saved.sizeHint().width() + 2 * PAGE_MARGIN_PX + RAIL_SPACING_PX
+        self._saved.setVisible(self._is_plan and taken <= self.width())
+
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
@@ -156,7 +164,7 @@ class TrainingPage(ListDetailPage):
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row, self._rail_rule = QWidget(), Separator()
         sides = (PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
-        make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=16)
+        make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=RAIL_SPACING_PX)
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
         self.nothing = EmptyState(
             phrase("training.train_a_model_on_your"),
@@ -184,6 +192,7 @@ class TrainingPage(ListDetailPage):
         self.return_button.clicked.connect(lambda: actions.take_back())
         actions.draft_named.connect(self._name_draft)
         self._steps.failed.connect(self.say)
+        self._steps.retrain_requested.connect(self._retrain)
         trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_run_event)
@@ -207,7 +216,7 @@ class TrainingPage(ListDetailPage):
         planning = DraftWizard(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(self._refresh_soon)
-        work.failed.connect(self.say)
+        work.failed.connect(self._on_work_failed)
         work.begun.connect(self._on_begun)
         work.began.connect(self.banner.hide)
         work.open()
@@ -235,7 +244,7 @@ class TrainingPage(ListDetailPage):
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
-        self._saved.setVisible(is_plan)
+        self._is_plan = is_plan
         if key:
             self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
         self._show_content(self._title(), self.content.step.header_actions if self.content is not None else ())
@@ -264,7 +273,10 @@ class TrainingPage(ListDetailPage):
         if entry.state == DAMAGED:
             self.say(AppError("draft_damaged", path=str(entry.folder)))
             return
+        is_list_focused = self.list.hasFocus()
         self.open(key)
+        if is_list_focused:  # the keys go on to be about the list, although a step takes the focus when it is shown
+            self.list.setFocus()
 
     def _name_draft(self, id: str, name: str) -> None:
         if isinstance(self.content, DraftWizard) and self.content.work.draft.id == id:
@@ -272,6 +284,14 @@ class TrainingPage(ListDetailPage):
             return
         folder = self._paths.drafts
         drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Show why the draft's work failed, unless the shown step does."""
+        if not isinstance(self.content, DraftWizard) or not self.content.step.shows_failure():
+            self.say(error)
+
+    def _retrain(self, folder: Path, preset: str) -> None:
+        self.entry_actions.plan(folder, functools.partial(rerun.repeat_with, preset=preset))
 
     def _on_begun(self, folder: Path) -> None:
         self.show_run(folder, "run")

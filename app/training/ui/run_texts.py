@@ -11,6 +11,7 @@ from app.base.wording import ErrorMessage, phrase
 from app.models.artifact_steps import StepProgress
 from app.training import training_errors
 from app.training.runs import run_progress
+from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import HealthCheck, RunProgress
 from app.training.services.training_runner import TrainingRunner
 from app.uikit import localization
@@ -51,14 +52,11 @@ def phase_text(course: RunProgress) -> str:
     if phase is None or course.standing.end is not None:  # the terminal event belongs to an earlier start
         return phrase("training.starting_the_training_process")
     known = phase.name in events.PHASES
-    name = (
+    return (
         wording.phrase(f"training.run_phase.{phase.name}")
         if known
         else wording.phrase("training.run_phase.other", name=phase.name)
     )
-    if phase.total and phase.name not in ("evaluating", "saving"):
-        return join_facts(name, f"{100 * phase.done // phase.total}\u00a0%")
-    return name
 
 
 def judging_progress_text(progress: StepProgress) -> str:
@@ -77,12 +75,20 @@ def finished_text(end: Finished) -> str:
     return wording.phrase(f"training.run_finished.{end.reason}", step=end.step, time=format_duration(end.seconds))
 
 
-def time_left(seconds: float) -> str:
-    """Return a text with the approximate time left, rounded up; "" if `seconds` is not finite."""
-    if not math.isfinite(seconds):
+def left_text(reading: ClockReading) -> str:
+    """Return a text with the approximate time left, or a range before the measured steps; "" if nothing is known."""
+    if reading.left_s is None:
         return ""
-    if seconds < 60:
-        return phrase("training.under_1_min")
+    if reading.most_s is None:
+        return _about(reading.left_s)
+    low, high = (max(1, round(seconds / 60)) for seconds in (reading.left_s, reading.most_s))
+    return phrase("training.about_a_to_b_min", a=low, b=high) if low < high else _about(reading.most_s)
+
+
+def _about(seconds: float) -> str:
+    """Return a duration as text, rounded up: to 5 seconds below two minutes, otherwise to minutes."""
+    if seconds < 120:
+        return phrase("training.about_s_s", s=max(5, 5 * math.ceil(seconds / 5)))
     minutes = math.ceil(seconds / 60)
     if minutes < 60:
         return phrase("training.about_m_min", m=minutes)

@@ -30,12 +30,16 @@ from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 
 
 class WizardStepFactory(QObject):
     """Builds the wizard's steps, and the service that the steps of a draft share."""
 
     failed = Signal(object)  # AppError
+    retrain_requested = Signal(
+        object, str
+    )  # folder of a run (Path) to be repeated, and the preset; "": with other rows
 
     def __init__(
         self,
@@ -51,8 +55,13 @@ class WizardStepFactory(QObject):
         setup: EnvironmentSetup,
         trainings: TrainingRunner,
         is_environment_in_use: Callable[[], bool],
+        pause_study: Callable[[], None],
     ) -> None:
-        """Create the factory. `is_environment_in_use`: returns whether a run or a conversion uses the environment."""
+        """Create the factory.
+
+        `is_environment_in_use`: returns whether a run or a conversion uses the environment. `pause_study`: pauses the
+        evaluation that is in progress.
+        """
         super().__init__(navigation)
         self._theme = theme
         self._navigation = navigation
@@ -65,6 +74,7 @@ class WizardStepFactory(QObject):
         self._setup = setup
         self._trainings = trainings
         self._is_environment_in_use = is_environment_in_use
+        self._pause_study = pause_study
         self._generation = DraftPairGeneration(
             session, library, preferences, engine, child_commands.template(), paths, self
         )
@@ -74,8 +84,12 @@ class WizardStepFactory(QObject):
     def edit(self, draft: TrainingDraft) -> DraftEditor:
         return DraftEditor(draft, self._paths, self._library.models, self._locate_trainer, self._engine)
 
-    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
-        """Build a step of a draft. `key`: one of PLANNED_STEPS. `show_step`: called with the key of a step to show.
+    def plan(
+        self, key: str, work: DraftEditor, show_step: Callable[[str], None], go_on: Callable[[], None]
+    ) -> WizardStep:
+        """Build a step of a draft. `key`: one of PLANNED_STEPS.
+
+        `show_step`: called with the key of a step to show. `go_on`: called to show the next step.
 
         A step's modules are imported only when the step is built, so that the page opens sooner.
         """
@@ -91,7 +105,7 @@ class WizardStepFactory(QObject):
 
             return DataStep(
                 theme, navigation, work, documents=self._documents, library=library, generation=self._generation,
-                guard=self._guard, model_id=lambda: self._session.model_id,
+                guard=self._guard, model_id=lambda: self._session.model_id, go_on=go_on,
             )  # fmt: skip
         if key == "model":
             from app.training.ui.model_step import ModelStep
@@ -99,7 +113,7 @@ class WizardStepFactory(QObject):
             return ModelStep(theme, navigation, work, paths, library.models)
         from app.training.ui.check_step import CheckStep
 
-        return CheckStep(theme, work, show_step)
+        return CheckStep(theme, work, show_step, self._pause_study)
 
     def run(self, key: str, folder: Path) -> WizardStep:
         """Build a step of a run. `key`: "run" | "result"."""
@@ -107,7 +121,7 @@ class WizardStepFactory(QObject):
             return self._result(folder)
         from app.training.ui.run.run_step import RunStep
 
-        step = RunStep(self._theme, self._trainings, folder)
+        step = RunStep(self._theme, self._trainings, folder, self._pause_study)
         self._navigation.reopened.connect(step.show_reopened)
         return step
 
@@ -131,6 +145,7 @@ class WizardStepFactory(QObject):
         step.use_requested.connect(
             lambda form: self._library.add_trained(functools.partial(published_model.publish, folder, form=form))
         )
+        step.retrain_requested.connect(lambda preset: self.retrain_requested.emit(folder, preset))
         step.rollback_button.clicked.connect(lambda: self._run_or_emit_failed(self._go_back))
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / run_folders.REPORT))
         for button in (step.verdict.judge_button, step.forms.measure_button):
@@ -145,8 +160,13 @@ class WizardStepFactory(QObject):
     def _go_back(self) -> None:
         tuned = self._session.back_to_base()
         if tuned is not None:
-            done = phrase("training.back_to_the_base_model")
-            self._navigation.undo_offered.emit(done, lambda: self._session.use_model(tuned.id))
+            action = UndoableAction(
+                done=phrase("training.back_to_the_base_model"),
+                undone=phrase("common.model_is_back", name=tuned.name),
+                undo=lambda: self._session.use_model(tuned.id),
+                redo=lambda: self._run_or_emit_failed(self._go_back),
+            )
+            self._navigation.undo_offered.emit(action)
 
     def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
         try:

@@ -25,6 +25,7 @@ from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 
@@ -59,10 +60,10 @@ class TrainingActions(EntryActions):
             title = phrase("training.name_and_note") if is_run else phrase("common.rename")
             self._add_rename(menu, title, functools.partial(self.edit, entry))
         if is_run:
-            repeat = functools.partial(self.plan, entry, rerun.repeat_run)
+            repeat = functools.partial(self.plan, entry.folder, rerun.repeat_run)
             menu.addAction(theme.icon("refresh-cw"), phrase("training.again_with_the_same_settings"), repeat)
         if entry.state == "finished":
-            onward = functools.partial(self.plan, entry, rerun.continue_training)
+            onward = functools.partial(self.plan, entry.folder, rerun.continue_training)
             menu.addAction(phrase("training.go_on_from_this_adapter"), onward)
         self._add_open_folder(menu, entry.folder)
         menu.addSeparator()
@@ -83,16 +84,14 @@ class TrainingActions(EntryActions):
         self._run_or_emit_failed(lambda: self._open_entry(("draft", drafts.create(self._where.drafts, time.time()).id)))
 
     def plan(
-        self, entry: TrainingEntry, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
+        self, folder: Path, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
     ) -> None:
-        """Create a new draft from a run with `make`: `rerun.repeat_run` or `rerun.continue_training`.
+        """Create a new draft from the run in `folder` with `make`, such as `rerun.repeat_run`, and show it.
 
         A background thread copies the run's data.
         """
         models = tuple(self._models())
-        background.run(
-            lambda: make(self._where, run_folders.read(entry.folder), models), self._on_planned, self.failed.emit
-        )
+        background.run(lambda: make(self._where, run_folders.read(folder), models), self._on_planned, self.failed.emit)
 
     def take_back(self, entry: TrainingEntry | None = None) -> ImportJobDialog:
         """Open a dialog that imports a job's folder from another machine.
@@ -109,15 +108,22 @@ class TrainingActions(EntryActions):
     def remove(self, entry: TrainingEntry) -> None:
         """Move a training to the bin and offer to restore it."""
 
-        def restore() -> None:
-            self._run_or_emit_failed(lambda: training_list.restore_training(self._where, entry))
+        def restore() -> bool:
+            is_done = self._run_or_emit_failed(lambda: training_list.restore_training(self._where, entry))
             self._open_entry(training_texts.entry_key(entry))
+            return is_done
 
         def work() -> None:
             self.closed.emit(training_texts.entry_key(entry))
             training_list.move_to_bin(self._where, entry, self._models())
-            done = phrase("common.name_was_deleted", name=training_texts.entry_name(entry))
-            self._navigation.undo_offered.emit(done, restore)
+            name = training_texts.entry_name(entry)
+            action = UndoableAction(
+                done=phrase("common.name_was_deleted", name=name),
+                undone=phrase("common.name_is_back", name=name),
+                undo=restore,
+                redo=lambda: self.remove(entry),
+            )
+            self._navigation.undo_offered.emit(action)
 
         self._run_or_emit_failed(work)
         self.changed.emit()
@@ -145,11 +151,14 @@ class TrainingActions(EntryActions):
         self.changed.emit()
         self.opened.emit(key)
 
-    def _run_or_emit_failed(self, work: Callable[[], object]) -> None:
+    def _run_or_emit_failed(self, work: Callable[[], object]) -> bool:
+        """Return whether it succeeded."""
         try:
             work()
         except AppError as error:
             self.failed.emit(error)
+            return False
+        return True
 
 
 class TrainingNameDialog(Dialog):

@@ -101,12 +101,8 @@ def entry_state(entry: TrainingEntry) -> str:
 
 
 def run_progress_text(step: TrainingStep) -> str:
-    """Return a text with a run's progress in percent, and the time left if it is known."""
-    from app.training.ui import run_texts  # imports modules that only a run needs
-
-    percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
-    left = run_texts.time_left(step.left_s)
-    return join_facts(percent, phrase("training.time_left", time=left) if left else "")
+    """Return a text with the steps of a run. Its page alone says how long the whole will take."""
+    return phrase("training.step_a_of_b", a=f"{step.step:,}", b=f"{step.total:,}")
 
 
 _SIGNS = {

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.training.drafts import PLANNED_STEPS, DraftProblem
 from app.training.runs import run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
@@ -25,10 +25,11 @@ MARGIN_PX = 24  # margin of all steps
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAction:
-    """The action of the footer's primary button if it does not show the next step."""
+    """The action of the footer's primary button if it does not show the next step. `can_act`: it is possible now."""
 
     name: str
     act: Callable[[], None]
+    can_act: bool = True
 
 
 class WizardStep(QWidget):
@@ -38,6 +39,7 @@ class WizardStep(QWidget):
     """
 
     header_changed = Signal()  # `header_actions` may have changed
+    tells_problems = False  # the step itself tells the draft's problems, so that the footer need not
 
     def __init__(self, theme: Theme, *, can_close_banner: bool = True) -> None:
         super().__init__()
@@ -51,6 +53,13 @@ class WizardStep(QWidget):
     def focus_first(self) -> None:
         """Move the focus to the control with which work on this step begins."""
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """Do what needs no decision, after the user has gone on to this step."""
+
+    def shows_failure(self) -> bool:
+        """Return whether the step itself shows why the draft's current work fails."""
+        return False
 
     @property
     def header_actions(self) -> Sequence[QWidget]:
@@ -67,6 +76,28 @@ class WizardStep(QWidget):
             act()
         except AppError as error:
             self.banner.show_error(error)
+
+
+class ObstacleBanner(Banner):
+    """Says why no training can start or go on now, with a button where pausing an evaluation helps."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, can_close=False)
+        self._shown: tuple[AppError, bool] | None = None
+
+    def show_refusal(self, refusal: AppError | None, action: str, *, is_pausing: bool) -> None:
+        """Show the engine's refusal; None hides the banner. `action`: text of the button. `is_pausing`: it was used."""
+        if refusal is None:
+            self._shown = None
+            self.hide()
+        elif (refusal, is_pausing) != self._shown:
+            self._shown = (refusal, is_pausing)
+            if is_pausing:
+                self.show_message("warning", phrase("training.the_evaluation_is_being_paused"), "")
+                return
+            told = describe_error(refusal)
+            actions = (("pause", action),) if refusal.code == "study_has_memory" else ()
+            self.show_message("warning", told.message, "" if actions else told.next, actions)
 
 
 class WizardFooter(QWidget):
@@ -159,10 +190,13 @@ class DraftWizard(Wizard):
         self,
         theme: Theme,
         work: DraftEditor,
-        make_step: Callable[[str, DraftEditor, Callable[[str], None]], WizardStep],
+        make_step: Callable[[str, DraftEditor, Callable[[str], None], Callable[[], None]], WizardStep],
     ) -> None:
-        """Create the wizard. `make_step`: gets a key of PLANNED_STEPS, the editor, and a function that shows a step."""
-        super().__init__(theme, lambda key: make_step(key, work, self.show_step))
+        """Create the wizard.
+
+        `make_step`: gets a key of PLANNED_STEPS, the editor, a function that shows a step, and one that goes on.
+        """
+        super().__init__(theme, lambda key: make_step(key, work, self.show_step, self.go_on))
         self.work = work
         work.setParent(self)
         self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
@@ -203,13 +237,13 @@ class DraftWizard(Wizard):
             return
         draft, action, place = self.work.draft, self.step.primary_action(), PLANNED_STEPS.index(self.key)
         if action is not None:
-            name, can_act = action.name, True
+            name, can_act = action.name, action.can_act
         elif place + 1 < len(PLANNED_STEPS):
             following = training_texts.step_name(PLANNED_STEPS[place + 1])
             name, can_act = phrase("common.next_step", step=following), draft.is_complete(self.key)
         else:
             name, can_act = phrase("training.start_training"), False
-        found = draft.problems(self.key)
+        found = () if self.step.tells_problems else draft.problems(self.key)
         self.foot.show_state(found, name, can_act=can_act and not self.work.is_busy, can_go_back=place > 0)
 
     def _continue(self) -> None:
@@ -217,7 +251,12 @@ class DraftWizard(Wizard):
         if action is not None:
             action.act()
         else:
-            self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Show the next step, and let it begin."""
+        self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
+        self.step.begin()
 
 
 class RunWizard(Wizard):

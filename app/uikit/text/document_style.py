@@ -4,6 +4,7 @@ Qt's Markdown reader ignores style sheets, and QSS has no line height, so each b
 paints backgrounds of code, bars of quotations, rules and bullets; here the blocks only get the property KIND for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtGui import (
@@ -12,6 +13,7 @@ from PySide6.QtGui import (
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
+    QTextDocument,
     QTextFormat,
     QTextFrameFormat,
     QTextLength,
@@ -89,6 +91,14 @@ def _style_plain(document: markdown.SafeDocument, theme: Theme) -> None:
     cursor.setBlockFormat(_block_format(look, theme))
     cursor.setCharFormat(_base_format(look, theme))
     cursor.setBlockCharFormat(_base_format(look, theme))
+
+
+def style_headings(document: QTextDocument, roles: Sequence[str], theme: Theme) -> None:
+    """Set the style of the first lines of a plain document. `roles`: of their fonts."""
+    cursor, block = QTextCursor(document), document.begin()
+    for role in roles:
+        _style_block(cursor, block, _Look(role, bottom=4, strong=True), theme)
+        block = block.next()
 
 
 def _look(block: QTextBlock, continues: bool) -> _Look:

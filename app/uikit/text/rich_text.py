@@ -177,6 +177,11 @@ class RichText(QTextBrowser):
         self._stream = None
         self._show(markdown.parse_plain(text))
 
+    def show_headed(self, text: str, heading_roles: Sequence[str]) -> None:
+        """Show a plain text whose first lines are headings. `heading_roles`: roles of their fonts."""
+        self.show_plain(text)
+        document_style.style_headings(self.document(), heading_roles, self._theme)
+
     def show_growing(self, text: str) -> None:
         """Show an unfinished answer. `text`: all of it so far, of which only the unfinished end is parsed again."""
         if self._stream is None:

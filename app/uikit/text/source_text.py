@@ -56,26 +56,32 @@ class SourceText(QScrollArea):
 class SourcePage(QWidget):
     """The text of a source, with a bar at the left of each highlighted place."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, vertical_px: int = MARGIN_PX) -> None:
+        """Create the page. `vertical_px`: the margin above and below the text."""
         super().__init__()
         self._theme = theme
+        self._vertical_px = vertical_px
         self.text = RichText(theme, self)
         self.marks: list[tuple[int, int]] = []  # start and end, in UTF-16 units
 
-    def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
-        self.text.show_plain(text)
-        self.marks = [tuple(_shown_length(text[:place]) for place in span) for span in places]  # type: ignore[misc]
+    def show_text(self, text: str, places: Sequence[tuple[int, int]], headings: Sequence[tuple[str, str]] = ()) -> None:
+        """Show a text below its headings, each with the role of its font. `places` are places in the text."""
+        self.text.show_headed("".join(f"{heading}\n" for heading, _ in headings) + text, [role for _, role in headings])
+        above = sum(_shown_length(heading) + 1 for heading, _ in headings)
+        self.marks = [(above + _shown_length(text[:start]), above + _shown_length(text[:end])) for start, end in places]
         look = QTextCharFormat()
         look.setBackground(self._theme.color("cite"))
         look.setForeground(self._theme.color("text"))
         self.text.setExtraSelections([selection(self.text.document(), place, look) for place in self.marks])
 
-    def fit(self, width: int) -> None:
-        margin, bar = self._theme.px(MARGIN_PX), self._theme.px(BAR_PX)
-        height = self.text.fit(max(80, width - 2 * margin - bar))
-        self.text.move(margin + bar, margin)
-        self.resize(width, height + 2 * margin)
+    def fit(self, width: int) -> int:
+        """Lay out for a width in px, and return the height."""
+        margin, bar, vertical = self._theme.px(MARGIN_PX), self._theme.px(BAR_PX), self._theme.px(self._vertical_px)
+        height = self.text.fit(max(80, width - 2 * margin - bar)) + 2 * vertical
+        self.text.move(margin + bar, vertical)
+        self.resize(width, height)
         self.update()
+        return height
 
     def top_of(self, mark: int) -> float:
         return self.text.cursorRect(self._cursor(self.marks[mark][0])).top() + self.text.y()

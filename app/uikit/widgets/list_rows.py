@@ -223,7 +223,7 @@ def find_menu_place(view: QAbstractItemView, event: QContextMenuEvent) -> QPoint
 
 
 class NamedList(QListView):
-    """A list at the left of a page. F2 requests to rename the entry, Delete to remove it."""
+    """The list of a page. F2 requests to rename the selected entry, Delete to remove it."""
 
     rename_requested = Signal()
     remove_requested = Signal()
@@ -238,9 +238,10 @@ class NamedList(QListView):
         theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_F2:
+        is_chosen = self.selectionModel().hasSelection()  # the current entry may be unselected after Ctrl+click
+        if event.key() == Qt.Key.Key_F2 and is_chosen:
             self.rename_requested.emit()
-        elif event.matches(QKeySequence.StandardKey.Delete):
+        elif event.matches(QKeySequence.StandardKey.Delete) and is_chosen:
             self.remove_requested.emit()
         else:
             super().keyPressEvent(event)

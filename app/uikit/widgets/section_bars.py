@@ -22,7 +22,7 @@ class TabBar(QWidget):
     def __init__(self, theme: Theme, names: Mapping[str, str]) -> None:
         super().__init__()
         self.buttons = {key: TabButton(theme, name) for key, name in names.items()}
-        self._names = names
+        self.names = names
         group = QButtonGroup(self)
         for button in self.buttons.values():
             group.addButton(button)
@@ -44,7 +44,7 @@ class TabBar(QWidget):
 
     def show_count(self, key: str, count: int) -> None:
         """Show a count in a tab; no number for 0."""
-        name = self._names[key]
+        name = self.names[key]
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 
@@ -128,6 +128,11 @@ class StepRail(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(self._short_label.minimumSizeHint().width(), self.steps[0].sizeHint().height())
 
+    @property
+    def full_width(self) -> int:
+        """Return the width in px from which all names are shown."""
+        return sum(step.sizeHint().width() for step in self.steps) + len(self._lines) * (STEP_LINE_PX + 2 * GAP_PX)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
@@ -156,8 +161,7 @@ class StepRail(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        widths = sum(step.sizeHint().width() for step in self.steps)
-        is_short = self.width() < widths + len(self._lines) * (STEP_LINE_PX + 2 * GAP_PX)
+        is_short = self.width() < self.full_width
         for widget in (*self.steps, *self._lines):
             widget.setVisible(not is_short)
         self._short_label.setVisible(is_short)

@@ -197,7 +197,7 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
     status, told = text_of(process)
     count = len(journal_lines(out))
     assert (status, count >= 2) == (130, True)
-    assert f"{count}／{COUNT} 件を保存済み" in told
+    assert f"{count}／{COUNT} 件は保存済み" in told
     assert out.read_text("utf-8-sig").count("未回答") == COUNT - count  # what there is can be read already
     for options, code in (
         (("--batch", other, "--out", out, "--max-tokens", "24"), "batch_other_questions"),

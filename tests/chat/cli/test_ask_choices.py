@@ -86,5 +86,5 @@ def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPa
     assert command_request.adapter_name((), MODEL) is None
     assert command_request.adapter_name(None, MODEL) == "card"
     assert ask._model_name(MODEL, None) == "お試し用 270M"
-    assert ask._model_name(MODEL, "card") == "お試し用 270M ＋付属のアダプター"
-    assert ask._model_name(MODEL, "試し-一回目") == "お試し用 270M ＋試し-一回目"
+    assert ask._model_name(MODEL, "card") == "お試し用 270M ＋ 付属のアダプター"
+    assert ask._model_name(MODEL, "試し-一回目") == "お試し用 270M ＋ 試し-一回目"

@@ -23,7 +23,7 @@ ELSEWHERE = "航空法で定めるポンプの飛行高度の上限は？"
 def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json: Ask) -> None:
     status, answer, told = ask_json(QUESTION, "--collection", "基準")
     assert status == 0, told
-    assert (answer["answer"], answer["verdict"]) == (f"- 「{COVER}」[1]", "answered")
+    assert (answer["answer"], answer["verdict"]) == (f"**「{COVER}」[1]**", "answered")
     (source,) = answer["sources"]
     assert source["score"] > 0
     assert {key: source[key] for key in ("n", "collection", "document", "heading", "page", "quote")} == {
@@ -55,8 +55,8 @@ def test_the_answer_says_the_label_that_its_collection_has_now(ask_json: Ask, tr
 def test_people_read_the_answer_and_below_it_the_sources(ask: Ask) -> None:
     _, said, _ = ask(QUESTION, "--collection", "基準")
     lines = said.splitlines()
-    assert lines[0] == f"- 「{COVER}」[1]"
-    assert lines[lines.index("出典") + 1] == "[1] 基準  基準.pdf  第2章 材料 > 2.2 鉄筋のかぶり  標準  14ページ"
+    assert lines[0] == f"**「{COVER}」[1]**"
+    assert lines[lines.index("出典") + 1] == "[1] 基準  基準.pdf  第2章 材料 > 2.2 鉄筋のかぶり  標準  14 ページ"
     assert "抜粋表示" in said
 
 

@@ -1,11 +1,17 @@
 """Branches of a conversation: a question in other words, an action on an answer, the same answer once more."""
 
 import dataclasses
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app.chat.exchange import docx_file, markdown_file
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_bundle import Bundle, bundle_from_dict, bundle_to_dict
 from app.chat.presets import Choices, Preset
 from app.chat.records import AnswerDetails
 from app.chat.services.chat_session import ChatSession
@@ -63,13 +69,45 @@ def test_an_action_asks_its_request_with_its_own_choices_in_a_branch_of_its_own(
     first = scene.ask("一")
     scene.ask("二")
     answer = scene.finish(lambda: scene.session.act(first.id, SUMMARIZE))
-    assert texts(scene) == ["一", "一", SUMMARIZE.request, SUMMARIZE.request[:5]]
+    assert texts(scene) == ["一", "一", SUMMARIZE.name, SUMMARIZE.request[:5]], "the model answers by its request"
     assert answer.details.choices.max_tokens == 5
     assert scene.session.choices == Choices(), "the choices are of that one answer"
     asked = scene.thread()[2]
     assert (asked.branch, asked.branches) == (2, 2)
     scene.session.show_branch(asked.id, -1)
     assert texts(scene) == ["一", "一", "二", "二"]
+
+
+def test_nobody_is_shown_the_request_of_an_action_and_the_model_is_told_it_each_time(scene: Scene) -> None:
+    first = scene.ask("一")
+    action = dataclasses.replace(SUMMARIZE, choices=Choices())
+    answer = scene.finish(lambda: scene.session.act(first.id, action))
+    assert answer.text == action.request
+    again = scene.finish(lambda: scene.session.regenerate(answer.id))
+    assert again.text == action.request
+    assert scene.finish(lambda: scene.session.reproduce(again.id)).details.is_same
+    asked = scene.thread()[2]
+    assert (asked.is_action, asked.text, asked.prompt_text) == (True, "要約", action.request)
+    conversation = scene.session.conversation
+    assert action.request not in conversation.title
+    told = dataclasses.replace(scene.thread()[3], text="短い答え")  # the stand-in for a model repeats the request
+    bundle = Bundle(conversation, (*scene.thread()[:3], told), "")
+    written = [
+        markdown_file.conversation_markdown(bundle),
+        json.dumps(bundle_to_dict(bundle), ensure_ascii=False),
+        docx_text(docx_file.conversation_docx(bundle)),
+        docx_text(docx_file.answer_docx(AnswerRecord(asked, told, "internal"))),
+    ]
+    for text in written:
+        assert action.request not in text
+        assert "要約" in text
+    assert written[0].count("## 質問") == 1, "an action is no question"
+    assert bundle_from_dict(json.loads(written[1])).messages[2].text == "要約"
+
+
+def docx_text(content: bytes) -> str:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return file.read("word/document.xml").decode()
 
 
 # ----------------------------------------------------------------- reproduce

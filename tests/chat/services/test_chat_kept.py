@@ -9,6 +9,7 @@ import pytest
 
 from app.base import database
 from app.chat import records
+from app.chat.message_index import MessageIndex
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails, Message, UnsentDraft
@@ -154,7 +155,7 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     data = scene.where.database.parent
     assert files_with(data, CANARY[::-1]), "what is kept is found by the same search"
     assert files_with(data, CANARY) == []
-    assert scene.conversations.search(CANARY[:4]).hits == ()
+    assert MessageIndex(scene.store.database).search(CANARY[:4]).hits == ()
 
 
 def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:

@@ -3,10 +3,13 @@
 It answers with the question itself, so a question that is an answer becomes one.
 """
 
+import dataclasses
+
 import pytest
 
 from app.base.errors import AppError
-from app.chat.records import Message
+from app.chat.presets import Preset
+from app.chat.records import Message, UnsentDraft
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -79,6 +82,67 @@ def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_els
     assert grounded.refusal(lambda: grounded.session.ask("首都は？")) == "no_model"
 
 
+@pytest.mark.parametrize("is_quoted", [False, True])
+def test_an_action_on_an_answer_keeps_its_sources_and_is_checked_against_them(
+    grounded: Scene, monkeypatch: pytest.MonkeyPatch, *, is_quoted: bool
+) -> None:
+    if is_quoted:
+        monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか" if is_quoted else RIGHT)
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    assert first.details.grounding.is_excerpt == is_quoted
+    for said, is_right in ((RIGHT, True), (RIGHT.replace("70mm", "50mm"), False)):
+        action = Preset("s", "action", "要約", request=said)  # the stand-in for a model answers with it
+        answer = grounded.finish(lambda action=action: grounded.session.act(first.id, action))
+        kept = answer.details.grounding
+        assert (answer.text, kept.sources) == (said, first.details.grounding.sources)
+        assert [(claim.sources, claim.is_supported) for claim in kept.claims] == [((1,), is_right)]
+        assert not kept.is_excerpt
+    again = Preset("t", "action", "やさしく", request=RIGHT)
+    assert texts(grounded.finish(lambda: grounded.session.act(answer.id, again))) == texts(first)
+
+
+def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_one(grounded: Scene) -> None:
+    grounded.ask(RIGHT)
+    assert grounded.session.ask_of(())
+    free = grounded.ask("首都は？")
+    action = Preset("s", "action", "要約", request=RIGHT)
+    assert grounded.finish(lambda: grounded.session.act(free.id, action)).details.grounding is None
+
+
+def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
+    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = dataclasses.replace(SECTIONS[0], heading=("第2章 材料", "2.3 鉄筋の継手"), text="継手は重ね継手とする。")
+    (document,) = library.documents(1)
+    library.put(document, [SECTIONS[0], beside, *SECTIONS[1:]])
+    near = grounded.ask(RIGHT)
+    assert (near.details.grounding.verdict, near.details.grounding.follow_ups) == ("near", ())
+    first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか")
+    assert first.details.grounding.follow_ups == ("鉄筋の継手は？",)
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    grounded.session.keep_draft(UnsentDraft("書きかけ"))
+    quoted = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は何℃までですか"))
+    assert grounded.session.draft().text == "書きかけ"
+    assert grounded.thread()[-2].parent_id == first.id
+    assert (quoted.details.grounding.is_excerpt, quoted.details.grounding.follow_ups) == (True, ())
+    again = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか")
+    assert (again.details.grounding.is_excerpt, again.details.grounding.follow_ups) == (True, ("鉄筋の継手は？",))
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    refused = grounded.ask("ポンプの製造会社の住所と電話番号は？")
+    denied = grounded.ask("鉄筋のかぶりの土に接する部材での理由は資料にありません。")
+    action = grounded.finish(lambda: grounded.session.act(first.id, Preset("s", "action", "要約", request=RIGHT)))
+    assert [one.details.grounding.follow_ups for one in (refused, denied, action)] == [(), (), ()]
+
+
+def test_a_suggested_question_asks_the_documents_of_its_answer(grounded: Scene) -> None:
+    first = grounded.ask(RIGHT)
+    assert grounded.session.ask_of(())
+    again = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は？"))
+    assert again.details.scope == first.details.scope
+    assert again.details.grounding is not None
+
+
 def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:
     stages: list[AnswerStage] = []
     grounded.session.stage_changed.connect(stages.append)
@@ -113,7 +177,7 @@ def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversati
     answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
     kept = answer.details.grounding
     assert kept.is_excerpt
-    assert answer.text.startswith(f"- 「{COVER}」[1]")
+    assert answer.text.startswith(f"**「{COVER}」[1]**")
     assert kept.claims
     assert all(claim.is_supported for claim in kept.claims)
     assert scene.engine.facts is None

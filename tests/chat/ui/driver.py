@@ -245,6 +245,7 @@ class Session(QObject):
     stage_changed = Signal(object)
     problem_occurred = Signal(object)
     answer_rated = Signal(object)
+    answer_edited = Signal(object)
     answer_settings_changed = Signal()
     about_to_leave = Signal()
     temporary_left = Signal()
@@ -309,7 +310,7 @@ def _noted(name: str) -> Callable[..., bool]:
 
 
 for _name in (
-    *("ask", "edit", "act", "reproduce", "regenerate", "show_branch", "resolve_overflow", "stop"),
+    *("ask", "ask_follow_up", "edit", "act", "reproduce", "regenerate", "show_branch", "resolve_overflow", "stop"),
     *("open_new", "keep_temporary", "use_model", "answer_by"),
 ):
     setattr(Session, _name, _noted(_name))

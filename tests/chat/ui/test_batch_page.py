@@ -172,7 +172,7 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     out = desk.setup.out
     desk.click(desk.setup.start_button)
     desk.wait(lambda: running.bar.value() == 1)
-    assert running.work_label.text().startswith("答えています：!slow")
+    assert running.work_label.text().startswith("回答しています：!slow")
     assert running.amount.text().startswith("1／3 件（33 %）")
     desk.click(running.pause_button)
     assert running.work_label.text() == "一時停止しています"

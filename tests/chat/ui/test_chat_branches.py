@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
-from app.chat.records import Message
+from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.documents.grounding.grounding_record import Grounding
 from tests.chat.ui.driver import SeenTranscript, answer, clipboard, entries, failed, heard, press, question, streaming
@@ -127,6 +128,24 @@ def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the
     qtbot.waitUntil(lambda: "コピー" in transcript.buttons(1))
 
 
+def test_the_question_of_an_action_is_a_line_with_its_name_and_cannot_be_edited(transcript: SeenTranscript) -> None:
+    asked = dataclasses.replace(
+        question(3, "要約", branch=1, branches=2),
+        details=AnswerDetails(is_action=True, request="三行に要約してください。"),
+    )
+    said = answer(4, is_action=True)
+    transcript.show_messages([question(1), answer(2), asked, said])
+    view = transcript.view_of(3)
+    shown = [label.text() for label in view.findChildren(QLabel)]
+    assert any(text.startswith("操作：要約") for text in shown)
+    assert not view.text.isVisible()
+    assert "要約してください" not in " ".join([*shown, view.text.toPlainText(), view.accessibleDescription()])
+    assert set(transcript.buttons(3)) == {"前の聞き方", "次の聞き方"}
+    assert view.height() < transcript.view_of(1).height()
+    assert "編集して聞き直す" not in transcript.menu(4)
+    assert "編集して聞き直す" in transcript.menu(2)
+
+
 def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: SeenTranscript) -> None:
     transcript.resize(230, 400)
     transcript.show_messages([question(1, branch=1, branches=2), answer(2)])
@@ -215,7 +234,7 @@ def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcr
 
     assert said(is_same=True, reproduces_id=1) == ["前の回答と同じ文章です"]
     assert said(is_same=True, is_part=True) == ["前の回答が止まったところまでは、同じ文章です"]
-    assert said(is_same=False, reproduces_id=1) == ["前の回答と違う文章です"]
+    assert said(is_same=False, reproduces_id=1) == ["前の回答と文章が違います"]
     assert transcript.buttons(2)["前の回答"].isEnabled()
     assert said() == []
 
@@ -237,7 +256,7 @@ def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript: Se
 
 def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscript) -> None:
     transcript.show_messages([question(1), answer(2)])
-    line = "8.2 秒・44.9 tok/s・試験 8B・30 トークン・終わり：自然な終わり・乱数 7"
+    line = "8.2 秒・44.9 tok/s・試験 8B・30 トークン・終了：回答の完了・乱数 7"
     view = transcript.view_of(2)
     before = (view, view.text.document(), view.y())
     for shows_details in (False, True, False):
@@ -250,11 +269,11 @@ def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscr
 
 def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) -> None:
     for reason, said in (
-        ("stop", "自然な終わり"), ("length", "長さの上限"), ("context", "文脈の上限"), ("cancelled", "途中で停止"),
+        ("stop", "回答の完了"), ("length", "長さの上限"), ("context", "文脈の上限"), ("cancelled", "途中で停止"),
         ("interrupted", "Kotae の終了"), ("failed", "エラー"), ("new_kind", "new_kind"),
     ):  # fmt: skip
         transcript.show_messages([question(1), answer(2, stop_reason=reason)])
-        assert f"終わり：{said}" in transcript.menu(2)
+        assert f"終了：{said}" in transcript.menu(2)
 
 
 @pytest.mark.parametrize(

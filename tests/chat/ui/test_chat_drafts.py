@@ -178,7 +178,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     assert toast.accessibleName() == phrase("shell.the_temporary_chat_was_closed")
     assert files_with(where, CANARY) == []
     assert files_with(where, "保存する")
-    toast.undo_button.click()
+    toast.button.click()
     assert page.header.tag.isVisible()
     assert window.shown()[-1] == CANARY
     assert window.composer.text() == "tsuzuki"
@@ -188,7 +188,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     window.type("mada-kiite-inai")  # before its first question
     window.window._on_new_requested()
     assert window.composer.text() == ""
-    toast.undo_button.click()
+    toast.button.click()
     assert page.header.tag.isVisible()
     assert window.composer.text() == "mada-kiite-inai"
     assert files_with(where, "mada-kiite-inai") == []

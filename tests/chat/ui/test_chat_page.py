@@ -236,7 +236,7 @@ def test_details_come_and_go_with_the_setting(double: Double) -> None:
     double.open(question(1), answer(2, answer_tokens=0, tokens_per_s=0.0))
     for shows_details in (True, False):
         double.preferences.change(shows_details=shows_details)
-        assert ("8.2 秒・試験 8B・終わり：自然な終わり・乱数 7" in words(double.view(2))) == shows_details
+        assert ("8.2 秒・試験 8B・終了：回答の完了・乱数 7" in words(double.view(2))) == shows_details
 
 
 # --------------------------------------------------------------------- empty

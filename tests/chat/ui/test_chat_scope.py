@@ -1,5 +1,6 @@
 """Which collections a question asks: chips above the editor, their menu, and what new conversations begin with."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference.local_model import LocalModel
 from app.uikit import clipboard_guard
+from app.uikit.localization import with_note
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import IconLabel
 from tests.chat.ui.driver import CONTROL, Window, clipboard, press
@@ -302,3 +304,98 @@ def test_the_menu_opens_by_key_at_what_is_asked_and_stays_while_entries_are_chos
         assert menu.activeAction().data() == chosen
         press(menu, Qt.Key.Key_Return)
         assert scope.asked() == left
+
+
+@pytest.fixture
+def put_several(library: Library) -> Callable[..., list[str]]:
+    """Adds one collection of several read documents and returns their paths."""
+
+    def put(name: str, texts: dict[str, str], label: Label = "internal") -> list[str]:
+        collection_id = library.add_collection(name, label)
+        paths = [Path(f"/nowhere/{file}") for file in texts]
+        for document_id, text in zip(library.add_documents(collection_id, paths), texts.values(), strict=True):
+            library.put(library.document(document_id), [DocumentSection(("1 本文",), text)])
+            library.keep(document_id)
+        return [str(path) for path in paths]
+
+    return put
+
+
+RULES = {
+    "就業規則.md": "休憩時間は、一時間とする。始業時刻は、午前九時とする。",
+    "旅費規程.md": "宿泊料は、一泊につき一万円とする。",
+    "育児規程.md": "休業は、子が一歳になるまで取得できる。",
+}
+
+
+def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_several, opened) -> None:
+    _, travel, _ = put_several("規程集", RULES)
+    scope = opened()
+    picker = scope.page.choose_documents()
+    rows = {picker.choices.index(row).data(): picker.choices.index(row) for row in range(picker.choices.rowCount())}
+    assert list(rows) == ["規程集", *sorted(RULES)]
+    checked = Qt.ItemDataRole.CheckStateRole
+    for name in ("就業規則.md", "育児規程.md"):
+        picker.choices.setData(rows[name], Qt.CheckState.Unchecked, checked)
+    assert rows["規程集"].data(checked) == Qt.CheckState.PartiallyChecked
+    picker.buttons["ask"].click()
+    assert [ref.documents for ref in scope.session.scope] == [(travel,)]
+    assert scope.chips() == ["旅費規程.md"]
+    assert scope.choices()["規程集"] == ("規程集　社外秘　3 件のうち 1 件", True)
+    scope.ask("宿泊料はいくらですか。")
+    details = scope.session.messages()[-1].details
+    assert {source.document for source in details.grounding.sources} == {"旅費規程.md"}
+    scope.ask("休憩時間は何時間ですか。")
+    assert scope.session.messages()[-1].details.grounding.verdict == "not_in_documents"  # of another document
+    facts = dict(scope.session.answered(scope.session.messages()[-1].id).facts())
+    assert facts[phrase("chat.batch_fact.scope")] == "規程集（旅費規程.md）"
+
+
+def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_one(put_several, opened) -> None:
+    first, second, _ = put_several("規程集", RULES)
+    scope = opened()
+    ref = scope.session.scope[0]
+    scope.page.scoping.choose([dataclasses.replace(ref, documents=(first, second))])
+    assert scope.chips() == ["規程集：2 件"]
+    scope.ask("休憩時間は何時間ですか。")
+    asked = scope.session.conversation.id
+    scope.session.open_new()
+    assert scope.session.scope[0].documents == (first, second)
+    scope.toggle("規程集")
+    assert scope.asked() == []
+    scope.toggle("規程集")  # as a whole
+    assert scope.session.scope[0].documents == ()
+    scope.session.open(asked)
+    assert scope.session.scope[0].documents == (first, second)
+    assert scope.chips() == ["規程集：2 件"]
+
+
+def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
+    put_several("規程集", RULES)
+    scope = opened()
+    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=("/gone/退職金規程.md",))])
+    assert scope.chips() == [with_note("退職金規程.md", phrase("chat.not_found"))]
+    scope.ask("休憩時間は何時間ですか。")
+    assert scope.session.messages()[-1].details.grounding is None
+    assert scope.session.messages()[-1].details.error_code == "collections_gone"
+
+
+def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(put_several, opened) -> None:
+    _, travel, _ = put_several("規程集", RULES, "secret")
+    scope = opened()
+    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=(travel,))])
+    assert scope.page.label_now() == "secret"
+
+
+def test_removing_a_chip_by_mouse_keeps_the_cursor_and_the_text(put, opened, qtbot: QtBot) -> None:
+    put(LABELS)
+    scope = opened()
+    scope.editor.setFocus()
+    press(scope.editor, Qt.Key.Key_A)
+    press(scope.editor, Qt.Key.Key_B)
+    press(scope.editor, Qt.Key.Key_Left)
+    for _ in LABELS:
+        qtbot.mouseClick(scope.line.chips[0].findChild(IconButton), Qt.MouseButton.LeftButton)
+    assert scope.asked() == []
+    assert scope.editor.hasFocus()
+    assert (scope.editor.toPlainText(), scope.editor.textCursor().position()) == ("ab", 1)

@@ -4,13 +4,15 @@ import dataclasses
 from collections.abc import Sequence
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
+from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
+from app.chat.ui.text import source_row
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.documents.grounding import claims, grounding_record
@@ -73,6 +75,43 @@ def test_marks_are_links_also_behind_a_sentence_that_names_no_source(double: Dou
     assert view.text.plain_text() == "発電機は、毎月1回運転します。[1]\n燃料タンクの残量は毎週月曜日に確認します。[2]"
     double.page.find_bar.look_for("2", 2)
     assert view.text.mark(["2"]) == len(double.page.find_bar._places) == 1  # as the search counts them
+
+
+def test_a_source_row_leads_with_clause_and_page_and_its_file_comes_last(double: Double) -> None:
+    first, second = rows(shown(double, RIGHT)).values()
+    assert first.words == "第2章 設備 2.3 発電機　21 ページ　標準　管理編"
+    assert second.words == "<b>記録</b>", "without a clause the file itself"
+    assert first.shown_clause(10_000) == "第2章 設備 2.3 発電機"
+    narrow = first.fontMetrics().horizontalAdvance("第2章 … 2.3 発電機")
+    assert first.shown_clause(narrow).endswith("… 2.3 発電機"), "its own number stays"
+    assert "…" in first.shown_clause(narrow // 3)
+
+
+CLAUSE = ("第2章 設備", "2.3 発電機")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([{"tag": "標準"}, {"tag": "考え方"}], ("管理編", "管理編")),
+        ([{"page": 3}, {"page": 4}], ("管理編", "管理編")),
+        ([{"document": "管理編.pdf"}, {"document": "管理編.docx"}], ("管理編.pdf", "管理編.docx")),
+        ([{"path": "/a/管理編.pdf"}, {"path": "/b/管理編.pdf"}], ("a/管理編.pdf", "b/管理編.pdf")),
+        ([{"collection": "旧"}, {"collection": "新"}], ("旧 › 管理編.pdf", "新 › 管理編.pdf")),
+        ([{"text": "発電機は運転する。"}, {"text": "燃料は備える。"}], ("管理編", "管理編")),
+        ([{"text": "同じ文。"}, {"text": "同じ文。"}, {"text": "同じ文。"}], ("管理編",) * 3),
+    ],
+)
+def test_two_sources_never_show_one_name(
+    double: Double, changes: list[dict[str, str]], expected: tuple[str, ...]
+) -> None:
+    one = CitedSource("規程", "internal", "管理編.pdf", "/x/管理編.pdf", "発電機は、毎月1回運転する。", CLAUSE)
+    sources = [dataclasses.replace(one, **change) for change in changes]
+    assert [file for _, file in source_row.row_names(sources)] == list(expected)
+    text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
+    view = shown(double, text, Grounding("answered", tuple(sources), ()))
+    words = [row.words for row in rows(view).values()]
+    assert len(words) == len(set(words)) == len(sources)
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -182,7 +221,7 @@ def test_links_of_others_stay_what_they_are(double: Double) -> None:
 def test_the_sources_that_are_used_stand_below_with_clause_tag_and_page(double: Double) -> None:
     found = rows(shown(double, RIGHT))
     assert [(number, row.words) for number, row in found.items()] == [
-        (1, "管理編　第2章 設備 2.3 発電機"),
+        (1, "第2章 設備 2.3 発電機　21 ページ　標準　管理編"),
         (2, "<b>記録</b>"),
     ]
     assert found[1].accessibleName() == "出典 1 管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21"
@@ -227,6 +266,53 @@ def test_quotations_are_said_to_be_quotations(double: Double) -> None:
     assert list(rows(view)) == [1]
 
 
+def highlighted(view: AnswerView, theme: Theme) -> list[str]:
+    found = [one for one in view.text.extraSelections() if one.format.background().color() == theme.color("cite")]
+    return [one.cursor.selectedText() for one in found]
+
+
+def test_the_first_line_of_quotations_is_bold_with_its_values_marked(double: Double, theme: Theme) -> None:
+    lead, quoted = "😀燃料は72時間以上を備える[1]", "「発電機は、毎月1回運転する。」[1]"
+    text = f"**{lead}**\n\n- {quoted}"
+    quote = Claim(quoted, text.index(quoted), len(text), (1,), is_supported=True)
+    view = shown(double, text, Grounding("answered", SOURCES[:1], (quote,), is_excerpt=True), tokens=0)
+    assert all(one.format.fontWeight() >= 600 for one in view.text.document().begin().textFormats())
+    assert highlighted(view, theme) == ["72時間以上"]
+    assert links(view) == [("[1]", "cite:1"), ("[1]", "cite:1")]
+    older = shown(double, f"- {quoted}", Grounding("answered", SOURCES[:1], (), is_excerpt=True), tokens=0)
+    assert highlighted(older, theme) == [], "a quotation itself is as it stands in the document"
+
+
+def marks(view: AnswerView) -> int:
+    """Marks of sources that have the ground of a link; `links` does not look into tables."""
+    ground = view._theme.color("accent_soft")
+    return [one.format.background().color() for one in view.text.extraSelections()].count(ground)
+
+
+def test_the_rows_of_a_table_are_one_quotation(double: Double) -> None:
+    head, rule, row = "**次の表のとおりです。**\n\n| 行 | 設備 | 頻度 |", "|---:|---|---|", "| {} | 発電機 | {}回 [1] |"
+    text = "\n".join([head, rule, *(row.format(number, number) for number in range(1, 11))])
+    text += "\n\n- 「燃料は72時間分を備える。」[1]\n- 「燃料タンク」[2]"
+    told = [f"発電機 | {number}回 [1]" for number in range(1, 11)] + [
+        "「燃料は72時間分を備える。」[1]",
+        "「燃料タンク」[2]",
+    ]
+    quotes = tuple(
+        Claim(one, text.index(one), text.index(one) + len(one), (2 if "[2]" in one else 1,), is_supported=True)
+        for one in told
+    )
+    view = shown(double, text, Grounding("answered", SOURCES, quotes, is_excerpt=True), tokens=0)
+    assert marks(view) == 8, "the beginning of a long table"
+    buttons(view)[phrase("common.n_more", n=4)].click()
+    assert marks(view) == 12
+    short = text.replace("\n".join(row.format(number, number) for number in range(4, 11)) + "\n", "")
+    few = [one for one in told if one in short]
+    quotes = tuple(Claim(one, short.index(one), short.index(one) + len(one), (1,), is_supported=True) for one in few)
+    view = shown(double, short, Grounding("answered", SOURCES, quotes, is_excerpt=True), tokens=0)
+    assert marks(view) == 4, "three rows and one quotation"
+    assert phrase("common.n_more", n=1) in buttons(view)
+
+
 def test_of_many_quotations_two_are_shown_and_the_others_on_request(double: Double) -> None:
     told = (
         ("発電機は、毎月1回運転する。", 1),
@@ -263,6 +349,62 @@ def test_a_search_opens_the_quotation_that_has_the_word(double: Double) -> None:
     assert "第4の文" in view.text.plain_text()
 
 
+FOLLOW_UPS = ("鉄筋の継手は？", "<b>鉄筋</b> & 型枠は？", "鉄筋の定着は？")
+
+
+def suggested(view: AnswerView) -> list[str]:
+    return [button.text() for button in view.findChildren(QPushButton) if "続けて聞く" in button.accessibleName()]
+
+
+def shown_suggestions(view: AnswerView) -> list[str]:
+    found = [button for button in view.findChildren(QPushButton) if "続けて聞く" in button.accessibleName()]
+    return [button.text() for button in found if button.isVisible()]
+
+
+def test_questions_are_suggested_below_the_last_answer_only_and_one_click_asks(double: Double) -> None:
+    kept = dataclasses.replace(grounded(RIGHT), follow_ups=FOLLOW_UPS)
+    last = dataclasses.replace(message(RIGHT, kept), id=4, parent_id=3)
+    double.open(question(1), message(RIGHT, kept), question(3), last)
+    assert [shown_suggestions(double.view(number)) for number in (2, 4)] == [
+        [],
+        ["鉄筋の継手は？", "<b>鉄筋</b> && 型枠は？", "鉄筋の定着は？"],
+    ]
+    assert double.view(4).height() == double.view(4).fit(double.view(4).width())
+    assert double.view(2).height() < double.view(4).height()
+    double.composer.set_text("書きかけ")
+    buttons(double.view(4))["続けて聞く：鉄筋の継手は？"].click()
+    assert double.calls == [("ask_follow_up", 4, "鉄筋の継手は？")]
+    assert double.composer.text() == "書きかけ"
+    double.transcript.set_busy(True)
+    assert not buttons(double.view(4))["続けて聞く：鉄筋の継手は？"].isEnabled()
+    double.transcript.set_busy(False)
+    double.session.message_added.emit(question(5))
+    assert shown_suggestions(double.view(4)) == []
+    double.session.conversation_opened.emit(double.session.conversation, [question(1), message(RIGHT, kept)])
+    assert len(shown_suggestions(double.view(2))) == 3, "it is the last one of the other branch"
+
+
+@pytest.mark.parametrize("width", [420, 640, 1100])
+def test_suggested_questions_stay_on_one_line(double: Double, qtbot: QtBot, width: int) -> None:
+    long = tuple(
+        f"{title}における支川の計画高水位は？" for title in ("本川の背水区間内", "河口部の背水区間内", "現況河道")
+    )
+    view = shown(double, RIGHT, dataclasses.replace(grounded(RIGHT), follow_ups=long))
+    double.page.resize(width, 800)
+    qtbot.wait(50)
+    found = [button for button in view.findChildren(QPushButton) if button.text() in long and button.isVisible()]
+    assert found, "at least one"
+    assert len({button.mapTo(view, QPoint()).y() for button in found}) == 1
+    assert all(button.mapTo(view, QPoint(button.width(), 0)).x() <= view.width() for button in found)
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("not_in_documents", "done"), ("answered", "stopped")])
+def test_nothing_is_suggested_where_there_is_no_answer(double: Double, verdict: str, status: str) -> None:
+    kept = dataclasses.replace(grounded(RIGHT), verdict=verdict, follow_ups=FOLLOW_UPS)
+    double.open(question(1), message(RIGHT, kept, status=status))
+    assert suggested(double.view(2)) == []
+
+
 def test_it_is_copied_with_its_sources(double: Double) -> None:
     shown(double, RIGHT)
     double.press(Qt.Key.Key_C, CONTROL | SHIFT)
@@ -277,7 +419,7 @@ def test_a_source_that_was_recognized_says_so_and_its_uncertain_number_is_to_be_
     text = "発電機は、毎月1回運転します。[1]燃料は72時間分を備えます。[1]"
     view = shown(double, text, grounded(text, (scan, SOURCES[1])))
     assert underlined(view)[0].startswith("燃料は72時間分")
-    assert "文字認識 (OCR)" in rows(view)[1].accessibleName()
+    assert "文字認識（OCR）" in rows(view)[1].accessibleName()
     reason = phrase("chat.doubtful_value.recognized_few").format(value="72時間", n=1)
     assert any(reason.partition("」")[2] in one for one in words(view))
     press(view.text, Qt.Key.Key_1)

@@ -14,7 +14,7 @@ from app.base.wording import phrase
 from app.chat.message_index import SearchHit
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.ui.conversations.conversation_list import ConversationList
-from app.chat.ui.conversations.search_page import SearchResultModel
+from app.chat.ui.conversations.search_results import SearchResultModel
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.message_view import MessageRequests

@@ -33,7 +33,8 @@ Key = Qt.Key
 def section(scene, theme, qtbot):
     navigation = NavigationSignals()
     section = PresetsSection(theme, navigation, scene.preferences, scene.presets, lambda: CARD)
-    section.undone = heard(navigation.undo_offered)
+    section.undone = []
+    navigation.undo_offered.connect(lambda action: section.undone.append((action.done, action.undo)))
     return show(section, qtbot)
 
 
@@ -553,5 +554,5 @@ def test_the_page_of_questions_opens_both_and_a_deletion_is_undone_by_the_toast(
     section = parts.window.page("settings").presets
     choose(section, "検査")
     click(section.delete_button)
-    click(parts.window.toast.undo_button)
+    click(parts.window.toast.button)
     assert own in parts.presets.presets_of_kind("chat")

@@ -205,7 +205,9 @@ def opened(parts: AppContext) -> ChatPage:
 
 def wait_for_page(page: ChatPage, number: int, qtbot: QtBot) -> None:
     def is_there() -> bool:
-        return page.panel.stack.currentWidget() is page.panel.view and page.panel.page_field.text() == str(number)
+        return page.panel.stack.currentWidget() is page.panel.pages and page.panel.pages.page_field.text() == str(
+            number
+        )
 
     qtbot.waitUntil(is_there, timeout=TIMEOUT_MS)
 
@@ -215,18 +217,18 @@ def test_the_page_with_what_was_used_is_shown_and_marked_and_one_reads_on(parts:
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
     panel = page.panel
-    paper = panel.view.paper
-    assert panel.pages.text() == "／ 3 ページ"
+    paper = panel.pages.view.paper
+    assert panel.pages.pages.text() == "／ 3 ページ"
     (place,) = paper._places
-    picture = panel.view.grab().toImage()
-    corner = paper.mapTo(panel.view, paper._marked(place).center().toPoint())
+    picture = panel.pages.view.grab().toImage()
+    corner = paper.mapTo(panel.pages.view, paper._marked(place).center().toPoint())
     across = {picture.pixelColor(x, corner.y()).name() for x in range(corner.x() - 40, corner.x() + 40)}
     assert page._theme.light_color("cite").name() in across
-    panel.page_after.click()
+    panel.pages.page_after.click()
     wait_for_page(page, 3, qtbot)
-    assert not panel.page_after.isEnabled()
-    panel.page_field.setText("1")
-    panel.page_field.editingFinished.emit()
+    assert not panel.pages.page_after.isEnabled()
+    panel.pages.page_field.setText("1")
+    panel.pages.page_field.editingFinished.emit()
     wait_for_page(page, 1, qtbot)
 
 
@@ -234,7 +236,7 @@ def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(par
     parts.preferences.change(theme="dark")
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
-    view = page.panel.view
+    view = page.panel.pages.view
 
     def is_drawn() -> bool:
         return view.paper._pixmap.width() == view.width_px
@@ -242,10 +244,10 @@ def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(par
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
     assert view.paper.grab().toImage().pixelColor(view.paper.rect().center()).lightness() > 200
     before = view.width_px
-    page.panel.larger.click()
+    page.panel.pages.larger.click()
     assert view.width_px == pytest.approx(1.25 * before, abs=2)
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
-    page.panel.fit_button.click()
+    page.panel.pages.fit_button.click()
     assert view.width_px == before
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
 

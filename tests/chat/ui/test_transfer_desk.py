@@ -187,7 +187,7 @@ def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(
         window.desk.import_path(tmp_path / "a.json")
         assert window.strip.progress.isVisible()
         window.desk.export_all()
-        assert "続けています" in window.banner
+        assert "終わっていません" in window.banner
         window.strip.progress.cancel_button.click()
     assert len(window.conversations.all_conversations()) == 1
     assert not window.strip.progress.isVisible()

@@ -53,7 +53,7 @@ def test_something_that_tries_is_found_said_in_the_language_that_is_asked_for_an
     assert process.returncode == 1, log
     said, *files = out.splitlines()
     assert said.startswith("An attempt to communicate was found: ")
-    assert [line.partition(": ")[0] for line in files] == ["Report", "List of parts"]
+    assert [line.partition(": ")[0] for line in files] == ["Report", "Components"]
     assert "LISTEN" in Page(report.read_text("utf-8")).text
 
 

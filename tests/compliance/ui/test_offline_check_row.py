@@ -134,7 +134,7 @@ def test_what_an_administrator_has_stopped_is_locked_and_says_so(open_window, wh
     network = dict(parts.window.page("settings").sections)["通信"]
     assert network.block.isChecked()
     assert not network.block.isEnabled()
-    assert f"管理者が止めているため、ここでは変えられません（{where.data / 'policy.toml'}）" in words(network)
+    assert f"管理者が止めています。ここでは変えられません（{where.data / 'policy.toml'}）" in words(network)
     parts.preferences.change(network_allowed=True, theme="dark")
     assert not parts.preferences.value.network_allowed
     assert json.loads(where.settings.read_text("utf-8"))["network_allowed"] is True  # the user's own choice is kept

@@ -89,7 +89,7 @@ def test_people_read_lines(docs: Run, files: Path) -> None:
     manual, none = docs("list").stdout.splitlines()
     assert (manual.split("\t")[0], none.split("。")[0]) == ("Kotae の使い方", "自分の資料集はまだありません")
     assert "2 件を読みました" in docs("add", "基準", str(files), "--label", "公開").stdout
-    assert docs("list").stdout.startswith("基準\t公開\t文書 2、")
+    assert docs("list").stdout.startswith("基準\t公開\t文書 2 件、")
     found = docs("search", "基準", "軸受温度").stdout.splitlines()
     assert found[0].startswith("1  点検.txt")
     assert "75℃" in found[1]
@@ -128,7 +128,7 @@ def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(
     damaged.write_bytes(b"%PDF-1.7\n\xff")
     done = docs("add", "基準", str(damaged))
     assert done.stdout.startswith("資料集「基準」に 1 件を追加し、1 件のうち 0 件を読みました（0 か所）。")
-    assert "読み取れなかった 1 件も、理由とともに資料集に残しました" in done.stdout
+    assert "読み取れなかった 1 件は、理由とともに資料集に残してあります" in done.stdout
     (kept,) = docs("list", "基準", "--json").data["documents"]
     assert (kept["document"], kept["state"], kept["error"]["code"]) == ("壊れた.pdf", "failed", "document_damaged")
     blank.write_text("<html><body></body></html>", "utf-8")
@@ -275,7 +275,7 @@ def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files:
 def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs: Run, tmp_path: Path) -> None:
     (tmp_path / "空").mkdir()
     done = docs("add", "基準", str(tmp_path / "空"))
-    assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown かテキスト" in done.stdout
+    assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown、テキスト" in done.stdout
 
 
 def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run, files: Path) -> None:
@@ -370,7 +370,7 @@ def test_a_label_is_given_to_the_collection_and_its_change_is_said(docs: Run, fi
         ("公開", "public", "機密から公開"),
     ):
         changed = docs("add", "基準", str(files), "--label", word, "--allow-secret")
-        assert f"ラベルを{change}に変えました。\n" in changed.stdout
+        assert f"ラベルを{change}に変更しました。\n" in changed.stdout
         assert docs("list", "--json").data["collections"][0]["label"] == label
     for given in (("--label", "公開"), ()):
         assert "ラベル" not in docs("add", "基準", str(files), *given).stdout

@@ -61,7 +61,7 @@ def test_a_scan_is_read_with_what_is_there_and_says_so_when_it_is_cited(
     assert (done.returncode, done.data["read"], done.data["documents"]) == (0, 1, 1)
     (found,) = kotae("docs", "search", "基準", "鉄筋のかぶり", "--json").data["passages"]
     assert (found["text"], found["ocr"]) == ("鉄筋のかぶりは70mm以上とする。", True)
-    assert "文字認識 (OCR)" in kotae("docs", "search", "基準", "鉄筋のかぶり").stdout
+    assert "文字認識（OCR）" in kotae("docs", "search", "基準", "鉄筋のかぶり").stdout
     done = kotae("docs", "ocr", "基準", "--json")
     assert (done.returncode, done.data["documents"]) == (0, 0)
 

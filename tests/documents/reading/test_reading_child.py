@@ -63,7 +63,7 @@ UNREADABLE = [  # with what is said of it first
     ("半分.docx", b"PK\3\4" + BINARY[:256], "document_damaged", CUT),
     ("半分.pdf", b"%PDF-1.7\n", "document_damaged", CUT),
     ("長い.txt", "あ" * 20_000_001, "document_too_long", "文字が多すぎます（上限 20,000,000 文字）。"),
-    ("広い.csv", "甲," * 1500, "document_wide_table", "一行のセルが多すぎます（上限 1,000 セル）。"),
+    ("広い.csv", "甲," * 1500, "document_wide_table", "1 行のセルが多すぎます（上限 1,000 セル）。"),
 ]
 
 

@@ -18,11 +18,14 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.ocr_setup import OcrSetup
+from app.documents.services.reading_offers import ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.adding import TargetDialog
 from app.documents.ui.document_lists import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
 from app.inference import child_commands
@@ -45,13 +48,16 @@ class PageDriver(DocumentsDriver):
         self.secrecy = ConfidentialityGuard(theme, where.exports_log)
         navigation = NavigationSignals()
         self.undo: list[tuple[str, Callable[[], object]]] = []
-        navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
+        navigation.undo_offered.connect(lambda action: self.undo.append((action.done, action.undo)))
+        self.asked: list[tuple[tuple[CollectionRef, ...], str]] = []  # what 質問 is asked for
+        navigation.question_requested.connect(lambda scope, question, _at_once: self.asked.append((scope, question)))
         self.preferences = Preferences(where.settings)
         command = programs.downloader_command()
         self.ocr_setup = OcrSetup(self.preferences, command, where.documents, where.logs, lambda: "")
         self.page = DocumentsPage(
-            theme, navigation, self.documents, self.embedding, self.secrecy, self.ocr_setup, pickers
-        )
+            theme, navigation, self.documents, ReadingOffers(self.documents, self.documents), self.embedding,
+            self.secrecy, self.ocr_setup, pickers,
+        )  # fmt: skip
         qtbot.addWidget(self.page)
         self.page.resize(1200, 800)
         self.page.show()
@@ -372,7 +378,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
         assert not filled.where.exports_log.exists()
         dialog = filled.secrecy.dialog
         assert dialog.accessibleName() == "資料集「庁舎の資料」のラベルを、機密から公開に下げますか"
-        assert any("確認なしに書き出し" in label.text() for label in dialog.findChildren(QLabel))
+        assert any("確認なしで書き出し" in label.text() for label in dialog.findChildren(QLabel))
         filled.click(dialog.buttons[answer])
         filled.settle()
     assert page.collection.label == "public"
@@ -490,7 +496,6 @@ def test_in_a_small_page_report_and_table_take_turns(filled: PageDriver) -> None
     filled.choose("あ.txt")
     assert filled.page.view.isVisible()
     assert not filled.page.report.isVisible()
-    assert filled.page.chooser.isVisible()
     filled.page.view.setFocus()
     QTest.keyClick(filled.page.view, Qt.Key.Key_Return)
     assert filled.page.report.isVisible()
@@ -559,8 +564,8 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     [
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
-        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（質問はもうできます）"),
-        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休みます）"),
+        (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（もう質問できます）"),
+        (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休止）"),
         (EmbeddingStatus("elsewhere"), "ほかの Kotae（コマンド）が準備しています"),
         (EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")), "言葉での検索は使えます。"),
     ],
@@ -571,3 +576,81 @@ def test_how_far_the_search_by_meaning_is_stands_in_one_line(
     driver.embedding.status_changed.emit(standing)
     assert words in driver.page.meaning.text()
     assert driver.page.meaning.isVisible() == bool(words)
+
+
+# ------------------------------------------------------------- where a folder goes, and what it can be asked
+
+
+@pytest.fixture
+def second_folder(driver: PageDriver, tmp_path: Path) -> Path:
+    """One folder is shown as a collection; a second one has been chosen."""
+    for name in ("規程", "図面"):
+        (tmp_path / name).mkdir()
+        text = f"{name}とは、鍵のかかる棚に保管する書類をいう。\n"
+        (tmp_path / name / f"{name}.txt").write_text(text, "utf-8")
+    driver.folder = str(tmp_path / "規程")
+    driver.click(driver.page.folder_button)
+    driver.wait(lambda: len(driver.documents.collections()) == 1)
+    driver.settle()
+    driver.folder = str(tmp_path / "図面")
+    return tmp_path / "図面"
+
+
+def contents(driver: PageDriver) -> dict[str, list[str]]:
+    """Return the names of the documents by collection."""
+    known = driver.documents.collections()
+    return {one.name: [document.name for document in driver.documents.documents(one.id)] for one in known}
+
+
+def asked_where(driver: PageDriver) -> TargetDialog:
+    driver.click(driver.page.folder_button)
+    return driver.page.findChildren(TargetDialog)[-1]
+
+
+def test_a_second_folder_becomes_a_collection_of_its_own_by_default(driver: PageDriver, second_folder) -> None:
+    dialog = asked_where(driver)
+    texts = [dialog.choice.itemText(at) for at in range(dialog.choice.count())]
+    assert texts == ["新しい資料集「図面」", "資料集「規程」"]
+    dialog.buttons["add"].click()
+    driver.wait(lambda: len(driver.documents.collections()) == 2)
+    driver.settle()
+    assert contents(driver) == {"規程": ["規程.txt"], "図面": ["図面.txt"]}
+    assert driver.page.collection.name == "図面"
+
+
+def test_a_folder_is_added_to_the_collection_that_was_chosen(driver: PageDriver, second_folder) -> None:
+    dialog = asked_where(driver)
+    dialog.choice.setCurrentIndex(1)
+    dialog.buttons["add"].click()
+    driver.wait(lambda: len(contents(driver)["規程"]) == 2)
+    driver.settle()
+    assert contents(driver) == {"規程": ["図面.txt", "規程.txt"]}
+
+
+@pytest.mark.parametrize("way", ["button", "drop"])
+def test_a_folder_is_added_nowhere_before_somebody_has_said_where(driver: PageDriver, second_folder, way: str) -> None:
+    if way == "drop":
+        driver.drop(second_folder)
+    else:
+        driver.click(driver.page.folder_button)
+    driver.page.findChildren(TargetDialog)[-1].buttons["cancel"].click()
+    driver.settle()
+    assert contents(driver) == {"規程": ["規程.txt"]}
+
+
+def test_what_was_read_can_be_asked_from_the_page_until_the_offer_is_closed(driver: PageDriver, second_folder) -> None:
+    offer = driver.page.offer
+    driver.wait(offer.isVisible)
+    (collection,) = driver.documents.collections()
+    driver.click(offer.question_buttons[0])
+    assert driver.asked == [((CollectionRef(collection.id, "規程"),), "規程とは何ですか？")]
+    assert not offer.isVisible()
+
+
+def test_the_selected_documents_can_be_asked_from_their_menu(driver: PageDriver, second_folder) -> None:
+    (collection,) = driver.documents.collections()
+    (document,) = driver.documents.documents(collection.id)
+    driver.page.view.choose({document.id})
+    menu = driver.page.document_menu()
+    next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
+    assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]

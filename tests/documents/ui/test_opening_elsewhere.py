@@ -18,8 +18,8 @@ def what_is_said() -> str:
 @pytest.mark.parametrize(
     ("show", "name", "words"),
     [
-        (desktop.open_file, "報告.html", "このファイルを開くプログラムが見つかりません。"),
-        (desktop.open_folder, "資料", "フォルダを開くプログラムが見つかりません。"),
+        (desktop.open_file, "報告.html", "このファイルを開くアプリが見つかりません。"),
+        (desktop.open_folder, "資料", "フォルダを開くアプリが見つかりません。"),
     ],
     ids=["file", "folder"],
 )

@@ -55,7 +55,7 @@ def test_a_set_is_made_of_a_file_and_shown(tmp_path: Path, run: Run) -> None:
     status, printed, said = run("add", "点検", write(tmp_path / "質問.jsonl", *ROWS))
     assert status == 0
     assert printed.startswith("質問集「点検」の版 1 を保存しました（質問 2 件、社外秘）。")
-    assert printed.endswith("kotae eval questions 点検 --model モデル で、モデルに答えさせて測れます。\n")
+    assert printed.endswith("kotae eval questions 点検 --model モデル で評価できます。\n")
     assert "質問.jsonl：質問 2 件" in said
     assert "列：模範解答 ← answer、分野 ← type、ほかは同じ名前の列\n" in said
     status, printed, _ = run("show", "点検")
@@ -97,8 +97,8 @@ def test_the_same_again_makes_no_version_and_more_makes_the_next(tmp_path: Path,
 def test_files_that_share_ids_and_questions_are_told(tmp_path: Path, run: Run) -> None:
     status, _, said = run("add", "点検", write(tmp_path / "a.jsonl", *ROWS), write(tmp_path / "b.jsonl", *ROWS))
     assert status == 0
-    assert "ID「a」は前の質問にも付いているため、「a-2」にしました。" in said
-    assert "前と同じ文の質問が 2 件あります（a.jsonl の 1 行目 と b.jsonl の 1 行目、" in said
+    assert "ID「a」は前の質問と重なるため、「a-2」に変えました。" in said
+    assert "同じ文の質問が 2 件あります（a.jsonl の 1 行目 と b.jsonl の 1 行目、" in said
 
 
 def test_questions_that_are_repeated_are_named_by_their_rows(tmp_path: Path, run: Run) -> None:
@@ -106,10 +106,10 @@ def test_questions_that_are_repeated_are_named_by_their_rows(tmp_path: Path, run
     for folder in ("甲", "乙"):
         (tmp_path / folder).mkdir()
         files.append(write(tmp_path / folder / "a.jsonl", *ROWS))
-    assert "前と同じ文の質問が 2 件あります" in run("add", "点検", *files)[2]  # of two files of one name
+    assert "同じ文の質問が 2 件あります" in run("add", "点検", *files)[2]  # of two files of one name
     _, _, said = run("add", "点検", write(tmp_path / "a.jsonl", *[{"question": "橋はどこか"}] * 8))
     told = "、".join(f"1 と {line} 行目" for line in range(2, 7))
-    assert f"前と同じ文の質問が 7 件あります（{told}…）。" in said
+    assert f"同じ文の質問が 7 件あります（{told}…）。" in said
 
 
 def test_what_a_new_version_changes_is_told(tmp_path: Path, run: Run) -> None:
@@ -137,14 +137,14 @@ def test_what_is_not_as_it_seems_in_a_row_is_told_and_the_question_kept(tmp_path
     status, _, said = run("add", "点検", file)
     assert status == 0
     assert "2 行目：ページを読み取れないので、空欄とします（三）\n" in said
-    apart = "必ず含む語は、「、」「;」か改行で区切ります。この形では一つの語として扱います"
+    apart = "必ず含む語は、「、」「;」か改行で区切ります。この書き方では 1 つの語として扱います"
     assert f"2 行目：{apart}（東　西）\n" in said or f"2 行目：{apart}（東 西）\n" in said
     assert f"3 行目：{apart}（東,西）\n" in said
     assert "模範解答も必ず含む語もない質問が 2 件あります（4、5 行目）。" in said
-    assert "列：資料（グループを兼ねる） ← 資料、根拠 ← 根拠 / ページ、ほかは同じ名前の列\n" in said
+    assert "列：資料（グループも兼ねる） ← 資料、根拠 ← 根拠 / ページ、ほかは同じ名前の列\n" in said
 
 
-@pytest.mark.parametrize(("name", "next_step"), [("a.csv", "一行目に列の見出し"), ("a.jsonl", "JSON Lines")])
+@pytest.mark.parametrize(("name", "next_step"), [("a.csv", "1 行目に列の見出し"), ("a.jsonl", "JSON Lines")])
 def test_what_to_do_about_an_unreadable_file_fits_its_form(tmp_path: Path, run: Run, name: str, next_step: str) -> None:
     (tmp_path / name).write_text("", "utf-8")
     said = run("add", "点検", tmp_path / name)[2]

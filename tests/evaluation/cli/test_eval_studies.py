@@ -228,7 +228,7 @@ def test_a_judge_needs_right_answers(kotae: Kotae, long_base: Path, tmp_path: Pa
 def test_forms_of_a_model_are_made_and_measured(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
     status, found, told = kotae("eval", "quant", str(long_base), "--questions", str(questions), "--quant", "F16,Q8_0")
     assert status == 0
-    assert "ディスクは多いときで" in told
+    assert "ディスクは最大で" in told
     first, second = found["systems"]
     assert (first["quantization"], second["quantization"]) == ("F32", "Q8_0")
     assert first["kl_divergence"] is None

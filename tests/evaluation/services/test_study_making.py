@@ -6,6 +6,7 @@ import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app import cli as main
 from app.base import json_lines, settings
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
@@ -426,3 +427,16 @@ def test_the_forecast_of_amounts_tells_trainings_and_their_time(bench: Bench, da
     assert list(bench.where.evaluations.iterdir()) == []
     alone = bench.forecast(dataclasses.replace(request, question_set="", has_control=False))
     assert (alone.trainings, alone.systems, alone.answers) == (4, 0, 0)
+
+
+def test_without_a_tuned_model_nothing_is_asked_as_one(bench: Bench, tmp_path: Path) -> None:
+    """Not even the adapter that comes with the base, as the trial model's does: that is how the base answers."""
+    adapter = tiny.tiny_adapter(tmp_path / "付属.gguf")
+    bench.monkeypatch.setattr(local_models, "adapter_of", lambda _model: SimpleNamespace(path=adapter, form_id=""))
+    study = bench.made(bench.ask("documents", bench.base, scope=bench.scope))
+    names = [contender.system.name for contender in study.contenders]
+    tuned = phrase("evaluation.system_way.tuned")
+    assert not any(tuned in name for name in names)
+    assert all(contender.system.adapter for contender in study.contenders if not contender.system.is_quoted)
+    with_tuned = bench.made(bench.ask("documents", bench.base, tuned=bench.tuned, scope=bench.scope))
+    assert sum(tuned in contender.system.name for contender in with_tuned.contenders) == 2

@@ -40,7 +40,7 @@ class Desk(Driver):
         self.added: list[str] = []
         for part in (self.view, self.adding):
             part.failed.connect(self.errors.append)
-        self.view.undo_offered.connect(lambda text, undo: self.undone.append((text, undo)))
+        self.view.undo_offered.connect(lambda action: self.undone.append((action.done, action.undo)))
         self.adding.added.connect(self.added.append)
         self.open(width, height)
 

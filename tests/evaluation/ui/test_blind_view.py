@@ -209,7 +209,7 @@ def test_the_result_so_far_reveals_and_what_is_chosen_after_that_is_counted(open
     assert not desk.view.voting.result_button.isVisible(), "there is no result of nothing"
     desk.prefer(BASE)
     result = desk.show_result()
-    told = "名前を見る前にどちらかを選んだのが 1 問なので、判断できません（6 問以上が必要です）。"
+    told = "名前を見る前にどちらかを選んだ問いが 1 問しかなく、判断できません（6 問以上が必要です）。"
     assert (result.verdict.text(), result.left.text()) == (told, "まだ 5 問残っています。")
     assert (result.difference.isVisible(), result.when_open.isVisible()) == (False, False)
     result.go_on_button.click()
@@ -278,7 +278,7 @@ def test_too_few_questions_for_kappa_are_said_to_be_too_few(open_desk: Open) -> 
     desk = open_desk(judged(20))
     desk.begin()
     told = desk.view.voting.agreement.text()
-    assert "採点モデルの点もある問いが 20 問しかなく、30 問に満たないため、一致（κ）は計算できません。" in told
+    assert "採点モデルの点もある問いが 20 問しかないため、一致（κ）は計算できません（30 問以上が必要です）。" in told
 
 
 # ------------------------------------------------------------------------------------------------------------ texts

@@ -60,11 +60,11 @@ class Scene(Driver):
         return self.page
 
     def narrow(self) -> EvaluationPage:
-        """The page at a width that has room for the list alone, which is shown."""
+        """The page in a narrow window, with its list over it."""
         page = self.open_page()
         self.window.resize(620, 500)
-        self.until(page.list_button.isVisible)
-        self.click(page.list_button)
+        self.until(lambda: self.parts.window.is_narrow)
+        self.parts.window.toggle_sidebar()
         return page
 
     def call(self, keys: str) -> None:
@@ -180,7 +180,6 @@ def test_the_page_is_opened_by_its_key_and_says_what_it_is_for(scene: Scene) -> 
     nothing = page.contents.nothing
     assert nothing.isVisible()
     assert nothing.button.hasFocus()
-    assert not page._side.isVisible()
     scene.click(nothing.button)
     menu = next(menu for menu in page.findChildren(QMenu) if menu.isVisible())
     words = ["ファイルから取り込む…", "自分で書く…", "会話の評価（良い・悪い）から作る…"]
@@ -274,7 +273,7 @@ def test_nothing_is_begun_beside_a_study_that_goes_on(scene: Scene) -> None:
     page = scene.open_page()
     page.start_action.ask("窓口")
     assert page.start_action.dialog is None
-    assert scene.told.startswith("ほかの評価が進んでいます。")
+    assert scene.told.startswith("ほかの評価が進行中です")
 
 
 def test_why_a_study_cannot_go_on_stays_in_sight(scene: Scene) -> None:
@@ -472,7 +471,7 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
     scene.parts.preferences.change(model_id="")
     scene.use()
     assert scene.window.current_page == "evaluation"
-    assert "質問では回答を書かずに、資料の抜粋を表示します" in scene.told
+    assert "は回答を書かずに資料の抜粋を表示します" in scene.told
     scene.use(collections=("なくした資料",), is_quoted=True)
     assert scene.window.current_page == "evaluation"
     assert "なくした資料" in scene.told
@@ -490,7 +489,7 @@ def test_the_model_that_was_used_before_can_be_used_again(scene: Scene, tmp_path
     page = scene.open_page("EvaluationResultView")
     scene.parts.session.use_model("other")
     offered: list[str] = []
-    page._navigation.undo_offered.connect(lambda said, _undo: offered.append(said))
+    page._navigation.undo_offered.connect(lambda action: offered.append(action.done))
     scene.use()
     assert offered == [f"「{scene.model.name}」に切り替えました。"]
     assert scene.parts.session.model_id == scene.model.id
@@ -509,7 +508,7 @@ def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scen
     scene.open_page("EvaluationResultView")
     scene.use()
     assert scene.window.current_page == "evaluation"
-    assert "いつも付属のアダプターを使って答えます" in scene.told
+    assert "いつも付属のアダプターを使います" in scene.told
     assert "一覧にありません" not in scene.told
     scene.use(is_quoted=True)
     assert scene.window.current_page == "ask"
@@ -527,7 +526,7 @@ def test_several_results_stand_in_one_table(scene: Scene, *, is_narrow: bool) ->
     page.list.clearSelection()
     for name in ("一つ目", "二つ目"):
         scene.click_row(name, CONTROL)
-    assert page._side.isVisible()
+    assert page.list.isVisible()  # several are still being selected
     page._show_menu(page.mapToGlobal(QPoint(10, 10)))
     scene.choose_in_menu("並べて比べる")
     scene.until(lambda: page._header.title.text() == "2 件の結果")
@@ -540,37 +539,27 @@ def test_several_results_stand_in_one_table(scene: Scene, *, is_narrow: bool) ->
         scene.until(lambda: page._header.title.text() == "二つ目　窓口")
 
 
-def test_a_narrow_page_shows_the_list_alone_and_leads_back_to_it(scene: Scene) -> None:
-    scene.set()
-    page = scene.open_page()
-    scene.window.resize(620, 500)
-    scene.until(lambda: page.list_button.isVisible())
-    assert not page._side.isVisible()
-    scene.click(page.list_button)
-    assert page._side.isVisible()
-    assert not page.contents.isVisible()
-    assert page._side.width() == page.width()
-    scene.click_row("窓口")
-    assert page.contents.isVisible()
-    assert not page._side.isVisible()
-
-
-def test_on_a_narrow_page_the_arrows_walk_the_list_and_enter_opens(scene: Scene) -> None:
+@pytest.mark.parametrize("is_clicked", [True, False])
+def test_in_a_narrow_window_the_list_makes_room_for_what_is_picked_in_it(scene: Scene, *, is_clicked: bool) -> None:
     for name in ("一", "二", "三"):
         scene.set(name)
     page = scene.narrow()
     here = page.list.currentIndex().row()
     for _ in range(2):
         scene.press(Qt.Key.Key_Down, at=page.list)
-    assert page._side.isVisible()
+    assert page.list.isVisible()
     assert page.list.currentIndex().row() == here + 2
     chosen = page.list.currentIndex().data()
     page.refresh()
     scene.until_read()
     assert page.list.currentIndex().data() == chosen
-    scene.press(Qt.Key.Key_Return, at=page.list)
+    if is_clicked:
+        scene.click_row(chosen)
+    else:
+        scene.press(Qt.Key.Key_Return, at=page.list)
     assert page.contents.key == ("set", chosen)
-    assert not page._side.isVisible()
+    assert not page.list.isVisible()
+    assert page.isAncestorOf(scene.window.focusWidget())
 
 
 @pytest.mark.parametrize("is_narrow", [True, False])

@@ -226,7 +226,7 @@ def test_every_system_has_its_figures_and_can_be_used_also_by_its_key(
     shown = desk.show(documents)
     card = desk.overview.comparison
     assert card.title.text() == "4 通りの比較"
-    assert card.about.text() == "採点 0〜3。横線は 95\u00a0% 区間（ブートストラップ 10,000 回、問いを単位）"
+    assert card.about.text() == "採点は 0〜3 点。横線は 95\u00a0% 区間（ブートストラップ 10,000 回、問いを単位）"
     texts = desk.texts(card.rows)
     first = shown.systems[0]
     assert first.span is not None
@@ -278,7 +278,7 @@ def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path:
     desk.show((folder, study, first_questions(found, 3), ()))
     assert desk.verdicts() == ["問数不足"]
     about = desk.overview.comparison.about.text()
-    assert about == "採点 0〜3。5 問に満たないので、95\u00a0% 区間は示しません。"
+    assert about == "採点は 0〜3 点。5 問に満たないので、95\u00a0% 区間は示しません。"
 
 
 def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, documents: Result, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_an_untrusted_judge_is_named_and_does_not_decide(desk: Desk, documents: 
     doubt = desk.overview.doubt
     assert desk.is_shown(doubt)
     assert doubt.text().startswith("▲ 採点モデル「gemma-3-270m」の点は信用できません")
-    assert desk.overview.comparison.about.text().startswith("得点 0〜1：必ず含む語が入っていた割合。")
+    assert desk.overview.comparison.about.text().startswith("得点は 0〜1：必ず含む語が入っていた割合。")
     desk.show(documents)
     assert not desk.is_shown(doubt)
 
@@ -382,7 +382,7 @@ def test_without_any_score_that_is_said_and_nothing_is_drawn_or_advised(desk: De
     assert desk.texts(desk.overview.comparison.rows)[:3] == ["構成", "「ない」と答えた", "秒／問"]
     hidden = (desk.overview.differences, desk.overview.breakdown, desk.advice.use_button)
     assert not any(desk.is_shown(part) for part in hidden)
-    assert "どの構成が良いかを言えません" in desk.advice.verdict.text()
+    assert "どの構成が良いかを判断できません" in desk.advice.verdict.text()
 
 
 def test_a_study_of_the_amount_of_data_shows_its_curve_and_tables(desk: Desk, tmp_path: Path) -> None:

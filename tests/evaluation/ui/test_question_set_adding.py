@@ -88,7 +88,7 @@ def test_what_was_made_of_a_file_is_shown_before_anything_is_stored(desk: Desk, 
     assert dialog.windowTitle() == "2 問を取り込みますか"
     said = told(desk)
     for words in (
-        "▲ 問いにできない 2 行は取り込みません",
+        "▲ 質問にできない 2 行は取り込みません",
         "4 行目：質問が空です",
         "5 行目：文字ではない値があります（12345）",
         "質問（必須）",
@@ -106,7 +106,7 @@ def test_what_was_made_of_a_file_is_shown_before_anything_is_stored(desk: Desk, 
 
 def test_only_the_first_bad_rows_are_listed_and_giving_up_leaves_nothing_stored(desk: Desk, tmp_path: Path) -> None:
     dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS + "12345,a,b\n" * 25))
-    assert "▲ 問いにできない 25 行は取り込みません" in told(desk)
+    assert "▲ 質問にできない 25 行は取り込みません" in told(desk)
     assert told(desk).count("文字ではない値があります") == 20
     assert "ほか 5 行" in told(desk)
     desk.press(Qt.Key.Key_Escape, at=dialog)
@@ -202,7 +202,7 @@ def test_doubts_twice_given_ids_and_other_sheets_are_told(desk: Desk, tmp_path: 
     book.save(tmp_path / "質問.xlsx")
     dialog = imported(desk, tmp_path / "質問.xlsx")
     said = told(desk)
-    assert "ID「1」は前の質問にも付いているため、「1-2」にしました。" in said
+    assert "ID「1」は前の質問と重なるため、「1-2」に変えました。" in said
     assert "▲ 1 問は、模範解答も必ず含む語もないため" in said
     assert "同じ文の問いが 1 問重なっています。" in said
     assert "読まなかったシート\nメモ" in said

@@ -289,7 +289,7 @@ def test_what_cannot_be_stored_stays_in_the_dialog(desk: Desk) -> None:
     desk.store(Question("", "別の版の問いですか。"))
     desk.do(dialog.save_button)
     assert dialog.isVisible()
-    assert "新しい版になっています" in dialog.problem.text()
+    assert "新しい版になりました" in dialog.problem.text()
     assert dialog.text.toPlainText() == "直した問いですか。"
     assert desk.texts_kept() == ["別の版の問いですか。"]
 
@@ -489,7 +489,7 @@ def test_the_menus_do_what_the_buttons_do(desk: Desk) -> None:
     assert titles == [
         "問いを追加…",
         "書き出す（Excel、CSV、JSON Lines）…",
-        "名前を変える…",
+        "名前を変更…",
         "フォルダを開く",
         "この質問集を削除",
     ]

@@ -46,8 +46,8 @@ def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDes
     assert dialog.kinds.key == "documents"
     assert desk.reckoned(dialog).startswith("5 構成 × 3 問 = 15 回答")  # for one so small the documents are quoted, too
     named, explained = dialog.systems.text().split("\n")
-    assert named == "元のモデル、元のモデル + 資料、学習後、学習後 + 資料、抜粋表示（資料の引用のみ）"
-    assert explained.startswith("「抜粋表示（資料の引用のみ）」は、回答を作らずに資料の該当箇所をそのまま示します。")
+    assert named == "元のモデル、元のモデル + 資料、学習後、学習後 + 資料、抜粋表示（資料の引用だけ）"
+    assert explained.startswith("「抜粋表示（資料の引用だけ）」は、回答を作らずに資料の該当箇所をそのまま示します。")
     wish = desk.begin(dialog)
     base, _, tuned = desk.models
     assert (wish.compares, wish.question_set, wish.limit) == ("documents", "現場の質問", None)
@@ -158,7 +158,7 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
     dialog = desk.ask()
     kind, reason = {
         "collection": ("documents", "資料集がありません。「資料」で追加してください。"),
-        "environment": ("scale", "学習環境がありません。設定の「学習環境」で作れます。"),
+        "environment": ("scale", "学習環境がありません。「設定」の「学習環境」で作れます。"),
         "models": ("models", "モデルが 1 つしかありません。「モデル」で追加してください。"),
         "sets": ("documents", "自分の質問集がありません。「質問集を追加」で追加すると選べます。"),
     }[rest]
@@ -382,7 +382,7 @@ def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_t
     assert dialog.isVisible()
     dialog.end_making(AppError("study_busy"))
     assert not dialog.progress.isVisible()
-    assert dialog.reason.text().startswith("▲ ほかの評価が進んでいます。")
+    assert dialog.reason.text().startswith("▲ ほかの評価が進行中です（一度に 1 つだけ実行できます）。")
     assert dialog.request.limit == 1
     desk.click(dialog.start_button)
     assert dialog.reason.text() == ""

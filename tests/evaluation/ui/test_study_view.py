@@ -100,7 +100,7 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
     desk.show()
     view = desk.view
     assert view.name.text() == "秋の比較"
-    assert view.sentence.text() == "回答はまだありません。「続ける」で、初めから進めます。"
+    assert view.sentence.text() == "回答はまだありません。「続ける」で最初から始めます。"
     assert desk.systems() == [("小さなモデル", "回答 0／2　待機"), ("小さなモデル（2）", "回答 0／2　待機")]
     assert view.go_on_button.text() == "続ける"
     assert "モデルの比較" in desk.facts
@@ -127,7 +127,7 @@ def test_while_it_goes_on_its_step_and_time_are_shown_and_it_can_be_paused_and_g
     assert "50 %" in view.progress.words
     assert view.step.text() == "1／1　「小さなモデル」に質問しています"
     assert not view.go_on_button.isVisible()
-    assert "評価中は、質問用のモデルを休ませます。終わると自動で戻ります。" in view.notes.text()
+    assert "評価中は質問用のモデルをメモリから外します。終わると自動で戻します。" in view.notes.text()
     assert "Kotae を閉じると、評価は一時停止します。" in view.notes.text()
     assert view.elapsed.text().startswith("今回の経過 ")
     desk.until(lambda: desk.systems() == [("小さなモデル", "回答 1／2　測定中")])
@@ -204,7 +204,7 @@ def test_one_that_somebody_else_carries_out_has_no_buttons(desk: Desk) -> None:
     desk.study("一つ目")
     lock = studies.lock(desk.folder)
     desk.show()
-    assert desk.view.sentence.text().startswith("ターミナルなど、この画面の外で進んでいる評価です。")
+    assert desk.view.sentence.text().startswith("ターミナルなど、この画面の外で動いている評価です。")
     assert not desk.view.go_on_button.isVisible()
     assert not desk.view.pause_button.isVisible()
     with desk.qtbot.waitSignal(desk.view.ended_elsewhere):
@@ -219,7 +219,7 @@ def test_while_another_one_goes_on_this_one_has_to_wait(desk: Desk) -> None:
     desk.show()
     assert desk.view.step.text() == ""
     assert not desk.view.go_on_button.isEnabled()
-    assert desk.view.sentence.text() == "ほかの評価が進んでいます。終わると、続けられます。"
+    assert desk.view.sentence.text() == "ほかの評価が終わると続けられます。"
     desk.end(desk.evaluations.stop)
     assert desk.view.go_on_button.isEnabled()
 
@@ -292,8 +292,8 @@ def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
     runs = (Training("/r/20-a", 20, 42), Training("/r/20-b", 20, 43), Training("/r/20-c", 20, 42, is_control=True))
     study = desk.study("一つ目", made=made, trainings=runs)
     told = {
-        ("make", "1a2b3c"): "モデルを変換用のフォルダに戻しています",
-        ("make", "base-Q8_0.gguf"): "Q8_0 の形式を作っています",
+        ("make", "1a2b3c"): "モデルを変換前のフォルダに戻しています",
+        ("make", "base-Q8_0.gguf"): "Q8_0 を作っています",
         ("make", "base-F16.gguf"): "base-F16.gguf を作っています",
         ("train", "20-b"): "20 件（2 回目）を学習しています",
         ("train", "20-c"): "20 件の対照を学習しています",

@@ -82,7 +82,7 @@ def test_a_build_that_was_interrupted_or_killed_goes_on_where_it_was_put(tmp_pat
     process.send_signal(signal.SIGINT)
     status, _, log = ended(process)
     assert status == 130
-    assert "つづきから" in log
+    assert "続きから" in log
     assert list(folder.glob("building/*/base.weights"))
     assert not halves()
     process = start(*arguments)

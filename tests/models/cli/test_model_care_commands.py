@@ -97,7 +97,7 @@ def test_the_folder_is_not_moved_under_an_open_window(kotae: Run, tmp_path: Path
     done = kotae("move-folder", str(tmp_path / "new"))
     window.unlock()
     assert done.status == 3
-    assert "窓が開いています" in done.err
+    assert "画面が開いています" in done.err
     assert kotae("move-folder", str(tmp_path / "new")).status == 0
 
 
@@ -121,7 +121,7 @@ def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae: Run,
     flip(kit / "001-0001.kotae-part", 1000)
     again = kotae("import-kit", str(kit), data_folder="遠い PC")
     assert again.status == 0
-    assert "キットの部品は調べていません" in again.out
+    assert "キットの部品は検査していません" in again.out
     assert "使えるようにしました" not in again.out
 
 

@@ -121,7 +121,7 @@ def test_a_card_is_shown_in_the_language_in_use(kotae: Kotae) -> None:
     assert "資料検索の標準モデル" in out
     assert "Q8_0 0.63 GB" in out
     _, out, _ = kotae("--lang", "en", "--json", "models", "show", "bge-m3")
-    assert "documents of any language" in json.loads(out)["summary"]
+    assert "for any language" in json.loads(out)["summary"]
 
 
 def test_the_catalogue_is_listed_and_a_bad_card_of_the_user_is_named(kotae: Kotae, where: Paths) -> None:

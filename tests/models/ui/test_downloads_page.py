@@ -74,7 +74,7 @@ def test_a_cancelled_download_can_be_taken_back(open_page, large):
         driver.start_and_receive()
         driver.click(driver.row.cancel_button)
         assert driver.downloads.items() == []
-        driver.click(driver.window.toast.undo_button)
+        driver.click(driver.window.toast.button)
         assert driver.only().state == "paused"
         assert driver.row.resume_button.isVisible()
 

@@ -117,9 +117,9 @@ def test_several_files_are_added_one_after_the_other_and_the_bad_one_is_named(dr
 def test_a_verified_model_says_so_for_good_and_no_older_failure_beside_it(driver, where):
     driver.fail_to_use("二つめ", where.models)
     driver.verify()
-    assert "二つめ は無傷です。" in driver.said()
+    assert "二つめ は正常です。" in driver.said()
     assert not driver.page.banner.isVisible()
-    assert "最後の検証：✓ 無傷" in driver.shown()
+    assert "最後の検証：✓ 正常" in driver.shown()
     driver.choose("model:一つめ")
     assert "最後の検証" not in driver.shown()
 
@@ -138,7 +138,7 @@ def test_a_damaged_model_is_found_among_all_and_can_be_looked_at(driver, where):
     assert "2 個のうち 1 個に問題があります。" in driver.said()
     driver.strip.banner.action_requested.emit("look")
     assert "最後の検証：× 壊れています" in driver.shown()
-    assert "控えから戻してください" in driver.shown()
+    assert "バックアップから戻してください" in driver.shown()
 
 
 def test_a_second_piece_of_work_waits_for_the_first(driver):
@@ -156,7 +156,7 @@ def test_a_kit_is_written_with_what_was_marked_beside_what_was_there(driver, tmp
     dialog.list.rows["一つめ"].box.setChecked(False)
     dialog.list.rows["二つめ"].box.setChecked(False)
     assert not dialog.buttons["export"].isEnabled()
-    assert "印を付けてください" in dialog.sum.text()
+    assert "選んでください" in dialog.sum.text()
     dialog.list.rows["一つめ"].box.setChecked(True)
     driver.until_clicked(driver.care.kit_written, dialog.buttons["export"])
     kit = tmp_path / "stick" / "kotae-models"
@@ -182,8 +182,8 @@ def test_a_kit_is_read_and_its_model_is_shown(driver, tmp_path):
     assert len(driver.library.models()) == 2
     assert driver.detail.isVisible()
     driver.bring_in()
-    assert "キットのモデルは、すでにあります。" in driver.said()
-    assert "キットの部品は調べていません。" in driver.said()
+    assert "キットのモデルは、すべて追加済みです。" in driver.said()
+    assert "キットの部品は検査していません。" in driver.said()
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
@@ -194,7 +194,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
     flip(part, 300_000)
     driver.bring_in()
     assert part.name in words(driver.dialog())
-    assert "この部品だけを写し直し" in words(driver.dialog())
+    assert "この部品だけをコピーし直し" in words(driver.dialog())
     assert len(driver.library.models()) == 1
     part.write_bytes(whole)
     driver.until_clicked(driver.care.kit_read, driver.dialog().buttons["again"])

@@ -38,7 +38,7 @@ def test_local_models_come_before_those_of_the_catalogue_and_equal_names_are_tol
 
 def test_a_card_says_how_it_is_added_and_what_its_licence_asks(driver):
     driver.choose("card:tanuki-8b-dpo-v1.0")  # without a file
-    assert "GGUF ファイルか持ち運びキットの取り込みで追加できます。" in driver.shown()
+    assert "GGUF ファイルか持ち運びキットを取り込むと追加できます。" in driver.shown()
     for button in (driver.detail.download_button, driver.detail.use_button, driver.detail.starter_button):
         assert not button.isVisible()
     driver.choose("card:llama-3-elyza-jp-8b")
@@ -79,7 +79,7 @@ def loaded(driver, path: str, *context_tokens: int) -> None:
 
 def test_effective_values_stand_under_the_loaded_model_beside_what_was_predicted(driver, tiny_model):
     driver.choose("model:own")
-    assert "読み込んだあとの実際の値" in driver.shown()
+    assert "読み込み後の実際の値" in driver.shown()
     loaded(driver, OWN.path)
     assert "8,192 トークン" in driver.shown()
     assert "この版は GPU に対応していません" in driver.shown()

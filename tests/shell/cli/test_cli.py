@@ -307,7 +307,7 @@ def test_noise_that_is_called_gguf_is_refused_for_what_it_holds(kotae: Run, tmp_
     path.write_bytes(b"\x17\xc3" + bytes(range(256)) * 4)
     done = kotae("models", "import", str(path))
     assert done.returncode == 3
-    assert "中身が GGUF の形式ではありません" in done.stderr
+    assert "これは GGUF ファイルではありません" in done.stderr
     assert "拡張子" not in done.stderr
 
 

@@ -364,6 +364,9 @@ def test_the_added_trial_model_is_not_offered_again(with_starter, parts, choosin
     with_starter.set()
     with qtbot.waitSignal(parts.library.imported):
         press(qtbot, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: choosing.step == 2)  # it goes on by itself
+    assert choosing.documents.files_button.hasFocus()
+    qtbot.mouseClick(choosing.back_button, Qt.MouseButton.LeftButton)
     assert not choosing.model.starter_card.isVisible()
     assert choosing.next_button.hasFocus()
 
@@ -428,7 +431,7 @@ def test_after_a_kit_was_imported_it_goes_on_to_the_first_question(parts, ask_fo
     assert not parts.preferences.value.first_run_done
     press(qtbot, Qt.Key.Key_Return)
     assert dialog.step == 2
-    press(qtbot, Qt.Key.Key_Return)
+    qtbot.mouseClick(dialog.start_button, Qt.MouseButton.LeftButton)
     assert parts.window.page("ask").composer.text() == "モデルを追加するには？"
     assert parts.preferences.value.first_run_done
 
@@ -516,7 +519,10 @@ def test_somebody_without_a_model_and_without_a_network_finishes_by_keyboard_alo
     while not dialog.later_button.hasFocus():
         press(qtbot, Qt.Key.Key_Tab)
     press(qtbot, Qt.Key.Key_Return)
-    assert "モデルがまだないので、回答はできません。" in shown(dialog)
+    assert "モデルがなくても、資料の文を抜き出して答えます。" in shown(dialog)
+    assert dialog.documents.files_button.hasFocus()
+    while not dialog.start_button.hasFocus():
+        press(qtbot, Qt.Key.Key_Tab)
     press(qtbot, Qt.Key.Key_Return)
     composer = parts.window.page("ask").composer
     assert composer.text() == "モデルを追加するには？"
@@ -538,6 +544,78 @@ def test_with_a_model_the_last_step_has_no_warning(parts, greet, model, store):
     dialog = greet()
     dialog.show_step(2)
     assert "▲" not in shown(dialog)
+
+
+class Journey:
+    """Somebody at the last step, who chooses files in the system's dialog, and what that costs in clicks."""
+
+    def __init__(self, dialog: FirstRunDialog, qtbot) -> None:
+        self.dialog, self._qtbot, self.clicks = dialog, qtbot, 0
+
+    def click(self, button: QAbstractButton) -> None:
+        self._qtbot.waitUntil(button.isVisible)
+        self.clicks += 1
+        self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def choose(self, button: QAbstractButton, *paths: object) -> None:
+        def chosen(*_arguments: object) -> list[str]:
+            self.clicks += 1  # a double click on the file
+            return [str(path) for path in paths]
+
+        self.dialog.documents._pickers = Pickers(open_several=chosen)
+        self.click(button)
+
+    def wait_for_offer(self) -> list[QAbstractButton]:
+        self._qtbot.waitUntil(lambda: self.dialog.documents.has_offer, timeout=60_000)
+        return self.dialog.documents.offer.question_buttons
+
+
+RULE = "# 第1条（宿泊料の上限）\n\n宿泊料の上限は、一泊につき12000円とする。領収書を添えて申請する。\n"
+
+
+def test_the_first_answer_about_ones_own_document_is_five_clicks_away(parts, greet, qtbot, tmp_path):
+    document = tmp_path / "旅費規程.md"
+    document.write_text(RULE, "utf-8")
+    journey = Journey(greet(), qtbot)
+    qtbot.waitUntil(journey.dialog.machine.advice.isVisible, timeout=60_000)
+    journey.click(journey.dialog.next_button)
+    journey.click(journey.dialog.later_button)
+    journey.choose(journey.dialog.documents.files_button, document)
+    first = journey.wait_for_offer()[0]
+    assert first.text() == "宿泊料の上限は何円ですか？"
+    assert journey.dialog.documents.offer.ask_button.property("kind") == "primary"
+    with qtbot.waitSignal(parts.session.answer_finished, timeout=60_000) as answered:
+        journey.click(first)
+    assert journey.clicks <= 5
+    assert "12000円" in answered.args[0].text
+    assert parts.window.current_page == "ask"
+    assert shown_guides(parts) == []
+    assert parts.preferences.value.first_run_done
+
+
+def test_with_nothing_at_hand_the_sample_is_read_and_can_be_asked(parts, greet, qtbot, where):
+    journey = Journey(greet(), qtbot)
+    journey.dialog.show_step(2)
+    journey.click(journey.dialog.documents.sample_button)
+    assert len(journey.wait_for_offer()) == 3
+    journey.click(journey.dialog.documents.offer.ask_button)
+    (asked,) = parts.session.scope
+    documents = parts.documents.askable_documents(asked.id)
+    assert [document.name for document in documents] == ["見本_図書室の利用規程.md"]
+    assert (where.data / "sample" / documents[0].name).is_file()
+    assert parts.window.focusWidget() is parts.page.composer.editor
+    assert parts.page.composer.text() == ""
+
+
+def test_a_file_without_text_is_told_of_and_another_can_be_chosen(parts, greet, qtbot, tmp_path):
+    empty = tmp_path / "壊れた.pdf"
+    empty.write_bytes(b"%PDF-1.4 nothing")
+    journey = Journey(greet(), qtbot)
+    journey.dialog.show_step(2)
+    journey.choose(journey.dialog.documents.files_button, empty)
+    qtbot.waitUntil(lambda: "質問に使える文がありませんでした。" in shown(journey.dialog), timeout=60_000)
+    assert not journey.dialog.documents.has_offer
+    assert journey.dialog.documents.files_button.property("kind") == "primary"
 
 
 def test_one_goes_back_by_the_button_and_by_the_rail(parts, greet, qtbot):

@@ -10,7 +10,7 @@ from app.application import AppContext
 from app.shell.ui.help_windows import ManualWindow
 from tests.window_fixtures import settle
 
-PAGES = ("ask", "documents", "models", "training", "evaluation", "settings", "search", "bin", "batch")
+PAGES = ("ask", "documents", "models", "training", "evaluation", "settings", "search", "reader", "bin", "batch")
 
 
 def use(parts: AppContext) -> None:

@@ -152,7 +152,7 @@ class Told(QObject):
         ("maintenance", "verified", "モデルの検証が終わりました"),
         ("maintenance", "kit_written", "持ち運びキットを書き出しました"),
         ("maintenance", "kit_read", "持ち運びキットの取り込みが終わりました"),
-        ("maintenance", "folder_moved", "モデルの保存先を移しました"),
+        ("maintenance", "folder_moved", "モデルの保存先を移動しました"),
     ],
 )
 def test_long_work_on_models_is_told_without_its_name(desktop, window, alerted, service, signal, words):

@@ -39,10 +39,10 @@ def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
         (StartRecord(STARTING, 1, __version__), True, "起動に 2 回続けて"),
         (StartRecord(STARTING, 4, __version__), True, "起動に 5 回続けて"),
         (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
-        (StartRecord(UP, 0, __version__), False, "前回は正しく終わりませんでした。"),
+        (StartRecord(UP, 0, __version__), False, "Kotae は前回、正しく終了しませんでした。"),
         (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
         (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
-        (StartRecord(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
+        (StartRecord(CLOSED, 0, "99.0"), False, f"いまは {__version__}、前回は 99.0"),
     ):
         notice, _, _ = said(last, is_safe=is_safe)
         assert notice.isHidden() == (not words), last
@@ -74,7 +74,7 @@ def test_damage_found_later_takes_the_place_of_a_notice_and_offers_a_restart(sai
     notice, parts, asked = said(StartRecord(UP, 0, __version__))
     notice.tell_damage(AppError(code, path=str(parts.paths.data)))
     assert not notice.isHidden()
-    assert "壊れたところが見つかりました" in notice.banner.accessibleName()
+    assert "破損が見つかりました" in notice.banner.accessibleName()
     press(notice, "起動し直す")
     assert asked == ["restart"]
 

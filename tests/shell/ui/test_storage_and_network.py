@@ -9,12 +9,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base import settings
+from app.base.isolation import network_guard
 from app.inference.services.events import EngineStatus
 from app.models import local_models, models_folder
 from app.models.models_folder import FolderMove
+from app.models.services.downloads import NetworkContact
 from app.shell.ui.first_run_dialog import FirstRunDialog
+from app.shell.ui.settings.network import TrafficList
+from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
+from app.uikit.widgets.labels import Label
 from tests import model_files as models
 
 LEFT = Qt.MouseButton.LeftButton
@@ -68,7 +73,7 @@ def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, sto
     with qtbot.waitSignal(parts.maintenance.folder_moved):
         qtbot.mouseClick(dialog.buttons["move"], LEFT)
     assert plain(storage.path.text()) == str(target)
-    assert "モデルの保存先を移しました。" in words(storage.banner)
+    assert "モデルの保存先を移動しました。" in words(storage.banner)
     assert parts.library.models()[0].path == str(target / "m.gguf")
     assert settings.load(where.settings).models_folder == str(target)
     assert not (where.models / "m.gguf").exists()
@@ -151,7 +156,7 @@ def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_c
     parts = open_window()
     banner = parts.offers.moving
     assert f"移動は済んでいます。元のフォルダ {old} に残ったモデルのファイルは" in words(banner)
-    assert "止まっています" not in words(banner)
+    assert "途中です" not in words(banner)
     assert "もう一度指定" not in words(banner)
     with qtbot.waitSignal(parts.maintenance.move_undone):
         banner.action_requested.emit("undo")
@@ -200,7 +205,7 @@ def test_an_address_is_kept_when_it_is_one(parts, network, where):
         network.mirror.setText(text)
         network.mirror.editingFinished.emit()
         assert settings.load(where.settings).hub_endpoint == kept
-    assert "▲ 「http://ホスト:ポート」の形で入れてください。" in words(network)
+    assert "▲ 「http://ホスト:ポート」の形で入力してください。" in words(network)
     network.mirror.setText("")
     network.mirror.editingFinished.emit()
     assert settings.load(where.settings).hub_endpoint == ""
@@ -210,7 +215,7 @@ def test_an_address_is_kept_when_it_is_one(parts, network, where):
 def test_a_password_in_an_address_is_refused_and_asked_for_elsewhere(parts, network, qtbot, where):
     network.proxy.setText("http://taro:himitsu@proxy:8080")
     network.proxy.editingFinished.emit()
-    assert "ここには入れられません" in words(network)
+    assert "ここには入力できません" in words(network)
     assert "himitsu" not in where.settings.read_text("utf-8")
     dialog = network.ask_login()
     given = []
@@ -245,3 +250,44 @@ def test_the_first_run_offers_the_model_that_suits_this_machine(open_window, qtb
     assert "通信が許可されていません" in words(card)
     assert card.kit_button.isVisible()
     dialog.close()
+
+
+def test_each_use_of_the_network_is_listed_and_leads_to_where_more_is_said(parts, monkeypatch, qtbot):
+    contacts = [
+        NetworkContact("huggingface.co", 1_764_000_000.0, "試し 8B"),
+        NetworkContact("pypi.org", 1_764_000_060.0, ""),
+        NetworkContact("192.168.1.20", 1_764_000_120.0, "社内の 70B", is_answering=True),
+    ]
+    monkeypatch.setattr(parts.downloads, "contacts", lambda: contacts)
+    monkeypatch.setattr(network_guard, "_refusals", ["socket.connect ('203.0.113.9', 443)"])
+    opened: list[object] = []
+    monkeypatch.setattr(desktop, "open_folder", opened.append)
+    window = parts.window
+    window._show_downloads()
+    window.sidebar.traffic.refresh()
+    window.sidebar.traffic.click()
+    traffic = window.page("settings").network.traffic
+    said = [button.accessibleName() for button in traffic.buttons]
+    assert len(said) == 4
+    for text, fact in zip(said, ("huggingface.co", "pypi.org", "192.168.1.20", "203.0.113.9"), strict=True):
+        assert fact in text
+    sections = window.page("settings").list
+    for at, (place, section) in enumerate((("models", "通信"), ("settings", "学習環境"), ("ask", "通信"))):
+        window.sidebar.traffic.click()
+        assert traffic.isVisible()
+        traffic.buttons[at].click()
+        assert (window.current_page, sections.currentIndex().data()) == (place, section)
+    traffic.buttons[3].click()
+    assert opened == [parts.paths.logs]
+
+
+def test_the_list_of_uses_says_that_there_are_none_and_shows_the_last_of_many(theme, qtbot):
+    traffic = TrafficList(theme)
+    qtbot.addWidget(traffic)
+    traffic.show()
+    assert traffic.findChild(Label).text() == "ありません。"
+    traffic.show_lines([(f"{number} 件目", "log") for number in range(50)])
+    assert [traffic.buttons[0].text(), traffic.buttons[-1].text()] == ["30 件目", "49 件目"]
+    assert traffic.findChild(Label).text() == "これより前に 30 件"
+    traffic.show_lines([])
+    assert traffic.findChild(Label).isVisible()

@@ -42,7 +42,7 @@ def test_a_clean_file_is_shown_as_it_was_read(data: Path, capsys: pytest.Capture
         "列：質問 ← 質問、回答 ← 回答",
         "  質問：受付は何時までですか。",
         "気になるところは見つかりませんでした。",
-        "一行の合計：中央値 21、平均 21、95% が 22 以下、最長 22",
+        "1 行の合計：中央値 21、平均 21、95 % が 22 以下、最長 22",
         "≤ 64  " + "█" * 40 + " 2",
     ):
         assert expected in told.out
@@ -58,7 +58,7 @@ def test_bad_rows_and_findings_are_listed_and_the_rest_is_counted(
     assert "  23 行目：" in told
     assert "  24 行目：" not in told
     assert "ほか 5 行。--out でファイルにすべて書き出せます。" in told
-    assert "電話番号らしい：1 件（29 行目）\n    29 行目：電話は 03-1234-5678 です。（03-1234-5678）" in told
+    assert "電話番号の可能性：1 件（29 行目）\n    29 行目：電話は 03-1234-5678 です。（03-1234-5678）" in told
 
 
 def test_without_findings_bad_rows_are_not_called_clean(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,14 +73,14 @@ def test_without_findings_bad_rows_are_not_called_clean(data: Path, capsys: pyte
 def test_in_english_it_says_the_same(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(data, data / "悪い.csv", "--lang", "en", "--out", data / "found.csv") == 1
     told = capsys.readouterr().out
-    assert "悪い.csv: 3 of 28 rows can be used (columns of questions and answers, UTF-8 (BOM))" in told
-    assert "Rows that cannot be used: 25\n  row 4: the question is empty (回答だけです。)\n" in told
-    assert f"5 more; {data / 'found.csv'} has all of them." in told
-    assert "looks like a telephone number: 1 (rows 29)" in told
+    assert "悪い.csv: 3 of 28 rows are usable (question and answer columns, UTF-8 (BOM))" in told
+    assert "Unusable rows: 25\n  row 4: the question is empty (回答だけです。)\n" in told
+    assert f"5 more; all of them are in {data / 'found.csv'}." in told
+    assert "looks like a phone number: 1 (rows 29)" in told
     with (data / "found.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 25 + 1
-    assert rows[-1] == ["29", "looks like a telephone number", "03-1234-5678", "電話は 03-1234-5678 です。"]
+    assert rows[-1] == ["29", "looks like a phone number", "03-1234-5678", "電話は 03-1234-5678 です。"]
 
 
 def test_json_is_one_object_with_everything(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def test_pairs_are_made_reviewed_and_read_as_training_data(kotae: Kotae, tmp_pat
     status, result, log = kotae(*command, "--n", "2")
     assert status == 0, log
     first, second = log.splitlines()[1:3]  # behind what is said of small models
-    assert first.startswith("「基準」の 2 箇所について質問と回答を書かせ、採点させます（ほしい数 2 組。")
+    assert first.startswith("「基準」の 2 か所から質問と回答を作り、採点します（目標 2 組。")
     assert second == "採用 0／2 組　問い合わせ 0／2"
     assert (result["asked"], result["accepted"], result["rejected"], result["label"]) == (2, 2, {}, "internal")
     assert (result["passages"], result["sections"]) == (2, 2)
@@ -66,7 +66,7 @@ def test_too_few_pairs_are_told_with_the_reasons(
     command = prepared(tmp_path, 2)
     assert main.main([*command, "--n", "3"], lambda *_: 0) == 1
     said = capfd.readouterr().out
-    assert "2 箇所から、3 組のうち 2 組を採用しました" in said
+    assert "2 か所から、3 組のうち 2 組を採用しました" in said
     assert "ほかの質問とほとんど同じ：1" in said
     assert "kotae data review" in said
     assert "--model" in said

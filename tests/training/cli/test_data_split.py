@@ -53,15 +53,15 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_what_was_made_is_said(split: tuple[Path, str]) -> None:
     folder, printed = split
-    assert "学習用 60 行、検証用 20 行、判定用 20 行に分け" in printed
+    assert "学習用 60 行、検証用 20 行、試験用 20 行に分け" in printed
     assert "「資料」が同じ行は" in printed
     assert "使えない 1 行" in printed
-    assert "除いた行：2 行（同じ内容 2 行、判定用の行に似ている 0 行）" in printed
+    assert "除いた行：2 行（同じ内容 2 行、試験用の行に似ている 0 行）" in printed
     assert re.search(r"102 行目：2 行目と同じ内容\n *103 行目：2 行目", printed)
     assert "重なりは見つかりません（質問と回答の類似度が 0.8 以上の行：0、同じ回答が学習用にもある行：0、" in printed
-    assert "回答は、判定用 20 行のうち 20 行について比べました（20 文字未満の回答と、20 行を超える" in printed
+    assert "回答は、試験用 20 行のうち 20 行について比べました（20 文字未満の回答と、20 行を超える" in printed
     assert "学習用が" not in printed
-    assert "判定用が 4 件しかありません（同じグループの行は" in printed
+    assert "試験用が 4 件しかありません（同じグループの行は" in printed
     assert re.search(r"0\.0–0\.1 +█+ 20", printed)
     mapping = {"question": "ご質問", "answer": "模範解答", "group": "資料"}
     assert split_record.verify_split(folder).source["mapping"] == mapping
@@ -197,16 +197,16 @@ def test_rows_to_be_looked_at_are_counted_by_kind_and_too_few_rows_are_told(
 ) -> None:
     assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
     printed = capsys.readouterr().out
-    assert "確かめたいところのある行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
+    assert "確認が必要な行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
     assert split_record.verify_split(tmp_path / "x").source["flagged"] == {"mojibake": [2], "personal": [3]}
     assert "学習用が 16 行しかありません。50 行より" in printed
-    assert "判定用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
+    assert "試験用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
     assert preflight.FEW == FEW_TRAINED
 
 
 def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
-    assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
+    assert "確認が必要な 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
     manifest = split_record.verify_split(tmp_path / "x")
     assert sum(part.rows for part in manifest.files.values()) == 28
     assert manifest.source["flagged"] == {"mojibake": [2], "personal": [3]}
@@ -238,9 +238,9 @@ def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.Captur
     file.write_text(f"{file.read_text('utf-8')}\n{alike.read_text('utf-8')}", "utf-8")
     assert run(file, "--out", tmp_path / "x", "--paper") == 0
     printed = capsys.readouterr().out
-    found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、判定用の行に似ている (\d+) 行）", printed)
+    found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、試験用の行に似ている (\d+) 行）", printed)
     assert found[1] == found[2]
-    assert len(re.findall(r"判定用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
+    assert len(re.findall(r"試験用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
     assert f"ほか {int(found[1]) - 10} 行" in printed
     near = split_record.verify_split(tmp_path / "x").leakage.near_validation
     assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
@@ -268,7 +268,7 @@ def test_a_split_is_not_overwritten(split: tuple[Path, str], capsys: pytest.Capt
     folder, _ = split
     assert run(folder.with_name("社内の質問.csv"), "--out", folder, *COLUMNS, "--seed", "1") == 3
     error = capsys.readouterr().err
-    assert "すでにファイルがあります" in error
+    assert "すでにファイルがあるため" in error
     assert "--out に別のフォルダを指定してください。" in error
     assert split_record.verify_split(folder).seed == 0
 
@@ -283,5 +283,5 @@ def test_too_few_rows_are_told_with_the_next_step(tmp_path: Path, capsys: pytest
 def test_english_is_spoken_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS, "--lang", "en") == 0
     printed = capsys.readouterr().out
-    assert "60 for training, 20 for validation, 20 held out" in printed
+    assert "60 for training, 20 for validation, 20 for the test" in printed
     assert not re.search("[ぁ-ん]", printed.replace("社内の質問", ""))

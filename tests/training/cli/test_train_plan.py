@@ -71,7 +71,7 @@ def test_without_an_environment_it_is_estimated_and_settings_are_said_in_words(
     assert "途中の値の再計算 なし、" in settings
     assert not re.search(r"[a-z]_[a-z]|False|None", settings)
     status, out, _ = kotae("train", "plan", str(spec), "--lang", "en")
-    assert "Verdict: it fits." in out
+    assert "Verdict: ready to start." in out
 
 
 def test_a_job_needs_the_environment_for_its_converter(
@@ -150,7 +150,7 @@ def test_the_parts_of_the_time_add_up() -> None:
     assert "3 分 40 秒" in whole
     assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
     assert evaluations == "  検証 2 分 7 秒"
-    assert "評価（判定）" in others
+    assert "学習後の評価" in others
 
 
 def test_a_base_comes_along_only_with_a_job(kotae: Kotae, spec: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], co
     ("language", "evaluation", "ended"),
     [
         ("ja", "12 ステップの検証損失 1.702（これまでで最良）", "決めたステップ数まで学習しました"),
-        ("en", "Step 12: validation loss 1.702 (best so far)", "Training has reached its number of steps"),
+        ("en", "Step 12: validation loss 1.702 (best so far)", "Training reached its step limit"),
     ],
     ids=["ja", "en"],
 )
@@ -221,7 +221,7 @@ def test_a_report_is_shown_with_the_command_that_uses_the_result_and_a_rejected_
         assert f"判定：{word}" in out
         assert (f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out) == ("kotae ask" in out)
         assert ("kotae ask" in out, "使わないでください" in out) == (verdict != "reject", verdict == "reject")
-        assert verdict != "reject" or "勧める形" not in out
+        assert verdict != "reject" or "おすすめの形" not in out
         assert f"完了 ({word})" in printed("train", "list")
 
 

@@ -127,7 +127,7 @@ def test_a_label_does_not_outlive_what_it_names(tmp_path: Path, heard: Heard, qa
     saving, training = heard.lines
     assert saving == "途中の状態を保存しています…"
     assert training.startswith("2/12 ステップ、損失 1.250")
-    assert training.endswith("、残り 約 2 分（検証を含む）")
+    assert training.endswith("、残り約 2 分（検証を含む）")
     run.deleteLater()
 
 
@@ -137,7 +137,7 @@ def test_a_label_does_not_outlive_what_it_names(tmp_path: Path, heard: Heard, qa
         ("training", "いまのステップ（約 8 秒かかります）を終えて"),
         ("saving", "いまのステップ（約 8 秒かかります）を終えて"),
         ("evaluating", "検証をやめて保存し"),
-        ("loading", "「モデルを読み込んでいます」が終わりしだい"),
+        ("loading", "「モデルを読み込んでいます」が終わると"),
         ("exporting", "学習はもう終わっています"),
     ],
 )

@@ -7,7 +7,7 @@ import openpyxl
 
 from app.training.data import check, curation, data_overview, file_import
 from app.training.data.curation import Curation, Decision
-from app.training.data.data_overview import DataOverview, FlawedRows
+from app.training.data.data_overview import DataOverview
 from app.training.data.file_import import ImportOrigin
 from app.training.data.rows import RowMessage, TrainingRow
 
@@ -77,17 +77,9 @@ def test_what_became_of_all_rows_adds_up(tmp_path: Path) -> None:
     )
 
 
-def test_rows_with_flaws_are_found_by_kind(tmp_path: Path) -> None:
-    _, rows, read = kept(tmp_path)
-    flaws = FlawedRows(rows, read.imported.bad_rows)
-    assert flaws.kinds() == [
-        ("open", 3), ("json_debris", 1), ("unfinished", 1), ("same_row", 1), ("personal_phone", 1), ("unusable", 1)
-    ]  # fmt: skip
-    assert [data_overview.line_number(one) for one in flaws.rows_of_kind("")] == [22, 23, 24, 25]
-    rows.decide(Decision(21, "rejected"))
-    assert (flaws.open, [data_overview.line_number(one) for one in flaws.rows_of_kind("open")]) == (2, [23, 25])
-    (phone,) = flaws.rows_of_kind("personal_phone")
-    assert isinstance(phone, curation.CurationItem)
+def test_what_may_be_personal_is_quoted(tmp_path: Path) -> None:
+    _, rows, _ = kept(tmp_path)
+    (phone,) = (item for item in rows.items if "personal_phone" in item.flags)
     assert data_overview.personal_texts(phone.row, "personal_phone") == ["03-1234-5678"]
     assert data_overview.personal_texts(phone.row, "unfinished") == []
 

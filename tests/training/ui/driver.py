@@ -19,6 +19,7 @@ from app.documents.library import Library
 from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands, speed
 from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
 from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.training import drafts
@@ -51,7 +52,7 @@ from tests.window_fixtures import settle
 LEFT = Qt.MouseButton.LeftButton
 CONTROL = Qt.KeyboardModifier.ControlModifier
 CHECK, START = phrase("training.check_these_settings"), phrase("training.start_training")
-SPLIT, SPLIT_AGAIN = phrase("training.split_and_hold_fast"), phrase("training.split_again")
+SPLIT, SPLIT_AGAIN = phrase("training.split_and_go_on"), phrase("training.split_again")
 
 
 class Driver:
@@ -129,7 +130,15 @@ _made: list[DraftSplit] = []  # the same for all tests: it takes a moment, and n
 class Planned(Driver):
     """`models`: a small one, another, and one that is for searching. The first is the base."""
 
-    def __init__(self, where: Paths, folder: Path, qtbot: QtBot, theme: Theme, trainer: Trainer | None = None) -> None:
+    def __init__(
+        self,
+        where: Paths,
+        folder: Path,
+        qtbot: QtBot,
+        theme: Theme,
+        trainer: Trainer | None = None,
+        engine: EngineClient | None = None,
+    ) -> None:
         super().__init__(qtbot, theme)
         self.where, self.folder = where, folder
         where.data.mkdir(parents=True, exist_ok=True)
@@ -140,7 +149,7 @@ class Planned(Driver):
             dataclasses.replace(found, id="other", name="別のモデル"),
             dataclasses.replace(found, id="search", name="検索のモデル", architecture="modern-bert"),
         )
-        self.work = DraftEditor(drafts.create(where.drafts, 1.0), where, lambda: self.models, lambda: trainer)
+        self.work = DraftEditor(drafts.create(where.drafts, 1.0), where, lambda: self.models, lambda: trainer, engine)
         if not _made:
             _made.append(_frozen(folder / "分割"))
         data = DraftData("行.csv", _made[0].revision, 60)
@@ -189,7 +198,7 @@ class DataDriver(Driver):
             of.session, of.library, of.preferences, of.engine, child_commands.template(), self.where, of.engine
         )
         self.work = DraftEditor(draft, self.where, tuple, lambda: None, parent=of.engine)
-        pickers = Pickers(open=lambda *_: str(self.chosen))
+        pickers = Pickers(open=lambda *_: str(self.chosen), save=lambda *_: str(self.chosen))
         step = DataStep(
             self.theme, NavigationSignals(), self.work, documents=self.documents, library=of.library,
             generation=self.generation, guard=self.guard, model_id=lambda: self.model.id, pickers=pickers,

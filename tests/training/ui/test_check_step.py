@@ -7,19 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from pytestqt.qtbot import QtBot
 
 import trainer
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import phrase
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient
 from app.training.drafts import DraftProblem
 from app.training.runs import run_folders
 from app.training.ui import training_texts
 from app.training.ui.check_step import CheckStep
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
 from tests import scripted_trainer
 from tests.training.ui.driver import CHECK, START, Planned, offered
 from trainer import sleep_inhibitor
@@ -62,16 +66,21 @@ PLAN: list[Event | str] = [EFFECTIVE, FOUND, *PREVIEWS, COMPUTED]
 class CheckDriver(Planned):
     def __init__(self, where: Paths, folder: Path, qtbot: QtBot, theme: Theme) -> None:
         self._made = (where, folder, qtbot, theme)
+        self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
         self.led_to: list[str] = []  # steps
 
     def open(self, plan: list[Event | str] | None, *probe: Event | str, width: int = 1000) -> CheckStep:
         """`plan`: what the trainer says when it is asked for one; None: there is no trainer."""
         folder = self._made[1] / "学習環境"
         trainer = scripted_trainer.made(folder, plan, list(probe)) if plan is not None else None
-        super().__init__(*self._made, trainer)
-        step = CheckStep(self.theme, self.work, self.led_to.append)
+        super().__init__(*self._made, trainer, self.engine)
+        step = CheckStep(self.theme, self.work, self.led_to.append, self.pause_study)
         self.show(step, width)
         return step
+
+    def pause_study(self) -> None:
+        """As an evaluation does, a moment later."""
+        QTimer.singleShot(50, self.theme, lambda: setattr(self.engine, "refusal", None))
 
     def checked(self, plan: list[Event | str] | None, *probe: Event | str, width: int = 1000) -> CheckStep:
         step = self.open(plan, *probe, width=width)
@@ -91,8 +100,11 @@ def driver(
     where: Paths, tmp_path: Path, qtbot: QtBot, theme: Theme, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[CheckDriver]:
     monkeypatch.setattr(sleep_inhibitor, "can_keep_awake", lambda: True)  # whatever machine this is
-    yield CheckDriver(where, tmp_path, qtbot, theme)
+    made = CheckDriver(where, tmp_path, qtbot, theme)
+    yield made
     background.shut_down()
+    made.engine.shut_down()
+    made.engine.deleteLater()
 
 
 def test_what_was_not_checked_is_checked_first_and_then_begun_and_after_a_change_checked_anew(
@@ -113,10 +125,39 @@ def test_what_was_not_checked_is_checked_first_and_then_begun_and_after_a_change
     assert run_folders.read(folder).spec is not None
 
 
+def test_a_start_that_an_evaluation_forbids_is_not_enabled_and_offers_to_pause_it(driver: CheckDriver) -> None:
+    step = driver.checked(PLAN)
+    driver.engine.refusal = AppError("study_has_memory")
+    action = step.primary_action()
+    assert action is not None
+    assert (action.name, action.can_act) == (START, False)
+    assert "評価中は" in step.obstacle.accessibleName()
+    (pause,) = [one for one in step.obstacle.findChildren(Button) if one.isVisible()]
+    assert pause.text() == phrase("training.pause_the_evaluation_and_start")
+    folders: list[Path] = []
+    driver.work.begun.connect(folders.append)
+    driver.click(pause)
+    assert "一時停止しています" in step.obstacle.accessibleName()
+    driver.until(lambda: folders)
+    assert not step.obstacle.isVisible()
+
+
+def test_a_start_beside_another_training_says_why_it_waits(driver: CheckDriver) -> None:
+    step = driver.checked(PLAN)
+    driver.engine.refusal = AppError("training_has_memory")
+    assert step.obstacle.isVisible()
+    assert [one for one in step.obstacle.findChildren(Button) if one.isVisible()] == []
+    driver.engine.refusal = None
+    action = step.primary_action()
+    assert action is not None
+    assert action.can_act
+    assert not step.obstacle.isVisible()
+
+
 def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(driver: CheckDriver) -> None:
     step = driver.checked(PLAN)
     assert driver.lines() == [
-        ("warn", "データ"), ("ok", "データ"), ("ok", "会話の形式"), ("ok", "スリープ"), ("note", "会話の形式"),
+        ("warn", "データ"), ("ok", "データ"), ("ok", "会話書式"), ("ok", "スリープ"), ("note", "会話書式"),
     ]  # fmt: skip
     warning, counts, *_ = step.findings.rows
     assert "48 行しかなく" in warning.text.text()
@@ -245,7 +286,7 @@ def test_what_is_learned_differs_from_what_is_only_read_by_more_than_colour(driv
     learned, read, mark = found.values()
     assert (learned.fontUnderline(), read.fontUnderline(), mark.fontUnderline()) == (True, False, True)
     assert learned.fontWeight() > read.fontWeight()
-    assert tokens.facts.text() == "全部で 6 トークン　学習する語 3 トークン"
+    assert tokens.facts.text() == "全 6 トークン　学習する語 3 トークン"
     assert tokens.text.accessibleDescription() == phrase("training.trained_text", text="守です。")
 
 

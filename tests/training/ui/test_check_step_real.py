@@ -37,7 +37,7 @@ def planned(
 
 
 def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Planned) -> None:
-    step = CheckStep(planned.theme, planned.work, lambda _step: None)
+    step = CheckStep(planned.theme, planned.work, lambda _step: None, lambda: None)
     planned.show(step)
     failures: list[object] = []
     planned.work.failed.connect(failures.append)

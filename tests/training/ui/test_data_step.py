@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHeaderView
 
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
-from app.training.data import data_overview
 from app.training.data.curation import Decision
 from app.training.services.pair_generation import JOURNAL_SUFFIX
+from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
@@ -50,7 +51,7 @@ def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(driver: 
     assert driver.counts == {"total": "34", "used": "30", "duplicates": "1", "flawed": "2", "unusable": "1"}
     assert step.strip.lock.words.text() == phrase("training.not_split_yet")
     assert [button.text() for button in step.tabs.buttons.values()] == [
-        "列の対応", "問題のある行 4", "見直し 3", "長さと分布", "分割と漏れ検査"
+        "列の対応", "見直し 3", "長さと分布", "分割と漏れ検査"
     ]  # fmt: skip
     assert driver.tab("columns").facts.text() == "質問と回答の列　文字コード Shift_JIS (CP932)"
 
@@ -113,60 +114,34 @@ def test_a_file_that_has_changed_or_gone_since_is_told(driver: DataDriver, tmp_p
         path.unlink(missing_ok=True)
 
 
-def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(troubled: DataDriver) -> None:
-    tab = troubled.tab("problems")
+def test_rows_with_flaws_are_mended_kept_and_left_out_in_the_one_queue(troubled: DataDriver) -> None:
+    assert troubled.step.tabs.key == "review"  # where something is to be decided
+    tab = troubled.tab("review")
     editor, press = tab.editor, troubled.press
-    tab.focus_first()
-    assert [tab.kinds.itemText(place) for place in range(tab.kinds.count())] == [
-        "問題のある行すべて（4）", "まだ決めていない行（3）", "JSON の断片（1）",
-        "途中で終わる回答（1）", "重複（1）", "電話番号らしい（1）", "直せない行（1）",
-    ]  # fmt: skip
-    assert editor.problems.texts == ["電話番号らしい（「03-1234-5678」）"]
-    press(tab.view, Qt.Key.Key_A)  # kept; the next one is shown
-    assert editor.heading.text() == "33 行目"
-    press(tab.view, Qt.Key.Key_E)
-    assert editor.answer.hasFocus()
+    troubled.click(tab.list.filters["left_out"])
+    assert [tab.items.index(row).data() for row in range(tab.items.rowCount())][:1] == [editor.question.toPlainText()]
+    assert "03-1234-5678" in "".join(editor.checks.doubts.texts)
+    press(tab.list.view, Qt.Key.Key_A)  # kept; the next one is shown
+    assert tab.item.row.line == 33
+    press(tab.list.view, Qt.Key.Key_E)
     editor.answer.selectAll()
     troubled.qtbot.keyClicks(editor.answer, "5 years.")
     press(editor.answer, Qt.Key.Key_Return, CONTROL)
-    assert tab.view.hasFocus()
-    assert editor.problems.texts == ["質問も回答も同じ行がある", "もとの行は 2 行目です。"]
-    assert "0 年ごとに行う。" in editor.similar_row.text()
-    press(tab.view, Qt.Key.Key_R)
+    assert row_texts.check_flaw_text("same_row") in editor.checks.doubts.texts
+    press(tab.list.view, Qt.Key.Key_R)
     rows = troubled.work.curation
     assert [rows.state_of(item) for item in rows.items[30:]] == ["accepted", "edited", "rejected"]
     assert rows.row_of(rows.items[31]).answer == "5 years."
     assert troubled.counts == {"total": "34", "used": "32", "rejected": "1", "unusable": "1"}
-    press(tab.view, Qt.Key.Key_Z, CONTROL)
-    assert (rows.state_of(rows.items[32]), editor.heading.text()) == ("left_out", "35 行目")
+    press(tab, Qt.Key.Key_Z, CONTROL)
+    assert (rows.state_of(rows.items[32]), tab.item.row.line) == ("left_out", 35)
 
 
-def test_what_cannot_be_kept_is_told_and_what_was_written_stays(troubled: DataDriver) -> None:
-    tab = troubled.tab("problems")
-    answer = tab.editor.answer
-    answer.setPlainText("  ")
-    troubled.click(tab.editor.edit_button)
-    assert "回答が空です" in troubled.step.banner.accessibleName()
-    answer.setPlainText("窓口に聞く。")
-    for row in (1, 0):
-        tab.view.setCurrentIndex(tab.problems.index(row))
-    assert answer.toPlainText() == "窓口に聞く。"
-    troubled.press(answer, Qt.Key.Key_Escape)
-    assert answer.toPlainText() == "03-1234-5678 に電話する。"
-
-
-def test_lines_that_are_no_rows_say_why_and_a_file_without_flaws_says_so(troubled: DataDriver, tmp_path: Path) -> None:
-    tab = troubled.tab("problems")
-    place = tab.kinds.findData(data_overview.UNUSABLE)
-    tab.kinds.setCurrentIndex(place)
-    tab.kinds.activated.emit(place)
-    assert (tab.problems.rowCount(), tab.editor.problems.texts) == (1, ["質問が空です"])
-    assert not tab.editor.question.isVisible()
-    troubled.press(tab.view, Qt.Key.Key_A)
-    assert troubled.counts["used"] == "30"
+def test_lines_that_are_no_rows_say_why_with_the_columns(troubled: DataDriver, tmp_path: Path) -> None:
+    (line,) = troubled.tab("columns").unusable.texts
+    assert "質問が空です" in line
     troubled.take(table(tmp_path, "", "別.csv"))
-    tab = troubled.tab("problems")
-    assert (tab.nothing.text(), tab.editor.isVisible()) == (phrase("training.no_rows_have_problems"), False)
+    assert troubled.tab("columns").unusable.texts == []
 
 
 def test_lengths_are_shown_as_bars_and_as_a_table_and_what_stands_apart_is_opened(
@@ -221,7 +196,7 @@ def test_after_a_restart_everything_is_there_again_and_a_split_whose_files_have_
     assert (troubled.step.tabs.key, troubled.counts["unusable"]) == ("split", "1")
     troubled.until(troubled.tab("split").facts.isVisible)
     assert troubled.tab("columns").form.boxes["answer"].currentText() == "回答"
-    assert troubled.tab("problems").problems.rowCount() == 4
+    assert len(troubled.tab("columns").unusable.texts) == 1
     (Path(troubled.work.draft.frozen.folder) / "holdout.jsonl").unlink()
     troubled.reopen()
     troubled.until(lambda: troubled.step.strip.isVisible())
@@ -347,3 +322,59 @@ def test_where_nothing_could_be_used_the_reasons_are_told(driver: DataDriver) ->
     driver.make(1)
     assert driver.banner() == "使える組は作れませんでした。　使えなかった主な理由：採点が低い：1"
     assert driver.step.empty.isVisible()
+
+
+def test_a_table_to_fill_in_is_saved_where_the_user_says(driver: DataDriver, tmp_path: Path) -> None:
+    step = driver.step
+    driver.chosen = tmp_path / "記入用"
+    driver.click(step.empty.template_button)
+    driver.until(step.banner.isVisible)
+    assert "記入用.xlsx" in step.banner.accessibleName()
+    assert (tmp_path / "記入用.xlsx").is_file()
+
+
+def test_what_rows_become_and_what_a_verdict_lacks_is_said_before_they_are_split(
+    driver: DataDriver, tmp_path: Path
+) -> None:
+    path = tmp_path / "表.csv"
+    path.write_text("質問,回答,章\n" + many(45), "utf-8")
+    driver.take(path)
+    told = driver.step.outlook
+    driver.until(told.isVisible)
+    assert told.text().startswith("分けると、学習用 23 行、検証用 11 行、試験用 11 行になります。")
+    assert "試験用が 20 行" in told.text()
+    assert "あと約 36 行" in told.text()
+    path.write_text("質問,回答,章\n" + many(90), "utf-8")
+    driver.take(path)
+    driver.until(lambda: phrase("training.verdict_has_rows", least=20) in told.text())
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_heads_of_tables_are_whole_with_large_text(driver: DataDriver, tmp_path: Path, language: str) -> None:
+    long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
+    use_language(language)
+    try:
+        driver.reopen()
+        driver.enlarge(110)
+        alike = "同じ質問は何か,同じ答えである。,第8章\n" * 2
+        driver.take(table(tmp_path, f"長い答えは,{long}。,第9章\n{alike}"))
+        driver.work.decide(Decision(33, "accepted"))  # a copy, which the split removes
+        seen = 0
+        lengths = driver.tab("lengths")
+        driver.until(lengths.answers.isVisible)
+        for toggle in (lengths.answers.toggle, lengths.groups.toggle):
+            driver.click(toggle)
+        driver.work.freeze()
+        driver.wait()
+        for key in ("lengths", "split"):
+            tab = driver.tab(key)
+            if key == "split":
+                driver.until(tab.removed_table.isVisible)
+            for head in [one for one in tab.findChildren(QHeaderView) if one.isVisible() and one.count()]:
+                titles = [head.model().headerData(at, Qt.Orientation.Horizontal) for at in range(head.count())]
+                for at, title in enumerate(titles):
+                    assert head.sectionSize(at) >= head.fontMetrics().horizontalAdvance(title) + 8, title
+                seen += 1
+        assert seen >= 3
+    finally:
+        use_language("ja")

@@ -264,5 +264,5 @@ def test_a_folder_for_another_machine_is_made_once_there_are_data_and_a_base(
     told = driver.dialog(Dialog)
     assert "別の PC" in words(told)
     assert "README.md" in words(told)
-    assert "土台のモデルは入っていません" not in words(told)
+    assert "元のモデルは入っていません" not in words(told)
     told.reject()

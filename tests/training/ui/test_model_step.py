@@ -76,7 +76,7 @@ def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_rea
     )
     base = driver.open().base
     assert [base.box.itemText(place) for place in range(base.box.count())] == ["小さいモデル", "別のモデル"]
-    assert base.refused.text() == "検索のモデル は検索用のモデルなので、学習の元にできません。"
+    assert base.refused.text() == "検索のモデル は資料検索用のモデルなので、学習の元にできません。"
     assert base.state.text() == "✓ 使えます　Q4_K_M　0.25 GB"  # as on the page of the models
     base.box.setFocus()
     driver.press(base.box, Qt.Key.Key_Down)
@@ -132,7 +132,7 @@ def test_a_setting_is_typed_within_its_limits_marked_as_changed_and_taken_back(d
 
 def test_a_choice_is_made_and_unmade_in_its_list(driver: ModelDriver) -> None:
     box = driver.open(details=True).expert.choices["loss"]
-    assert [box.itemText(place) for place in range(box.count())] == ["既定（答えだけ）", "答えだけ", "質問と答え"]
+    assert [box.itemText(place) for place in range(box.count())] == ["既定（回答だけ）", "回答だけ", "質問と回答"]
     box.setFocus()
     for key, settings in ((Qt.Key.Key_End, {"loss": "all"}), (Qt.Key.Key_Home, {})):
         driver.press(box, key)

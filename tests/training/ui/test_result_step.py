@@ -60,6 +60,7 @@ class ResultDriver(Driver):
         ):
             button.clicked.connect(lambda _=False, name=name: self.asked.append(name))
         step.use_requested.connect(self.asked.append)
+        step.retrain_requested.connect(lambda preset: self.asked.append(f"retrain {preset}"))
         navigation.page_requested.connect(self.asked.append)
         self.show(step, width, 900)
         self.read()
@@ -175,7 +176,17 @@ def test_a_rejected_run_is_used_only_against_a_warning(driver: ResultDriver) -> 
     step = driver.open(test_gate.judged(test_gate.CASES["looping"][1]), width=400)
     verdict = step.verdict
     assert verdict.word.text() == phrase("training.do_not_adopt")
-    assert verdict.sentence.text() == phrase("training.keep_the_base_model")
+    assert verdict.sentence.text() in (
+        "同じ言葉を繰り返す回答が多くなりました。",
+        "同じ言葉を繰り返す回答が、まだ多いままです。",
+    )
+    assert step.focusWidget() is verdict.advice_button
+    assert not any(one.isVisible() for one in (verdict.reasons, verdict.use_button, verdict.warning))
+    driver.click(verdict.advice_button)
+    assert driver.asked == [f"retrain {verdict.advised_preset}"]
+    driver.click(verdict.fold_button)
+    assert verdict.use_button.isVisible()
+    assert step.focusWidget() is not verdict.use_button
     assert "繰り返す回答が 100%" in verdict.reasons.text()
     assert (verdict.use_button.property("kind"), verdict.warning.isVisible()) == ("quiet", True)
     assert phrase("training.failed") in words(step.gate_table)

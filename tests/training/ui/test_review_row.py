@@ -40,7 +40,7 @@ def test_the_passage_stands_beside_a_pair_with_its_quote_marked(open_driver: Ope
     start = PASSAGE.index(QUOTE)
     assert passage.text.sheet.marks == [(start, start + len(QUOTE))]
     assert (quote.badge.words.text(), quote.words.text()) == (phrase("training.matches_the_source"), QUOTE)
-    assert passage.facts.text() == "p.3　同じ箇所から作った問いが、ほかに 2 件あります。"
+    assert passage.facts.text() == "p.3　同じ箇所から作った質問が、ほかに 2 件あります。"
     asked: list[str] = []
     driver.navigation.page_requested.connect(asked.append)
     driver.click(passage.page_button)
@@ -98,7 +98,7 @@ def test_what_is_right_is_one_quiet_line_and_what_may_be_wrong_is_said_line_by_l
     assert checks.doubts.texts == [
         "回答が文の途中で終わっている",
         "「21時」は引用にありません",
-        "個人情報らしい記載：電話番号",
+        "個人情報の可能性：電話番号　03-1234-5678",
     ]
     assert checks.sound == ["重複なし"]
 

@@ -1,19 +1,24 @@
 """The step 学習: a run of this program, of another process and of an earlier time, drawn and acted upon."""
 
+import dataclasses
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
+from app.models.artifact_steps import StepProgress
 from app.training.runs import run_folders
 from app.training.runs.run_journal import JOURNAL_FILE
 from app.training.services import training_run
@@ -31,6 +36,7 @@ from trainer.events import (
     EvaluationStep,
     Event,
     Failed,
+    Finished,
     Paused,
     ResolvedRecipe,
     Sample,
@@ -62,6 +68,10 @@ class RunDriver(Driver):
         paths = (folder / "run", folder, self.rows, self.rows)
         self.run = run_folders.create(RunSpec(*map(str, paths), name="用語", max_steps=500))
 
+    def pause_study(self) -> None:
+        """As an evaluation does, a moment later."""
+        QTimer.singleShot(50, self.theme, lambda: setattr(self.engine, "refusal", None))
+
     def tell(self, *told: Event) -> None:
         with (self.run / JOURNAL_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
@@ -69,7 +79,7 @@ class RunDriver(Driver):
     def open(self, *told: Event, width: int = 1168) -> RunStep:
         """`told`: by the trainer until now."""
         self.tell(*told)
-        step = RunStep(self.theme, self.trainings, self.run)
+        step = RunStep(self.theme, self.trainings, self.run, self.pause_study)
         self.show(step, width, 820)
         self.until(lambda: step.follower.course is not None)
         return step
@@ -146,6 +156,39 @@ def test_a_run_of_this_program_goes_on_is_paused_and_gone_on_with(driver: RunDri
     driver.until(lambda: driver.buttons == [] and driver.fact("state").startswith(phrase("training.finished")))
 
 
+def test_the_one_bar_goes_on_through_the_judging_with_the_time_left(driver: RunDriver) -> None:
+    asked = run_folders.read(driver.run).require_spec()
+    run_folders.write_spec(driver.run, dataclasses.replace(asked, holdout=str(driver.rows)))
+    end = Finished("epochs", 10, 10, 1.6, 1.3, "a", "", 20.0, 1.0, 1)
+    now = time.time()
+    sent = [(now - 100 + place, one) for place, one in enumerate([*told(1.6, 1.3), end])]
+    lines = [json.dumps({**events.to_json(one), "at": at}) + "\n" for at, one in sent]
+    (driver.run / JOURNAL_FILE).write_text("".join(lines), "utf-8")
+    driver.trainings.folder = driver.run  # as if it were judging it
+    step = driver.open()
+    before = step.facts.bar.value()
+    assert 0 < before < step.facts.bar.maximum()
+    for number, (kind, name) in enumerate((("score", "f16+adapter"), ("score", "base"), ("score", "base+adapter")), 1):
+        driver.trainings._on_judging(StepProgress(kind, name, 0, 0, number, 15))
+    step.facts.tick()
+    assert before <= step.facts.bar.value() < step.facts.bar.maximum()
+    assert driver.fact("left").startswith(("約", "およそ"))
+    driver.trainings.folder = None
+
+
+def test_a_run_that_an_evaluation_keeps_from_going_on_offers_to_pause_it(driver: RunDriver) -> None:
+    step = driver.open(*told(1.6, 1.3), Paused(10))
+    driver.engine.refusal = AppError("study_has_memory")
+    driver.until(lambda: step.obstacle.isVisible())
+    (resume,) = [one for one in step.header_actions if not one.isHidden()]
+    assert (resume.text(), resume.isEnabled()) == (RESUME, False)
+    (pause,) = [one for one in step.obstacle.findChildren(Button) if one.isVisible()]
+    assert pause.text() == phrase("training.pause_the_evaluation_and_resume")
+    pause.click()
+    driver.until(lambda: driver.trainings.folder == driver.run)
+    assert not step.obstacle.isVisible()
+
+
 def test_an_answer_that_is_waited_for_is_told_and_can_be_given_up_waiting_for(driver: RunDriver) -> None:
     step = driver.open(*told(1.6, 1.3), Paused(10))
     driver.is_answering = True
@@ -208,7 +251,7 @@ def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
         (Failed("disk_full", {"path": "/x"}), "空きがなくなりました", "不要なファイルを消してください", [RESUME]),
         (Failed("out_of_memory", {}), "メモリが足りなくなりました", "ほかのアプリを閉じてください", [RESUME]),
         (Failed("preflight_blocked", {"codes": ["no_end"]}), "問題が見つかりました", "「確認」で見つかった", []),
-        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を小さくして", []),
+        (Failed("not_finite", {"step": 3, "learning_rate": 2e-4}), "発散しました", "学習率を下げて", []),
     ],
 )
 def test_what_went_wrong_is_told_with_what_is_safe_and_the_next_step(
@@ -235,7 +278,7 @@ def test_what_cannot_be_started_is_told(driver: RunDriver) -> None:
 def test_answers_are_shown_one_question_at_a_time(driver: RunDriver) -> None:
     samples = driver.open(*told(1.6, 1.3, 1.2), Paused(20)).samples
     shown = words(samples)
-    for text in ("問い 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
+    for text in ("質問 1／2", ROWS[0][0], "正解", "学習前", "分かりません…", "ステップ 10〜20（最新）"):
         assert text in shown
     assert not samples.before_button.isEnabled()
     driver.click(samples.after_button)

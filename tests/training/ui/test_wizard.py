@@ -24,6 +24,7 @@ from app.training.services import training_run
 from app.training.ui import training_texts
 from tests import model_files as models
 from tests.training.ui.wizard import WizardDriver
+from trainer import sleep_inhibitor
 
 ROWS = 60
 BASE = "小さいモデル"
@@ -54,6 +55,12 @@ def wizard(
     found = local_models.describe(models.tiny_llama(tmp_path / "小.gguf"))
     store.put_local_model(dataclasses.replace(found, id="small", name=BASE))
     return WizardDriver(open_window(), where, qtbot)
+
+
+@pytest.fixture(autouse=True)
+def awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever machine this is."""
+    monkeypatch.setattr(sleep_inhibitor, "can_keep_awake", lambda: True)
 
 
 @pytest.fixture
@@ -102,17 +109,15 @@ def test_from_nothing_to_a_result(
     assert said(wizard) == ["進行中", "点検: 下書き：データ"]
     step = wizard.shown
     assert [step.strip.counts[name].number.text() for name in ("total", "used")] == ["60", "60"]
-    for key in ("problems", "review", "lengths", "split", "columns"):
+    for key in ("review", "lengths", "split", "columns"):
         wizard.click(step.tabs.buttons[key])
         assert step.tabs.key == key
+    wizard.until(lambda: "試験用 15 行" in step.outlook.text())
     wizard.freeze()
-    assert step.tabs.key == "split"
-    wizard.go_on("model")
-    assert wizard.content.foot.reason.text() == phrase("training.draft_problem.base_missing")
+    assert wizard.content.work.draft.base == "small"  # the only model that can be trained
     wizard.choose_model(BASE)
     wizard.go_on("check")
-    assert wizard.shown.verdict.text() == phrase("training.draft_problem.not_checked")
-    wizard.check()
+    wizard.wait()
     assert wizard.shown.verdict.text() == phrase("training.ready_to_start")
     (id,) = drafts.list_ids(where.drafts)
     draft = drafts.read(where.drafts, id)
@@ -122,7 +127,7 @@ def test_from_nothing_to_a_result(
     ended(wizard, "finished")
     wizard.until(lambda: "12 ステップ" in wizard.shown.sentence.text())
     assert wizard.shown.sentence.text().endswith(phrase("training.it_has_not_been_judged"))
-    assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
+    assert said(wizard) == ["履歴", "点検: 完了（未評価）"]
     wizard.go_on("result")
     wizard.until(lambda: wizard.shown.view is not None)
     verdict = wizard.shown.verdict
@@ -137,7 +142,7 @@ def test_a_draft_is_left_and_come_back_to_at_every_step(
     wizard.begin()
     wizard.go_on("data")
     wizard.import_file(file, monkeypatch)
-    for step, act in (("data", wizard.freeze), ("model", lambda: wizard.choose_model(BASE)), ("check", wizard.check)):
+    for step, act in (("data", wizard.freeze), ("check", wizard.check)):  # the only model is chosen by itself
         wizard.page.close_content()
         wizard.parts.window._on_page_chosen("ask")
         wizard.parts.window._on_page_chosen("training")
@@ -157,7 +162,7 @@ def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     wizard.check()
     wizard.start()
     wizard.until(lambda: wizard.run.standing.last_step > 4)
-    assert re.fullmatch(r"点検: \d+\u00a0%\u3000残り1 分以内", said(wizard)[1])
+    assert re.fullmatch(r"点検: \d+/200 ステップ", said(wizard)[1])
     window, trainings = wizard.parts.window, wizard.parts.trainings
     window._on_page_chosen("ask")
     wizard.page.close_content()
@@ -174,6 +179,6 @@ def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     assert trainings.run is before
     wizard.press_button(phrase("training.finish_and_keep_the_best"))
     ended(wizard, "finished")
-    assert wizard.shown.sentence.text().startswith("指示により ")
-    assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
+    assert wizard.shown.sentence.text().startswith("指示どおり ")
+    assert said(wizard) == ["履歴", "点検: 完了（未評価）"]
     assert_whole()

@@ -96,11 +96,10 @@ def test_a_phrase_is_learned_judged_used_and_taken_back(
         wizard.go_on("data")
         wizard.import_file(table(tmp_path), monkeypatch)
         wizard.freeze()
-        wizard.go_on("model")
         wizard.choose_model(NAME)
-        wizard.go_on("check")
     with heart.during("check"):
-        wizard.check(LIMIT_S)
+        wizard.go_on("check")
+        wizard.wait(LIMIT_S)
     with heart.during("training"):
         wizard.start()
         folder = wizard.content.folder

@@ -37,10 +37,6 @@ def name_and_note(parts: AppContext) -> None:
     _page(parts).entry_actions.edit(entry)
 
 
-def problems(parts: AppContext) -> None:
-    training_shots.training_data(parts, "problems")
-
-
 def pairs(parts: AppContext) -> None:
     document_shots.documents(parts)
     training_shots.training_data(parts)
@@ -67,7 +63,6 @@ def tokens(parts: AppContext) -> None:
 PLACES: dict[str, Callable[[AppContext], object]] = {
     "training_search": search,
     "training_name": name_and_note,
-    "training_problems": problems,
     "training_pairs": pairs,
     "training_details": details,
     "training_tokens": tokens,

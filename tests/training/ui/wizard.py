@@ -44,8 +44,9 @@ class WizardDriver(Driver):
         self.wait()
 
     def freeze(self) -> None:
+        """The next step follows by itself."""
         self.next(SPLIT)
-        self.wait()
+        self.until(lambda: self.content.key == "model" and not self.content.work.is_busy)
 
     def choose_model(self, name: str, preset: str = "light") -> None:
         box = self.shown.base.box
@@ -65,10 +66,9 @@ class WizardDriver(Driver):
         self.go_on("data")
         self.import_file(path, monkeypatch)
         self.freeze()
-        self.go_on("model")
         self.choose_model(base)
-        self.go_on("check")
-        self.check()
+        self.go_on("check")  # where the check begins by itself
+        self.wait()
 
     def start(self) -> None:
         """And wait until its page is there."""

@@ -156,7 +156,6 @@ OTHERS: dict[str, Callable[[AppContext], object]] = {
         parts.theme, "https://example.org/", lambda _url: None, parts.window
     ),
     "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
-    "manual": lambda parts: parts.window.show_manual(),
     **training_places.PLACES,
     **evaluation_places.PLACES,
 }

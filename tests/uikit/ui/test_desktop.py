@@ -1,9 +1,10 @@
-"""What Qt keeps by itself lies beside our data."""
+"""What Qt keeps by itself lies beside our data, and a window that nobody uses rests."""
 
 from pathlib import Path
 
-from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QFileDialog
+import pytest
+from PySide6.QtCore import QEvent, QObject, QSettings, Qt
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.uikit import desktop
 
@@ -23,3 +24,50 @@ def test_the_folders_that_a_file_dialog_was_in_are_kept_beside_the_data(qtbot, t
         qtbot.waitUntil((tmp_path / "データ" / "QtProject.conf").is_file)
     finally:
         desktop.keep_visited_folders(before)
+
+
+class Blinks(QObject):
+    """Counts the timers that fire in a field and in what is in it."""
+
+    def __init__(self, app) -> None:
+        super().__init__(app)
+        self.count = 0
+        app.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Timer:
+            ancestors = [watched]
+            while ancestors[-1] is not None:
+                ancestors.append(ancestors[-1].parent())
+            self.count += any(isinstance(one, QLineEdit | QPlainTextEdit) for one in ancestors)
+        return False
+
+
+@pytest.mark.parametrize("kind", [QLineEdit, QPlainTextEdit])
+def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    field, other = kind(), QLineEdit()
+    column = QVBoxLayout(window)
+    for widget in (field, other):
+        column.addWidget(widget)
+    window.show()
+    window.activateWindow()
+    flash_ms = qapp.styleHints().cursorFlashTime()
+    qapp.styleHints().setCursorFlashTime(60)
+    rest, blinks = desktop.RestingCaret(qapp, still_after_ms=300), Blinks(qapp)
+    try:
+        field.setFocus()
+        qtbot.waitUntil(lambda: blinks.count > 1)
+        for act in (lambda: qtbot.keyClick(field, Qt.Key.Key_A), other.setFocus):
+            qtbot.waitUntil(lambda: qapp.styleHints().cursorFlashTime() == 0)
+            qtbot.wait(50)  # what was under way
+            blinks.count = 0
+            qtbot.wait(200)
+            assert blinks.count == 0
+            act()
+            qtbot.waitUntil(lambda: blinks.count > 1)
+    finally:
+        qapp.removeEventFilter(blinks)
+        rest.deleteLater()
+        qapp.styleHints().setCursorFlashTime(flash_ms)

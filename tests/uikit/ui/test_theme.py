@@ -3,9 +3,9 @@
 import tomllib
 
 import pytest
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton
+from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton, QWidget
 
 from app.base.paths import resources
 from app.base.settings import TEXT_SCALES, Settings
@@ -78,6 +78,54 @@ def test_a_change_of_theme_repaints_what_is_shown(qapp: QApplication, qtbot, the
     with qtbot.waitSignal(theme.changed):
         theme.apply(qapp, Settings(theme="dark"))
     assert label.grab().toImage() != before
+
+
+class Paints(QObject):
+    """Notes which widgets are painted."""
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self.painted: set[QObject] = set()
+        app.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            self.painted.add(watched)
+        return False
+
+
+def test_every_page_looks_after_a_change_of_theme_as_if_it_had_been_built_in_it(open_window, store, qapp, qtbot):
+    store.add_question("点検の記録は何年残しますか。")
+    parts = open_window(1280, 800)
+    window = parts.window
+    pages = ("documents", "training", "evaluation", "settings", "bin", "search", "ask")  # モデル tells the free memory
+
+    def pictures() -> dict[str, QImage]:
+        found = {}
+        for key in pages:
+            window.show_page(key)
+            window.setFocus()  # a caret may be shown or not
+            qtbot.wait(200)
+            found[key] = window.grab().toImage()
+        return found
+
+    window.show_page("documents")
+    qtbot.waitUntil(lambda: parts.documents.is_open)
+    light = pictures()
+    paints = Paints(qapp)
+    parts.preferences.change(theme="dark")
+    QCoreApplication.processEvents()
+    qapp.removeEventFilter(paints)
+    shown = {one for one in window.findChildren(QWidget) if one.isVisible() and not one.visibleRegion().isEmpty()}
+    assert shown - paints.painted == set()
+    dark = pictures()
+    parts.preferences.change(text_scale_percent=115)
+    parts.preferences.change(text_scale_percent=100)  # new sizes style every widget anew
+    expected = pictures()
+    parts.preferences.change(theme="light")
+    assert [key for key in pages if dark[key] != expected[key] or dark[key] == light[key]] == []
+    again = pictures()
+    assert [key for key in pages if again[key] != light[key]] == []
 
 
 def test_icons_follow_the_theme(qapp, qtbot, theme):

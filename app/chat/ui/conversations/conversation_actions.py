@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base.wording import phrase, shorten
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_view import ConversationView
-from app.uikit.undo import UndoStack
+from app.uikit.undo import UndoableAction, UndoStack
 
 FOLDER_CHARACTERS = 14
 
@@ -34,17 +34,33 @@ class ConversationActions(QObject):
         self._conversations.pin(ids, is_pinned=is_pinned)
 
     def bin(self, ids: Sequence[int]) -> None:
-        title = self._title(ids)
+        title, n = self._title(ids), len(ids)
         if self._conversations.bin(ids):
-            one = phrase("chat.moved_title_to_the_bin")
-            several = phrase("chat.moved_n_conversations_to_the", n=len(ids))
-            text = one if len(ids) == 1 else several
-            self._undo_stack.offer(text, lambda: self._restore(ids), title, ids)
+            action = UndoableAction(
+                done=phrase("chat.moved_title_to_the_bin")
+                if n == 1
+                else phrase("chat.moved_n_conversations_to_the", n=n),
+                undone=_words("from_bin", n),
+                undo=lambda: self._restore(ids),
+                redo=lambda: self.bin(ids),
+                title=title,
+                conversation_ids=ids,
+            )
+            self._undo_stack.offer(action)
 
     def restore(self, ids: Sequence[int]) -> None:
         """Return conversations from the bin to the list, with an undo."""
         if self._conversations.restore(ids):
-            self._undo_stack.push(lambda: self._conversations.bin(ids), ids)
+            n = len(ids)
+            action = UndoableAction(
+                done=_words("from_bin", n),
+                undone=_words("to_bin", n),
+                undo=lambda: self._conversations.bin(ids),
+                redo=lambda: self.restore(ids),
+                title=self._title(ids),
+                conversation_ids=ids,
+            )
+            self._undo_stack.push(action)
 
     def move(self, ids: Sequence[int], folder_id: int | None) -> None:
         """Move conversations to a folder, with an undo; None removes them from their folders."""
@@ -58,15 +74,29 @@ class ConversationActions(QObject):
         else:
             one = phrase("chat.moved_title_to_folder").replace("{folder}", shorten(name, FOLDER_CHARACTERS))
             several = phrase("chat.moved_n_conversations_to_title")
-        text = one if len(ids) == 1 else several.replace("{n}", str(len(ids)))
-        self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
+        action = UndoableAction(
+            done=one if len(ids) == 1 else several.replace("{n}", str(len(ids))),
+            undone=_words("to_place", len(ids)),
+            undo=lambda: self._move_back(before),
+            redo=lambda: self.move(ids, folder_id),
+            title=title if len(ids) == 1 else name,
+            conversation_ids=ids,
+        )
+        self._undo_stack.offer(action)
 
     def add_folder(self, ids: Sequence[int] = ()) -> None:
         """Add a folder that contains these conversations, with an undo."""
         before = self._folders_of(ids)
         folder_id = self._conversations.add_folder(self._free_name(), ids)
         if folder_id is not None:
-            self._undo_stack.push(lambda: self._undo_folder(folder_id, before), ids)
+            action = UndoableAction(
+                done=phrase("chat.added_a_folder"),
+                undone=phrase("chat.took_the_new_folder_away"),
+                undo=lambda: self._undo_folder(folder_id, before),
+                redo=lambda: self.add_folder(ids),
+                conversation_ids=ids,
+            )
+            self._undo_stack.push(action)
             self.folder_added.emit(folder_id)
 
     def remove_folder(self, folder_id: int) -> None:
@@ -74,14 +104,29 @@ class ConversationActions(QObject):
         inside = [one.id for one in self._conversations.all_conversations() if one.folder_id == folder_id]
         undo = self._conversations.remove_folder(folder_id)
         if undo is not None:
-            text = phrase("chat.deleted_the_folder_title_its")
-            self._undo_stack.offer(text, undo, name, inside)
+            action = UndoableAction(
+                done=phrase("chat.deleted_the_folder_title_its"),
+                undone=phrase("chat.the_folder_title_is_back"),
+                undo=undo,
+                redo=lambda: self._remove_folder_again(name),
+                title=name,
+                conversation_ids=inside,
+            )
+            self._undo_stack.offer(action)
 
     # ------------------------------------------------------------------- private
 
-    def _restore(self, ids: Sequence[int]) -> None:
-        if self._conversations.restore(ids) and len(ids) == 1:
+    def _restore(self, ids: Sequence[int]) -> bool:
+        is_done = self._conversations.restore(ids)
+        if is_done and len(ids) == 1:
             self.bin_undone.emit(ids[0])
+        return is_done
+
+    def _remove_folder_again(self, name: str) -> None:
+        """Remove the folder that has this name now: an undo gave it a new id."""
+        for folder in self._conversations.folders():
+            if folder.name == name:
+                self.remove_folder(folder.id)
 
     def _title(self, ids: Sequence[int]) -> str:
         return next((one.title for one in self._conversations.all_conversations() if one.id in ids), "")
@@ -90,14 +135,18 @@ class ConversationActions(QObject):
         wanted = set(ids)
         return {one.id: one.folder_id for one in self._conversations.all_conversations() if one.id in wanted}
 
-    def _move_back(self, before: dict[int, int | None]) -> None:
-        for folder_id in set(before.values()):
+    def _move_back(self, before: dict[int, int | None]) -> bool:
+        moves = [
             self._conversations.move([one for one, folder in before.items() if folder == folder_id], folder_id)
+            for folder_id in set(before.values())
+        ]
+        return all(moves)
 
-    def _undo_folder(self, folder_id: int, before: dict[int, int | None]) -> None:
-        self._move_back(before)
-        if any(folder.id == folder_id for folder in self._conversations.folders()):
-            self._conversations.remove_folder(folder_id)
+    def _undo_folder(self, folder_id: int, before: dict[int, int | None]) -> bool:
+        if not self._move_back(before):
+            return False
+        is_there = any(folder.id == folder_id for folder in self._conversations.folders())
+        return not is_there or self._conversations.remove_folder(folder_id) is not None
 
     def _free_name(self) -> str:
         taken = {folder.name for folder in self._conversations.folders()}
@@ -107,3 +156,8 @@ class ConversationActions(QObject):
             number += 1
             name = f"{base} {number}"
         return name
+
+
+def _words(of: str, n: int) -> str:
+    """Return what is said of `n` conversations; that of one contains {title}. `of`: from_bin | to_bin | to_place."""
+    return phrase(f"chat.put_back_one.{of}") if n == 1 else phrase(f"chat.put_back_several.{of}", n=n)

@@ -250,6 +250,8 @@ class ConversationView(QListView):
         row = self._row_of(index)
         if row.folder is not None or (row.conversation is not None and not self.selectionModel().isSelected(index)):
             self.setCurrentIndex(index)
+        elif row.conversation is not None:  # the menu is that of the selected ones, and not of a current folder
+            self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
         if row.folder is not None or row.conversation is not None:
             self._show_menu(event.globalPos())
 

@@ -1,193 +1,32 @@
-"""Show the page that searches all conversations: a field, the number of hits, and a list with the matching words in
-bold."""
+"""Show the page that searches all conversations and documents: a field, two tabs with counts, and a list of hits."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QShowEvent
-from PySide6.QtWidgets import (
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QWidget
 
-from app.base import confidentiality, search_text
-from app.base.errors import AppError
-from app.base.search_text import Snippet
+from app.base import confidentiality
 from app.base.wording import phrase
 from app.chat.message_index import SearchHit, SearchResult
 from app.chat.services.conversations import Conversations
+from app.chat.services.search import Search
+from app.chat.ui.conversations.search_results import SearchResultDelegate, SearchResultModel, SearchResultView
+from app.documents.library import collections_now
+from app.documents.section_search import FoundSections, SectionHit
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.whole_document import ReadingPlace
 from app.uikit.input_method import conversion_guard_of
-from app.uikit.localization import format_date, format_day, join_facts
+from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
-from app.uikit.widgets.list_rows import Index
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResultRow:
-    """A hit with the text that its row shows; the text of `line` is "" when only the title matches."""
-
-    hit: SearchHit
-    title: Snippet
-    line: Snippet
-    date: str
-    kind: str  # question, answer or title, in the language of the window
-    more_text: str  # text with the number of further matching messages; "" without any
-
-
-class SearchResultModel(QAbstractListModel):
-    """The hits. A row's text is computed when the row is first shown, because there can be hundreds of long
-    messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._hits: Sequence[SearchHit] = ()
-        self._words: Sequence[str] = ()
-        self._now = datetime.now()
-        self._rows_by_index: dict[int, SearchResultRow] = {}
-
-    def show_hits(self, hits: Sequence[SearchHit], query: str, now: datetime | None = None) -> None:
-        self.beginResetModel()
-        self._hits, self._words = hits, search_text.split_query(query)
-        self._now = now or datetime.now()
-        self._rows_by_index.clear()
-        self.endResetModel()
-
-    def hit(self, index: Index) -> SearchHit | None:
-        return self._hits[index.row()] if index.isValid() else None
-
-    def result(self, row: int) -> SearchResultRow:
-        if row not in self._rows_by_index:
-            self._rows_by_index[row] = self._make(self._hits[row])
-        return self._rows_by_index[row]
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._hits)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return self._hits[index.row()].title
-            case Qt.ItemDataRole.ToolTipRole:
-                return plain_tooltip(self._hits[index.row()].title)
-            case Qt.ItemDataRole.AccessibleTextRole:
-                result = self.result(index.row())
-                return join_facts(result.hit.title, result.date, result.kind, result.line.text, result.more_text)
-        return None
-
-    def _make(self, hit: SearchHit) -> SearchResultRow:
-        title = Snippet(hit.title, tuple(search_text.find_occurrences(hit.title, self._words)))
-        line, more = Snippet("", ()), ""
-        kind = phrase("chat.name_of_the_conversation")
-        if hit.message_id is not None:
-            line = search_text.make_snippet(hit.text, self._words)
-            kind = phrase(f"common.batch_column.{hit.role}")
-            more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
-        imported = phrase("chat.imported_in_list") if hit.is_imported else ""
-        return SearchResultRow(hit, title, line, self._date(hit.time), join_facts(imported, kind), more)
-
-    def _date(self, at: float) -> str:
-        when = datetime.fromtimestamp(at)
-        if when.date() == self._now.date():
-            return f"{when.hour}:{when.minute:02}"
-        return format_day(when) if when.year == self._now.year else format_date(when)
-
-
-MARGIN_PX = 14
-GAP_PX = 12
-
-
-class SearchResultDelegate(QStyledItemDelegate):
-    """Paints a result: title and date, and below them one line of the message with the matching words in bold and
-    highlighted."""
-
-    def __init__(self, theme: Theme, model: SearchResultModel, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._model = model
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        theme = self._theme
-        return QSize(0, theme.line_height("ui") * 2 + theme.px(22))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        theme = self._theme
-        result = self._model.result(index.row())
-        state: QStyle.StateFlag = option.state
-        is_chosen = bool(state & QStyle.StateFlag.State_Selected)
-        area: QRect = option.rect
-        painter.save()
-        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-        inner = area.adjusted(theme.px(MARGIN_PX), theme.px(9), -theme.px(MARGIN_PX), 0)
-        height = theme.line_height("ui")
-        quiet = "text2" if is_chosen else "muted"
-        self._paint_line(
-            painter, QRect(inner.topLeft(), QSize(inner.width(), height)), result.title, "", result.date, 600, quiet
-        )
-        inner.translate(0, height + theme.px(3))
-        second = QRect(inner.topLeft(), QSize(inner.width(), height))
-        self._paint_line(painter, second, result.line, result.kind, result.more_text, 400, quiet)
-        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
-        painter.restore()
-
-    def _paint_line(
-        self, painter: QPainter, area: QRect, snippet: Snippet, before: str, after: str, weight: int, quiet: str
-    ) -> None:
-        """Paint a line of text with a muted text in front of it and another at the right edge."""
-        theme = self._theme
-        gap = theme.px(GAP_PX)
-        small = QFontMetrics(theme.font("caption"))
-        left, right = area.left(), area.right() + 1
-        if after:
-            right -= small.horizontalAdvance(after) + 1  # + 1, because the width is rounded
-            room = QRect(right, area.top(), area.right() + 1 - right, area.height())
-            list_rows.draw_text(painter, theme, room, after, "caption", quiet)
-            right -= gap
-        if before:
-            room = QRect(left, area.top(), right - left, area.height())
-            left += list_rows.draw_text(painter, theme, room, before, "caption", quiet) + theme.px(8)
-        tone = "text" if weight == 600 else "text2"
-        self._paint_snippet(painter, QRect(left, area.top(), right - left, area.height()), snippet, weight, tone)
-
-    def _paint_snippet(self, painter: QPainter, area: QRect, snippet: Snippet, weight: int, tone: str) -> None:
-        """Paint a snippet from left to right and elide it at the end of `area`."""
-        theme = self._theme
-        left = area.left()
-        for words, is_hit in highlighted_pieces(snippet):
-            font = theme.font("ui", 600 if is_hit else weight)
-            metrics = QFontMetrics(font)
-            room = area.right() + 1 - left
-            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
-            width = metrics.horizontalAdvance(shown)
-            place = QRect(left, area.top(), width, area.height())
-            if is_hit:
-                painter.fillRect(place.adjusted(0, theme.px(1), 0, -theme.px(1)), theme.color("cite"))
-            painter.setFont(font)
-            painter.setPen(theme.color("text" if is_hit else tone))
-            painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine), shown)
-            left += width
-            if shown != words:
-                break
-
-
-def highlighted_pieces(snippet: Snippet) -> list[tuple[str, bool]]:
-    """Split a snippet at its marks; return pairs (text, whether it is marked)."""
-    found: list[tuple[str, bool]] = []
-    at = 0
-    for start, end in (*snippet.marks, (len(snippet.text), len(snippet.text))):
-        found += [(snippet.text[at:start], False), (snippet.text[start:end], True)]
-        at = end
-    return [piece for piece in found if piece[0]]
+from app.uikit.widgets.labels import Label, announce, set_surface
+from app.uikit.widgets.section_bars import TabBar
 
 
 class QueryField(SearchField):
@@ -205,24 +44,10 @@ class QueryField(SearchField):
             super().keyPressEvent(event)
 
 
-class SearchResultView(QListView):
-    """The list of results. Up on the first result returns to the field; Enter opens the selected one."""
-
-    up_pressed = Signal()  # Up was pressed on the first result
-    chosen = Signal(QModelIndex)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Up and self.currentIndex().row() <= 0:
-            self.up_pressed.emit()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.chosen.emit(self.currentIndex())
-        else:
-            super().keyPressEvent(event)
-
-
-PAUSE_MS = 150  # ms after the last character; a search of 100,000 messages takes 20 ms, so it needs no thread
+PAUSE_MS = 80  # ms after the last character; the search itself runs in the background
 WIDTH_PX = 760
 SIDE_PX = 24
+CONVERSATIONS, DOCUMENTS = "conversations", "documents"  # the tabs
 
 
 class SearchPage(Page):
@@ -233,21 +58,26 @@ class SearchPage(Page):
         theme: Theme,
         navigation: NavigationSignals,
         conversations: Conversations,
+        documents: DocumentLibrary,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
         """Build the page. `label_of_all` returns the highest label of all conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
-        self._conversations = conversations
+        self._documents = documents
         self._label_of_all = label_of_all
-        self._is_stale = False  # True when conversations have changed while the page was hidden
+        self._is_stale = False  # True when conversations or documents have changed while the page was hidden
+        self._query = ""  # of the search that runs or has ended
+        self._found: dict[str, SearchResult | FoundSections] = {}  # by tab; without those that are still searched
+        self._enters_list = False  # True: the first hits get the focus as soon as they are there
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._search = Search(conversations.path, documents.path, self)
         self.results = SearchResultModel()
         self._build()
-        self._connect()
+        self._connect(conversations)
         self._lay_out()
-        self._search()
+        self._start()
 
     def start(self, query: str = "") -> None:
         """Focus the field and search for `query`; if it is "", search again for the text in the field."""
@@ -257,14 +87,17 @@ class SearchPage(Page):
             if query:
                 self.field.setText(query)
             self.field.selectAll()
-            self._search()
+            self._start()
 
         conversion_guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, because the page does not track which conversations it
+        """Return the highest label of all conversations and documents, because the page does not track which of them it
         shows."""
-        return self._label_of_all()
+        collections = collections_now(self._documents.path)
+        if collections is None:
+            return confidentiality.HIGHEST_LABEL
+        return confidentiality.highest_label([self._label_of_all(), *(one.label for one in collections)])
 
     def focus_first(self) -> None:
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -275,7 +108,13 @@ class SearchPage(Page):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._is_stale:
-            self._search()
+            self._start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._is_searching:
+            self._search.cancel()
+            self._is_stale = True
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Handle the keys that neither the field nor the list uses."""
@@ -288,13 +127,22 @@ class SearchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.header = PageHeader(self._theme, phrase("chat.search"))
-        self.field = QueryField(self._theme, phrase("common.search_conversations"))
-        self.count = Label(role="caption", tone="text2", wraps=True)
+        theme = self._theme
+        self.header = PageHeader(theme, phrase("chat.search"))
+        self.field = QueryField(theme, phrase("chat.search_conversations_and_documents"))
+        self.tabs = TabBar(
+            theme, {CONVERSATIONS: phrase("chat.conversations_tab"), DOCUMENTS: phrase("common.documents")}
+        )
+        self.note = Label(role="caption", tone="text2", wraps=True)
         self.hint = Label(tone="text2", wraps=True)
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.other_button = Button(theme, "")
+        self.add_button = Button(theme, phrase("chat.add_documents"), icon="plus")
+        self.ask_button = Button(theme, phrase("chat.ask_this"), icon="message-circle-question-mark")
+        self.elsewhere = FlowBox(self.other_button, self.add_button, self.ask_button)
+        self.miss = QWidget()
+        make_column(self.hint, self.elsewhere, Stretch(), into=self.miss, spacing_px=12)
         self.list = self._build_list()
-        self._column = make_column(self.field, self.count, (self.hint, 1), (self.list, 1))
+        self._column = make_column(self.field, self.tabs, self.note, (self.miss, 1), (self.list, 1))
         self._middle = QWidget()
         self._middle.setLayout(self._column)
         row = make_row(Stretch(), (self._middle, 10_000), Stretch())
@@ -304,83 +152,172 @@ class SearchPage(Page):
     def _build_list(self) -> SearchResultView:
         view = SearchResultView()
         delegate = SearchResultDelegate(self._theme, self.results, view)
-        list_rows.set_up_list(view, self.results, delegate, phrase("chat.conversations_found"))
+        list_rows.set_up_list(view, self.results, delegate, phrase("chat.hits"))
         view.setUniformItemSizes(True)
         return view
 
-    def _connect(self) -> None:
-        self.field.textChanged.connect(lambda: self._pause.start())
+    def _connect(self, conversations: Conversations) -> None:
+        self.field.textChanged.connect(self._on_query_changed)
         self.field.down_pressed.connect(self._enter_list)
         self.field.enter_pressed.connect(self._on_enter)
+        self.tabs.chosen.connect(self._show_tab)
         self.list.up_pressed.connect(self.field.setFocus)
         self.list.chosen.connect(self._choose)
         self.list.clicked.connect(self._choose)
-        self._pause.timeout.connect(self._search)
-        self._conversations.changed.connect(self._on_conversations_changed)
+        self.other_button.clicked.connect(self._show_other_tab)
+        self.add_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
+        self.ask_button.clicked.connect(lambda: self._navigation.question_requested.emit(None, self._query, False))
+        self._pause.timeout.connect(self._start)
+        self._search.conversations_found.connect(partial(self._on_found, CONVERSATIONS))
+        self._search.documents_found.connect(partial(self._on_found, DOCUMENTS))
+        self._search.failed.connect(self._navigation.problem_occurred)
+        for changed in (conversations.changed, self._documents.changed, self._documents.opened):
+            changed.connect(self._on_content_changed)
         self._theme.changed.connect(self._lay_out)
 
     def _lay_out(self) -> None:
         px = self._theme.px
         self._middle.setMaximumWidth(px(WIDTH_PX))
         self._column.setContentsMargins(px(SIDE_PX), px(16), px(SIDE_PX), 0)
-        self._column.setSpacing(px(10))
+        self._column.setSpacing(px(8))
         self.list.scheduleDelayedItemsLayout()
 
     # --------------------------------------------------------------- searching
 
-    def _search(self) -> None:
+    @property
+    def _is_searching(self) -> bool:
+        """Return whether the results of the tab are not those of the query yet."""
+        return self._pause.isActive() or (bool(self._query) and self.tabs.key not in self._found)
+
+    @property
+    def _waits_for_documents(self) -> bool:
+        return self.tabs.key == DOCUMENTS and not self._documents.is_open
+
+    def _on_query_changed(self) -> None:
+        """Search after a pause. Not called while the input method converts text."""
+        self._enters_list = False
+        self._pause.start()
+
+    def _start(self) -> None:
         self._pause.stop()
         self._is_stale = False
-        query = self.field.text()
-        try:
-            found = self._conversations.search(query)
-        except AppError as error:
-            self._navigation.problem_occurred.emit(error)
-            return
-        self.results.show_hits(found.hits, query)
+        self._query = self.field.text().strip()
+        self._found = {}
+        if self._query:
+            self._search.start(self._query, has_documents=self._documents.is_open)
+            if self._waits_for_documents:
+                self._show_tab()
+        else:
+            self._search.cancel()
+            self._show_counts()
+            self._show_tab()
+
+    def _on_found(self, tab: str, found: SearchResult | FoundSections) -> None:
+        self._found[tab] = found
+        self._show_counts()
+        self._show_tab()
+        if len(self._found) == len(self.tabs.buttons):
+            announce(self, join_facts(*(button.text() for button in self.tabs.buttons.values())))
+
+    def _count(self, tab: str) -> int | None:
+        """Return the number of hits in a tab; None if it is not known yet."""
+        match self._found.get(tab):
+            case FoundSections(count=count):
+                return count
+            case SearchResult(hits=hits):
+                return len(hits)
+        return None
+
+    def _show_counts(self) -> None:
+        """Show the counts in the tabs. Those of the last query stay until the new ones are known."""
+        for tab, button in self.tabs.buttons.items():
+            count = self._count(tab)
+            if count is not None:
+                name, more = self.tabs.names[tab], "" if self._is_complete(tab) else "+"
+                button.show_words(f"{name} {count:,}{more}")
+            elif not self._query or (tab == DOCUMENTS and not self._documents.is_open):
+                button.show_words(self.tabs.names[tab])
+
+    def _is_complete(self, tab: str) -> bool:
+        found = self._found.get(tab)
+        return not isinstance(found, SearchResult) or found.is_complete
+
+    def _show_tab(self, _key: str = "") -> None:
+        """Show the hits of the selected tab, or why there are none and where else to look."""
+        found = self._found.get(self.tabs.key)
+        if found is None and self._query and not self._waits_for_documents:
+            return  # the results come soon
+        hits = found.hits if found is not None else ()
+        self.results.show_hits(hits, self._query)
         self.list.setCurrentIndex(self.results.index(0))
-        self._show_counts(query.strip(), found)
+        self._show_note(found)
+        self.list.setVisible(bool(hits))
+        self.miss.setVisible(not hits)
+        if not hits:
+            self._show_miss()
+        if self._enters_list and hits:
+            self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._enters_list = False
 
-    def _show_counts(self, query: str, result: SearchResult) -> None:
-        count = phrase("chat.conversations_n", n=f"{len(result.hits):,}")
-        if not result.is_complete:
-            count += phrase("chat.there_are_many_some_are")
-        self.count.setText(count)
-        self.count.setVisible(bool(result.hits))
-        self.list.setVisible(bool(result.hits))
-        self.hint.setVisible(not result.hits)
-        if query:
-            self.hint.setText(phrase("common.nothing_found_for_q", q=query))
-        else:
-            self.hint.setText(phrase("chat.searches_the_questions_and_answers"))
+    def _show_note(self, found: SearchResult | FoundSections | None) -> None:
+        """Say that not all hits are shown."""
+        is_partial = not self._is_complete(self.tabs.key)
+        if isinstance(found, FoundSections):
+            is_partial = found.count > len(found.hits)
+        shown = len(found.hits) if found is not None else 0
+        self.note.setText(phrase("chat.best_n_are_shown", n=f"{shown:,}") if is_partial else "")
+        self.note.setVisible(is_partial)
 
-    def _on_conversations_changed(self) -> None:
-        if self.isVisible():
-            self._pause.start()
+    def _show_miss(self) -> None:
+        tab, query = self.tabs.key, self._query
+        other = DOCUMENTS if tab == CONVERSATIONS else CONVERSATIONS
+        count = self._count(other)
+        if not query:
+            self.hint.setText(phrase("chat.searches_conversations_and_documents"))
+        elif self._waits_for_documents:
+            self.hint.setText(phrase("chat.opening_documents"))
+        elif count == 0:
+            self.hint.setText(phrase("chat.nothing_in_either_for_q", q=query))
         else:
+            self.hint.setText(phrase(f"chat.nothing_for_q.{tab}", q=query))
+        self.other_button.setText(phrase(f"chat.show_n_in.{other}", n=f"{count or 0:,}"))
+        self.other_button.setVisible(bool(query and count))
+        self.elsewhere.setVisible(bool(query) and not self._waits_for_documents)
+
+    def _show_other_tab(self) -> None:
+        self.tabs.show_tab(DOCUMENTS if self.tabs.key == CONVERSATIONS else CONVERSATIONS)
+        self._show_tab()
+        self._enter_list()
+
+    def _on_content_changed(self) -> None:
+        if not self.isVisible():
             self._is_stale = True
+        elif not self._pause.isActive():  # documents change all the time while they are read
+            self._pause.start()
 
     # ---------------------------------------------------------------- choosing
 
     def _enter_list(self) -> None:
+        """Focus the hits, or as soon as there are some."""
+        self._enters_list = self._is_searching
         if self._pause.isActive():
-            self._search()
-        if self.results.rowCount():
+            self._start()
+        if not self._enters_list and self.results.rowCount():
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_enter(self) -> None:
         """Search if the text has changed, otherwise open the selected result, so that only a visible result is
         opened."""
         if self._pause.isActive():
-            self._search()
-        else:
+            self._start()
+        elif not self._is_searching:
             self._choose(self.list.currentIndex())
 
     def _choose(self, index: QModelIndex) -> None:
-        hit = self.results.hit(index)
-        if hit is None:
-            return
-        if hit.message_id is None:
-            self._navigation.conversation_requested.emit(hit.conversation_id)
-        else:
-            self._navigation.message_requested.emit(hit.message_id, self.field.text())
+        match self.results.hit(index):
+            case SectionHit() as hit:
+                self._navigation.reading_requested.emit(ReadingPlace(hit.document_id, hit.section_id, self._query))
+            case SearchHit(message_id=None) as hit:
+                self._navigation.conversation_requested.emit(hit.conversation_id)
+            case SearchHit() as hit:
+                self._navigation.message_requested.emit(hit.message_id, self._query)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from PySide6.QtCore import QUrl, Signal
-from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
+from PySide6.QtGui import QFont, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat import answer_check
@@ -12,6 +12,7 @@ from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.retrieval import excerpts
+from app.documents.values import quantities
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
@@ -69,7 +70,12 @@ def is_not_found_notice(message: Message) -> bool:
 
 
 def shown_text(message: Message) -> str:
-    """Return the text to show for a message; "" for a not-found notice, which the box in the footer shows instead."""
+    """Return the text to show for a message.
+
+    "" for a not-found notice, which the box in the footer shows instead, and for an action, which the heading names.
+    """
+    if message.is_action:
+        return ""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
@@ -79,23 +85,40 @@ def shown_text(message: Message) -> str:
 def hidden_excerpts(message: Message) -> int:
     """Return the number of an answer's quotations that are shown only on request; 0 for any other message."""
     grounding = answer_check.grounding_of(message)
-    return max(0, len(grounding.claims) - excerpts.SHOWN_FIRST) if grounding is not None and grounding.is_excerpt else 0
+    return len(grounding.claims) - len(_first_claims(message)) if grounding is not None else 0
 
 
 def excerpt_pages(message: Message) -> list[str]:
     """Return the first quotations of an answer, and all of its text; [] if it has no more than the first ones."""
-    grounding = answer_check.grounding_of(message)
-    if grounding is None or not hidden_excerpts(message):
-        return []
-    return [message.text[: grounding.claims[excerpts.SHOWN_FIRST - 1].end], message.text]
+    return [message.text[: _first_claims(message)[-1].end], message.text] if hidden_excerpts(message) else []
 
 
 def sources_at_first(message: Message) -> set[int]:
     """Return the sources of the first quotations if an answer has more of them; else an empty set."""
+    return (
+        {number for claim in _first_claims(message) for number in claim.sources} if hidden_excerpts(message) else set()
+    )
+
+
+def _first_claims(message: Message) -> Sequence[Claim]:
+    """Return the claims of the quotations that an answer shows at first; all claims of any other answer.
+
+    Rows of one table count as one quotation.
+    """
     grounding = answer_check.grounding_of(message)
-    if grounding is None or not hidden_excerpts(message):
-        return set()
-    return {number for claim in grounding.claims[: excerpts.SHOWN_FIRST] for number in claim.sources}
+    claims = grounding.claims if grounding is not None else ()
+    if grounding is None or not grounding.is_excerpt:
+        return claims
+    quotations = rows = 0
+    end, was_row = 0, False
+    for count, claim in enumerate(claims):
+        is_row = message.text.startswith("|", message.text.rfind("\n", 0, claim.start) + 1)
+        is_next = is_row and was_row and message.text.count("\n", end, claim.start) == 1
+        quotations, rows = (quotations, rows + 1) if is_next else (quotations + 1, 1)
+        if quotations > excerpts.SHOWN_FIRST or rows > excerpts.ROWS_SHOWN_FIRST:
+            return claims[:count]
+        end, was_row = claim.end, is_row
+    return claims
 
 
 def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:
@@ -146,10 +169,30 @@ def selections(
     open_mark.setForeground(theme.color("on_accent"))
     links = _links(document)
     found = [selection(document, place, ground) for place, number in links if number != current]
+    if grounding.is_excerpt:
+        value = QTextCharFormat()
+        value.setBackground(theme.color("cite"))
+        value.setForeground(theme.color("text"))
+        found += [selection(document, place, value) for place in lead_values(document)]
     found += [selection(document, place, wave) for place in sentences]
     found += [selection(document, place, missing) for place in values]
     found += [selection(document, place, open_mark) for place, number in links if number == current]
     return found
+
+
+def lead_values(document: QTextDocument) -> list[Place]:
+    """Return the places of the values in the first line of an answer of excerpts, as Qt positions."""
+    block = document.begin()
+    text, formats = block.text(), block.textFormats()
+    if not formats or formats[0].format.fontWeight() < QFont.Weight.DemiBold:
+        return []  # an answer of an earlier version, which begins with a quotation
+    places = ((one.start, max(one.end, one.bound_end)) for one in quantities.parse(text[: _lead_end(text)]))
+    return [tuple(block.position() + untrusted_text.utf16_offset(text, at) for at in place) for place in places]  # type: ignore[misc]
+
+
+def _lead_end(text: str) -> int:
+    """Return where the words of a first line end and its mark begins."""
+    return max((mark.start for mark in answer_markup.find_marks(text)), default=len(text))
 
 
 def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:

@@ -1,14 +1,143 @@
-"""Show a page of a document as an image, with marks on the passages that an answer uses."""
+"""Show the pages of a document as images, with marks on the passages that an answer uses."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtGui import (
+    QImage,
+    QIntValidator,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QFrame, QLineEdit, QScrollArea, QWidget
 
+from app.base.errors import AppError
+from app.base.wording import phrase
 from app.documents.reading.messages import QuotePlace
-from app.documents.services.reading_child import PagePicture
+from app.documents.services.reading_child import PagePicture, PagePictures, PageRequest
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.labels import Label, Separator
 
 MARGIN_PX = 16
+
+
+class PagePane(QWidget):
+    """Shows one page at a time, with buttons to the others and for its size, and has its images drawn."""
+
+    page_chosen = Signal(int)  # page number, from 1, that the user wants
+    drawn = Signal(object)  # PagePicture; shown by `show_picture` unless another page is requested instead
+    failed = Signal(object)  # AppError
+
+    def __init__(self, theme: Theme, pictures: PagePictures) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pictures = pictures
+        self._wanted: PageRequest | None = None
+        self._is_drawn = False  # whether `_wanted` was answered
+        self._page = self._page_count = 0
+        self.view = PageView(theme)
+        make_column(self._build_row(), Separator(), (self.view, 1), into=self, spacing_px=0)
+        self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
+        self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
+        self.page_field.editingFinished.connect(self._on_page_typed)
+        self.smaller.clicked.connect(lambda: self.view.zoom(-1))
+        self.fit_button.clicked.connect(lambda: self.view.zoom(0))
+        self.larger.clicked.connect(lambda: self.view.zoom(1))
+        self.view.width_changed.connect(self._on_width_changed)
+        pictures.drawn.connect(self._on_drawn)
+        pictures.failed.connect(self._on_failed)
+
+    @property
+    def page(self) -> int:
+        """Return the number of the page that was requested last; 0 for none."""
+        return self._wanted.page if self._wanted is not None else 0
+
+    def request(self, document_id: int, page: int, quotes: tuple[str, ...] = ()) -> None:
+        """Have a page drawn, from 1, with the places of `quotes`."""
+        self._wanted, self._is_drawn = PageRequest(document_id, page, self.view.width_px, quotes), False
+        self._pictures.request(self._wanted)
+
+    def forget(self) -> None:
+        """Draw nothing until the next `request`, and drop the drawn images, because files may change."""
+        self._wanted = None
+        self._pictures.forget()
+
+    def show_picture(self, picture: PagePicture) -> None:
+        self._page, self._page_count = picture.request.page, picture.pages
+        self.page_field.setText(str(self._page))
+        self.pages.setText(phrase("chat.n_pages", n=f"{picture.pages:,}"))
+        self.page_before.setEnabled(self._page > 1)
+        self.page_after.setEnabled(self._page < picture.pages)
+        self.smaller.setEnabled(self.view.can_shrink)
+        self.larger.setEnabled(self.view.can_grow)
+        self._fit()
+        self.view.show_picture(picture, phrase("chat.page_n", n=self._page))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Request the page again if another view has taken its turn meanwhile."""
+        super().showEvent(event)
+        if self._wanted is not None and not self._is_drawn:
+            self._pictures.request(self._wanted)
+
+    def _build_row(self) -> QWidget:
+        theme = self._theme
+        self.page_before = IconButton(theme, "chevron-left", phrase("chat.previous_page"))
+        self.page_after = IconButton(theme, "chevron-right", phrase("chat.next_page"))
+        self.page_field = QLineEdit()
+        self.page_field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.page_field.setValidator(QIntValidator(1, 99_999, self.page_field))
+        self.page_field.setFixedWidth(theme.px(60))
+        self.page_field.setAccessibleName(phrase("common.batch_column.page"))
+        self.pages = Label(tone="text2")
+        self.smaller = IconButton(theme, "zoom-out", phrase("chat.smaller"))
+        self.fit_button = Button(theme, phrase("chat.fit_width"), "quiet", compact=True)
+        self.larger = IconButton(theme, "zoom-in", phrase("chat.larger"))
+        side = theme.px(MARGIN_PX) - 4
+        self._row = QWidget()
+        make_row(
+            self.page_before, self.page_field, self.pages, self.page_after, Stretch(), self.smaller, self.fit_button,
+            self.larger, into=self._row, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
+        )  # fmt: skip
+        return self._row
+
+    def _fit(self) -> None:
+        self.fit_button.show()
+        self.fit_button.setVisible(self._row.sizeHint().width() <= self.width())
+
+    def _go_to(self, page: int) -> None:
+        self.view.expect_new_page()
+        self.page_chosen.emit(page)
+
+    def _on_page_typed(self) -> None:
+        page = min(int(self.page_field.text() or self._page), self._page_count)
+        self.page_field.setText(str(page))
+        if page != self._page:
+            self._go_to(page)
+
+    def _on_width_changed(self) -> None:
+        if self._wanted is not None:
+            self.request(self._wanted.document_id, self._wanted.page, self._wanted.quotes)
+
+    def _on_drawn(self, picture: PagePicture) -> None:
+        if picture.request == self._wanted:
+            self._is_drawn = True
+            self.drawn.emit(picture)
+
+    def _on_failed(self, request: PageRequest, error: AppError) -> None:
+        if request == self._wanted:
+            self._is_drawn = True
+            self.failed.emit(error)
+
+
 ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # factors; at 1.0 the page is as wide as the view
 SETTLED_MS = 150  # ms without a resize before a new picture is requested
 NEAR = 0.2  # distance of the first mark from the top, as a share of the view's height

@@ -6,15 +6,15 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.chat.ui.text.page_view import PageView
+from app.chat.ui.text.page_view import PagePane
 from app.chat.ui.text.source_row import TAG_CHARACTERS
 from app.documents.grounding.grounding_record import CitedSource
-from app.documents.services.reading_child import PagePicture
+from app.documents.services.reading_child import PagePicture, PagePictures
 from app.uikit import untrusted_text
 from app.uikit.text.source_text import SourceText
 from app.uikit.theme import Theme
@@ -50,17 +50,16 @@ class SourcePanel(QWidget):
     """Shows one source, with buttons to other sources and pages."""
 
     step_requested = Signal(int)  # 1: to the next source; -1: to the previous one
-    page_chosen = Signal(int)  # page number, from 1
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, pictures: PagePictures, parent: QWidget | None = None) -> None:
+        """Build the panel. `pictures` draws the pages."""
         super().__init__(parent)
         self._theme = theme
-        self._page = self._page_count = 0
         self._inset = 0
         self._is_over = False
         set_surface(self, "base")
         self.setAccessibleName(phrase("common.source"))
-        self._build()
+        self._build(pictures)
         self._connect()
         theme.changed.connect(self._lay_out)
         self._lay_out()
@@ -75,6 +74,7 @@ class SourcePanel(QWidget):
         self.previous_button.setEnabled(displayed.index > 1)
         self.next_button.setEnabled(displayed.index < displayed.count)
         self.open_button.setVisible(displayed.can_open)
+        self.read_button.setVisible(displayed.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
         self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection, *document, *outer])))
@@ -86,26 +86,14 @@ class SourcePanel(QWidget):
         self._swatch.setVisible(bool(displayed.places))
         self.text.show_text(source.text, displayed.places)
         self.problem.hide()
-        self._page = source.page
-        self._pages_row.hide()
         self.stack.setCurrentWidget(self.text)
-        self.view.expect_new_page()
+        self.pages.view.expect_new_page()
 
     def show_picture(self, picture: PagePicture) -> None:
         """Show the page image in place of the text."""
-        self._page = picture.request.page
-        self._page_count = picture.pages
-        self.page_field.setText(str(self._page))
-        self.pages.setText(phrase("chat.n_pages", n=f"{picture.pages:,}"))
-        self._fit()
-        self.page_before.setEnabled(self._page > 1)
-        self.page_after.setEnabled(self._page < picture.pages)
-        self.smaller.setEnabled(self.view.can_shrink)
-        self.larger.setEnabled(self.view.can_grow)
         self.problem.hide()
-        self._pages_row.show()
-        self.stack.setCurrentWidget(self.view)
-        self.view.show_picture(picture, phrase("chat.page_n", n=self._page))
+        self.stack.setCurrentWidget(self.pages)
+        self.pages.show_picture(picture)
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
         """Show why there is no page image, with the text of the source below. `can_locate` offers to locate the
@@ -114,7 +102,6 @@ class SourcePanel(QWidget):
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
         self.locate_button.setVisible(can_locate)
         self.problem.show()
-        self._pages_row.hide()
         self.open_button.setVisible(error.code == "source_no_page")
         self.stack.setCurrentWidget(self.text)
 
@@ -133,16 +120,15 @@ class SourcePanel(QWidget):
 
     # ----------------------------------------------------------------- building
 
-    def _build(self) -> None:
+    def _build(self, pictures: PagePictures) -> None:
         self._head = QWidget()
         self._fill_head()
-        self._pages_row = self._build_pages()
         self.problem = self._build_problem()
-        self.text, self.view = SourceText(self._theme), PageView(self._theme)
+        self.text, self.pages = SourceText(self._theme), PagePane(self._theme, pictures)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)  # otherwise a low window would cut the texts above
         self.stack.addWidget(self.text)
-        self.stack.addWidget(self.view)
+        self.stack.addWidget(self.pages)
         self._swatch = MarkSwatch(self._theme)
         self.usage = ElidedLabel(role="caption", tone="text2")
         self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
@@ -154,7 +140,7 @@ class SourcePanel(QWidget):
             spacing_px=self._theme.px(8),
         )
         make_column(
-            self._head, Separator(), self._build_place(), Separator(), self._pages_row, self.problem, (self.stack, 1),
+            self._head, Separator(), self._build_place(), Separator(), self.problem, (self.stack, 1),
             Separator(), foot, into=self, spacing_px=0,
         )  # fmt: skip
 
@@ -171,12 +157,14 @@ class SourcePanel(QWidget):
         self.title = Label(role="heading3")
         self.previous_button = IconButton(theme, "chevron-left", phrase("chat.previous_source"))
         self.next_button = IconButton(theme, "chevron-right", phrase("chat.next_source"))
+        self.read_button = make_icon_button(theme, phrase("chat.read_whole"), "file-text", "quiet", compact=True)
         self.open_button = make_icon_button(theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
         self.close_button = IconButton(theme, "x", phrase("chat.close_the_source"), "Esc")
         middle = Qt.AlignmentFlag.AlignVCenter
         left = (self.back_button, self.number, self.title, self.previous_button, self.next_button)
         self._head_row = make_row(
-            *((widget, 0, middle) for widget in left), Stretch(), self.open_button, self.close_button,
+            *((widget, 0, middle) for widget in left), Stretch(), self.read_button, self.open_button,
+            self.close_button,
             into=self._head, spacing_px=theme.px(6),
         )  # fmt: skip
 
@@ -188,29 +176,6 @@ class SourcePanel(QWidget):
         words.setText(phrase("common.recognized"))
         row = make_row(self.clause, self._tag, self.recognized, Stretch(), spacing_px=self._theme.px(8))
         return make_column(self.path, row, margins_px=self._margins(8, 10), spacing_px=self._theme.px(2))
-
-    def _build_pages(self) -> QWidget:
-        theme = self._theme
-        self.page_before = IconButton(theme, "chevron-left", phrase("chat.previous_page"))
-        self.page_after = IconButton(theme, "chevron-right", phrase("chat.next_page"))
-        self.page_field = QLineEdit()
-        self.page_field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.page_field.setValidator(QIntValidator(1, 99_999, self.page_field))
-        self.page_field.setFixedWidth(theme.px(60))
-        self.page_field.setAccessibleName(phrase("common.batch_column.page"))
-        self.pages = Label(tone="text2")
-        self.smaller = IconButton(theme, "zoom-out", phrase("chat.smaller"))
-        self.fit_button = Button(theme, phrase("chat.fit_width"), "quiet", compact=True)
-        self.larger = IconButton(theme, "zoom-in", phrase("chat.larger"))
-        side = theme.px(_SIDE) - 4
-        self._page_row = make_row(
-            self.page_before, self.page_field, self.pages, self.page_after, Stretch(), self.smaller, self.fit_button,
-            self.larger, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
-        )  # fmt: skip
-        whole = QWidget()
-        make_column(self._page_row, Separator(), into=whole, spacing_px=0)
-        whole.hide()
-        return whole
 
     def _build_problem(self) -> QWidget:
         whole = QWidget()
@@ -224,12 +189,6 @@ class SourcePanel(QWidget):
     def _connect(self) -> None:
         self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
         self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
-        self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
-        self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
-        self.page_field.editingFinished.connect(self._on_page_typed)
-        self.smaller.clicked.connect(lambda: self.view.zoom(-1))
-        self.fit_button.clicked.connect(lambda: self.view.zoom(0))
-        self.larger.clicked.connect(lambda: self.view.zoom(1))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -239,7 +198,7 @@ class SourcePanel(QWidget):
 
     def _fit(self) -> None:
         """Show as many buttons with text as fit, and the others as icons only; their accessible names stay the same."""
-        worded = (self.back_button, self.open_button)
+        worded = (self.back_button, self.read_button, self.open_button)
         for button in worded:
             button.setText(with_icon_space(button.accessibleName()))
             button.setToolTip("")
@@ -247,18 +206,6 @@ class SourcePanel(QWidget):
             if self._head_row.sizeHint().width() > self.width():
                 button.setText("")
                 button.setToolTip(plain_tooltip(button.accessibleName()))
-        self.fit_button.show()
-        self.fit_button.setVisible(self._page_row.sizeHint().width() <= self.width())
-
-    def _go_to(self, page: int) -> None:
-        self.view.expect_new_page()
-        self.page_chosen.emit(page)
-
-    def _on_page_typed(self) -> None:
-        page = min(int(self.page_field.text() or self._page), self._page_count)
-        self.page_field.setText(str(page))
-        if page != self._page:
-            self._go_to(page)
 
     def _usage_text(self, source: DisplayedSource) -> str:
         if not source.is_used:

@@ -1,4 +1,8 @@
-"""Show a source below an answer: number, document and clause, tag (how binding the clause is), and page."""
+"""Show a source below an answer: number, clause, page, tag (how binding the clause is), and document."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -14,22 +18,56 @@ from app.uikit.widgets.labels import plain_tooltip
 HEIGHT_PX = 30
 KEYS_MAX = 9  # highest source number that a key opens
 TAG_CHARACTERS = 12  # enough for tags such as 考え方; an imported file may contain any
+FILE_SHARE = 0.38  # most of the room that a file's name takes beside a clause
+BEGINNING = 14  # characters of a source that tell it from another one of the same clause
+
+
+def row_names(sources: Sequence[CitedSource]) -> list[tuple[str, str]]:
+    """Return the clause and the file of each source as its row names them, so that no two rows show the same.
+
+    Files of one name are told apart by suffix, folder or collection, and parts of one clause by how they begin.
+    """
+    forms: tuple[Callable[[CitedSource], str], ...] = (
+        lambda one: one.document.rpartition(".")[0] or one.document,
+        lambda one: one.document,
+        lambda one: f"{PurePath(one.path).parent.name}/{one.document}",
+        lambda one: f"{one.collection} › {one.document}",
+    )
+    names: dict[int, tuple[str, str]] = {}
+
+    def place(at: int) -> tuple[str, ...]:
+        return (*sources[at].heading, sources[at].tag, str(sources[at].page), forms[0](sources[at]))
+
+    for _, group in itertools.groupby(sorted(range(len(sources)), key=place), key=place):
+        same = list(group)
+        form = next((form for form in forms if len({form(sources[at]) for at in same}) == len(same)), None)
+        for count, at in enumerate(same, start=1):
+            one = sources[at]
+            begins = "" if form else f"「{' '.join(one.text.split())[:BEGINNING]}…」"
+            is_told = len({sources[other].text[:BEGINNING] for other in same}) == len(same)
+            counted = "" if form or is_told else f"（{count}）"
+            names[at] = (" ".join(one.heading) + begins + counted, (form or forms[0])(one))
+    return [names[at] for at in range(len(sources))]
 
 
 class SourceRow(QAbstractButton):
     """A button that paints its own text, so that text from documents and files is never interpreted as rich text."""
 
-    def __init__(self, theme: Theme, number: int, source: CitedSource, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, number: int, source: CitedSource, name: tuple[str, str], parent: QWidget | None = None
+    ) -> None:
+        """Build the row. `name`: the clause and the file, as `row_names` returns them."""
         super().__init__(parent)
         self._theme = theme
         self.number = number
         self._source = source
         self._is_open = False
-        name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
-        self.words = untrusted_text.make_harmless(f"{name}　{clause}".rstrip("　"))
+        self._clause, self._file = map(untrusted_text.make_harmless, name)
+        self._page = phrase("chat.page_n", n=source.page) if source.page else ""
         tags = [untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS]]
         tags += [phrase("common.recognized")] if source.recognized is not None else []
         self._tag = "・".join(filter(None, tags))
+        self.words = "　".join(filter(None, (self._clause, self._page, self._tag, self._file)))
         place = untrusted_text.make_harmless(source_citations.describe_place(source))
         self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
         where = f"{untrusted_text.make_harmless(source.collection)} › {place}"
@@ -50,6 +88,15 @@ class SourceRow(QAbstractButton):
             self._is_open = is_open
             self.setAccessibleDescription(phrase("chat.open") if is_open else "")
             self.update()
+
+    def shown_clause(self, width: int) -> str:
+        """Return the clause, elided in the middle to `width` px: first its outer headings, so that its own stays."""
+        metrics = QFontMetrics(self._theme.font("ui", 600 if self._is_open else None))
+        own = self._clause[len(" ".join(self._source.heading[:-1])) :]
+        outer, room = self._clause.removesuffix(own), width - metrics.horizontalAdvance(own)
+        if room < metrics.horizontalAdvance("あ…"):
+            return metrics.elidedText(own.strip(), Qt.TextElideMode.ElideMiddle, width)
+        return metrics.elidedText(outer, Qt.TextElideMode.ElideRight, room) + own
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(240), self._theme.px(HEIGHT_PX))
@@ -72,14 +119,21 @@ class SourceRow(QAbstractButton):
             painter.fillRect(self.rect(), theme.color("accent_soft" if self._is_open else "raised"))
         painter.setPen(QPen(theme.color("line"), 1))
         painter.drawLine(0, 0, self.width(), 0)
-        left = self._paint_number(painter)
-        right = self._paint_page(painter)
-        right = self._paint_tag(painter, left, right)
-        painter.setFont(theme.font("ui", 600 if self._is_open else None))
-        painter.setPen(theme.color("text"))
-        room = QRect(left, 0, right - left, self.height())
-        words = QFontMetrics(painter.font()).elidedText(self.words, Qt.TextElideMode.ElideMiddle, room.width())
-        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), words)
+        left, right = self._paint_number(painter), self.width() - px(4)
+        weight = 600 if self._is_open else None
+        if self._clause:
+            room = round((right - left) * FILE_SHARE)
+            right = self._paint_text(painter, self._file, left, right, "caption", "text2", most=room, at_right=True)
+            right -= px(12)
+        fixed = [QFontMetrics(theme.font("ui")).horizontalAdvance(self._page) + px(10)] if self._page else []
+        fixed += [QFontMetrics(theme.font("caption")).horizontalAdvance(self._tag) + px(26)] if self._tag else []
+        most = right - left - sum(fixed)
+        shown = self.shown_clause(most) if self._clause else self._file
+        end = self._paint_text(painter, shown, left, right, "ui", "text", weight, most=most)
+        if self._page:
+            end = self._paint_text(painter, self._page, end + px(10), right, "ui", "text2")
+        if self._tag:
+            self._paint_tag(painter, end + px(10))
         if self.hasFocus():
             width = theme.metric("focus_ring")
             painter.setPen(QPen(theme.color("accent"), width))
@@ -98,33 +152,37 @@ class SourceRow(QAbstractButton):
         painter.drawText(chip, int(Qt.AlignmentFlag.AlignCenter), str(self.number))
         return chip.right() + px(8)
 
-    def _paint_page(self, painter: QPainter) -> int:
-        """Paint the page number; return the x coordinate where the room for the text ends."""
-        if not self._source.page:
-            return self.width() - self._theme.px(4)
-        words = f"p.{self._source.page}"
-        painter.setFont(self._theme.font("ui"))
-        painter.setPen(self._theme.color("text2"))
-        width = QFontMetrics(painter.font()).horizontalAdvance(words)
-        place = QRect(self.width() - width - self._theme.px(4), 0, width + 1, self.height())
-        painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), words)
-        return place.left() - self._theme.px(10)
+    def _paint_text(
+        self,
+        painter: QPainter,
+        text: str,
+        left: int,
+        right: int,
+        role: str,
+        tone: str,
+        weight: int | None = None,
+        *,
+        most: int | None = None,
+        at_right: bool = False,
+    ) -> int:
+        """Paint a text, elided in the middle to `most` px; return the x coordinate where it ends at its other side."""
+        painter.setFont(self._theme.font(role, weight))
+        painter.setPen(self._theme.color(tone))
+        metrics = QFontMetrics(painter.font())
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, right - left if most is None else most)
+        width = metrics.horizontalAdvance(shown)
+        start = right - width if at_right else left
+        painter.drawText(QRect(start, 0, width + 1, self.height()), int(Qt.AlignmentFlag.AlignVCenter), shown)
+        return start if at_right else start + width
 
-    def _paint_tag(self, painter: QPainter, left: int, right: int) -> int:
-        """Paint the tag after the text, or at the right if the text is long; return the x coordinate where the room for
-        the text ends."""
+    def _paint_tag(self, painter: QPainter, left: int) -> None:
         px = self._theme.px
-        if not self._tag:
-            return right
         font = self._theme.font("caption")
         width = QFontMetrics(font).horizontalAdvance(self._tag) + px(16)
-        words_width = QFontMetrics(self._theme.font("ui", 600 if self._is_open else None)).horizontalAdvance(self.words)
-        at = min(left + words_width + px(10), right - width)
-        tag = QRect(at, (self.height() - px(20)) // 2, width, px(20))
+        tag = QRect(left, (self.height() - px(20)) // 2, width, px(20))
         painter.setPen(QPen(self._theme.color("line"), 1))
         painter.setBrush(self._theme.color("raised"))
         painter.drawRoundedRect(tag.toRectF().adjusted(0.5, 0.5, -0.5, -0.5), px(4), px(4))
         painter.setFont(font)
         painter.setPen(self._theme.color("text2"))
         painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), self._tag)
-        return at - px(8)

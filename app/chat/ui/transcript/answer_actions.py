@@ -221,8 +221,12 @@ class AnswerActions(QWidget):
                     lambda _checked=False, preset=preset: self._act(preset)
                 )
         menu.addSeparator()
-        edit = self._add(menu, phrase("chat.edit_and_ask_again"))
-        edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
+        if not self._details.is_action:  # nobody has written its question
+            edit = self._add(menu, phrase("chat.edit_and_ask_again"))
+            edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
+        if self._message.text and not citations.is_not_found_notice(self._message):
+            edit_answer = self._add(menu, phrase("chat.edit_the_answer"))
+            edit_answer.triggered.connect(lambda: requests.answer_edit_requested.emit(answer_id))
         if self._message.text and can_repeat(self._details):
             again = self._add(menu, phrase("chat.reproduce"))
             again.setToolTip(plain_tooltip(phrase("chat.answers_again_with_the_same")))
@@ -250,13 +254,13 @@ class AnswerActions(QWidget):
         grounding = answer_check.grounding_of(self._message)
         if grounding is not None:
             cited = source_citations.append_sources(self._message.text, grounding)
-            clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, cited))
+            clipboard_guard.copy_text(self, answer_check.with_origin_marks(self._message, cited))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
         """Copy the answer as the model wrote it, in Markdown, without marks and links that the display adds."""
-        clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, self._message.text))
+        clipboard_guard.copy_text(self, answer_check.with_origin_marks(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
         self._requests.action_chosen.emit(self._message.id, preset)
@@ -314,7 +318,6 @@ class AnswerActions(QWidget):
     def _add_quick(self, preset: Preset) -> None:
         button = Button(self._theme, escape_mnemonic(preset.name), "quiet", compact=True, parent=self)
         button.setAccessibleName(preset.name)
-        button.setAccessibleDescription(preset.request)
         button.clicked.connect(lambda: self._act(preset))
         self._quick.append((preset, button))
         self._right.addWidget(button)

@@ -5,6 +5,7 @@ The footer shows how the answer ended, and its check, sources, facts and actions
 
 import functools
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
@@ -19,13 +20,13 @@ from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOp
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
 from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.inference.services.events import AnswerStage
-from app.uikit import clipboard_guard
+from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, escape_mnemonic
 from app.uikit.widgets.containers import make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.progress_row import TimeLeftText
 
 TICK_MS = 100
@@ -106,10 +107,13 @@ class AnswerFooter(QWidget):
         self._theme = theme
         self._options = options
         self._requests = requests
+        self._is_busy = False
         self._build()
 
     def fit(self, width: int) -> None:
         self.row.fit(width)
+        if self._follow_ups is not None:
+            self._follow_ups.fit(width)
         self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
@@ -128,6 +132,8 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
         self.sources_footer: SourcesFooter | None = None
         grounding = answer_check.grounding_of(self._message)
+        if self._message.is_edited:
+            column.addWidget(self._edited_line())
         if answer_check.imported_mark(self._message):
             column.addWidget(sources_footer.imported_box(self._message, self._theme))
         if grounding is not None and self._message.status != "failed":
@@ -141,6 +147,37 @@ class AnswerFooter(QWidget):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
         column.addWidget(self.row)
+        self._questions = grounding.follow_ups if grounding is not None and grounding.has_answer else ()
+        self._follow_ups: FollowUps | None = None  # built for the last answer only
+
+    def set_busy(self, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        self.row.set_busy(is_busy)
+        if self._follow_ups is not None:
+            self._follow_ups.set_busy(is_busy)
+
+    def suggest(self, is_wanted: bool) -> None:
+        """Show or hide the suggested questions of an answer that was written to its end."""
+        is_wanted = is_wanted and bool(self._questions) and self._message.status == "done"
+        if is_wanted and self._follow_ups is None:
+            self._follow_ups = FollowUps(self._message, self._questions, self._theme, self._requests)
+            self._follow_ups.set_busy(self._is_busy)
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._follow_ups)
+        if self._follow_ups is not None:
+            self._follow_ups.setVisible(is_wanted)
+            self.updateGeometry()
+
+    def _edited_line(self) -> QWidget:
+        """Return the line below an answer that somebody edited, with the way to its original text."""
+        words = join_facts(answer_check.edited_mark(self._message), phrase("chat.edited_is_not_checked"))
+        see = Button(self._theme, phrase("chat.see_the_original"), compact=True)
+        see.clicked.connect(lambda: self._requests.original_requested.emit(self._message.id))
+        line, px = QWidget(), self._theme.px
+        icon = IconLabel(self._theme, "pencil", "text2")
+        make_row(icon, (Label(words, role="caption", tone="text2", wraps=True), 1), see, into=line, spacing_px=px(6))
+        return line
 
     def _notice(self) -> str:
         match self._details.stop_reason:
@@ -175,6 +212,38 @@ class AnswerFooter(QWidget):
         return frame
 
 
+class FollowUps(QWidget):
+    """One line of suggested questions, of which as many are shown as fit; one click asks one."""
+
+    def __init__(self, message: Message, questions: Sequence[str], theme: Theme, requests: MessageRequests) -> None:
+        super().__init__()
+        self._theme = theme
+        self._buttons: list[Button] = []
+        self._label = Label(phrase("chat.ask_next"), role="caption", tone="text2")
+        row = make_row(self._label, into=self, spacing_px=theme.px(8))
+        for question in questions:
+            words = untrusted_text.make_harmless(question)
+            button = Button(theme, escape_mnemonic(words), compact=True)
+            button.setAccessibleName(phrase("chat.ask_next_question", question=words))
+            button.clicked.connect(functools.partial(requests.follow_up_chosen.emit, message.id, question))
+            self._buttons.append(button)
+            row.addWidget(button)
+        row.addStretch(1)
+
+    def fit(self, width: int) -> None:
+        """Show as many questions as fit into `width` px, at least the first one."""
+        room = width - self._label.sizeHint().width()
+        for number, button in enumerate(self._buttons):
+            room -= button.sizeHint().width() + self._theme.px(8)
+            button.setVisible(room >= 0 or number == 0)
+            button.setMaximumWidth(width)
+
+    def set_busy(self, is_busy: bool) -> None:
+        for button in self._buttons:
+            button.setEnabled(not is_busy)
+            button.setToolTip(plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else "")
+
+
 class AnswerView(MessageView):
     """An answer. While it streams, call `grow` with all text so far and `show_stage`; at the end call `finish`."""
 
@@ -193,6 +262,8 @@ class AnswerView(MessageView):
         self._stage_line: StageLine | None = None
         self._end: AnswerFooter | None = None
         self._open: int | None = None  # number of the source that is open next to the conversation; None: none
+        self._lines: list[QWidget] = []  # above the text
+        self._is_last = False
         self.text.source_chosen.connect(functools.partial(requests.source_chosen.emit, message.id))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
@@ -228,6 +299,23 @@ class AnswerView(MessageView):
             self._stage_line = None
         self._show_ended()
 
+    def set_last(self, is_last: bool) -> bool:
+        """Set whether this is the last message, below which questions are suggested; return whether that changed."""
+        self._is_last, was_last = is_last, self._is_last
+        if self._end is not None:
+            self._end.suggest(is_last)
+        return is_last != was_last
+
+    def show_edited(self, message: Message) -> None:
+        """Show another text of the same answer."""
+        self.message = message
+        for line in self._lines:
+            self._column.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._lines.clear()
+        self._show_ended()
+
     def show_as(self, options: AnswerDisplayOptions) -> None:
         """Show facts and actions by new options, below the unchanged text."""
         self._options = options
@@ -242,7 +330,7 @@ class AnswerView(MessageView):
     def set_busy(self, is_busy: bool) -> None:
         super().set_busy(is_busy)
         if self._end is not None:
-            self._end.row.set_busy(is_busy)
+            self._end.set_busy(is_busy)
 
     def explain(self, sentence: str) -> None:
         """Show a more detailed reason of the failure than the stored one."""
@@ -261,7 +349,7 @@ class AnswerView(MessageView):
         footer = self._sources_footer
         grounding = answer_check.grounding_of(self.message)
         near = phrase("documents.near") if grounding is not None and grounding.verdict == "near" else ""
-        return join_facts(answer_check.imported_mark(self.message), near, footer.summary if footer is not None else "")
+        return join_facts(*answer_check.origin_marks(self.message), near, footer.summary if footer is not None else "")
 
     @property
     def _sources_footer(self) -> SourcesFooter | None:
@@ -294,6 +382,7 @@ class AnswerView(MessageView):
 
     def _insert_first(self, line: QWidget) -> None:
         self._column.insertWidget(0, line)
+        self._lines.append(line)
         line.show()  # needed as in `_replace_footer`
 
     def _replace_footer(self) -> None:
@@ -309,6 +398,7 @@ class AnswerView(MessageView):
         self._column.addWidget(end)
         end.show()  # Qt gives a child that is added later no height in the layout before it is shown
         self._end = end
+        self.set_last(self._is_last)
         self.show_open(self._open)
 
     def _show_more(self) -> None:
@@ -326,7 +416,7 @@ class AnswerView(MessageView):
             self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
-        clipboard_guard.copy_text(self, answer_check.with_imported_mark(self.message, self.text.plain_text()))
+        clipboard_guard.copy_text(self, answer_check.with_origin_marks(self.message, self.text.plain_text()))
 
 
 def source_number(event: QKeyEvent) -> int:

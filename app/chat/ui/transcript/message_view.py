@@ -11,6 +11,7 @@ from app.chat import answer_check
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
+from app.chat.ui.transcript.rows_view import Row
 from app.uikit import untrusted_text
 from app.uikit.page import NavigationSignals
 from app.uikit.text import markdown
@@ -63,10 +64,13 @@ class MessageRequests(QObject):
     regenerate_requested = Signal(int)  # answer id, also in the next two signals
     reproduce_requested = Signal(int)
     action_chosen = Signal(int, object)  # answer id, Preset
+    follow_up_chosen = Signal(int, str)  # answer id, question
     answer_export_requested = Signal(int)  # answer id
     rating_requested = Signal(int, int)  # answer id, rating; BAD also to write a correction
     source_chosen = Signal(int, int)  # answer id, source number
     edit_requested = Signal(int)  # question id
+    answer_edit_requested = Signal(int)  # answer id, also in the next signal
+    original_requested = Signal(int)
     branch_requested = Signal(int, int)  # message id; -1: previous version, 1: next version
     link_chosen = Signal(str)
 
@@ -75,7 +79,7 @@ class MessageRequests(QObject):
         self.navigation = navigation  # for requests of messages to the window
 
 
-class MessageView(QWidget):
+class MessageView(Row):
     """The widget of a message. The transcript sets its width with `fit`, and again when it emits `resized`."""
 
     resized = Signal()
@@ -129,6 +133,10 @@ class MessageView(QWidget):
     def _show_text(self, *, as_markdown: bool) -> None:
         """Show the text, or its first page with a button for the next; a further page is laid out only on request."""
         shown = citations.shown_text(self.message)
+        if self._expand_button is not None:
+            self._column.removeWidget(self._expand_button)
+            self._expand_button.deleteLater()
+            self._expand_button = None
         self._pages = citations.excerpt_pages(self.message) or markdown.pages(shown)
         if as_markdown:
             self.text.show_markdown(self._pages.pop(0), answer_check.grounding_of(self.message))

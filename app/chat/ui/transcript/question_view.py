@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
-from app.uikit import clipboard_guard
+from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
 from app.uikit.widgets.labels import Label, plain_tooltip
@@ -18,7 +18,10 @@ SIDE_PX = 16
 
 class QuestionView(MessageView):
     """A question. Its buttons appear while it has the pointer or the focus. Its menu, which is always visible, has the
-    same actions."""
+    same actions.
+
+    The question of an action, which the user has not written, is only a line with the action's name.
+    """
 
     def __init__(
         self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
@@ -29,9 +32,10 @@ class QuestionView(MessageView):
         self._has_room = True
         self._buttons: list[Button] = []
         self._pager: Pager | None = None
-        self._column.setContentsMargins(px(SIDE_PX), px(6), px(SIDE_PX), px(12))
+        side = 0 if message.is_action else SIDE_PX
+        self._column.setContentsMargins(px(side), px(6), px(side), px(0 if message.is_action else 12))
         self._column.setSpacing(px(2))
-        caption = phrase("chat.question_time", time=clock_time(message.created_at))
+        caption = question_caption(message)
         self._column.addLayout(self._head(caption))
         self._column.addWidget(self.text)
         self._show_text(as_markdown=False)
@@ -87,6 +91,8 @@ class QuestionView(MessageView):
             row.addWidget(self._pager)
         row.addStretch(1)
         row.addStrut(px(HEAD_PX))
+        if self.message.is_action:
+            return row
         self._more_button = IconButton(
             self._theme, "ellipsis", phrase("chat.more_actions_for_this_question"), parent=self
         )
@@ -96,7 +102,7 @@ class QuestionView(MessageView):
 
     def _show_buttons(self) -> None:
         is_shown = self._is_focused or self.underMouse()
-        if is_shown and not self._buttons:
+        if is_shown and not self._buttons and not self.message.is_action:
             self._add_buttons()
         for button in self._buttons:
             button.setVisible(is_shown and self._has_room)
@@ -131,9 +137,19 @@ class QuestionView(MessageView):
         menu.popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
+        if self.message.is_action:
+            return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self._theme.color("line"), 1))
         painter.setBrush(self._theme.color("raised"))
         radius = self._theme.metric("radius_card")
         painter.drawRoundedRect(self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+def question_caption(message: Message) -> str:
+    """Return the caption of a question, with the name of an action, which is untrusted text of a file or the user."""
+    time = clock_time(message.created_at)
+    if message.is_action:
+        return phrase("chat.action_time", name=untrusted_text.make_harmless(message.text), time=time)
+    return phrase("chat.question_time", time=time)

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from PySide6.QtCore import QRect, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
@@ -16,7 +17,6 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QHBoxLa
 
 from app.chat import answer_check
 from app.chat.records import Message
-from app.chat.ui.transcript.message_view import MessageView
 from app.uikit.theme import Theme
 
 
@@ -109,6 +109,8 @@ class HeightEstimate:
         self._check, self._source = theme.px(34), theme.px(30)
 
     def height(self, message: Message) -> int:
+        if message.is_action:
+            return self._check
         text = message.text[:20_000]
         if message.role == "question":
             return self._question_frame + self._lines(text, self._question_characters) * self._line
@@ -119,7 +121,7 @@ class HeightEstimate:
     def _footer_height(self, message: Message) -> int:
         """Return the height of the check and the sources below an answer from documents, in px."""
         grounding = answer_check.grounding_of(message)
-        mark_px = 2 * self._check if answer_check.imported_mark(message) else 0
+        mark_px = 2 * self._check * len(answer_check.origin_marks(message))
         if grounding is None:
             return mark_px
         return mark_px + self._check + self._source * min(USED_SOURCES, len(grounding.sources))
@@ -153,12 +155,22 @@ class CentredRow(QHBoxLayout):
         self._widget.setMaximumWidth(self._theme.metric("column_width"))
 
 
+class Row(QWidget):
+    """The widget of a row."""
+
+    def fit(self, width: int) -> int:
+        """Lay out for a width in px and return the height needed in px, without applying the height."""
+        raise NotImplementedError
+
+
+RowT = TypeVar("RowT", bound=Row)
+
 FILL_MS = 8  # a pause in which Qt can paint a frame
 LIVE_MAX = 60  # most widgets during scrolling; fewer are kept when scrolling stops
 BUDGET_S = 0.007  # seconds for new widgets in one call; the rest are made in the next round of the event loop
 
 
-class RowsView(QAbstractScrollArea):
+class RowsView(QAbstractScrollArea, Generic[RowT]):
     """Shows the rows. Subclasses implement `_create_view`, `_estimated` and `_gap`, and call `_place` after each change
     of the rows."""
 
@@ -166,7 +178,7 @@ class RowsView(QAbstractScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._heights = RowHeights()
-        self.views: dict[int, MessageView] = {}  # by row; only those that are visible, near, or have the focus
+        self.views: dict[int, RowT] = {}  # by row; only those that are visible, near, or have the focus
         self._column = TranscriptColumn.for_page_width(self.width(), theme)
         self._follows = True  # True: the view stays at the end when rows grow or are added
         self._is_placing = False
@@ -177,7 +189,7 @@ class RowsView(QAbstractScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setProperty("surface", "base")
 
-    def _create_view(self, row: int) -> MessageView:
+    def _create_view(self, row: int) -> RowT:
         raise NotImplementedError
 
     def _estimated(self) -> RowHeights:
@@ -231,7 +243,7 @@ class RowsView(QAbstractScrollArea):
             self._ensure_visible(view, QRect(focused.mapTo(view, focused.rect().topLeft()), focused.size()))
         return moved
 
-    def _ensure_visible(self, view: MessageView, rect: QRect) -> None:
+    def _ensure_visible(self, view: RowT, rect: QRect) -> None:
         """Scroll just far enough to show the part `rect` of a widget, or its top if it is higher than the viewport."""
         top = view.y() + rect.top()
         below = top + rect.height() - self.viewport().height()
@@ -241,7 +253,7 @@ class RowsView(QAbstractScrollArea):
         elif below > 0:
             bar.setValue(bar.value() + min(top, below + TOP_PX))
 
-    def _bring_into_view(self, row: int, part: Callable[[MessageView], QRect]) -> None:
+    def _bring_into_view(self, row: int, part: Callable[[RowT], QRect]) -> None:
         """Scroll a part of a row to the upper third, unless it is visible. `part` returns its rectangle in the widget's
         coordinates."""
         self._follows = False

@@ -8,7 +8,7 @@ from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.records import Message
 from app.chat.ui.text import citations
-from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.text.source_row import SourceRow, row_names
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Claim, Grounding
@@ -66,7 +66,7 @@ class SourcesFooter(QWidget):
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
             return self._doubt_box(doubtful)
-        if grounding.is_excerpt:
+        if grounding.is_excerpt or self._message.is_edited:
             return None
         unchecked = source_citations.unchecked_messages(grounding)
         if not claims:
@@ -117,8 +117,9 @@ class SourcesFooter(QWidget):
     def _source_rows(self) -> QVBoxLayout:
         column = make_column(spacing_px=0)
         quoted = citations.sources_at_first(self._message) or self.numbers
+        names = row_names(self._grounding.sources)
         for number in self.numbers:
-            row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
+            row = SourceRow(self._theme, number, self._grounding.sources[number - 1], names[number - 1])
             row.clicked.connect(lambda _=False, number=number: self._choose(number))
             self.rows[number] = row
             column.addWidget(row)

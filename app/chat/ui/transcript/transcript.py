@@ -33,7 +33,7 @@ FLUSH_MS = 33
 FLUSH_SHARE = 4
 
 
-class Transcript(RowsView):
+class Transcript(RowsView[MessageView]):
     """The column of all messages. It follows the end of a growing answer only while the end is visible."""
 
     content_changed = Signal()  # messages were replaced or added, or an answer has ended
@@ -117,6 +117,7 @@ class Transcript(RowsView):
         y = self._y(fork, self.verticalScrollBar().value())
         focus = self._focus_in(fork)
         self._replace(messages, fork)
+        self._show_last()
         self._follows = is_growing or fork == len(messages)
         self._place((fork, y if 0 <= y < self.viewport().height() else TOP_PX))
         self._follows = self._follows or self.is_at_end()
@@ -201,6 +202,7 @@ class Transcript(RowsView):
             self._growing_id, self._growing_text = message.id, message.text
             announce(self, phrase("chat.answer_started"))
         self._follows = self._follows or message.role == "question"
+        self._show_last()
         self._place()
         self.content_changed.emit()
 
@@ -249,6 +251,26 @@ class Transcript(RowsView):
             view.show_rated(message)
         self._remeasure(row)
 
+    def _show_last(self) -> None:
+        """Suggest questions only below the last message."""
+        for row, view in self.views.items():
+            if isinstance(view, AnswerView) and view.set_last(row == len(self._messages) - 1):
+                self._measure(row)
+
+    def show_edited(self, message: Message) -> None:
+        """Show an answer whose text somebody changed."""
+        row, view = self._rows.get(message.id), self.view_of(message.id)
+        if row is None:
+            return
+        self._messages[row] = dataclasses.replace(
+            message, branch=self._messages[row].branch, branches=self._messages[row].branches
+        )
+        if isinstance(view, AnswerView):
+            view.show_edited(self._messages[row])
+            self._restore_state(view)
+        self._remeasure(row)
+        self.content_changed.emit()
+
     def show_stage(self, stage: AnswerStage) -> None:
         self._stage = stage
         view = self.view_of(self._growing_id)
@@ -274,6 +296,7 @@ class Transcript(RowsView):
         if message.id == self._growing_id:
             message = dataclasses.replace(message, text=self._growing_text)
         view = AnswerView(message, self._theme, self._options, self.requests, self.viewport())
+        view.set_last(message.id == self._messages[-1].id)
         view.show_stage(self._stage)
         self._restore_state(view)
         return view

@@ -81,20 +81,18 @@ class OpenQuestionSet(QObject):
         done = functools.partial(self._on_stored, self.displayed.stored_set.newest.number, done_text)
         background.run(self.store_work(self.displayed, questions, source), done, self._on_refused)
 
-    def restore_version(self, name: str, number: int, expected_sha256: str, source: str) -> None:
-        """Store the questions of version `number` again, if the newest version still has the SHA-256 `expected_sha256`.
+    def restore_version(self, name: str, number: int, replaced: int, source: str, done_text: str = "") -> None:
+        """Store the questions of version `number` again, if the newest version still equals version `replaced`.
 
-        `source`: the origin of the questions, as text to show.
+        `source`: the origin of the questions, as text to show. `done_text`: as for `store`; "": emit no `stored`.
         """
         folder = self._folder
 
         def work() -> QuestionSet:
-            before = question_sets.find(folder, f"{name}@{number}")
-            return question_sets.store(
-                folder, before.name, before.questions, None, source, expected_sha256=expected_sha256
-            )
+            before, now = (question_sets.find(folder, f"{name}@{one}") for one in (number, replaced))
+            return question_sets.store(folder, before.name, before.questions, None, source, expected_sha256=now.sha256)
 
-        background.run(work, self._on_restored, self.failed.emit)
+        background.run(work, functools.partial(self._on_restored, done_text), self.failed.emit)
 
     def rename(self, name: str, new_name: str, *, is_undo: bool = False) -> None:
         done = functools.partial(self._on_renamed, name, is_undo=is_undo)
@@ -118,9 +116,11 @@ class OpenQuestionSet(QObject):
         self.failed.emit(error)
         self.open(self.name)
 
-    def _on_restored(self, question_set: QuestionSet) -> None:
+    def _on_restored(self, done_text: str, question_set: QuestionSet) -> None:
         if question_set.name == self.name:
             self.open(self.name)
+        if done_text:
+            self.stored.emit(question_set, question_set.version - 1, done_text)
         self.changed.emit()
 
     def _on_renamed(self, before: str, renamed: StoredQuestionSet, *, is_undo: bool) -> None:

@@ -28,6 +28,7 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.undo import UndoableAction
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_scrollable
@@ -48,7 +49,7 @@ class SetView(QWidget):
     remove_requested = Signal()  # the user wants to delete the shown set
     renamed = Signal(str, str)  # old name, new name
     failed = Signal(object)  # AppError
-    undo_offered = Signal(str, object)  # a text on the change, and a function that undoes it
+    undo_offered = Signal(object)  # UndoableAction
 
     def __init__(
         self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
@@ -345,14 +346,15 @@ class SetView(QWidget):
     def _on_stored(self, question_set: QuestionSet, number: int, done_text: str) -> None:
         self._allow()  # another set may be shown by now
         if question_set.version > number:
-            undo = functools.partial(
-                self.work.restore_version,
-                question_set.name,
-                number,
-                question_set.sha256,
-                phrase("evaluation.change_taken_back"),
+            restore, name, new_number = self.work.restore_version, question_set.name, question_set.version
+            taken_back, again = phrase("evaluation.change_taken_back"), phrase("evaluation.change_made_again")
+            action = UndoableAction(
+                done=done_text,
+                undone=phrase("evaluation.the_set_is_as_before", name=name),
+                undo=functools.partial(restore, name, number, new_number, taken_back),
+                redo=functools.partial(restore, name, new_number, number, again, done_text),
             )
-            self.undo_offered.emit(done_text, undo)
+            self.undo_offered.emit(action)
         if question_set.name == self.name:
             self.banner.hide()
             self.work.open(self.name)
@@ -360,8 +362,13 @@ class SetView(QWidget):
     def _on_renamed(self, before: str, after: str, is_undo: bool) -> None:
         self.renamed.emit(before, after)
         if not is_undo:
-            done_text = phrase("evaluation.renamed_to_name", name=after)
-            self.undo_offered.emit(done_text, functools.partial(self.work.rename, after, before, is_undo=True))
+            action = UndoableAction(
+                done=phrase("evaluation.renamed_to_name", name=after),
+                undone=phrase("evaluation.the_name_is_back", name=before),
+                undo=functools.partial(self.work.rename, after, before, is_undo=True),
+                redo=functools.partial(self.work.rename, before, after),
+            )
+            self.undo_offered.emit(action)
 
     def _on_failed(self, error: AppError) -> None:
         self._renaming = ""

@@ -6,7 +6,7 @@ The user name and password of the proxy stay in memory only.
 import functools
 from collections.abc import Callable
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from app.base.addresses import origin_of
@@ -26,10 +26,10 @@ from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, escape_mnemonic
 from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.form_rows import SettingRow
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 TEXT_MAX = 200  # characters
 
@@ -111,6 +111,47 @@ class AddressField(QLineEdit):
             self._take(text)
 
 
+SHOWN_LINES = 20  # lines about the use of the network at most
+
+
+class TrafficList(QWidget):
+    """What used the network since the program started, and what was refused. Each line leads to where more is said."""
+
+    chosen = Signal(str)  # ask | models | training | log
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._lines: list[tuple[str, str]] = []
+        self.buttons: list[Button] = []
+        self._words = Label(phrase("shell.nothing_has_used_the_network"), wraps=True)
+        self._column = make_column(self._words, into=self, spacing_px=2)
+
+    def show_lines(self, lines: list[tuple[str, str]]) -> None:
+        """Show lines of `TrafficIndicator.lines`; of many, the last ones and the number of the others."""
+        if lines == self._lines:
+            return
+        self._lines = lines
+        for button in self.buttons:
+            self._column.removeWidget(button)
+            button.deleteLater()
+        self.buttons = [self._make_button(*line) for line in lines[-SHOWN_LINES:]]
+        for button in self.buttons:
+            self._column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        more = len(lines) - len(self.buttons)
+        self._words.setText(
+            phrase("shell.and_n_before", n=more) if more else phrase("shell.nothing_has_used_the_network")
+        )
+        self._words.setVisible(bool(more) or not lines)
+
+    def _make_button(self, text: str, place: str) -> Button:
+        button = Button(self._theme, escape_mnemonic(text), "link")
+        button.setAccessibleName(text)
+        button.setToolTip(plain_tooltip(phrase(f"shell.traffic_leads_to.{place}")))
+        button.clicked.connect(functools.partial(self.chosen.emit, place))
+        return button
+
+
 class NetworkSection(SettingsSection):
     def __init__(self, theme: Theme, preferences: Preferences, paths: Paths, title: str, downloads: Downloads) -> None:
         self._downloads = downloads
@@ -139,6 +180,10 @@ class NetworkSection(SettingsSection):
             is_wide=True,
         )
         self._block_row = self._rows[-1]
+        self.traffic = TrafficList(self._theme)
+        self._add(
+            phrase("shell.traffic_since_the_start"), self.traffic, phrase("shell.each_line_leads_to"), is_wide=True
+        )
         self._add_check()
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
         self._add(

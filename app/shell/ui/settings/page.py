@@ -1,9 +1,9 @@
-"""Show the settings page (設定): the list of sections at the left, the rows of one section at the right."""
+"""Show the settings page (設定): the list of sections in the sidebar, and the rows of one section."""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QListView,
     QScrollArea,
@@ -33,14 +33,12 @@ from app.shell.ui.settings.sections import (
 )
 from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel, TrainingSection
-from app.uikit.page import NavigationSignals, Page, PageHeader
+from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel, focus_first_widget
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
-from app.uikit.widgets.labels import Separator, set_surface
+from app.uikit.widgets.labels import set_surface
 
-LIST_WIDTH_PX = 188
-NAME_MARGINS_PX = 40  # px; left and right margin of a section's name together
 ROW_SPACING_PX = 4  # px; smallest space between two names
 ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
@@ -64,7 +62,7 @@ class SectionDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
-        area: QRect = option.rect.adjusted(8, 0, -8, 0)
+        area: QRect = option.rect.adjusted(4, 0, -4, 0)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         list_rows.draw_ground(painter, self._theme, area, is_chosen=is_chosen, option=option)
         words = area.adjusted(12, 0, -8, 0)
@@ -95,6 +93,8 @@ class SettingsPage(Page):
         models = ModelSection(theme, preferences, paths, phrase("shell.models_and_storage"), make_storage)
         network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
         training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
+        self.network = network
+        network.traffic.chosen.connect(lambda place: _show_place(navigation, place))
         about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
         self._sections_by_name: dict[str, SettingsSection | PresetsSection] = {
             "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
@@ -111,7 +111,7 @@ class SettingsPage(Page):
         )
         self._build()
         self._connect()
-        self.list.setCurrentIndex(self.list.model().index(0, 0))
+        self.show_section(0)
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
@@ -120,7 +120,10 @@ class SettingsPage(Page):
         return confidentiality.LABELS[0]  # the page shows only settings and presets
 
     def focus_first(self) -> None:
-        self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        if self.list.isVisible():
+            self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        else:
+            focus_first_widget(self.stack)
 
     def show_section(self, index: int) -> None:
         self.list.setCurrentIndex(self.list.model().index(index, 0))
@@ -152,14 +155,9 @@ class SettingsPage(Page):
         self.stack = QStackedWidget()
         for _, section in self.sections:
             self.stack.addWidget(self._page_of(section))
-        body = make_row(self._padded(self.list), Separator("vertical"), (self.stack, 1), spacing_px=0)
-        make_column(self._header, (body, 1), into=self, spacing_px=0)
+        self.sidebar_panel = SidebarPanel(self, self.list)
+        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
         self._resize()
-
-    def _padded(self, view: QWidget) -> QWidget:
-        self._list_side = QWidget()
-        make_column(view, into=self._list_side, margins_px=(0, 12, 0, 0))
-        return self._list_side
 
     def _page_of(self, section: QWidget) -> QScrollArea:
         """Return a scrollable page with a section. Its rows keep a readable width at the left."""
@@ -167,10 +165,6 @@ class SettingsPage(Page):
         make_row((section, 1), Stretch(0), into=holder)
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
         return make_scrollable(holder)
-
-    def _widest_name(self) -> int:
-        metrics = QFontMetrics(self._theme.font("ui", 600))
-        return max(metrics.horizontalAdvance(name) for name, _ in self.sections) + NAME_MARGINS_PX
 
     def _connect(self) -> None:
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
@@ -180,11 +174,18 @@ class SettingsPage(Page):
         self.stack.setCurrentIndex(current.row())
 
     def _resize(self) -> None:
-        room = self.width() or LIST_WIDTH_PX * 4
-        wanted = max(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20), self._widest_name())
-        self._list_side.setFixedWidth(min(wanted, room // 2))
         self.list.scheduleDelayedItemsLayout()
-        is_stacked = room - self._list_side.width() < self._theme.px(STACK_BELOW_PX)
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
         for _, section in self.sections:
             section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
             section.set_stacked(is_stacked)
+
+
+def _show_place(navigation: NavigationSignals, place: str) -> None:
+    """Show where more is said about a use of the network. `place`: ask | models | training | log."""
+    if place == "log":
+        navigation.log_requested.emit()
+    elif place == "training":
+        navigation.settings_requested.emit(place)
+    else:
+        navigation.page_requested.emit(place)

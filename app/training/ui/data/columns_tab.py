@@ -24,6 +24,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import (
+    IconLines,
     Stretch,
     clear_layout,
     fix_width,
@@ -37,6 +38,7 @@ from app.uikit.widgets.form_rows import Chooser
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
 
 DIALOG_PX = 640
+UNUSABLE_MOST = 10  # lines without a row that are listed one by one
 
 Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # result of `file_import.read_outline`: columns and samples
 
@@ -50,6 +52,7 @@ class ColumnsTab(QWidget):
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
         self.skipped = Label(role="caption", tone="text2", wraps=True)
+        self.unusable = IconLines(theme)
         self.file_state = Label(tone="warning", wraps=True)
         self.about = Label(tone="text2", wraps=True)
         self.form = ColumnMappingForm(theme)
@@ -60,6 +63,7 @@ class ColumnsTab(QWidget):
             self.name,
             self.facts,
             self.skipped,
+            self.unusable,
             self.file_state,
             self.about,
             self.form,
@@ -97,6 +101,7 @@ class ColumnsTab(QWidget):
 
     def _show_origin(self, origin: ImportOrigin | None) -> None:
         found = origin.imported if origin is not None else None
+        self.unusable.show_lines(_unusable_lines(found.bad_rows if found is not None else ()))
         has_columns = found is not None and bool(found.columns)
         self.facts.setText(row_texts.file_summary(found) if found is not None else "")
         self.skipped.setText(row_texts.skipped_parts(found) if found is not None else "")
@@ -175,6 +180,17 @@ def _fields(messages: str) -> tuple[str, ...]:
 def _without_guesses(mapping: Mapping[str, str]) -> ColumnMapping:
     """Return the mapping of the chosen fields; a field without a column is marked so that the import guesses none."""
     return ColumnMapping(**{name: column or ("" if name in NEEDED else NO_COLUMN) for name, column in mapping.items()})
+
+
+def _unusable_lines(bad_rows: Sequence[BadRow]) -> list[tuple[str, str, str]]:
+    """Return (icon, tone, sentence) for each line of the file that gives no row, and for the number of the others."""
+    sign = ("circle-x", "danger")
+    lines = [
+        (*sign, phrase("training.row_n_cannot_be_used", n=f"{row.line:,}", why=row_texts.bad_row_text(row)))
+        for row in bad_rows[:UNUSABLE_MOST]
+    ]
+    others = len(bad_rows) - len(lines)
+    return [*lines, (*sign, phrase("training.n_more_cannot_be_used", n=f"{others:,}"))] if others else lines
 
 
 class ColumnMappingForm(QWidget):

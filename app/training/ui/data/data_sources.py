@@ -26,6 +26,7 @@ from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.services.pair_generation import pairs_label_now
 from app.training.ui.data.columns_tab import ColumnsDialog, Outline
 from app.training.ui.data.review_list import count_decided
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
@@ -42,6 +43,7 @@ class DataSourceController(QObject):
     """
 
     refused = Signal(object)  # AppError
+    template_saved = Signal(object)  # Path
 
     def __init__(
         self,
@@ -83,6 +85,17 @@ class DataSourceController(QObject):
         path = self._pickers.open(self._window, phrase("training.choose_a_file_of_training"), start, every)
         if path:
             self.take_file(Path(path))
+
+    def save_template(self) -> None:
+        """Ask where to save a workbook to fill in, and save it there."""
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        start = str(Path(home) / phrase("training.template.file"))
+        chosen = self._pickers.save(self._window, phrase("training.save_a_table_to_fill_in"), start, "Excel (*.xlsx)")
+        if not chosen:
+            return
+        path = desktop.complete_suffix(Path(chosen), ".xlsx")
+        saved = functools.partial(self.template_saved.emit, path)
+        background.run(lambda: file_import.write_template(path), lambda _none: saved(), self.refused.emit)
 
     def take_file(self, path: Path) -> None:
         self._path = path

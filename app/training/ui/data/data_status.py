@@ -3,23 +3,32 @@
 The line shows imported and usable rows, problems, and the split.
 """
 
+from pathlib import Path
+
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from app.base.errors import AppError
+from app.base.services import background
 from app.base.wording import phrase
+from app.training.data import data_split
+from app.training.data.curation import Curation
 from app.training.data.data_overview import DataOverview
-from app.training.drafts import DraftSplit
+from app.training.data.data_split import LEAST_FOR_VERDICT, SplitOutlook
+from app.training.drafts import DraftSplit, TrainingDraft
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.services.pair_generation import GenerationOutcome, GenerationProgress, GenerationStopped
 from app.training.ui.data import row_texts
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
+from trainer import adapter
+
+OUTLOOK_ROWS_MOST = 3000  # with more rows the test is large enough, and comparing them takes long
 
 
 class RowCount(QWidget):
@@ -87,6 +96,68 @@ class RowCountStrip(QWidget):
             shown.show_count(getattr(frozen, name, 0), is_shown=is_current)
         self.lock.show_split(frozen, is_current=is_current)
         self._lay_out()
+
+
+class SplitOutlookLine(Label):
+    """Says what the current rows become when they are split, or have become, and what a verdict still lacks."""
+
+    def __init__(self) -> None:
+        super().__init__(tone="text2", wraps=True)
+        self._asked: tuple[Path, int] | None = None  # the rows whose outlook is shown or being computed
+        self._rows: Curation | None = None
+        self._draft: TrainingDraft | None = None
+        self._found: SplitOutlook | None = None
+        self._is_working = self._is_split = False
+        self.hide()
+
+    def look(self, rows: Curation, draft: TrainingDraft) -> None:
+        """Show the outlook of the rows; it is computed in the background, again after each change."""
+        self._rows, self._draft = rows, draft
+        frozen = draft.frozen
+        self._is_split = frozen is not None and frozen.revision == rows.revision
+        asked = (rows.folder, rows.revision)
+        self._show_text()
+        if asked == self._asked or self._is_working:
+            return
+        self._asked = asked
+        used, start = rows.rows(), draft.start
+        if len(used) > OUTLOOK_ROWS_MOST:
+            self._found = None
+            self.hide()
+            return
+        self._is_working = True
+
+        def work() -> SplitOutlook | None:
+            known = adapter.trained_row_ids(Path(start.folder)) if start else frozenset()
+            try:
+                return data_split.look_ahead(used, known)
+            except AppError:  # too few rows to be split, which the footer says
+                return None
+
+        background.run(work, self._show)
+
+    def _show(self, found: SplitOutlook | None) -> None:
+        self._is_working, self._found = False, found
+        self._show_text()
+        if self._rows is not None and self._draft is not None:  # they may have changed meanwhile
+            self.look(self._rows, self._draft)
+
+    def _show_text(self) -> None:
+        found = self._found
+        self.setText(self._text(found) if found is not None else "")
+        self.setVisible(bool(self.text()))
+
+    def _text(self, outlook: SplitOutlook) -> str:
+        counts = {name: f"{getattr(outlook, name):,}" for name in ("train", "validation", "holdout", "same", "near")}
+        removed = [
+            phrase(f"training.outlook.{name}", n=counts[name]) for name in ("same", "near") if counts[name] != "0"
+        ]
+        sentence = with_note(phrase("training.rows_become", **counts), phrase("common.data_gap").join(removed))
+        lacks = phrase("training.verdict_lacks_rows", least=LEAST_FOR_VERDICT, n=outlook.lacking)
+        enough = phrase("training.verdict_has_rows", least=LEAST_FOR_VERDICT)
+        if self._is_split:
+            return lacks if outlook.lacking else ""
+        return join_sentences(sentence, lacks if outlook.lacking else enough)
 
 
 class SplitLockTag(QFrame):

@@ -17,13 +17,13 @@ from app.training.services.draft_editor import DraftEditor
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.ui.data.columns_tab import ColumnsTab
 from app.training.ui.data.data_sources import DataSourceController
-from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip
+from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip, SplitOutlookLine
 from app.training.ui.data.lengths_tab import LengthsTab
-from app.training.ui.data.problems_tab import ProblemsTab
 from app.training.ui.data.review_list import count_decided
 from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
 from app.uikit.page import NavigationSignals
@@ -37,7 +37,7 @@ from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 STACK_PX = 300  # minimum height of a tab; with less space the page scrolls
 OURS = ("opening", "importing", "freezing")  # kinds of the draft's work that this step shows
 
-Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
+Tab = ColumnsTab | ReviewTab | LengthsTab | SplitTab
 
 
 class DataStep(WizardStep):
@@ -53,15 +53,22 @@ class DataStep(WizardStep):
         guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
+        go_on: Callable[[], None] | None = None,
     ) -> None:
-        """Create the step. `model_id` and `pickers` are those of `DataSourceController`."""
+        """Create the step. `model_id` and `pickers` are those of `DataSourceController`.
+
+        `go_on`: called to show the next step once the rows are split.
+        """
         super().__init__(theme)
         self._navigation = navigation
         self._work = work
         self._generation = generation
         self._current_work = ""  # kind of the draft's current or last work
         self._has_tried = False  # whether loading the rows was tried
+        self._go_on = go_on
+        self._goes_on = False  # the next step follows the current split
         self._frozen_before: DraftSplit | None = None  # the split before the current attempt
+        self._template = Path()  # the table to fill in that was saved last
         self._shown_folder = ""  # folder of the shown rows
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
@@ -92,7 +99,7 @@ class DataStep(WizardStep):
             self._show_tab(self._first_tab())
         self.strip.show_rows(data_overview.count_rows(rows, data.unusable))
         self.strip.show_split(self._work.draft.frozen, data.revision)
-        self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
+        self.outlook.look(rows, self._work.draft)
         self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
         self._tab(self.tabs.key).show_rows()
 
@@ -108,8 +115,8 @@ class DataStep(WizardStep):
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
             return None
-        again, first = phrase("training.split_again"), phrase("training.split_and_hold_fast")
-        return PrimaryAction(again if draft.frozen else first, self._freeze)
+        again, first = phrase("training.split_again"), phrase("training.split_and_go_on")
+        return PrimaryAction(again if draft.frozen else first, self._freeze_and_go_on)
 
     # -------------------------------------------------------------------- events
 
@@ -147,7 +154,6 @@ class DataStep(WizardStep):
             theme,
             {
                 "columns": phrase("common.columns"),
-                "problems": phrase("training.rows_with_problems_2"),
                 "review": phrase("training.review"),
                 "lengths": phrase("training.lengths"),
                 "split": phrase("training.split_and_leakage"),
@@ -158,9 +164,12 @@ class DataStep(WizardStep):
         self.source_menu = QMenu(self.source_button)
         self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
         self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
+        save = self.source_menu.addAction(phrase("training.save_a_table_to_fill_in"))
+        save.triggered.connect(self.sources.save_template)
         self.strip = RowCountStrip(theme, self.source_button)
+        self.outlook = SplitOutlookLine()
         self._stack = QStackedWidget()
-        strip = make_column(self.strip, margins_px=(MARGIN_PX, 10, MARGIN_PX, 2))
+        strip = make_column(self.strip, self.outlook, margins_px=(MARGIN_PX, 10, MARGIN_PX, 2), spacing_px=4)
         tabs = make_column(self.tabs, margins_px=(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0))
         board = QWidget()
         make_column(strip, tabs, Separator(), (self._stack, 1), into=board, spacing_px=0)
@@ -175,6 +184,9 @@ class DataStep(WizardStep):
         sources.refused.connect(self.banner.show_error)
         self.empty.file_button.clicked.connect(sources.choose_file)
         self.empty.pairs_button.clicked.connect(sources.ask_pairs)
+        self.empty.template_button.clicked.connect(sources.save_template)
+        sources.template_saved.connect(self._on_template_saved)
+        self.banner.action_requested.connect(lambda _key: desktop.open_file(self._template))
         self.progress.cancelled.connect(work.cancel)
         self.pairs.made.connect(self.find_generated_pairs)
         self.pairs.taken.connect(self._take_pairs)
@@ -195,7 +207,7 @@ class DataStep(WizardStep):
     def _first_tab(self) -> str:
         """Return the tab in which the user should continue."""
         draft, rows = self._work.draft, self._rows
-        if rows is not None and rows.counts["undecided"]:
+        if rows is not None and (rows.counts["undecided"] or (rows.counts["left_out"] and draft.frozen is None)):
             return "review"
         if draft.frozen is not None:
             return "split"
@@ -206,7 +218,6 @@ class DataStep(WizardStep):
             theme, work = self._theme, self._work
             make: dict[str, Callable[[], Tab]] = {
                 "columns": lambda: ColumnsTab(theme, work, self.sources.read_again),
-                "problems": lambda: ProblemsTab(theme, work, self.banner.show_error),
                 "review": lambda: ReviewTab(theme, work, self._navigation),
                 "lengths": lambda: LengthsTab(theme, work, self._show_row),
                 "split": lambda: SplitTab(theme, work, self._freeze),
@@ -231,6 +242,10 @@ class DataStep(WizardStep):
         self._stack.setMinimumHeight(self._theme.px(STACK_PX))
 
     # --------------------------------------------------------------------- slots
+
+    def _freeze_and_go_on(self) -> None:
+        self._goes_on = self._work.draft.frozen is None
+        self._freeze()
 
     def _freeze(self) -> None:
         if not self._work.is_busy and self._rows is not None:
@@ -263,7 +278,11 @@ class DataStep(WizardStep):
         self.show_draft()
         draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
-            self._show_tab("split")
+            if self._goes_on and self._go_on is not None and draft.is_complete("data"):
+                QTimer.singleShot(0, self, self._go_on)  # the wizard hears of the split first
+            else:
+                self._show_tab("split")
+        self._goes_on = False
         if draft.data is not None and draft.data.file == str(generation.finished_file(draft.id)):
             generation.forget(draft.id)
         self.find_generated_pairs()
@@ -277,6 +296,13 @@ class DataStep(WizardStep):
         path, request = generation.finished_file(draft_id), generation.unfinished(draft_id)
         if path is not None and request is not None and not self._work.is_busy:
             self._work.import_pairs(path, request.collection)
+
+    def _on_template_saved(self, path: Path) -> None:
+        self._template = path
+        told = phrase("training.the_table_was_saved", name=path.name)
+        self.banner.show_message(
+            "success", told, phrase("training.fill_it_in_and_choose"), (("open", phrase("training.open_the_table")),)
+        )
 
     def _show_menu(self) -> None:
         button = self.source_button
@@ -296,6 +322,7 @@ class DataEmptyState(QWidget):
         super().__init__()
         self.file_button = Button(theme, phrase("common.choose_a_file"), "primary", "file-text")
         self.pairs_button = Button(theme, phrase("training.make_from_documents"), icon="library-big")
+        self.template_button = Button(theme, phrase("training.save_a_table_to_fill_in"), icon="file-down")
         self.drop_zone = DropZone(theme, phrase("training.drop_a_file_here"))
         need = phrase("training.training_needs_pairs_of_question")
         forms = phrase("training.files_that_can_be_read")
@@ -304,7 +331,7 @@ class DataEmptyState(QWidget):
         line = f'{{"question": "{question}", "answer": "{answer}"}}'
         make_column(
             Label(need, wraps=True),
-            FlowBox(self.file_button, self.pairs_button),
+            FlowBox(self.file_button, self.template_button, self.pairs_button),
             self.drop_zone,
             Label(forms, tone="muted", wraps=True),
             Label(example, tone="muted", wraps=True),

@@ -372,7 +372,7 @@ class RowCheckList(QWidget):
             named = phrase("common.symbol_2").join(inspection.missing[:NAMED_VALUES])
             found.append(phrase("training.value_is_not_in_the", value=named))
         if inspection.personal:
-            found.append(row_texts.personal_data_text(inspection.personal))
+            found.append(row_texts.personal_data_text(self._item.row, inspection.personal))
         return found
 
     def _likeness(self) -> list[str]:

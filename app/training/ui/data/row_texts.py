@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 
 from app.base.wording import phrase, phrase_or
-from app.training.data import check, data_overview, quality
+from app.training.data import check, data_overview
 from app.training.data.check import LengthSummary
 from app.training.data.curation import CurationItem, RowState
-from app.training.data.data_overview import OPEN, UNUSABLE
 from app.training.data.file_import import ImportedRows, encoding_name
 from app.training.data.records import BadRow
 from app.training.data.rows import TrainingRow
@@ -46,38 +45,10 @@ def field_name(field: str) -> str:
     }[field]
 
 
-def problem_kind_name(found: str) -> str:
-    """Return the short name of a kind of problem, `found`; "" stands for all kinds."""
-    if found == "":
-        return phrase("training.all_rows_with_problems")
-    if found == OPEN:
-        return phrase("training.not_decided_yet")
-    if found == UNUSABLE:
-        return phrase("training.unusable_rows")
-    if found in ("same_row", "repeated_question", "near_duplicate"):
-        return phrase(f"training.data_likeness.{found}")
-    name = phrase(f"training.split_doubt.{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
-    return name[:1].upper() + name[1:]
-
-
 def check_flaw_text(code: str) -> str:
     """Return the text of a flaw. `code`: one of `check.CODES` or `quality.CODES`, or a kind of similarity."""
     words = phrase(f"training.data_found.{code}")
     return words[:1].upper() + words[1:]
-
-
-def flaw_lines(item: CurationItem, similar: CurationItem | None) -> list[str]:
-    """Return a line for each flaw, with the text that has it. `similar`: the similar row; None if there is none."""
-    found = []
-    for code in item.flags:
-        named = data_overview.personal_texts(item.row, code)[:EACH_MOST]
-        quoted = phrase("common.text")
-        detail = phrase("common.data_gap").join(quoted.format(text=text) for text in named)
-        found.append(with_note(check_flaw_text(code), detail))
-    if similar is not None:
-        words = phrase("training.the_earlier_row_is_row")
-        found.append(words.format(n=f"{similar.row.line:,}"))
-    return found
 
 
 def bad_row_text(row: BadRow) -> str:
@@ -185,7 +156,9 @@ def review_time_left(seconds: float) -> str:
     return words.format(h=minutes // 60, m=minutes % 60)
 
 
-def personal_data_text(kinds: Sequence[str]) -> str:
-    """Return a warning about possible personal data. `kinds`: some of `personal.KINDS`."""
-    what = phrase("common.data_gap").join(phrase(f"training.personal_data.{kind}") for kind in kinds)
-    return phrase("training.may_be_personal_data_what", what=what)
+def personal_data_text(row: TrainingRow, kinds: Sequence[str]) -> str:
+    """Return a warning about what may be personal data in a row, with the texts. `kinds`: some of `personal.KINDS`."""
+    gap = phrase("common.data_gap")
+    what = gap.join(phrase(f"training.personal_data.{kind}") for kind in kinds)
+    found = [text for kind in kinds for text in data_overview.personal_texts(row, f"personal_{kind}")][:EACH_MOST]
+    return join_facts(phrase("training.may_be_personal_data_what", what=what), *found)

@@ -35,6 +35,7 @@ class SplitTab(QWidget):
         self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
         self.about = Label(tone="text2", wraps=True)
         self.facts = FactList(theme)
+        self.hash_note = Label(phrase("training.what_the_hash_is_for"), "caption", "text2", wraps=True)
         self.check_title = Label(phrase("training.leakage_check"), "heading3")
         self.checks = IconLines(theme)
         self.removed_title = Label(role="heading3")
@@ -86,6 +87,7 @@ class SplitTab(QWidget):
             state,
             self.about,
             self.facts,
+            self.hash_note,
             12,
             self.check_title,
             self.checks,
@@ -115,7 +117,7 @@ class SplitTab(QWidget):
             self.state.setText(phrase("training.the_rows_are_split_and"))
 
     def _show_parts(self, *, is_shown: bool) -> None:
-        parts = (self.facts, self.check_title, self.removed_title, self.removed_table)
+        parts = (self.facts, self.hash_note, self.check_title, self.removed_title, self.removed_table)
         for part in parts:
             part.setVisible(is_shown)
         if not is_shown:

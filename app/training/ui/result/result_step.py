@@ -12,7 +12,7 @@ from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
 from app.base.plots import PlotEstimate, PlotRow
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.models.artifact_steps import StepProgress
 from app.training import run_result
 from app.training.quality_gate import BASE_ADAPTER
@@ -39,6 +39,7 @@ class ResultStep(WizardStep):
     """The step of a finished run. It reads the run's folder whenever it is shown."""
 
     use_requested = Signal(str)  # form
+    retrain_requested = Signal(str)  # preset; "": with other rows
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class ResultStep(WizardStep):
     def _connect(self) -> None:
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
+        verdict.advice_button.clicked.connect(lambda: self.retrain_requested.emit(verdict.advised_preset))
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -131,6 +133,7 @@ class ResultStep(WizardStep):
         trainings.made.connect(self._on_made)
         trainings.started.connect(self._update_actions)
         trainings.ended.connect(self._update_actions)
+        trainings.refusal_changed.connect(self._update_actions)
 
     @property
     def _form_to_use(self) -> str:
@@ -159,14 +162,16 @@ class ResultStep(WizardStep):
         trainings, choice = self._trainings, self.forms.choice
         is_ours = bool(trainings.form) and trainings.folder == self._folder
         is_training = trainings.folder is not None
+        refusal = trainings.refusal
         busy = phrase("training.training_or_judging_is_under") if is_training else ""
+        busy = describe_error(refusal).message if refusal is not None else busy
         self.forms.show_obstacle("" if is_ours else busy)
         self.trying.show_obstacle(busy)
         is_missing = choice is not None and not choice.is_made
         why_not = phrase("training.make_the_form_that_is") if is_missing else ""
         if self.view.gate is None and self.view.can_judge:
             why_not = busy
-        self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not is_training)
+        self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not busy)
         used = self._form_in_use()
         self.in_use.setVisible(bool(used))
         self.in_use.setText(phrase("training.in_use_for_questions") if used else "")
@@ -177,7 +182,8 @@ class ResultStep(WizardStep):
             return
         self._is_focus_pending = False
         verdict = self.verdict
-        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button, self.compare_button)
+        use = () if verdict.is_rejected else (verdict.use_button,)
+        buttons = (verdict.judge_button, verdict.advice_button, *use, verdict.report_button, self.compare_button)
         first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 

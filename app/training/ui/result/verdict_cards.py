@@ -13,9 +13,10 @@ from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.models.artifact_steps import StepProgress
-from app.training import quality_gate
+from app.training import quality_gate, training_errors
 from app.training.quality_gate import GateResult
 from app.training.run_result import FormChoice, RunResult
+from app.training.runs import rerun
 from app.training.ui.result import verdict_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -49,23 +50,32 @@ class VerdictCard(QFrame):
         self.detail = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.warning = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.why_not = Label(role="caption", tone="warning", wraps=True, selectable=True)
+        self.is_rejected = False
+        self.advised_preset = ""  # with which a rejected run is repeated; "": with other rows
+        self.advice_button = Button(theme, "", "primary", "refresh-cw")
+        self.fold_button = Button(theme, "", "link")
+        self.fold_button.setCheckable(True)
         self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
         self.judge_button = Button(theme, phrase("training.judge"), "primary")
         self.report_button = Button(theme, phrase("common.report"), "", "file-text")
-        self._buttons = FlowBox(self.use_button, self.judge_button, self.report_button)
+        self._buttons = FlowBox(self.advice_button, self.use_button, self.judge_button, self.report_button)
+        self.fold_button.toggled.connect(self._fold)
         self._build()
 
     def show_result(self, view: RunResult) -> None:
         gate = view.gate
         self.report_button.setVisible(view.has_report)
         self.judge_button.setVisible(gate is None and view.can_judge)
-        self.use_button.setVisible(gate is not None or view.has_adapter)
+        self.is_rejected = gate is not None and gate.verdict == "reject"
+        self.advice_button.setVisible(self.is_rejected)
+        self.fold_button.setVisible(self.is_rejected)
         if gate is None:
             self._show_unjudged(view)
         else:
             self._show_gate(gate)
-        for label in (self.reasons, self.detail, self.warning):
-            label.setVisible(bool(label.text()))
+            self._show_advice(gate, view.preset)
+        self.use_button.setVisible(gate is not None or view.has_adapter)
+        self._fold()
         self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
         self._set_direction()
@@ -91,7 +101,15 @@ class VerdictCard(QFrame):
         head = QWidget()
         head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         make_row(self.icon, self.word, into=head, spacing_px=10)
-        texts = make_column(self.sentence, self.reasons, self.detail, self.warning, self.why_not, spacing_px=4)
+        texts = make_column(
+            self.sentence,
+            (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.reasons,
+            self.detail,
+            self.warning,
+            self.why_not,
+            spacing_px=4,
+        )
         self._content = make_row(head, (texts, 1), self._buttons, into=self, margins_px=(20, 14, 16, 14), spacing_px=20)
 
     def _set_direction(self) -> None:
@@ -103,6 +121,24 @@ class VerdictCard(QFrame):
         policy.setHeightForWidth(True)
         self._buttons.setSizePolicy(policy)
         self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
+
+    def _fold(self) -> None:
+        """Show the details; those of a rejection, with the button to use it anyway, only if they are unfolded."""
+        is_shown = not self.is_rejected or self.fold_button.isChecked()
+        self.fold_button.setText(
+            phrase("training.hide_reasons_and_figures") if is_shown else phrase("training.reasons_and_figures")
+        )
+        for label in (self.reasons, self.detail, self.warning):
+            label.setVisible(is_shown and bool(label.text()))
+        if self.is_rejected:
+            self.use_button.setVisible(is_shown)
+
+    def _show_advice(self, gate: GateResult, preset: str) -> None:
+        codes = [reason.code for reason in gate.reasons if reason.level == "reject"]
+        self.advised_preset = rerun.advised_preset(codes, preset)
+        name = training_errors.preset_name(self.advised_preset) if self.advised_preset else ""
+        add = phrase("training.mend_the_rows_and_train_again")
+        self.advice_button.setText(phrase("training.train_again_with", preset=name) if name else add)
 
     def _show_gate(self, gate: GateResult) -> None:
         icon, tone = verdict_texts.LEVEL_SIGNS[_LEVELS[gate.verdict]]
@@ -116,7 +152,9 @@ class VerdictCard(QFrame):
         elif gate.verdict == "check":
             self.sentence.setText(reasons.pop(0))
         else:
-            self.sentence.setText(phrase("training.keep_the_base_model"))
+            main = next((reason for reason in gate.reasons if reason.level == "reject"), gate.reasons[0])
+            facts = {name: quality_gate.fact_text(name, value) for name, value in main.facts.items()}
+            self.sentence.setText(phrase(f"training.rejected_because.{main.code}", **facts))
         self.reasons.setText("\n".join(reasons))
         is_stated = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
         self.detail.setText("" if is_stated else self._change(gate))

@@ -1,5 +1,6 @@
 """Show the facts of a run in a line with its progress, and how answers change during training (回答の変化)."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -7,16 +8,18 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.base.wording import phrase
+from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import RunProgress, SampleAnswers
 from app.training.ui import run_texts
 from app.uikit import localization
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.containers import Card, FlowBox, fix_width, make_column, make_row, refill, set_direction
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
+STEPS = 1000  # range of the bar
 WIDE_PX = 980  # from this width on, the bar is beside the facts
 BAR_PX = 220
 
@@ -48,6 +51,7 @@ class RunFacts(QWidget):
             "base": RunFact(phrase("training.base")),
         }
         self.bar = QProgressBar()
+        self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("training.progress_of_the_training"))
         self.percent = Label(tone="text2")
@@ -59,38 +63,42 @@ class RunFacts(QWidget):
 
     def show_course(self, course: RunProgress) -> None:
         self._course = course
-        standing, step, best = course.standing, course.standing.step, course.standing.best_evaluation
-        is_training = course.state == "running"
+        step, best = course.standing.step, course.standing.best_evaluation
         values = {
             "state": join_facts(run_texts.state_name(course), run_texts.epochs_text(course)),
             "step": phrase("common.a_b", a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
-            "left": run_texts.time_left(step.left_s) if step and is_training and standing.end is None else "",
             "best": run_texts.format_loss(best.loss if best else None),
             "base": run_texts.base_name(course),
         }
         for key, value in values.items():
             self.facts[key].show_value(value)
-        share = 1.0 if isinstance(standing.end, Finished) else step.step / max(1, step.total) if step else 0.0
-        self.bar.setValue(round(100 * share))
-        self.percent.setText(f"{round(100 * share)}\u00a0%")
-        self.phase.setText(run_texts.phase_text(course))
-        self.phase.setVisible(bool(self.phase.text()))
         self.tick()
 
     def tick(self) -> None:
-        """Update the elapsed time. Call it each second, because the time also changes between steps."""
-        course, fact = self._course, self.facts["elapsed"]
+        """Update the bar and the times. Call it each second, because they also change between events."""
+        course = self._course
         if course is None:
             return
-        end = course.standing.end
-        if isinstance(end, Finished):
-            fact.show_value(localization.format_duration(end.seconds))
-        elif course.state == "running" and course.began_at and end is None:
-            fact.show_value(localization.format_duration(time.time() - course.began_at))
-        else:
-            fact.show_value("")
-        is_part = course.is_resumed and not isinstance(end, Finished)
-        fact.name.setText(phrase("training.since_resuming") if is_part else phrase("training.elapsed"))
+        reading, end = course.clock.look(time.time()), course.standing.end
+        share = 1.0 if isinstance(end, Finished) and not course.is_live else reading.share
+        self.bar.setValue(round(STEPS * share))
+        self.percent.setText(f"{math.floor(100 * share)}\u00a0%")
+        self.facts["left"].show_value(run_texts.left_text(reading) if course.is_live else "")
+        late = phrase("training.it_takes_longer_than_estimated") if reading.is_late and course.is_live else ""
+        self.phase.setText(join_facts(run_texts.phase_text(course), late))
+        self.phase.setVisible(bool(self.phase.text()))
+        self._show_elapsed(course, reading)
+
+    def _show_elapsed(self, course: RunProgress, reading: ClockReading) -> None:
+        fact, end = self.facts["elapsed"], course.standing.end
+        seconds = course.clock.elapsed_s(time.time(), is_live=course.is_live)
+        if seconds is None and isinstance(end, Finished):  # an earlier version's journal has no times
+            seconds = end.seconds
+        stopped = localization.format_duration(reading.stopped_s) if reading.stopped_s >= 1 else ""
+        value = localization.format_duration(seconds) if seconds is not None else ""
+        fact.show_value(with_note(value, phrase("training.of_which_stopped", time=stopped)) if stopped else value)
+        fact.setToolTip(phrase("training.elapsed_counts_everything"))
+        fact.value.setAccessibleDescription(fact.toolTip())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -1,6 +1,6 @@
 """Step 5, 学習: show one run, started here or elsewhere, and what can be done with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -15,7 +15,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
 from app.training.ui.run.loss_card import LossCard, StepMetrics
 from app.training.ui.run.run_panels import RunFacts, SampleAnswersCard
-from app.training.ui.wizard import MARGIN_PX, WizardStep
+from app.training.ui.wizard import MARGIN_PX, ObstacleBanner, WizardStep
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.theme import Theme
@@ -30,8 +30,12 @@ _SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warnin
 
 
 class RunStep(WizardStep):
-    def __init__(self, theme: Theme, trainings: TrainingRunner, folder: Path) -> None:
+    def __init__(self, theme: Theme, trainings: TrainingRunner, folder: Path, pause_study: Callable[[], None]) -> None:
+        """Create the step. `pause_study`: pauses the evaluation that has the memory."""
         super().__init__(theme, can_close_banner=False)
+        self._pause_study = pause_study
+        self._resumes_when_free = False
+        self.obstacle = ObstacleBanner(theme)
         self._trainings = trainings
         self._folder = folder
         self._error: AppError | None = None  # error of the last start or judging
@@ -98,6 +102,7 @@ class RunStep(WizardStep):
             self.sentence,
             Separator(),
             self.banner,
+            self.obstacle,
             self.alarm,
             (self._columns, 1),
             into=self,
@@ -111,9 +116,11 @@ class RunStep(WizardStep):
         trainings.started.connect(self._on_started)
         trainings.judging.connect(self._show_actions)
         trainings.ended.connect(self._on_ended)
+        trainings.refusal_changed.connect(self._on_refusal_changed)
         self._actions.go_on_button.clicked.connect(self._resume)
         for button in self._actions.buttons:
             button.clicked.connect(self._show_actions)
+        self.obstacle.action_requested.connect(lambda _key: self._pause_and_resume())
         self.alarm.action_requested.connect(lambda _key: self._finish())
         self.banner.action_requested.connect(lambda _key: desktop.open_folder(self._folder))
 
@@ -147,6 +154,7 @@ class RunStep(WizardStep):
         self._noted.setVisible(bool(self._note.text()))
         self._show_alarm(course)
         self._show_trouble(course)
+        self._show_obstacle(course)
 
     def _sentence(self, course: RunProgress) -> str:
         trainings = self._trainings
@@ -183,7 +191,23 @@ class RunStep(WizardStep):
             self._shown_message = found
             self.banner.show_message("danger", found.message, found.next, actions)
 
+    def _show_obstacle(self, course: RunProgress) -> None:
+        refusal = self._trainings.refusal if course.can_resume else None
+        action = phrase("training.pause_the_evaluation_and_resume")
+        self.obstacle.show_refusal(refusal, action, is_pausing=self._resumes_when_free)
+
     # ------------------------------------------------------------------- actions
+
+    def _pause_and_resume(self) -> None:
+        self._resumes_when_free = True
+        self._pause_study()
+        self._show_actions()
+
+    def _on_refusal_changed(self) -> None:
+        if self._trainings.refusal is None and self._resumes_when_free:
+            self._resumes_when_free = False
+            QTimer.singleShot(0, self, self._resume)
+        self._show_actions()
 
     def _resume(self) -> None:
         self._error = None
@@ -250,7 +274,7 @@ class RunActions(QObject):
         states = {
             self.go_on_button: (
                 not is_ours and (course.can_resume or course.state == "ending"),
-                course.can_resume and not trainings.is_training,
+                course.can_resume and not trainings.is_training and trainings.refusal is None,
             ),
             self.pause_button: (is_ours, is_free),
             self.finish_button: (is_trained, is_free and is_begun),

@@ -1,0 +1,1 @@
+"""The reader: a whole document with its outline."""

@@ -1,0 +1,337 @@
+"""Show the page that reads one document of the library, cites it and begins a question about it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from app.base import confidentiality
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import LongTask, TaskProgress
+from app.base.wording import phrase
+from app.chat.ui.reader.reader_view import ReaderView
+from app.chat.ui.text.page_view import PagePane
+from app.documents import library, whole_document
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_child import PagePicture
+from app.documents.whole_document import ReadingPlace, WholeDocument
+from app.uikit import clipboard_guard, confidentiality_guard, untrusted_text
+from app.uikit.page import NavigationSignals, Page, PageHeader
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import IconButton, make_icon_button, with_icon_space
+from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.labels import IconLabel, Label, announce, plain_tooltip, set_surface
+from app.uikit.widgets.section_bars import TabBar
+
+TEXT, PAGES = "text", "pages"  # the tabs
+TITLE_MIN_PX = 140  # width to which the title is shortened before the buttons lose their texts
+COPIED_MS = 2_000  # how long the button says that the citation was copied
+
+
+class ReaderPage(Page):
+    """One document at a time, read from the library in the background."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: NavigationSignals,
+        documents: DocumentLibrary,
+        open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
+    ) -> None:
+        """Build the page. `open_url` opens the document's file in another program."""
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._documents = documents
+        self._open_url = open_url
+        self._place = ReadingPlace(0)  # what is shown, or being read
+        self._task: LongTask | None = None
+        self._copied = QTimer(self, singleShot=True, interval=COPIED_MS)
+        self._build()
+        self._connect()
+
+    @property
+    def document(self) -> WholeDocument | None:
+        """Return the shown document; None while it is being read or if it is not there any more."""
+        return self.view.document if self.stack.currentWidget() is self.view else None
+
+    def open(self, place: ReadingPlace) -> None:
+        """Show a document at a place. Its words are found and marked there."""
+        self._place = place
+        if self._task is not None:
+            self._task.cancel()
+        shown = self.document
+        if shown is not None and shown.document == self._documents.document(place.document_id):
+            self._go_to(shown)
+        else:
+            self._read()
+
+    def label_now(self) -> confidentiality.Label:
+        """Return the present label of the collection that has the document."""
+        document = self._documents.document(self._place.document_id)
+        if document is None:
+            return confidentiality.HIGHEST_LABEL
+        return library.label_now(self._documents.path, document.collection_id)
+
+    def focus_first(self) -> None:
+        if self.view.find_strip.isVisible():
+            self.view.find_strip.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.view.focus_first()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self.header.set_inset(inset_px)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        theme = self._theme
+        set_surface(self, "base")
+        self.header = PageHeader(theme)
+        self.back_button = IconButton(theme, "arrow-left", phrase("chat.back"), "Esc")
+        self.label_icon, self.label = IconLabel(theme, "lock", size=13), Label(role="caption", tone="text2")
+        self._label_box = QWidget()
+        make_row(self.label_icon, self.label, into=self._label_box, spacing_px=4)
+        self.tabs = TabBar(theme, {TEXT: phrase("chat.body_text"), PAGES: phrase("chat.pages_tab")})
+        self.find_button = IconButton(theme, "search", phrase("chat.find_in_this_document"), "Ctrl+F")
+        self.open_button = IconButton(theme, "external-link", phrase("chat.open_file"))
+        self.cite_button = make_icon_button(theme, phrase("chat.cite"), "quote", "quiet", compact=True)
+        self.cite_button.setToolTip(plain_tooltip(phrase("chat.cite_the_selected_text")))
+        words = phrase("chat.ask_here")
+        self.ask_button = make_icon_button(theme, words, "message-circle-question-mark", "primary", compact=True)
+        self.header.add_before(self.back_button)
+        self.header.add_after(self._label_box)
+        for action in (self.tabs, self.find_button, self.open_button, self.cite_button, self.ask_button):
+            self.header.add_action(action)
+        self.banner = Banner(theme)
+        self._banner_row = make_column(self.banner, margins_px=(16, 0, 16, 0))
+        self.view = ReaderView(theme)
+        self.pages = PagePane(theme, self._documents.pictures)
+        self.view.stack.addWidget(self.pages)
+        self.message = Label(tone="text2", wraps=True)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setContentsMargins(24, 24, 24, 24)
+        self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(1)
+        self.stack.addWidget(self.message)
+        self.stack.addWidget(self.view)
+        make_column(self.header, self._banner_row, (self.stack, 1), into=self, spacing_px=0)
+        self._show_message("")
+
+    def _connect(self) -> None:
+        self.back_button.clicked.connect(self._navigation.reading_closed)
+        self.tabs.chosen.connect(self._show_tab)
+        self.find_button.clicked.connect(self._find)
+        self.open_button.clicked.connect(self._open_file)
+        self.cite_button.clicked.connect(self._cite)
+        self.ask_button.clicked.connect(self._ask)
+        self.view.row_changed.connect(self._on_row_changed)
+        self.view.find_strip.everywhere_requested.connect(self._navigation.search_requested)
+        self.view.text.link_chosen.connect(
+            lambda href: untrusted_text.ask_to_open_link(self._theme, href, self._open_url, self)
+        )
+        self.pages.page_chosen.connect(self._on_page_chosen)
+        self.pages.drawn.connect(self._on_drawn)
+        self.pages.failed.connect(self._on_not_drawn)
+        self._copied.timeout.connect(self._fit)
+        self._documents.changed.connect(self._on_documents_changed)
+        for keys in ("Esc", "Alt+Left"):
+            shortcut = QShortcut(QKeySequence(keys), self, self._navigation.reading_closed.emit)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    def _fit(self) -> None:
+        """Show the buttons and the label with text if there is room, else as icons only, and last without what keys and
+        other pages do too."""
+        document = self.document
+        spare = (self.label, self.open_button, self.find_button)
+        self.label.show()
+        self.find_button.setVisible(document is not None)
+        can_open = document is not None and document.collection is not None and not document.collection.is_builtin
+        self.open_button.setVisible(can_open)
+        for button in (self.cite_button, self.ask_button):
+            button.setText(with_icon_space(button.accessibleName()))
+        for button in (self.cite_button, self.ask_button):
+            if not self._has_room():
+                button.setText("")
+        for widget in spare:
+            if not self._has_room():
+                widget.hide()
+
+    def _has_room(self) -> bool:
+        """Return whether the header fits if the title is shortened."""
+        title = self.header.title.sizeHint().width()
+        return self.header.sizeHint().width() - max(0, title - self._theme.px(TITLE_MIN_PX)) <= self.width()
+
+    # ----------------------------------------------------------------- reading
+
+    def _read(self) -> None:
+        """Read the document in the background, which takes a moment for thousands of sections."""
+        self._show_message(phrase("chat.opening_documents"))
+        path, document_id = self._documents.path, self._place.document_id
+
+        def load(progress: TaskProgress) -> WholeDocument | None:
+            return whole_document.load(path, document_id, progress.check)
+
+        self._task = background.run_long(load, partial(self._on_read, self._place), self._on_not_read)
+
+    def _on_read(self, place: ReadingPlace, document: WholeDocument | None) -> None:
+        if place != self._place:
+            return
+        if document is None or not document.sections:
+            self._show_message(phrase("chat.document_has_nothing_to_read" if document else "chat.document_is_gone"))
+            return
+        self.header.title.setText(untrusted_text.make_harmless(document.name))
+        self.stack.setCurrentWidget(self.view)
+        self.view.show_document(document)
+        self._show_actions()
+        self.tabs.show_tab(TEXT)
+        self._show_tab(TEXT)
+        self._go_to(document)
+        self.focus_first()
+
+    def _on_not_read(self, error: AppError) -> None:
+        self._show_message("")
+        self._navigation.problem_occurred.emit(error)
+
+    def _go_to(self, document: WholeDocument) -> None:
+        place = self._place
+        row = document.row_of(place)
+        self.view.go_to(row, place.quote)
+        if place.query:
+            self.tabs.show_tab(TEXT)
+            self._show_tab(TEXT)
+            self.view.find_strip.look_for(place.query)
+        elif self.tabs.key == PAGES:
+            self._draw(place.page or document.sections[row].page)
+
+    def _show_message(self, words: str) -> None:
+        self.message.setText(words)
+        self.stack.setCurrentWidget(self.message)
+        self.header.title.setText("")
+        self.banner.hide()
+        self._show_actions()
+
+    def _show_actions(self) -> None:
+        """Show what can be done with the shown document, and its label."""
+        document = self.document
+        for action in (self.cite_button, self.ask_button, self._label_box):
+            action.setVisible(document is not None)
+        self.tabs.setVisible(document is not None and document.page_count > 0)
+        if document is None or document.collection is None:
+            self._fit()
+            return
+        label = document.collection.label
+        icon, tone = confidentiality_guard.LABEL_LOOKS[label]
+        self.label.setText(confidentiality_guard.label_text(label))
+        self._label_box.setToolTip(plain_tooltip(self.label.text()))
+        self.label.set_tone(tone)
+        self.label_icon.show_icon(icon or "lock", tone)
+        self._label_box.setVisible(bool(self.label.text()))
+        self._fit()
+
+    def _on_documents_changed(self) -> None:
+        """Read the document again if it was read anew, moved, or removed meanwhile."""
+        shown = self.document
+        if shown is None or shown.document is None:
+            return
+        now = self._documents.document(self._place.document_id)
+        there = {one.id: (one.name, one.label) for one in self._documents.collections()}
+        known = (shown.collection.name, shown.collection.label) if shown.collection else None
+        if now is None or now != shown.document or there.get(now.collection_id) != known:
+            row = max(0, self.view.text.row)
+            self._place = ReadingPlace(self._place.document_id, shown.sections[row].id)
+            self._read()
+
+    # ------------------------------------------------------------------- pages
+
+    def _show_tab(self, key: str) -> None:
+        document = self.document
+        self.view.stack.setCurrentWidget(self.pages if key == PAGES else self.view.text)
+        self.banner.hide()
+        if key == PAGES and document is not None:
+            self._draw(document.sections[max(0, self.view.text.row)].page)
+        elif key == TEXT:
+            self.pages.forget()
+
+    def _draw(self, page: int) -> None:
+        self.pages.view.expect_new_page()
+        quotes = (self._place.quote,) if self._place.quote else ()
+        self.pages.request(self._place.document_id, max(1, page), quotes)
+
+    def _on_page_chosen(self, page: int) -> None:
+        document = self.document
+        if document is not None:
+            self._draw(page)
+            row = document.row_of_page(page)
+            self.view.go_to(row)
+
+    def _on_row_changed(self, row: int) -> None:
+        """Show the page of a heading that was chosen while pages are shown."""
+        document = self.document
+        if document is not None and self.tabs.key == PAGES:
+            page = document.sections[row].page
+            if page and document.row_of_page(self.pages.page) != row:
+                self._draw(page)
+
+    def _on_drawn(self, picture: PagePicture) -> None:
+        self.banner.hide()
+        self.pages.show_picture(picture)
+
+    def _on_not_drawn(self, error: AppError) -> None:
+        """Show the text instead, and why."""
+        self.tabs.show_tab(TEXT)
+        self._show_tab(TEXT)
+        self.banner.show_error(error, level="warning")
+
+    # ----------------------------------------------------------------- actions
+
+    def _find(self) -> None:
+        self.tabs.show_tab(TEXT)
+        self._show_tab(TEXT)
+        self.view.find_strip.open()
+
+    def _open_file(self) -> None:
+        document = self.document
+        if document is not None and document.document is not None:
+            self._open_url(QUrl.fromLocalFile(str(Path(document.document.path))))
+
+    def _cite(self) -> None:
+        """Copy the selected text, or else the section that is read, with document, clause and page."""
+        document = self.document
+        if document is None:
+            return
+        row, text = self.view.text.selection()
+        source = document.source_of(row)
+        quote = source_citations.quote_text(source, text or source.text)
+        clipboard_guard.copy_text(self, quote)
+        if QGuiApplication.clipboard().text() == quote:
+            self.cite_button.setText(with_icon_space(phrase("chat.copied")))
+            announce(self, phrase("chat.copied"))
+            self._copied.start()
+
+    def _ask(self) -> None:
+        """Begin a question about the section that is read, which is asked of this document."""
+        document = self.document
+        if document is None or document.collection is None:
+            return
+        row, _ = self.view.text.selection()
+        name = document.name.rpartition(".")[0] or document.name
+        clause = " ".join(document.heading_at(row)[-1:])
+        about = phrase("chat.about", document=name)
+        if clause:
+            about = phrase("chat.about_clause", document=name, clause=clause)
+        collection = document.collection
+        paths = (document.document.path,) if document.document else ()
+        scope = (CollectionRef(collection.id, collection.name, paths),)
+        self._navigation.question_requested.emit(scope, about, False)

@@ -1,0 +1,89 @@
+"""Show that documents were read, questions that they answer, and a button to ask them."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPaintEvent
+from PySide6.QtWidgets import QFrame, QStyle, QStyleOptionButton, QStylePainter
+
+from app.base.wording import phrase
+from app.documents.services.reading_offers import ReadingOffer
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import clear_layout, make_column, make_row
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+
+
+class AskOffer(QFrame):
+    """A card, hidden until `show_offer` is called."""
+
+    asked = Signal(object, str)  # tuple[CollectionRef, ...], and the question to ask at once; "": the user types it
+    closed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._offer: ReadingOffer | None = None
+        self.setProperty("surface", "card")
+        self._heading = Label(strong=True, wraps=True)
+        self.close_button = IconButton(theme, "x", phrase("documents.close_the_offer"))
+        self.ask_button = Button(theme, phrase("documents.ask_these_documents"), "primary")
+        self._example_words = Label(phrase("documents.they_answer_for_example"), "caption", "text2")
+        self._questions = make_column(spacing_px=6)
+        self.question_buttons: list[Button] = []
+        make_column(
+            make_row(IconLabel(theme, "circle-check", "success"), (self._heading, 1), self.close_button, spacing_px=8),
+            self._example_words,
+            self._questions,
+            (self.ask_button, 0, Qt.AlignmentFlag.AlignLeft),
+            into=self,
+            margins_px=(16, 10, 10, 12),
+            spacing_px=8,
+        )
+        self.ask_button.clicked.connect(lambda: self._ask(""))
+        self.close_button.clicked.connect(self.dismiss)
+        self.hide()
+
+    @property
+    def collection_id(self) -> int:
+        """Return the id of the collection that the offer is about; 0 without an offer."""
+        return self._offer.collection_id if self._offer is not None else 0
+
+    def show_offer(self, offer: ReadingOffer) -> None:
+        self._offer = offer
+        key = "documents.name_was_read" if offer.documents == 1 else "documents.n_documents_of_name_were_read"
+        self._heading.setText(phrase(key, name=offer.title, n=f"{offer.documents:,}"))
+        clear_layout(self._questions)
+        self.question_buttons = []
+        for question in offer.questions:
+            button = _QuestionButton(self._theme, question)
+            self.question_buttons.append(button)
+            button.clicked.connect(lambda _=False, question=question: self._ask(question))
+            self._questions.addWidget(button)
+        self._example_words.setVisible(bool(offer.questions))
+        self.setAccessibleName(self._heading.text())
+        self.show()
+
+    def dismiss(self) -> None:
+        self._offer = None
+        self.hide()
+        self.closed.emit()
+
+    def _ask(self, question: str) -> None:
+        if self._offer is not None:
+            self.asked.emit(self._offer.scope, question)
+
+
+class _QuestionButton(Button):
+    """A button with a question, which ends in … where it does not fit."""
+
+    def __init__(self, theme: Theme, question: str) -> None:
+        super().__init__(theme, question)
+        self.setAccessibleName(question)
+        self.setToolTip(plain_tooltip(question))
+        self.setMinimumWidth(1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionButton()
+        self.initStyleOption(option)
+        room = self.style().subElementRect(QStyle.SubElement.SE_PushButtonContents, option, self).width()
+        option.text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)

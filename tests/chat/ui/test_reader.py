@@ -1,0 +1,507 @@
+"""The reader: a whole document with its outline, what is found in it, cited from it and asked about it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.application import AppContext
+from app.base.paths import Paths
+from app.base.services import background
+from app.chat.store import Store
+from app.chat.ui.reader.outline import OutlineModel
+from app.chat.ui.reader.reader_page import ReaderPage
+from app.chat.ui.reader.reader_view import ReaderView
+from app.documents import whole_document
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.library import Library
+from app.documents.records import DocumentSection
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.whole_document import ReadingPlace, WholeDocument, WholeSection
+from app.uikit.page import NavigationSignals
+from app.uikit.theme import Theme
+from tests.chat.driver import store_thread
+from tests.chat.ui.driver import CONTROL, LEFT, SHIFT, Window, clipboard, heard, press
+from tests.documents.reading.pdf_maker import Pdf, text
+from tests.documents.test_section_search import SECTIONS, fill
+from tests.uikit.ui.conversion import convert
+
+Key = Qt.Key
+TIMEOUT_MS = 60_000
+SENTENCE = "発電機は毎月一回運転する。"
+
+
+class Read:
+    """The page alone, over a real library."""
+
+    def __init__(self, theme: Theme, where: Paths, qtbot: QtBot) -> None:
+        self.qtbot = qtbot
+        self.navigation = NavigationSignals()
+        self.documents = DocumentLibrary(where.documents, [], where.logs)
+        self.opened: list[str] = []
+        self.page = ReaderPage(theme, self.navigation, self.documents, self.open_file)
+        self.view = self.page.view
+        self.bar, self.text, self.outline = self.view.find_strip, self.view.text, self.view.outline
+        qtbot.addWidget(self.page)
+        self.page.resize(1000, 500)
+        self.page.show()
+        self.page.activateWindow()
+        qtbot.waitUntil(self.page.isActiveWindow)
+        with qtbot.waitSignal(self.documents.opened):
+            self.documents.open()
+
+    def open_file(self, url: QUrl) -> None:
+        self.opened.append(url.toLocalFile())
+
+    def open(self, place: ReadingPlace) -> None:
+        self.page.open(place)
+        self.qtbot.waitUntil(lambda: self.page.document is not None)
+
+    def find(self, words: str, expected: str) -> None:
+        """Find words, and wait for their count."""
+        self.bar.open()
+        self.bar.field.setText(words)
+        self.qtbot.waitUntil(lambda: self.bar.count.text() == expected)
+
+    def selected_heading(self) -> str:
+        return self.outline.currentIndex().data()
+
+    def select(self, row: int, words: str) -> None:
+        """Select words in a section, as a person would."""
+        view = self.text.views[row].text
+        cursor = view.document().find(words)
+        assert cursor.hasSelection()
+        view.setTextCursor(cursor)
+
+
+@pytest.fixture
+def read(theme: Theme, where: Paths, library: Library, qtbot: QtBot) -> Iterator[Read]:
+    read = Read(theme, where, qtbot)
+    yield read
+    read.documents.close()
+    background.shut_down()
+
+
+def long_document(sections: int = 3000, text: str = "本文です。" * 20) -> WholeDocument:
+    return whole_document.assemble(
+        "長い.txt", [WholeSection(n, (f"第{n // 100}章", f"{n}条"), (), f"{n} {text}") for n in range(1, sections + 1)]
+    )
+
+
+@pytest.fixture
+def view(theme: Theme, qtbot: QtBot) -> ReaderView:
+    view = ReaderView(theme)
+    qtbot.addWidget(view)
+    view.resize(900, 600)
+    view.show()
+    qtbot.waitExposed(view)
+    return view
+
+
+# ------------------------------------------------------------------------ shown
+
+
+def test_a_document_opens_at_its_section_with_its_outline_and_its_label(read: Read, library: Library) -> None:
+    document_id = fill(library)
+    ids = [section_id for section_id, _ in library.sections(document_id)]
+    read.open(ReadingPlace(document_id, ids[2]))
+    assert read.page.header.title.text() == "橋梁.pdf"
+    assert read.page.label.text() == "社外秘"
+    assert read.selected_heading() == "1.2 橋脚の形"
+    assert read.view.place.text() == "第1章 総則 › 1.2 橋脚の形"
+    assert (read.view.tag.text(), read.view.page.text()) == ("標準", "p.2")
+    shown = [read.text.views[row].text.toPlainText() for row in sorted(read.text.views)]
+    assert shown == [
+        f"第1章 総則\n1.1 目的\n{SECTIONS[0].text}",
+        SECTIONS[1].text,
+        f"1.2 橋脚の形\n{SECTIONS[2].text}",
+        f"第2章 施工\n{SECTIONS[3].text}",
+        f"2.1 検査\n{SECTIONS[4].text}",
+    ]
+    assert not read.page.tabs.isVisible()  # no pages were read of it
+
+
+def test_only_what_is_in_sight_is_laid_out_however_long_the_document_is(view: ReaderView) -> None:
+    view.show_document(long_document())
+    view.go_to(1500)
+    assert len(view.text.views) < 40
+    assert 1500 in view.text.views
+    assert view.outline.outline.rowCount() == 31 + 100  # the chapters, and the sections of the chapter that is read
+    assert view.text.verticalScrollBar().maximum() > 100_000
+
+
+def test_the_outline_follows_what_is_read_and_leads_there(view: ReaderView, qtbot: QtBot) -> None:
+    view.show_document(long_document(300))
+    view.go_to(0)
+    bar = view.text.verticalScrollBar()
+    bar.setValue(bar.maximum() // 2)
+    assert view.text.row > 100
+    chapter = view.text.row // 100
+    assert view.outline.currentIndex().data() == f"第{chapter}章"  # its sections are folded away
+    index = view.outline.outline.index(view.outline.outline.rowCount() - 1)
+    view.outline.scrollTo(index)
+    qtbot.mouseClick(view.outline.viewport(), LEFT, pos=view.outline.visualRect(index).center())
+    assert view.text.row == 299
+    assert view.outline.currentIndex().data() == "第3章"  # though the last section cannot be at the top
+
+
+def test_keys_unfold_the_outline_and_go_up_in_it(view: ReaderView) -> None:
+    view.show_document(long_document(300))
+    view.go_to(0)
+    outline = view.outline
+    outline.setFocus()
+    press(outline, Key.Key_Left)
+    assert outline.currentIndex().data() == "第0章"
+    press(outline, Key.Key_Left)
+    assert outline.outline.rowCount() == 4
+    spoken = outline.outline.data(outline.outline.index(0), Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "第0章　レベル 1　閉じています"
+    press(outline, Key.Key_Down)
+    assert view.text.row == 99
+    press(outline, Key.Key_Right)
+    assert outline.outline.rowCount() == 104
+    assert outline.currentIndex().data() == "第1章"
+    press(outline, Key.Key_Down)
+    assert outline.currentIndex().data() == "100条"
+
+
+def test_a_click_on_the_chevron_unfolds_without_going_there(view: ReaderView, qtbot: QtBot) -> None:
+    view.show_document(long_document(300))
+    view.go_to(0)
+    outline = view.outline
+    place = outline.visualRect(outline.outline.index(0))
+    qtbot.mouseClick(outline.viewport(), LEFT, pos=QPoint(place.left() + 14, place.center().y()))
+    assert outline.outline.rowCount() == 4
+    assert view.text.row == 0
+
+
+def test_headings_of_any_depth_stand_in_the_outline() -> None:
+    paths = [("A", "B", "C"), ("A",), ("A", "D"), ("E", "F")]
+    document = whole_document.assemble("x", [WholeSection(0, path, (), "") for path in paths])
+    model = OutlineModel()
+    model.show_outline(document.outline)
+    assert [model.index(row).data() for row in range(model.rowCount())] == ["A", "B", "C", "D", "E", "F"]
+    model.set_unfolded(0, is_unfolded=False)
+    assert [model.index(row).data() for row in range(model.rowCount())] == ["A", "E", "F"]
+    assert model.index_of(2).data() == "A"  # the nearest that can be seen
+    model.reveal(2)
+    assert model.index_of(2).data() == "C"
+    assert [model.number_of_row(row) for row in range(4)] == [2, 2, 3, 5]
+
+
+def test_a_narrow_reader_shows_the_outline_in_place_of_the_text(view: ReaderView) -> None:
+    view.show_document(long_document(200))
+    assert view.outline.isVisible()
+    view.resize(500, 600)
+    assert (view.outline.isVisible(), view.text.isVisible()) == (False, True)
+    view.outline_button.click()
+    assert (view.outline.isVisible(), view.text.isVisible()) == (True, False)
+    view.outline.chosen.emit(100)
+    assert (view.outline.isVisible(), view.text.isVisible(), view.text.row) == (False, True, 100)
+    view.resize(900, 600)
+    assert (view.outline.isVisible(), view.text.isVisible()) == (True, True)
+    view.show_document(whole_document.assemble("x", [WholeSection(0, (), (), "見出しのない文書")]))
+    assert (view.outline.isVisible(), view.outline_button.isVisible()) == (False, False)
+
+
+def test_foreign_text_is_only_text(view: ReaderView) -> None:
+    sections = [WholeSection(0, ("<b>章</b>\u202e",), (), "<img src='file:///etc/passwd'>**太字**")]
+    view.show_document(whole_document.assemble("x", sections))
+    view.go_to(0)
+    assert view.text.views[0].text.toPlainText() == "<b>章</b>‹U+202E›\n<img src='file:///etc/passwd'>**太字**"
+    assert view.place.text() == "<b>章</b>‹U+202E›"
+    assert view.outline.outline.index(0).data() == "<b>章</b>‹U+202E›"
+
+
+def test_a_theme_and_a_size_keep_what_is_read(view: ReaderView, theme: Theme, qapp: QApplication) -> None:
+    view.show_document(long_document(300))
+    view.go_to(150)
+    theme.changed.emit()
+    top = view.text.views[150].y()
+    assert top == 20
+    for width in (1100, 700, 900):
+        view.resize(width, 700)
+        assert (view.text.row, view.text.views[150].y()) == (150, top)
+
+
+# ------------------------------------------------------------------------ found
+
+
+def test_words_are_found_counted_and_stepped_through(read: Read, library: Library) -> None:
+    read.open(ReadingPlace(fill(library)))
+    press(read.text, Key.Key_F, CONTROL)
+    assert read.bar.field.hasFocus()
+    read.find("橋脚", "1／2")
+    marked = [one.cursor.selectedText() for one in read.text.views[2].text.extraSelections()]
+    assert marked == ["橋脚"]
+    press(read.bar.field, Key.Key_Return)
+    assert (read.bar.count.text(), read.text.row) == ("2／2", 2)
+    press(read.bar.field, Key.Key_Return)
+    assert read.bar.count.text() == "1／2"
+    press(read.bar.field, Key.Key_Return, SHIFT)
+    assert read.bar.count.text() == "2／2"
+    press(read.bar.field, Key.Key_Escape)
+    assert not read.bar.isVisible()
+    assert read.text.views[2].text.extraSelections() == []
+    assert read.text.hasFocus()
+
+
+def test_a_match_far_away_is_brought_into_sight(view: ReaderView, qtbot: QtBot) -> None:
+    sections = list(long_document(2000).sections)
+    sections[1700] = replace(sections[1700], text="ここに橋脚がある。")
+    view.show_document(whole_document.assemble("x", sections))
+    view.go_to(0)
+    view.find_strip.look_for("橋脚")
+    qtbot.waitUntil(lambda: view.find_strip.count.text() == "1／1")
+    row = view.text.views[1700]
+    assert view.text.viewport().rect().contains(row.mark_rect().translated(row.pos()))
+    assert view.text.row == 1700
+
+
+def test_nothing_found_leads_to_all_conversations_and_documents(read: Read, library: Library) -> None:
+    read.open(ReadingPlace(fill(library)))
+    read.find("トンネル", "見つかりません")
+    searched = heard(read.navigation.search_requested)
+    assert read.bar.everywhere_button.isVisible()
+    read.bar.everywhere_button.click()
+    assert searched == [("トンネル",)]
+    read.find("橋脚", "1／2")
+    assert not read.bar.everywhere_button.isVisible()
+
+
+def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read: Read, library: Library) -> None:
+    read.open(ReadingPlace(fill(library)))
+    read.bar.open()
+    convert(read.bar.field, "きょうきゃく")
+    assert read.bar._task is None
+    press(read.bar.field, Key.Key_Return)  # the input method's
+    assert read.bar.count.text() == ""
+    convert(read.bar.field, "", "橋脚")
+    read.qtbot.waitUntil(lambda: read.bar.count.text() == "1／2")
+
+
+def test_a_hit_of_the_search_opens_with_its_words_marked(read: Read, library: Library) -> None:
+    document_id = fill(library)
+    last = library.sections(document_id)[2][0]
+    read.open(ReadingPlace(document_id, last, "橋脚"))
+    read.qtbot.waitUntil(lambda: read.bar.count.text() == "2／2")
+    assert read.bar.field.text() == "橋脚"
+    read.page.open(ReadingPlace(document_id, last, "洗掘"))  # the same document is not read again
+    assert read.page.document is not None
+    read.qtbot.waitUntil(lambda: read.bar.count.text() == "1／1")
+
+
+# -------------------------------------------------------------- cited and asked
+
+
+def test_selected_text_is_copied_with_document_clause_and_page(read: Read, library: Library) -> None:
+    read.page.label_now = lambda: "internal"  # the guard of the window is another test's
+    read.open(ReadingPlace(fill(library)))
+    read.select(0, "橋脚の設計")
+    read.page.cite_button.click()
+    assert clipboard() == "「橋脚の設計」\n橋梁.pdf　第1章 総則 1.1 目的　p.1"
+    assert read.page.cite_button.text().strip() == "コピーしました"
+    read.select(2, "円形")  # one selection at a time
+    read.page.cite_button.click()
+    assert clipboard() == "「円形」\n橋梁.pdf　第1章 総則 1.2 橋脚の形（標準）　p.2"
+    assert not read.text.views[0].text.textCursor().hasSelection()
+    read.text.views[2].deselect()
+    read.text.show_row(4)
+    read.page.cite_button.click()
+    assert clipboard() == f"「{SECTIONS[4].text}」\n橋梁.pdf　第2章 施工 2.1 検査　p.4"
+
+
+def test_a_question_begins_with_the_clause_and_asks_its_document(read: Read, library: Library) -> None:
+    document_id = fill(library)
+    asked = heard(read.navigation.question_requested)
+    read.open(ReadingPlace(document_id, library.sections(document_id)[2][0]))
+    read.page.ask_button.click()
+    collection = library.collection("規準")
+    scope = (CollectionRef(collection.id, "規準", ("/a/橋梁.pdf",)),)
+    assert asked == [(scope, "「橋梁」の「1.2 橋脚の形」について、", False)]
+
+
+def test_the_file_opens_in_its_own_program(read: Read, library: Library) -> None:
+    read.open(ReadingPlace(fill(library)))
+    read.page.open_button.click()
+    assert read.opened == ["/a/橋梁.pdf"]
+
+
+def test_the_label_is_that_of_the_collection_now(read: Read, library: Library) -> None:
+    read.open(ReadingPlace(fill(library)))
+    assert read.page.label_now() == "internal"
+    library.set_label(library.collection("規準").id, "secret")
+    assert read.page.label_now() == "secret"
+    read.documents.check_for_changes()
+    read.qtbot.waitUntil(lambda: read.page.document is not None and read.page.label.text() == "機密")
+
+
+def test_a_document_that_was_removed_or_read_anew_is_noticed(read: Read, library: Library) -> None:
+    document_id = fill(library)
+    read.open(ReadingPlace(document_id))
+    document = library.document(document_id)
+    library.put(replace(document, state="done", sha256="0"), [DocumentSection(("新しい章",), "新しい文。")])
+    read.documents.check_for_changes()
+    read.qtbot.waitUntil(lambda: read.page.document is not None and len(read.page.document.sections) == 1)
+    library.remove_documents([document_id])
+    read.documents.check_for_changes()
+    read.qtbot.waitUntil(lambda: read.page.message.text() == "この資料は、資料集にもうありません。")
+    assert not read.page.ask_button.isVisible()
+    assert read.page.label_now() == "secret"  # nothing is known of what may be left on the screen
+
+
+def test_only_the_document_that_was_asked_for_last_is_shown(read: Read, library: Library) -> None:
+    first, second = fill(library), fill(library, "別", file="/b/別.md")
+    read.page.open(ReadingPlace(first))
+    read.open(ReadingPlace(second))
+    read.page._on_read(ReadingPlace(first), whole_document.load(library.path, first))  # late
+    assert read.page.header.title.text() == "別.md"
+
+
+# ------------------------------------------------------------------- the window
+
+
+@pytest.fixture
+def parts(open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot) -> AppContext:
+    """A window with one PDF file of three pages that was read."""
+    pdf = Pdf()
+    for number in range(1, 4):
+        written = SENTENCE if number == 2 else "別の文である。"
+        pdf.page(text(72, 720, f"第{number}節　点検", 16) + text(72, 300, written, 11))
+    path = tmp_path / "規程.pdf"
+    path.write_bytes(pdf.bytes())
+    parts = open_window()
+    with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
+        parts.documents.open()
+    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
+        parts.documents.add_collection("規程", paths=[path])
+    return parts
+
+
+def opened(parts: AppContext, query: str, qtbot: QtBot) -> ReaderPage:
+    """The reader, from the search."""
+    window = Window(parts, qtbot)
+    window.activate()
+    press(window.window, Key.Key_K, CONTROL)
+    search = window.window.page("search")
+    search.field.insert(query)
+    qtbot.waitUntil(search.other_button.isVisible)
+    search.other_button.click()
+    press(search.list, Key.Key_Return)
+    reader = window.window.page("reader")
+    qtbot.waitUntil(lambda: reader.document is not None, timeout=TIMEOUT_MS)
+    return reader
+
+
+def test_from_ctrl_k_to_the_place_in_the_document_and_back(parts: AppContext, qtbot: QtBot) -> None:
+    reader = opened(parts, "毎月", qtbot)
+    assert parts.window.current_page == "reader"
+    qtbot.waitUntil(lambda: reader.view.find_strip.count.text() == "1／1")
+    assert reader.view.page.text() == "p.2"
+    press(reader.view.find_strip.field, Key.Key_Escape)
+    press(reader, Key.Key_Escape)
+    assert parts.window.current_page == "search"
+    press(parts.window, Key.Key_Escape)
+    press(parts.window.page("search").field, Key.Key_Escape)
+    assert parts.window.current_page == "ask"
+
+
+def test_search_and_reader_do_not_lead_in_circles(parts: AppContext, qtbot: QtBot) -> None:
+    parts.window.show_page("documents")
+    reader = opened(parts, "毎月", qtbot)
+    press(parts.window, Key.Key_K, CONTROL)
+    search = parts.window.page("search")
+    press(search.field, Key.Key_Escape)
+    assert parts.window.current_page == "documents"
+    assert reader.document is not None
+
+
+def test_the_page_of_what_is_read_is_shown_and_one_reads_on(parts: AppContext, qtbot: QtBot) -> None:
+    reader = opened(parts, "毎月", qtbot)
+    assert reader.tabs.isVisible()
+    reader.tabs.buttons["pages"].click()
+
+    def is_at(page: str) -> bool:
+        return reader.pages.page_field.text() == page and not reader.pages.view.paper._pixmap.isNull()
+
+    qtbot.waitUntil(lambda: is_at("2"), timeout=TIMEOUT_MS)
+    reader.pages.page_after.click()
+    qtbot.waitUntil(lambda: is_at("3"), timeout=TIMEOUT_MS)
+    assert reader.view.outline.currentIndex().data() == "第3節 点検"
+    reader.view.outline.chosen.emit(0)
+    qtbot.waitUntil(lambda: is_at("1"), timeout=TIMEOUT_MS)
+    reader.tabs.buttons["text"].click()
+    assert reader.view.text.isVisible()
+
+
+def test_the_passage_of_a_source_is_marked_in_the_text_and_on_the_page(parts: AppContext, qtbot: QtBot) -> None:
+    document = parts.documents.documents(parts.documents.collections()[0].id)[0]
+    parts.navigation.reading_requested.emit(ReadingPlace(document.id, quote=SENTENCE, page=1))
+    reader = parts.window.page("reader")
+    qtbot.waitUntil(lambda: reader.document is not None, timeout=TIMEOUT_MS)
+    assert reader.view.page.text() == "p.2"
+    (mark,) = reader.view.text.views[reader.view.text.row].text.extraSelections()
+    assert mark.cursor.selectedText() == SENTENCE
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(lambda: len(reader.pages.view.paper._places) == 1, timeout=TIMEOUT_MS)
+
+
+def test_without_the_file_the_text_is_shown_and_why(parts: AppContext, qtbot: QtBot) -> None:
+    reader = opened(parts, "毎月", qtbot)
+    Path(reader.document.document.path).unlink()
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(reader.banner.isVisible, timeout=TIMEOUT_MS)
+    assert reader.banner._heading.text().startswith("元のファイルが見つかりません。")
+    assert reader.view.text.isVisible()
+    assert reader.tabs.key == "text"
+
+
+def test_a_question_about_the_place_stands_in_a_new_conversation(parts: AppContext, store: Store, qtbot: QtBot) -> None:
+    parts.session.open(store_thread(store, "前の質問", "答え")[0].conversation_id)
+    reader = opened(parts, "毎月", qtbot)
+    reader.ask_button.click()
+    assert parts.window.current_page == "ask"
+    assert parts.session.conversation is None
+    assert [ref.name for ref in parts.session.scope] == ["規程"]
+    assert parts.page.composer.text() == "「規程」の「第2節 点検」について、"
+    parts.documents.changed.emit()
+    assert [ref.name for ref in parts.session.scope] == ["規程"]
+
+
+def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot: QtBot) -> None:
+    clip = QApplication.clipboard()
+    clip.setText("前")
+    with qtbot.waitSignal(parts.documents.changed, timeout=TIMEOUT_MS):
+        parts.documents.set_label(parts.documents.collections()[0].id, "secret")
+    reader = opened(parts, "毎月", qtbot)
+    assert reader.label.text() == "機密"
+    reader.cite_button.click()
+    assert clip.text() == "前"
+    dialog = parts.secrecy.dialog
+    assert dialog is not None
+    dialog.buttons["cancel"].click()
+    row = reader.view.text.views[reader.view.text.row].text
+    row.setFocus()
+    row.moveCursor(QTextCursor.MoveOperation.Start)
+    row.moveCursor(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+    press(row, Key.Key_C, CONTROL)
+    assert clip.text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    qtbot.waitUntil(lambda: SENTENCE in clip.text())
+
+
+def test_a_page_of_the_documents_opens_in_the_reader(parts: AppContext, qtbot: QtBot) -> None:
+    parts.window.show_page("documents")
+    documents = parts.window.page("documents")
+    documents.view.choose({documents.documents.document(0).id})
+    documents.report.read_button.click()
+    reader = parts.window.page("reader")
+    qtbot.waitUntil(lambda: reader.document is not None, timeout=TIMEOUT_MS)
+    assert parts.window.current_page == "reader"
+    press(reader.view.text, Key.Key_Escape)
+    assert parts.window.current_page == "documents"

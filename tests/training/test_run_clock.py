@@ -1,0 +1,202 @@
+"""The clock of a run: its bar and its time left, over streams of events as trainers on fast and slow machines send."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from app.models.artifact_steps import StepProgress
+from app.training.runs import run_clock, run_folders
+from app.training.runs.run_clock import ClockReading, RunClock, StageRates
+from app.training.runs.run_journal import JOURNAL_FILE
+from trainer import events
+from trainer.events import EvaluationStep, Event, Finished, Paused, Phase, RunForecast, Started, TrainingStep
+from trainer.spec import RunSpec
+
+START = 1_790_000_000.0
+STEPS = 20
+GATE = [("score", "f16+adapter"), ("score", "base"), ("score", "base+adapter"), ("merge", "F16"), ("score", "F16")]
+GATE += [(kind, form) for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")]
+
+
+@dataclass
+class Machine:
+    """Seconds of each stage, as they are and as the trainer forecasts its steps."""
+
+    convert_s: float = 60.0
+    step_s: float = 10.0
+    evaluation_s: float = 20.0
+    gate_s: float = 8.0
+    forecast_share: float = 1.0
+    slow: dict[str, float] = field(default_factory=dict)  # a stage of the gate that takes much longer
+
+    def told(self) -> Iterator[tuple[float, Event | StepProgress]]:
+        at = START
+        yield at, Started(1, 1, at)
+        yield at + 1, Phase("converting_base")
+        at += self.convert_s
+        for name in ("reading", "checking", "loading", "probing"):
+            yield at, Phase(name)
+            at += 8
+        training_s = STEPS * self.step_s + 3 * self.evaluation_s
+        yield at, RunForecast(1, 1, self.step_s, self.forecast_share * training_s, 1, is_measured=True)
+        yield at, Phase("training", 0, STEPS)
+        for step in range(STEPS + 1):
+            if step % 10 == 0:
+                yield at, Phase("evaluating")
+                at += self.evaluation_s
+                yield at, EvaluationStep(step, 1.0, 1.0, 1, is_best=True)
+                yield at, Phase("training", step, STEPS)
+            if step < STEPS:
+                at += self.step_s
+                left = (STEPS - step - 1) * self.step_s + self.evaluation_s * (2 - step // 10)
+                yield at, TrainingStep(step + 1, STEPS, 1.0, 1.0, 1e-4, 1.0, 1.0, 1, left)
+        yield at, Phase("exporting")
+        at += 20
+        yield at, Finished("epochs", STEPS, STEPS, 1.0, 0.9, "a", "", training_s, 1.0, 1)
+        for number, (kind, name) in enumerate(GATE, 1):
+            yield at, StepProgress(kind, name, 0, 0, number, len(GATE))
+            at += self.slow.get(kind, self.gate_s)
+        yield at, StepProgress("answer", "Q4_K_M", 0, 0, len(GATE) + 1, len(GATE) + 1)
+        yield at + self.gate_s, StepProgress("answer", "Q4_K_M", 1, 1, len(GATE) + 1, len(GATE) + 1)
+
+
+def run_of(folder: Path, held_out: int = 12) -> RunSpec:
+    rows = folder / "holdout.jsonl"
+    rows.write_text("{}\n" * held_out, "utf-8")
+    base = folder / "base.gguf"
+    base.write_bytes(b"\0" * 250_000)
+    train = folder / "train.jsonl"
+    train.write_text("{}\n" * 23, "utf-8")
+    return RunSpec(str(folder / "runs" / "r"), str(base), str(train), "/v", str(rows))
+
+
+def feed(clock: RunClock, at: float, told: Event | StepProgress) -> None:
+    if isinstance(told, StepProgress):
+        clock.take_judging(at, told)
+    else:
+        clock.take(at, told)
+
+
+def watched(clock: RunClock, machine: Machine, every_s: float = 2.0) -> list[tuple[float, ClockReading]]:
+    """What a window shows of the whole run, looked at every two seconds."""
+    told, shown = list(machine.told()), []
+    end = told[-1][0]
+    place, now = 0, START
+    while now <= end:
+        while place < len(told) and told[place][0] <= now:
+            feed(clock, *told[place])
+            place += 1
+        shown.append((now, clock.look(now)))
+        now += every_s
+    return shown
+
+
+MACHINES = {
+    "as it was thought": Machine(),
+    "everything ten times as slow": Machine(600, 100, 200, 80),
+    "a gate that takes longer than the training": Machine(gate_s=60),
+    "a conversion that does not end": Machine(convert_s=1500),
+    "a quantization that takes ten minutes": Machine(slow={"quantize": 600}),
+    "steps that take four times as long as the measured ones": Machine(forecast_share=0.25),
+    "steps that take a quarter of it": Machine(forecast_share=4.0),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+def test_the_bar_never_goes_back_and_the_time_left_never_rises_or_stands_still(
+    tmp_path: Path, machine: Machine
+) -> None:
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), machine)
+    shares = [one.share for _, one in shown]
+    assert all(after > before for before, after in itertools.pairwise(shares[: -len(shares) // 50]))
+    assert shares[0] < 0.02
+    assert 0.9 < shares[-1] < 1
+    measured = [(at, one) for at, one in shown if at >= START + machine.convert_s + 32]
+    moving = [one.left_s or 0.0 for _, one in measured if (one.left_s or 0.0) > run_clock.LEAST_S]
+    assert len(moving) > 100
+    assert all(after < before for before, after in itertools.pairwise(moving))
+    assert len(measured) - len(moving) < len(measured) / 20  # at the very end, where the last step takes longer
+
+
+def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -> None:
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), Machine())
+    rough = [one for at, one in shown if at < START + 60 + 32]
+    assert all(one.left_s is not None and one.most_s is not None and one.left_s < one.most_s for one in rough)
+    highest = [one.most_s or 0.0 for one in rough]
+    assert all(after <= before for before, after in itertools.pairwise(highest))
+    assert all(one.most_s is None for at, one in shown if START + 60 + 32 <= at < START + 300)
+
+
+def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_path: Path) -> None:
+    machine = Machine(convert_s=200, gate_s=45)
+    spec = run_of(tmp_path)
+    folder = Path(spec.folder)
+    folder.mkdir(parents=True)
+    run_folders.write_spec(folder, spec)
+    told = list(machine.told())
+    with (folder / JOURNAL_FILE).open("w", encoding="utf-8") as file:
+        for at, one in told:
+            if not isinstance(one, StepProgress):
+                file.write(json.dumps({**events.to_json(one), "at": at}) + "\n")
+    end = told[-1][0]
+    judged = [(at, one) for at, one in told if isinstance(one, StepProgress)]
+
+    def error() -> float:
+        """Of the first estimate after the measured steps, as a share of the time that the rest takes."""
+        shown = watched(RunClock(spec, run_clock.read_rates(folder)), machine)
+        now, first = next((at, one) for at, one in shown if one.most_s is None and one.left_s is not None)
+        return abs((first.left_s or 0.0) / (end - now) - 1)
+
+    assert error() > 0.5
+    run_clock.learn_rates(folder, judged, end)
+    assert error() < 0.1
+
+
+def test_that_it_takes_longer_than_was_thought_is_said_while_it_does(tmp_path: Path) -> None:
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), MACHINES["a quantization that takes ten minutes"])
+    assert not any(one.is_late for at, one in shown if at < START + 300)
+    end = shown[-1][0]
+    wrong = [one for at, one in shown if at >= START + 460 and (one.left_s or 0.0) < (end - at) / 2 > 30]
+    assert len(wrong) > 100
+    assert all(one.is_late and one.most_s is not None for one in wrong)
+
+
+def test_elapsed_is_wall_time_from_the_first_start_and_pauses_are_counted_apart(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates())
+    clock.take(START, Started(1, 1, START))
+    clock.take(START + 100, Paused(3))
+    assert clock.elapsed_s(START + 500, is_live=False) == 100
+    before = clock.look(START + 500)
+    assert (before.left_s, before.stopped_s) == (None, 0)
+    clock.take(START + 700, Started(1, 1, START + 700, 3))
+    now = clock.look(START + 760)
+    assert clock.elapsed_s(START + 760, is_live=True) == 760
+    assert now.stopped_s == 600
+    assert now.share >= before.share
+
+
+def test_a_run_that_died_and_was_resumed_counts_the_time_in_between_as_stopped(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates())
+    clock.take(START, Started(1, 1, START))
+    clock.take(START + 50, Phase("training", 0, STEPS))
+    clock.take(START + 3650, Started(1, 2, START + 3650))
+    assert clock.look(START + 3660).stopped_s == pytest.approx(3600)
+
+
+def test_a_run_without_held_out_rows_is_done_with_its_training(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path, held_out=0), StageRates())
+    for at, one in Machine().told():
+        if not isinstance(one, StepProgress):
+            clock.take(at, one)
+    assert clock.look(START + 5000).share == 1.0
+
+
+def test_a_damaged_file_of_rates_counts_as_none(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "r"
+    for text in ("", "[1]", '{"score": "x"}', '{"score": 1e9}', '{"score": null}'):
+        (tmp_path / run_clock.RATES_FILE).write_text(text, "utf-8")
+        assert run_clock.read_rates(run).factors == {}
