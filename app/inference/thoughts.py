@@ -26,14 +26,6 @@ def begins_open(prompt: Sequence[Segment]) -> str:
     return next((end for begin, end in _ENDS.items() if tail.endswith(begin)), "")
 
 
-def closed(prompt: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Return the prompt with thoughts that it has opened closed again, so that the answer comes at once."""
-    end = begins_open(prompt)
-    if end == _END_OF_MESSAGE:
-        return (*prompt, Segment(f"{end}{_REPLY}{_CHANNEL}{_FINAL}{_MESSAGE}", markup=True))
-    return (*prompt, Segment(f"\n\n{end}\n\n", markup=True)) if end else tuple(prompt)
-
-
 class ThoughtStream:
     """Separates the pieces of one answer as they come, each of which may end in the middle of a mark."""
 

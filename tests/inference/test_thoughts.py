@@ -72,21 +72,6 @@ def test_text_of_people_opens_no_thoughts() -> None:
     assert thoughts.begins_open((Segment("<|start|>assistant<|channel|>final<|message|>", markup=True),)) == ""
 
 
-@pytest.mark.parametrize(
-    ("opened", "added"),
-    [
-        ("assistant\n<think>\n", "\n\n</think>\n\n"),
-        ("<|start|>assistant<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-        ("assistant\n", ""),
-    ],
-)
-def test_a_prompt_that_has_opened_thoughts_can_be_closed_again(opened: str, added: str) -> None:
-    prompt = (Segment("問い"), Segment(opened, markup=True))
-    closed = thoughts.closed(prompt)
-    assert "".join(segment.text for segment in closed) == "問い" + opened + added
-    assert thoughts.begins_open(closed) == ""
-
-
 def test_the_state_says_whether_the_latest_text_is_a_thought() -> None:
     stream = ThoughtStream()
     list(stream.push("<think>"))

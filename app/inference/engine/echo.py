@@ -78,11 +78,21 @@ class EchoBackend:
         started = time.monotonic()
         scripted = _SAY.findall("".join(prompt))
         token_s = 0.1 if "!slow" in question else TOKEN_S
-        answer, reason = self._stream(command, scripted[-1] if scripted else question, token_s, cancellation, emit)
+        answer, thought_tokens, reason = self._stream(
+            command, scripted[-1] if scripted else question, token_s, cancellation, emit
+        )
         elapsed = time.monotonic() - started
         self._cached = prompt + list(answer)
         timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
-        emit(Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1))
+        emit(
+            Done(
+                command.id,
+                reason,
+                Usage(len(prompt), cached, len(answer), thought_tokens),
+                timings,
+                command.sampling.seed or 1,
+            )
+        )
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         self._require_model()
@@ -106,15 +116,15 @@ class EchoBackend:
 
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
-    ) -> tuple[str, str]:
+    ) -> tuple[str, int, str]:
         text, shown, thought_tokens, stream = "", "", 0, ThoughtStream()
         for character in answer:
             if cancellation.is_set:
-                return text, "cancelled"
+                return text, thought_tokens, "cancelled"
             if len(shown) >= command.max_tokens:
-                return text, "length"
+                return text, thought_tokens, "length"
             if thought_tokens >= command.thought_tokens:
-                return text, "thoughts"
+                return text, thought_tokens, "thoughts"
             time.sleep(token_s)
             text += character
             self.progress += 1
@@ -126,7 +136,7 @@ class EchoBackend:
                 os.abort()
         for piece, is_thought in stream.flush():
             emit((Thought if is_thought else Token)(command.id, piece))
-        return text, "end"
+        return text, thought_tokens, "end"
 
 
 def _misbehave(question: str) -> None:

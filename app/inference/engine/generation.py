@@ -166,8 +166,8 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
 class Answer:
     """An answer that is being written. `tokens` are the ids of its prompt and, after them, of the answer.
 
-    `ended_by`: end | stop | length | thoughts | context | cancelled | failed; "" before the end. For "failed", `error` is
-    set.
+    `ended_by`: end | stop | length | thoughts | context | cancelled | failed; "" before the end. For "failed",
+    `error` is set.
     """
 
     def __init__(

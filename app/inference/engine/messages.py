@@ -234,6 +234,9 @@ class Timings:
     thought_s: float = 0.0  # the part of `answer_s` until the thoughts ended
 
 
+CUT_OFF = ("length", "context", "thoughts")  # reasons to stop of answers that are incomplete
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The answer has ended."""
