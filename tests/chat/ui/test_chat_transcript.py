@@ -390,8 +390,10 @@ def test_what_a_model_thought_is_folded_above_its_answer(transcript: SeenTranscr
     transcript.show_messages([question(1), answer(2, thoughts="まず <b>足し算</b> だ。", thought_s=12.4)])
     fold = transcript.buttons(2)["考えた内容（12 秒）"]
     assert not any("足し算" in words for words in transcript.words(2))
+    folded_px = transcript.view_of(2).height()
     fold.click()
     assert "まず <b>足し算</b> だ。" in transcript.words(2)
+    assert transcript.view_of(2).height() > folded_px + 10
     assert "足し算" not in transcript.view_of(2).text.plain_text()
     fold.click()
     assert not any("足し算" in words for words in transcript.words(2))

@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
@@ -219,6 +219,8 @@ class AnswerFooter(QWidget):
 class ThoughtsFold(QWidget):
     """Shows how long the model thought, and what, when the user unfolds it."""
 
+    resized = Signal()
+
     def __init__(self, message: Message, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         details = message.details or AnswerDetails()
@@ -240,7 +242,9 @@ class ThoughtsFold(QWidget):
             self._text = Label(thoughts, tone="text2", wraps=True, selectable=True)
             self._column.addWidget(self._text)
         self._text.setVisible(is_unfolded)
+        self._column.invalidate()  # otherwise the outer layouts update one event-loop round later
         self.updateGeometry()
+        self.resized.emit()
 
 
 class FollowUps(QWidget):
@@ -408,7 +412,9 @@ class AnswerView(MessageView):
         if grounding is not None and grounding.verdict == "near":
             self._insert_first(sources_footer.near_line(self._theme, self))
         if self.message.details is not None and self.message.details.thoughts:
-            self._insert_first(ThoughtsFold(self.message, self._theme, self))
+            fold = ThoughtsFold(self.message, self._theme, self)
+            fold.resized.connect(self.resized)
+            self._insert_first(fold)
         self._show_text(as_markdown=True)
         self._replace_footer()
         self._describe()
