@@ -17,7 +17,7 @@ from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 
-STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
+STOP_REASONS = ("end", "stop", "length", "thoughts", "context", "cancelled", "interrupted", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class AnswerDetails:
     learned: tuple[str, ...] = ()  # names of the collections in the model's training data
     original: str | None = None  # the answer as it was before somebody edited it; None: nobody did
     edited_at: float = 0.0  # when it was edited last; 0: never
+    thoughts: str = ""  # what a reasoning model wrote before the answer; no part of it
+    thought_s: float = 0.0
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:

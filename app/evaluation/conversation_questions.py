@@ -24,8 +24,7 @@ from app.documents.grounding import claims, grounding_record, source_citations
 from app.documents.grounding.grounding_record import Grounding
 from app.evaluation import question_files
 from app.evaluation.records import Gold, Question
-
-CUT_OFF = ("length", "context")
+from app.inference.engine.messages import CUT_OFF
 
 
 @dataclass(frozen=True, slots=True)

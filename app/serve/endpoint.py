@@ -17,7 +17,7 @@ from app.documents import collection_lookup
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
-from app.inference.engine.messages import Usage
+from app.inference.engine.messages import CUT_OFF, Thought, Usage
 from app.inference.local_model import LocalModel
 from app.serve import completion_request
 from app.serve.completion_request import CompletionRequest, http_error
@@ -29,7 +29,6 @@ CLIENT_CHECK_S = 0.25  # the interval of checks whether the client is still conn
 KEEP_ALIVE_S = 15.0  # the interval of comments in a stream, because processing a long prompt may take minutes
 MODEL_ID = "kotae"
 QUESTION_CHARACTERS = 20_000  # the limit of a question about documents, because all its words are searched for
-_CUT = ("length", "context")  # stop reasons of incomplete answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +145,10 @@ class CompletionResponse:
         """Return the object for an answer that is not streamed."""
         text = text.strip()
         content = text + _lines_below(text, outcome.grounding)
+        message = {"role": "assistant", "content": content, "refusal": None}
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": content, "refusal": None},
+            "message": message | ({"reasoning_content": outcome.thoughts} if outcome.thoughts else {}),
             "logprobs": None,
             "finish_reason": finish_reason(outcome),
         }
@@ -162,6 +162,10 @@ class CompletionResponse:
         """Return the object for a piece of a streamed answer."""
         delta = {"role": "assistant", "content": text} if is_first else {"content": text}
         return self._chunk(delta, None)
+
+    def thought_chunk(self, thought: Thought) -> dict[str, Any]:
+        """Return the object for a piece of what the model thinks before a streamed answer."""
+        return self._chunk({"reasoning_content": thought.text}, None)
 
     def last_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
         """Return the object that ends a streamed answer, with its finish reason and sources."""
@@ -187,7 +191,7 @@ def _model_list(served_models: Sequence[ServedModel], created: int) -> dict[str,
 def grounding_fields(outcome: AnswerOutcome) -> dict[str, Any]:
     """Return the field "kotae" of a response: sources, claims and verdict, in the form of `kotae ask --json`."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
-    verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
+    verdict = "length" if reason in CUT_OFF else "stopped" if reason == "cancelled" else kept.verdict
     return {**answer_check.check_facts(kept), "verdict": verdict}
 
 
@@ -208,7 +212,7 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
 
 
 def finish_reason(outcome: AnswerOutcome) -> str:
-    return "length" if outcome.done.stop_reason in _CUT else "stop"
+    return "length" if outcome.done.stop_reason in CUT_OFF else "stop"
 
 
 def usage(token_usage: Usage) -> dict[str, Any]:
@@ -217,6 +221,7 @@ def usage(token_usage: Usage) -> dict[str, Any]:
         "completion_tokens": token_usage.answer_tokens,
         "total_tokens": token_usage.prompt_tokens + token_usage.answer_tokens,
         "prompt_tokens_details": {"cached_tokens": token_usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": token_usage.thought_tokens},
     }
 
 
@@ -289,7 +294,7 @@ def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionRespo
         if isinstance(item, AnswerOutcome):
             connection.send(200, reply.whole_answer(text, item))
         else:
-            text += item or ""
+            text += item if isinstance(item, str) else ""
 
 
 def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
@@ -310,6 +315,8 @@ def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionRes
         sent_at = time.monotonic()
         if item is None:
             connection.send_keep_alive()
+        elif isinstance(item, Thought):
+            connection.send_event(reply.thought_chunk(item))
         elif isinstance(item, str):
             text += item
             connection.send_event(reply.text_chunk(item))
@@ -331,7 +338,7 @@ def _send_rest(
     connection.end_stream()
 
 
-def _items(connection: HttpConnection, job: CompletionJob) -> Iterator[str | AnswerOutcome | None]:
+def _items(connection: HttpConnection, job: CompletionJob) -> Iterator[str | Thought | AnswerOutcome | None]:
     """Yield the pieces of an answer's text and at last the outcome; None each CLIENT_CHECK_S while nothing arrives.
 
     Raises HttpError for an AppError of the job, and ConnectionAbortedError if the client has disconnected.

@@ -22,7 +22,7 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
-from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
+from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
 from app.inference.load_plan import LoadPlan
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
@@ -103,12 +103,12 @@ class CompletionJob:
         self.permit = permit
         self.scope = scope
         self.is_over = False
-        self._items: queue.SimpleQueue[str | AnswerOutcome | AppError] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[str | Thought | AnswerOutcome | AppError] = queue.SimpleQueue()
 
-    def put(self, item: str | AnswerOutcome | AppError) -> None:
+    def put(self, item: str | Thought | AnswerOutcome | AppError) -> None:
         self._items.put(item)
 
-    def take(self, limit_s: float) -> str | AnswerOutcome | AppError | None:
+    def take(self, limit_s: float) -> str | Thought | AnswerOutcome | AppError | None:
         """Wait for the next item, at most `limit_s`, and return it; None if there was none."""
         try:
             return self._items.get(timeout=limit_s)
@@ -219,6 +219,7 @@ class RequestQueue(QObject):
         request = self._request_of(self._job)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         run.text_received.connect(self._on_text)
+        run.thought_received.connect(self._on_thought)
         run.finished.connect(self._on_ended)
         run.failed.connect(self._on_ended)
         run.stopped.connect(lambda: self._on_ended(AppError("cancelled")))
@@ -247,9 +248,17 @@ class RequestQueue(QObject):
             return False
         return True
 
-    def _on_text(self, text: str) -> None:
+    def _may_send(self) -> bool:
+        """Return whether the job may still be answered, which is checked before the first text and now and then."""
         is_due = time.monotonic() - self._checked_at > LABEL_CHECK_S
-        if self._job is not None and (is_due or not self._has_text) and not self._is_still_permitted(self._job):
+        return self._job is None or not (is_due or not self._has_text) or self._is_still_permitted(self._job)
+
+    def _on_thought(self, text: str) -> None:
+        if self._may_send() and self._job is not None:
+            self._job.put(Thought("", text))
+
+    def _on_text(self, text: str) -> None:
+        if not self._may_send():
             return
         shown = text if self._has_text else text.lstrip()
         self._has_text = self._has_text or bool(shown)

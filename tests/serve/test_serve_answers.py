@@ -251,3 +251,21 @@ def test_the_trial_model_answers_ends_at_a_text_and_keeps_to_a_schema(data: Path
     assert json.loads(shaped.message.content or "")["city"] in ("東京", "大阪")
     assert isinstance(json.loads(free.choices[0].message.content or ""), dict)
     assert again[0].choices[0].message.content == again[1].choices[0].message.content
+
+
+def test_what_a_model_thinks_is_no_part_of_its_answer(served: Served) -> None:
+    asked: list[Any] = [{"role": "user", "content": "!say <think>足し算だ。</think>二です。\n以上。"}]
+    with served.client() as client:
+        whole = client.chat.completions.create(model="kotae", messages=asked)
+        pieces = [
+            chunk.choices[0].delta
+            for chunk in client.chat.completions.create(model="kotae", messages=asked, stream=True)
+            if chunk.choices
+        ]
+    message = whole.choices[0].message
+    assert (message.content, message.reasoning_content) == ("二です。", "足し算だ。")  # type: ignore[attr-defined]
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens_details is not None
+    assert whole.usage.completion_tokens_details.reasoning_tokens > 0
+    assert "".join(piece.content or "" for piece in pieces) == "二です。"
+    assert "".join(getattr(piece, "reasoning_content", None) or "" for piece in pieces) == "足し算だ。"

@@ -91,7 +91,7 @@ class _AnswerLoop(CommandEventLoop):
         super().run()
 
     def _on_stage(self, stage: AnswerStage) -> None:
-        if stage.kind in ("searching", "loading", "reading", "checking"):
+        if stage.kind in ("searching", "loading", "reading", "thinking", "checking"):
             self._output.progress(f"chat.ask_stage.{stage.kind}", percent=round(100 * (stage.fraction or 0)))
 
     def _on_text(self, text: str) -> None:
@@ -128,6 +128,8 @@ def _print(
         "verdict": "stopped" if is_stopped else answer.verdict,
         "adapter": adapter,
     }
+    if outcome.thoughts:
+        result["thoughts"] = outcome.thoughts
     output.end_progress()
     grounding = outcome.grounding
     output.result(result, "\n" + sources_text(loop.text, grounding, output) if grounding else "")

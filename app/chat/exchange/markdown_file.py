@@ -12,6 +12,7 @@ from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
+from app.inference.engine.messages import CUT_OFF
 
 TURN_DEPTH = 2  # heading level of the turns; headings in answers begin one level below
 
@@ -95,5 +96,5 @@ def ending_remark(message: Message) -> str:
         return ""
     if message.status != "done":
         return phrase(f"common.export_turn.{message.status}")
-    is_cut = message.details is not None and message.details.stop_reason in ("length", "context")
+    is_cut = message.details is not None and message.details.stop_reason in CUT_OFF
     return phrase("chat.answer_cut") if is_cut else ""

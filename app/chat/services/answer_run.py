@@ -28,6 +28,7 @@ from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import (
+    CUT_OFF,
     AdapterUse,
     Ask,
     Done,
@@ -38,6 +39,7 @@ from app.inference.engine.messages import (
     PromptProgress,
     Ready,
     Sampling,
+    Thought,
     Timings,
     Token,
     Tokenize,
@@ -96,6 +98,7 @@ class AnswerOutcome:
     load_s: float
     total_s: float
     grounding: Grounding | None = None
+    thoughts: str = ""  # what a reasoning model wrote before the answer
     is_alone: bool = True  # False: others were written at the same time, so that it took longer
 
     def without_times(self) -> "AnswerOutcome":
@@ -106,7 +109,9 @@ class AnswerOutcome:
     def as_fields(self) -> dict[str, Any]:
         """Return the fields that a stored answer and an answer of a batch have in common."""
         return {
-            **dataclasses.asdict(self.done.usage),
+            "prompt_tokens": self.done.usage.prompt_tokens,
+            "cached_tokens": self.done.usage.cached_tokens,
+            "answer_tokens": self.done.usage.answer_tokens,
             "seed": self.done.seed,
             "first_token_s": self.done.timings.first_token_s,
             "total_s": self.total_s,
@@ -121,6 +126,7 @@ class AnswerRun(QObject):
 
     stage_changed = Signal(object)  # AnswerStage
     text_received = Signal(str)
+    thought_received = Signal(str)  # what a reasoning model writes before its answer
     finished = Signal(object)  # AnswerOutcome
     failed = Signal(object)  # AppError
     stopped = Signal()
@@ -148,6 +154,7 @@ class AnswerRun(QObject):
         self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
         self._kind = ""
         self._count_id = self._text = ""
+        self.thoughts = ""  # what the model has thought so far
         self._retrieved: RetrievedPassages | None = None
         self._packed: PackedPrompt | None = None
         self._done_event: Done | None = None  # set once the text is complete; the run cannot be stopped any more
@@ -374,6 +381,11 @@ class AnswerRun(QObject):
                     self._stage("answering")
                 self._text += text
                 self.text_received.emit(text)
+            case Thought(id=self._ask_id, text=text):
+                if self._kind != "thinking":
+                    self._stage("thinking")
+                self.thoughts += text
+                self.thought_received.emit(text)
             case Tokenized(id=self._count_id):
                 self._pack_prompt(event.counts)
             case Done(id=self._ask_id):
@@ -399,7 +411,8 @@ class AnswerRun(QObject):
     def _finish(self, event: Done, grounding: Grounding | None) -> None:
         if not self._is_over:
             self._end_run()
-            self.finished.emit(AnswerOutcome(event, self._load_s, time.monotonic() - self._started_at, grounding))
+            total_s = time.monotonic() - self._started_at
+            self.finished.emit(AnswerOutcome(event, self._load_s, total_s, grounding, self.thoughts.strip()))
 
     def _on_died(self, child_exit: ChildExit) -> None:
         if self._done_event is not None:  # only the check is still running, without the engine
@@ -441,7 +454,7 @@ def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: Local
     """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
     collections."""
     grounding = outcome.grounding
-    is_cut = outcome.done.stop_reason in ("length", "context")
+    is_cut = outcome.done.stop_reason in CUT_OFF
     return BatchAnswer(
         line,
         "length" if is_cut else grounding.verdict if grounding else "answered",

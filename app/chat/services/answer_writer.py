@@ -69,7 +69,12 @@ class AnswerWriter(QObject):
     def _on_finished(self, outcome: AnswerOutcome) -> None:
         text = self._text.strip()
         is_stopped = outcome.done.stop_reason == "cancelled"
-        details = dataclasses.replace(self._details(), stop_reason=outcome.done.stop_reason, **outcome.as_fields())
+        details = dataclasses.replace(
+            self._details(),
+            stop_reason=outcome.done.stop_reason,
+            thought_s=outcome.done.timings.thought_s,
+            **outcome.as_fields(),
+        )
         if self._repeated is not None:
             is_same = _repeats_earlier_answer(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
@@ -86,7 +91,8 @@ class AnswerWriter(QObject):
         self._finish_answer(self._text, "failed", details, None, error)
 
     def _details(self) -> AnswerDetails:
-        return dataclasses.replace(self.answer.details or AnswerDetails(), grounding=self.run.grounding)
+        details = self.answer.details or AnswerDetails()
+        return dataclasses.replace(details, grounding=self.run.grounding, thoughts=self.run.thoughts.strip())
 
     def _finish_answer(
         self, text: str, status: str, details: AnswerDetails, outcome: AnswerOutcome | None, error: AppError | None

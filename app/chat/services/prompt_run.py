@@ -147,7 +147,7 @@ class AnswerQueue(QObject):
         loaded = self._engine.loaded
         kinds = {run.stage.kind for run in self._runs.values()}
         # Searches run one after another, as each has its time limit and they share one child.
-        may_join = bool(kinds & {"reading", "answering"}) and not kinds & {"", "searching"}
+        may_join = bool(kinds & {"reading", "thinking", "answering"}) and not kinds & {"", "searching"}
         most = loaded.parallel if loaded and may_join and not self._suspects and self._alone <= 0 else 1
         if len(self._runs) + len(self._permitting) >= most:
             return None

@@ -27,12 +27,14 @@ from app.inference.engine.messages import (
     PromptProgress,
     Rank,
     Ranked,
+    Thought,
     Timings,
     Token,
     Tokenize,
     Usage,
 )
 from app.inference.prefix_states import common_length
+from app.inference.thoughts import ThoughtStream
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -76,11 +78,21 @@ class EchoBackend:
         started = time.monotonic()
         scripted = _SAY.findall("".join(prompt))
         token_s = 0.1 if "!slow" in question else TOKEN_S
-        answer, reason = self._stream(command, scripted[-1] if scripted else question, token_s, cancellation, emit)
+        answer, thought_tokens, reason = self._stream(
+            command, scripted[-1] if scripted else question, token_s, cancellation, emit
+        )
         elapsed = time.monotonic() - started
         self._cached = prompt + list(answer)
         timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
-        emit(Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1))
+        emit(
+            Done(
+                command.id,
+                reason,
+                Usage(len(prompt), cached, len(answer), thought_tokens),
+                timings,
+                command.sampling.seed or 1,
+            )
+        )
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         self._require_model()
@@ -104,18 +116,27 @@ class EchoBackend:
 
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
-    ) -> tuple[str, str]:
-        text = ""
-        for character in answer[: command.max_tokens]:
+    ) -> tuple[str, int, str]:
+        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream()
+        for character in answer:
             if cancellation.is_set:
-                return text, "cancelled"
+                return text, thought_tokens, "cancelled"
+            if len(shown) >= command.max_tokens:
+                return text, thought_tokens, "length"
+            if thought_tokens >= command.thought_tokens:
+                return text, thought_tokens, "thoughts"
             time.sleep(token_s)
             text += character
             self.progress += 1
-            emit(Token(command.id, character))
+            for piece, is_thought in stream.push(character):
+                emit((Thought if is_thought else Token)(command.id, piece))
+                shown += "" if is_thought else piece
+            thought_tokens += stream.is_thinking
             if text.endswith("!crash"):
                 os.abort()
-        return text, "length" if len(answer) > command.max_tokens else "end"
+        for piece, is_thought in stream.flush():
+            emit((Thought if is_thought else Token)(command.id, piece))
+        return text, thought_tokens, "end"
 
 
 def _misbehave(question: str) -> None:

@@ -1,6 +1,6 @@
 """Hold one answer while it is written: choose one token after the other until something ends it.
 
-`TextStream` turns token bytes into displayable text: whole characters, and nothing of a stop string. `Sampler` chooses
+`TextStream` keeps stop strings out of the text. `Sampler` chooses
 tokens in numpy: llama.cpp's own chain builds and walks a list of the whole vocabulary for every token, which costs
 milliseconds with Gemma's 262,144 entries, several times the rest of our overhead (measured by
 tests/benchmarks/engine.py). Here one vectorized pass drops tokens that no sampler could choose, and the usual steps run
@@ -10,57 +10,46 @@ min-p, temperature, draw.
 
 import codecs
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
+from app.inference import thoughts
 from app.inference.engine.backend import Emit
-from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Timings, Token, Usage
+from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Thought, Timings, Token, Usage
+from app.inference.thoughts import ThoughtStream, overlap
 
 
 class TextStream:
-    """Turns token bytes into text that can be shown.
-
-    A character split over tokens waits for its last byte. Text that may begin a stop string waits until that is
-    decided. Bytes that never become UTF-8 are left out: U+FFFD is never produced.
-    """
+    """Passes text on up to a stop string. Text that may begin one waits until that is decided."""
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._stop = tuple(text for text in stop if text)
         self._pending = ""
         self.is_stopped = False
 
-    def push(self, piece: bytes) -> str:
-        """Add the bytes of a token and return the text to show now; "" once `is_stopped` is true."""
+    def push(self, text: str) -> str:
+        """Add a piece and return the text to show now; "" once `is_stopped` is true."""
         if self.is_stopped:
             return ""
-        self._pending += self._decoder.decode(piece)
+        self._pending += text
         found = min((at for at in map(self._pending.find, self._stop) if at >= 0), default=-1)
         if found >= 0:
             self.is_stopped = True
             ready, self._pending = self._pending[:found], ""
             return ready
-        keep = self._possible_stop_length()
-        ready = self._pending[: len(self._pending) - keep]
-        self._pending = self._pending[len(self._pending) - keep :]
+        kept = max((overlap(self._pending, stop) for stop in self._stop), default=0)
+        ready = self._pending[: len(self._pending) - kept]
+        self._pending = self._pending[len(ready) :]
         return ready
 
     def flush(self) -> str:
-        """Return the text held back as a possible stop string, and drop an incomplete character."""
+        """Return the text held back as a possible stop string."""
         ready, self._pending = self._pending, ""
         return "" if self.is_stopped else ready
-
-    def _possible_stop_length(self) -> int:
-        """Return how many characters at the end of the pending text may begin a stop string."""
-        longest = max((len(text) for text in self._stop), default=1) - 1
-        for length in range(min(longest, len(self._pending)), 0, -1):
-            if any(text.startswith(self._pending[-length:]) for text in self._stop):
-                return length
-        return 0
 
 
 # Tokens less than e^-20 times as likely as the best are dropped: 262,144 of them together weigh less than 0.06 %.
@@ -177,7 +166,8 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
 class Answer:
     """An answer that is being written. `tokens` are the ids of its prompt and, after them, of the answer.
 
-    `ended_by`: end | stop | length | context | cancelled | failed; "" before the end. `error` is set for "failed".
+    `ended_by`: end | stop | length | thoughts | context | cancelled | failed; "" before the end. For "failed",
+    `error` is set.
     """
 
     def __init__(
@@ -201,6 +191,11 @@ class Answer:
         self._sampler = sampler
         self._is_end = is_end
         self._emit = emit
+        # A character may be split over tokens. Bytes that never become UTF-8 are left out.
+        self._characters = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._thoughts = ThoughtStream(thoughts.begins_open(command.prompt))
+        self._thought_tokens = 0
+        self._thought_s = 0.0
         self._stream = TextStream(command.stop)
         self._received = time.perf_counter()
         self._cached = 0
@@ -230,8 +225,11 @@ class Answer:
         self._prompt_s = self._writing_since - self._reading_since
         self._decode_s = decoded_s
 
-    def choose(self, logits: Logits, piece: Callable[[int], bytes], context_tokens: int) -> None:
-        """Choose the next token, and end the answer if it ends with it. `piece` returns the bytes of a token."""
+    def choose(self, logits: Logits, spell: Callable[[int], tuple[bytes, str]], context_tokens: int) -> None:
+        """Choose the next token, and end the answer if it ends with it.
+
+        `spell` returns a token's bytes, or the name of a control token.
+        """
         if self.command.max_tokens < 1:
             self.end("length")
             return
@@ -248,7 +246,11 @@ class Answer:
         self.tokens.append(token)
         if self.count == 1:
             self._first_token_s = time.perf_counter() - self._received
-        self._send(self._stream.push(piece(token)))
+        text, control = spell(token)
+        self._show(self._thoughts.push(control or self._characters.decode(text), is_control=bool(control)))
+        if self._thoughts.is_thinking:
+            self._thought_tokens += 1
+            self._thought_s = time.perf_counter() - self._writing_since
         if reason := self._reason_to_end(context_tokens):
             self.end(reason)
 
@@ -257,13 +259,21 @@ class Answer:
         if self._writing_since:
             self.answer_s = time.perf_counter() - self._writing_since
             self._decode_s = self.decoded_s - self._decode_s
+        self._show(self._thoughts.flush())
         self._send(self._stream.flush())
         self._sampler.close()
 
     def done_event(self, threads: int) -> Done:
-        usage = Usage(self._prompt_tokens, self._cached, self.count)
-        timings = Timings(self._prompt_s, self._first_token_s, self.answer_s, self._decode_s, threads)
+        usage = Usage(self._prompt_tokens, self._cached, self.count, self._thought_tokens)
+        timings = Timings(self._prompt_s, self._first_token_s, self.answer_s, self._decode_s, threads, self._thought_s)
         return Done(self.command.id, self.ended_by, usage, timings, self._sampler.seed)
+
+    def _show(self, pieces: Iterable[tuple[str, bool]]) -> None:
+        for text, is_thought in pieces:
+            if is_thought:
+                self._emit(Thought(self.command.id, text))
+            else:
+                self._send(self._stream.push(text))
 
     def _send(self, text: str) -> None:
         if text:
@@ -274,6 +284,8 @@ class Answer:
             return "stop"
         if self.is_cancelled():
             return "cancelled"
-        if self.count >= self.command.max_tokens:
+        if self._thoughts.is_thinking and self._thought_tokens >= self.command.thought_tokens:
+            return "thoughts"
+        if self.count - self._thought_tokens >= self.command.max_tokens:
             return "length"
         return "context" if len(self.tokens) >= context_tokens else ""

@@ -60,14 +60,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Answer a prompt. The answer is PromptProgress…, Token…, then Done or Failed.
+    """Answer a prompt. The answer is PromptProgress…, Thought…, Token…, then Done or Failed.
 
     A prompt that does not fit fails; nothing is cut.
     """
 
     id: str
     prompt: tuple[Segment, ...]
-    max_tokens: int = 1024
+    max_tokens: int = 1024  # of the answer
+    thought_tokens: int = 2048  # that a reasoning model may think before it
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     adapters: tuple[AdapterUse, ...] = ()
@@ -204,12 +205,21 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """Carries text that a reasoning model writes before its answer (`app.inference.thoughts`)."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Counts the tokens of an answer and its prompt."""
 
     prompt_tokens: int
     cached_tokens: int  # tokens of the prompt that were not evaluated again
-    answer_tokens: int
+    answer_tokens: int  # with those of thoughts
+    thought_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +231,10 @@ class Timings:
     answer_s: float
     decode_s: float
     threads: int
+    thought_s: float = 0.0  # the part of `answer_s` until the thoughts ended
+
+
+CUT_OFF = ("length", "context", "thoughts")  # reasons to stop of answers that are incomplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +242,7 @@ class Done:
     """The answer has ended."""
 
     id: str
-    stop_reason: str  # end | stop | length | context | cancelled
+    stop_reason: str  # end | stop | length | thoughts (it was still thinking) | context | cancelled
     usage: Usage
     timings: Timings
     seed: int
@@ -281,7 +295,9 @@ class Tokenized:
 
 
 Command = Load | Ask | Cancel | Unload | Embed | Rank | Tokenize
-_Answer = LoadProgress | Ready | PromptProgress | Token | Done | Failed | Unloaded | Embedded | Ranked | Tokenized
+_Answer = (
+    LoadProgress | Ready | PromptProgress | Token | Thought | Done | Failed | Unloaded | Embedded | Ranked | Tokenized
+)
 Event = Hello | Heartbeat | _Answer
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}

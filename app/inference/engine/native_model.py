@@ -25,7 +25,7 @@ class NativeModel:
         self._model: Any = None
         self._context: Any = None
         self._vocabulary: Any = None
-        self._pieces: dict[int, bytes] = {}
+        self._pieces: dict[int, tuple[bytes, str]] = {}
         self._thread_policy = ThreadPolicy()
         api.llama_backend_init()
 
@@ -125,8 +125,8 @@ class NativeModel:
         ends = [end if end >= 0 else separator] if api.llama_vocab_get_add_eos(vocabulary) else []
         return [*begins, *self.tokens_of(query), *ends, *separators, *self.tokens_of(document), *ends]
 
-    def piece(self, token: int) -> bytes:
-        """Return the token's bytes; b"" for a control token."""
+    def spell(self, token: int) -> tuple[bytes, str]:
+        """Return the token's bytes, or b"" and its name for a control token."""
         known = self._pieces.get(token)
         if known is None:
             buffer = ctypes.create_string_buffer(64)
@@ -134,7 +134,8 @@ class NativeModel:
             if length < 0:  # that many bytes are needed
                 buffer = ctypes.create_string_buffer(-length)
                 length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-            known = self._pieces[token] = buffer.raw[: max(0, length)]
+            is_control = api.llama_vocab_is_control(self._vocabulary, token)
+            known = self._pieces[token] = (buffer.raw[: max(0, length)], self.name_of(token) if is_control else "")
         return known
 
     def name_of(self, token: int) -> str:

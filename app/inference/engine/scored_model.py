@@ -146,7 +146,7 @@ class ScoredModel(SequencedModel):
 
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return the text of token ids, without control tokens."""
-        return b"".join(map(self.piece, ids)).decode("utf-8", "replace")
+        return b"".join(self.spell(token)[0] for token in ids).decode("utf-8", "replace")
 
     # ----------------------------------------------------------------------- answer
 
@@ -173,7 +173,7 @@ class ScoredModel(SequencedModel):
             if chat is None:
                 return None
             texts[str(place)] = ""
-            ask = Ask(str(place), (), chat.limit, stop, _GREEDY)
+            ask = Ask(str(place), (), chat.limit, chat.limit, stop, _GREEDY)
             return Answer(ask, list(chat.ids), Sampler(_GREEDY, 0), is_end, lambda: False, emit)
 
         self._clear()

@@ -195,4 +195,4 @@ class SequencedModel(NativeModel):
 
     def _choose(self, answer: Answer, row: Floats) -> None:
         answer.decoded_s = self.decode_s
-        answer.choose(row, self.piece, self.context_tokens)
+        answer.choose(row, self.spell, self.context_tokens)

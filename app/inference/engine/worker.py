@@ -29,6 +29,7 @@ from app.inference.engine.messages import (
     Load,
     Rank,
     Ready,
+    Thought,
     Token,
     Tokenize,
     Tokenized,
@@ -178,11 +179,13 @@ class EngineWorker:
 
         Characters that belong together are recognized even if the model or the server sends them in several pieces.
         """
-        streams: dict[str, invisible_characters.StreamFilter] = {}  # of the answers that are being written
+        # Of the answers that are being written, and of their thoughts.
+        streams: dict[tuple[str, type[Token | Thought]], invisible_characters.StreamFilter] = {}
 
         def begin(ask: Ask) -> None:
             self._cancellation.begin(ask.id)
-            streams[ask.id] = invisible_characters.StreamFilter()
+            for kind in (Thought, Token):
+                streams[ask.id, kind] = invisible_characters.StreamFilter()
 
         def next_ask() -> Ask | None:
             ask = self._next_ask(first)
@@ -191,13 +194,14 @@ class EngineWorker:
             return ask
 
         def emit(event: messages.Event) -> None:
-            if isinstance(event, Token):
-                event = Token(event.id, streams[event.id].push(event.text))
+            if isinstance(event, Token | Thought):
+                event = type(event)(event.id, streams[event.id, type(event)].push(event.text))
                 if not event.text:
                     return
             elif isinstance(event, messages.Done | Failed):
-                if rest := streams.pop(event.id).flush():
-                    self._send(Token(event.id, rest))
+                for kind in (Thought, Token):
+                    if rest := streams.pop((event.id, kind)).flush():
+                        self._send(kind(event.id, rest))
                 self._cancellation.end(event.id)
             self._send(event)
 
@@ -205,7 +209,7 @@ class EngineWorker:
         try:
             self._backend.answer(first, next_ask, self._cancellation, emit)
         except (AppError, MemoryError) as error:
-            for command_id in list(streams):
+            for command_id in {command_id for command_id, _ in streams}:
                 emit(_failed(command_id, error))
 
     def _next_ask(self, first: Ask) -> Ask | None:

@@ -16,9 +16,9 @@ import secrets
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psutil
@@ -39,6 +39,7 @@ from app.inference.engine.messages import (
     PromptProgress,
     Rank,
     Ranked,
+    Thought,
     Timings,
     Token,
     Tokenize,
@@ -48,6 +49,7 @@ from app.inference.engine.worker import EngineWorker
 from app.inference.prompts import Segment
 from app.inference.remote import model_server
 from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
+from app.inference.thoughts import ThoughtStream
 from trainer.wire import claim_stdout
 
 LINE_BYTES_MAX = 1_000_000
@@ -63,7 +65,16 @@ class StreamSummary:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0
-    pieces: int = field(default=0)
+    pieces: int = 0  # with text; most servers send one a token
+    thought_pieces: int = 0
+    thought_s: float = 0.0
+
+    def limit_reached(self, command: Ask) -> str:
+        """Return the reason to end before another piece; "": none."""
+        if self.pieces - self.thought_pieces >= command.max_tokens:
+            return "length"
+        is_thinking = self.thought_pieces == self.pieces
+        return "thoughts" if is_thinking and self.thought_pieces >= command.thought_tokens > 0 else ""
 
 
 def read_answer(
@@ -72,8 +83,8 @@ def read_answer(
     max_tokens: int,
     deadline: ResponseDeadline,
     server_label: str,
-) -> Iterator[str]:
-    """Yield pieces of the answer's text, "" for an event without text (a model that reasons first).
+) -> Iterator[tuple[str, str]]:
+    """Yield the thought and the text of each event; "" for what it lacks.
 
     Raises AppError: remote_garbage, remote_endless, remote_broken if it ends too early, and the codes
     of `model_server.refusal_error` for an error that the server reports in the stream.
@@ -85,11 +96,11 @@ def read_answer(
         deadline.note_piece()
         if data == "[DONE]":
             break
-        text = _piece(_object(data, server_label), summary, server_label)
-        characters_left -= len(text) + 1
+        thought, text = _pieces(_object(data, server_label), summary, server_label)
+        characters_left -= len(thought) + len(text) + 1
         if characters_left < 0:
             raise AppError("remote_endless", address=server_label)
-        yield text
+        yield thought, text
     if not summary.finish:
         raise AppError("remote_broken", address=server_label)
 
@@ -116,7 +127,7 @@ def _object(data: str, server_label: str) -> dict[str, Any]:
     return found
 
 
-def _piece(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> str:
+def _pieces(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> tuple[str, str]:
     if "error" in chunk:
         raise model_server.refusal_error(0, model_server.error_fields(chunk), server_label)
     _record_usage(chunk.get("usage"), summary)
@@ -129,11 +140,12 @@ def _piece(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> 
     if isinstance(first.get("finish_reason"), str):
         summary.finish = first["finish_reason"]
     delta = first.get("delta")
-    text = delta.get("content") if isinstance(delta, dict) else None
-    if text is not None and not isinstance(text, str):
+    delta = delta if isinstance(delta, dict) else {}
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""  # llama-server, vLLM; newer vLLM, Ollama
+    text = delta.get("content") or ""
+    if not isinstance(text, str) or not isinstance(thought, str):
         raise AppError("remote_garbage", address=server_label)
-    summary.pieces += bool(text)
-    return text or ""
+    return thought, text
 
 
 def _record_usage(usage: object, summary: StreamSummary) -> None:
@@ -153,7 +165,11 @@ QUIET_S = 300.0  # longest silence, while a server reads a long prompt or serves
 WHOLE_S = 3600.0
 POLL_S = 0.05  # how often another question is looked for while answers are written
 LEAST_ANSWER_TOKENS = 64  # requested even if an estimate says that none would fit
-_STOP_REASONS = {"stop": "end", "length": "length"}  # server's reason -> ours; anything else counts as end
+_STOP_REASONS = {
+    "stop": "end",
+    "length": "length",
+    "thoughts": "thoughts",
+}  # server's reason -> ours; anything else counts as end
 
 
 class RemoteBackend:
@@ -230,22 +246,28 @@ class RemoteBackend:
         if is_known and prompt_tokens >= facts.context_tokens:
             raise AppError("context_full", prompt_tokens=prompt_tokens, context_tokens=facts.context_tokens)
         tokens_left = facts.context_tokens - prompt_tokens
-        max_tokens = min(command.max_tokens, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
+        wanted = command.max_tokens + command.thought_tokens  # a server counts both as one
+        max_tokens = min(wanted, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
         seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
         emit(PromptProgress(command.id, 0, prompt_tokens))
         body = _body(command, self._model, max_tokens, seed)
         summary = StreamSummary()
         try:
-            timings = self._stream(command.id, body, summary, is_cancelled, emit)
+            timings = self._stream(command, body, summary, is_cancelled, emit)
         except AppError as error:
             if error.code == "remote_broken" and not summary.pieces and not self._knows_limit:
                 raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, on a long prompt
             raise _with_facts(error, self._model, prompt_tokens, facts.context_tokens) from error
         reason = "cancelled" if is_cancelled() else _STOP_REASONS.get(summary.finish, "end")
-        if reason == "length" and max_tokens < command.max_tokens:
+        if reason == "length" and summary.thought_pieces == summary.pieces > 0:
+            reason = "thoughts"
+        if reason in ("length", "thoughts") and max_tokens < wanted and summary.pieces >= max_tokens:
             reason = "context"
         usage = Usage(
-            summary.prompt_tokens or prompt_tokens, summary.cached_tokens, summary.answer_tokens or summary.pieces
+            summary.prompt_tokens or prompt_tokens,
+            summary.cached_tokens,
+            summary.answer_tokens or summary.pieces,
+            summary.thought_pieces,
         )
         return Done(command.id, reason, usage, timings, seed)
 
@@ -277,7 +299,7 @@ class RemoteBackend:
 
     def _stream(
         self,
-        command_id: str,
+        command: Ask,
         body: dict[str, Any],
         summary: StreamSummary,
         is_cancelled: Callable[[], bool],
@@ -287,21 +309,36 @@ class RemoteBackend:
         server, _, _ = self._require_model()
         deadline = ResponseDeadline(QUIET_S, WHOLE_S)
         first = started = time.monotonic()
+        stream = ThoughtStream()
+
+        def emit_pieces(found: Iterable[tuple[str, bool]]) -> None:
+            for piece, is_thought in found:
+                emit((Thought if is_thought else Token)(command.id, piece))
+
         try:
             with server.stream("/chat/completions", body, deadline, is_cancelled) as response:
-                for text in read_answer(response, summary, body["max_tokens"], deadline, server.label):
+                for thought, text in read_answer(response, summary, body["max_tokens"], deadline, server.label):
                     if is_cancelled():
                         break
                     self.progress += 1
-                    if text:
-                        first = time.monotonic() if summary.pieces == 1 else first
-                        emit(Token(command_id, text))
+                    if not thought and not text:
+                        continue
+                    if reason := summary.limit_reached(command):
+                        summary.finish = reason
+                        break
+                    first = first if summary.pieces else time.monotonic()
+                    summary.pieces += 1
+                    emit_pieces([(thought, True)] if thought else stream.push(text))
+                    if thought or stream.is_thinking:
+                        summary.thought_pieces += 1
+                        summary.thought_s = time.monotonic() - first
+                emit_pieces(stream.flush())
         except AppError:
             if not is_cancelled():  # otherwise our closing of the connection caused it
                 raise
         ended = time.monotonic()
         first = first if summary.pieces else ended
-        return Timings(first - started, first - started, ended - first, ended - first, 0)
+        return Timings(first - started, first - started, ended - first, ended - first, 0, summary.thought_s)
 
 
 def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any]:

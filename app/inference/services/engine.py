@@ -34,6 +34,7 @@ from app.inference.engine.messages import (
     Rank,
     Ranked,
     Ready,
+    Thought,
     Token,
     Unload,
     Unloaded,
@@ -291,7 +292,7 @@ class EngineClient(QObject):
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
             case PromptProgress():
                 self._set_status(dataclasses.replace(status, state="reading"))
-            case Token() if status.state != "answering":
+            case Token() | Thought() if status.state != "answering":
                 self._set_status(dataclasses.replace(status, state="answering"))
             case Done():
                 self._clear_running(event.id)

@@ -11,9 +11,9 @@ class AnswerStage:
     """Describes the step that the open conversation is waiting for.
 
     `kind`: idle | searching (the documents) | passages (the search has ended) | loading (the model) | reading (the
-    prompt) | answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`: time.monotonic()
-    at the answer's beginning. `count`: passages found, later those that the model reads; 0: none, or not searched.
-    `search_s`: duration of the search.
+    prompt) | thinking | answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`:
+    time.monotonic() at the answer's beginning. `count`: passages found, later those that the model reads; 0: none, or
+    not searched. `search_s`: duration of the search.
     """
 
     kind: str = "idle"

@@ -16,7 +16,7 @@ from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun, choices_in_force
 from app.inference import scoring_files
-from app.inference.engine.messages import AdapterUse
+from app.inference.engine.messages import CUT_OFF, AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
@@ -26,7 +26,7 @@ from app.training.runs import run_folders
 Side = Literal["base", "tuned"]
 TOKENS = 256  # limit of an answer, which a base that does not end its answers reaches
 MOST_STRENGTH = 1.5
-_CUT = ("length", "cancelled")
+_CUT = (*CUT_OFF, "cancelled")
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 
 

@@ -385,3 +385,43 @@ def test_while_the_engine_refuses_a_question_is_kept_and_told_why(scene: Scene) 
     assert scene.engine.loaded is None
     scene.engine.refusal = None
     assert scene.finish(lambda: scene.session.regenerate(failed.id)).status == "done"
+
+
+# -------------------------------------------------------------------- thoughts
+
+THINKING = "!say <think>足し算だ。</think>二です。\n以上。"
+
+
+def test_thoughts_are_kept_beside_the_answer_and_never_told_to_the_model_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages: list[str] = []
+    scene.session.stage_changed.connect(lambda stage: stages.append(stage.kind))
+    answer = scene.ask(THINKING)
+    assert (answer.text, answer.details.thoughts, answer.details.stop_reason) == ("二です。", "足し算だ。", "end")
+    assert answer.details.thought_s >= 0
+    assert stages.index("thinking") < stages.index("answering")
+    asked: list[Ask] = []
+    before = scene.engine.send
+    monkeypatch.setattr(scene.engine, "send", lambda command: (asked.append(command), before(command))[1])
+    scene.ask("続きは？")
+    (told,) = [one for one in asked if isinstance(one, Ask)]
+    assert "足し算" not in "".join(segment.text for segment in told.prompt if segment.text != THINKING)
+
+
+def test_an_answer_that_ended_in_its_thoughts_says_so(scene: Scene) -> None:
+    answer = scene.ask(f"!say <think>{'う' * 3000}")
+    assert (answer.text, answer.status, answer.details.stop_reason) == ("", "done", "thoughts")
+    assert answer.details.thoughts == "う" * 2047  # the mark counts, too
+
+
+def test_thoughts_before_a_stop_are_kept(scene: Scene) -> None:
+    stages: list[str] = []
+    scene.session.stage_changed.connect(lambda stage: stages.append(stage.kind))
+    scene.session.ask("!slow !say <think>ひとつふたつみっつ</think>四\n")
+    scene.qtbot.waitUntil(lambda: "thinking" in stages)
+    with scene.qtbot.waitSignal(scene.session.answer_finished):
+        scene.session.stop()
+    answer = scene.thread()[-1]
+    assert (answer.text, answer.status) == ("", "stopped")
+    assert "ひとつふたつみっつ".startswith(answer.details.thoughts)

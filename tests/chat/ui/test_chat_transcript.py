@@ -384,3 +384,21 @@ def test_an_announcement_reaches_qt_politely(transcript: SeenTranscript, monkeyp
     monkeypatch.setattr(QAccessible, "updateAccessibility", listen)
     announce(transcript, "回答を始めました")
     assert heard == [("回答を始めました", QAccessible.AnnouncementPoliteness.Polite)]
+
+
+def test_what_a_model_thought_is_folded_above_its_answer(transcript: SeenTranscript) -> None:
+    transcript.show_messages([question(1), answer(2, thoughts="まず <b>足し算</b> だ。", thought_s=12.4)])
+    fold = transcript.buttons(2)["考えた内容（12 秒）"]
+    assert not any("足し算" in words for words in transcript.words(2))
+    folded_px = transcript.view_of(2).height()
+    fold.click()
+    assert "まず <b>足し算</b> だ。" in transcript.words(2)
+    assert transcript.view_of(2).height() > folded_px + 10
+    assert "足し算" not in transcript.view_of(2).text.plain_text()
+    fold.click()
+    assert not any("足し算" in words for words in transcript.words(2))
+
+
+def test_an_answer_without_words_because_the_model_was_still_thinking_says_so(transcript: SeenTranscript) -> None:
+    transcript.show_messages([question(1), answer(2, "", stop_reason="thoughts", thoughts="うーん")])
+    assert any("考えている途中で長さの上限に達した" in words for words in transcript.words(2))

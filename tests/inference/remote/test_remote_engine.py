@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.engine.messages import Cancel, Done, Failed, Ready, Token, Tokenize, Tokenized
+from app.inference.engine.messages import Cancel, Done, Failed, Ready, Thought, Token, Tokenize, Tokenized
 from app.inference.prompts import MESSAGES_FORM
 from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
@@ -273,10 +273,29 @@ def test_several_questions_are_requested_at_a_time_and_one_that_fails_or_is_canc
     assert sorted(event.text for event in events if isinstance(event, Token)) == ["中止", "答え"]
 
 
-def test_a_model_that_thinks_aloud_first_shows_only_its_answer(script: Script, child: RemoteChild) -> None:
-    thought = event({"choices": [{"delta": {"reasoning_content": "うーん"}}]})
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_what_a_server_calls_reasoning_is_a_thought(script: Script, child: RemoteChild, name: str) -> None:
+    thought = event({"choices": [{"delta": {name: "うーん"}}]})
     script.says(CHAT, stream_head(), b": ping\n\n", thought, piece("東京"), end())
-    assert child.answer(asked("首都は？"))[0] == "東京"
+    text, done = child.answer(asked("首都は？"))
+    assert (text, done.usage.thought_tokens) == ("東京", 1)
+
+
+def test_thoughts_in_the_text_of_a_server_are_separated(script: Script, child: RemoteChild) -> None:
+    script.says(CHAT, stream_head(), *(piece(one) for one in ("<th", "ink>うー", "ん</think>", "\n\n東京")), end())
+    child.send(asked("首都は？"))
+    events = child.events_until(Done)
+    assert [event.text for event in events if isinstance(event, Thought)] == ["うー", "ん"]
+    assert "".join(event.text for event in events if isinstance(event, Token)) == "東京"
+
+
+def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script: Script, child: RemoteChild) -> None:
+    thought = event({"choices": [{"delta": {"reasoning_content": "うーん"}}]})
+    script.says(CHAT, stream_head(), thought, end("length"))
+    assert child.answer(asked("首都は？"))[1].stop_reason == "thoughts"
+    script.says(CHAT, stream_head(), *[thought] * 50, piece("東京"), end())
+    text, done = child.answer(dataclasses.replace(asked("首都は？"), thought_tokens=5))
+    assert (text, done.stop_reason, done.usage.thought_tokens) == ("", "thoughts", 5)
 
 
 def test_a_model_that_the_server_does_not_have_is_named(script: Script, tmp_path: Path) -> None:

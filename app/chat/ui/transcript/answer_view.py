@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
@@ -72,6 +72,8 @@ class StageLine(Label):
             case "reading":
                 share = round(100 * (stage.fraction or 0))
                 doing = join_facts(phrase("chat.reading_the_question_p", p=share), self._time_left.words)
+            case "thinking":
+                doing = phrase("chat.thinking_s_s", s=f"{seconds:.1f}")
             case "answering":
                 doing = phrase("chat.answering_s_s", s=f"{seconds:.1f}")
             case "checking":
@@ -189,6 +191,8 @@ class AnswerFooter(QWidget):
                 return phrase("chat.kotae_ended_during_the_answer")
             case "length":
                 return phrase("chat.the_answer_ended_here_at")
+            case "thoughts":
+                return phrase("chat.the_model_was_still_thinking")
             case "context":
                 return phrase("chat.the_answer_ended_here_because")
         if self._message.status == "stopped":
@@ -210,6 +214,37 @@ class AnswerFooter(QWidget):
         margins = (px(12), px(8), px(8), px(8))
         make_row(icon, (self._error_label, 1), again, log, into=frame, margins_px=margins, spacing_px=px(8))
         return frame
+
+
+class ThoughtsFold(QWidget):
+    """Shows how long the model thought, and what, when the user unfolds it."""
+
+    resized = Signal()
+
+    def __init__(self, message: Message, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        details = message.details or AnswerDetails()
+        self._theme = theme
+        self._thoughts = details.thoughts
+        self.button = Button(
+            theme, phrase("chat.what_it_thought", s=f"{details.thought_s:.0f}"), "quiet", icon="chevron-right",
+            compact=True,
+        )  # fmt: skip
+        self.button.setCheckable(True)
+        self.button.toggled.connect(self._show)
+        self._text: Label | None = None
+        self._column = make_column((self.button, 0, Qt.AlignmentFlag.AlignLeft), into=self, spacing_px=theme.px(4))
+
+    def _show(self, is_unfolded: bool) -> None:
+        self.button.show_icon("chevron-down" if is_unfolded else "chevron-right", "text2")
+        if self._text is None:
+            thoughts = untrusted_text.make_harmless(self._thoughts)
+            self._text = Label(thoughts, tone="text2", wraps=True, selectable=True)
+            self._column.addWidget(self._text)
+        self._text.setVisible(is_unfolded)
+        self._column.invalidate()  # otherwise the outer layouts update one event-loop round later
+        self.updateGeometry()
+        self.resized.emit()
 
 
 class FollowUps(QWidget):
@@ -376,6 +411,10 @@ class AnswerView(MessageView):
             self._insert_first(line)
         if grounding is not None and grounding.verdict == "near":
             self._insert_first(sources_footer.near_line(self._theme, self))
+        if self.message.details is not None and self.message.details.thoughts:
+            fold = ThoughtsFold(self.message, self._theme, self)
+            fold.resized.connect(self.resized)
+            self._insert_first(fold)
         self._show_text(as_markdown=True)
         self._replace_footer()
         self._describe()
