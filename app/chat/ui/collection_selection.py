@@ -107,12 +107,9 @@ class CollectionSelection(QObject):
         self._show_collections()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        before = {ref.name: ref for ref in self._session.scope}
-        known = {
-            one.name: CollectionRef(one.id, one.name, before[one.name].documents if one.name in before else ())
-            for one in self._collections
-        }
-        known = {**before, **known}
+        asked = {one.id: ref.documents for one, ref in self._resolved_scope() if one is not None}
+        known = {ref.name: ref for ref in self._session.scope}
+        known |= {one.name: CollectionRef(one.id, one.name, asked.get(one.id, ())) for one in self._collections}
         self.choose([known[name] for name in names if name in known])
 
     def choose(self, scope: Sequence[CollectionRef]) -> None:

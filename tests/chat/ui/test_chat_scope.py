@@ -370,6 +370,20 @@ def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_on
     assert scope.chips() == ["規程集：2 件"]
 
 
+def test_ticked_documents_stay_ticked_when_their_collection_is_renamed_and_another_is_asked_too(
+    put, put_several, opened, qtbot: QtBot
+) -> None:
+    first, *_ = put_several("規程集", RULES)
+    put(LABELS)
+    scope = opened()
+    ref = next(one for one in scope.session.scope if one.name == "規程集")
+    scope.page.scoping.choose([dataclasses.replace(ref, documents=(first,))])
+    with qtbot.waitSignal(scope.documents.changed):
+        scope.documents.rename(ref.id, "社内規程")
+    scope.toggle("基準")
+    assert {one.name: one.documents for one in scope.session.scope} == {"社内規程": (first,), "基準": ()}
+
+
 def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
     put_several("規程集", RULES)
     scope = opened()
