@@ -23,9 +23,10 @@ from app.documents.library import Library
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.ocr_setup import OcrSetup
-from app.documents.services.reading_offers import ReadingOffers
+from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.adding import TargetDialog
+from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.document_lists import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
 from app.inference import child_commands
@@ -33,6 +34,7 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import escape_mnemonic
 from tests.documents.driver import DocumentsDriver
 
 
@@ -654,3 +656,17 @@ def test_the_selected_documents_can_be_asked_from_their_menu(driver: PageDriver,
     menu = driver.page.document_menu()
     next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
     assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]
+
+
+def test_the_signs_of_a_suggested_question_are_shown_as_they_are(theme, qtbot) -> None:
+    offer = AskOffer(theme)
+    qtbot.addWidget(offer)
+    scope = (CollectionRef(1, "規程"),)
+    offer.show_offer(ReadingOffer(1, "規程", 1, scope, ("R&D費の\u202e扱いは？",)))
+    (button,), asked = offer.question_buttons, []
+    offer.asked.connect(lambda *one: asked.append(one))
+    assert button.shortcut().isEmpty()
+    assert button.text() == escape_mnemonic(button.accessibleName())
+    assert "\u202e" not in button.text()
+    button.click()
+    assert asked == [(scope, "R&D費の\u202e扱いは？")]
