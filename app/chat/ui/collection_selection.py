@@ -121,6 +121,15 @@ class CollectionSelection(QObject):
                 scope_documents=tuple((ref.name, *ref.documents) for ref in scope if ref.documents),
             )
 
+    def choose_documents(self, ticked: Sequence[CollectionRef]) -> None:
+        """Ask the ticked documents, and the chosen collections that had none to tick, since they are not read yet."""
+        unread = [
+            ref
+            for one, ref in self._resolved_scope()
+            if one is not None and not self._documents.askable_documents(one.id)
+        ]
+        self.choose([*ticked, *unread])
+
     def documents_to_choose(self) -> list[CollectionDocuments]:
         """Return the collections with all their documents that can be asked, and which of these are asked now."""
         asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
