@@ -272,6 +272,40 @@ def test_documents_move_by_keyboard_and_undo_brings_them_back(filled: PageDriver
     assert len(filled.attempts()) == 3  # nothing was read again
 
 
+def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undone_before(filled: PageDriver) -> None:
+    before, actions = filled.page.collection, filled.page.collection_actions
+    filled.documents.set_label(before.id, "secret")
+    filled.settle()
+    actions.label(before, "public")
+    filled.click(filled.secrecy.dialog.buttons["go"])
+    filled.settle()
+    actions.remove(before, filled.documents.documents(before.id)[:1])
+    actions.remove_collection(before)
+    filled.settle()
+    for _, undo in reversed(filled.undo):
+        assert undo() is not False
+        filled.settle()
+    (now,) = filled.documents.collections()
+    assert now.id != before.id
+    assert (now.label, len(filled.documents.documents(now.id))) == ("secret", 3)
+
+
+def test_documents_move_back_out_of_a_collection_whose_deletion_was_undone(filled: PageDriver) -> None:
+    source, actions = filled.page.collection, filled.page.collection_actions
+    filled.documents.add_collection("図面")
+    filled.settle()
+    target = next(one for one in filled.documents.collections() if one.name == "図面")
+    actions.move(source, filled.documents.documents(source.id)[:1], target)
+    filled.settle()
+    actions.remove_collection(target)
+    filled.settle()
+    for _, undo in reversed(filled.undo):
+        undo()
+        filled.settle()
+    counts = {one.name: len(filled.documents.documents(one.id)) for one in filled.documents.collections()}
+    assert counts == {"庁舎の資料": 3, "図面": 0}
+
+
 def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled: PageDriver) -> None:
     filled.documents.set_label(filled.page._chosen_id, "secret")
     filled.documents.add_collection("公開集", "public")
