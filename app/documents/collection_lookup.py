@@ -89,9 +89,9 @@ def resolve_scope(
 
 def chosen_documents(documents: Sequence[AskableDocument], ref: CollectionRef) -> list[AskableDocument]:
     """Return those of a collection's documents that a reference names: by path, or by name where the file has moved."""
-    there = {document.path for document in documents}
-    moved = {shown_name(PurePath(path)) for path in ref.documents if path not in there}
-    return [one for one in documents if not ref.documents or one.path in ref.documents or one.name in moved]
+    there, wanted = {document.path for document in documents}, frozenset(ref.documents)
+    moved = {shown_name(PurePath(path)) for path in wanted - there}
+    return [one for one in documents if not wanted or one.path in wanted or one.name in moved]
 
 
 def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:

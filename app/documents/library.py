@@ -609,10 +609,12 @@ class Library:
 
     def headings_of(self, document_id: int) -> list[tuple[str, ...]]:
         """Return the headings of a document's clauses in its order, each clause once."""
-        rows = self._db.read(
-            "SELECT heading FROM section WHERE document_id = ? GROUP BY heading ORDER BY min(position)", document_id
+        found = self._db.read_as(
+            heading_of,
+            "SELECT heading FROM section WHERE document_id = ? GROUP BY heading ORDER BY min(position)",
+            document_id,
         )
-        return list(dict.fromkeys(map(heading_of, rows)))
+        return list(dict.fromkeys(found))
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
         """Return the passages of (section id, score) in the given order, ranked from 1.

@@ -20,6 +20,7 @@ from app.chat import store as store_module
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, UnsentDraft
 from app.chat.store import Store
+from app.documents.grounding.grounding_record import CollectionRef
 from app.inference.local_model import LocalModel
 from tests.chat.driver import add_answer, fill_disk, store_thread
 from tests.passed_days import pass_days
@@ -85,6 +86,13 @@ def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> Non
     _, answer = store_thread(store, "問い", "全部")
     store.update_answer(answer.id, "古い途中")
     assert store.message(answer.id).text == "全部"
+
+
+def test_a_scope_of_many_ticked_documents_comes_back_whole(store: Store) -> None:
+    scope = (CollectionRef(1, "規程集", tuple(f"/規程/{number}.md" for number in range(20_000))),)
+    question = store.add_question("宿泊料は？")
+    store.set_scope(question.conversation_id, scope)
+    assert store.conversation(question.conversation_id).scope == scope
 
 
 def test_a_title_is_one_short_line(store: Store) -> None:

@@ -354,6 +354,14 @@ def test_a_long_statement_is_not_shortened_where_its_end_turns_it():
     assert lead_of("玉石が流下する河川の天端幅は何mか", make_passage(turned, "3.1 断面")) == turned.removesuffix("。")
 
 
+def test_a_long_statement_is_not_shortened_where_its_beginning_limits_it():
+    limited = (
+        "正社員が業務外の負傷により休業する場合であって所轄の労働基準監督署がこれを認めないとき、"
+        "会社が別に定める期間の満了後においてなお復職できないときに限り、休職の期間は180日とし、延長はしない。"
+    )
+    assert lead_of("休職の期間は何日ですか", make_passage(limited, "3 休職")) == limited.removesuffix("。")
+
+
 def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():
     long = "水面に浮かべたフロートと錘とをワイヤーで結び、そのワイヤーを滑車にかけて回転量を記録する水位計で、"
     long += "設置については観測井が必要であり、長期にわたる観測の実績がある。"

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from app.base import wording
+from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import excerpts
@@ -120,3 +121,12 @@ def test_a_document_without_headings_or_one_that_is_gone_suggests_nothing(librar
     gone = dataclasses.replace(source(library, "1 鉄筋のかぶり"), document_id=99)
     assert follow_up_questions(library, [gone], ()) == ()
     assert follow_up_questions(library, [], ()) == ()
+
+
+def test_a_damaged_heading_is_told_as_damage(library: Library) -> None:
+    put(library, clause(CHAPTER, "2.1 鉄筋の継手"), clause(CHAPTER, "2.2 鉄筋のかぶり"))
+    passage = source(library, "2.1 鉄筋の継手")
+    with library.database.transaction():
+        library.database.write("UPDATE section SET heading = '[1]' WHERE id > ?", passage.section_id)
+    with pytest.raises(AppError, match="database_damaged"):
+        follow_up_questions(library, [passage], [])

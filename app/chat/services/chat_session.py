@@ -231,7 +231,8 @@ class ChatSession(OpenConversation):
             return
         answer, overflow = found
         if choice == "new":
-            question = next(one for one in reversed(self._store.line(answer.id)[:-1]) if not one.is_action)
+            line = reversed(self._store.line(answer.id))
+            question = next(one for one in line if one.role == "question" and not one.is_action)
             here = self.conversation
             label = conversation_privacy.effective_label(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin

@@ -4,6 +4,7 @@ A temporary conversation that the user left stays in memory, so that the user ca
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -189,10 +190,11 @@ class OpenConversation(QObject):
             self.answer_rated.emit(self._store.message(answer_id))
         return is_done
 
-    def edit_answer(self, answer_id: int, text: str) -> Callable[[], object] | None:
+    def edit_answer(self, answer_id: int, text: str) -> tuple[Callable[[], bool], Callable[[], bool]] | None:
         """Replace the text of an answer and keep the original; the original text itself ends the edit.
 
-        Return a function that takes the change back, or None when storing failed, with `problem_occurred`.
+        Return functions that take this change back and make it again, whichever conversation is open then, each False
+        if that failed; or None when storing failed, with `problem_occurred`.
         """
         store, before = self._store, self._store.message(answer_id)
         text, details = text.strip(), before.details or AnswerDetails()
@@ -203,7 +205,8 @@ class OpenConversation(QObject):
             text=before.written_text if is_original else text,
             details=dataclasses.replace(details, original=original, edited_at=now),
         )
-        return (lambda: self._put_answer(store, before)) if self._put_answer(store, after) else None
+        undo, redo = (functools.partial(self._put_answer, store, one) for one in (before, after))
+        return (undo, redo) if redo() else None
 
     def draft(self) -> UnsentDraft:
         """Return the unsent draft of this conversation."""

@@ -188,7 +188,7 @@ class ChatPage(Page):
     def choose_documents(self) -> DocumentPicker:
         """Let the user tick the documents that the open conversation asks."""
         picker = DocumentPicker(self._theme, self.scoping.documents_to_choose(), self.window())
-        picker.scope_chosen.connect(self.scoping.choose)
+        picker.scope_chosen.connect(self.scoping.choose_documents)
         picker.finished.connect(self.focus_first)
         picker.open()
         return picker

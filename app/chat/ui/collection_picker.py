@@ -60,10 +60,6 @@ class CollectionPicker(QWidget):
         self._build()
         theme.changed.connect(self._lay_out)
 
-    @property
-    def chosen_collections(self) -> tuple[str, ...]:
-        return tuple(choice.name for choice in self._choices if choice.is_chosen)
-
     def show_choices(self, choices: Sequence[CollectionChoice]) -> None:
         if tuple(choices) == self._choices:
             return

@@ -107,12 +107,9 @@ class CollectionSelection(QObject):
         self._show_collections()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        before = {ref.name: ref for ref in self._session.scope}
-        known = {
-            one.name: CollectionRef(one.id, one.name, before[one.name].documents if one.name in before else ())
-            for one in self._collections
-        }
-        known = {**before, **known}
+        asked = {one.id: ref.documents for one, ref in self._resolved_scope() if one is not None}
+        known = {ref.name: ref for ref in self._session.scope}
+        known |= {one.name: CollectionRef(one.id, one.name, asked.get(one.id, ())) for one in self._collections}
         self.choose([known[name] for name in names if name in known])
 
     def choose(self, scope: Sequence[CollectionRef]) -> None:
@@ -123,6 +120,15 @@ class CollectionSelection(QObject):
                 scope=tuple(ref.name for ref in scope),
                 scope_documents=tuple((ref.name, *ref.documents) for ref in scope if ref.documents),
             )
+
+    def choose_documents(self, ticked: Sequence[CollectionRef]) -> None:
+        """Ask the ticked documents, and the chosen collections that had none to tick, since they are not read yet."""
+        unread = [
+            ref
+            for one, ref in self._resolved_scope()
+            if one is not None and not self._documents.askable_documents(one.id)
+        ]
+        self.choose([*ticked, *unread])
 
     def documents_to_choose(self) -> list[CollectionDocuments]:
         """Return the collections with all their documents that can be asked, and which of these are asked now."""

@@ -28,7 +28,7 @@ COUNT_LIMITS = {
     "captions": 1_000,
     "recognized": 1_000,
     "follow_ups": 10,
-    "documents": 10_000,
+    "documents": 1_000_000,  # as many as a collection may have; a scope beyond it would be lost
 }
 TEXT_MOST = 100_000  # characters of one field
 PAGE_MOST = 1_000_000

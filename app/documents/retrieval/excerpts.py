@@ -40,7 +40,7 @@ _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or headin
 _SUBJECT_MOST = 40  # characters
 _TURNS = lazy_pattern(
     "な[いくけら]|[ずぬ](?:[、。に]|$)|禁|除|限|不要|不可|ただし|場合"
-)  # what may negate or limit what is before it
+)  # what may negate or limit the rest of its sentence
 _REFERS_BACK = lazy_pattern(
     r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
@@ -320,7 +320,7 @@ def _lead(sought: SoughtAnswer, quoted: str, sentence: str) -> str:
             start -= 1
         else:
             break
-    if _TURNS.search("".join(clauses[end:])):
+    if any(map(_TURNS.search, (*clauses[:start], *clauses[end:]))):
         start, end = 0, len(clauses)
     lead = "".join(clauses[start:end]).rstrip("、，,。． ")
     return f"{'…' if start else ''}{lead}{'…' if end < len(clauses) or is_followed else ''}"

@@ -101,8 +101,11 @@ class DocumentLibrary(QObject):
             background.run(lambda: _prepare_file(self._path), self._on_opened, self._on_not_opened)
 
     def close(self) -> None:
-        """End the children. Unread documents are read after the next `open`."""
+        """End the children, and do nothing more with what background work finds. Unread documents are read after the
+        next `open`."""
+        self._is_opening = False
         self.watch.stop()
+        self.write_queue.close()
         try:
             self.queue.close()
         except AppError as error:
@@ -373,6 +376,8 @@ class DocumentLibrary(QObject):
         self.write_queue.do(lambda library, _note: work(library), lambda _nothing: self.changed.emit())
 
     def _on_opened(self, was_damaged: bool) -> None:
+        if not self._is_opening:  # closed meanwhile
+            return
         self._is_opening = False
         self._library = Library.open_second(self._path)
         self._library.database.is_changed_elsewhere()  # only later changes are reported

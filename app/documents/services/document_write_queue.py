@@ -51,6 +51,11 @@ class DocumentWriteQueue(QObject):
         if self._task is not None:
             self._task.cancel()
 
+    def close(self) -> None:
+        """Begin no other task, and call nothing when the running one ends."""
+        self._queued.clear()
+        self._callback = lambda _result: None
+
     def _next(self) -> None:
         if not self._queued:
             self._task = None

@@ -6,8 +6,9 @@ from PySide6.QtWidgets import QFrame, QStyle, QStyleOptionButton, QStylePainter
 
 from app.base.wording import phrase
 from app.documents.services.reading_offers import ReadingOffer
+from app.uikit import untrusted_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic
 from app.uikit.widgets.containers import clear_layout, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
@@ -76,7 +77,8 @@ class _QuestionButton(Button):
     """A button with a question, which ends in … where it does not fit."""
 
     def __init__(self, theme: Theme, question: str) -> None:
-        super().__init__(theme, question)
+        question = untrusted_text.make_harmless(question)
+        super().__init__(theme, escape_mnemonic(question))
         self.setAccessibleName(question)
         self.setToolTip(plain_tooltip(question))
         self.setMinimumWidth(1)

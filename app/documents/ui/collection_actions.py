@@ -284,8 +284,8 @@ class CollectionActions(QObject):
             action = UndoableAction(
                 done=phrase("documents.the_label_of_collection_name", **facts),
                 undone=phrase("documents.the_label_is_back", name=facts["name"]),
-                undo=lambda: self._documents.set_label(collection.id, HIGHEST_LABEL),
-                redo=lambda: self.label(collection, label),
+                undo=lambda: self._on(collection, lambda one: self._documents.set_label(one.id, HIGHEST_LABEL)),
+                redo=lambda: self._on(collection, lambda one: self.label(one, label)),
             )
             self._navigation.undo_offered.emit(action)
 
@@ -296,15 +296,15 @@ class CollectionActions(QObject):
             done=phrase("documents.collection_name_deleted_the_original", name=name),
             undone=phrase("documents.the_collection_is_back", name=name),
             undo=lambda: self._documents.restore(removal),
-            redo=lambda: self._remove_again(collection.name),
+            redo=lambda: self._on(collection, self.remove_collection),
         )
         self._navigation.undo_offered.emit(action)
 
-    def _remove_again(self, name: str) -> None:
-        """Remove the collection that has this name now: an undo gave it a new id."""
-        for collection in self._documents.collections():
-            if collection.name == name and not collection.is_builtin:
-                self.remove_collection(collection)
+    def _on(self, collection: DocumentCollection, act: Callable[[DocumentCollection], object]) -> bool:
+        """Call `act` with a collection, by its name if an undo gave it a new id; return False if it does not exist."""
+        same = [one for one in self._documents.collections() if one.id == collection.id or one.name == collection.name]
+        found = min(same, key=lambda one: one.id != collection.id, default=None)
+        return found is not None and act(found) is not False
 
     # ----------------------------------------------------------------- documents
 
@@ -322,15 +322,14 @@ class CollectionActions(QObject):
         action = UndoableAction(
             done=done,
             undone=undone,
-            undo=lambda: self._documents.restore_documents(collection.id, paths),
-            redo=lambda: self._remove_paths(collection, paths),
+            undo=lambda: self._on(collection, lambda one: self._documents.restore_documents(one.id, paths)),
+            redo=lambda: self._on(collection, lambda one: self.remove(one, self._documents_of(one, paths))),
         )
         self._navigation.undo_offered.emit(action)
 
-    def _remove_paths(self, collection: DocumentCollection, paths: Sequence[Path]) -> None:
-        """Remove the documents that were read from these files: an undo gave them new ids."""
-        found = [one for one in self._documents.documents(collection.id) if Path(one.path) in paths]
-        self.remove(collection, found)
+    def _documents_of(self, collection: DocumentCollection, paths: Collection[Path]) -> list[Document]:
+        """Return the documents that were read from these files: an undo gives them new ids."""
+        return [one for one in self._documents.documents(collection.id) if Path(one.path) in paths]
 
     def add_moves(self, menu: QMenu, collection: DocumentCollection | None, documents: Sequence[Document]) -> None:
         """Add a submenu with the collections to which documents of this one can be moved; nothing if there are none."""
@@ -350,7 +349,7 @@ class CollectionActions(QObject):
         """Move documents to another collection if the confidentiality guard allows it, and offer to undo that."""
         if not documents:
             return
-        ids, what = [document.id for document in documents], phrase("documents.n_documents", n=len(documents))
+        paths, what = {Path(one.path) for one in documents}, phrase("documents.n_documents", n=len(documents))
         if len(documents) == 1:
             what = phrase("documents.quoted", text=_shorten(documents[0].name))
 
@@ -358,6 +357,7 @@ class CollectionActions(QObject):
             source: DocumentCollection, into: DocumentCollection, on_moved: Callable[[], None] = lambda: None
         ) -> None:
             export = collection_updates.move_request(self._documents.path, source, into, what)
+            ids = [one.id for one in self._documents_of(source, paths)]
             self._secrecy.move(
                 self._page.window(), export, lambda permit: self._documents.move(ids, into.id, permit, on_moved)
             )
@@ -365,8 +365,8 @@ class CollectionActions(QObject):
         action = UndoableAction(
             done=phrase("documents.what_moved_to_name", what=what, name=_shorten(target.name)),
             undone=phrase("documents.what_is_back_in_name", what=what, name=_shorten(collection.name)),
-            undo=partial(move, target, collection),
-            redo=partial(self.move, collection, documents, target),
+            undo=lambda: self._on(target, lambda a: self._on(collection, lambda b: move(a, b))),
+            redo=lambda: self._on(collection, lambda a: self._on(target, lambda b: self.move(a, documents, b))),
         )
         move(collection, target, lambda: self._navigation.undo_offered.emit(action))
 

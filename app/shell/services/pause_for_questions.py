@@ -100,7 +100,7 @@ class PauseForQuestions(MachinePause):
         self._set_state("")
 
     def _on_idle(self) -> None:
-        if self._session.is_busy:
+        if self._session.is_busy or self._trainings.refusal is not None:  # other work has the machine meanwhile
             self._idle.start()
         else:
             self.go_on()

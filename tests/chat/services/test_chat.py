@@ -279,6 +279,19 @@ def test_a_new_conversation_asks_the_same_question_as_the_old_one(full: tuple[Sc
     assert scene.session.label == "internal"
 
 
+def test_a_new_conversation_asks_the_question_that_the_user_wrote_and_not_an_action_on_its_answer(scene: Scene) -> None:
+    scene.preferences.change(context_tokens=512)
+    scene.session.answer_by("standard", Choices(max_tokens=9))
+    first = scene.ask("今" * 120)
+    assert first.text == "今" * 9
+    action = dataclasses.replace(scene.presets.presets_of_kind("action")[0], request="要" * 300)
+    with scene.qtbot.waitSignal(scene.session.overflow.counted):
+        scene.session.act(first.id, action)
+    resolve(scene, "new")
+    assert texts(scene)[0] == "今" * 120
+    assert scene.thread()[0].is_action is False
+
+
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("has_become", [False, True])
 def test_a_new_conversation_with_the_question_of_a_secret_one_is_secret(

@@ -370,6 +370,36 @@ def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_on
     assert scope.chips() == ["規程集：2 件"]
 
 
+def test_ticked_documents_stay_ticked_when_their_collection_is_renamed_and_another_is_asked_too(
+    put, put_several, opened, qtbot: QtBot
+) -> None:
+    first, *_ = put_several("規程集", RULES)
+    put(LABELS)
+    scope = opened()
+    ref = next(one for one in scope.session.scope if one.name == "規程集")
+    scope.page.scoping.choose([dataclasses.replace(ref, documents=(first,))])
+    with qtbot.waitSignal(scope.documents.changed):
+        scope.documents.rename(ref.id, "社内規程")
+    scope.toggle("基準")
+    assert {one.name: one.documents for one in scope.session.scope} == {"社内規程": (first,), "基準": ()}
+
+
+def test_a_chosen_collection_that_is_not_read_yet_stays_chosen_when_documents_are_ticked(
+    put_several, library: Library, opened
+) -> None:
+    put_several("規程集", RULES)
+    scope = opened()
+    unread = library.add_collection("図面")
+    library.add_documents(unread, [Path("/nowhere/図面.pdf")])
+    scope.come_back()
+    scope.toggle("図面")
+    assert set(scope.asked()) == {"規程集", "図面"}
+    picker = scope.page.choose_documents()
+    picker.choices.setData(picker.choices.index(1), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
+    picker.buttons["ask"].click()
+    assert {ref.name: len(ref.documents) for ref in scope.session.scope} == {"規程集": 2, "図面": 0}
+
+
 def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
     put_several("規程集", RULES)
     scope = opened()

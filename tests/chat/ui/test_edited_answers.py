@@ -5,11 +5,13 @@ import dataclasses
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from app.application import AppContext
 from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.exchange import conversation_import, docx_file, markdown_file
@@ -137,6 +139,33 @@ def test_an_edit_of_a_temporary_conversation_that_is_gone_is_not_undone_in_anoth
     edited.session.forget_temporary()
     edited.undo()
     assert edited.session._disk.message(kept).text == TEXT
+
+
+def test_an_edit_is_not_done_again_in_a_temporary_conversation_that_is_open_meanwhile(edited: Edited) -> None:
+    edited.save("別の文です。")
+    edited.undo()
+    kept = edited.id
+    edited.open(is_temporary=True)
+    assert edited.id == kept, "each store numbers its own messages"
+    edited.undone[-1][0].redo()
+    assert edited.stored.text == TEXT
+    assert edited.session._disk.message(kept).text == "別の文です。"
+
+
+def test_an_edit_of_an_erased_conversation_is_not_in_the_way_of_what_was_done_before(
+    open_window: Callable[..., AppContext],
+) -> None:
+    parts, undone = open_window(), []
+    edited, undo_stack = Edited(parts.page, parts), parts.window.undo_stack
+    undo_stack.push(UndoableAction(done="", undone="", undo=lambda: undone.append(1), redo=lambda: None))
+    edited.open()
+    here = edited.stored.conversation_id
+    edited.save("別の文です。")
+    parts.session.open_new()
+    parts.conversations.bin([here])
+    parts.conversations.erase([here])
+    undo_stack.undo()
+    assert undone == [1]
 
 
 def test_the_same_text_is_no_edit_and_an_empty_one_is_refused(edited: Edited) -> None:

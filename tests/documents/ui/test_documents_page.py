@@ -23,9 +23,10 @@ from app.documents.library import Library
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.ocr_setup import OcrSetup
-from app.documents.services.reading_offers import ReadingOffers
+from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.adding import TargetDialog
+from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.document_lists import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
 from app.inference import child_commands
@@ -33,6 +34,7 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import escape_mnemonic
 from tests.documents.driver import DocumentsDriver
 
 
@@ -268,6 +270,40 @@ def test_documents_move_by_keyboard_and_undo_brings_them_back(filled: PageDriver
     assert len(filled.undo) == 1
     assert filled.texts() == before
     assert len(filled.attempts()) == 3  # nothing was read again
+
+
+def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undone_before(filled: PageDriver) -> None:
+    before, actions = filled.page.collection, filled.page.collection_actions
+    filled.documents.set_label(before.id, "secret")
+    filled.settle()
+    actions.label(before, "public")
+    filled.click(filled.secrecy.dialog.buttons["go"])
+    filled.settle()
+    actions.remove(before, filled.documents.documents(before.id)[:1])
+    actions.remove_collection(before)
+    filled.settle()
+    for _, undo in reversed(filled.undo):
+        assert undo() is not False
+        filled.settle()
+    (now,) = filled.documents.collections()
+    assert now.id != before.id
+    assert (now.label, len(filled.documents.documents(now.id))) == ("secret", 3)
+
+
+def test_documents_move_back_out_of_a_collection_whose_deletion_was_undone(filled: PageDriver) -> None:
+    source, actions = filled.page.collection, filled.page.collection_actions
+    filled.documents.add_collection("図面")
+    filled.settle()
+    target = next(one for one in filled.documents.collections() if one.name == "図面")
+    actions.move(source, filled.documents.documents(source.id)[:1], target)
+    filled.settle()
+    actions.remove_collection(target)
+    filled.settle()
+    for _, undo in reversed(filled.undo):
+        undo()
+        filled.settle()
+    counts = {one.name: len(filled.documents.documents(one.id)) for one in filled.documents.collections()}
+    assert counts == {"庁舎の資料": 3, "図面": 0}
 
 
 def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled: PageDriver) -> None:
@@ -654,3 +690,17 @@ def test_the_selected_documents_can_be_asked_from_their_menu(driver: PageDriver,
     menu = driver.page.document_menu()
     next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
     assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]
+
+
+def test_the_signs_of_a_suggested_question_are_shown_as_they_are(theme, qtbot) -> None:
+    offer = AskOffer(theme)
+    qtbot.addWidget(offer)
+    scope = (CollectionRef(1, "規程"),)
+    offer.show_offer(ReadingOffer(1, "規程", 1, scope, ("R&D費の\u202e扱いは？",)))
+    (button,), asked = offer.question_buttons, []
+    offer.asked.connect(lambda *one: asked.append(one))
+    assert button.shortcut().isEmpty()
+    assert button.text() == escape_mnemonic(button.accessibleName())
+    assert "\u202e" not in button.text()
+    button.click()
+    assert asked == [(scope, "R&D費の\u202e扱いは？")]

@@ -3,6 +3,7 @@
 import pytest
 from PySide6.QtCore import QObject, Signal
 
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.evaluation.services.evaluations import Evaluations
 from app.shell.services.pause_for_questions import PauseForQuestions
@@ -67,6 +68,19 @@ def test_a_training_is_saved_and_the_memory_is_free_until_the_user_goes_on(slow:
 def test_it_goes_on_by_itself_when_nobody_asks_any_more(slow: None, scene: Scene) -> None:
     machine = Machine(scene, SOON_MS)
     machine.make_way()
+    scene.until(machine.is_training_on)
+    machine.trainings.cancel()
+    scene.until(lambda: not machine.trainings.is_training)
+
+
+def test_it_goes_on_after_other_work_that_has_taken_the_machine_meanwhile(slow: None, scene: Scene, qtbot) -> None:
+    machine, told = Machine(scene, SOON_MS), []
+    machine.pause.failed.connect(told.append)
+    machine.make_way()
+    scene.engine.refusal = AppError("study_has_memory")
+    qtbot.wait(3 * SOON_MS)
+    assert (machine.pause.state, told) == ("paused", [])
+    scene.engine.refusal = None
     scene.until(machine.is_training_on)
     machine.trainings.cancel()
     scene.until(lambda: not machine.trainings.is_training)

@@ -20,6 +20,7 @@ from app.uikit import dialogs
 from app.uikit.widgets.section_bars import RailStep
 from tests.dev_scripts import ROOT
 from tests.screenshots import facts
+from tests.window_fixtures import settle
 
 ANSWERED = EngineStatus("ready", "試し 8B", facts("/m.gguf"), 3412, 44.9, 0.6)
 
@@ -328,3 +329,21 @@ def test_the_status_line_says_that_a_training_has_the_memory(open_window, tmp_pa
     assert line.model.text() == "学習中：質問用のモデルは休止中"
     parts.trainings.ended.emit(tmp_path, None)
     assert line.model.text() == "モデルは読み込まれていません"
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_what_the_library_was_doing_when_the_program_closed_reaches_no_closed_database(
+    open_window, qtbot, tmp_path, is_open
+):
+    parts = open_window()
+    parts.documents.open()
+    if is_open:
+        qtbot.waitUntil(lambda: parts.documents.is_open)
+        (tmp_path / "規程.md").write_text("# 規程\n\n休憩は一時間とする。\n", encoding="utf-8")
+        parts.documents.add_collection("規程集", paths=[tmp_path / "規程.md"])
+    changes = []
+    parts.documents.changed.connect(lambda: changes.append(1))
+    parts.window.close()
+    parts.close()
+    settle()  # delivers what the pool has done; an error in a slot fails the test
+    assert (changes, parts.documents.is_open) == ([], False)

@@ -1,6 +1,6 @@
 """Let the user judge an answer: rate it, correct a bad one, and edit its text by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
@@ -99,7 +99,7 @@ class CorrectionEditor(AnswerTextEditor):
 class AnswerEditor(AnswerTextEditor):
     """Edits the text of an answer, or shows the original of an edited one and puts it back."""
 
-    saved = Signal(str, object)  # the new text, and a function that takes the change back
+    saved = Signal(object, object)  # functions that take the change back and make it again
 
     def __init__(
         self,
@@ -126,10 +126,10 @@ class AnswerEditor(AnswerTextEditor):
             return phrase("chat.write_the_answer")
         if text.strip() == self._answer.text.strip():
             return ""
-        undo = self._session.edit_answer(self._answer.id, text)
-        if undo is None:
+        edit = self._session.edit_answer(self._answer.id, text)
+        if edit is None:
             return phrase("chat.it_could_not_be_saved")
-        self.saved.emit(text, undo)
+        self.saved.emit(*edit)
         return ""
 
 
@@ -164,22 +164,23 @@ class RatingController(QObject):
         turn = self._turn(answer_id)
         editor = AnswerEditor(self._theme, self._session, *turn, self._page, is_original=is_original)
         words = ("chat.original_is_back", "chat.edit_is_back") if is_original else EDITED
-        editor.saved.connect(lambda text, undo: self._offer_undo(answer_id, text, undo, words))
+        ids = () if self._session.is_temporary else (turn[1].conversation_id,)  # another store may have the same ids
+        editor.saved.connect(lambda undo, redo: self._offer_undo(undo, redo, words, ids))
         editor.open()
 
     def _offer_undo(
-        self, answer_id: int, text: str, undo: Callable[[], object], words: tuple[str, str] = EDITED
+        self, undo: Callable[[], bool], redo: Callable[[], bool], words: tuple[str, str], ids: Collection[int]
     ) -> None:
-        """Offer to undo an edit. `words`: what is said of it and of its undo."""
+        """Offer to undo an edit. `words`: what is said of it and of its undo. `ids`: its conversation, if stored."""
 
-        def redo() -> bool:
-            again = self._session.edit_answer(answer_id, text)
-            if again is not None:
-                self._offer_undo(answer_id, text, again, words)
-            return again is not None
+        def redo_and_offer() -> bool:
+            is_done = redo()
+            if is_done:
+                self._offer_undo(undo, redo, words, ids)
+            return is_done
 
         done, undone = map(phrase, words)
-        action = UndoableAction(done=done, undone=undone, undo=undo, redo=redo)
+        action = UndoableAction(done=done, undone=undone, undo=undo, redo=redo_and_offer, conversation_ids=ids)
         self._transcript.requests.navigation.undo_offered.emit(action)
 
     def _turn(self, answer_id: int) -> tuple[Message, Message]:
