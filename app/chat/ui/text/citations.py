@@ -12,13 +12,15 @@ from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.retrieval import excerpts
-from app.documents.values import quantities
+from app.documents.values import notation, quantities
+from app.documents.values.quantities import Quantity
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
 SCHEME = "cite:"  # text from models and files cannot form a link with this scheme (app.uikit.untrusted_text)
+_RAISED_DIGITS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # Markdown may change or remove these
 
 
@@ -186,8 +188,14 @@ def lead_values(document: QTextDocument) -> list[Place]:
     text, formats = block.text(), block.textFormats()
     if not formats or formats[0].format.fontWeight() < QFont.Weight.DemiBold:
         return []  # an answer of an earlier version, which begins with a quotation
-    places = ((one.start, max(one.end, one.bound_end)) for one in quantities.parse(text[: _lead_end(text)]))
+    values = [one for one in quantities.parse(text[: _lead_end(text)]) if not _is_reference(one, text)]
+    places = ((one.start, max(one.end, one.bound_end)) for one in values)
     return [tuple(block.position() + untrusted_text.utf16_offset(text, at) for at in place) for place in places]  # type: ignore[misc]
+
+
+def _is_reference(one: Quantity, text: str) -> bool:
+    """Whether a number names a clause (第24条) or a note (¹⁾) instead of giving a value."""
+    return one.unit.removeprefix("第") in notation.REFERENCES or (not one.unit and text[one.start] in _RAISED_DIGITS)
 
 
 def _lead_end(text: str) -> int:
