@@ -156,6 +156,11 @@ class Quantity:
             return 0 < (self if not self.unit else other).value < 1
         return other.unit in (self.unit, self.rate.unit) or self.unit == other.rate.unit
 
+    @property
+    def names_part(self) -> bool:
+        """Whether this is no value but names a part of a document, as in 第24条."""
+        return self.unit.removeprefix("第") in notation.REFERENCES
+
     def has_value_of(self, other: "Quantity") -> bool:
         return self.has_value(other.value, is_rounded=other.is_rounded)
 

@@ -12,7 +12,7 @@ from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.retrieval import excerpts
-from app.documents.values import notation, quantities
+from app.documents.values import quantities
 from app.documents.values.quantities import Quantity
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
@@ -195,7 +195,7 @@ def lead_values(document: QTextDocument) -> list[Place]:
 
 def _is_reference(one: Quantity, text: str) -> bool:
     """Whether a number names a clause (第24条) or a note (¹⁾) instead of giving a value."""
-    return one.unit.removeprefix("第") in notation.REFERENCES or (not one.unit and text[one.start] in _RAISED_DIGITS)
+    return one.names_part or (not one.unit and text[one.start] in _RAISED_DIGITS)
 
 
 def _lead_end(text: str) -> int:
