@@ -33,7 +33,8 @@ class ConversationActions(QObject):
 
     def pin(self, ids: Sequence[int], is_pinned: bool) -> None:
         """Pin or unpin conversations, with an undo for those that this changes."""
-        ids = [one.id for one in self._conversations.all_conversations() if one.id in ids and _is_pinned(one) != is_pinned]
+        listed = [one for one in self._conversations.all_conversations() if one.id in ids]
+        ids = [one.id for one in listed if _is_pinned(one) != is_pinned]
         title = self._title(ids)
         if ids and self._conversations.pin(ids, is_pinned=is_pinned):
             words = [_words("pinned", len(ids)), _words("unpinned", len(ids))]

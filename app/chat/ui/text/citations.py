@@ -7,6 +7,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QFont, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
+from app.base.wording import phrases
 from app.chat import answer_check
 from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
@@ -74,14 +75,17 @@ def is_not_found_notice(message: Message) -> bool:
 def shown_text(message: Message) -> str:
     """Return the text to show for a message.
 
-    "" for a not-found notice, which the box in the footer shows instead, and for an action, which the heading names.
+    "" for a not-found notice, and for an answer that says no more, which the box in the footer shows instead, and for
+    an action, which the heading names.
     """
     if message.is_action:
         return ""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
-    return "" if is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
+    said = message.text.strip().rstrip(".。")
+    says_no_more = not grounding.has_answer and said in phrases("chat.not_in_your_documents")
+    return "" if says_no_more or is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
 
 
 def hidden_excerpts(message: Message) -> int:
