@@ -252,7 +252,7 @@ def test_what_is_not_in_the_documents_has_a_box_with_ways_on(double: Double) -> 
     view = shown(double, told, Grounding("not_in_documents", SOURCES[:1]), tokens=0)
     assert told in words(view)
     assert not any("答える記載がありません" in text for text in words(view))
-    view = shown(double, "資料にありません。", Grounding("not_in_documents", SOURCES))
+    view = shown(double, "資料にありません。「資料にありません。」", Grounding("not_in_documents", SOURCES))
     assert not view.text.isVisible(), "the box says the same of what a model said"
     view = shown(double, "その値は資料にありません。", Grounding("not_in_documents", SOURCES))
     assert view.text.isVisible(), "what the model said of it"

@@ -1,5 +1,6 @@
 """Turn source marks such as [1] in an answer into links, and mark unsupported sentences and values."""
 
+import functools
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -83,8 +84,9 @@ def shown_text(message: Message) -> str:
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
-    said = message.text.strip().rstrip(".。")
-    says_no_more = not grounding.has_answer and said in phrases("chat.not_in_your_documents")
+    refusals = phrases("chat.not_in_your_documents")
+    left = functools.reduce(lambda text, words: text.replace(words, ""), refusals, message.text)
+    says_no_more = not grounding.has_answer and not any(map(str.isalnum, left))
     return "" if says_no_more or is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
 
 
