@@ -132,25 +132,30 @@ class PickFolder(Protocol):
 
 
 def _ask_save(parent: QWidget, title: str, start: str, kinds: str) -> str:
-    path, kind = QFileDialog.getSaveFileName(parent, title, start, kinds)
+    path, kind = QFileDialog.getSaveFileName(parent, title, _in_existing_folder(start), kinds)
     suffixes = _SUFFIX.findall(kind) + _SUFFIX.findall(kinds)
     return str(complete_suffix(Path(path), *suffixes)) if path and suffixes else path
 
 
 def _ask_open(parent: QWidget, title: str, start: str, kinds: str) -> str:
-    return QFileDialog.getOpenFileName(parent, title, start or _home(), kinds)[0]
+    return QFileDialog.getOpenFileName(parent, title, _in_existing_folder(start), kinds)[0]
 
 
 def _ask_open_several(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
-    return QFileDialog.getOpenFileNames(parent, title, start or _home(), kinds)[0]
+    return QFileDialog.getOpenFileNames(parent, title, _in_existing_folder(start), kinds)[0]
 
 
 def _ask_folder(parent: QWidget, title: str, start: str) -> str:
-    return QFileDialog.getExistingDirectory(parent, title, start or _home())
+    return QFileDialog.getExistingDirectory(parent, title, _in_existing_folder(start))
 
 
-def _home() -> str:
-    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+def _in_existing_folder(start: str) -> str:
+    """Return an initial path, in the home folder if it has no folder of its own: not every PC has ~/Documents."""
+    path = Path(start)
+    if start and (path.is_dir() or (path.suffix and path.parent.is_dir())):
+        return start
+    home = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation))
+    return str(home / path.name if path.suffix else home)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,12 @@ def test_a_definition_a_value_and_a_heading_become_questions_that_are_answered(l
     assert all(is_answered(library, scope, question) for question in questions)
 
 
+def test_a_heading_that_is_a_question_is_asked_as_it_stands(library: Library) -> None:
+    text = "制御ファイルは、パッケージの名前と版と依存関係を書いたファイルです。"
+    put(library, DocumentSection(("制御ファイルとは何ですか?",), text))
+    assert suggest_questions(library.path, scope_of(library, "基準")) == ["制御ファイルとは何ですか?"]
+
+
 def test_headings_that_every_document_has_become_no_question(library: Library) -> None:
     put(library, *STATUTE)
     asked = "".join(suggest_questions(library.path, scope_of(library, "基準")))

@@ -55,11 +55,11 @@ class Conversations(QObject):
     def with_drafts(self) -> frozenset[int]:
         return self._organizer.with_drafts()
 
-    def rename(self, conversation_id: int, title: str) -> None:
-        self._change(lambda: self._organizer.rename(conversation_id, title))
+    def rename(self, conversation_id: int, title: str) -> bool:
+        return self._change(lambda: self._organizer.rename(conversation_id, title))
 
-    def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
-        self._change(lambda: self._organizer.pin(conversation_ids, is_pinned=is_pinned))
+    def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> bool:
+        return self._change(lambda: self._organizer.pin(conversation_ids, is_pinned=is_pinned))
 
     def add_folder(self, name: str, conversation_ids: Sequence[int] = ()) -> int | None:
         """Add a folder with these conversations and return its id, or None if that failed."""

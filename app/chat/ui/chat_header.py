@@ -17,6 +17,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui.collection_picker import LabelTag
 from app.chat.ui.collection_selection import CollectionSelection
+from app.chat.ui.conversations import conversation_actions
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.local_model import LocalModel
 from app.models import model_registry
@@ -254,7 +255,8 @@ class ChatHeader(PageHeader):
     def _on_renamed(self, title: str) -> None:
         self.title.show()
         if title and self._session.conversation is not None:
-            self._conversations.rename(self._session.conversation.id, title)
+            offer = self._navigation.undo_offered.emit
+            conversation_actions.rename(self._conversations, self._session.conversation.id, title, offer)
 
     def _copy_conversation(self) -> None:
         """Copy all messages of the shown branch as they were written, with marks for questions and imported answers."""

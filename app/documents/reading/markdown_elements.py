@@ -26,6 +26,7 @@ _STRONG = lazy_pattern(r"(?=[*_])(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EMPHASIS = lazy_pattern(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
 _CODE = lazy_pattern(r"`+([^`]+)`+")
 _ESCAPED = lazy_pattern(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
+_HARD_BREAK = lazy_pattern(r"(?<!\\)\\\Z")  # the end of a line that pandoc breaks on purpose
 _ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while markup is removed
 
 
@@ -90,6 +91,7 @@ def join_paragraph(lines: list[str], width: int = 0) -> str:
         piece = line.strip()
         if not piece:
             continue
+        text = text if width else _HARD_BREAK.sub("", text)
         if text and not is_full and not (is_japanese(text[-1]) or is_japanese(piece[0])):
             is_number = width and piece[0].isdigit() and text[-1] in "0123456789."
             text += "" if is_number else " "

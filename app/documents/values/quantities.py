@@ -44,9 +44,9 @@ _NUMBER = lazy_pattern(
     rf"|(?=[\d第±+プ\-△▲マ氷零毎秒分時¥])(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)?"
     rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{notation.UNIT_PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)"
 )
-# 一つ, 一度, 一種, 一本… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
+# 一つ, 一度, 一種, 一体… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
 _WORDS = lazy_pattern(
-    rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
+    rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|体|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
 _LINK = lazy_pattern(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
@@ -155,6 +155,11 @@ class Quantity:
         if {self.unit, other.unit} == {"", "%"}:
             return 0 < (self if not self.unit else other).value < 1
         return other.unit in (self.unit, self.rate.unit) or self.unit == other.rate.unit
+
+    @property
+    def names_part(self) -> bool:
+        """Whether this is no value but names a part of a document, as in 第24条."""
+        return self.unit.removeprefix("第") in notation.REFERENCES
 
     def has_value_of(self, other: "Quantity") -> bool:
         return self.has_value(other.value, is_rounded=other.is_rounded)

@@ -149,6 +149,8 @@ class CheckStep(WizardStep):
         found = plan.previews if plan is not None else ()
         for widget in (self.findings, self.forecast, self.again_button):
             widget.setVisible(is_checked)
+        for shown in (self._mark, self.verdict):  # the progress says that the check runs
+            shown.setVisible(is_checked or not self._work.is_busy)
         self.again_button.setEnabled(not self._work.is_busy)
         self.about.setVisible(not is_checked)
         self.tokens.setVisible(bool(found))

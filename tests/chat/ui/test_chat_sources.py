@@ -252,9 +252,21 @@ def test_what_is_not_in_the_documents_has_a_box_with_ways_on(double: Double) -> 
     view = shown(double, told, Grounding("not_in_documents", SOURCES[:1]), tokens=0)
     assert told in words(view)
     assert not any("答える記載がありません" in text for text in words(view))
+    view = shown(double, "資料にありません。「資料にありません。」", Grounding("not_in_documents", SOURCES))
+    assert not view.text.isVisible(), "the box says the same of what a model said"
     view = shown(double, "その値は資料にありません。", Grounding("not_in_documents", SOURCES))
     assert view.text.isVisible(), "what the model said of it"
     assert "資料にありません" in words(view)
+
+
+def test_a_failed_summary_does_not_say_that_the_documents_have_no_answer(double: Double) -> None:
+    failed = message("資料にありません。", Grounding("not_in_documents", SOURCES))
+    assert failed.details is not None
+    double.open(question(1), dataclasses.replace(failed, details=dataclasses.replace(failed.details, is_action=True)))
+    view = double.view(2)
+    assert "うまく書き直せませんでした" in words(view)
+    assert not any("資料にありません" in text for text in words(view))
+    assert "資料を追加" not in buttons(view)
 
 
 def test_quotations_are_said_to_be_quotations(double: Double) -> None:
@@ -279,6 +291,13 @@ def test_the_first_line_of_quotations_is_bold_with_its_values_marked(double: Dou
     assert all(one.format.fontWeight() >= 600 for one in view.text.document().begin().textFormats())
     assert highlighted(view, theme) == ["72時間以上"]
     assert links(view) == [("[1]", "cite:1"), ("[1]", "cite:1")]
+    numbered = shown(
+        double,
+        "**法第24条の点検¹⁾は堤防と一体として5年以内に行う[1]**",
+        Grounding("answered", SOURCES[:1], (), is_excerpt=True),
+        tokens=0,
+    )
+    assert highlighted(numbered, theme) == ["5年以内"], "a clause, a note and 一体 are no values"
     older = shown(double, f"- {quoted}", Grounding("answered", SOURCES[:1], (), is_excerpt=True), tokens=0)
     assert highlighted(older, theme) == [], "a quotation itself is as it stands in the document"
 

@@ -110,6 +110,13 @@ def test_signs_of_markdown_go_and_what_a_reader_sees_stays(written: str, shown: 
     assert texts(written) == [shown]
 
 
+def test_a_backslash_that_breaks_a_line_goes_and_one_at_the_end_of_a_paragraph_stays() -> None:
+    assert texts("1)点検要領：平成29年3月.\\\n（最新版）点検要領：令和6年3月.") == [
+        "1)点検要領：平成29年3月.（最新版）点検要領：令和6年3月."
+    ]
+    assert texts("保存先は D:\\work\\") == ["保存先は D:\\work\\"]
+
+
 def test_bold_lines_are_headings_unless_they_are_sentences_or_captions() -> None:
     found = blocks("**第1章 総説**\n\n**必ず点検を行うこと。**\n\n**表1-4-5　作用の例**\n")
     assert [(block.kind, block.text) for block in found] == [

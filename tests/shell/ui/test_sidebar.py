@@ -196,6 +196,27 @@ def test_ctrl_z_takes_back_one_thing_after_the_other(hand, store):
     assert texts(at.model) == ["橋梁", "今日", "二", "一"]
 
 
+def test_ctrl_z_takes_back_pins_and_names_before_what_was_done_earlier(hand, store):
+    ids = questions(store, "一", "二")
+    at = hand()
+    at.at(ids[0]).press(Qt.Key.Key_Delete)
+    at.at(ids[1]).choose("ピン留めする")
+    at.at(ids[1]).press(Qt.Key.Key_F2)
+    at.enter("改めた名前")
+    assert texts(at.model) == ["ピン留め", "改めた名前"]
+    at.undo()
+    assert texts(at.model) == ["ピン留め", "二"]
+    assert at.window.toast.accessibleName() == "名前を元に戻しました。"
+    at.window.toast.button.click()
+    assert "改めた名前" in texts(at.model)
+    at.undo()
+    at.undo()
+    assert texts(at.model) == ["今日", "二"]
+    assert at.window.toast.accessibleName() == "「二」のピン留めを外しました。"
+    at.undo()
+    assert texts(at.model) == ["今日", "二", "一"]
+
+
 def test_what_the_toast_has_taken_back_is_not_taken_back_again(hand, store, qtbot):
     ids = questions(store, "一", "二")
     at = hand()

@@ -26,6 +26,23 @@ def test_the_folders_that_a_file_dialog_was_in_are_kept_beside_the_data(qtbot, t
         desktop.keep_visited_folders(before)
 
 
+def test_a_dialog_begins_in_the_home_folder_where_its_own_does_not_exist(qtbot, tmp_path: Path, monkeypatch) -> None:
+    asked: list[str] = []
+    for name, answer in (("getExistingDirectory", ""), ("getSaveFileName", ("", "")), ("getOpenFileName", ("", ""))):
+        monkeypatch.setattr(
+            QFileDialog, name, lambda _parent, _title, start, *_kinds, answer=answer: asked.append(start) or answer
+        )
+    window, pickers, gone = QWidget(), desktop.Pickers(), tmp_path / "無い"
+    qtbot.addWidget(window)
+    pickers.folder(window, "", str(gone))
+    pickers.open(window, "", str(gone), "")
+    pickers.save(window, "", str(gone / "表.xlsx"), "")
+    pickers.folder(window, "", str(tmp_path))
+    pickers.save(window, "", str(tmp_path / "表.xlsx"), "")
+    home = Path.home()
+    assert asked == [str(home), str(home), str(home / "表.xlsx"), str(tmp_path), str(tmp_path / "表.xlsx")]
+
+
 class Blinks(QObject):
     """Counts the timers that fire in a field and in what is in it."""
 

@@ -1,10 +1,11 @@
 """Perform actions on conversations and folders, each with its undo."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
 from app.base.wording import phrase, shorten
+from app.chat.records import Conversation
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_view import ConversationView
 from app.uikit.undo import UndoableAction, UndoStack
@@ -28,10 +29,28 @@ class ConversationActions(QObject):
         listed.move_requested.connect(self.move)
         listed.folder_requested.connect(self.add_folder)
         listed.folder_removal_requested.connect(self.remove_folder)
-        listed.pin_requested.connect(self._pin)
+        listed.pin_requested.connect(self.pin)
 
-    def _pin(self, ids: Sequence[int], is_pinned: bool) -> None:
-        self._conversations.pin(ids, is_pinned=is_pinned)
+    def pin(self, ids: Sequence[int], is_pinned: bool) -> None:
+        """Pin or unpin conversations, with an undo for those that this changes."""
+        listed = [one for one in self._conversations.all_conversations() if one.id in ids]
+        ids = [one.id for one in listed if _is_pinned(one) != is_pinned]
+        title = self._title(ids)
+        if ids and self._conversations.pin(ids, is_pinned=is_pinned):
+            words = [_words("pinned", len(ids)), _words("unpinned", len(ids))]
+            done, undone = words if is_pinned else reversed(words)
+            action = UndoableAction(
+                done=done,
+                undone=undone,
+                undo=lambda: self._conversations.pin(ids, is_pinned=not is_pinned),
+                redo=lambda: self.pin(ids, is_pinned),
+                title=title,
+                conversation_ids=ids,
+            )
+            self._undo_stack.push(action)
+
+    def rename(self, conversation_id: int, title: str) -> None:
+        rename(self._conversations, conversation_id, title, self._undo_stack.push)
 
     def bin(self, ids: Sequence[int]) -> None:
         title, n = self._title(ids), len(ids)
@@ -158,6 +177,30 @@ class ConversationActions(QObject):
         return name
 
 
+def rename(
+    conversations: Conversations, conversation_id: int, title: str, offer: Callable[[UndoableAction], object]
+) -> None:
+    """Give a conversation another title, and call `offer` with the undo."""
+    before = next((one.title for one in conversations.all_conversations() if one.id == conversation_id), title)
+    if title != before and conversations.rename(conversation_id, title):
+        action = UndoableAction(
+            done=phrase("chat.renamed_to_title"),
+            undone=phrase("chat.renaming_was_undone"),
+            undo=lambda: conversations.rename(conversation_id, before),
+            redo=lambda: rename(conversations, conversation_id, title, offer),
+            title=title,
+            conversation_ids=[conversation_id],
+        )
+        offer(action)
+
+
+def _is_pinned(conversation: Conversation) -> bool:
+    return conversation.pinned_at is not None
+
+
 def _words(of: str, n: int) -> str:
-    """Return what is said of `n` conversations; that of one contains {title}. `of`: from_bin | to_bin | to_place."""
-    return phrase(f"chat.put_back_one.{of}") if n == 1 else phrase(f"chat.put_back_several.{of}", n=n)
+    """Return what is said of `n` conversations; that of one contains {title}.
+
+    `of`: from_bin | to_bin | to_place | pinned | unpinned.
+    """
+    return phrase(f"chat.said_of_one.{of}") if n == 1 else phrase(f"chat.said_of_several.{of}", n=n)

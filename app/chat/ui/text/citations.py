@@ -1,5 +1,6 @@
 """Turn source marks such as [1] in an answer into links, and mark unsupported sentences and values."""
 
+import functools
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -7,18 +8,21 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QFont, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
+from app.base.wording import phrases
 from app.chat import answer_check
 from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.retrieval import excerpts
 from app.documents.values import quantities
+from app.documents.values.quantities import Quantity
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
 SCHEME = "cite:"  # text from models and files cannot form a link with this scheme (app.uikit.untrusted_text)
+_RAISED_DIGITS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # Markdown may change or remove these
 
 
@@ -72,14 +76,18 @@ def is_not_found_notice(message: Message) -> bool:
 def shown_text(message: Message) -> str:
     """Return the text to show for a message.
 
-    "" for a not-found notice, which the box in the footer shows instead, and for an action, which the heading names.
+    "" for a not-found notice, and for an answer that says no more, which the box in the footer shows instead, and for
+    an action, which the heading names.
     """
     if message.is_action:
         return ""
     grounding = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
-    return "" if is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
+    refusals = phrases("chat.not_in_your_documents")
+    left = functools.reduce(lambda text, words: text.replace(words, ""), refusals, message.text)
+    says_no_more = not grounding.has_answer and not any(map(str.isalnum, left))
+    return "" if says_no_more or is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
 
 
 def hidden_excerpts(message: Message) -> int:
@@ -186,8 +194,14 @@ def lead_values(document: QTextDocument) -> list[Place]:
     text, formats = block.text(), block.textFormats()
     if not formats or formats[0].format.fontWeight() < QFont.Weight.DemiBold:
         return []  # an answer of an earlier version, which begins with a quotation
-    places = ((one.start, max(one.end, one.bound_end)) for one in quantities.parse(text[: _lead_end(text)]))
+    values = [one for one in quantities.parse(text[: _lead_end(text)]) if not _is_reference(one, text)]
+    places = ((one.start, max(one.end, one.bound_end)) for one in values)
     return [tuple(block.position() + untrusted_text.utf16_offset(text, at) for at in place) for place in places]  # type: ignore[misc]
+
+
+def _is_reference(one: Quantity, text: str) -> bool:
+    """Whether a number names a clause (第24条) or a note (¹⁾) instead of giving a value."""
+    return one.names_part or (not one.unit and text[one.start] in _RAISED_DIGITS)
 
 
 def _lead_end(text: str) -> int:

@@ -129,6 +129,11 @@ class SourcesFooter(QWidget):
 
     def _not_found_box(self) -> QWidget:
         box = FooterBox(self._theme)
+        if self._message.details is not None and self._message.details.is_action:
+            self.summary = phrase("chat.the_action_failed")
+            box.column.addWidget(Label(self.summary, strong=True, wraps=True))
+            box.column.addWidget(Label(phrase("chat.the_answer_above_still_holds"), tone="text2", wraps=True))
+            return box
         is_notice = citations.is_not_found_notice(self._message)
         is_told = is_notice and self._message.text not in ("", phrase("chat.not_in_documents"))
         self.summary = self._message.text if is_told else phrase("chat.not_in_your_documents")
