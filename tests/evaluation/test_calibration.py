@@ -120,7 +120,7 @@ def test_one_and_the_same_score_everywhere_shows_no_agreement() -> None:
     rated = [CalibrationCase(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
     found = judge_calibration.calibrate("判定", "kotae", rated, [JudgeScore(2)] * 30)
     assert (found.kappa, found.n, found.doubt, found.is_trusted) == (None, 30, "constant", None)
-    assert "どれも同じ" in judge_calibration.calibration_sentence(found)
+    assert "すべて同じ" in judge_calibration.calibration_sentence(found)
 
 
 def test_without_any_answer_there_is_no_kappa() -> None:

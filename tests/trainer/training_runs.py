@@ -112,7 +112,15 @@ def write_spec(folder: Path, base: Path, family: str = "llama", **changes: Any) 
 
 def events_in(file: Path) -> list[Event]:
     """Every line must be one."""
-    return [json_lines.decode(line, events.KINDS, "event") for line in file.read_bytes().splitlines()]
+    return [event_in(line) for line in file.read_bytes().splitlines()]
+
+
+def event_in(line: bytes) -> Event:
+    """Read a line strictly, which has the time at which it was sent besides the event."""
+    told = json_lines.decode_object(line)
+    assert told.pop("at") > 0
+    event: Event = json_lines.convert_message(told, events.KINDS, "event")
+    return event
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,7 @@ class Run:
         line = self.process.stdout.readline()
         if not line.endswith(b"\n"):  # a kill tears it
             return None
-        self.told.append(json_lines.decode(line, events.KINDS, "event"))
+        self.told.append(event_in(line))
         return self.told[-1]
 
     def read_until(self, wanted: Callable[[Event], bool]) -> Event:
@@ -309,7 +317,7 @@ class RunServer:
         """What the one that was started last has told; a kill may tear the last line."""
         whole = self.events.read_bytes()
         lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-        return [json_lines.decode(line, events.KINDS, "event") for line in lines]
+        return [event_in(line) for line in lines]
 
     def run(self, spec: Path, *flags: str, fault: str = "", **options: Any) -> list[Event]:
         """To its end, which must be one that it tells."""

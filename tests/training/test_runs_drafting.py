@@ -183,7 +183,7 @@ def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Pa
         ('{"base": "橋"}'.encode("utf-16"), "spec_not_utf8", "UTF-8"),
         (b"[]", "spec_unreadable", "{ } で囲まれた"),
         (b'{"rank": NaN}', "spec_unreadable", "NaN は"),
-        (b'{"rank": 1, "rank": 2}', "spec_unreadable", "二度"),
+        (b'{"rank": 1, "rank": 2}', "spec_unreadable", "2 回"),
         *((content, None, "") for content in (b'{"data": 5}', b'{"data": "a\\u0000b"}', b'{"base": "\\ud800"}')),
     ],
 )  # fmt: skip

@@ -75,7 +75,8 @@ def read_timed_event(line: bytes) -> tuple[float, Event]:
     Raises ValueError.
     """
     data = json_lines.decode_object(line)
-    return float(data.get(SENT_AT, 0.0)), event_from_json(data)
+    event = event_from_json(data)  # refuses a wrong time, too
+    return float(data.get(SENT_AT, 0.0)), event
 
 
 def read_timed_events(path: Path) -> Iterator[tuple[float, Event]]:

@@ -71,7 +71,7 @@ def test_arrow_keys_lead_from_one_text_to_the_next(open_licences: Open, qtbot: Q
         ("gemma", ["Gemma 3 270M (Q4_K_M)"]),
         ("LGPL", ["Qt"]),
         ("qt bsd", ["Third-party code in Qt"]),
-        ("書体", ["BIZ UDPGothic"]),
+        ("フォント", ["BIZ UDPGothic"]),
     ],
 )
 def test_letters_find_a_part_by_its_name_its_kind_or_its_licence(
@@ -86,7 +86,7 @@ def test_letters_find_a_part_by_its_name_its_kind_or_its_licence(
 def test_where_nothing_is_found_that_is_said_and_nothing_can_be_copied(open_licences: Open) -> None:
     window = open_licences()
     window.field.setText("zzz")
-    assert window.count.text() == "見つかりません。"
+    assert window.count.text() == "該当する部品はありません。"
     assert not window.copy_button.isEnabled()
     assert window.status_label.text() != ""
     window.field.clear()

@@ -41,7 +41,7 @@ def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: P
     status, found, told = scale(kotae, rows, base, *given)
     assert status == 0, told
     assert "3 回学習します（20、60 行）" in told
-    assert [one["name"].partition(" + ")[2] for one in found["systems"]] == ["", "学習 20 行", "学習 60 行"]
+    assert [one["name"].partition(" + ")[2] for one in found["systems"]] == ["", "学習用 20 行", "学習用 60 行"]
     assert "データを増やすと、まだ良くなります" in found["advice"][0]
     assert Path(found["report"]).is_file()
     (entry,) = studies.list_all(locate(str(tmp_path / "データ")).evaluations)

@@ -105,7 +105,7 @@ def test_every_fact_has_a_name_in_the_language_in_use(kotae: Kotae, tiny_model: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ruri-v3-30m",), "あるもの：-"),
+        (("ruri-v3-30m",), "ある形：-"),
         (("qwen3-8b", "--quant", "Q2_K"), "Q4_K_M / Q5_K_M / Q6_K / Q8_0"),
         (("swallow",), "swallow"),  # two cards
     ],

@@ -183,8 +183,8 @@ def test_bad_input_gets_one_japanese_sentence_and_its_status(
 
 
 def test_english_on_request(kotae: Run) -> None:
-    assert "no model" in kotae("ask", "x", "--lang", "en").stderr
-    assert "no model" in kotae("--lang", "en", "ask", "x").stderr
+    assert "no usable model" in kotae("ask", "x", "--lang", "en").stderr
+    assert "no usable model" in kotae("--lang", "en", "ask", "x").stderr
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("ask", "--help"), ("models", "fit", "--help")])
