@@ -256,7 +256,7 @@ class ChatHeader(PageHeader):
         self.title.show()
         if title and self._session.conversation is not None:
             offer = self._navigation.undo_offered.emit
-            conversation_actions.rename(self._conversations, self._session.conversation.id, title, offer)
+            conversation_actions.rename(self._conversations, self._session.conversation, title, offer)
 
     def _copy_conversation(self) -> None:
         """Copy all messages of the shown branch as they were written, with marks for questions and imported answers."""

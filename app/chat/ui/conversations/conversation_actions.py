@@ -50,7 +50,9 @@ class ConversationActions(QObject):
             self._undo_stack.push(action)
 
     def rename(self, conversation_id: int, title: str) -> None:
-        rename(self._conversations, conversation_id, title, self._undo_stack.push)
+        renamed = next((one for one in self._conversations.all_conversations() if one.id == conversation_id), None)
+        if renamed is not None:
+            rename(self._conversations, renamed, title, self._undo_stack.push)
 
     def bin(self, ids: Sequence[int]) -> None:
         title, n = self._title(ids), len(ids)
@@ -178,18 +180,17 @@ class ConversationActions(QObject):
 
 
 def rename(
-    conversations: Conversations, conversation_id: int, title: str, offer: Callable[[UndoableAction], object]
+    conversations: Conversations, renamed: Conversation, title: str, offer: Callable[[UndoableAction], object]
 ) -> None:
     """Give a conversation another title, and call `offer` with the undo."""
-    before = next((one.title for one in conversations.all_conversations() if one.id == conversation_id), title)
-    if title != before and conversations.rename(conversation_id, title):
+    if title != renamed.title and conversations.rename(renamed.id, title):
         action = UndoableAction(
             done=phrase("chat.renamed_to_title"),
             undone=phrase("chat.renaming_was_undone"),
-            undo=lambda: conversations.rename(conversation_id, before),
-            redo=lambda: rename(conversations, conversation_id, title, offer),
+            undo=lambda: conversations.rename(renamed.id, renamed.title),
+            redo=lambda: rename(conversations, renamed, title, offer),
             title=title,
-            conversation_ids=[conversation_id],
+            conversation_ids=[renamed.id],
         )
         offer(action)
 
