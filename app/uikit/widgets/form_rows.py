@@ -74,8 +74,8 @@ class SettingRow(QWidget):
         self._resize()
 
     def _resize(self) -> None:
-        self._label.setFixedWidth(self._theme.px(LABEL_WIDTH_PX))
-        self._label.setMinimumHeight(self._theme.metric("button_height"))
+        # Not a minimum: Qt keeps the earlier one in the label's size hint.
+        self._label.setFixedSize(self._theme.px(LABEL_WIDTH_PX), self._theme.metric("button_height"))
         if not self._is_wide:
             self.control.setMinimumWidth(self._theme.px(CONTROL_WIDTH_PX))
 
