@@ -125,13 +125,13 @@ def test_a_wished_encoding_is_taken(child: ReadingChild, tmp_path: Path) -> None
 
 
 def test_writing_tells_how_far_it_is(child: ReadingChild, tmp_path: Path) -> None:
-    body = "".join(f"# 第{n}章 桜\n\n{'堤体の安定を確かめる。' * 200}\n\n" for n in range(1, 901))
+    body = "".join(f"# 第{n}章 桜\n\n{'堤体の安定を確かめる。' * 60}\n\n" for n in range(1, 3001))
     events = child.index(child.add(written(tmp_path, "a.md", body)))
     told = [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "indexing"]
-    assert any(0 < done < 900 for done, _ in told)
+    assert any(0 < done < 3000 for done, _ in told)
     assert told == sorted(told)
-    assert {total for _, total in told} == {900}
-    assert events[-1] == Indexed("1", 900)
+    assert {total for _, total in told} == {3000}
+    assert events[-1] == Indexed("1", 3000)
 
 
 def test_a_scan_is_doubtful(child: ReadingChild, tmp_path: Path) -> None:
