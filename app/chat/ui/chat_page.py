@@ -265,9 +265,15 @@ class ChatPage(Page):
             is_temporary=self._session.is_temporary,
             is_remote=current is not None and current.remote is not None,
         )
-        card = self._library.card(current) if current else None
-        self.trial_notice.setVisible(card is not None and card.is_trial)
+        self.trial_notice.setVisible(self._is_trial)
+        self._show_actions()
         self._lay_out()
+
+    @property
+    def _is_trial(self) -> bool:
+        """Return whether the trial model answers, which is too small to rewrite an answer."""
+        card = self._library.card(self._session.model) if self._session.model else None
+        return card is not None and card.is_trial
 
     def _show_scope(self) -> None:
         here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
@@ -282,7 +288,10 @@ class ChatPage(Page):
 
     def _show_presets(self) -> None:
         self.header.show_presets()
-        actions = tuple(self._presets.presets_of_kind("action"))
+        self._show_actions()
+
+    def _show_actions(self) -> None:
+        actions = () if self._is_trial else tuple(self._presets.presets_of_kind("action"))
         self.transcript.show_answers_as(AnswerDisplayOptions(actions, self._preferences.value.shows_details))
 
     def _show_busy(self) -> None:

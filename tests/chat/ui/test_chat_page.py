@@ -88,6 +88,14 @@ def test_the_menu_starts_a_question_copies_exports_and_opens_the_record(double: 
     assert (len(logs), len(exports)) == (1, 1)
 
 
+def test_a_trial_model_is_not_asked_to_rewrite_an_answer(double: Double) -> None:
+    double.open(question(1), answer(2))
+    assert "要約" in buttons(double.view(2))
+    double.session.model_id = "t"
+    double.preferences.change(model_id="t")
+    assert "要約" not in {*buttons(double.view(2)), *entries(double.view(2)._end.row.menu())}
+
+
 def test_a_trial_model_is_said_to_be_one(double: Double) -> None:
     notice, pages = double.page.trial_notice, heard(double.navigation.page_requested)
     assert not notice.isVisible()
