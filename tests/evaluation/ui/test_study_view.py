@@ -134,7 +134,7 @@ def test_while_it_goes_on_its_step_and_time_are_shown_and_it_can_be_paused_and_g
     desk.pause()
     assert (view.step.text(), view.progress.isVisible(), view.pause_button.isVisible()) == ("", False, False)
     desk.until(lambda: desk.systems() == [("小さなモデル", "回答 1／2　未完了")])
-    assert view.sentence.text() == "2 回答のうち 1 件が済みました。「続ける」で、続きから進めます。"
+    assert view.sentence.text() == "2 回答のうち 1 件が済みました。「続ける」を押すと、続きから進みます。"
     assert (view.go_on_button.text(), view.go_on_button.property("kind"), view.notes.text()) == (
         "続ける",
         "primary",
