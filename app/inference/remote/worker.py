@@ -72,7 +72,7 @@ class StreamSummary:
     def limit_reached(self, command: Ask) -> str:
         """Return the reason to end before another piece; "": none."""
         if self.pieces - self.thought_pieces >= command.max_tokens:
-            return "length"
+            return "enough"
         is_thinking = self.thought_pieces == self.pieces
         return "thoughts" if is_thinking and self.thought_pieces >= command.thought_tokens > 0 else ""
 
@@ -166,6 +166,7 @@ WHOLE_S = 3600.0
 POLL_S = 0.05  # how often another question is looked for while answers are written
 LEAST_ANSWER_TOKENS = 64  # requested even if an estimate says that none would fit
 _STOP_REASONS = {
+    "enough": "length",
     "stop": "end",
     "length": "length",
     "thoughts": "thoughts",
@@ -186,6 +187,7 @@ class RemoteBackend:
         self._counter: TokenCounter | None = None
         self._model = ""
         self._parallel = 1
+        self._is_thinking_model = False  # as an answer has shown
         self._knows_limit = False  # True: the server reports its context length, and so a long prompt
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
@@ -204,6 +206,7 @@ class RemoteBackend:
         context_tokens = model_server.find_context_tokens(server, offered)
         context = min((n for n in (context_tokens, remote.context_tokens) if n), default=command.context_tokens)
         self._server, self._model, self._knows_limit = server, remote.model, bool(context_tokens)
+        self._is_thinking_model = False
         self._counter = TokenCounter(server, remote.model)
         self._parallel = command.parallel
         self._facts = EngineFacts(
@@ -246,7 +249,8 @@ class RemoteBackend:
         if is_known and prompt_tokens >= facts.context_tokens:
             raise AppError("context_full", prompt_tokens=prompt_tokens, context_tokens=facts.context_tokens)
         tokens_left = facts.context_tokens - prompt_tokens
-        wanted = command.max_tokens + command.thought_tokens  # a server counts both as one
+        # A server counts thoughts and answer as one; the first answer shows whether its model thinks.
+        wanted = command.max_tokens + (command.thought_tokens if self._is_thinking_model else 0)
         max_tokens = min(wanted, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
         seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
         emit(PromptProgress(command.id, 0, prompt_tokens))
@@ -259,9 +263,9 @@ class RemoteBackend:
                 raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, on a long prompt
             raise _with_facts(error, self._model, prompt_tokens, facts.context_tokens) from error
         reason = "cancelled" if is_cancelled() else _STOP_REASONS.get(summary.finish, "end")
-        if reason == "length" and summary.thought_pieces == summary.pieces > 0:
+        if summary.finish == "length" and summary.thought_pieces == summary.pieces > 0:
             reason = "thoughts"
-        if reason in ("length", "thoughts") and max_tokens < wanted and summary.pieces >= max_tokens:
+        if summary.finish == "length" and max_tokens < wanted:
             reason = "context"
         usage = Usage(
             summary.prompt_tokens or prompt_tokens,
@@ -323,7 +327,7 @@ class RemoteBackend:
                     self.progress += 1
                     if not thought and not text:
                         continue
-                    if reason := summary.limit_reached(command):
+                    if self._is_thinking_model and (reason := summary.limit_reached(command)):
                         summary.finish = reason
                         break
                     first = first if summary.pieces else time.monotonic()
@@ -331,6 +335,7 @@ class RemoteBackend:
                     emit_pieces([(thought, True)] if thought else stream.push(text))
                     if thought or stream.is_thinking:
                         summary.thought_pieces += 1
+                        self._is_thinking_model = True
                         summary.thought_s = time.monotonic() - first
                 emit_pieces(stream.flush())
         except AppError:

@@ -34,7 +34,7 @@ class Machine:
         self.pause = PauseForQuestions(self.session, self.trainings, evaluations, self.trainings, idle_ms)
         self.states: list[str] = []
         self.pause.changed.connect(lambda: self.states.append(self.pause.state))
-        self.run = scene.run()
+        self.run = scene.run(max_steps=500)
         self.trainings.start(self.run)
         scene.until_step(1)
 

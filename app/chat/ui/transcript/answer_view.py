@@ -1,6 +1,7 @@
 """Show an answer: its text, its current stage while it streams, and at the end its footer.
 
-The footer shows how the answer ended, and its check, sources, facts and actions.
+The footer shows how the answer ended, and its check, sources, facts and actions. The file is long because an answer
+changes from one state to the next in place, without a jump.
 """
 
 import functools
