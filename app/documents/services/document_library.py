@@ -170,8 +170,9 @@ class DocumentLibrary(QObject):
 
     def document(self, document_id: int) -> Document | None:
         """Return a document; None if it does not exist, is being removed, or before `opened`."""
-        is_there = self._library is not None and document_id not in self._removing
-        return self._library.document(document_id) if self._library is not None and is_there else None
+        if self._library is None or document_id in self._removing:
+            return None
+        return self._library.document(document_id)
 
     def documents_of(self, source: CitedSource) -> list[Document]:
         """Return the user's documents that a stored answer may cite, the likeliest first.
