@@ -278,7 +278,7 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     head = 4 * shape.vocabulary * shape.width * load.trained
     lora = 6 * shape.lora_weights(spec.rank or 16)
     step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
-    evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
+    evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
     return TrainingTime(step_s, steps, steps * step_s + evaluations * evaluation_s)
 

@@ -67,7 +67,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.end_reason = ""
         self.clock = ThroughputMeter()
         self._peak_bytes = 0  # peak in earlier processes of the run
-        self._evaluation_s = 0.0  # duration of the last evaluation
+        self._loss_s = self._samples_s = 0.0  # durations of the last validation loss and the last sample answers
         self._evaluated: dict[str, Any] = {}
         arguments = _arguments(material, folder)
         # data.collate returns exactly the columns that the model takes, so none is removed by name (see _arguments).
@@ -188,11 +188,13 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.journal.send(EvaluationStep(step, epoch, loss, count, is_best))
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        with contextlib.suppress(StopRequested):  # the loss counts; the run ends in LoopCallback.on_evaluate
-            self._send_samples()
+        self._loss_s = time.monotonic() - started
+        if self._writes_samples(step):
+            with contextlib.suppress(StopRequested):  # the loss counts; the run ends in LoopCallback.on_evaluate
+                self._send_samples()
+            self._samples_s = time.monotonic() - started - self._loss_s
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
-        self._evaluation_s = time.monotonic() - started
         self.clock.restart()
         return metrics
 
@@ -306,19 +308,25 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
                 gradient_norm=float(logs.get("grad_norm", 0.0)),
                 tokens_per_s=round(tokens_per_s, 1),
                 memory_bytes=peak_memory_bytes(str(self.material.spec.device)),
-                left_s=round(step_s * (total - step) + self._evaluation_s * self._evaluations_left(), 3),
+                left_s=round(step_s * (total - step) + self._evaluations_left_s(), 3),
             )
         )
         if self.material.spec.device == "cuda" and self.clock.has_become_slow():
             self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
 
-    def _evaluations_left(self) -> int:
-        """Return the number of evaluations after this step: one every `eval_steps`, and one at the end."""
+    def _writes_samples(self, step: int) -> bool:
+        material = self.material
+        steps_per_epoch = math.ceil(len(material.train) / material.step_examples)
+        return recipe.writes_samples(step, self.state.max_steps, steps_per_epoch, self.args.eval_steps)
+
+    def _evaluations_left_s(self) -> float:
+        """Return the seconds of the evaluations that follow this step, as long as the last ones took."""
         if self.args.eval_strategy == "no":
-            return 0
-        each = self.args.eval_steps
-        left: int = math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
-        return left
+            return 0.0
+        total, each = self.state.max_steps, self.args.eval_steps
+        first = -(-self.state.global_step // each) * each
+        later = [*range(first, total, each), total]
+        return sum(self._loss_s + self._samples_s * self._writes_samples(step) for step in later)
 
 
 class LoopCallback(TrainerCallback):  # type: ignore[misc]
@@ -459,7 +467,7 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         logging_steps=1,
         logging_nan_inf_filter=False,
         eval_strategy="steps" if evaluates else "no",
-        eval_steps=math.ceil(steps_per_epoch / max(evaluations, 1)),
+        eval_steps=recipe.evaluation_interval(steps_per_epoch, evaluations),
         save_strategy="steps",
         save_steps=math.ceil(steps_per_epoch / SAVES_PER_EPOCH),
         metric_for_best_model="loss",

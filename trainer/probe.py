@@ -167,13 +167,14 @@ def _forecast(
     order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
     token_s /= process_count()
     step_s = token_s * _padded_tokens([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
-    evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
-    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation) + sample_s
+    evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
+    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
+    samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(
         peak_bytes=peak_bytes,
         available_bytes=computed.available_bytes,
         step_s=round(step_s, 3),
-        total_s=round(steps * step_s + evaluations * evaluation_s, 1),
+        total_s=round(steps * step_s + evaluations * evaluation_s + samples * sample_s, 1),
         disk_bytes=computed.disk_bytes,
         is_measured=True,
     )

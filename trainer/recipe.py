@@ -126,7 +126,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("final_rate_share", lambda: 0.1)
     decide("weight_decay", lambda: 0.0)
     decide("clip_norm", lambda: 0.3)
-    decide("evaluations_per_epoch", lambda: 4)
+    decide("evaluations_per_epoch", lambda: 2 if facts.rows < _FEW_ROWS else 4)
     decide("patience", lambda: 3)
     return dataclasses.replace(spec, **values)
 
@@ -135,6 +135,26 @@ def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> 
     """Return the number of the optimizer's steps, at least 1. The last step of an epoch may have fewer examples."""
     steps = max(1, math.ceil(math.ceil(rows / batch) * epochs))
     return steps if max_steps is None else min(steps, max_steps)
+
+
+def evaluation_interval(steps_per_epoch: int, evaluations_per_epoch: int) -> int:
+    """Return the number of steps from one evaluation to the next; the last step is evaluated too."""
+    return math.ceil(steps_per_epoch / max(evaluations_per_epoch, 1))
+
+
+def evaluation_count(total: int, steps_per_epoch: int, evaluations_per_epoch: int) -> int:
+    """Return the number of evaluations of a run of `total` steps, with that of the base; 0 if there are none."""
+    if not evaluations_per_epoch:
+        return 0
+    return 1 + math.ceil(total / evaluation_interval(steps_per_epoch, evaluations_per_epoch))
+
+
+def writes_samples(step: int, total: int, steps_per_epoch: int, interval: int) -> bool:
+    """Return whether the evaluation at this step writes sample answers: those of the base, of each epoch, of the end.
+
+    On a processor, sample answers take several times as long as the loss.
+    """
+    return step in (0, total) or step // steps_per_epoch > (step - interval) // steps_per_epoch
 
 
 def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> MemoryTier:

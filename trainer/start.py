@@ -5,6 +5,7 @@ which may hold the libraries of another Python.
 """
 
 import importlib.util
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ def command(python: str, module: str, *arguments: str) -> list[str]:
 
 def main() -> None:
     module, *arguments = sys.argv[1:]
+    # OpenMP's threads wait for each other asleep. They would otherwise spin, and beside one other program on a machine
+    # of few cores a step would take several times as long; alone it takes the same.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = importlib.util.spec_from_file_location(
         "trainer", _FOLDER / "__init__.py", submodule_search_locations=[str(_FOLDER)]
     )
