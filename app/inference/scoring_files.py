@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,10 @@ class Holdout:
         data = [[example.ids, example.labels] for example in self.examples]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
+    def only(self, lines: Collection[int]) -> "Holdout":
+        """Return the hold-out with the examples of these lines alone, and all chats."""
+        return dataclasses.replace(self, examples=tuple(one for one in self.examples if one.line in lines))
+
 
 def read_holdout(path: Path) -> Holdout:
     """Read a hold-out file. Raises AppError("holdout_unreadable")."""
@@ -142,6 +147,7 @@ def _ids(values: Any) -> tuple[int, ...]:
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
 # A text of 6 to 80 characters three times in a row, or one of 1 to 5 characters eight times.
 _LOOP = re.compile(r"(.{6,80}?)\1{2,}|(.{1,5}?)\2{7,}", re.DOTALL)
+LOOP_CHARACTERS = 3 * 80
 _LINE = re.compile(r"[\W_]+")  # rules and dot leaders of tables and tables of contents, which are not loops
 
 
@@ -241,7 +247,7 @@ def mean_japanese_share(texts: Any) -> float | None:
 
 
 def is_looping(text: str) -> bool:
-    """Return whether a text repeats the same characters many times in a row."""
+    """Return whether a text repeats the same characters many times in a row (at most LOOP_CHARACTERS of them)."""
     return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
 
 

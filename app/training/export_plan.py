@@ -1,18 +1,21 @@
 """Plan the export of a tuned model: the forms to publish, and the steps that make and measure each form once.
 
     unpack     if the base is a GGUF file: make the folder that was trained, if it is missing
-    convert    the base to one GGUF in f16, kept in a cache named after its source
-    score      f16+adapter: the training result without rounding, the reference for all other forms
-    quantize   the base, if no GGUF of it exists that answers questions
+    convert    the base to one GGUF in f16, kept in a cache named after its source, and
+    quantize   that file, if no GGUF of the base exists that answers questions
     score      base, base+shipped (if the catalogue has an adapter for it), base+adapter
+    answer     the form to publish and, while it is measured, the base
+which are enough for a verdict; and on request, to compare the other forms with f16 token by token:
+    convert    the base to f16
+    score      f16+adapter: the training result without rounding, the reference for all other forms
     merge      base + adapter in f16;  score
     quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from the merged f16;  score each
-    answer     the form to publish and, while it is measured, the base. Writing answers takes most of the time, and the
-               verdict compares these two; the other forms are only compared with f16, token by token
     quantize   F16 if it is the one to publish: a copy with the run's name, since merging keeps the base's name
 
-Only the best file so far is kept (`quality_gate`). Measurements are kept, so that an interrupted export resumes. The
-held-out questions are put to the model as the program would do it: in the catalogue's prompt form if training used it.
+The engine measures MOST_LINES of the held-out lines: the trainer has measured all of them, and the engine shows what
+becomes of the result in a file. Only the best file so far is kept (`quality_gate`). Measurements are kept, so that an
+interrupted export resumes. The held-out questions are put to the model as the program would do it: in the catalogue's
+prompt form if training used it. The file is over 450 lines because all steps depend on which files are there.
 """
 
 import contextlib
@@ -68,7 +71,8 @@ def answer_limit_tokens(chat: HeldOutChat) -> int:
 
 QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = QUANTIZATIONS["Q4_K_M"]
-ALL_FORMS = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
+ALL_FORMS = (*ON_BASE, F16_ADAPTER, MERGED_F16, *(form.name for form in QUANTIZED))
+MOST_LINES = 64
 EXPORT_FOLDER = "export"  # name inside the run's folder
 _REFERENCE_BYTES = 8200  # size per scored position (app/inference/engine/score.py)
 _SPEED_TOKENS = 24
@@ -94,7 +98,7 @@ class ExportPlan:
     """The plan of one export.
 
     `base`: the GGUF file that already answers questions; None if it has to be made. `cache`: the folder for the base in
-    f16.
+    f16. `holdout`: the held-out lines that are measured.
     """
 
     run: Path
@@ -128,7 +132,7 @@ class ExportPlan:
 
     @property
     def forms(self) -> list[str]:
-        """Return the names of the forms to measure."""
+        """Return the names of all forms that can be measured; those of ON_BASE are enough for a verdict."""
         return [form for form in ALL_FORMS if form != SHIPPED or self.shipped is not None]
 
     def file(self, form: str) -> Path:
@@ -210,7 +214,7 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
     model = hf_folders.read_hf_model(source.folder)
     name = asked.name or run.name
     build = gguf_build.plan_build(BuildRequest(model, QUANTIZED, run, name=name))
-    holdout = run_folders.read_holdout(run)
+    holdout = _measured_lines(run_folders.read_holdout(run))
     shipped = _shipped(source)
     read = (run / run_folders.ADAPTER, run / run_folders.HOLDOUT, *([shipped] if shipped else []))
     files = [input_file.sha256_of(path) for path in read]
@@ -228,6 +232,14 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
         shipped=shipped,
         key=hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:16],
     )
+
+
+def _measured_lines(holdout: Holdout) -> Holdout:
+    """Return at most MOST_LINES of the held-out lines: those of the chats, and others that are spread evenly."""
+    asked = {chat.line for chat in holdout.chats}
+    others = sorted({example.line for example in holdout.examples} - asked)
+    count = max(0, min(MOST_LINES - len(asked), len(others)))
+    return holdout.only(asked.union(others[at * len(others) // count] for at in range(count)))
 
 
 def _shipped(source: ExportSource) -> Path | None:
@@ -294,27 +306,48 @@ def merge_answer_file_into_scores(export: ExportPlan, form: str, scores: Scores)
     return made
 
 
-def remaining_steps(export: ExportPlan, done_steps: Collection[str]) -> list[ArtifactStep]:
-    """Return all steps still to do; each has its form's name. `done_steps`: the forms that are already measured."""
-    wanted = [form for form in export.forms if form not in done_steps]
-    if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
-        wanted.insert(0, F16_ADAPTER)
+def with_answers_of(earlier: Scores | None, scores: Scores, path: Path) -> Scores:
+    """Return the form's new `scores` with its `earlier` answers, and store them in `path`. Raises OSError."""
+    if earlier is None or scores.answers or not earlier.answers:
+        return scores
+    kept = dataclasses.replace(scores, answers=earlier.answers, write_tokens_per_s=earlier.write_tokens_per_s)
+    score_files.write_scores(kept, path)
+    return kept
+
+
+def remaining_steps(export: ExportPlan, measured: Mapping[str, Scores], *, all_forms: bool) -> list[ArtifactStep]:
+    """Return all steps still to do; each has its form's name. `measured`: the forms that are already measured.
+
+    With `all_forms`, what was measured without the reference in f16 is measured again.
+    """
+    forms = [form for form in export.forms if all_forms or form in ON_BASE]
+    wanted = [form for form in forms if form not in measured]
+    if all_forms and BASE_ADAPTER not in wanted and measured[BASE_ADAPTER].divergence is None:
+        wanted.append(BASE_ADAPTER)
+    if any(_is_compared(form) for form in wanted) and all_forms and not export.reference.is_file():
+        wanted.append(F16_ADAPTER)
+    wanted = [form for form in (F16_ADAPTER, *forms) if form in wanted]
     quantized = [form.name for form in QUANTIZED if form.name in wanted]
     steps = []
-    for form in wanted:
+    for form in dict.fromkeys(wanted):
         if form == F16_ADAPTER:
             steps += _base_steps(export)
         if form in ON_BASE:
             steps += steps_to_make(export, form)
-        if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done_steps):
+        if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in measured):
             steps += steps_to_make(export, MERGED_F16)
         if form in quantized:
             steps.append(_quantize_step(export, form, export.file(form)))
         writes = export.holdout.scored_positions * _REFERENCE_BYTES if form == F16_ADAPTER else 0
         drops = (export.file(form),) if form in quantized and form != QUANTIZED[0].name else ()
-        score = _score_job(export, form, export.score_file(form), measures=True)
+        score = _score_job(export, form, export.score_file(form), measures=True, compares=all_forms)
         steps.append(ArtifactStep("score", export.score_file(form), score, form, writes, drops))
     return list({step.path: step for step in steps}.values())
+
+
+def _is_compared(form: str) -> bool:
+    """Return whether the form is compared with the reference in f16, token by token."""
+    return form not in COMPARED
 
 
 def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
@@ -353,7 +386,7 @@ def _quantize_step(export: ExportPlan, form: str, path: Path) -> ArtifactStep:
     return ArtifactStep("quantize", path, job, form, export.size_bytes(form))
 
 
-def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -> Score:
+def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool, compares: bool = False) -> Score:
     asked = export.form
     chats = export.holdout.chats if asked is not None else ()
     return Score(
@@ -361,7 +394,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -
         holdout=str(export.run / run_folders.HOLDOUT),
         target=str(target),
         adapter=export.adapter_of(form),
-        reference=str(export.reference) if measures and form != BASE else "",
+        reference=str(export.reference) if compares and (form == F16_ADAPTER or _is_compared(form)) else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
             ChatToScore(prompt_segments(asked, chat.messages), chat.ids, answer_limit_tokens(chat))
@@ -372,6 +405,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool) -
         measures=measures,
         speed_tokens=0 if form in COMPARED else _SPEED_TOKENS,
         stop=asked.stop if asked is not None else (),
+        lines=tuple(sorted({example.line for example in export.holdout.examples})),
     )
 
 

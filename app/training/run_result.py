@@ -22,7 +22,6 @@ from app.training.quality_gate import (
     BASE,
     BASE_ADAPTER,
     COMPARED,
-    F16_ADAPTER,
     MERGED_F16,
     AnswerRow,
     FormRow,
@@ -220,12 +219,12 @@ def _answer_conditions(gate: GateResult, row: FormRow) -> Iterator[GateCondition
 
 
 def _export_conditions(gate: GateResult, measured: Mapping[str, FormRow]) -> Iterator[GateCondition]:
-    f16, merged = measured.get(F16_ADAPTER), measured.get(MERGED_F16)
-    if f16 is not None and gate.adapter_nll is not None:
-        facts = {"loss_nats": f16.nll - gate.adapter_nll, "most": quality_gate.LOSS_NATS}
+    if gate.export_loss_nats is not None:
+        facts = {"loss_nats": gate.export_loss_nats, "most": quality_gate.LOSS_NATS}
         yield GateCondition("export", _worst_level(gate, "export"), facts)
-    if f16 is not None and merged is not None:
-        facts = {"loss_nats": merged.nll - f16.nll, "most": quality_gate.MERGE_NATS}
+    merged = measured.get(MERGED_F16)
+    if merged is not None and merged.loss_nats is not None:
+        facts = {"loss_nats": merged.loss_nats, "most": quality_gate.MERGE_NATS}
         yield GateCondition("merge", _worst_level(gate, "merge"), facts)
 
 

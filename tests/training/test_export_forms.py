@@ -1,5 +1,6 @@
 """What is still to be made and measured, given what is there, and the room that it takes."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def export(tmp_path: Path) -> ExportPlan:
     return made
 
 
+ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
+MEASURED = dict.fromkeys(export_plan.ALL_FORMS, Scores((ExampleScore(1, 3, 2.5, 0.1, 2),)))
+
+
 def planned_again(export: ExportPlan) -> ExportPlan:
     return export_plan.plan_export(export_plan.read_source(export.run), export.cache)
 
@@ -45,7 +50,7 @@ def shown(steps: list[ArtifactStep]) -> list[str]:
 
 
 def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(export: ExportPlan) -> None:
-    assert shown(export_plan.remaining_steps(export, ())) == [
+    assert shown(export_plan.remaining_steps(export, {}, all_forms=True)) == [
         "convert f16+adapter",
         "score f16+adapter",
         "quantize base",
@@ -61,7 +66,7 @@ def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(
     export: ExportPlan, tmp_path: Path
 ) -> None:
     shipped = replace(export, shipped=tmp_path / "shipped.gguf")
-    steps = shown(export_plan.remaining_steps(shipped, ()))
+    steps = shown(export_plan.remaining_steps(shipped, {}, all_forms=True))
     assert steps[3:6] == ["score base", "score base+shipped", "score base+adapter"]
     assert shipped.file("base+shipped") == shipped.file("base")
     assert shipped.adapter_of("base+shipped") == str(tmp_path / "shipped.gguf")
@@ -69,12 +74,43 @@ def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(
 
 
 def test_nothing_is_left_when_all_is_measured(export: ExportPlan) -> None:
-    assert export_plan.remaining_steps(export, export_plan.ALL_FORMS) == []
+    assert export_plan.remaining_steps(export, MEASURED, all_forms=True) == []
+
+
+def test_a_verdict_needs_the_bases_file_with_and_without_the_adapter(export: ExportPlan, tmp_path: Path) -> None:
+    made = ["convert f16+adapter", "quantize base", "score base", "score base+adapter"]
+    assert shown(export_plan.remaining_steps(export, {}, all_forms=False)) == made
+    there = replace(export, base=tmp_path / "base.gguf")
+    there.file("base").write_bytes(b"there")
+    steps = export_plan.remaining_steps(there, {}, all_forms=False)
+    assert shown(steps) == ["score base", "score base+adapter"]
+    assert [step.job.reference for step in steps] == ["", ""]
+
+
+def test_the_adapter_is_measured_again_beside_the_reference_and_keeps_its_answers(export: ExportPlan) -> None:
+    first = Scores((ExampleScore(1, 3, 2.5),), (ANSWER,), write_tokens_per_s=8.5)
+    measured = {"base": first, "base+adapter": first}
+    steps = shown(export_plan.remaining_steps(export, measured, all_forms=True))
+    assert [step for step in steps if step.startswith("score")][:2] == ["score f16+adapter", "score base+adapter"]
+    again = Scores((ExampleScore(1, 3, 2.5, 0.1, 2),))
+    kept = export_plan.with_answers_of(first, again, export.score_file("base+adapter"))
+    assert (kept.divergence, kept.answers, kept.write_tokens_per_s) == (again.divergence, (ANSWER,), 8.5)
+    assert scoring_files.read_scores(export.score_file("base+adapter")) == kept
+
+
+def test_of_many_held_out_lines_the_engine_measures_those_of_the_answers_and_others_spread_evenly(
+    export: ExportPlan,
+) -> None:
+    pairs = [(f"{at} 番の首都は？", f"東京 {at} です。") for at in range(200)]
+    held_out.write(export.run / "holdout.json", pairs, chats=[])
+    lines = [example.line for example in planned_again(export).holdout.examples]
+    assert len(lines) == 64
+    assert max(after - before for before, after in itertools.pairwise(lines)) <= 4
 
 
 def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(export: ExportPlan) -> None:
-    left = [form for form in export_plan.ALL_FORMS if form != "Q4_K_M"]
-    assert shown(export_plan.remaining_steps(export, left)) == [
+    left = {form: found for form, found in MEASURED.items() if form != "Q4_K_M"}
+    assert shown(export_plan.remaining_steps(export, left, all_forms=True)) == [
         "convert f16+adapter",
         "score f16+adapter",
         "merge F16",
@@ -83,7 +119,11 @@ def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(expo
     ]
     export.reference.write_bytes(b"there")
     export.base_f16.write_bytes(b"there")
-    assert shown(export_plan.remaining_steps(export, left)) == ["merge F16", "quantize Q4_K_M", "score Q4_K_M"]
+    assert shown(export_plan.remaining_steps(export, left, all_forms=True)) == [
+        "merge F16",
+        "quantize Q4_K_M",
+        "score Q4_K_M",
+    ]
 
 
 def test_the_file_of_a_form_is_made_from_what_is_there(export: ExportPlan) -> None:
@@ -109,15 +149,12 @@ def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: ExportPlan
 
 
 def test_room_is_counted_where_files_lie_side_by_side(export: ExportPlan) -> None:
-    steps = export_plan.remaining_steps(export, ())
+    steps = export_plan.remaining_steps(export, {}, all_forms=True)
     sizes = {step.name: step.writes_bytes for step in steps if step.kind in ("convert", "merge", "quantize")}
     reference = export.holdout.scored_positions * 8200
     lie = [sizes[form] for form in ("f16+adapter", "base", "F16", "Q8_0", "Q6_K")]
     assert peak_bytes(steps) == sum(lie) + reference
     assert peak_bytes([]) == 0
-
-
-ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
 
 
 def test_what_was_measured_with_another_adapter_counts_no_more(export: ExportPlan) -> None:

@@ -18,8 +18,7 @@ from trainer.spec import RunSpec
 
 START = 1_790_000_000.0
 STEPS = 20
-GATE = [("score", "f16+adapter"), ("score", "base"), ("score", "base+adapter"), ("merge", "F16"), ("score", "F16")]
-GATE += [(kind, form) for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")]
+GATE = [("score", "base"), ("score", "base+adapter")]
 
 
 @dataclass
@@ -60,8 +59,9 @@ class Machine:
         for number, (kind, name) in enumerate(GATE, 1):
             yield at, StepProgress(kind, name, 0, 0, number, len(GATE))
             at += self.slow.get(kind, self.gate_s)
-        yield at, StepProgress("answer", "Q4_K_M", 0, 0, len(GATE) + 1, len(GATE) + 1)
-        yield at + self.gate_s, StepProgress("answer", "Q4_K_M", 1, 1, len(GATE) + 1, len(GATE) + 1)
+        yield at, StepProgress("answer", "base+adapter", 0, 0, len(GATE) + 1, len(GATE) + 1)
+        at += self.slow.get("answer", self.gate_s)
+        yield at, StepProgress("answer", "base+adapter", 1, 1, len(GATE) + 1, len(GATE) + 1)
 
 
 def run_of(folder: Path, held_out: int = 12) -> RunSpec:
@@ -100,7 +100,7 @@ MACHINES = {
     "everything ten times as slow": Machine(600, 100, 200, 80),
     "a gate that takes longer than the training": Machine(gate_s=60),
     "a conversion that does not end": Machine(convert_s=1500),
-    "a quantization that takes ten minutes": Machine(slow={"quantize": 600}),
+    "a scoring that takes ten minutes": Machine(slow={"score": 600}),
     "steps that take four times as long as the measured ones": Machine(forecast_share=0.25),
     "steps that take a quarter of it": Machine(forecast_share=4.0),
 }
@@ -132,7 +132,7 @@ def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -
 
 
 def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_path: Path) -> None:
-    machine = Machine(convert_s=200, gate_s=45)
+    machine = Machine(convert_s=200, gate_s=120)
     spec = run_of(tmp_path)
     folder = Path(spec.folder)
     folder.mkdir(parents=True)
@@ -157,7 +157,7 @@ def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_p
 
 
 def test_that_it_takes_longer_than_was_thought_is_said_while_it_does(tmp_path: Path) -> None:
-    shown = watched(RunClock(run_of(tmp_path), StageRates()), MACHINES["a quantization that takes ten minutes"])
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), MACHINES["a scoring that takes ten minutes"])
     assert not any(one.is_late for at, one in shown if at < START + 300)
     end = shown[-1][0]
     wrong = [one for at, one in shown if at >= START + 460 and (one.left_s or 0.0) < (end - at) / 2 > 30]

@@ -115,6 +115,7 @@ class Score:
     speed_tokens: int = 0  # tokens of an answer generated only to measure the speed, if not `answers`
     stop: tuple[str, ...] = ()  # stop strings besides the model's own end
     texts: tuple[ScoredText, ...] = ()
+    lines: tuple[int, ...] = ()  # the only lines of the hold-out to measure; (): all
     strength: float = 1.0  # strength of the adapter
     context_tokens: int = Settings().context_tokens  # context length for which the memory need is reported
 

@@ -178,6 +178,8 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     writing.
     """
     kept = holdouts.read_holdout(Path(job.holdout)) if job.holdout else None
+    if kept is not None and job.lines:
+        kept = kept.only(job.lines)
     send(Phase("loading"))
     model = ScoredModel(Path(job.model), job.adapter, job.strength)
     try:

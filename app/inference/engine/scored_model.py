@@ -22,6 +22,7 @@ from app.inference.engine.model_jobs import ChatToScore
 from app.inference.engine.sequences import LEAST_TOKENS, Floats, SequencedModel
 from app.inference.memory_estimate import PARALLEL_MOST
 from app.inference.prompts import Segment
+from app.inference.scoring_files import LOOP_CHARACTERS, is_looping
 
 BATCH_TOKENS = 512
 ROWS_BYTES = 64 << 20
@@ -156,9 +157,10 @@ class ScoredModel(SequencedModel):
         """Yield (place of the chat, its answer) as the answers end, with the likeliest token each time.
 
         `ends`: token ids that end an answer besides the model's own; None: no token ends it. `stop`: texts that end it.
-        Raises AppError("score_failed").
+        An answer that has begun to loop is not written to its limit. Raises AppError("score_failed").
         """
         texts: dict[str, str] = {}  # by the place of the chat
+        looping: set[str] = set()
         waiting = enumerate(chats)
 
         def is_end(token: int) -> bool:
@@ -166,15 +168,18 @@ class ScoredModel(SequencedModel):
 
         def emit(event: Event) -> None:
             if isinstance(event, Token):
-                texts[event.id] += event.text
+                text = texts[event.id] = texts[event.id] + event.text
+                if ends is not None and is_looping(text[-LOOP_CHARACTERS:]) and is_looping(text):
+                    looping.add(event.id)
 
         def next_answer() -> Answer | None:
             place, chat = next(waiting, (0, None))
             if chat is None:
                 return None
             texts[str(place)] = ""
-            ask = Ask(str(place), (), chat.limit, chat.limit, stop, _GREEDY)
-            return Answer(ask, list(chat.ids), Sampler(_GREEDY, 0), is_end, lambda: False, emit)
+            key = str(place)
+            ask = Ask(key, (), chat.limit, chat.limit, stop, _GREEDY)
+            return Answer(ask, list(chat.ids), Sampler(_GREEDY, 0), is_end, lambda: key in looping, emit)
 
         self._clear()
         for answer in self.write(next_answer):

@@ -35,12 +35,15 @@ def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     for name, command in (("gate", _gate), ("report", _report)):
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
         parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
+        if name == "gate":
+            parser.add_argument("--all-forms", action="store_true", help=help_text("train gate --all-forms"))
 
 
 def _gate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Judge a run. Exit status: 0; 1 if rejected; 3 for an expected error; 130 if interrupted, which can be resumed."""
     run = run_folders.find_finished(where.runs, options.run_id)
-    found = judge_run(training_run.locate_trainer(where.data), run.folder, where, output)
+    trainer = training_run.locate_trainer(where.data)
+    found = judge_run(trainer, run.folder, where, output, all_forms=options.all_forms)
     return print_verdict(run_folders.read(run.folder), found, output)
 
 
@@ -62,8 +65,11 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return print_verdict(run, gate_result, output)
 
 
-def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
-    """Run the quality gate of a finished run to its end and return the result. Raises AppError, KeyboardInterrupt."""
+def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output, *, all_forms: bool = False) -> "GateResult":
+    """Run the quality gate of a finished run to its end and return the result. Raises AppError, KeyboardInterrupt.
+
+    `all_forms`: as for `GateRun.start`.
+    """
     from app.models.services.artifact_session import ArtifactSession
     from app.training.services.gate_run import GateRun
 
@@ -71,7 +77,7 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "
     gate_run = GateRun(trainer.environment)
     judging = ArtifactSession(gate_run, output, gate_progress_lines(output).show)
     try:
-        judging.wait(lambda: gate_run.start(folder, where.bases))
+        judging.wait(lambda: gate_run.start(folder, where.bases, all_forms=all_forms))
     finally:
         gate_run.deleteLater()
         background.shut_down()

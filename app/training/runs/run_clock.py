@@ -19,6 +19,7 @@ from typing import Any
 
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
+from app.models import catalogue
 from app.models.artifact_steps import StepProgress
 from app.training.runs import run_folders, run_journal
 from trainer import events
@@ -42,13 +43,17 @@ LEAST_S = 0.1  # until the run has ended
 SHARE_MOST = 0.99  # until the run has ended
 ROW_TOKENS = 150.0  # of a row that is not read yet
 RATES_FILE = "training-rates.json"
-# The forms in the order in which the gate makes and measures them: (kind, name) of a step.
-_GATE = (
-    ("convert", "f16+adapter"), ("score", "f16+adapter"), ("quantize", "base"), ("score", "base"),
-    ("score", "base+shipped"), ("score", "base+adapter"), ("merge", "F16"), ("score", "F16"),
+# The steps of the gate in their order, as (kind, name): those up to a verdict, and those of all other forms.
+_VERDICT = (
+    ("convert", "f16+adapter"), ("quantize", "base"), ("score", "base"), ("score", "base+shipped"),
+    ("score", "base+adapter"), ("answer", ""),
+)  # fmt: skip
+_FORMS = (
+    ("score", "f16+adapter"), ("merge", "F16"), ("score", "F16"),
     *((kind, form) for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")),
     ("answer", ""),
 )  # fmt: skip
+_SCORED_LINES, _ANSWERED = 64, 20  # most lines that the gate scores and answers
 _GATE_COSTS = frozenset(("convert", "score", "quantize", "base", "merge", "answer"))
 
 
@@ -65,6 +70,7 @@ class Workload:
     held_out: int = 0
     row_tokens: float = ROW_TOKENS
     has_file: bool = True  # the base is a GGUF file, which the gate need not quantize
+    has_shipped: bool = False  # the catalogue has an adapter for the base, which the gate measures too
 
 
 def workload_of(requested: RunSpec, facts: Mapping[str, Any]) -> Workload:
@@ -82,6 +88,11 @@ def workload_of(requested: RunSpec, facts: Mapping[str, Any]) -> Workload:
         held_out=_count_lines(Path(requested.holdout)) if requested.holdout else 0,
         row_tokens=facts["tokens"] / examples if examples and facts.get("tokens") else ROW_TOKENS,
         has_file=has_file,
+        has_shipped=any(
+            requested.base_sha256 in {file.sha256 for file in card.files} - {""}
+            for card in catalogue.load().cards
+            if card.adapter
+        ),
     )
 
 
@@ -91,7 +102,8 @@ def default_costs(load: Workload) -> dict[str, float]:
     Measured with the trial model (0.27 billion parameters). That of training holds until the trainer forecasts it.
     """
     tokens = load.held_out * load.row_tokens
-    answered = min(load.held_out, 20) * load.row_tokens
+    scored = min(load.held_out, _SCORED_LINES) * load.row_tokens
+    answered = min(load.held_out, _ANSWERED) * load.row_tokens
     return {
         "starting": 7.0,
         "converting_base": 8.0 + 220 * load.billions if load.converts else 0.0,
@@ -101,9 +113,9 @@ def default_costs(load: Workload) -> dict[str, float]:
         "convert": 8.0 + 30 * load.billions,
         "merge": 3.0 + 10 * load.billions,
         "quantize": 2.0 + 40 * load.billions,
-        "score": 2.0 + 10 * load.billions + 0.012 * tokens * load.billions,
+        "score": 2.0 + 10 * load.billions + 0.012 * scored * load.billions,
         "answer": 4.0 + 0.1 * answered * load.billions,
-        "base": 6.0 + 10 * load.billions + (0.012 * tokens + 0.1 * answered) * load.billions,  # scores and answers
+        "base": 6.0 + 10 * load.billions + (0.012 * scored + 0.1 * answered) * load.billions,  # scores and answers
     }
 
 
@@ -332,10 +344,11 @@ class RunClock:
             yield from (self._costs[stage] for stage in STAGES[STAGES.index(self._stage or "starting") + 1 : -1])
         if not self._has_verdict:
             return
-        steps = [step for step in _GATE if step != ("quantize", "base") or not self.load.has_file]
+        steps = _FORMS if self._gate in _FORMS[:-1] else _VERDICT[2 if self.load.has_file else 0 :]
         first = steps.index(self._gate) + 1 if self._gate in steps else 0
         first = len(steps) if self._gate is not None and self._gate[0] == "answer" else first
-        yield from (self._costs[_cost_of(step)] for step in steps[first:])
+        later = [step for step in steps[first:] if self.load.has_shipped or step[1] != "base+shipped"]
+        yield from (self._costs[_cost_of(step)] for step in later)
 
 
 def _left_of(cost_s: float, spent_s: float) -> float:

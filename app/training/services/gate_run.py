@@ -34,6 +34,7 @@ class GateRun(ArtifactRunner):
         self._export: ExportPlan | None = None
         self._available_bytes = 0
         self._form = ""  # the only form to make, without judging; "": judge
+        self._all_forms = False
         self._measured: dict[str, Scores] = {}
 
     def start(
@@ -43,17 +44,20 @@ class GateRun(ArtifactRunner):
         available_bytes: int = 0,
         form: str = "",
         lock: filelock.BaseFileLock | None = None,
+        *,
+        all_forms: bool = False,
     ) -> None:
         """Start the gate of a finished run.
 
         `run`: the run's folder. `cache`: the folder of converted bases. `available_bytes`: memory for a model; 0 for
         what is free now. `form`: make only this form, keep what was published before, and leave the verdict unchanged;
         "" to judge. `lock`: the run's lock (`lock_run`); None to lock it now, which raises AppError: run_busy,
-        run_unwritable.
+        run_unwritable. `all_forms`: measure every form of the tuned model, and propose the best; otherwise the adapter
+        on the base's own file alone, which is enough for a verdict and takes a fraction of the time.
         """
         lock = lock or run_folders.lock_run(run)
         self._begin(lock.release, Workplace(run / "gate-job.json", str(run / "gate-"), "run_unwritable"))
-        self._run_folder, self._cache, self._form = run, cache, form
+        self._run_folder, self._cache, self._form, self._all_forms = run, cache, form, all_forms
         self._available_bytes = available_bytes or memory_estimate.available_memory_bytes()
         self._prepare()
 
@@ -66,9 +70,9 @@ class GateRun(ArtifactRunner):
     # --------------------------------------------------------------------- steps
 
     def _prepare(self) -> None:
-        run, cache, form = self._run_folder, self._cache, self._form
+        run, cache, form, all_forms = self._run_folder, self._cache, self._form, self._all_forms
         self._export = None
-        self._in_background(lambda: _prepared(run, cache, form), self._on_prepared)
+        self._in_background(lambda: _prepared(run, cache, form, all_forms=all_forms), self._on_prepared)
 
     def _on_prepared(self, prepared: "_Prepared") -> None:
         self._export, self._measured = prepared.export, prepared.measured
@@ -83,7 +87,9 @@ class GateRun(ArtifactRunner):
 
     def _on_made(self, step: ArtifactStep, result: Any) -> None:  # noqa: ARG002  its file says what it has measured
         if step.kind == "score":
-            self._measured[step.name] = score_files.read_scores(step.path)
+            self._measured[step.name] = export_plan.with_answers_of(
+                self._measured.get(step.name), score_files.read_scores(step.path), step.path
+            )
             self._delete_worse_forms(self._steps[1:])
         elif step.kind == "answer":
             assert self._export is not None
@@ -132,7 +138,7 @@ class _Prepared:
     steps: list[ArtifactStep]
 
 
-def _prepared(run: Path, cache: Path, form: str) -> _Prepared:
+def _prepared(run: Path, cache: Path, form: str, *, all_forms: bool) -> _Prepared:
     source = export_plan.read_source(run)
     steps = export_plan.unpack_steps(source)
     if steps:
@@ -141,15 +147,16 @@ def _prepared(run: Path, cache: Path, form: str) -> _Prepared:
     if form:
         return _Prepared(export, {}, export_plan.steps_to_finish(export, form))
     measured = export_plan.read_scores(export)
-    return _Prepared(export, measured, export_plan.remaining_steps(export, measured))
+    return _Prepared(export, measured, export_plan.remaining_steps(export, measured, all_forms=all_forms))
 
 
 def _publish_verdict(export: ExportPlan, measured: dict[str, Scores], available_bytes: int) -> GateResult:
     """Judge the measurements, and write model, gate and report into the run's folder. Raises AppError."""
-    lines = [example.line for example in export.holdout.examples]
+    holdout = run_folders.read_holdout(export.run)
+    lines = [example.line for example in holdout.examples]
     groups = quality_gate.groups_of_lines(export.groups, lines) if export.groups else ()
     is_foreign = run_folders.is_from_elsewhere(export.run)
-    found = quality_gate.judge(export.holdout, measured, available_bytes, groups, is_from_elsewhere=is_foreign)
+    found = quality_gate.judge(holdout, measured, available_bytes, groups, is_from_elsewhere=is_foreign)
     found = dataclasses.replace(
         found, file=export_plan.publish_in_run_folder(export, found.proposed), made_at=time.time()
     )

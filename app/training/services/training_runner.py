@@ -118,12 +118,12 @@ class TrainingRunner(QObject):
         """
         self._take(folder, lambda: self._train(folder))
 
-    def judge(self, folder: Path) -> None:
-        """Judge a run that has already been trained.
+    def judge(self, folder: Path, *, all_forms: bool = False) -> None:
+        """Judge a run that has already been trained. `all_forms`: as for `GateRun.start`.
 
         Raises AppError as `start` does; errors of `GateRun.start` are passed to `ended`.
         """
-        self._take(folder, lambda: self._judge(folder))
+        self._take(folder, lambda: self._judge(folder, all_forms=all_forms))
 
     def go_on(self, folder: Path) -> None:
         """Judge the run if it has been trained, otherwise train it. Raises AppError as `start` does."""
@@ -227,12 +227,14 @@ class TrainingRunner(QObject):
             return
         self._judge(folder)
 
-    def _judge(self, folder: Path) -> None:
+    def _judge(self, folder: Path, *, all_forms: bool = False) -> None:
         self._is_judging = True
         self._awake.enter_context(sleep_inhibitor.keep_awake("Kotae: judging a fine-tuned model"))
-        self._measure(folder, self._on_judging)
+        self._measure(folder, self._on_judging, all_forms=all_forms)
 
-    def _measure(self, folder: Path, report: Callable[[StepProgress], None], form: str = "") -> None:
+    def _measure(
+        self, folder: Path, report: Callable[[StepProgress], None], form: str = "", *, all_forms: bool = False
+    ) -> None:
         def begin(trainer: Trainer, lock: filelock.BaseFileLock) -> None:
             from app.training.services.gate_run import GateRun
 
@@ -241,7 +243,7 @@ class TrainingRunner(QObject):
             gate.finished.connect(lambda _found: self._on_measured(folder))
             gate.stopped.connect(lambda: self._emit_end(None, "paused"))
             gate.failed.connect(lambda error: self._emit_end(error, "failed"))
-            gate.start(folder, self._bases, form=form, lock=lock)
+            gate.start(folder, self._bases, form=form, lock=lock, all_forms=all_forms)
 
         self._prepare(lambda _trainer: _lock_for_gate(folder), begin)
 

@@ -148,8 +148,12 @@ class WizardStepFactory(QObject):
         step.retrain_requested.connect(lambda preset: self.retrain_requested.emit(folder, preset))
         step.rollback_button.clicked.connect(lambda: self._run_or_emit_failed(self._go_back))
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / run_folders.REPORT))
-        for button in (step.verdict.judge_button, step.forms.measure_button):
-            button.clicked.connect(lambda: self._run_or_emit_failed(lambda: self._trainings.judge(folder)))
+
+        def judge(*, all_forms: bool) -> None:
+            self._run_or_emit_failed(lambda: self._trainings.judge(folder, all_forms=all_forms))
+
+        step.verdict.judge_button.clicked.connect(lambda: judge(all_forms=False))
+        step.forms.measure_button.clicked.connect(lambda: judge(all_forms=True))
         self._preferences.changed.connect(step.show_draft)  # another model may be in use now
         return step
 

@@ -65,12 +65,13 @@ class Bench:
     cache: Path
     qtbot: QtBot
     heard: list[StepProgress] = field(default_factory=list)
+    all_forms: bool = True
 
     def passed(self, available_bytes: int = GB) -> GateResult:
         ends: list[object] = []
         self.gate.finished.connect(ends.append)
         self.gate.failed.connect(ends.append)
-        self.gate.start(self.run, self.cache, available_bytes)
+        self.gate.start(self.run, self.cache, available_bytes, all_forms=self.all_forms)
         self.qtbot.waitUntil(lambda: bool(ends), timeout=120_000)
         self.gate.finished.disconnect(ends.append)
         self.gate.failed.disconnect(ends.append)
@@ -79,7 +80,7 @@ class Bench:
 
     def failure(self) -> AppError:
         with self.qtbot.waitSignal(self.gate.failed, timeout=120_000) as blocker:
-            self.gate.start(self.run, self.cache, GB)
+            self.gate.start(self.run, self.cache, GB, all_forms=self.all_forms)
         error: AppError = blocker.args[0]
         assert not self.gate.is_running
         return error
@@ -92,7 +93,7 @@ class Bench:
         self.heard.clear()
         self.gate.progressed.connect(cancel)
         with self.qtbot.waitSignal(self.gate.stopped, timeout=120_000):
-            self.gate.start(self.run, self.cache, GB)
+            self.gate.start(self.run, self.cache, GB, all_forms=self.all_forms)
         self.gate.progressed.disconnect(cancel)
         assert not self.gate.is_running
 
@@ -165,7 +166,9 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     bench.environment.converter, converter = None, bench.environment.converter
     error: list[AppError] = []
     bench.gate.failed.connect(error.append)
-    bench.gate.start(bench.run, bench.cache, 1)  # the file of the form that needs least memory is to be made again
+    bench.gate.start(
+        bench.run, bench.cache, 1, all_forms=True
+    )  # the file of the form that needs least memory is to be made again
     bench.qtbot.waitUntil(lambda: bool(error))
     assert error[0].code == "converter_missing"
     bench.environment.converter = converter
@@ -191,6 +194,30 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert bench.steps() == [("merge", "F16"), ("quantize", "Q8_0")]
     assert quality_gate.read_gate(bench.run) == small  # beside it
     assert {path.name for path in bench.run.glob("砂防*.gguf")} == {small.file, "砂防の助手-Q8_0.gguf"}
+
+
+def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench: Bench) -> None:
+    bench.all_forms = False
+    first = bench.passed()
+    assert bench.steps() == [("score", "base"), ("score", "base+adapter"), ("answer", "base+adapter")]
+    assert not (bench.environment.folder / "jobs").exists()  # nothing was converted
+    assert (first.proposed, first.file) == ("base+adapter", "")
+    assert [row.form for row in first.forms] == ["base", "base+adapter"]
+    assert [len(answer.tuned) > 0 for answer in first.answers] == [True] * len(PAIRS)
+    bench.heard.clear()
+    bench.all_forms = True
+    found = bench.passed()
+    assert bench.steps()[:4] == [
+        ("convert", "f16+adapter"),
+        ("score", "f16+adapter"),
+        ("score", "base+adapter"),
+        ("merge", "F16"),
+    ]
+    assert ("score", "base") not in bench.steps()
+    adapter = found.row("base+adapter")
+    assert adapter.nll == first.row("base+adapter").nll
+    assert adapter.ended_share == first.row("base+adapter").ended_share  # its answers were kept
+    assert adapter.divergence is not None
 
 
 def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> None:
