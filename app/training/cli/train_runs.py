@@ -110,7 +110,9 @@ def print_verdict(run: TrainingRunFolder, gate: "GateResult", output: Output) ->
     return 1 if gate.verdict == "reject" else 0
 
 
-_OPTIONS = ("base", "preset", "name", "adapter")  # options with the same names as the fields of a SPEC
+# Options with the same names as the fields of a SPEC, and those of them that are numbers.
+_NUMBERS = {"rank": int, "learning_rate": float, "epochs": float, "micro_batch": int, "accumulation": int}
+_OPTIONS = ("base", "preset", "name", "adapter", *_NUMBERS)
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -132,6 +134,9 @@ def add_spec_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
     parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
     parser.add_argument("--adapter", metavar="RUN|DIR", help=help_text("train run --adapter"))
+    for name, kind in _NUMBERS.items():
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, metavar="N", type=kind, help=help_text(f"train run {option}"))
 
 
 def spec_fields_from_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -74,6 +74,19 @@ def test_without_an_environment_it_is_estimated_and_settings_are_said_in_words(
     assert "Verdict: ready to start." in out
 
 
+def test_numbers_of_the_settings_can_be_given_beside_the_file(
+    kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
+    status, out, _ = kotae("train", "plan", str(spec), "--rank", "4", "--learning-rate", "1e-3", "--epochs", "2")
+    assert status == 0
+    assert "LoRA のランク 4、" in out
+    assert "学習率 0.001、" in out
+    assert "周回数の上限 2、" in out
+    status, _, err = kotae("train", "plan", str(spec), "--rank", "0")
+    assert (status, "「rank」に「0」は使えません" in err) == (3, True)
+
+
 def test_a_job_needs_the_environment_for_its_converter(
     kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
