@@ -15,6 +15,7 @@ import math
 import os
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -349,36 +350,98 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
     require_space(part, source.stat().st_size * _DEQUANTIZED_GROWTH)
     report.phase("loading")
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    report.phase("reading")
     place: dict[str, Any] = {"gguf_file": source.name, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(source.parent), **place)
-    # Without `dequantize`, transformers 5.24 keeps the quantized blocks, which save_pretrained refuses to write.
-    model = AutoModelForCausalLM.from_pretrained(
-        str(source.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **place
-    )
-    model.config.dtype = torch.float16
-    weights = _with_half_matrices(model.state_dict())
+    config = AutoConfig.from_pretrained(str(source.parent), **place)
+    with torch.device("meta"):  # names and shapes alone
+        model = AutoModelForCausalLM.from_config(config)
     report.phase("writing")
     part.mkdir()
-    with report.watching(part / "model.safetensors", _distinct_bytes(weights)):
-        model.save_pretrained(part, state_dict=weights)
+    _write_weights(_dequantized(source, model), model, part, report)
+    config.architectures, config.dtype = [type(model).__name__], torch.float32
+    config.save_pretrained(part)
+    model.generation_config.save_pretrained(part)
     tokenizer.save_pretrained(part)
-    return {"architecture": model.config.architectures[0]}
+    return {"architecture": config.architectures[0]}
 
 
-def _with_half_matrices(weights: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights with matrices in float16.
+_ROWS = 4096  # of a matrix that are dequantized at once, because gguf's code takes several times their size
+_SHARD_BYTES = 1 << 30
 
-    A tied matrix keeps one storage under both names, so that it is written once.
+
+def _dequantized(source: Path, model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield transformers' name and the tensor in float32 of each tensor that the model has.
+
+    It follows transformers' `load_gguf_checkpoint` (5.24), which keeps all of them in memory. Models with experts,
+    which that function puts together from several tensors, come out incomplete, and `_write_weights` refuses them.
     """
-    made: dict[int, Any] = {}
-    for weight in weights.values():
-        if weight.data_ptr() not in made:
-            made[weight.data_ptr()] = weight.half() if weight.dim() > 1 else weight
-    return {name: made[weight.data_ptr()] for name, weight in weights.items()}
+    import numpy as np
+    import torch
+    from gguf import GGUFReader, dequantize
+    from transformers import modeling_gguf_pytorch_utils as theirs
+
+    reader = GGUFReader(source)
+    processors = theirs.TENSOR_PROCESSORS
+    architecture = str(reader.fields["general.architecture"].contents())
+    processor = processors.get(architecture, theirs.TensorProcessor)(config=model.config.to_dict())
+    names = theirs.get_gguf_hf_weights_map(model, processor)
+    for tensor in reader.tensors:
+        rows = tensor.data if tensor.data.ndim > 1 else tensor.data[np.newaxis]
+        weights = np.empty(tuple(map(int, reversed(tensor.shape))), np.float32)
+        flat = weights.reshape(len(rows), -1)
+        for at in range(0, len(rows), _ROWS):
+            flat[at : at + _ROWS] = dequantize(rows[at : at + _ROWS], tensor.tensor_type)
+        made = processor.process(
+            weights=weights, name=tensor.name, tensor_key_mapping=names, parsed_parameters={"tensors": {}}
+        )
+        if made.name in names:
+            yield names[made.name], torch.from_numpy(np.ascontiguousarray(made.weights))
 
 
-def _distinct_bytes(weights: dict[str, Any]) -> int:
-    return sum({weight.data_ptr(): weight.nbytes for weight in weights.values()}.values())
+def _write_weights(tensors: Iterator[tuple[str, Any]], model: Any, folder: Path, report: ConversionReport) -> None:
+    """Write the tensors in files of at most a gigabyte, or of one tensor, with matrices in float16.
+
+    Raises JobError("tensor_missing").
+    """
+    from safetensors.torch import save_file
+
+    shapes = model.state_dict()
+    total_bytes = 2 * sum(shape.numel() for shape in shapes.values())
+    files: list[list[str]] = []
+    shard: dict[str, Any] = {}
+    done_bytes = shard_bytes = 0
+
+    def write() -> None:
+        nonlocal shard, shard_bytes
+        save_file(shard, folder / f"{len(files)}.part", metadata={"format": "pt"})
+        files.append(list(shard))
+        shard, shard_bytes = {}, 0
+
+    for name, tensor in tensors:
+        if name not in shapes or tensor.shape != shapes[name].shape:
+            raise JobError("tensor_missing", detail=name)
+        shard[name] = tensor.half() if tensor.dim() > 1 else tensor
+        del tensor
+        shard_bytes += shard[name].nbytes
+        done_bytes += shard[name].nbytes
+        report.progress(min(done_bytes, total_bytes - 1), total_bytes)
+        if shard_bytes >= _SHARD_BYTES:
+            write()
+    if shard:
+        write()
+    written = {name for names in files for name in names}
+    lacking = (
+        shapes.keys() - written - (set(model._tied_weights_keys or ()) if model.config.tie_word_embeddings else set())
+    )
+    if lacking:
+        raise JobError("tensor_missing", detail=", ".join(sorted(lacking)[:5]))
+    of_file: dict[str, str] = {}
+    for number, names in enumerate(files, 1):
+        file = "model.safetensors" if len(files) == 1 else f"model-{number:05}-of-{len(files):05}.safetensors"
+        (folder / f"{number - 1}.part").rename(folder / file)
+        of_file |= dict.fromkeys(names, file)
+    if len(files) > 1:
+        index = {"metadata": {"total_size": done_bytes}, "weight_map": of_file}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
