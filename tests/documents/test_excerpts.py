@@ -267,7 +267,9 @@ def test_a_heading_stands_before_a_text_that_does_not_name_its_subject():
     assert is_supported(answer, source)
 
 
-@pytest.mark.parametrize("heading", ["第13条（建物買取請求権）", "（2）建物買取請求権", "２．１　建物買取請求権"])
+@pytest.mark.parametrize(
+    "heading", ["第13条（建物買取請求権）", "１）建物買取請求権", "（2）建物買取請求権", "２．１　建物買取請求権"]
+)
 def test_a_heading_before_a_text_has_no_number(heading):
     source = make_passage("時価で買い取る。", heading)
     assert answer_to("建物買取請求権の価額は", source).startswith("**建物買取請求権：「時価で")
@@ -324,8 +326,8 @@ def test_a_row_with_more_cells_than_its_table_has_names_has_columns_without_a_na
 
 
 LONG = (
-    "玉石が多く流下する河川では天端幅を2.0m、砂混じりの砂利や玉石混じりの砂利が多く流下する河川では天端幅を1.0mとしているなど、"
-    "天端幅を大きくして越流に備えている事例がある。"
+    "玉石が多く流下する河川では天端幅を2.0mとし、砂混じりの砂利や玉石混じりの砂利が多く流下する河川では天端幅を1.0mとしているなど、"
+    "各地の過去の出水の記録と構造物の損傷の程度を数年にわたって調べた結果によって、天端幅をさらに大きくして越流や摩耗に備えている事例がある。"
 )
 
 
@@ -336,30 +338,100 @@ def lead_of(question: str, *passages: Passage) -> str:
     return first.removeprefix("**").removesuffix("[1]**")
 
 
-def test_of_a_long_quotation_the_words_with_the_value_come_first_and_the_quotation_below():
+def test_of_a_long_quotation_the_clause_with_the_value_comes_first_and_the_quotation_below():
     source = make_passage(LONG, "3.1 断面")
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("玉石が流下する河川の天端幅は何mか", [source]))
     lead, gap, quoted = answer.split("\n")
-    assert lead == "**玉石が多く流下する河川では天端幅を2.0m…[1]**"
+    assert lead == "**玉石が多く流下する河川では天端幅を2.0mとし…[1]**"
     assert (gap, quoted) == ("", f"- 「{LONG}」[1]")
     assert [claim.sentence for claim in found] == [f"「{LONG}」[1]"]
     assert is_supported(answer, source)
 
 
-def test_a_long_statement_is_not_shortened_where_its_end_turns_it():
-    turned = (
-        LONG.removesuffix("天端幅を大きくして越流に備えている事例がある。")
-        + "いずれも天端幅を満足しているとはいえない。"
-    )
-    assert lead_of("玉石が流下する河川の天端幅は何mか", make_passage(turned, "3.1 断面")) == turned.removesuffix("。")
+@pytest.mark.parametrize(
+    "whole",
+    [
+        LONG.partition("各地")[0] + "天端幅を大きくして越流に備えている事例がある。",
+        LONG.removesuffix("事例がある。") + "とはいえない。",
+        "正社員が業務外の負傷により休業する場合であって所轄の労働基準監督署がこれを認めず、"
+        "会社が別に定める期間の満了後においてなお復職できないときに限り、河川の天端幅は180mとし、"
+        "それを過ぎてからの延長の申し出はどのような事情があっても一切これを受け付けないものとして取り扱うこととする。",
+    ],
+)
+def test_a_statement_stays_whole_where_it_is_not_very_long_or_what_is_left_out_may_turn_it(whole):
+    assert lead_of("玉石が流下する河川の天端幅は何mか", make_passage(whole, "3.1 断面")) == f"「{whole}」"
 
 
-def test_a_long_statement_is_not_shortened_where_its_beginning_limits_it():
-    limited = (
-        "正社員が業務外の負傷により休業する場合であって所轄の労働基準監督署がこれを認めないとき、"
-        "会社が別に定める期間の満了後においてなお復職できないときに限り、休職の期間は180日とし、延長はしない。"
+def test_the_words_that_answer_keep_the_topic_and_begin_and_end_with_a_clause():
+    statement = (
+        "巡視員は、毎月の巡視に当たっては前回の巡視の記録と照らし合わせて変わったところを詳しく確かめ、"
+        "その結果を写真とともに所定の様式に従って巡視の当日のうちに記録し、川の水があふれたことを知ったときは、"
+        "直ちに河川事務所の保全課に連絡するとともに、周辺の住民に対し、近寄らないように呼びかける。"
     )
-    assert lead_of("休職の期間は何日ですか", make_passage(limited, "3 休職")) == limited.removesuffix("。")
+    lead = lead_of("川の水があふれたことを知ったら誰に連絡するか", make_passage(statement, "2 巡視"))
+    assert lead.startswith("巡視員は…川の水があふれたことを知ったときは、直ちに河川事務所の保全課に連絡する")
+    assert lead.endswith("呼びかける")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "heading", "lead"),
+    [
+        (
+            "樋門を閉めるのは誰ですか",
+            "水位が高いときは樋門を閉める。この操作は、地元の水防団が行う。",
+            "3 樋門",
+            "「水位が高いときは樋門を閉める。この操作は、地元の水防団が行う。」",
+        ),
+        (
+            "堤防の草を集める場所はどこか",
+            "堤防の草は刈って集める。\n集めた草は、広場に置く。",
+            "第5章 北川",
+            "北川：「堤防の草は刈って集める。」",
+        ),
+        (
+            "検査の手数料はいくらですか",
+            "検査の手数料は18歳以上から受け取る。検査には3日を要する。検査の手数料は400円とする。",
+            "6 検査",
+            "「検査の手数料は400円とする。」",
+        ),
+        (
+            "点検を始めた年はいつか",
+            "橋の点検は、水位の低い時期に始めた。橋の点検を市が始めたのは平成12年である。",
+            "7 橋",
+            "「橋の点検を市が始めたのは平成12年である。」",
+        ),
+    ],
+)
+def test_the_kind_of_word_that_is_asked_for_comes_first(question, text, heading, lead):
+    assert lead_of(question, make_passage(text, heading)) == lead
+
+
+def test_clauses_that_a_sentence_announces_come_after_it():
+    above = DocumentSection(("第8条",), "工事の施工者は、次に掲げる行為をしてはならない。")
+    items = [
+        DocumentSection(("第8条", f"第{number}号"), text)
+        for number, text in enumerate(("夜間に杭を打つこと。", "河川に泥水を流すこと。"), start=1)
+    ]
+    other = DocumentSection(("第9条",), "工事の施工者は、工事の行為の記録を保存する。")
+    parts = (above, *items, other)
+    whole = DocumentSection(above.heading, "\n".join(one.text for one in parts))
+    joined = Passage(1, whole, 1, "a.md", "/a.md", "規則", "public", 1.0, 1, parts)
+    picked = excerpts.pick_excerpts("工事の施工者がしてはならない行為は", [joined])
+    assert [one.text for one in picked[:3]] == [above.text, *(one.text for one in items)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "河川のひび割れの調査方法について（平成28年4月1日 保全課長通知）",
+        "ひび割れの調査方法の手引き，平成17年３月、本町建設課.",
+        "ひび割れの調査方法: 山田太郎, 土木技術 vol.48, 2006",
+        "ひび割れの調査方法 ........ 12",
+    ],
+)
+def test_an_entry_of_a_list_of_notices_literature_or_contents_comes_after_a_sentence(entry):
+    source = make_passage(f"{entry}\nひび割れは、目視と打音で調査する。", "8 調査")
+    assert best_of("ひび割れの調査方法は", source).text == "ひび割れは、目視と打音で調査する。"
 
 
 def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():

@@ -171,10 +171,10 @@ class ChatSession(OpenConversation):
     def ask_follow_up(self, answer_id: int, question: str) -> bool:
         """Ask a suggested question below an answer, of the documents that it searched; return whether it was accepted.
 
-        What the user is typing stays.
+        The conversation asks these again, whatever was chosen since. What the user is typing stays.
         """
         details = self._store.message(answer_id).details
-        if not self.scope and details is not None and not self.is_busy:
+        if details is not None and details.scope and not self.is_busy:
             self.ask_of(details.scope)
         return self._ask(question, answer_id, keeps_draft=True)
 

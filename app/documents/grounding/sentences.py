@@ -1,14 +1,16 @@
 """Split Japanese and English text into sentences; a line of a list and a row of a table are sentences too.
 
-The module also finds the items that belong to an introducing sentence (次のとおりとする。), and header rows of tables,
-which only name the columns.
+The module also splits sentences into clauses, and finds the items that belong to an introducing sentence
+(次のとおりとする。), and header rows of tables, which only name the columns.
 """
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
 
 from app.base.lazy_pattern import lazy_pattern
+from app.documents import lexicon
 from app.documents.grounding import answer_markup
 
 _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
@@ -128,6 +130,32 @@ def _trimmed(text: str, start: int, end: int, kind: str) -> Sentence:
     return Sentence(start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip()), kind)
 
 
+_ENDS_CLAUSE = lazy_pattern(
+    "(?:動詞|形容詞|助動詞|助詞-接続助詞)(?!.* ば$)|名詞.* (?:ため|結果|一方|ほか|上|うえ|後|のち)$"
+)  # not of a condition, which belongs to what follows
+_STANDS_FOR_PARTICLE = lazy_pattern(  # a verb that only says how the noun before it belongs to the rest
+    ".*(?:に(?:おい|つい|つき|対し|より|よっ|関し|際し|応じ|伴い|基づき|従い|沿[っい]|[あ当]た[っり]|加え|とっ)て?"
+    "|として|を[も以]って|を通じて?)$"
+)
+_ADDS_ALIKE = lazy_pattern("又は|または|若しくは|もしくは|あるいは|或いは|及び|および|並びに|ならびに|かつ")
+
+
+def split_clauses(sentence: str) -> list[str]:
+    """Return the clauses of a sentence: the parts that end at a comma behind a predicate, outside of brackets."""
+    found: list[str] = []
+    depth = at = 0
+    words = lexicon.tokenize(sentence)
+    for last, word in itertools.pairwise(words):
+        depth += (last.text in _OPEN) - (last.text in _CLOSE)
+        if word.text not in "、，" or depth > 0 or _ADDS_ALIKE.match(sentence, word.end):
+            continue
+        is_end = _ENDS_CLAUSE.match(f"{last.kind} {last.text}") is not None
+        if is_end and not _STANDS_FOR_PARTICLE.match(sentence, at, last.end):
+            found.append(sentence[at : word.end])
+            at = word.end
+    return [*found, sentence[at:]] if at < len(sentence) else found
+
+
 LIST_ITEMS_MAX = 8
 _LONGEST_LIST = 800  # characters, including the sentence
 
@@ -150,7 +178,8 @@ def announces_items(text: str, start: int, end: int) -> bool:
 def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
     """Return the end of the list that the sentence text[start:end] introduces, and whether the list continues after it.
 
-    Return (`end`, False) if it introduces none. `last`: the end of the sentence's section.
+    Return (`end`, False) if it introduces none, and (`end`, True) if its first item is too long. `last`: the end of the
+    sentence's section.
     """
     if not announces_items(text, start, end):
         return end, False
@@ -168,7 +197,7 @@ def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
         if not is_item:
             break
         if count == LIST_ITEMS_MAX or following - start > _LONGEST_LIST:
-            return (at, True) if count else (end, False)
+            return (at if count else end), True
         seen.add(kind)
         at, count = following, count + 1
     return (at, False) if count else (end, False)

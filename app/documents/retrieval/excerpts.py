@@ -30,17 +30,21 @@ EXCERPTS_MAX = 6  # rows of one table that match equally count as one
 SHOWN_FIRST = 2  # quotations that the window shows before the others are opened; a table counts as one
 ROWS_SHOWN_FIRST = 8  # rows of a table that the window shows before the others are opened
 LEAD_MOST = 80  # characters of a quotation, or of rows, that are the line that answers first as they are
-_LEAD_LINE, _LEAD_LEAST = 42, 16  # characters of a longer one where it is shortened: one line of the window
+_LEAD_LONGEST = 120  # characters of its clauses where a longer quotation is shortened
+_LENGTH_LOSS = 400  # characters over LEAD_MOST that lose as much as one whole question has
+_ASKED_CLAUSE, _LAST_CLAUSE = 0.3, 0.1  # what clauses count more for what is asked for, and for the main predicate
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
 _CONTEXT_MOST = 160  # characters of a sentence with those around it that it needs
 _ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
 _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
+_AFTER = 0.001  # share of the score that each sentence between takes from that of an announced clause
 _SUBJECT_MOST = 40  # characters
 _TURNS = lazy_pattern(
-    "な[いくけら]|[ずぬ](?:[、。に]|$)|禁|除|限|不要|不可|ただし|場合"
+    "な[いくけら]|[ずぬ](?:[、。に]|$)|禁|除|限|不要|不可|ただし|場合|とき[はに]|れば|なら(?![なず])"
 )  # what may negate or limit the rest of its sentence
+_TOPIC_BEFORE = lazy_pattern("[^、。]{,40}?(?<!又)(?<=[^ぁ-ゖ、。])(?:に|で|と)?は(?![ぁ-ゖ])")
 _REFERS_BACK = lazy_pattern(
     r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
@@ -99,6 +103,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
         return _clause_openings(question, passages)
     sought, ranked = sentence_ranking.rank_sentences(question, passages)
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
+    ranked = _with_announced(ranked, passages)
     best = sorted((at for at, one in enumerate(ranked) if one.score > 0), key=lambda at: -ranked[at].score)
     kept: dict[str, Excerpt] = {}
     groups: dict[object, int] = {}
@@ -268,6 +273,31 @@ def _with_equal_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:
     return [dataclasses.replace(one, score=best[group]) if (group := _row_group(one)) else one for one in ranked]
 
 
+def _with_announced(ranked: Sequence[RankedSentence], passages: Sequence[Passage]) -> list[RankedSentence]:
+    """Give the clauses and items below the best sentence, if it ends by announcing them, scores after its.
+
+    The items of 次に掲げる行為 may be clauses of their own, and share few words with the question. Each counts by its
+    first sentence.
+    """
+    found = list(ranked)
+    at = max(range(len(found)), key=lambda at: found[at].score, default=-1)
+    if at < 0:
+        return found
+    best, part = found[at], found[at].part
+    text, above = passages[best.number - 1].section.text, part.section.heading
+    is_last = not text[part.end : part.section_end].strip()
+    if not is_last or not sentences.announces_items(text, part.start, part.end):
+        return found
+    for before, place in itertools.pairwise(range(at, len(found))):
+        one = found[place].part
+        if found[place].number != best.number or one.section.heading[: len(above)] != above:
+            break
+        has_sign = text[text.rfind("\n", 0, one.start) + 1 : one.start].strip()
+        if has_sign or one.section is not found[before].part.section:
+            found[place] = dataclasses.replace(found[place], score=best.score * (1 - _AFTER * (place - at)))
+    return found
+
+
 def _overlap(excerpt: Excerpt, other: Excerpt) -> bool:
     return excerpt.number == other.number and excerpt.start < other.end and other.start < excerpt.end
 
@@ -277,7 +307,8 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
     one = ranked[at]
     part, text = one.part, passages[one.number - 1].section.text
     start, (end, is_cut) = part.start, sentences.end_of_list(text, part.start, part.end, part.section_end)
-    found = one.terms | sought.terms_in(sentence_ranking.terms_of(part.header))
+    said_end, found = part.end, one.terms | sought.terms_in(sentence_ranking.terms_of(part.header))
+    lacks = sought.asks and not part.is_row and not sought.asked_share(part.text)
     if end == part.end and not part.is_row:
         before, following = (_neighbour(ranked, at, step, text) for step in (-1, 1))
         is_needed = before and (_REFERS_BACK.match(part.text) or _adds(sought, before, found))
@@ -287,55 +318,53 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
             while following and following.part.end - start <= _ANNOUNCED_MOST:
                 at, end, found = at + 1, following.part.end, found | following.terms
                 following = _neighbour(ranked, at, 1, text)
-        elif following and _adds(sought, following, found) and following.part.end - start <= _CONTEXT_MOST:
-            end, found = following.part.end, found | following.terms
+        elif following and following.part.end - start <= _CONTEXT_MOST:
+            has_asked = lacks and sought.asked_share(following.part.text) > 0
+            if has_asked or _adds(sought, following, found):
+                end, found = following.part.end, found | following.terms
+        said_end = end
     excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut, row=part.row)
     subject = _subject(sought, one, excerpt.text, found)
-    lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, part.text)
+    lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, text[start:said_end])
     return dataclasses.replace(excerpt, subject="" if part.row else subject, lead=lead)
 
 
-def _lead(sought: SoughtAnswer, quoted: str, sentence: str) -> str:
-    """Return the words of a long quotation that answer, out of the sentence that was found; "" for a short quotation.
+def _lead(sought: SoughtAnswer, quoted: str, text: str) -> str:
+    """Return the words of a long quotation that answer, out of its sentences `text`; "" if they are all of it.
 
-    The sentence is shortened at its commas, around the value that is asked for or from its beginning. It stays whole
+    A long sentence is shortened to the clauses that have most of what is asked for, behind its topic. It stays whole
     where what would be left out may negate or limit it.
     """
     if len(_plain(quoted)) <= LEAD_MOST:
         return ""
-    first, *following = sentences.split_sentences(sentence) or [sentences.Sentence(0, len(sentence))]
-    text, is_followed = " ".join(sentence[first.start : first.end].split()), bool(following)
-    clauses = _clauses(text)
-    start = next((at for at, clause in enumerate(clauses) if sought.has_asked_value(clause)), 0)
-    end = start + 1
+    whole = [" ".join(text[one.start : one.end].split()) for one in sentences.split_sentences(text)] or [text]
+    split = [sentences.split_clauses(one) if len(one) > LEAD_MOST else [one] for one in whole]
+    place_of = [at for at, clauses in enumerate(split) for _ in clauses]  # of the sentence of each clause
+    clauses = list(itertools.chain.from_iterable(split))
+    shares = [sought.terms_in(sentence_ranking.terms_of(clause)) for clause in clauses]
+    asked = list(map(sought.asked_share, clauses))
 
-    def has_room_for(first: int, last: int) -> bool:
-        length = len("".join(clauses[start:end]))
-        return length + len("".join(clauses[first:last])) <= (_LEAD_LINE if length >= _LEAD_LEAST else LEAD_MOST)
+    def fitness(window: tuple[int, int]) -> tuple[float, int]:
+        begin, end = window
+        share = sought.share(frozenset().union(*shares[begin:end])) + _ASKED_CLAUSE * max(asked[begin:end])
+        share += _LAST_CLAUSE * (place_of[end - 1 : end + 1] != [place_of[end - 1]] * 2)
+        return share - max(0, len("".join(clauses[begin:end])) - LEAD_MOST) / _LENGTH_LOSS, end - begin
 
-    while True:
-        if end < len(clauses) and has_room_for(end, end + 1):
-            end += 1
-        elif start > 0 and has_room_for(start - 1, start):
-            start -= 1
-        else:
-            break
-    if any(map(_TURNS.search, (*clauses[:start], *clauses[end:]))):
-        start, end = 0, len(clauses)
-    lead = "".join(clauses[start:end]).rstrip("、，,。． ")
-    return f"{'…' if start else ''}{lead}{'…' if end < len(clauses) or is_followed else ''}"
-
-
-def _clauses(text: str) -> list[str]:
-    """Return the parts of a sentence that end at commas outside of brackets."""
-    found: list[str] = []
-    depth, at = 0, 0
-    for place, sign in enumerate(text):
-        depth += (sign in "「『（(【〔") - (sign in "」』）)】〕")
-        if sign in "、，" and depth <= 0:
-            found.append(text[at : place + 1])
-            at = place + 1
-    return [*found, text[at:]] if at < len(text) else found
+    windows = [
+        (begin, end)
+        for begin, end in itertools.combinations(range(len(clauses) + 1), 2)
+        if (end - begin == 1 or len("".join(clauses[begin:end])) <= _LEAD_LONGEST)
+        and not (begin and sentence_ranking.LIMITS.match(clauses[begin]))
+    ]
+    begin, end = max(windows, key=fitness)
+    touched = place_of.index(place_of[begin]), len(clauses) - place_of[::-1].index(place_of[end - 1])
+    if any(map(_TURNS.search, (*clauses[touched[0] : begin], *clauses[end : touched[1]]))):
+        begin, end = touched
+    if text == quoted and end - begin == len(clauses):
+        return ""
+    topic = _TOPIC_BEFORE.match(clauses[touched[0]]) if begin > touched[0] else None
+    head = f"{topic.group() if topic else ''}…" if begin > touched[0] else ""
+    return f"{head}{''.join(clauses[begin:end]).rstrip('、，,。． ')}{'…' if end < len(clauses) else ''}"
 
 
 def _row_lead(sought: SoughtAnswer, part: Part) -> str:
@@ -372,7 +401,9 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}
     best = max(titles, key=lambda title: adds[title], default="")  # the innermost of several
-    has_topic = one.part.is_row or sentence_ranking.TOPIC.search(text) is not None
+    first = next((text[part.start : part.end] for part in sentences.split_sentences(text)), text)
+    has_topic = one.part.is_row or sentence_ranking.TOPIC.search(first) is not None
+    has_topic = has_topic and not (sought.asks_name and not sought.asked_share(text))  # the name may be the title
     return best if not has_topic or adds.get(best, 0.0) >= _CONTEXT_SHARE else ""
 
 
@@ -380,5 +411,5 @@ def title_of(heading: str) -> str:
     """Return a heading without its number: 建物買取請求権 of 第13条（建物買取請求権）."""
     folded = headings.fold(heading)
     number = headings.parse_number(folded) or headings.parse_item(folded)
-    title = folded[number.length :] if number else folded
+    title = folded[number.length :].removeprefix(")") if number else folded
     return re.sub(r"^[(（]([^()（）]+)[)）]$", r"\1", title.strip(" .．、,:："))

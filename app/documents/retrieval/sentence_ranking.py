@@ -2,8 +2,9 @@
 
 A sentence counts by the question's terms in it, each weighted by how few of the sentences have it. The table's header,
 the heading and the sentence before count less, since they often name the subject. What the question asks for raises a
-sentence: a value in the unit asked for, or the definition of the word that it asks about. The numbers below were chosen
-on half of the questions of three domains, and did as well on the other half.
+sentence: a value in the unit asked for, the definition of the word that it asks about, or, less, a time, an actor, a
+place, a name or a reason. The numbers below were chosen on half of the questions of three domains, and did as well on
+the other half.
 """
 
 import collections
@@ -16,13 +17,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.base.lazy_pattern import lazy_pattern
-from app.documents import terms
+from app.documents import lexicon, terms
 from app.documents.grounding import sentences, source_citations
 from app.documents.records import DocumentSection, Passage
-from app.documents.values import quantities
+from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
-_LIMITS = lazy_pattern("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
+LIMITS = lazy_pattern("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
 TOPIC = lazy_pattern(
     "[^ぁ-ゖ、。](?:に|で|と)?[はがも]|(?<!また)(?<!あるい)[はが](?![ぁ-ゖ])"
 )  # 橋脚には, かぶりは70mm
@@ -31,8 +32,11 @@ _HEADER_SHARE, _HEADING_SHARE, _BEFORE_SHARE = 0.5, 0.4, 0.4  # what a term coun
 _RANK_HALVES = 9  # a passage this far behind the first counts half
 _NAMED_FACTOR = 2.0  # for passages of a clause that the question names
 _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the second number counts half
-_LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list of literature
+_LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
+_LISTED_FACTOR = 0.3  # for a question, or an entry of a list of literature, notices, amendments or contents
 _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the question names none
+_KIND_GAIN = 0.1  # for a time, an actor, a place, a name or a reason where one is asked for
+_PROBABLE = 0.5  # of these gains, for what only may be it: 18歳 where a price is asked for, 出水時に for a time
 _DEFINITION_GAIN = 1.0
 
 _ITEM_CODE = lazy_pattern(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
@@ -46,11 +50,76 @@ _ASKS_VALUE = lazy_pattern(
     rf"いくつ|いくら|どれ(?:くらい|ぐらい|ほど|だけ)|どの(?:くらい|ぐらい|程度)|{_ASKS_FREQUENCY.pattern}"
     rf"|(?:{_MEASURE})(?:[（(][^）)]*[）)])?(?:[はをの][^、。]{{0,12}})?[?？。]*$|以[上下内]"
 )
+# The units of what a question may ask for, by the word for it; of several words the last one counts.
+_UNITS_OF = {
+    "長さ|太さ|幅|径|距離|寸法|水位|[高深厚](?:さ|(?=[はの?？]|$))": "m",
+    "面積|広さ": "m2 坪 畳",
+    "体積|容積|容量": "m3",
+    "流量": "m3/s",
+    "速度|流速|風速": "m/s",
+    "重さ|重量|質量": "kg",
+    "強度|圧力|応力度?": "N/mm2",
+    "温度|気温|水温": "°C 度",
+    "勾配|角度|傾斜": "° 度 1: %",
+    "率|割合": "% 1:",
+    "期間|時間|日数|年数|期限": "s か月 時",
+    "年齢": "歳 才",
+    "人数|人口": "人",
+    "(?<![材資燃原飼肥試食飲])料|費(?!用対)|金額|代金|単価|価格|値段|賃金": "円 ドル 米ドル ユーロ ポンド",
+}
+_WHO = "人物?|者|会社|企業|団体|組織|機関|部署|部門|省庁?|政?党|大学|学校|チーム|局|選手|作家|監督|社長|大臣"
+_WHERE = "場所|位置|箇所|地点|地域?|区間|範囲|所在地|国|首都|都市|[都県市町村]"
+_ENDS = (
+    "(?:[はがを]?(?:何|なに|なん|どこ|誰|だれ|どれ|いつ)?(?:です|でしょう|にな[りる](?:ます)?)?か?|を?教えて(?:ください)?)"
+    "[?？。]*$"
+)
+_ASKED_KINDS = {
+    "time": lazy_pattern(
+        "いつ(?![もで])|何(?:年度?|月|日|時|曜日|世紀|年代)(?!に?[一1１何]?[回度]|ごと|おき|毎|間|以[上下内]|前|後|目|かか|ぶ)"
+        f"|(?:時期|期日|期限|日付|日時|時刻|[ぁ-ん]年){_ENDS}"
+    ),
+    "who": lazy_pattern(f"だれ|誰|どなた|何者|(?:どの|どこの|何という|何)(?:{_WHO})|(?:{_WHO}|主体){_ENDS}"),
+    "where": lazy_pattern(f"どこ|何処|(?:どの|何という|何)(?:{_WHERE})(?!数|的)|(?:{_WHERE}){_ENDS}"),
+    "name": lazy_pattern(
+        f"(?:何|なん)(?:と|て|って)(?:[いよ]|言|呼|称)|(?:名前?|名称|呼び名|別名|[総通略]称|読み){_ENDS}"
+    ),
+    "reason": lazy_pattern("なぜ|何故|なんで|どうして(?!も)|(?:理由|原因|わけ)[はを]"),
+}
+_WHICH = lazy_pattern(
+    "(?:何という|なんという|(?<!な)どの|(?<!幾)何)(?P<noun>[一-鿿ァ-ヺー]{2,8})"
+)  # 何気団: 揚子江気団
+_FORMS = {
+    "time": lazy_pattern(
+        "[一-鿿](?:前|後|期|時|際|頃)(?:に|は|から|まで|、|と)|(?:とき|ころ|際|まで|前|後)に|世紀|年代|曜日?"
+    ),
+    "where": lazy_pattern(
+        "[^、。]{,3}(?:側|部|[箇場]所|地点|区間|範囲|付近|[上下]流|面|端|内|外|[前後左右]|周辺|位置|地|区域|口|場|室|[都県市町村国])"
+        "(?=[にへをで]|から|まで|より|とする|の)"
+    ),
+    "name": lazy_pattern(
+        "と(?:[いよ]|言[いう]|呼|称|名[付づ])|いわゆる|所謂|[総通略]称|別名|の名|[（(「『][^（）()「」]{2,24}[）)」』]"
+    ),
+    "reason": lazy_pattern(
+        "ため(?!に[^、]*[うるす]$)|から(?=[、。]|で)|ので|により|によって|理由|原因|ことで|おそれ|恐れ|支障"
+    ),
+}
 _DEFINED = lazy_pattern(
     r"(?:.*(?:における|での|で(?:いう|の)|に(?:いう|おいて))|.*[、。「『])?(?P<word>[^、。「」『』]{1,40}?)[」』]?"
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
 _ASKS = lazy_pattern(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
+_LISTS_OTHERS = lazy_pattern(
+    "目次|索引|文献|参考(?:図書|資料)|(?:関[係連]|主な)?通[知達](?:等|一覧)?$|(?:改[正訂定]|制定).{0,4}(?:履歴|経[緯過])|沿革"
+)
+_IS_LISTED = lazy_pattern(
+    r"[.．・…‥]{3}\s*\d*$|(?:(?:昭和|平成|令和)\s?[\d０-９元]+年|\d{4}年?)[^。]{0,30}$|第\s?[\d０-９]+\s?号[^、。]{0,3}$"
+    r"|(?i:\bvol\b|\bpp?\.\s?\d|\bNo\.\s?\d)|https?:"
+)
+_POINTS_AT_SOURCES = lazy_pattern("(?:資料|文献|図書|通[知達]|基準|指針|要領|マニュアル)[^。]{0,20}参[考照]")
+_COLON = lazy_pattern("[:：]")
+_SAYS_WHAT_IT_IS = lazy_pattern(
+    "(?:もの|こと|[一-鿿ァ-ヺー])(?:で(?:ある|す|あり|あって)|を(?:い[いう]|言[いう]|指[しす]))"
+)
 _BRACKETED = r"[」』]?(?:[（(][^（）()]{0,40}[）)])?"
 _NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺー])"
 
@@ -61,7 +130,8 @@ class Part:
 
     `start`, `end`: offsets in the passage's text. `section`: the section that holds it, which ends at `section_end`.
     `header`: the header row of its table, or "". `row`: its number below the header in this section, from 1; 0 for a
-    sentence. `says_little`: it is a title, a caption or an entry of a list of literature, or only announces a table.
+    sentence. `weight`: a factor for its form, 1 for a sentence or row; less for a title, a caption, an entry of a list,
+    or if it only announces a table.
     """
 
     text: str
@@ -71,7 +141,7 @@ class Part:
     section_end: int
     row: int
     header: str
-    says_little: bool
+    weight: float
 
     @property
     def is_row(self) -> bool:
@@ -105,6 +175,15 @@ class SoughtAnswer:
         self._asks_frequency = _ASKS_FREQUENCY.search(question) is not None
         self._asks_value = bool(self._units) or _ASKS_VALUE.search(question) is not None
         self._defined = defined_word(question)
+        self._question = question.strip().rpartition("\n")[2]
+        self._kind = next((kind for kind, asks in _ASKED_KINDS.items() if asks.search(self._question)), "")
+        which = _WHICH.search(self._question) if not (self._kind or self._asks_value) else None
+        self._which = lazy_pattern(f"[一-鿿ァ-ヺーA-Za-z・]{re.escape(which['noun'])}") if which else None
+        measures = [
+            (found.start(), units) for word, units in _UNITS_OF.items() for found in re.finditer(word, question)
+        ]
+        names_unit = bool(self._units) or self._asks_frequency
+        self._expected = frozenset() if names_unit else frozenset(max(measures, default=(0, ""))[1].split())
 
     def terms_in(self, having: Collection[str]) -> frozenset[str]:
         """Return the question's terms that occur among these; 堰* occurs where any term begins with 堰."""
@@ -124,14 +203,49 @@ class SoughtAnswer:
 
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
-        return 1 + self._value_gain(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
+        kind = _VALUE_GAIN if self._asks_value else _KIND_GAIN
+        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
 
-    def has_asked_value(self, text: str) -> bool:
-        """Whether the question asks for a value, and the text has one that may be it."""
-        return self._asks_value and any(map(self._is_asked, quantities.parse(text)))
+    def asked_share(self, text: str) -> float:
+        """Return how surely a text has what the question asks for and does not say itself, from 0 to 1.
 
-    def _value_gain(self, text: str) -> float:
-        return _VALUE_GAIN if self.has_asked_value(text) else 0.0
+        That is a value, a time, an actor, a place, a name or a reason.
+        """
+        if self._asks_value:
+            units = {one.unit for one in quantities.parse(text) if self._is_asked(one)}
+            if units:
+                return 1.0 if not self._expected or units & {*self._expected, ""} else _PROBABLE
+        found = itertools.chain(
+            zip(self._names_in(text), itertools.repeat(1.0)), zip(self._forms_in(text), itertools.repeat(_PROBABLE))
+        )
+        return next((share for words, share in found if words not in self._question), 0.0)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the question asks for a value or for one of the other kinds of words."""
+        return self._asks_value or bool(self._kind or self._which)
+
+    @property
+    def asks_name(self) -> bool:
+        """Whether the question asks for somebody or something by name, as a heading may say it."""
+        return self._kind in ("who", "where", "name")
+
+    @property
+    def may_be_listed(self) -> bool:
+        """Whether the question asks for a time or a publication, as entries of lists have."""
+        return self._kind == "time" or _LISTS_OTHERS.search(self._question) is not None
+
+    def _names_in(self, text: str) -> Iterator[str]:
+        """Yield the dates, the actors, or the names of places in a text, whichever the question asks for."""
+        if self._kind == "time":
+            yield from (text[one.start : one.end] for one in notation.parse_dates(text))
+        elif self._kind in ("who", "where"):
+            yield from _proper_names(self._kind, text)
+
+    def _forms_in(self, text: str) -> Iterator[str]:
+        """Yield the words of a text that are formed like a time, a place, a name or a reason."""
+        form = self._which or _FORMS.get(self._kind)
+        yield from (one.group() for one in form.finditer(text)) if form else ()
 
     def _is_asked(self, value: Quantity) -> bool:
         if value.unit.startswith("第") or any(map(value.is_same, self._values)):  # a value of the question is no answer
@@ -139,6 +253,20 @@ class SoughtAnswer:
         is_frequency = self._asks_frequency and (value.per is not None or value.unit == "回")
         is_unit = value.unit in self._units or (value.per is not None and value.per[0] in self._units)
         return is_frequency or is_unit or not (self._units or self._asks_frequency)
+
+
+def _proper_names(kind: str, text: str) -> Iterator[str]:
+    """Yield the names and nouns for actors ("who") or the names of places ("where") in a text."""
+    noun = ""
+    for word in lexicon.tokenize(text):
+        if "地名" in word.kind if kind == "where" else "人名" in word.kind or "固有名詞-一般" in word.kind:
+            yield word.text
+        if word.is_noun or word.is_affix:
+            noun += word.text
+            continue
+        if kind == "who" and noun and lexicon.is_agent(noun):
+            yield noun
+        noun = ""
 
 
 def _item_codes(text: str) -> frozenset[str]:
@@ -169,22 +297,21 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
         score = 0.0
         if not sought.informative.isdisjoint(about):
             score = sum(share * sought.weights[term] for term, share in about.items())
-            score *= sought.gain(part.text) * _fitness(part)
+            score *= sought.gain(part.text) * _length_factor(part)
+            score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
 
 
-def _fitness(part: Part) -> float:
-    """Return a factor for the form of a sentence: 1 for a short whole sentence or a table row."""
-    length = 1 / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
-    return length * _LITTLE_FACTOR if part.says_little else length
+def _length_factor(part: Part) -> float:
+    return 1 / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
 
 
 def _is_nominal(text: str) -> bool:
-    """Whether a text has no predicate, topic or colon, as a title, a caption or an entry of a list of literature."""
-    has_predicate = re.search(r"[ぁ-ゖ][」』）)]*[。．.、，,]*$|[:：]", text.strip()) is not None
+    """Whether a text has no predicate or topic, as a title, a caption or an entry of a list of literature."""
+    has_predicate = re.search(r"[ぁ-ゖ](?<!について)[」』）)]*[。．.、，,]*$", text.strip()) is not None
     return not has_predicate and TOPIC.search(text) is None
 
 
@@ -206,7 +333,9 @@ def definition_share(word: str, text: str) -> float:
         return 1.0
     if re.search(f"{_NO_WORD_BEFORE}{named}(?:である)?と(?:い[うい]|言う|呼[ぶば]|称|総称|定義|規定)", text):
         return 0.8
-    return 0.4 if re.match(f"[「『]?{named}は", text) else 0.0
+    if re.match(f"[「『]?{named}は", text) is None:
+        return 0.0
+    return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
 
 def _parts(passage: Passage) -> Iterator[Part]:
@@ -216,7 +345,7 @@ def _parts(passage: Passage) -> Iterator[Part]:
     extents = source_citations.part_extents(passage)
     found = sentences.split_sentences(text)
     is_row = [sentences.is_table_row(text[one.start : one.end]) for one in found]
-    is_limit = [_LIMITS.match(text, one.start) is not None for one in found]
+    is_limit = [LIMITS.match(text, one.start) is not None for one in found]
     row = row_section = 0
     for at, one in enumerate(found):
         extent = next((extent for extent in extents if extent[1] <= one.start < extent[2]), None)
@@ -236,8 +365,13 @@ def _parts(passage: Passage) -> Iterator[Part]:
                 break
             end = following.end
         is_before_row = at + 1 < len(found) and is_row[at + 1]
-        says_little = not is_row[at] and (
-            _is_nominal(text[one.start : end])
-            or (is_before_row and sentences.announces_items(text, one.start, one.end))
-        )
-        yield Part(text[one.start : end], one.start, end, section, ends, row, shown, says_little)
+        weight = 1.0
+        announces = not is_row[at] and sentences.announces_items(text, one.start, one.end)
+        if announces and (is_before_row or _POINTS_AT_SOURCES.search(text, one.start, one.end)):
+            weight = _LITTLE_FACTOR
+        elif not is_row[at] and _ASKS.search(text, one.start, end):
+            weight = _LISTED_FACTOR
+        elif not is_row[at] and _is_nominal(text[one.start : end]):
+            is_listed = _IS_LISTED.search(text, one.start, end) or any(map(_LISTS_OTHERS.search, section.heading[-1:]))
+            weight = _LISTED_FACTOR if is_listed else 1.0 if _COLON.search(text, one.start, end) else _LITTLE_FACTOR
+        yield Part(text[one.start : end], one.start, end, section, ends, row, shown, weight)

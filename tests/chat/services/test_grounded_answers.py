@@ -122,7 +122,9 @@ def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
     assert first.details.grounding.follow_ups == ("鉄筋の継手は？",)
     monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
     grounded.session.keep_draft(UnsentDraft("書きかけ"))
+    assert grounded.session.ask_of([CollectionRef(library.add_collection("別の資料"), "別の資料")])
     quoted = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は何℃までですか"))
+    assert quoted.details.scope == grounded.session.scope == first.details.scope, "not what was chosen since"
     assert grounded.session.draft().text == "書きかけ"
     assert grounded.thread()[-2].parent_id == first.id
     assert (quoted.details.grounding.is_excerpt, quoted.details.grounding.follow_ups) == (True, ())

@@ -95,6 +95,45 @@ def test_hard_broken_lines_are_joined_and_lists_are_not(tmp_path: Path) -> None:
     assert found == [body, "・箇条書きの一つ目", "・箇条書きの二つ目", "1. 番号付き"]
 
 
+@pytest.mark.parametrize(
+    ("before", "hanging"), [("    ", "    "), ("\xa0\xa0 ", "   "), ("  * ", "    "), ("1. ", "   ")]
+)
+def test_hard_broken_lines_with_the_same_indentation_are_joined(before: str, hanging: str, tmp_path: Path) -> None:
+    body = "この文章は四十桁で折り返した文書を想定しており、行の終わりで文が終わらないのである。" * 3
+    pieces = [body[at : at + 30] for at in range(0, len(body), 30)]
+    lines = [before + pieces[0], *(hanging + piece for piece in pieces[1:])]
+    content = "\n".join([*lines, "", before + pieces[0], "        " + pieces[1], "　" + pieces[2]])
+    found = texts(text_files.read_plain_text(written(tmp_path, "a.txt", content), silent).blocks)
+    marker = before.strip(" \xa0")
+    sign = f"{marker} " if marker else ""
+    assert found == [sign + body, sign + pieces[0], pieces[1], pieces[2]]
+
+
+TITLES = ["点検の目的と対象になる施設", "点検の時期", "点検の方法", "記録の保存", "報告"]
+
+
+@pytest.mark.parametrize(
+    "entry", ["{0}. {1}", "  * 第{0}章 {1}", "{0}. {1} ........ 1{0}", "{0}. {1}\n    （続き）", "{0}. {1}\n"]
+)
+def test_a_table_of_contents_is_dropped_and_nothing_else(entry: str, tmp_path: Path) -> None:
+    contents = [entry.format(number, title) for number, title in enumerate(TITLES, start=1)]
+    clauses = [f"第{number}章 {title}\n\n{title}は、別に定める。" for number, title in enumerate(TITLES, start=1)]
+    prose = "この要領は、次の者が使う。\n\n" * 3
+    content = "\n".join(["目次", *contents, "", *(f"{clause}\n\n{prose}" for clause in clauses)])
+    document = text_files.read_plain_text(written(tmp_path, "a.txt", content), silent)
+    found = texts(document.blocks)
+    assert found[:3] == ["目次", f"第1章 {TITLES[0]}", f"{TITLES[0]}は、別に定める。"]
+    assert found[1::5] == [f"第{number}章 {title}" for number, title in enumerate(TITLES, start=1)]
+    assert document.source_letters == sum(map(text_blocks.count_letters, found))
+
+
+def test_steps_that_are_written_again_for_another_case_are_no_table_of_contents(tmp_path: Path) -> None:
+    steps = [f"{number}. {title}" for number, title in enumerate(TITLES, start=1)]
+    content = "\n".join(["橋の場合", *steps, "", "堰の場合", *steps, "", "ほかは別に定める。"])
+    found = texts(text_files.read_plain_text(written(tmp_path, "a.txt", content), silent).blocks)
+    assert found == [line for line in content.split("\n") if line]
+
+
 def test_clauses_of_a_contract_are_not_joined_to_hard_broken_lines(tmp_path: Path) -> None:
     body = "この文章は四十桁で折り返した文書を想定しており、行の終わりで文が終わらないのである" * 4
     lines = [body[at : at + 30] for at in range(0, 150, 30)]
