@@ -12,7 +12,7 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference import gguf, prompts
+from app.inference import gguf, prompts, thoughts
 from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -60,6 +60,7 @@ def describe(path: Path) -> LocalModel:
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=RANK_FORM if header.is_reranker else form.id if form else None,
+        thinking="" if form else thoughts.thinking_of_template(header.chat_template),
         files=tuple(_fingerprint(file) for file in (path, *header.parts)),
     )
 
@@ -218,6 +219,20 @@ def form_of(model: LocalModel) -> PromptForm | None:
     if model.form_id is not None and model.form_id in forms:
         return forms[model.form_id]
     return None if model.template_allowed else forms[FALLBACK_FORM]
+
+
+def thinking_of(model: LocalModel) -> str:
+    """Return whether a local model thinks before it answers: "always" (unless it is told not to) | "on_request" | ""."""
+    form = form_of(model)
+    if form is None:
+        return model.thinking
+    return "" if not form.thinking_start else "always" if form.thinks else "on_request"
+
+
+def thinks(model: LocalModel, thought_tokens: int | None) -> bool:
+    """Return whether a local model shall think. `thought_tokens`: the budget, 0 for no thoughts; None: as it does."""
+    how = thinking_of(model)
+    return how == "always" if thought_tokens is None else bool(how) and thought_tokens > 0
 
 
 def find(models: Collection[LocalModel], reference: str) -> LocalModel | None:

@@ -12,6 +12,7 @@ from app.inference.prefix_states import SharedStart
 from app.inference.prompts import Segment
 
 PROTOCOL = 1
+THOUGHT_TOKENS = 2048  # of the thoughts before an answer, unless somebody chose another budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Ask:
     id: str
     prompt: tuple[Segment, ...]
     max_tokens: int = 1024  # of the answer
-    thought_tokens: int = 2048  # that a reasoning model may think before it
+    thought_tokens: int = THOUGHT_TOKENS  # that a reasoning model may think before it
+    thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     adapters: tuple[AdapterUse, ...] = ()

@@ -357,6 +357,8 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
         "top_p": command.sampling.top_p,
         "seed": seed,
     }
+    if command.thinks is not None:  # llama-server, vLLM and SGLang hand it to the chat template; others ignore it
+        body["chat_template_kwargs"] = {"enable_thinking": command.thinks}
     return body | ({"stop": list(command.stop)} if command.stop else {})
 
 
