@@ -222,7 +222,7 @@ def form_of(model: LocalModel) -> PromptForm | None:
 
 
 def thinking_of(model: LocalModel) -> str:
-    """Return whether a local model thinks before it answers: "always" (unless it is told not to) | "on_request" | ""."""
+    """Return whether a local model thinks before it answers: "always", unless told not to | "on_request" | ""."""
     form = form_of(model)
     if form is None:
         return model.thinking

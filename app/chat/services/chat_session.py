@@ -8,6 +8,7 @@ written.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -33,6 +34,7 @@ from app.chat.store import Store
 from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
+from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
@@ -121,6 +123,26 @@ class ChatSession(OpenConversation):
         else:
             self._change(lambda: conversation_privacy.record_remote_consent(self._store, here.id, model))
 
+    def thinks(self, messages: Iterable[Message]) -> bool | None:
+        """Return whether the model will think before the next answer; None: it cannot.
+
+        Of a model of a server that is known only from the thoughts of its answers among `messages`.
+        """
+        model, here = self.model, self.conversation or self._new
+        if model is None:
+            return None
+        budget = answer_run.choices_in_force(model, here.choices, self.preset.choices).thought_tokens
+        if model.remote is None and local_models.thinking_of(model):
+            return local_models.thinks(model, budget)
+        answers = (one.details for one in messages if one.details is not None)
+        return budget != 0 if any(one.thoughts and one.model_id == model.id for one in answers) else None
+
+    def think(self, is_wanted: bool) -> bool:
+        """Let the model think before the answers of this conversation, or not; return False when storing failed."""
+        here = self.conversation or self._new
+        budget = (self.preset.choices.thought_tokens or THOUGHT_TOKENS) if is_wanted else 0
+        return self.answer_by(here.preset_id, dataclasses.replace(here.choices, thought_tokens=budget))
+
     def use_model(self, model_id: str) -> None:
         """Use this model for all later answers; the next answer loads it."""
         self._preferences.change(model_id=model_id)
@@ -190,14 +212,20 @@ class ChatSession(OpenConversation):
         details = AnswerDetails(is_action=True, request=action.request)
         return self._ask(action.name, answer_id, action.choices, keeps_draft=True, action=details)
 
-    def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answer the same question again, as a new branch or in place of an answer without text. `force_load` loads the
-        model even if the memory seems too small."""
+    def regenerate(self, answer_id: int, thought_tokens: int | None = None, *, force_load: bool = False) -> None:
+        """Answer the same question again, as a new branch or in place of an answer without text.
+
+        `thought_tokens`: think at most so long this time, in a context with room for it; None: as the conversation
+        says. `force_load` loads the model even if the memory seems too small.
+        """
         if self.is_busy or self.conversation is None:
             return
         *line, answer = self._store.line(answer_id)
         is_action = answer.details is not None and answer.details.is_action
-        plan = self._answer_settings.plan(self.conversation, line, Choices(), is_action=is_action)
+        own = Choices(thought_tokens=thought_tokens)
+        plan = self._answer_settings.plan(self.conversation, line, own, is_action=is_action)
+        if thought_tokens and answer.details is not None:
+            plan = self._answer_settings.with_room(plan, answer.details.prompt_tokens)
         emptied = answer if not answer.text and not self._store.is_followed(answer_id) else None
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 

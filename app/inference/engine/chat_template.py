@@ -41,9 +41,7 @@ def main() -> int:
     return 0
 
 
-def render(
-    template: str, messages: list[dict[str, str]], end: str, *, thinks: bool = False
-) -> tuple[Segment, ...]:
+def render(template: str, messages: list[dict[str, str]], end: str, *, thinks: bool = False) -> tuple[Segment, ...]:
     """Return the prompt as segments.
 
     `messages`: {"role": system | user | assistant, "content"}, the last one with the role user. `end`: the text of the

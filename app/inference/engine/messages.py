@@ -70,13 +70,13 @@ class Ask:
     prompt: tuple[Segment, ...]
     max_tokens: int = 1024  # of the answer
     thought_tokens: int = THOUGHT_TOKENS  # that a reasoning model may think before it
-    thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     adapters: tuple[AdapterUse, ...] = ()
     grammar: str | None = None  # GBNF
     json_schema: str | None = None  # JSON Schema as text, converted to a grammar
     shared: SharedStart | None = None  # what may be kept on disk for other prompts; None: nothing
+    thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
 
 
 @dataclass(frozen=True, slots=True)
