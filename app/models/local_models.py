@@ -1,6 +1,7 @@
 """Describe a GGUF file as a local model: recognize it, name it, and find its prompt form."""
 
 import dataclasses
+import functools
 import re
 import time
 import unicodedata
@@ -60,7 +61,6 @@ def describe(path: Path) -> LocalModel:
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=RANK_FORM if header.is_reranker else form.id if form else None,
-        thinking="" if form else thoughts.thinking_of_template(header.chat_template),
         files=tuple(_fingerprint(file) for file in (path, *header.parts)),
     )
 
@@ -225,8 +225,17 @@ def thinking_of(model: LocalModel) -> str:
     """Return whether a local model thinks before it answers: "always", unless told not to | "on_request" | ""."""
     form = form_of(model)
     if form is None:
-        return model.thinking
+        return _thinking_of_file(model.path, model.files)
     return "" if not form.thinking_start else "always" if form.thinks else "on_request"
+
+
+@functools.lru_cache(maxsize=32)
+def _thinking_of_file(path: str, _files: tuple[FileFingerprint, ...]) -> str:
+    """Return what a file's own template says of thoughts; "" if it cannot be read. `_files`: as it was then."""
+    try:
+        return thoughts.thinking_of_template(gguf.read_header(Path(path)).chat_template)
+    except AppError:
+        return ""
 
 
 def thinks(model: LocalModel, thought_tokens: int | None) -> bool:

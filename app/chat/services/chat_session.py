@@ -35,7 +35,7 @@ from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
 from app.inference.engine.messages import THOUGHT_TOKENS
-from app.inference.local_model import LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
 from app.models import local_models, model_registry
@@ -78,6 +78,9 @@ class ChatSession(OpenConversation):
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
         self._agreed_origin = ""  # the server to which the user agreed in a conversation without a question; "": none
+        self._templates: dict[
+            tuple[str, tuple[FileFingerprint, ...]], str
+        ] = {}  # what files' templates say of thoughts
         self.overflow = OverflowCounter(engine, self)
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
@@ -132,10 +135,26 @@ class ChatSession(OpenConversation):
         if model is None:
             return None
         budget = answer_run.choices_in_force(model, here.choices, self.preset.choices).thought_tokens
-        if model.remote is None and local_models.thinking_of(model):
+        if self._thinking_of(model):
             return local_models.thinks(model, budget)
         answers = (one.details for one in messages if one.details is not None)
         return budget != 0 if any(one.thoughts and one.model_id == model.id for one in answers) else None
+
+    def _thinking_of(self, model: LocalModel) -> str:
+        """Return `local_models.thinking_of`; "" until the head of a file with its own template has been read."""
+        if local_models.form_of(model) is not None:
+            return local_models.thinking_of(model)
+        key = (model.path, model.files)
+        if key not in self._templates:
+            self._templates[key] = ""
+
+            def note(found: str) -> None:
+                self._templates[key] = found
+                if found:
+                    self.answer_settings_changed.emit()
+
+            background.run(lambda: local_models.thinking_of(model), note, lambda _error: None)
+        return self._templates[key]
 
     def think(self, is_wanted: bool) -> bool:
         """Let the model think before the answers of this conversation, or not; return False when storing failed."""

@@ -98,7 +98,7 @@ class ThinkingPart(DialogPart):
         self.model, self.scope = ChoiceBox(), CheckRows(theme, self.changed)
         self._add(phrase("common.batch_column.model"), self.model)
         self._add(
-            phrase("evaluation.documents_given_to_it"), self.scope, phrase("evaluation.with_none_they_answer_without")
+            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
         )
         able = [one for one in local_models.answering(offer.models) if local_models.thinking_of(one)]
         current = next((one for one in able if one.id == offer.current_model_id), None)
