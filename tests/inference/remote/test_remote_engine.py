@@ -324,3 +324,13 @@ def test_a_form_of_messages_has_every_role_once() -> None:
     roles = [MESSAGES_FORM.system, MESSAGES_FORM.question, MESSAGES_FORM.answer, MESSAGES_FORM.answer_start]
     assert len(set(roles)) == len(roles)
     assert all(one not in other for one, other in itertools.permutations(roles, 2))
+
+
+@pytest.mark.parametrize("thinks", [None, False, True])
+def test_a_server_is_told_whether_to_think_only_where_somebody_has_chosen(
+    script: Script, child: RemoteChild, thinks: bool | None
+) -> None:
+    script.says(CHAT, stream_head(), piece("東京"), end())
+    child.answer(dataclasses.replace(asked("首都は？"), thinks=thinks))
+    told = script.questions[-1].body.get("chat_template_kwargs")
+    assert told == (None if thinks is None else {"enable_thinking": thinks})
