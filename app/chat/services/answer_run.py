@@ -147,7 +147,8 @@ class AnswerRun(QObject):
         self._template_command = template_command
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
-        self._thinks = local_models.thinks(self._model, request.choices.thought_tokens)
+        is_shaped = bool(request.grammar or request.json_schema)  # which would hold for the thoughts, too
+        self._thinks = not is_shaped and local_models.thinks(self._model, request.choices.thought_tokens)
         # A model may think although it was told not to.
         self._thought_tokens = request.choices.thought_tokens or THOUGHT_TOKENS
         self._load_id = self._ask_id = self._rerank_id = ""

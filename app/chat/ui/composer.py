@@ -187,13 +187,13 @@ class Composer(QWidget):
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
-        ends = (self.send_button, self.stop_button)
-        row = make_row(self.at_once, (self.hint, 1), (self.waiting, 1), *ends, margins_px=(4, 0, 0, 0))
+        controls = (self.at_once, self.send_button, self.stop_button)
+        row = make_row((self.hint, 1), (self.waiting, 1), *controls, margins_px=(4, 0, 0, 0))
         parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (*ends, self.at_once, self.edit_line, self.asking_notice):
+        for button in (*controls, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:

@@ -61,7 +61,12 @@ def render(template: str, messages: list[dict[str, str]], end: str, *, thinks: b
     environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
     marked: list[dict[str, Any]] = [{**message, "content": _marked(message["content"])} for message in messages]
     text = environment.from_string(template).render(
-        messages=marked, add_generation_prompt=True, bos_token="", eos_token=end, enable_thinking=thinks
+        messages=marked,
+        add_generation_prompt=True,
+        bos_token="",
+        eos_token=end,
+        enable_thinking=thinks,
+        thinking=thinks,
     )
     if len(text) > OUTPUT_CHARACTERS:
         raise TemplateError("its output is too long")
