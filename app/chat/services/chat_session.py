@@ -35,7 +35,7 @@ from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
 from app.inference.engine.messages import THOUGHT_TOKENS
-from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
 from app.models import local_models, model_registry
@@ -78,9 +78,7 @@ class ChatSession(OpenConversation):
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
         self._agreed_origin = ""  # the server to which the user agreed in a conversation without a question; "": none
-        self._templates: dict[
-            tuple[str, tuple[FileFingerprint, ...]], str
-        ] = {}  # what files' templates say of thoughts
+        self._templates: dict[object, str] = {}  # by file: what its own template says of thoughts
         self.overflow = OverflowCounter(engine, self)
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)

@@ -181,6 +181,7 @@ class Composer(QWidget):
         self.notice.hide()
         self.at_once = QCheckBox(phrase("chat.answer_without_thinking"))
         self.at_once.setToolTip(plain_tooltip(with_note(phrase("chat.thinking_takes_longer"), THINKING_KEY)))
+        self.at_once.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves a conversion in the field alone
         self.at_once.hide()
         self.hint = KeyHint(self._theme)
         self.waiting = ElidedLabel(role="caption", tone="text2")

@@ -116,10 +116,10 @@ def test_once_a_server_has_sent_thoughts_one_can_choose_to_have_none(
     script.says(CHAT, stream_head(), piece("<think>うーん</think>"), piece("東京です"), end())
     scene.ask("本当に？")
     assert scene.session.thinks(scene.thread()) is True
-    assert "chat_template_kwargs" not in script.questions[-1].body
+    assert "reasoning_effort" not in script.questions[-1].body
     scene.session.think(False)
     scene.ask("本当に？")
-    assert script.questions[-1].body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert script.questions[-1].body["reasoning_effort"] == "none"
     assert scene.session.thinks(scene.thread()) is False
 
 
