@@ -168,6 +168,7 @@ class Composer(QWidget):
         self._connect()
         self.set_send_key("enter")
         self.set_busy(False)
+        self.show_thinking(None)
         self.update_placeholder(False)
         self._show_sendable()
 
@@ -182,7 +183,6 @@ class Composer(QWidget):
         self.at_once = QCheckBox(phrase("chat.answer_without_thinking"))
         self.at_once.setToolTip(plain_tooltip(with_note(phrase("chat.thinking_takes_longer"), THINKING_KEY)))
         self.at_once.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves a conversion in the field alone
-        self.at_once.hide()
         self.hint = KeyHint(self._theme)
         self.waiting = ElidedLabel(role="caption", tone="text2")
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
@@ -266,6 +266,7 @@ class Composer(QWidget):
         if thinks is None and self.at_once.hasFocus():
             self.editor.setFocus()
         self.at_once.setVisible(thinks is not None)
+        self.at_once.setEnabled(thinks is not None)  # otherwise its key would change what nobody sees
         self.at_once.setChecked(thinks is False)
 
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:

@@ -92,6 +92,8 @@ def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(
     assert (asked[-1].thought_tokens, scene.engine.loaded.context_tokens) == (8192, 16384)
     assert scene.session.choices.thought_tokens == 2048  # this once
     assert not page.transcript.view_of(cut.id)._end.thinking_buttons
+    scene.session.open_new()
+    page.composer.at_once.click()
     again = scene.ask(f"!say {'う' * 2500}")
     at_once = buttons(page.transcript.view_of(again.id))["考えずに答える"]
     scene.finish(at_once.click)
