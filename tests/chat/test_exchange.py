@@ -361,7 +361,7 @@ def test_thoughts_are_a_field_of_their_own_in_json_and_in_no_other_file(
     taken(other, tmp_path / "a.json")
     (back,) = (one for one in other.tree(other.conversations()[0].id) if one.role == "answer")
     assert (back.text, back.details.thoughts, back.details.thought_s) == ("二です。", "足し算だ。", 1.5)
-    for kind in ("md", "docx"):
+    for kind in ("markdown", "docx"):
         target = tmp_path / f"a.{kind}"
         conversation_export.save_file(store, ids, kind, target, nothing, [], permit=PERMIT)
         content = target.read_bytes()

@@ -47,7 +47,7 @@ def test_the_box_below_the_field_decides_and_is_remembered_with_the_conversation
 ) -> None:
     box = page.composer.at_once
     assert (box.isVisible(), box.isChecked(), box.text()) == (True, True, "考えずに答える")  # as the form says
-    assert scene.ask("!say 二です。").text == "二です。"
+    assert scene.ask("!say 二です。\n以上。").text == "二です。"
     press(page.composer.editor, Qt.Key.Key_T, CONTROL)
     assert not box.isChecked()
     answer = scene.ask("!say 足し算だ。</think>二です。\n以上。")
@@ -82,7 +82,7 @@ def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(
 ) -> None:
     scene.preferences.change(context_tokens=4096)
     page.composer.at_once.click()
-    cut = scene.ask(f"!say {'う' * 2500}</think>二です。")
+    cut = scene.ask(f"!say {'う' * 2500}</think>二です。\n以上。")
     assert (cut.text, cut.details.stop_reason, cut.ended_in_thoughts) == ("", "thoughts", True)
     offered = buttons(page.transcript.view_of(cut.id))
     longer, at_once = offered["4 倍まで考えて答える"], offered["考えずに答える"]
@@ -122,18 +122,22 @@ def test_only_without_a_word_of_answer_it_ended_in_thoughts(
 
 @pytest.mark.model
 def test_a_real_model_thinks_in_the_window_and_its_thoughts_are_kept_folded(
-    open_window: Callable[..., AppContext], store: Store, starter_model: Path, tmp_path: Path, qtbot: QtBot
+    open_window: Callable[..., AppContext],
+    store: Store,
+    starter_model: Path,
+    tmp_path: Path,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("KOTAE_ENGINE")
     path = models.thinking_model(starter_model, tmp_path / "thinker.gguf")
     store.put_local_model(dataclasses.replace(local_models.describe(path), template_allowed=True))
     window = Window(open_window(), qtbot)
     session, box = window.session, window.composer.at_once
-    preset = session.preset.id
-    assert session.answer_by(preset, Choices(temperature=0.0, max_tokens=5))
     qtbot.waitUntil(box.isVisible)  # its template is read in the background
     assert box.isChecked()
-    assert not window.ask("五に六を足すと？").details.thoughts
-    box.click()
+    assert session.answer_by(session.preset.id, Choices(temperature=0.0, max_tokens=5, thought_tokens=60))
+    assert not box.isChecked()
     answer = window.ask("五に六を足すと？")
     kept = store.message(answer.id)
     assert kept.details.thoughts
@@ -141,3 +145,5 @@ def test_a_real_model_thinks_in_the_window_and_its_thoughts_are_kept_folded(
     assert "think>" not in kept.details.thoughts + kept.text
     folds = [name for name in buttons(window.transcript.view_of(answer.id)) if name.startswith("考えた内容")]
     assert len(folds) == 1
+    box.click()
+    assert not window.ask("二に二を足すと？").details.thoughts
