@@ -51,8 +51,8 @@ class Choices:
     min_p: float | None = None
     repeat_penalty: float | None = None  # 1: no penalty
     max_tokens: int | None = None
-    thought_tokens: int | None = None  # 0: no thoughts before the answer; None at every level: as the model does
     seed: int | None = None  # None at every level: each answer gets a new random seed
+    thought_tokens: int | None = None  # 0: no thoughts before the answer; None at every level: as the model does
 
     def with_defaults(self, below: "Choices") -> "Choices":
         """Return these choices, with each None replaced by the value of `below`."""

@@ -193,13 +193,15 @@ class AnswerFooter(QWidget):
         """Return what helps an answer that ended in its thoughts: a larger budget for them, or none."""
         choices = self._details.choices
         budget = MORE_THOUGHTS * ((choices.thought_tokens if choices else None) or THOUGHT_TOKENS)
-        longer = Button(self._theme, phrase("chat.think_longer", n=MORE_THOUGHTS), icon="refresh-cw", compact=True)
+        longer = self._thinking_button(phrase("chat.think_longer", n=MORE_THOUGHTS), budget, "refresh-cw")
         longer.setToolTip(plain_tooltip(phrase("chat.at_most_n_tokens_of_thoughts", n=f"{budget:,}")))
-        at_once = Button(self._theme, phrase("chat.answer_without_thinking"), compact=True)
-        for button, tokens in ((longer, budget), (at_once, 0)):
-            ask = functools.partial(self._requests.thinking_requested.emit, self._message.id, tokens)
-            button.clicked.connect(lambda _=False, ask=ask: ask())
-        return [longer, at_once]
+        return [longer, self._thinking_button(phrase("chat.answer_without_thinking"), 0)]
+
+    def _thinking_button(self, words: str, thought_tokens: int, icon: str = "") -> Button:
+        button = Button(self._theme, words, icon=icon, compact=True)
+        ask = functools.partial(self._requests.thinking_requested.emit, self._message.id, thought_tokens)
+        button.clicked.connect(ask)
+        return button
 
     def _notice(self) -> str:
         if self._message.ended_in_thoughts:
