@@ -135,7 +135,7 @@ class ChatSession(OpenConversation):
         budget = answer_run.choices_in_force(model, here.choices, self.preset.choices).thought_tokens
         if self._thinking_of(model):
             return local_models.thinks(model, budget)
-        answers = (one.details for one in messages if one.details is not None)
+        answers = (one.details for one in messages if model.remote is not None and one.details is not None)
         return budget != 0 if any(one.thoughts and one.model_id == model.id for one in answers) else None
 
     def _thinking_of(self, model: LocalModel) -> str:
