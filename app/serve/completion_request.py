@@ -246,15 +246,14 @@ _EFFORTS = {"none": 0, "minimal": 512, "low": 1024, "medium": THOUGHT_TOKENS, "h
 
 def _thought_tokens(data: dict[str, Any]) -> int | None:
     """Return how long the model may think, as the request says; None: it does not. Raises HttpError."""
-    effort, options = data.get("reasoning_effort"), data.get("chat_template_kwargs")
+    reasoning, options = data.get("reasoning"), data.get("chat_template_kwargs") or {}
+    effort = data.get("reasoning_effort", reasoning.get("effort") if isinstance(reasoning, dict) else None)
     if effort is not None and (not isinstance(effort, str) or effort not in _EFFORTS):
         raise http_error(400, "wrong_type", "reasoning_effort", expected=" | ".join(_EFFORTS))
-    if options is not None and not isinstance(options, dict):
-        raise _wrong_type("chat_template_kwargs", "object")
-    is_wanted = (options or {}).get("enable_thinking")  # llama-server's and vLLM's switch
-    if is_wanted is not None and not isinstance(is_wanted, bool):
-        raise _wrong_type("chat_template_kwargs.enable_thinking", "flag")
-    if is_wanted is False:
+    if not isinstance(options, dict):
+        raise http_error(400, "wrong_type", "chat_template_kwargs", expected=phrase("serve.serve_kind.object"))
+    is_wanted = _flag(options, "enable_thinking", "chat_template_kwargs.")  # llama-server's and vLLM's switch
+    if options.get("enable_thinking") is False:
         return 0
     return _EFFORTS[effort] if effort is not None else THOUGHT_TOKENS if is_wanted else None
 

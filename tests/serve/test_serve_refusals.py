@@ -278,6 +278,7 @@ def test_messages_become_turns() -> None:
         ({"reasoning_effort": "none"}, 0),
         ({"reasoning_effort": "low"}, 1024),
         ({"reasoning_effort": "high"}, 8192),
+        ({"reasoning": {"effort": "low"}}, 1024),
         ({"chat_template_kwargs": {"enable_thinking": False}}, 0),
         ({"chat_template_kwargs": {"enable_thinking": True}}, 2048),
         ({"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "low"}, 1024),
