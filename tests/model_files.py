@@ -5,6 +5,7 @@ All weights are random from a fixed seed. Nothing here is imported by the progra
 
 import ctypes
 import itertools
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -168,6 +169,34 @@ def tiny_adapter(
             if not (without and (name + suffix).endswith(without)):
                 writer.add_tensor(name + suffix, (random.standard_normal(pair_shape) * size).astype(np.float32))
     return finish(writer, path)
+
+
+# A small model that imitates these turns thinks, and writes the mark that ends its thoughts itself.
+_THINKING_TEMPLATE = """質問: 三に四を足すと？
+<think>三足す四は七です。</think>答えは七です。
+
+質問: 日本の首都は？
+<think>日本の首都を思い出します。</think>東京です。
+
+{% for m in messages %}{% if m.role == 'user' %}質問: {{ m.content }}
+{% elif m.role == 'assistant' %}{{ m.content }}
+
+{% endif %}{% endfor %}{{ '<think>' if enable_thinking else '<think></think>' }}"""
+
+
+def thinking_model(base: Path, path: Path) -> Path:
+    """Write the trial model under another name, with a chat template that opens thoughts where they are wanted."""
+    content, key = base.read_bytes(), b"general.name" + struct.pack("<I", 8)
+    at = content.index(key) + len(key)
+    length = struct.unpack_from("<Q", content, at)[0]
+    renamed = content[: at + 8] + b"Thinker".ljust(length, b"!") + content[at + 8 + length :]
+    version, tensors, values = struct.unpack_from("<IQQ", renamed, 4)
+    name, template = b"tokenizer.chat_template", _THINKING_TEMPLATE.encode()
+    padding = -(len(name) + len(template) + 20 + 4) % 32  # the weights stay aligned
+    template = b"{#" + b" " * padding + b"#}" + template
+    added = struct.pack("<Q", len(name)) + name + struct.pack("<IQ", 8, len(template)) + template
+    path.write_bytes(renamed[:4] + struct.pack("<IQQ", version, tensors, values + 1) + added + renamed[24:])
+    return path
 
 
 def wrong_shape_adapter(path: Path) -> Path:

@@ -854,6 +854,19 @@ def reproduced(parts: AppContext) -> None:
     chat(parts)
 
 
+def thinking(parts: AppContext) -> None:
+    """A model that can think: one answer with its thoughts, and one that ended in them."""
+    model = parts.session.model
+    assert model is not None
+    parts.library.update(dataclasses.replace(model, form_id="qwen3"))
+    _, text, answer = QUESTIONS[current_language()][1]
+    parent_id = None
+    for words, reason in ((answer, "end"), ("", "thoughts")):
+        parent_id = say(parts, text, words, parent_id, stop_reason=reason, thoughts=answer, thought_s=12.0).id
+    chat(parts)
+    parts.session.think(True)
+
+
 def export(parts: AppContext) -> None:
     chat(parts)
     parts.desk.export_open()
@@ -903,6 +916,7 @@ SHOTS: dict[str, Callable[[AppContext], None]] = {
         offer_download, offer_move,
         search, search_none, search_empty, find,
         branch, edit, answer_menu, temporary, temporary_left, details, reproduced,
+        thinking,
         export, export_all, exporting, exported, import_result,
     )
 } | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS | TRAINING_SHOTS | EVALUATION_SHOTS  # fmt: skip

@@ -30,9 +30,10 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "min_p": (0, 1),
     "repeat_penalty": (0.5, 2),
     "max_tokens": (1, 1 << 20),
+    "thought_tokens": (0, 1 << 20),
     "seed": (0, (1 << 32) - 1),
 }
-_WHOLE = ("top_k", "max_tokens", "seed")
+_WHOLE = ("top_k", "max_tokens", "thought_tokens", "seed")
 
 KINDS = ("chat", "action")
 NAME_MAX = 40  # characters
@@ -51,6 +52,7 @@ class Choices:
     repeat_penalty: float | None = None  # 1: no penalty
     max_tokens: int | None = None
     seed: int | None = None  # None at every level: each answer gets a new random seed
+    thought_tokens: int | None = None  # 0: no thoughts before the answer; None at every level: as the model does
 
     def with_defaults(self, below: "Choices") -> "Choices":
         """Return these choices, with each None replaced by the value of `below`."""
@@ -122,13 +124,14 @@ def unique_name(name: str, used_names: Collection[str]) -> str:
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
-    """Return the values that apply to one answer; only `seed` can be None.
+    """Return the values that apply to one answer; only `thought_tokens` and `seed` can be None.
 
     `levels` are ordered from the most specific one, the conversation. `card` None: the model has no card.
     """
     below = PROGRAM_DEFAULTS
     if card is not None:
-        recommended = Choices(system_prompt=card.system_prompt or None, **dataclasses.asdict(card.sampling))
+        own = Choices(system_prompt=card.system_prompt or None, thought_tokens=card.thought_tokens)
+        recommended = dataclasses.replace(own, **dataclasses.asdict(card.sampling))
         below = recommended.with_defaults(below)
     for level in reversed(levels):
         below = level.with_defaults(below)

@@ -138,6 +138,12 @@ class Message:
         return self.details is not None and self.details.original is not None
 
     @property
+    def ended_in_thoughts(self) -> bool:
+        """Return whether the model was still thinking when its tokens were used up, so that there is no answer."""
+        reason, thoughts = (self.details.stop_reason, self.details.thoughts) if self.details else ("", "")
+        return not self.text and (reason == "thoughts" or (bool(thoughts) and reason in ("length", "context")))
+
+    @property
     def written_text(self) -> str:
         """Return the text as the program wrote it, before any edit."""
         original = self.details.original if self.details is not None else None

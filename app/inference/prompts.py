@@ -23,6 +23,9 @@ class PromptForm:
     stop: tuple[str, ...] = ()
     marker: str = ""  # text in the chat templates of this form; the first match in the catalogue counts
     is_completion: bool = False  # the model continues text and knows no turns
+    thinking_start: str = ""  # instead of `answer_start`, for a model that shall think; "": it cannot
+    thinking_mark: str = ""  # before the system text then
+    thinks: bool = False  # the model thinks unless it is told not to
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +56,22 @@ class ScoredText:
     line: int
 
 
-def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:
+def build(form: PromptForm, turns: Sequence[Turn], system: str = "", *, thinks: bool = False) -> tuple[Segment, ...]:
     """Return the prompt for the last turn, without invisible characters.
 
-    A form without a system turn gets `system` before the first question.
+    A form without a system turn gets `system` before the first question. `thinks`: with thoughts, if the form has them.
     """
     pieces: list[Segment] = []
-    if system and form.system:
-        pieces += _filled(form.system, system)
+    mark = form.thinking_mark if thinks else ""
+    if form.system and (system or mark):
+        pieces += _filled(form.system.replace("{text}", mark + "{text}"), system)
     for index, turn in enumerate(turns):
         opening = f"{system}\n\n{turn.question}" if system and not form.system and index == 0 else turn.question
         pieces += _filled(form.question, opening)
         if turn.answer is not None:
             pieces += _filled(form.answer, turn.answer)
-    pieces += [Segment(form.answer_start, markup=True)]
+    start = form.thinking_start if thinks else ""
+    pieces += [Segment(start or form.answer_start, markup=True)]
     return _joined(pieces, form.is_completion)
 
 

@@ -26,6 +26,31 @@ def begins_open(prompt: Sequence[Segment]) -> str:
     return next((end for begin, end in _ENDS.items() if tail.endswith(begin)), "")
 
 
+def without_thoughts(prompt: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Return a prompt of a foreign template with its thoughts ended, or left out, so that the answer comes at once."""
+    end = begins_open(prompt)
+    answer = ""
+    if end:
+        answer = f"{end}{_REPLY}{_CHANNEL}{_FINAL}{_MESSAGE}" if end == _END_OF_MESSAGE else f"\n{end}\n\n"
+    elif prompt and prompt[-1].markup and prompt[-1].text.endswith(_REPLY):
+        answer = f"{_CHANNEL}{_FINAL}{_MESSAGE}"
+    return (*prompt[:-1], Segment(prompt[-1].text + answer, markup=True)) if answer else tuple(prompt)
+
+
+_SWITCHES = ("enable_thinking", "/no_think")
+
+
+def thinking_of_template(template: str | None) -> str:
+    """Return what a chat template says of thoughts: "always" | "on_request" (with a switch) | "" (none).
+
+    Templates of models without thoughts may know `</think>`, in order to leave the thoughts of others out.
+    """
+    text = template or ""
+    if any(switch in text for switch in _SWITCHES):
+        return "on_request"
+    return "always" if "<think>" in text or (_CHANNEL in text and "analysis" in text) else ""
+
+
 class ThoughtStream:
     """Separates the pieces of one answer as they come, each of which may end in the middle of a mark."""
 

@@ -113,6 +113,7 @@ class ModelCard:
     adapter: str = ""  # a LoRA to answer with: a file beside models.toml, for any of `files`
     adapter_form: str = ""  # the prompt form to use with that adapter
     system_prompt: str = ""
+    thought_tokens: int | None = None  # to think with before an answer; 0: answer at once; None: as the form says
     pooling: str = ""  # embedding models: mean | cls | last
     dimensions: int = 0  # length of an embedding vector
     query_prefix: str = ""  # text before each query

@@ -1,6 +1,7 @@
 """Describe a GGUF file as a local model: recognize it, name it, and find its prompt form."""
 
 import dataclasses
+import functools
 import re
 import time
 import unicodedata
@@ -12,7 +13,7 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference import gguf, prompts
+from app.inference import gguf, prompts, thoughts
 from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -218,6 +219,29 @@ def form_of(model: LocalModel) -> PromptForm | None:
     if model.form_id is not None and model.form_id in forms:
         return forms[model.form_id]
     return None if model.template_allowed else forms[FALLBACK_FORM]
+
+
+def thinking_of(model: LocalModel) -> str:
+    """Return whether a local model thinks before it answers: "always", unless told not to | "on_request" | ""."""
+    form = form_of(model)
+    if form is None:
+        return _thinking_of_file(model.path, model.files)
+    return "" if not form.thinking_start else "always" if form.thinks else "on_request"
+
+
+@functools.lru_cache(maxsize=32)
+def _thinking_of_file(path: str, _files: tuple[FileFingerprint, ...]) -> str:
+    """Return what a file's own template says of thoughts; "" if it cannot be read. `_files`: as it was then."""
+    try:
+        return thoughts.thinking_of_template(gguf.read_header(Path(path)).chat_template)
+    except AppError:
+        return ""
+
+
+def thinks(model: LocalModel, thought_tokens: int | None) -> bool:
+    """Return whether a local model shall think. `thought_tokens`: the budget, 0 for no thoughts; None: as it does."""
+    how = thinking_of(model)
+    return how == "always" if thought_tokens is None else bool(how) and thought_tokens > 0
 
 
 def find(models: Collection[LocalModel], reference: str) -> LocalModel | None:

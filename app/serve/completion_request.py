@@ -19,6 +19,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
+from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.prompts import Turn
 
 _ENGINE_EXITS = ("engine_died", "engine_hung", "engine_missing")
@@ -234,8 +235,27 @@ def _parse_answer_settings(data: dict[str, Any], system: str | None) -> Choices:
         temperature=_number(data, "temperature", *LIMITS["temperature"]),
         top_p=_number(data, "top_p", *LIMITS["top_p"]),
         max_tokens=None if tokens is None else min(tokens, int(LIMITS["max_tokens"][1])),
+        thought_tokens=_thought_tokens(data),
         seed=None if seed is None else seed & int(LIMITS["seed"][1]),
     )
+
+
+# The most tokens of thoughts for each `reasoning_effort` of OpenAI's protocol.
+_EFFORTS = {"none": 0, "minimal": 512, "low": 1024, "medium": THOUGHT_TOKENS, "high": 8192, "xhigh": 16384}
+
+
+def _thought_tokens(data: dict[str, Any]) -> int | None:
+    """Return how long the model may think, as the request says; None: it does not. Raises HttpError."""
+    reasoning, options = data.get("reasoning"), data.get("chat_template_kwargs") or {}
+    effort = data.get("reasoning_effort", reasoning.get("effort") if isinstance(reasoning, dict) else None)
+    if effort is not None and (not isinstance(effort, str) or effort not in _EFFORTS):
+        raise http_error(400, "wrong_type", "reasoning_effort", expected=" | ".join(_EFFORTS))
+    if not isinstance(options, dict):
+        raise http_error(400, "wrong_type", "chat_template_kwargs", expected=phrase("serve.serve_kind.object"))
+    is_wanted = _flag(options, "enable_thinking", "chat_template_kwargs.")  # llama-server's and vLLM's switch
+    if options.get("enable_thinking") is False:
+        return 0
+    return _EFFORTS[effort] if effort is not None else THOUGHT_TOKENS if is_wanted else None
 
 
 def _stop_texts(value: Any) -> tuple[str, ...]:

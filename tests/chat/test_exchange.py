@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +345,27 @@ def test_the_head_says_what_the_file_is(store: Store, tmp_path: Path) -> None:
     assert (written["format"], written["version"]) == ("kotae-conversations", 1)
     assert written["conversations"][0]["folder"] == "点検"
     assert written["conversations"][0]["uid"] != UID
+
+
+def test_thoughts_are_a_field_of_their_own_in_json_and_in_no_other_file(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    question = store.add_question("一たす一は？")
+    answer = store.add_answer(question.id, AnswerDetails())
+    details = AnswerDetails(stop_reason="end", thoughts="足し算だ。", thought_s=1.5)
+    store.finish_answer(answer.id, "二です。", "done", details)
+    ids = [question.conversation_id]
+    (found,) = exported(store, ids, tmp_path / "a.json")["conversations"]
+    written = found["messages"][1]
+    assert (written["text"], written["details"]["thoughts"]) == ("二です。", "足し算だ。")
+    taken(other, tmp_path / "a.json")
+    (back,) = (one for one in other.tree(other.conversations()[0].id) if one.role == "answer")
+    assert (back.text, back.details.thoughts, back.details.thought_s) == ("二です。", "足し算だ。", 1.5)
+    for kind in ("markdown", "docx"):
+        target = tmp_path / f"a.{kind}"
+        conversation_export.save_file(store, ids, kind, target, nothing, [], permit=PERMIT)
+        content = target.read_bytes()
+        if kind == "docx":
+            content = zipfile.ZipFile(target).read("word/document.xml")
+        assert "二です。" in content.decode()
+        assert "足し算" not in content.decode()

@@ -53,8 +53,11 @@ def test_the_conversation_goes_over_the_preset_the_preset_over_the_card_and_that
     assert {key: getattr(found, key) for key in expected} == expected
 
 
-def test_everything_but_the_seed_is_filled():
-    assert {name for name in Choices().__dataclass_fields__ if getattr(in_force(None), name) is None} == {"seed"}
+def test_everything_but_the_seed_and_the_budget_of_thoughts_is_filled():
+    assert {name for name in Choices().__dataclass_fields__ if getattr(in_force(None), name) is None} == {
+        "seed",
+        "thought_tokens",
+    }
 
 
 # --------------------------------------------------------------------- values

@@ -109,6 +109,6 @@ def test_the_best_passage_is_cut_after_a_sentence_rather_than_left_out():
 
 
 def test_the_budget_leaves_room_for_the_answer():
-    assert packing.budget_tokens(4096, 1024, 300) == 4096 - 1024 - 300
-    assert packing.budget_tokens(4096, 256, 300) == 4096 - 256 - 300
-    assert packing.budget_tokens(1024, 1024, 900) < 0
+    assert packing.budget_tokens(4096, (1024,), 300) == 4096 - 1024 - 300
+    assert packing.budget_tokens(4096, (256, 2048), 300) == 4096 - 256 - 1024 - 300
+    assert packing.budget_tokens(1024, (1024,), 900) < 0

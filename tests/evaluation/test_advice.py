@@ -342,3 +342,21 @@ def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
     )
     (section,) = advice.advise(study("quantizations", contenders), Path(), few).sections
     assert "95 % 区間（質問ごと）" not in section.tables[0].head
+
+
+# ------------------------------------------------------------------------ thinking
+
+
+@pytest.mark.parametrize(
+    ("means", "wanted"),
+    [((0.4, 0.8), "考えてから答える"), ((0.5, 0.5), "考えずに答える"), ((0.8, 0.4), "考えずに答える")],
+)
+def test_thinking_is_advised_only_where_it_clearly_helps_and_its_seconds_are_said(
+    means: Sequence[float], wanted: str
+) -> None:
+    systems = [system(1, "考えずに答える"), system(2, "考えてから答える")]
+    results = [result(one, steady(mean)) for one, mean in zip(systems, means, strict=True)]
+    slow = dataclasses.replace(results[1], rows=tuple(dataclasses.replace(row, total_s=9.0) for row in results[1].rows))
+    sentences = told("thinking", [ComparedSystem(one, model()) for one in systems], evaluation(results[0], slow))
+    assert f"「{wanted}」" in sentences[0]
+    assert "考えないと平均 1.0 秒、考えると平均 9.0 秒" in sentences[-1]

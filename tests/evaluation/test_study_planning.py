@@ -11,6 +11,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import describe_error
 from app.chat import presets
 from app.chat.presets import Choices
 from app.evaluation import question_files
@@ -233,3 +234,22 @@ def test_the_adapter_stands_beside_the_form_of_fewest_bits_wherever_it_is_named(
 
 def test_f16_comes_first_whether_it_is_named_or_not(whole: QuantizationSource, plan: Plan) -> None:
     assert [one.system.quantization for one in plan(whole, "Q8_0").contenders] == ["F32", "Q8_0"]
+
+
+# -------------------------------------------------------------------------- thinking
+
+
+def test_a_model_is_compared_with_itself_without_and_with_its_thoughts(where: Paths, model: LocalModel) -> None:
+    thinking = dataclasses.replace(model, form_id="qwen3")
+    study, _ = planning.plan(StudyRequest("thinking", AnswerParameters(), questions=SET, models=(thinking,)), where, [])
+    assert study.kind == "thinking"
+    named = [(one.system.id, one.system.name, one.thought_tokens) for one in study.contenders]
+    assert named == [("s1", "考えずに答える", 0), ("s2", "考えてから答える", 2048)]
+
+
+def test_a_model_without_thoughts_is_refused_in_a_sentence(where: Paths, model: LocalModel) -> None:
+    request = StudyRequest("thinking", AnswerParameters(), questions=SET, models=(model,))
+    with pytest.raises(AppError, match="model_cannot_think"):
+        planning.plan(request, where, [])
+    (error,) = request.problems()
+    assert model.name in describe_error(error).message

@@ -7,7 +7,7 @@ The templates are written out here as their authors' cards show them, in Jinja, 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from app.inference import prompts
+from app.inference import prompts, thoughts
 from app.inference.prompts import Turn
 from app.models import catalogue
 
@@ -23,7 +23,14 @@ QWEN_3 = (
     CHATML[: -len("{% endif %}")]
     + "{% if enable_thinking is defined and enable_thinking is false %}"
     + r"{{ '<think>\n\n</think>\n\n' }}"
+    + r"{% else %}{{ '<think>\n' }}"  # Qwen 3.5; before it the model itself wrote that
     + "{% endif %}{% endif %}"
+)
+
+CHATML_THINKING = (
+    CHATML[: CHATML.index("{% if add_")]
+    + r"{{ '<|im_start|>assistant\n<think>\n' }}"
+    + r"{% if not enable_thinking %}{{ '\n</think>\n\n' }}{% endif %}"  # without a switch, they are ended
 )
 
 GEMMA = """{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\n\n' %}\
@@ -32,8 +39,10 @@ GEMMA = """{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['c
 + (first if loop.first else '') + m['content'] | trim + '<end_of_turn>\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"""
 
-GEMMA_4 = """{% for m in messages %}{{ '<|turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' \
-+ m['content'] | trim + '<turn|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|turn>model\n' }}{% endif %}"""
+GEMMA_4 = """{% if enable_thinking and messages[0]['role'] != 'system' %}{{ '<|turn>system\n<|think|>\n<turn|>\n' }}\
+{% endif %}{% for m in messages %}{{ '<|turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' \
++ ('<|think|>\n' if enable_thinking and m['role'] == 'system' else '') + m['content'] | trim + '<turn|>\n' }}\
+{% endfor %}{% if add_generation_prompt %}{{ '<|turn>model\n' }}{% endif %}"""
 
 SARASHINA = """{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|user|>' + m['content'] + eos_token }}\
 {% elif m['role'] == 'system' %}{{ '<|system|>' + m['content'] }}\
@@ -47,25 +56,29 @@ INSTRUCTION = """{% for m in messages %}{% if m['role'] == 'user' %}{{ '\n\n### 
 
 HARMONY = """{% for m in messages %}{{ '<|start|>' + m['role'] + \
 ('<|channel|>final' if m['role'] == 'assistant' else '') + '<|message|>' + m['content'] + '<|end|>' }}{% endfor %}\
-{% if add_generation_prompt %}{{ '<|start|>assistant<|channel|>final<|message|>' }}{% endif %}"""
+{% if add_generation_prompt %}{{ '<|start|>assistant<|channel|>' }}\
+{{ 'analysis' if enable_thinking else 'final' }}{{ '<|message|>' }}{% endif %}"""
 
 TEMPLATES = {
     "llama3": LLAMA_3,
     "chatml": CHATML,
     "qwen3": QWEN_3,
+    "chatml_thinking": CHATML_THINKING,
     "gemma": GEMMA,
     "gemma4": GEMMA_4,
     "sarashina": SARASHINA,
     "instruction": INSTRUCTION,
     "harmony": HARMONY,
+    "harmony_thinking": HARMONY,
 }
+THINKING = [form.id for form in catalogue.load().forms.values() if form.thinking_start]
 TURNS = [
     [Turn("堤防の点検はいつですか。")],
     [Turn("一つ目\n\n改行", "はい。"), Turn("二つ目 😀", "いいえ。"), Turn("三つ目")],
 ]
 
 
-def rendered(template: str, turns: list[Turn], system: str) -> str:
+def rendered(template: str, turns: list[Turn], system: str, *, thinks: bool = False) -> str:
     messages = [{"role": "system", "content": system}] if system else []
     for turn in turns:
         messages.append({"role": "user", "content": turn.question})
@@ -73,7 +86,7 @@ def rendered(template: str, turns: list[Turn], system: str) -> str:
             messages.append({"role": "assistant", "content": turn.answer})
     environment = ImmutableSandboxedEnvironment()
     return environment.from_string(template).render(
-        messages=messages, add_generation_prompt=True, enable_thinking=False, eos_token="</s>"
+        messages=messages, add_generation_prompt=True, enable_thinking=thinks, eos_token="</s>"
     )
 
 
@@ -84,6 +97,19 @@ def test_our_form_is_what_the_models_own_template_makes(form_id: str, turns: lis
     form = catalogue.load().forms[form_id]
     ours = "".join(segment.text for segment in prompts.build(form, turns, system))
     assert ours == rendered(TEMPLATES[form_id], turns, system)
+
+
+@pytest.mark.parametrize("system", ["", "あなたは誠実なアシスタントです。"], ids=["alone", "with a system text"])
+@pytest.mark.parametrize("form_id", THINKING)
+def test_with_thoughts_too_our_form_is_what_the_template_makes(form_id: str, system: str) -> None:
+    segments = prompts.build(catalogue.load().forms[form_id], TURNS[1], system, thinks=True)
+    assert "".join(one.text for one in segments) == rendered(TEMPLATES[form_id], TURNS[1], system, thinks=True)
+    assert bool(thoughts.begins_open(segments)) == (form_id != "gemma4")  # which opens them itself
+
+
+def test_a_form_without_thoughts_stays_as_it_is() -> None:
+    form = catalogue.load().forms["llama3"]
+    assert prompts.build(form, TURNS[1], "簡潔に", thinks=True) == prompts.build(form, TURNS[1], "簡潔に")
 
 
 def test_every_form_of_the_catalogue_is_compared() -> None:

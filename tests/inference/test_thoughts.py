@@ -78,3 +78,44 @@ def test_the_state_says_whether_the_latest_text_is_a_thought() -> None:
     assert (stream.is_thinking, stream.has_answer) == (True, False)
     list(stream.push("a</think>"))
     assert (stream.is_thinking, stream.has_answer) == (False, True)
+
+
+OPEN = {
+    "<|im_start|>assistant\n<think>\n": "<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    "<｜Assistant｜><think>\n": "<｜Assistant｜><think>\n\n</think>\n\n",
+    "<|start|>assistant": "<|start|>assistant<|channel|>final<|message|>",
+    "<|start|>assistant<|channel|>analysis<|message|>": (
+        "<|start|>assistant<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>"
+    ),
+    "<|im_start|>assistant\n<think>\n\n</think>\n\n": "<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    "[/INST]": "[/INST]",
+}
+
+
+@pytest.mark.parametrize("end", OPEN)
+def test_thoughts_that_a_template_opens_are_ended_for_an_answer_at_once(end: str) -> None:
+    asked = Segment("<think>とは")
+    found = thoughts.without_thoughts((asked, Segment(end, markup=True)))
+    assert found == (asked, Segment(OPEN[end], markup=True))
+    assert not thoughts.begins_open(found)
+
+
+def test_what_a_person_wrote_ends_no_thoughts() -> None:
+    assert thoughts.without_thoughts((Segment("<think>"),)) == (Segment("<think>"),)
+    assert thoughts.without_thoughts(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("template", "thinking"),
+    [
+        ("{% if enable_thinking is false %}<think>\\n\\n</think>{% endif %}", "on_request"),
+        ("{% if '/no_think' in content %}<think></think>{% else %}<think>{% endif %}", "on_request"),
+        ("<｜Assistant｜><think>\\n", "always"),
+        ("<|start|>assistant<|channel|>analysis<|message|>", "always"),
+        ("{{ content.split('</think>')[-1] }}", ""),
+        ("{{ content }}", ""),
+        (None, ""),
+    ],
+)
+def test_a_template_says_whether_its_model_thinks(template: str | None, thinking: str) -> None:
+    assert thoughts.thinking_of_template(template) == thinking

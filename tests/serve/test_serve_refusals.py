@@ -272,8 +272,30 @@ def test_messages_become_turns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "tokens"),
+    [
+        ({}, None),
+        ({"reasoning_effort": "none"}, 0),
+        ({"reasoning_effort": "low"}, 1024),
+        ({"reasoning_effort": "high"}, 8192),
+        ({"reasoning": {"effort": "low"}}, 1024),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, 0),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, 2048),
+        ({"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "low"}, 1024),
+        ({"chat_template_kwargs": {"other": 1}}, None),
+    ],
+)
+def test_a_client_says_in_its_own_words_whether_the_model_shall_think(changes: dict[str, Any], tokens: int) -> None:
+    assert wish(**changes).choices.thought_tokens == tokens
+
+
+@pytest.mark.parametrize(
     ("changes", "field", "code"),
     [
+        ({"reasoning_effort": "very"}, "reasoning_effort", "wrong_type"),
+        ({"reasoning_effort": 3}, "reasoning_effort", "wrong_type"),
+        ({"chat_template_kwargs": True}, "chat_template_kwargs", "wrong_type"),
+        ({"chat_template_kwargs": {"enable_thinking": "no"}}, "chat_template_kwargs.enable_thinking", "wrong_type"),
         ({"model": None}, "model", "missing"),
         ({"model": 3}, "model", "wrong_type"),
         ({"messages": None}, "messages", "missing"),

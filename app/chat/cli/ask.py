@@ -38,6 +38,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
     parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
     parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
+    think = argparse.BooleanOptionalAction
+    parser.add_argument("--think", action=think, help=help_text("ask --think"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
     parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
@@ -129,12 +131,14 @@ def _print(
         "adapter": adapter,
     }
     if outcome.thoughts:
-        result["thoughts"] = outcome.thoughts
+        result["reasoning"] = outcome.thoughts
+    if answer.verdict == "length":
+        result["ended_in"] = "answer" if answer.answer else "reasoning"
     output.end_progress()
     grounding = outcome.grounding
     output.result(result, "\n" + sources_text(loop.text, grounding, output) if grounding else "")
     if answer.verdict == "length":
-        output.note("chat.answer_cut")
+        output.note("chat.answer_cut" if answer.answer else "chat.answer_cut_in_thoughts")
     if loop.was_interrupted:
         output.note("common.interrupted")
     elif not output.is_json and answer.answer_tokens:

@@ -129,7 +129,7 @@ MESSAGE_CHARACTERS_MAX = 1 << 22  # storing and indexing one blocks other writer
 # The details that an import keeps: what is needed to repeat the answer, and names that are shown as the file's claim.
 _ACCEPTED_DETAILS = (
     "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
-    "left_out_turns", "reproduces_id", "original", "edited_at",
+    "left_out_turns", "reproduces_id", "original", "edited_at", "thoughts", "thought_s",
 )  # fmt: skip
 
 _UID = re.compile(r"[0-9a-f]{32}")
@@ -297,7 +297,7 @@ def _details_from_dict(data: Any, role: str, message_number: int) -> AnswerDetai
         values.pop("stop_reason", None)  # the window would show an unknown value literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
-    if len(values.get("original", "")) > MESSAGE_CHARACTERS_MAX:
+    if any(len(values.get(name, "")) > MESSAGE_CHARACTERS_MAX for name in ("original", "thoughts")):
         raise BundleRefusedError("long", message_number)
     return AnswerDetails(**values, is_imported=True, quoted=_imported_sources(data, message_number))
 

@@ -29,6 +29,7 @@ from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import (
     CUT_OFF,
+    THOUGHT_TOKENS,
     AdapterUse,
     Ask,
     Done,
@@ -70,7 +71,7 @@ class AnswerRequest:
     model: LocalModel
     turns: tuple[Turn, ...]
     settings: Settings
-    choices: Choices = PROGRAM_DEFAULTS  # every field except the seed is set
+    choices: Choices = PROGRAM_DEFAULTS  # every field is set, except perhaps the seed and the thoughts' budget
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
     force_load: bool = False  # True: load even if the memory seems too small
     parallel: int = 1  # answers that are wanted at a time, of which this is one
@@ -146,6 +147,10 @@ class AnswerRun(QObject):
         self._template_command = template_command
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
+        is_shaped = bool(request.grammar or request.json_schema)  # which would hold for the thoughts, too
+        self._thinks = not is_shaped and local_models.thinks(self._model, request.choices.thought_tokens)
+        # A model may think although it was told not to.
+        self._thought_tokens = request.choices.thought_tokens or THOUGHT_TOKENS
         self._load_id = self._ask_id = self._rerank_id = ""
         self._load_s = self._started_at = self._since = 0.0
         self._renderer: TemplateRenderer | None = None
@@ -298,7 +303,7 @@ class AnswerRun(QObject):
             return
         form = local_models.form_of(self._model)
         if form is not None:
-            self._ask(prompts.build(form, turns, system), form)
+            self._ask(prompts.build(form, turns, system, thinks=self._thinks), form)
             return
         try:
             header = gguf.read_header(Path(request.model.path))
@@ -306,7 +311,8 @@ class AnswerRun(QObject):
             self._fail(error)
             return
         facts = self._engine.facts
-        body = template_renderer.request(header.chat_template, turns, system, facts.end_text if facts else "")
+        end = facts.end_text if facts else ""
+        body = template_renderer.request(header.chat_template, turns, system, end, thinks=self._thinks)
         self._renderer = TemplateRenderer(
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
@@ -316,9 +322,10 @@ class AnswerRun(QObject):
         assert self._retrieved is not None
         assert request.retrieval is not None
         context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
+        written = (request.choices.max_tokens or 1, self._thought_tokens if self._thinks else 0)
         try:
             self._packed = retrieval_augmentation.pack_prompt(
-                self._retrieved, request.retrieval, token_counts, context, request.choices.max_tokens or 1, system
+                self._retrieved, request.retrieval, token_counts, context, written, system
             )
         except AppError as error:
             self._fail(error)
@@ -339,7 +346,7 @@ class AnswerRun(QObject):
         return dataclasses.replace(loaded, **plan.fields()) == loaded
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
-        request = self.request
+        request, budget = self.request, self.request.choices.thought_tokens
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
@@ -347,6 +354,8 @@ class AnswerRun(QObject):
                 id=self._ask_id,
                 prompt=segments,
                 max_tokens=request.choices.max_tokens or 1,
+                thought_tokens=self._thought_tokens,
+                thinks=None if budget is None else budget > 0,
                 stop=(*(form.stop if form else ()), *request.stop),
                 sampling=_sampling(request.choices),
                 adapters=self._adapters,

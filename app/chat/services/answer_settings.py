@@ -97,6 +97,15 @@ class AnswerSettings:
             **self._learned(model),
         )
 
+    def with_room(self, plan: AnswerDetails, prompt_tokens: int) -> AnswerDetails:
+        """Return the settings with the least context that holds the prompt, the thoughts and the answer."""
+        choices, limit = plan.choices or Choices(), self.model.context_tokens if self.model else 0
+        needed = prompt_tokens + (choices.thought_tokens or 0) + (choices.max_tokens or 0)
+        fitting = [size for size in CONTEXT_CHOICES if size > plan.context_tokens and (not limit or size <= limit)]
+        if needed <= plan.context_tokens or not fitting:
+            return plan
+        return dataclasses.replace(plan, context_tokens=next((n for n in fitting if n >= needed), fitting[-1]))
+
     def _turns_left_out(self, conversation: Conversation, line: Sequence[Message]) -> int:
         left_out = self._left_out[self._preferences.value.context_tokens]
         questions = answered_questions(line)
@@ -109,7 +118,8 @@ def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
     """Return whether an answer's settings are complete and valid; the settings from an imported file may be neither."""
     if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
         return False
-    settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
+    settled = dataclasses.asdict(details.choices) | {"seed": details.seed or 0}
+    settled["thought_tokens"] = settled["thought_tokens"] or 0
     return all(presets.is_valid_choice(key, value) for key, value in settled.items())
 
 

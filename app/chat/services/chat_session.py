@@ -8,6 +8,7 @@ written.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -33,6 +34,7 @@ from app.chat.store import Store
 from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
+from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
@@ -76,6 +78,7 @@ class ChatSession(OpenConversation):
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
         self._agreed_origin = ""  # the server to which the user agreed in a conversation without a question; "": none
+        self._templates: dict[object, str] = {}  # by file: what its own template says of thoughts
         self.overflow = OverflowCounter(engine, self)
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
@@ -120,6 +123,42 @@ class ChatSession(OpenConversation):
             self._agreed_origin = self._origin
         else:
             self._change(lambda: conversation_privacy.record_remote_consent(self._store, here.id, model))
+
+    def thinks(self, messages: Iterable[Message]) -> bool | None:
+        """Return whether the model will think before the next answer; None: it cannot.
+
+        Of a model of a server that is known only from the thoughts of its answers among `messages`.
+        """
+        model, here = self.model, self.conversation or self._new
+        if model is None:
+            return None
+        budget = answer_run.choices_in_force(model, here.choices, self.preset.choices).thought_tokens
+        if self._thinking_of(model):
+            return local_models.thinks(model, budget)
+        answers = (one.details for one in messages if model.remote is not None and one.details is not None)
+        return budget != 0 if any(one.thoughts and one.model_id == model.id for one in answers) else None
+
+    def _thinking_of(self, model: LocalModel) -> str:
+        """Return `local_models.thinking_of`; "" until the head of a file with its own template has been read."""
+        if local_models.form_of(model) is not None:
+            return local_models.thinking_of(model)
+        key = (model.path, model.files)
+        if key not in self._templates:
+            self._templates[key] = ""
+
+            def note(found: str) -> None:
+                self._templates[key] = found
+                if found:
+                    self.answer_settings_changed.emit()
+
+            background.run(lambda: local_models.thinking_of(model), note, lambda _error: None)
+        return self._templates[key]
+
+    def think(self, is_wanted: bool) -> bool:
+        """Let the model think before the answers of this conversation, or not; return False when storing failed."""
+        here = self.conversation or self._new
+        budget = (self.preset.choices.thought_tokens or THOUGHT_TOKENS) if is_wanted else 0
+        return self.answer_by(here.preset_id, dataclasses.replace(here.choices, thought_tokens=budget))
 
     def use_model(self, model_id: str) -> None:
         """Use this model for all later answers; the next answer loads it."""
@@ -190,14 +229,20 @@ class ChatSession(OpenConversation):
         details = AnswerDetails(is_action=True, request=action.request)
         return self._ask(action.name, answer_id, action.choices, keeps_draft=True, action=details)
 
-    def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answer the same question again, as a new branch or in place of an answer without text. `force_load` loads the
-        model even if the memory seems too small."""
+    def regenerate(self, answer_id: int, thought_tokens: int | None = None, *, force_load: bool = False) -> None:
+        """Answer the same question again, as a new branch or in place of an answer without text.
+
+        `thought_tokens`: think at most so long this time, in a context with room for it; None: as the conversation
+        says. `force_load` loads the model even if the memory seems too small.
+        """
         if self.is_busy or self.conversation is None:
             return
         *line, answer = self._store.line(answer_id)
         is_action = answer.details is not None and answer.details.is_action
-        plan = self._answer_settings.plan(self.conversation, line, Choices(), is_action=is_action)
+        own = Choices(thought_tokens=thought_tokens)
+        plan = self._answer_settings.plan(self.conversation, line, own, is_action=is_action)
+        if thought_tokens and answer.details is not None:
+            plan = self._answer_settings.with_room(plan, answer.details.prompt_tokens)
         emptied = answer if not answer.text and not self._store.is_followed(answer_id) else None
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 

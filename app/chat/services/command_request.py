@@ -28,7 +28,7 @@ from app.documents.services import command_documents
 from app.documents.services.command_documents import QuestionEmbedder
 from app.documents.services.embedding import Embedding
 from app.inference import child_commands, gguf
-from app.inference.engine.messages import AdapterUse
+from app.inference.engine.messages import THOUGHT_TOKENS, AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
@@ -249,8 +249,15 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
     quotes = bool(options.collection) and adapter is None
     model, stored, preset = _choose_model(options.model, options.preset, where, adapter, quotes=quotes)
     remote_servers.require_remote_permission(model, options)
+    thinks = getattr(options, "think", None)
+    if thinks and model.remote is None and not local_models.thinking_of(model):
+        raise AppError("model_cannot_think", name=model.name)
     own = Choices(
-        system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
+        system_prompt=options.system,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        thought_tokens=None if thinks is None else THOUGHT_TOKENS * thinks,
+        seed=options.seed,
     )
     if options.context is not None:
         stored = dataclasses.replace(stored, context_tokens=options.context)

@@ -360,8 +360,8 @@ class PromptRun(QObject):
 
     def _request_of(self, key: Hashable) -> AnswerRequest:
         job, prompt = self._job, self._prompts[str(key)]
-        own = Choices(system_prompt=prompt.system, max_tokens=prompt.max_tokens).with_defaults(job.choices)
-        choices = choices_in_force(job.model, own)
+        own = Choices(system_prompt=prompt.system, max_tokens=prompt.max_tokens, thought_tokens=0)
+        choices = choices_in_force(job.model, own, job.choices)
         turns = (Turn(prompt.question),)
         return AnswerRequest(job.model, turns, job.settings, choices, job.adapters, grammar=prompt.grammar)
 

@@ -245,16 +245,16 @@ def pack_prompt(
     request: RetrievalRequest,
     counts: Sequence[int],
     context_tokens: int,
-    max_tokens: int,
+    written_tokens: tuple[int, ...],
     own_system: str,
 ) -> PackedPrompt:
     """Pack the best passages that fit into the prompt. `counts` are the token counts of `prompts_to_count`, in its
-    order.
+    order; `written_tokens` the most of the answer and of its thoughts.
 
     Raises AppError("context_full") when not even a part of one passage fits.
     """
     rest_tokens, *sizes = counts
-    budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
+    budget = packing.budget_tokens(context_tokens, written_tokens, rest_tokens)
     passages = tuple(packing.pack_passages(retrieved.passages, sizes, budget))
     if not passages:
         needed = rest_tokens + min(sizes)

@@ -1,5 +1,6 @@
 """Show the header of the page 質問: title, mark of a temporary conversation, label, model, preset and menu."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -156,7 +157,7 @@ class ChatHeader(PageHeader):
 
     def show_presets(self) -> None:
         name = self._session.preset.name
-        if self._session.choices != Choices():
+        if dataclasses.replace(self._session.choices, thought_tokens=None) != Choices():  # those stand at the field
             name = with_note(name, phrase("chat.changed"))
         self.preset_button.setText(with_icon_space(escape_mnemonic(shorten(name, NAME_CHARACTERS))))
         self.preset_button.setAccessibleName(phrase("chat.preset_name", name=name))

@@ -19,7 +19,7 @@ from app.chat.ui.chat_header import ChatHeader
 from app.chat.ui.chat_notices import EmptyView, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
 from app.chat.ui.collection_selection import CollectionSelection
-from app.chat.ui.composer import Composer, ComposerDrafts
+from app.chat.ui.composer import THINKING_KEY, Composer, ComposerDrafts
 from app.chat.ui.document_picker import DocumentPicker
 from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.source_opener import SourceOpener
@@ -141,11 +141,13 @@ class ChatPage(Page):
         self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.run_with_consent(lambda: self._on_submitted(text)))
         self.composer.stop_requested.connect(session.stop)
+        self.composer.thinking_chosen.connect(self._on_thinking_chosen)
         self.empty.example_chosen.connect(self.composer.replace_text)
 
     def _connect_messages(self) -> None:
         session, requests = self._session, self.transcript.requests
         requests.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
+        requests.thinking_requested.connect(lambda *how: self._answer(session.regenerate, *how))
         requests.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
         requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
         requests.follow_up_chosen.connect(
@@ -165,6 +167,7 @@ class ChatPage(Page):
             "Alt+Right": lambda: self.transcript.step_branch(1),
             "F2": self.header.start_renaming,
             "Ctrl+L": self.scope_line.open_menu,
+            THINKING_KEY: self.composer.at_once.click,
             "Ctrl+Shift+C": self.sources.copy_cited,
             "Ctrl+F": self.find_bar.open,
             "F3": lambda: self.find_bar.step(1),
@@ -266,6 +269,7 @@ class ChatPage(Page):
             is_remote=current is not None and current.remote is not None,
         )
         self.trial_notice.setVisible(self._is_trial)
+        self._show_thinking()
         self._show_actions()
         self._lay_out()
 
@@ -286,8 +290,12 @@ class ChatPage(Page):
         self._show_models()
         self._show_presets()
 
+    def _show_thinking(self) -> None:
+        self.composer.show_thinking(self._session.thinks(self.transcript.messages))
+
     def _show_presets(self) -> None:
         self.header.show_presets()
+        self._show_thinking()
         self._show_actions()
 
     def _show_actions(self) -> None:
@@ -332,6 +340,7 @@ class ChatPage(Page):
     def _on_answer_finished(self, message: Message) -> None:
         self.transcript.finish(message)
         self._show_scope()
+        self._show_thinking()
         self._show_busy()
 
     def _on_stage_changed(self, stage: AnswerStage) -> None:
@@ -359,12 +368,16 @@ class ChatPage(Page):
         edited_id = self.composer.edited_id
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
-    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str) -> None:
+    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str | int) -> None:
         """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
         model."""
         self._errors.clear()
         self.consent.run_with_consent(lambda: act(answer_id, *more))
         self.focus_first()
+
+    def _on_thinking_chosen(self, is_wanted: bool) -> None:
+        self._session.think(is_wanted)
+        self._show_thinking()
 
     def _on_edit_requested(self, question_id: int) -> None:
         question = next((message for message in self.transcript.messages if message.id == question_id), None)

@@ -9,13 +9,14 @@ import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.composer_lines import AskingNotice, RemoteMark
 from app.uikit.input_method import conversion_guard_of
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
 from app.uikit.widgets.containers import make_column, make_row
@@ -25,6 +26,7 @@ TEXT_MAX = 50_000  # characters; no local model reads more in one question, and 
 LINES_MAX = 8
 LINES_MAX_LOW = 4  # in a window of at most LOW_PX height
 LOW_PX = 640
+THINKING_KEY = "Ctrl+T"
 
 
 class QuestionEditor(QPlainTextEdit):
@@ -151,6 +153,7 @@ class Composer(QWidget):
     typed = Signal()
     draft_changed = Signal()  # the user typed, or an edit began or ended
     last_question_requested = Signal()  # ↑ was pressed in an empty field
+    thinking_chosen = Signal(bool)  # whether the model shall think before it answers
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -165,6 +168,7 @@ class Composer(QWidget):
         self._connect()
         self.set_send_key("enter")
         self.set_busy(False)
+        self.show_thinking(None)
         self.update_placeholder(False)
         self._show_sendable()
 
@@ -176,17 +180,21 @@ class Composer(QWidget):
         self.asking_notice = AskingNotice(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
+        self.at_once = QCheckBox(phrase("chat.answer_without_thinking"))
+        self.at_once.setToolTip(plain_tooltip(with_note(phrase("chat.thinking_takes_longer"), THINKING_KEY)))
+        self.at_once.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves a conversion in the field alone
         self.hint = KeyHint(self._theme)
         self.waiting = ElidedLabel(role="caption", tone="text2")
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
-        row = make_row((self.hint, 1), (self.waiting, 1), self.send_button, self.stop_button, margins_px=(4, 0, 0, 0))
+        controls = (self.at_once, self.send_button, self.stop_button)
+        row = make_row((self.hint, 1), (self.waiting, 1), *controls, margins_px=(4, 0, 0, 0))
         parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (self.send_button, self.stop_button, self.edit_line, self.asking_notice):
+        for button in (*controls, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:
@@ -207,6 +215,7 @@ class Composer(QWidget):
         self.cancel_button.clicked.connect(self.end_edit)
         self.send_button.clicked.connect(self._submit)
         self.stop_button.clicked.connect(self._on_stop)
+        self.at_once.clicked.connect(lambda is_checked: self.thinking_chosen.emit(not is_checked))
         self.editor.installEventFilter(self)
 
     # ------------------------------------------------------------------- state
@@ -251,6 +260,14 @@ class Composer(QWidget):
         """Send nothing while there is a reason, such as no model; the text stays. `reason` "": send again."""
         self._refused_because = reason
         self._show_sendable()
+
+    def show_thinking(self, thinks: bool | None) -> None:
+        """Show whether the model thinks before the next answer; None: it cannot, and there is nothing to choose."""
+        if thinks is None and self.at_once.hasFocus():
+            self.editor.setFocus()
+        self.at_once.setVisible(thinks is not None)
+        self.at_once.setEnabled(thinks is not None)  # otherwise its key would change what nobody sees
+        self.at_once.setChecked(thinks is False)
 
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
         """Show whether an answer is being written. `is_elsewhere` is True if it belongs to another conversation."""

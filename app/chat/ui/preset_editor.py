@@ -43,14 +43,15 @@ NUMBERS = (
     SamplingNumber("top_p", 0.05, 3),
     SamplingNumber("min_p", 0.01, 3),
     SamplingNumber("repeat_penalty", 0.05, 2),
+    SamplingNumber("thought_tokens", 512, 0),
     SamplingNumber("seed", 1, 0),
 )
 
 
-def number_text(number: float | None) -> str:
-    """Return a number as its field shows it; for None, the text "new each time"."""
+def number_text(key: str, number: float | None) -> str:
+    """Return a number as its field shows it; for None, what happens without one."""
     if number is None:
-        return phrase("chat.new_each_time")
+        return phrase("chat.new_each_time" if key == "seed" else "chat.as_the_model_does")
     return f"{round(number, 3):g}" if isinstance(number, float) else str(number)
 
 
@@ -74,7 +75,7 @@ def _fact(key: str, number: float | None) -> str:
         return ""
     if key == "max_tokens":
         return phrase("chat.at_most_n_tokens", n=f"{number:,}")
-    return f"{phrase(f'chat.setting.{key}')} {number_text(number)}"
+    return f"{phrase(f'chat.setting.{key}')} {number_text(key, number)}"
 
 
 # The level whose value applies to an undefined setting, and which the form therefore shows: the model card, the
@@ -115,7 +116,7 @@ class ChoicesForm(QWidget):
         for number in NUMBERS:
             spin, value = self.spins[number.key], self._numbers[number.key]
             auto = getattr(below, number.key)
-            spin.show_auto(self._default_number_text(auto), auto)
+            spin.show_auto(self._default_number_text(number.key, auto), auto)
             spin.show_number(value)
             is_wanted = not number.is_detail or self._shows_details
             self.rows[number.key].setVisible(is_wanted or value is not None)  # a defined setting is always shown
@@ -143,7 +144,7 @@ class ChoicesForm(QWidget):
 
     def _spin(self, number: SamplingNumber) -> AutoSpin:
         low, high = LIMITS[number.key]
-        unit = phrase("common.tokens") if number.key == "max_tokens" else ""
+        unit = phrase("common.tokens") if number.key in ("max_tokens", "thought_tokens") else ""
         return AutoSpin(
             low, high, number.step, number.decimals, unit, lambda value: self._on_number_changed(number, value)
         )
@@ -162,14 +163,14 @@ class ChoicesForm(QWidget):
             return
         for number in NUMBERS:
             value, below = self._numbers.get(number.key), getattr(self._below, number.key)
-            note = phrase("chat.for_this_conversation_only_the", value=number_text(below))
+            note = phrase("chat.for_this_conversation_only_the", value=number_text(number.key, below))
             self.rows[number.key].show_note(note if value is not None and value != below else "")
         prompt = self.prompt.prompt()
         is_own = prompt is not None and prompt != (self._below.system_prompt or "")
         self.rows["system_prompt"].show_note(phrase("chat.for_this_conversation_only") if is_own else "")
 
-    def _default_number_text(self, number: float | None) -> str:
-        shown = number_text(number)
+    def _default_number_text(self, key: str, number: float | None) -> str:
+        shown = number_text(key, number)
         if self._level == BELOW_CONVERSATION:
             return phrase("chat.auto_as_the_conversation")
         if self._level == BELOW_PRESET:

@@ -45,12 +45,13 @@ def format_passage(passage: Passage, number: int) -> str:
     return f"[{number}] {_line(' > '.join(section.heading))}（{facts}）\n{_plain(section.text)}"
 
 
-def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int:
-    """Return the number of tokens left for passages, after the answer's share.
+def budget_tokens(context_tokens: int, written_tokens: Sequence[int], rest_tokens: int) -> int:
+    """Return the number of tokens left for passages, after the shares of the answer and of its thoughts.
 
-    `rest_tokens`: tokens of the prompt without passages.
+    `written_tokens`: the most of each. `rest_tokens`: tokens of the prompt without passages.
     """
-    return context_tokens - min(max_tokens, context_tokens // ANSWER_SHARE) - rest_tokens
+    shares = (min(most, context_tokens // ANSWER_SHARE) for most in written_tokens)
+    return context_tokens - sum(shares) - rest_tokens
 
 
 def select_near_best(passages: Sequence[Passage]) -> list[Passage]:

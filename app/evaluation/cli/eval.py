@@ -12,6 +12,7 @@ from app.evaluation.cli import eval_sets
 ACTIONS = {
     "questions": "eval_studies",
     "documents": "eval_studies",
+    "thinking": "eval_studies",
     "quant": "eval_studies",
     "scale": "eval_scale",
     "paper": "eval_paper",

@@ -1,4 +1,4 @@
-"""Run `kotae eval questions`, `documents`, `quant` and `judge`: build a StudyRequest and run its study."""
+"""Run `kotae eval questions`, `documents`, `thinking`, `quant` and `judge`: build a StudyRequest and run its study."""
 
 import argparse
 import shutil
@@ -38,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         {
             "questions": _run_questions_study,
             "documents": _run_documents_study,
+            "thinking": _run_thinking_study,
             "judge": _run_judge_study,
             "quant": _run_quant_study,
         }[name],
@@ -54,6 +55,10 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
         parser.add_argument("--model", metavar="ID|FILE", action="append", default=[], help=model)
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
+        collection = help_text("eval questions --collection")
+        parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
+    if name == "thinking":
+        parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
         collection = help_text("eval questions --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
     if name == "documents":
@@ -168,6 +173,15 @@ def _run_documents_study(options: argparse.Namespace, where: Paths, output: Outp
     if tuned is not None and tuned.tuning is None:  # the base without any adapter, even that of its model card
         fields = {"models": (tuned,)}
     return _begin(options, judge, where, output, compares="documents", scope=scope, **fields)
+
+
+def _run_thinking_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Run `kotae eval thinking`: compare a model's answers without and with its thoughts.
+
+    Return the exit status as `eval_run.run_study`.
+    """
+    model, judge = model_registry.choose_model(options.model, where), judge_of(options, where)
+    return _begin(options, judge, where, output, compares="thinking", models=(model,), scope=_scope(options, where))
 
 
 def _run_judge_study(options: argparse.Namespace, where: Paths, output: Output) -> int:

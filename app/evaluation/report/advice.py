@@ -5,6 +5,7 @@ compared with that of the first file.
 """
 
 import itertools
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,8 @@ def advise(study: Study, folder: Path, evaluation: Evaluation) -> StudyAdvice:
     sentences, system = list[str](), None
     if study.kind == "documents":
         sentences, system = _document_recommendation(study, evaluation)
+    elif study.kind == "thinking":
+        sentences, system = _thinking_recommendation(evaluation)
     elif len(evaluation.systems) > 1:
         sentences, system = _best_recommendation(evaluation)
     all_sentences = [*_cut_warning(evaluation), *sentences]
@@ -199,6 +202,18 @@ def _simplest_recommendation(evaluation: Evaluation, ways: Sequence[SystemResult
             facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean:.3f}", "others": names}
             return [phrase("evaluation.advice_use", name=one.system.name, **facts)], one.system
     return _best_recommendation(evaluation)
+
+
+def _thinking_recommendation(evaluation: Evaluation) -> Recommendation:
+    """Recommend to think only if the answers are clearly better then, and say what it costs."""
+    at_once, thinking = evaluation.systems
+    sentences, system = _simplest_recommendation(evaluation, evaluation.systems)
+    seconds = [[row.total_s for row in one.rows if row.total_s] for one in (at_once, thinking)]
+    if all(seconds):
+        before, after = map(statistics.fmean, seconds)
+        took = phrase("evaluation.advice_thinking_s", before=f"{before:.1f}", after=f"{after:.1f}")
+        sentences = [*sentences, _comparison_sentence(evaluation, at_once, thinking), took]
+    return list(filter(None, sentences)), system
 
 
 def _means(evaluation: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:

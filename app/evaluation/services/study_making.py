@@ -177,7 +177,8 @@ def _total_answer_seconds(
     for contender in contenders:
         if contender.scope and contender.may_quote:
             continue
-        found = _answer_seconds(contender.model, source, asking, questions, paths, has_documents=bool(contender.scope))
+        own = dataclasses.replace(asking, max_tokens=asking.max_tokens + (contender.thought_tokens or 0))
+        found = _answer_seconds(contender.model, source, own, questions, paths, has_documents=bool(contender.scope))
         if found is None:
             return None
         total += found * seeds

@@ -157,7 +157,8 @@ class AnswersTask(StepTask):
         )
 
     def _choices(self) -> Choices:
-        own = Choices(seed=self._step.seed).with_defaults(self._study.choices)
+        own = Choices(seed=self._step.seed, thought_tokens=self._step.contender.thought_tokens)
+        own = own.with_defaults(self._study.choices)
         return choices_in_force(self._step.contender.model, own)
 
     def _head(self) -> JournalHeader:

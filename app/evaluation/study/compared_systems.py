@@ -13,6 +13,7 @@ from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.records import System
 from app.evaluation.study.studies import ComparedSystem
+from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
 from app.training.runs import lineage, run_folders
@@ -132,6 +133,15 @@ def four_ways(
         quoted = renamed(compared_system(*model, documents), phrase("evaluation.system_way.quotes"))
         found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
     return assign_ids(found)
+
+
+def without_and_with_thoughts(system: ComparedSystem) -> tuple[ComparedSystem, ...]:
+    """Return a system twice: answering at once, and thinking before it answers."""
+    ways = (("at_once", 0), ("thinking", THOUGHT_TOKENS))
+    return assign_ids(
+        dataclasses.replace(renamed(system, phrase(f"evaluation.system_way.{way}")), thought_tokens=tokens)
+        for way, tokens in ways
+    )
 
 
 def adapter_sha256(path: str) -> str:

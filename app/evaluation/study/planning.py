@@ -72,6 +72,8 @@ def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> t
         contenders = _documents_systems(request, where, models)
     elif request.compares == "models":
         contenders = _model_systems(request, where, models)
+    elif request.compares == "thinking":
+        contenders = compared_systems.without_and_with_thoughts(_model_systems(request, where, models)[0])
     else:
         found = _quantization_plan(request, evaluations / id, where, models)
         contenders = found.contenders

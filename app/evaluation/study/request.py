@@ -82,12 +82,13 @@ class StudyRequest:
 
     * documents: one base, and `tuned`, each with and without `scope`.
     * models: each is a system, asked with `scope` or without documents.
+    * thinking: one model that can think before it answers, without and with its thoughts.
     * quantizations: `forms` of one base and of `tuned`; several models are compared as they are.
     * scale: one base is trained on several amounts of `data`, each amount `runs` times.
     * judge: nothing is asked; only the judge is measured.
     """
 
-    compares: str  # documents | models | quantizations | scale | judge; "": nothing yet
+    compares: str  # documents | models | thinking | quantizations | scale | judge; "": nothing yet
     asking: AnswerParameters
     question_set: str = ""  # NAME or NAME@VERSION of a stored set; "": the shipped questions, or for scale the hold-out
     questions: QuestionSet | None = None  # questions that were already read, instead of a stored set
@@ -136,8 +137,12 @@ class StudyRequest:
             yield AppError("wish_models")
         if self.compares == "documents" and not self.scope:
             yield AppError("wish_collections")
-        if self.compares in ("documents", "scale") and len(self.models) > 1:
+        if self.compares in ("documents", "scale", "thinking") and len(self.models) > 1:
             yield AppError("wish_one_model")
+        if self.compares == "thinking":
+            for row in map(model_of, self.models):
+                if not local_models.thinking_of(row):
+                    yield AppError("model_cannot_think", name=row.name)
         if self.compares == "scale":
             tuned = next((one for one in map(model_of, self.models) if one.adapter), None)
             if tuned is not None:

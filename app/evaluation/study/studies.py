@@ -27,7 +27,7 @@ from app.evaluation.records import Evaluation, QuestionSet, ReportSection, Syste
 from app.inference.local_model import LocalModel
 
 VERSION = 1
-KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
+KINDS = ("questions", "documents", "bases", "quantizations", "thinking", "scale", "judge")
 STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
 _NAMED = 5  # number of ids that the error for an ambiguous name lists
@@ -49,6 +49,7 @@ class ComparedSystem:
     family: str = ""
     label: Label = "internal"  # highest label of the collections that are asked and of the model's training data
     documents_sha256: str = ""  # as `study_preflight.documents_sha256`; "": unknown
+    thought_tokens: int | None = None  # as in Choices; None: as the study's choices say
 
 
 @dataclass(frozen=True, slots=True)

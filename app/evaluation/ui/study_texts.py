@@ -89,6 +89,7 @@ def kind_name(key: str) -> str:
         "questions": phrase("evaluation.models"),
         "bases": phrase("evaluation.models"),
         "quantizations": phrase("evaluation.quantizations"),
+        "thinking": phrase("evaluation.does_thinking_help"),
         "scale": phrase("evaluation.amounts_of_training_data"),
         "judge": phrase("evaluation.check_of_the_judge"),
     }.get(key, "")

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from app.base.isolation import sandbox
+from app.inference import thoughts
 from app.inference.prompts import Segment
 from trainer.wire import claim_stdout
 
@@ -24,14 +25,14 @@ _BEGIN, _END = "\ue0f0", "\ue0f1"
 
 
 def main() -> int:
-    """Read one JSON object {template, messages, end}; write {"segments": [[text, markup], …]} or {"error"}."""
+    """Read one JSON object {template, messages, end, thinks}; write {"segments": [[text, markup], …]} or {"error"}."""
     writer = claim_stdout()
     sandbox.limit_processor_time(PROCESSOR_S)
     sandbox.limit_memory(MEMORY_BYTES)
     sandbox.confine(reads=())
     request = json.loads(sys.stdin.buffer.readline())
     try:
-        segments = render(request["template"], request["messages"], request["end"])
+        segments = render(request["template"], request["messages"], request["end"], thinks=request["thinks"])
         writer.send({"segments": [[segment.text, segment.markup] for segment in segments]})
     except MemoryError:
         writer.send({"error": "it needs more than 512 MB"})
@@ -40,11 +41,12 @@ def main() -> int:
     return 0
 
 
-def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
+def render(template: str, messages: list[dict[str, str]], end: str, *, thinks: bool = False) -> tuple[Segment, ...]:
     """Return the prompt as segments.
 
     `messages`: {"role": system | user | assistant, "content"}, the last one with the role user. `end`: the text of the
-    end-of-text token. The engine adds the beginning-of-text token, because it knows whether the model wants one. Raises
+    end-of-text token. The engine adds the beginning-of-text token, because it knows whether the model wants one.
+    `thinks`: the model shall think first; False: thoughts that the template opens are ended at once. Raises
     jinja2.TemplateError and any other exception of the template.
     """
     from jinja2 import TemplateError
@@ -59,11 +61,17 @@ def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Seg
     environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
     marked: list[dict[str, Any]] = [{**message, "content": _marked(message["content"])} for message in messages]
     text = environment.from_string(template).render(
-        messages=marked, add_generation_prompt=True, bos_token="", eos_token=end, enable_thinking=False
+        messages=marked,
+        add_generation_prompt=True,
+        bos_token="",
+        eos_token=end,
+        enable_thinking=thinks,
+        thinking=thinks,
     )
     if len(text) > OUTPUT_CHARACTERS:
         raise TemplateError("its output is too long")
-    return segments(text)
+    found = segments(text)
+    return found if thinks else thoughts.without_thoughts(found)
 
 
 def segments(text: str) -> tuple[Segment, ...]:

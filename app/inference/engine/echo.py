@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from app.base.errors import AppError
+from app.inference import thoughts
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.messages import (
     Ask,
@@ -117,7 +118,7 @@ class EchoBackend:
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
     ) -> tuple[str, int, str]:
-        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream()
+        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream(thoughts.begins_open(command.prompt))
         for character in answer:
             if cancellation.is_set:
                 return text, thought_tokens, "cancelled"

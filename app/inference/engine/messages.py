@@ -12,6 +12,7 @@ from app.inference.prefix_states import SharedStart
 from app.inference.prompts import Segment
 
 PROTOCOL = 1
+THOUGHT_TOKENS = 2048  # of the thoughts before an answer, unless somebody chose another budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,14 @@ class Ask:
     id: str
     prompt: tuple[Segment, ...]
     max_tokens: int = 1024  # of the answer
-    thought_tokens: int = 2048  # that a reasoning model may think before it
+    thought_tokens: int = THOUGHT_TOKENS  # that a reasoning model may think before it
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     adapters: tuple[AdapterUse, ...] = ()
     grammar: str | None = None  # GBNF
     json_schema: str | None = None  # JSON Schema as text, converted to a grammar
     shared: SharedStart | None = None  # what may be kept on disk for other prompts; None: nothing
+    thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
 
 
 @dataclass(frozen=True, slots=True)

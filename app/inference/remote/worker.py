@@ -254,7 +254,7 @@ class RemoteBackend:
         max_tokens = min(wanted, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
         seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
         emit(PromptProgress(command.id, 0, prompt_tokens))
-        body = _body(command, self._model, max_tokens, seed)
+        body = _body(command, self._model, max_tokens, seed) | _thinking_fields(command.thinks, counter)
         summary = StreamSummary()
         try:
             timings = self._stream(command, body, summary, is_cancelled, emit)
@@ -358,6 +358,19 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
         "seed": seed,
     }
     return body | ({"stop": list(command.stop)} if command.stop else {})
+
+
+def _thinking_fields(thinks: bool | None, counter: TokenCounter) -> dict[str, Any]:
+    """Return what tells a server to think or not; {} for None.
+
+    llama-server and vLLM, which count tokens, hand the names of Qwen and of DeepSeek and Granite to the chat template;
+    Ollama has only efforts, of which vLLM refuses "none" in older versions.
+    """
+    if thinks is None:
+        return {}
+    if counter.is_exact:
+        return {"chat_template_kwargs": {"enable_thinking": thinks, "thinking": thinks}}
+    return {"reasoning_effort": "medium" if thinks else "none"}
 
 
 def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens: int) -> AppError:

@@ -18,17 +18,21 @@ Done = Callable[[tuple[Segment, ...]], None]
 Failed = Callable[[AppError], None]
 
 
-def request(template: str | None, turns: Iterable[Turn], system: str = "", end: str = "") -> dict[str, object]:
+def request(
+    template: str | None, turns: Iterable[Turn], system: str = "", end: str = "", *, thinks: bool = False
+) -> dict[str, object]:
     """Return the request to the renderer's child, with a file's chat template and the conversation to render.
 
-    `end`: the text of the model's end-of-text token.
+    `end`: the text of the model's end-of-text token. `thinks`: the model shall think before it answers.
     """
+    if "/no_think" in (template or ""):  # Nemotron Nano 2 and SmolLM3 look for it in the text, and take it out
+        system = f"{system}\n{'/think' if thinks else '/no_think'}".strip()
     messages = [{"role": "system", "content": system}] if system else []
     for turn in turns:
         messages.append({"role": "user", "content": turn.question})
         if turn.answer is not None:
             messages.append({"role": "assistant", "content": turn.answer})
-    return {"template": template, "messages": messages, "end": end}
+    return {"template": template, "messages": messages, "end": end, "thinks": thinks}
 
 
 @dataclass(frozen=True, slots=True)

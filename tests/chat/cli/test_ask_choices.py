@@ -1,5 +1,7 @@
 """What `kotae ask` takes from the database, and which adapter answers."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry, starter
 from app.training.runs import run_folders
+from tests import model_files as models
 
 
 def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +91,21 @@ def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPa
     assert ask._model_name(MODEL, None) == "お試し用 270M"
     assert ask._model_name(MODEL, "card") == "お試し用 270M ＋ 付属のアダプター"
     assert ask._model_name(MODEL, "試し-一回目") == "お試し用 270M ＋ 試し-一回目"
+
+
+def test_an_answer_that_was_cut_says_whether_in_its_thoughts_and_what_cannot_think_is_refused(
+    run_at: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    model = models.tiny_llama(tmp_path / "a.gguf", metadata={"llama.context_length": 8192})
+    asked = ("pc", "ask", "--model", model, "--context", "8192", "--max-tokens", "5", "--json")
+    for question, part, told in (
+        (f"!say <think>{'う' * 2500}", "reasoning", "--no-think"),
+        ("!say いろはにほへと", "answer", "途中で切れて"),
+    ):
+        status, out, note = run_at(*asked, question)
+        found = json.loads(out)
+        assert (status, found["verdict"], found["ended_in"]) == (0, "length", part)
+        assert told in note
+    status, out, _ = run_at(*asked, "--think", "質問")
+    assert (status, json.loads(out)["error"]["code"]) == (3, "model_cannot_think")

@@ -108,6 +108,21 @@ def test_the_conversation_goes_on_with_what_was_said(scene: Scene, script: Scrip
     assert roles[-3:] == [("user", "首都は？"), ("assistant", "東京です"), ("user", "その人口は？")]
 
 
+def test_once_a_server_has_sent_thoughts_one_can_choose_to_have_none(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    agreed(scene, "首都は？")
+    assert scene.session.thinks(scene.thread()) is None
+    script.says(CHAT, stream_head(), piece("<think>うーん</think>"), piece("東京です"), end())
+    scene.ask("本当に？")
+    assert scene.session.thinks(scene.thread()) is True
+    assert "reasoning_effort" not in script.questions[-1].body
+    scene.session.think(False)
+    scene.ask("本当に？")
+    assert script.questions[-1].body["reasoning_effort"] == "none"
+    assert scene.session.thinks(scene.thread()) is False
+
+
 def test_models_here_and_elsewhere_take_turns(scene: Scene, script: Script, remote: LocalModel) -> None:
     assert agreed(scene, "一").text == "東京です"
     scene.session.use_model("tiny")

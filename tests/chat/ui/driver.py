@@ -285,6 +285,9 @@ class Session(QObject):
     def referenced_collections(self) -> list[CollectionRef]:
         return []
 
+    def thinks(self, _messages: list[Message]) -> bool | None:
+        return None
+
     def read_earlier(self) -> None:
         """All messages are given at once."""
 

@@ -293,7 +293,7 @@ def test_details_are_hidden_unless_they_are_wished_or_in_use(open_editor, qtbot)
     for choices, shows_details, expected in (
         (Choices(), False, basic),
         (Choices(top_k=5), False, {*basic, "top_k"}),
-        (Choices(), True, {*basic, "top_k", "top_p", "min_p", "repeat_penalty", "seed"}),
+        (Choices(), True, {*basic, "top_k", "top_p", "min_p", "repeat_penalty", "thought_tokens", "seed"}),
     ):
         editor = open_editor(Preset("", "chat", "検査", choices), shows_details=shows_details)
         assert {key for key, row in editor.form.rows.items() if row.isVisible()} == expected

@@ -52,7 +52,7 @@ class StartDesk(Driver):
         told = TuningRecord("r", "言い回し", "Q4_K_M", "一つ目", SHA, SHA)
         self.models = [
             base,
-            dataclasses.replace(second, id="two", name="二つ目"),
+            dataclasses.replace(second, id="two", name="二つ目", form_id="qwen3"),
             dataclasses.replace(base, id="tuned", name="言い回し", tuned=told, adapter=str(folder / "a.lora")),
         ]
         models.tiny_adapter(folder / "a.lora")

@@ -5,7 +5,8 @@ from jinja2 import TemplateError
 from jinja2.exceptions import SecurityError
 
 from app.inference.engine import chat_template
-from app.inference.prompts import Segment
+from app.inference.prompts import Segment, Turn
+from app.inference.services import template_renderer
 
 CHAT = (
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}"
@@ -63,3 +64,28 @@ def test_a_template_that_cuts_the_opening_mark_makes_no_markup_of_a_person_s_tex
     rendered = chat_template.render("<u>{{ messages[0].content.split('</think>')[-1] }}</u>", messages, "")
     assert all("im_start" not in segment.text for segment in rendered if segment.markup)
     assert rendered[-1] == Segment("</u>", markup=True)
+
+
+# Like the template of Nemotron Nano 2: the switch stands in the text.
+IN_TEXT = (
+    "{% set thinks = namespace(on=true) %}{% for m in messages %}{% if '/no_think' in m.content %}"
+    "{% set thinks.on = false %}{% endif %}[{{ m.role }}]{{ m.content.replace('/no_think', '').replace('/think', '') }}"
+    "{% endfor %}[assistant]{{ '<think>\n' if thinks.on else '<think></think>' }}"
+)
+ASKED = (Turn("足すと？"),)
+
+
+@pytest.mark.parametrize(
+    ("template", "at_once", "thinking"),
+    [
+        (IN_TEXT, "[assistant]<think></think>", "[assistant]<think>\n"),
+        (CHAT + "{{ '<think>\n' if enable_thinking else '' }}", "[assistant]", "[assistant]<think>\n"),
+        (CHAT + "<think>", "[assistant]<think>\n</think>\n\n", "[assistant]<think>"),  # no switch
+    ],
+)
+def test_each_family_of_templates_is_told_to_think_or_not(template: str, at_once: str, thinking: str) -> None:
+    for thinks, end in ((False, at_once), (True, thinking)):
+        wanted = template_renderer.request(template, ASKED, thinks=thinks)
+        found = chat_template.render(wanted["template"], wanted["messages"], "", thinks=thinks)  # type: ignore[arg-type]
+        assert found[-1].text.endswith(end)
+        assert "think" not in "".join(one.text for one in found if not one.markup)

@@ -324,3 +324,24 @@ def test_a_form_of_messages_has_every_role_once() -> None:
     roles = [MESSAGES_FORM.system, MESSAGES_FORM.question, MESSAGES_FORM.answer, MESSAGES_FORM.answer_start]
     assert len(set(roles)) == len(roles)
     assert all(one not in other for one, other in itertools.permutations(roles, 2))
+
+
+@pytest.mark.parametrize(
+    ("thinks", "told"), [(None, {}), (False, {"reasoning_effort": "none"}), (True, {"reasoning_effort": "medium"})]
+)
+def test_a_server_like_ollama_is_told_an_effort_only_where_somebody_has_chosen(
+    script: Script, child: RemoteChild, thinks: bool | None, told: dict[str, str]
+) -> None:
+    script.says(CHAT, stream_head(), piece("東京"), end())
+    child.answer(dataclasses.replace(asked("首都は？"), thinks=thinks))
+    body = script.questions[-1].body
+    assert {key: body[key] for key in ("reasoning_effort", "chat_template_kwargs") if key in body} == told
+
+
+def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(script: Script, tmp_path: Path) -> None:
+    script.says("POST /tokenize", whole({"tokens": [1]}))
+    script.says(CHAT, stream_head(), piece("東京"), end())
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        child.load_remote()
+        child.answer(dataclasses.replace(asked("首都は？"), thinks=False))
+    assert script.questions[-1].body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}

@@ -20,17 +20,19 @@ from app.chat.ui.transcript import answer_actions, sources_footer
 from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOptions
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
 from app.chat.ui.transcript.sources_footer import SourcesFooter
+from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.services.events import AnswerStage
 from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.progress_row import TimeLeftText
 
 TICK_MS = 100
+MORE_THOUGHTS = 4  # times as many tokens, for an answer that ended in its thoughts
 
 
 class StageLine(Label):
@@ -133,6 +135,9 @@ class AnswerFooter(QWidget):
             column.addWidget(self._error())
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
+        self.thinking_buttons = self._thinking_buttons() if self._message.ended_in_thoughts else []
+        if self.thinking_buttons:
+            column.addWidget(FlowBox(*self.thinking_buttons))
         self.sources_footer: SourcesFooter | None = None
         grounding = answer_check.grounding_of(self._message)
         if self._message.is_edited:
@@ -156,6 +161,8 @@ class AnswerFooter(QWidget):
     def set_busy(self, is_busy: bool) -> None:
         self._is_busy = is_busy
         self.row.set_busy(is_busy)
+        for button in self.thinking_buttons:
+            button.setEnabled(not is_busy)
         if self._follow_ups is not None:
             self._follow_ups.set_busy(is_busy)
 
@@ -182,7 +189,23 @@ class AnswerFooter(QWidget):
         make_row(icon, (Label(words, role="caption", tone="text2", wraps=True), 1), see, into=line, spacing_px=px(6))
         return line
 
+    def _thinking_buttons(self) -> list[Button]:
+        """Return what helps an answer that ended in its thoughts: a larger budget for them, or none."""
+        choices = self._details.choices
+        budget = MORE_THOUGHTS * ((choices.thought_tokens if choices else None) or THOUGHT_TOKENS)
+        longer = self._thinking_button(phrase("chat.think_longer", n=MORE_THOUGHTS), budget, "refresh-cw")
+        longer.setToolTip(plain_tooltip(phrase("chat.at_most_n_tokens_of_thoughts", n=f"{budget:,}")))
+        return [longer, self._thinking_button(phrase("chat.answer_without_thinking"), 0)]
+
+    def _thinking_button(self, words: str, thought_tokens: int, icon: str = "") -> Button:
+        button = Button(self._theme, words, icon=icon, compact=True)
+        ask = functools.partial(self._requests.thinking_requested.emit, self._message.id, thought_tokens)
+        button.clicked.connect(ask)
+        return button
+
     def _notice(self) -> str:
+        if self._message.ended_in_thoughts:
+            return phrase("chat.the_model_was_still_thinking")
         match self._details.stop_reason:
             case "cancelled":
                 return phrase("common.stopped_here")
@@ -192,8 +215,6 @@ class AnswerFooter(QWidget):
                 return phrase("chat.kotae_ended_during_the_answer")
             case "length":
                 return phrase("chat.the_answer_ended_here_at")
-            case "thoughts":
-                return phrase("chat.the_model_was_still_thinking")
             case "context":
                 return phrase("chat.the_answer_ended_here_because")
         if self._message.status == "stopped":

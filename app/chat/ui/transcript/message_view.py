@@ -63,6 +63,7 @@ class MessageRequests(QObject):
 
     regenerate_requested = Signal(int)  # answer id, also in the next two signals
     reproduce_requested = Signal(int)
+    thinking_requested = Signal(int, int)  # answer id, at most so many tokens of thoughts; 0: none
     action_chosen = Signal(int, object)  # answer id, Preset
     follow_up_chosen = Signal(int, str)  # answer id, question
     answer_export_requested = Signal(int)  # answer id

@@ -20,6 +20,7 @@ def tab(kind: str) -> str:
         "questions": phrase("evaluation.models"),
         "bases": phrase("evaluation.base_models"),
         "quantizations": phrase("evaluation.quantization"),
+        "thinking": phrase("evaluation.thinking"),
         "scale": phrase("evaluation.amount_of_data"),
         "judge": phrase("evaluation.judge"),
     }[kind]

@@ -26,6 +26,7 @@ from app.evaluation.ui.start.study_dialog_parts import (
     ModelsPart,
     QuestionsPart,
     ScalePart,
+    ThinkingPart,
     answer_parameters,
 )
 from app.evaluation.ui.start.study_dialog_rules import DialogOffer
@@ -130,13 +131,15 @@ class StudyDialog(QDialog):
         self.questions = QuestionsPart(theme, offer, question_set)
         self.documents = DocumentsPart(theme, offer)
         self.models = ModelsPart(theme, offer)
+        self.thinking = ThinkingPart(theme, offer)
         self.forms = FormsPart(theme, offer)
         self.scale = ScalePart(theme, offer)
         self.judge = JudgePart(theme, offer)
         self.expert = ExpertPart(theme, offer)
         self.forecasting = ForecastController(model, self)
         self._systems: dict[str, DialogPart] = {
-            "documents": self.documents, "models": self.models, "quantizations": self.forms, "scale": self.scale,
+            "documents": self.documents, "models": self.models, "thinking": self.thinking,
+            "quantizations": self.forms, "scale": self.scale,
         }  # fmt: skip
         self._build()
         self._connect()

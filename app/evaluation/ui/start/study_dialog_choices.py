@@ -208,6 +208,8 @@ class StudyDialogModel:
 
     def look(self) -> tuple[list[StoredQuestionSet], bool]:
         """Return the question sets, and whether there is a training environment: the arguments of `offer`."""
+        for model in self.models():
+            local_models.thinking_of(model)  # reads the file of one with its own template, and remembers it
         return question_sets.list_all(self.paths.questions), self.trainer() is not None
 
     def splits(self) -> list[SplitChoice]:

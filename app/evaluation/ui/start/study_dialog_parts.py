@@ -91,6 +91,27 @@ class ModelsPart(DialogPart):
         return join_facts(self._offer.facts(model), phrase("evaluation.fine_tuned") if model.tuned else "")
 
 
+class ThinkingPart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self._offer = offer
+        self.model, self.scope = ChoiceBox(), CheckRows(theme, self.changed)
+        self._add(phrase("common.batch_column.model"), self.model)
+        self._add(
+            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
+        )
+        able = [one for one in local_models.answering(offer.models) if local_models.thinking_of(one)]
+        current = next((one for one in able if one.id == offer.current_model_id), None)
+        self.model.offer([(offer.name(one), one) for one in able], current)
+        self.scope.show_rows(collection_rows(offer.collections), ())
+        self.rows[1].setVisible(bool(offer.collections))
+        self.model.changed.connect(self.changed)
+
+    def request_fields(self) -> dict[str, Any]:
+        model, scope = self.model.value, scope_of(self._offer.collections, self.scope.marked())
+        return {"compares": "thinking", "models": (model,) if model else (), "scope": scope}
+
+
 class FormsPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
@@ -201,7 +222,7 @@ class QuestionsPart(DialogPart):
     def _offer_question_sets(self) -> None:
         kept = [(with_note(one.name, _questions_text(one.newest.count)), one.name) for one in self._sets]
         none: list[tuple[str, str]] = []
-        if self._kind in ("models", "quantizations"):
+        if self._kind in ("models", "thinking", "quantizations"):
             none = [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")]
         elif self._kind == "scale":
             none = [(phrase("evaluation.none_judged_by_the_hold"), "")]

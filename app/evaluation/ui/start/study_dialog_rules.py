@@ -21,7 +21,7 @@ from app.models import base_models, local_models
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
 # choices of the dialog
-KINDS = ("documents", "models", "quantizations", "scale")
+KINDS = ("documents", "models", "thinking", "quantizations", "scale")
 ALWAYS = "F16"  # the format with which the others are compared
 OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
@@ -80,6 +80,8 @@ def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
             return "no_collection"
         case "models" if len(models) < 2:
             return "one_model"
+        case "thinking" if not any(map(local_models.thinking_of, models)):
+            return "no_thinking"
         case "quantizations" if not to_quantize(models, has_trainer=offer.has_trainer):
             return "no_environment"
         case "scale" if not offer.has_trainer:
@@ -162,6 +164,10 @@ def kind_text(key: str) -> tuple[str, str]:
         "models": (
             phrase("evaluation.models"),
             phrase("evaluation.which_model_answers_best"),
+        ),
+        "thinking": (
+            phrase("evaluation.does_thinking_help"),
+            phrase("evaluation.whether_thoughts_are_worth_it"),
         ),
         "quantizations": (
             phrase("evaluation.quantizations"),
