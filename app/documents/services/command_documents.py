@@ -6,9 +6,10 @@ embedding model is installed.
 """
 
 import hashlib
+import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,9 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import collection_lookup
+from app.documents import collection_lookup, collection_updates, records
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.records import Passage
+from app.documents.records import Document, Passage
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.reranking import Reranking
 from app.inference import child_commands
@@ -73,7 +74,7 @@ class CommandReading:
     @property
     def unfinished(self) -> int:
         """Return the number of documents that are not read yet."""
-        return sum(collection.unfinished for collection in self.documents.collections())
+        return sum(one.unfinished for one in self.documents.collections(has_attached=True))
 
     def add(
         self,
@@ -110,6 +111,25 @@ class CommandReading:
             self._refresh(collection_id)
         self.finish()
         return added
+
+    def attach(self, paths: Sequence[Path]) -> tuple[CollectionRef, ...]:
+        """Read files for the question of this command. Raises AppError if one cannot be asked."""
+        names = {records.new_attached_name(): path for path in paths}
+        for name, path in names.items():
+            self.documents.attach(name, path, owner=str(os.getpid()))
+        self.finish()
+        for document in self._attached(names):
+            if (error := self.documents.reason_not_to_ask(document)) is not None:
+                raise error
+        self.finish()  # text of pictures is recognized
+        for document in self._attached(names):
+            if (error := self.documents.reason_not_to_ask(document)) is not None:
+                raise error
+        return tuple(CollectionRef(0, name) for name in names)
+
+    def _attached(self, names: Collection[str]) -> list[Document]:
+        found = [one for one in self.documents.collections(has_attached=True) if one.name in names]
+        return [document for one in found for document in self.documents.documents(one.id)]
 
     def refresh(self, collection_ids: list[int]) -> "list[RefreshResult]":
         done = [self._refresh(collection_id) for collection_id in collection_ids]
@@ -225,6 +245,29 @@ def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
     with closing(collection_lookup.open_library(where.documents)) as library:
         found = (collection_lookup.find_collection(library, name) for name in dict.fromkeys(names))
         return tuple(CollectionRef(collection.id, collection.name) for collection in found)
+
+
+@contextmanager
+def attached_files(files: Sequence[str], where: Paths, output: Output) -> Iterator[tuple[CollectionRef, ...]]:
+    """Read files for the question of a command, and yield them as a scope. Afterwards nothing of them stays.
+
+    Also removes what commands left that were killed. Raises AppError if a file cannot be asked.
+    """
+    if not files:
+        yield ()
+        return
+    paths = [Path(os.path.abspath(Path(file).expanduser())) for file in files]  # noqa: PTH100  keeps links
+    try:
+        with CommandReading(where, output) as reading:
+            refs = reading.attach(list(dict.fromkeys(paths)))
+        yield refs
+    finally:
+        with closing(collection_lookup.open_library(where.documents)) as library:
+            own = str(os.getpid())
+            known = library.collections(has_attached=True)
+            ended = collection_updates.ended_attached(known, {one.name for one in known})
+            for collection_id in (*ended, *(one.id for one in known if one.attached == own)):
+                library.remove_collection(collection_id)
 
 
 QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window

@@ -21,7 +21,7 @@ from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshRe
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
-from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
+from app.documents.ui.adding import TargetDialog, choose_files, choose_folder
 from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
@@ -226,14 +226,16 @@ class CollectionActions(QObject):
 
     def _ask_where(self, shown: DocumentCollection, paths: Sequence[Path]) -> None:
         own = [one for one in self._documents.collections() if not one.is_builtin]
-        name = name_of_added(paths, self._collection_names())
+        name = collection_updates.name_of_added(paths, self._collection_names())
         dialog = TargetDialog(self._theme, name, sorted(own, key=lambda one: one.id != shown.id), self._page.window())
         dialog.collection_chosen.connect(lambda collection: self._add(collection, paths))
         dialog.open()
 
     def _add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         if collection is None:
-            self._documents.add_collection(name_of_added(paths, self._collection_names()), paths=paths)
+            self._documents.add_collection(
+                collection_updates.name_of_added(paths, self._collection_names()), paths=paths
+            )
         else:
             self._documents.add(collection.id, paths)
 
