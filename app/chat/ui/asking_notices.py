@@ -85,7 +85,8 @@ class AskingNotices(QObject):
         words, action, act, is_refused = self._notice()
         self._act = act
         notice = self._page.composer.asking_notice
-        notice.show_notice(words, action, is_warning=is_refused or self._is_failed)
+        is_warning = (is_refused and not self._page.files.reading) or self._is_failed
+        notice.show_notice(words, action, is_warning=is_warning)
         self._page.composer.refuse(words if is_refused else "")
 
     @property

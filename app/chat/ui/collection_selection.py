@@ -233,13 +233,15 @@ class CollectionSelection(QObject):
         shown = [one for one in self._collections if not one.attached or one.id in asked]
         shown.sort(key=lambda one: not one.attached)
         choices = [self._choice(one, asked.get(one.id)) for one in shown]
-        gone = [
-            CollectionChoice(ref.name, is_chosen=True, is_there=False)
-            for one, ref in self._resolved_scope()
-            if one is None and ref.name not in self.arriving
-        ]
+        gone = [self._missing(ref.name) for one, ref in self._resolved_scope() if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
         self.shown.emit()
+
+    def _missing(self, name: str) -> CollectionChoice:
+        """Return the menu entry of a collection that does not exist, of an attached file not yet."""
+        if path := self.arriving.get(name):
+            return CollectionChoice(name, 1, is_chosen=True, unfinished=1, chosen=(shown_name(path),), is_attached=True)
+        return CollectionChoice(name, is_chosen=True, is_there=False)
 
     def _choice(self, one: DocumentCollection, ref: CollectionRef | None) -> CollectionChoice:
         """Return the menu entry of a collection. `ref`: its reference in the scope; None: it is not asked."""
