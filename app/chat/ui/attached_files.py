@@ -73,7 +73,7 @@ class AttachedFiles(QObject):
         self._forget_soon = QTimer(self, singleShot=True, interval=FORGET_MS)
         self._forget_soon.timeout.connect(self._forget)
         documents.changed.connect(self._check)
-        documents.queue.status_changed.connect(lambda _standing: self.changed.emit())
+        documents.queue.status_changed.connect(self._on_status_changed)
         documents.write_queue.failed.connect(self._on_write_failed)
         documents.opened.connect(self._forget_soon.start)
         conversations.changed.connect(self._forget_soon.start)
@@ -83,14 +83,14 @@ class AttachedFiles(QObject):
     @property
     def reading(self) -> str:
         """Return a sentence about a file of the open conversation that is still read; "" if all are."""
-        unread = [one for _, one in self._files() if one.state in ("waiting", "reading")]
-        names = [one.name for one in unread] or [records.shown_name(one) for one in self._waiting()]
-        if not names:
-            return ""
-        standing = self._documents.standing
-        is_begun = bool(unread) and standing.document_id == unread[0].id and standing.total > 0
-        part = phrase("documents.docs_part", done=standing.done, total=standing.total) if is_begun else ""
-        return phrase("chat.reading_file", name=names[0], part=part)
+        unread = [one for one in self._scoping.attached_here if one.unfinished]
+        if unread:
+            standing, (document, *_) = self._documents.standing, self._documents.documents(unread[0].id)
+            is_begun = standing.document_id == document.id and standing.total > 0
+            part = phrase("documents.docs_part", done=standing.done, total=standing.total) if is_begun else ""
+            return phrase("chat.reading_file", name=document.name, part=part)
+        waiting = self._waiting()
+        return phrase("chat.reading_file", name=records.shown_name(waiting[0]), part="") if waiting else ""
 
     def choose(self) -> None:
         """Let the user choose files to attach."""
@@ -187,9 +187,7 @@ class AttachedFiles(QObject):
 
     def _files(self) -> list[tuple[DocumentCollection, Document]]:
         """Return the files of the open conversation with their collections."""
-        asked = {ref.name for ref in self._session.scope}
-        known = [one for one in self._scoping.attached if one.name in asked]
-        return [(one, each) for one in known for each in self._documents.documents(one.id)]
+        return [(one, each) for one in self._scoping.attached_here for each in self._documents.documents(one.id)]
 
     def _is_attached(self, path: Path) -> bool:
         """Return whether the open conversation has this file; if it has changed since, read it again."""
@@ -208,13 +206,17 @@ class AttachedFiles(QObject):
     def _check(self) -> None:
         """Take files out of the conversation that cannot be asked, and say why."""
         for one in self._scoping.attached:
-            self._scoping.arriving.pop(one.name, None)
+            if one.documents:
+                self._scoping.arriving.pop(one.name, None)
         for collection, document in self._files():
             error = self._documents.reason_not_to_ask(document)
             if error is not None:
                 self._scoping.detach([collection.name])
                 self._forget_soon.start()
                 self.failed.emit(error)
+        self.changed.emit()
+
+    def _on_status_changed(self) -> None:
         self.changed.emit()
 
     def _on_write_failed(self, error: AppError) -> None:
@@ -290,6 +292,8 @@ class AttachedFiles(QObject):
 
             def go(permit: confidentiality.Permit) -> None:
                 self._moved.add(collection.name)
+                if into.attached:
+                    self._scoping.arriving[into.name] = Path(document.path)
                 self._documents.move([document.id], into.id, permit, on_moved)
                 self._scoping.exchange(left, entered)
 

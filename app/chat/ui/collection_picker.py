@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
 from app.base.wording import phrase
+from app.documents.records import collection_title
 from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
@@ -43,7 +44,11 @@ class CollectionChoice:
         """Return the name of the chip: that of the collection, of its one chosen document, or their number."""
         if len(self.chosen) == 1:
             return self.chosen[0]
-        return phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}") if self.chosen else self.name
+        return (
+            phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}")
+            if self.chosen
+            else collection_title(self.name)
+        )
 
 
 class CollectionPicker(QWidget):

@@ -52,7 +52,7 @@ class CollectionSelection(QObject):
         self._is_chosen = False  # whether the user has chosen collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_settings_changed.connect(self._show_collections)
-        session.message_added.connect(lambda _message: self._keep_unsent())
+        session.message_added.connect(self._on_message_added)
         documents.changed.connect(self._on_documents_changed)
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()
@@ -93,6 +93,12 @@ class CollectionSelection(QObject):
     def attached(self) -> list[DocumentCollection]:
         """Return the files that are attached to any conversation."""
         return [one for one in self._collections if one.attached]
+
+    @property
+    def attached_here(self) -> list[DocumentCollection]:
+        """Return the files that are attached to the open conversation."""
+        asked = {ref.name for ref in self._session.scope}
+        return [one for one in self.attached if one.name in asked]
 
     @property
     def asks_manual(self) -> bool:
@@ -166,6 +172,9 @@ class CollectionSelection(QObject):
         is_done = self._session.ask_of(scope)
         self._keep_unsent()
         return is_done
+
+    def _on_message_added(self, _message: Message) -> None:
+        self._keep_unsent()
 
     def _keep_unsent(self) -> None:
         """Store which files wait for the first question of a new conversation; they belong to it once it is asked."""
@@ -248,11 +257,12 @@ class CollectionSelection(QObject):
         choice = CollectionChoice(one.name, one.documents, ref is not None, unfinished=one.unfinished, label=one.label)
         if one.attached:
             found = self._documents.documents(one.id)
-            return dataclasses.replace(choice, chosen=tuple(each.name for each in found[:1]), is_attached=True)
+            names = tuple(each.name for each in found)
+            return dataclasses.replace(choice, chosen=names, is_attached=True) if names else self._missing(one.name)
         if ref is None or not ref.documents:
             return choice
-        names = [
+        those = [
             each.name for each in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
         ]
-        chosen = tuple(names) or tuple(shown_name(PurePath(path)) for path in ref.documents)
-        return dataclasses.replace(choice, chosen=chosen, is_there=bool(names))
+        chosen = tuple(those) or tuple(shown_name(PurePath(path)) for path in ref.documents)
+        return dataclasses.replace(choice, chosen=chosen, is_there=bool(those))

@@ -193,6 +193,7 @@ class Composer(QWidget):
         row = make_row(*buttons, margins_px=(0, 0, 0, 0))
         parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
+        self.setTabOrder(self.stop_button, self.attach_button)  # the key after the question sends it
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
         for button in (self.send_button, self.stop_button, self.attach_button, self.edit_line, self.asking_notice):

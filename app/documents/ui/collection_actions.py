@@ -17,7 +17,7 @@ from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import collection_updates, encodings
-from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, name_of_added
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
@@ -226,16 +226,14 @@ class CollectionActions(QObject):
 
     def _ask_where(self, shown: DocumentCollection, paths: Sequence[Path]) -> None:
         own = [one for one in self._documents.collections() if not one.is_builtin]
-        name = collection_updates.name_of_added(paths, self._collection_names())
+        name = name_of_added(paths, self._collection_names())
         dialog = TargetDialog(self._theme, name, sorted(own, key=lambda one: one.id != shown.id), self._page.window())
         dialog.collection_chosen.connect(lambda collection: self._add(collection, paths))
         dialog.open()
 
     def _add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
         if collection is None:
-            self._documents.add_collection(
-                collection_updates.name_of_added(paths, self._collection_names()), paths=paths
-            )
+            self._documents.add_collection(name_of_added(paths, self._collection_names()), paths=paths)
         else:
             self._documents.add(collection.id, paths)
 
