@@ -243,7 +243,7 @@ class CollectionSelection(QObject):
         shown.sort(key=lambda one: not one.attached)
         choices = [self._choice(one, asked.get(one.id)) for one in shown]
         gone = [self._missing(ref.name) for one, ref in self._resolved_scope() if one is None]
-        self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
+        self._line.show_choices([*choices, *(one for one in gone if one.is_attached or self._documents.is_open)])
         self.shown.emit()
 
     def _missing(self, name: str) -> CollectionChoice:
