@@ -441,8 +441,15 @@ class Library:
         return [row[0] for row in rows]
 
     def waiting(self) -> list[Document]:
-        """Return the documents to be read in the order of their ids, including those whose reading was interrupted."""
-        return self._db.read_as(_document, f"{_DOCUMENT} WHERE state IN ('waiting', 'reading') ORDER BY id")
+        """Return the documents to be read, including those whose reading was interrupted.
+
+        Attached files come first, the others in the order of their ids.
+        """
+        is_own = "collection_id NOT IN (SELECT id FROM collection WHERE attached <> '')"
+        return self._db.read_as(
+            _document,
+            f"{_DOCUMENT} WHERE state IN ('waiting', 'reading') ORDER BY {is_own}, id",
+        )
 
     def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
         """Add documents to the queue, except those that the collection already has, and return the new ids."""

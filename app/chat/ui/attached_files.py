@@ -150,8 +150,8 @@ class AttachedFiles(QObject):
     def close(self) -> None:
         """Remove what no stored conversation asks, such as the files of a temporary one, when the program ends."""
         if self._scoping.attached:
-            asked = self._session.asked_names(has_temporary=False).union(self._preferences.value.unsent_files)
-            with closing(Library.open_second(self._documents.path)) as library:
+            with suppress(AppError), closing(Library.open_second(self._documents.path)) as library:
+                asked = self._session.asked_names(has_temporary=False).union(self._preferences.value.unsent_files)
                 collection_updates.remove_attached(library, asked)
 
     # ------------------------------------------------------------------ private

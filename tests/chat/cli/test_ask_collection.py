@@ -1,5 +1,7 @@
 """`kotae ask --collection` with the trial model, which quotes the documents instead of answering."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from app.documents.library import Library
 from app.models import starter
+from tests.base.cli.processes import ROOT
 from tests.chat.cli.conftest import COVER, QUESTION
 from tests.permits import permit_to_lower
 
@@ -133,11 +136,21 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(
         assert not any(one.attached for one in library.collections(has_attached=True))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_what_a_killed_command_left_goes_with_the_next_file(ask_json: Ask, trial_data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "覚書.txt"
+    long, path = tmp_path / "長い.md", tmp_path / "覚書.txt"
+    long.write_text("".join(f"## {n}\n\n{COVER}{n}\n\n" for n in range(4000)), "utf-8")
     path.write_text("点検は5年に1回とする。", "utf-8")
-    with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
-        library.attach("会話のファイル #abcdefgh", path, str(2**22 + 1))  # no process has such an id
+
+    def attached() -> list[str]:
+        with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
+            return [one.attached for one in library.collections(has_attached=True) if one.attached]
+
+    command = [sys.executable, "-m", "app", "ask", "質問", "--file", str(long), "--data-dir", str(trial_data)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while not attached():
+            assert process.poll() is None
+        process.kill()
+    assert attached() == [str(process.pid)]
     assert ask_json("点検は何年に1回ですか", "--file", path)[0] == 0
-    with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
-        assert not any(one.attached for one in library.collections(has_attached=True))
+    assert attached() == []

@@ -1,6 +1,7 @@
 """A file for the questions of one conversation: dropped, pasted or chosen, read by the real child, and gone with it."""
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,15 +17,18 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
 from app.chat.store import Store
+from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.documents.library import Library
 from app.documents.services import document_library
 from app.uikit import desktop
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Label
-from tests.chat.ui.driver import CONTROL, NONE, Window, press
+from tests.chat.ui.driver import CONTROL, NONE, Window, press, words
 from tests.documents.reading.pdf_maker import Pdf, text
+from tests.documents.reading.stand_in import answering, row
 
 READING_MS = 60_000
 CLAUSE = "損害賠償の額は委託料の120パーセントを上限とする。"
@@ -68,12 +72,12 @@ class Chat(Window):
             )
             return [row[0] for row in rows]
 
-    def is_gone(self, words: str = CLAUSE) -> bool:
+    def is_gone(self) -> bool:
         """Whether no attached file is stored, and their text is in no page of the database."""
         with closing(sqlite3.connect(self.documents.path)) as db:
             attached = db.execute("SELECT count(*) FROM collection WHERE attached <> ''").fetchone()[0]
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return not attached and words.encode() not in self.documents.path.read_bytes()
+        return not attached and CLAUSE.encode() not in self.documents.path.read_bytes()
 
     def wait_until_gone(self) -> None:
         self.qtbot.waitUntil(self.is_gone, timeout=READING_MS)
@@ -317,6 +321,23 @@ def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(
     chat.qtbot.waitUntil(lambda: len(list(pasted.glob("*/*"))) == 1, timeout=READING_MS)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
+def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
+    install, open_window: Callable[..., AppContext], qtbot: QtBot
+) -> None:
+    chat = Chat(open_window(), qtbot)
+    install(answering(row("点検は5年に1回とする。", 97)))
+    picture = QMimeData()
+    picture.setImageData(QImage(400, 100, QImage.Format.Format_RGB32))
+    chat.editor.insertFromMimeData(picture)
+    chat.read()
+    assert chat.asked() == ["貼り付けた画像.png"], chat.banner()
+    chat.ask("点検は何年に1回ですか")
+    assert chat.transcript.messages[-1].details.grounding.sources[0].recognized is not None
+    footers = chat.transcript.findChildren(SourcesFooter)
+    assert any(phrase("documents.only_text_of_picture") in words(footer) for footer in footers)
+
+
 def test_keys_choose_files(chat: Chat, contract: Path) -> None:
     chat.files.pickers = desktop.Pickers(open_several=lambda *_: [str(contract)])
     chat.activate()
@@ -347,8 +368,7 @@ def test_a_file_moves_to_a_collection_without_being_read_again_and_back(chat: Ch
     assert (collection.name, chat.documents.documents(collection.id)[0].indexed_at) == ("契約書", before.indexed_at)
     assert [ref.documents for ref in chat.session.scope] == [(str(contract),)]
     chat.window.undo_stack.undo()
-    chat.qtbot.waitUntil(lambda: chat.stored() == ["契約書.md"], timeout=READING_MS)
-    assert chat.asked() == ["契約書.md"]
+    chat.qtbot.waitUntil(lambda: chat.stored() == chat.asked() == ["契約書.md"], timeout=READING_MS)
     chat.window.undo_stack.redo()
     chat.qtbot.waitUntil(lambda: not chat.stored(), timeout=READING_MS)
     chat.parts.conversations.bin([chat.open_id])
