@@ -69,7 +69,7 @@ class AttachedFiles(QObject):
         self._secrecy = ConfidentialityGuard(theme, Paths(documents.path.parent).exports_log)
         self.pickers = Pickers()
         self.dialog: Dialog | None = None  # the dialog that was opened last
-        self._moved: set[str] = set()  # names of collections whose file may come back by an undo
+        self._undoable: set[str] = set()  # names of collections whose file may come back by an undo
         self._forget_soon = QTimer(self, singleShot=True, interval=FORGET_MS)
         self._forget_soon.timeout.connect(self._forget)
         documents.changed.connect(self._check)
@@ -84,8 +84,10 @@ class AttachedFiles(QObject):
     def reading(self) -> str:
         """Return a sentence about a file of the open conversation that is still read; "" if all are."""
         unread = [one for one in self._scoping.attached_here if one.unfinished]
-        if unread:
-            standing, (document, *_) = self._documents.standing, self._documents.documents(unread[0].id)
+        for document in self._documents.documents(unread[0].id) if unread else ():
+            standing = self._documents.standing
+            if standing.phase == "paused":
+                return phrase("chat.reading_file_paused", name=document.name)
             is_begun = standing.document_id == document.id and standing.total > 0
             part = phrase("documents.docs_part", done=standing.done, total=standing.total) if is_begun else ""
             return phrase("chat.reading_file", name=document.name, part=part)
@@ -159,6 +161,9 @@ class AttachedFiles(QObject):
     def _attach(self, new: dict[str, Path], content: Callable[[], bytes] | None = None) -> None:
         if not new:
             return
+        if not self._documents.is_open:
+            self.told.emit(phrase("documents.opening_the_documents"))
+            return
         self._scoping.arriving |= new
         self._scoping.attach([*new])
         for name, path in new.items():
@@ -226,7 +231,7 @@ class AttachedFiles(QObject):
             self.failed.emit(error)
 
     def _on_conversation_opened(self) -> None:
-        self._moved.clear()
+        self._undoable.clear()
         self._check()
         self._forget_soon.start()
 
@@ -234,8 +239,11 @@ class AttachedFiles(QObject):
         """Offer to undo that the user has taken files out; one that was still read is removed at once."""
         known = {one.name: document for one, document in self._all_files() if one.name in names}
         if not known or any(one.state in ("waiting", "reading") for one in known.values()):
-            self._forget()
+            for name in names:
+                self._scoping.arriving.pop(name, None)
+            self._forget_soon.start()
             return
+        self._undoable |= known.keys()
         after, opened = self._session.scope, self._session.conversation
 
         def put(scope: Sequence[CollectionRef]) -> bool:
@@ -291,7 +299,7 @@ class AttachedFiles(QObject):
                 return confidentiality.highest_label((now, self._session.label))
 
             def go(permit: confidentiality.Permit) -> None:
-                self._moved.add(collection.name)
+                self._undoable.add(collection.name)
                 if into.attached:
                     self._scoping.arriving[into.name] = Path(document.path)
                 self._documents.move([document.id], into.id, permit, on_moved)
@@ -318,7 +326,7 @@ class AttachedFiles(QObject):
         if not self._scoping.attached or not self._documents.is_open:
             return
         with suppress(AppError):  # the conversations cannot be read: nothing may be removed
-            asked = self._session.asked_names() | self._moved | {*self._scoping.arriving}
+            asked = self._session.asked_names() | self._undoable | {*self._scoping.arriving}
             self._documents.forget_attached(asked.union(self._preferences.value.unsent_files))
 
 
