@@ -226,6 +226,7 @@ class AppContext:
         self.training_setup.close()  # keeps the packages that were fetched
         self.ocr_setup.close()  # likewise
         self.documents.close()  # the next start reads the documents that are still in the queue
+        self.page.files.close()
         self.embedding.close()
         background.shut_down()
         self.session.close()

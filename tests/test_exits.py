@@ -257,6 +257,8 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.diagnostics:_write_start_record",
         "app.base.services.single_instance:SingleInstance._write",
         "app.documents.retrieval.semantic_index:*",
+        "app.documents.collection_updates:attach",
+        "app.chat.ui.attached_files:AttachedFiles.attach_picture.content",
         "app.documents.reading.office_conversion:convert",
         "app.documents.reading.office_conversion:main",
         "app.documents.services.document_library:_prepare_file",

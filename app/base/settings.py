@@ -131,6 +131,7 @@ class Settings:
     model_id: str | None = None
     context_tokens: int = 4096
     scope: tuple[str, ...] | None = None  # names of the collections of new conversations; None: never chosen
+    unsent_files: tuple[str, ...] = ()  # names of the collections of files that wait with the draft of a new one
     scope_documents: tuple[tuple[str, ...], ...] = ()  # collection and the paths of its documents that are asked alone
     preset_id: str = "standard"  # the preset of new conversations and of the command line
     shows_details: bool = False  # True: the mode 詳細 with numbers and settings; False: やさしい
@@ -250,6 +251,7 @@ def _sanitize(data: dict[str, Any]) -> Settings:
     valid = {key: value for key, value in data.items() if key in defaults and _is_valid(key, value, defaults[key])}
     if valid.get("scope") is not None:
         valid["scope"] = tuple(valid["scope"])
+    valid["unsent_files"] = tuple(valid.get("unsent_files", ()))
     valid["scope_documents"] = tuple(map(tuple, valid.get("scope_documents", ())))
     return Settings(**valid)
 
@@ -269,8 +271,9 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
         return value is None or (isinstance(value, str) and "\0" not in value and Path(value).is_absolute())
     if key == "training_folder":
         return isinstance(value, str) and (value == "" or ("\0" not in value and Path(value).is_absolute()))
-    if key == "scope":
-        return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+    if key in ("scope", "unsent_files"):
+        is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
+        return is_list or (key == "scope" and value is None)
     if key == "scope_documents":
         are_lists = isinstance(value, list | tuple) and all(isinstance(one, list | tuple) and one for one in value)
         return are_lists and all(isinstance(text, str) for one in value for text in one)

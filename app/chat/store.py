@@ -127,6 +127,15 @@ class Store(ModelStore):
         """Store the collections that later questions of the conversation search."""
         self._update("conversation", conversation_id, scope=records.scope_json(scope))
 
+    def asked_names(self) -> set[str]:
+        """Return the names of the collections that the conversations ask, also those in the bin."""
+        rows = self._db.read(
+            "SELECT DISTINCT json_extract(one.value, '$.name') FROM conversation c, json_each(c.scope) one"
+            " WHERE c.scope IS NOT NULL AND json_valid(c.scope) AND c.binned_at IS NOT ?",
+            BEING_ERASED,
+        )
+        return {str(row[0]) for row in rows}
+
     # ----------------------------------------------------------------- messages
 
     def thread(self, conversation_id: int, most: int = -1) -> list[Message]:

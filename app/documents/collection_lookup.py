@@ -101,7 +101,7 @@ def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     """
     found: list[int] = []
     chosen: dict[int, list[int]] = {}
-    for one, ref in resolve_scope(library.collections(), scope):
+    for one, ref in resolve_scope(library.collections(has_attached=True), scope):
         if one is not None and ref.documents:
             chosen[one.id] = [document.id for document in chosen_documents(library.askable_documents(one.id), ref)]
         if one is not None and chosen.get(one.id) != []:

@@ -8,6 +8,8 @@ share one scan and the same rules on which files may enter a collection.
 
 import hashlib
 import os
+import secrets
+import shutil
 import stat
 import time
 from collections import Counter
@@ -16,7 +18,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
+from app.base.files.output_file import drive_errors, write_atomically
+from app.base.wording import phrase
 from app.documents import records
 from app.documents.library import Library, label_now
 from app.documents.records import Document, DocumentCollection, shown_name
@@ -405,6 +411,52 @@ def move_documents(
     library.wipe_states(sorted({document.collection_id for document in documents}))
 
 
+def attach(library: Library, name: str, path: Path, owner: str, content: Callable[[], bytes] | None = None) -> None:
+    """Add a file for the questions of a conversation or command, as `Library.attach`.
+
+    `content`: makes the file, whose folder is made too. Raises AppError.
+    """
+    if content is not None:
+        with drive_errors(library.path.parent, "data_dir_unusable"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content())
+    library.attach(name, path, owner)
+
+
+def ended_attached(collections: Iterable[DocumentCollection], asked: Collection[str]) -> list[int]:
+    """Return the ids of the attached files that no conversation asks, and of those of commands that have ended.
+
+    `asked`: the names of the collections that conversations ask.
+    """
+    return [
+        one.id
+        for one in collections
+        if one.attached
+        and not (psutil.pid_exists(int(one.attached)) if one.attached.isdecimal() else one.name in asked)
+    ]
+
+
+def remove_attached(library: Library, asked: Collection[str]) -> None:
+    """Remove what `ended_attached` names. Takes seconds for thousands of sections."""
+    for collection_id in ended_attached(library.collections(has_attached=True), asked):
+        library.remove_collection(collection_id)
+    delete_pasted(library)
+
+
+def pasted_path(documents: Path, name: str) -> Path:
+    """Return the path of a new file for something that was pasted. `documents`: the path of the database."""
+    return documents.with_name("pasted") / secrets.token_hex(8) / name
+
+
+def delete_pasted(library: Library) -> None:
+    """Delete the pasted files that are no documents any more."""
+    folder = library.path.with_name("pasted")
+    kept = {Path(path).parent for path in library.paths_below(folder)}
+    for each in folder.iterdir() if folder.is_dir() else ():
+        if each not in kept:
+            shutil.rmtree(each, ignore_errors=True)
+
+
 def _outside(sources: Sequence[Path], paths: Iterable[Path]) -> list[Path]:
     """Return the paths that no scan of these sources reaches."""
     return [path for path in paths if not any(one in path.parents and includes(one, path) for one in sources)]
@@ -452,6 +504,12 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     elif there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
         library.read_again([there.id])
     return [document.id for document in documents if document is not there]
+
+
+def name_of_added(paths: Sequence[Path], taken: Collection[str]) -> str:
+    """Return the name of the added folder, or a general name; if it is taken, a number is appended."""
+    is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
+    return free_name(paths[0].name if is_folder else phrase("common.documents"), taken)
 
 
 def free_name(name: str, used_names: Collection[str]) -> str:

@@ -291,6 +291,11 @@ def _terms_without_copy(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX section_document ON section(document_id, position)")
 
 
+def _attached_files(db: sqlite3.Connection) -> None:
+    """Store which collections are a file for the questions of one conversation or of one command."""
+    db.execute("ALTER TABLE collection ADD COLUMN attached TEXT NOT NULL DEFAULT ''")
+
+
 def _require_texts(db: sqlite3.Connection) -> None:
     """Raise AppError("database_damaged") if sections of an earlier version have no text where there should be some."""
     columns = ("heading", "text", "heading_terms", "body_terms")
@@ -320,6 +325,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _secret_files,
     _unwatched_collections,
     _terms_without_copy,
+    _attached_files,
 )
 
 

@@ -103,16 +103,20 @@ class Library:
 
     # -------------------------------------------------------------- collections
 
-    def collections(self) -> list[DocumentCollection]:
-        """Return the collections by name, Kotae's own last, without those whose removal has begun."""
+    def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
+        """Return the collections by name, Kotae's own last, without those whose removal has begun.
+
+        `has_attached`: also the files that were attached to questions.
+        """
         return self._db.read_as(
             _collection,
-            f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c"  # noqa: S608
-            " WHERE NOT c.is_leaving ORDER BY c.is_builtin, c.name",
+            f"SELECT c.id, c.name, c.label, c.is_builtin, c.attached, {_COUNTS} FROM collection c"  # noqa: S608
+            " WHERE NOT c.is_leaving AND (? OR c.attached = '') ORDER BY c.is_builtin, c.name",
+            has_attached,
         )
 
     def labelled(self) -> list[DocumentCollection]:
-        """Return the current collections, then one entry for each former name of a collection.
+        """Return the current collections, also attached files, then one entry for each former name of a collection.
 
         The confidentiality label of a former name is the collection's current label, or its last one if the collection
         was removed.
@@ -121,7 +125,10 @@ class Library:
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
         )
-        return [*self.collections(), *(DocumentCollection(row[0], row[1], stored_label(row[2])) for row in rows)]
+        return [
+            *self.collections(has_attached=True),
+            *(DocumentCollection(row[0], row[1], stored_label(row[2])) for row in rows),
+        ]
 
     def collection(self, name: str) -> DocumentCollection:
         """Return the collection of this name. Raises AppError("unknown_collection")."""
@@ -142,6 +149,30 @@ class Library:
                 is_builtin,
                 self._db.clock(),
             )
+
+    def attach(self, name: str, path: Path, owner: str) -> None:
+        """Add a file for the questions of a conversation or a command as a hidden collection, and queue it.
+
+        `owner`: as `DocumentCollection.attached`. Its label is 機密 if the file is known as such.
+        """
+        with self._db.transaction():
+            collection_id = self.add_collection(name)
+            self._db.write("UPDATE collection SET attached = ? WHERE id = ?", owner, collection_id)
+            self.add_documents(collection_id, [path])
+            self._label_attached(collection_id, str(path), "")
+
+    def _label_attached(self, collection_id: int, path: str, sha256: str) -> None:
+        """Label an attached file 機密 if a confidential collection has it, or it was moved into one."""
+        self._db.write(
+            "UPDATE collection SET label = ?4 WHERE id = ?1 AND attached <> '' AND (EXISTS (SELECT 1 FROM secret_file"
+            " WHERE path = ?2 OR ?3 <> '' AND sha256 = ?3) OR EXISTS (SELECT 1 FROM document d"
+            " JOIN collection c ON c.id = d.collection_id"
+            " WHERE c.label = ?4 AND (d.path = ?2 OR ?3 <> '' AND d.sha256 = ?3)))",
+            collection_id,
+            path,
+            sha256,
+            HIGHEST_LABEL,
+        )
 
     def rename_collection(self, collection_id: int, name: str) -> None:
         """Rename a collection and keep its former name. Raises AppError("collection_exists" | "collection_unnamed")."""
@@ -245,7 +276,8 @@ class Library:
         """Store the current name of a collection as a former one, to which texts made of the collection refer."""
         self._db.write(
             "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
-            " SELECT name, '', id, label FROM collection WHERE id = ? AND NOT is_builtin",
+            " SELECT name, '', id, label FROM collection"
+            " WHERE id = ? AND NOT is_builtin AND (attached = '' OR label = 'secret')",
             collection_id,
         )
 
@@ -365,6 +397,11 @@ class Library:
             collection_id,
         )
 
+    def paths_below(self, folder: Path) -> list[str]:
+        """Return the paths of all documents whose file is in this folder or below it."""
+        rows = self._db.read("SELECT path FROM document WHERE substr(path, 1, length(?1)) = ?1", f"{folder}{os.sep}")
+        return [row[0] for row in rows]
+
     def document(self, document_id: int) -> Document | None:
         found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)
         return found[0] if found else None
@@ -404,8 +441,15 @@ class Library:
         return [row[0] for row in rows]
 
     def waiting(self) -> list[Document]:
-        """Return the documents to be read in the order of their ids, including those whose reading was interrupted."""
-        return self._db.read_as(_document, f"{_DOCUMENT} WHERE state IN ('waiting', 'reading') ORDER BY id")
+        """Return the documents to be read, including those whose reading was interrupted.
+
+        Attached files come first, the others in the order of their ids.
+        """
+        is_own = "collection_id NOT IN (SELECT id FROM collection WHERE attached <> '')"
+        return self._db.read_as(
+            _document,
+            f"{_DOCUMENT} WHERE state IN ('waiting', 'reading') ORDER BY {is_own}, id",
+        )
 
     def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
         """Add documents to the queue, except those that the collection already has, and return the new ids."""
@@ -536,7 +580,8 @@ class Library:
         self._db.write(
             "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
             " SELECT c.name, d.name, c.id, c.label FROM document d JOIN collection c ON c.id = d.collection_id"
-            " WHERE d.id IN (SELECT value FROM json_each(?)) AND NOT c.is_builtin",
+            " WHERE d.id IN (SELECT value FROM json_each(?)) AND NOT c.is_builtin"
+            " AND (c.attached = '' OR c.label = 'secret')",
             ids,
         )
 
@@ -560,6 +605,7 @@ class Library:
         with self._db.transaction():
             if self.document(document.id) is None:
                 raise AppError("document_removed")
+            self._label_attached(document.collection_id, document.path, document.sha256)
             is_barred = self._is_barred(document)
             self._db.write(
                 "INSERT OR IGNORE INTO secret_file SELECT path, ?2 FROM document"

@@ -5,6 +5,8 @@ child detects the real type from the content.
 """
 
 import re
+import secrets
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -13,6 +15,7 @@ from typing import Any, Literal
 from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.wording import phrase
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 # Suffixes in lower case, in the order of a file dialog: PDF, Word, Excel, PowerPoint, CSV, HTML, Markdown, plain text,
@@ -38,6 +41,27 @@ def shown_name(path: PurePath) -> str:
 def shown_path(path: str) -> str:
     """Return a path as it is displayed, with U+FFFD for each invisible character and line break."""
     return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))
+
+
+_ATTACHED_NAME = re.compile(" #[a-z]{8}$")
+
+
+def new_attached_name() -> str:
+    """Return the name of a hidden collection with an attached file.
+
+    No other one ever has it, as references in conversations find collections by name, also in another database.
+    """
+    token = "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))  # numbers would count as values
+    return f"{phrase('documents.attached_file')} #{token}"
+
+
+def is_attached_name(name: str) -> bool:
+    return _ATTACHED_NAME.search(name) is not None
+
+
+def collection_title(name: str) -> str:
+    """Return the name of a collection as people read it."""
+    return _ATTACHED_NAME.sub("", name)
 
 
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
@@ -68,6 +92,8 @@ class DocumentCollection:
     sections: int = 0
     unfinished: int = 0  # documents waiting or being read
     troubled: int = 0  # documents that are doubtful or failed
+    # "": the user's own. A file that was attached to a question: "conversation", or the process id of its command
+    attached: str = ""
 
 
 @dataclass(frozen=True, slots=True)

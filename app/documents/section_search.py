@@ -16,7 +16,7 @@ _HEADING_WEIGHT = 4.0  # of a word in the headings, against one in the text
 
 _FROM = """FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
     CROSS JOIN document d ON d.id = s.document_id CROSS JOIN collection c ON c.id = d.collection_id
-    WHERE t.section_terms MATCH ? AND NOT c.is_leaving
+    WHERE t.section_terms MATCH ? AND NOT c.is_leaving AND c.attached = ''
     AND NOT EXISTS (SELECT 1 FROM left_out l WHERE l.collection_id = d.collection_id AND l.path = d.path)"""
 
 

@@ -131,7 +131,7 @@ def load(path: Path, document_id: int, check: Callable[[], None] = lambda: None)
     library = Library.open_second(path)
     try:
         document = library.document(document_id)
-        collections = library.collections() if document is not None else []
+        collections = library.collections(has_attached=True) if document is not None else []
         collection = next((one for one in collections if document and one.id == document.collection_id), None)
         if document is None or collection is None:
             return None

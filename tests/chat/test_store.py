@@ -459,3 +459,14 @@ def test_the_list_is_read_again_without_converting_the_rows_that_did_not_change(
     after = {one.id: one for one in store.conversations()}
     assert [number for number in ids if after[number] is not before[number]] == [ids[3]]
     assert after[ids[3]].title == "別の題名"
+
+
+def test_what_a_conversation_asks_counts_in_the_bin_but_not_while_it_is_being_erased(store: Store) -> None:
+    kept, gone = (store.add_question(text).conversation_id for text in ("残る", "消える"))
+    store.set_scope(kept, [CollectionRef(0, "A"), CollectionRef(0, "B")])
+    store.set_scope(gone, [CollectionRef(0, "B"), CollectionRef(0, "C")])
+    organizer = ConversationOrganizer(store.database)
+    organizer.bin([kept, gone])
+    assert store.asked_names() == {"A", "B", "C"}
+    organizer.mark_for_erasure([gone])
+    assert store.asked_names() == {"A", "B"}

@@ -62,6 +62,10 @@ def test_the_line_says_what_was_compared_and_counts_what_was_not() -> None:
     (_, left_out) = source_citations.check_messages(dataclasses.replace(right, unchecked=2))
     assert left_out.startswith("照合できなかった文が 2 文あります。")
     assert source_citations.check_messages(Grounding("not_in_documents", right.sources)) == []
+    picture = dataclasses.replace(right.sources[0], document="写真.JPG", recognized=())
+    for verdict in ("answered", "not_in_documents"):
+        (said, *_) = source_citations.check_messages(Grounding(verdict, (picture,), right.claims))
+        assert said.startswith("画像は、文字認識（OCR）で読んだ文字だけから")
     near = dataclasses.replace(right, verdict="near")
     assert source_citations.check_messages(near)[0].startswith("近い記述はありますが")
     assert source_citations.check_messages(near)[1:] == source_citations.check_messages(right)

@@ -138,6 +138,12 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     monkeypatch.setattr(semantic_index, "OLD_LEAST", 0)
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([(2, 1)], 2)
     assert chosen.vectors.stored_keys() == {(1, text_digest(texts[1]))}
+    monkeypatch.setattr(semantic_index, "OLD_LEAST", 1000)
+    put(library, "別の一")
+    semantic_index.find_backlog(documents, chosen.vectors)
+    assert chosen.vectors.count() == 1, "a few unused rows stay"
+    semantic_index.find_backlog(documents, chosen.vectors, is_emptied=True)
+    assert chosen.vectors.count() == 0, "but not those of attached files"
     library.close()
 
 

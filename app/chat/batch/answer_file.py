@@ -223,7 +223,7 @@ def _add_table(
 
 def _source_rows(line: ReportLine) -> list[list[object]]:
     return [
-        [line.row.line, number, source.collection, source.document, " > ".join(source.heading), source.tag,
+        [line.row.line, number, source.collection_title, source.document, " > ".join(source.heading), source.tag,
          source.page or "", source.text, round(source.score, 4)]
         for number, source in enumerate(line.result.sources if line.result else (), start=1)
     ]  # fmt: skip

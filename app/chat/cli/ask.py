@@ -20,7 +20,8 @@ from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.command_request import FindRun, LabelOfModel, request_from_options
 from app.documents import collection_lookup
 from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import CitedSource, Grounding
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
+from app.documents.services import command_documents
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.events import AnswerStage
@@ -35,6 +36,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
+    parser.add_argument("--file", metavar="FILE", action="append", default=[], help=help_text("ask --file"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
     parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
@@ -52,6 +54,8 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     """Answer one question. Return the exit status: 0, or 130 when interrupted (the answer so far is printed). Raises
     AppError, for which the command exits with 3."""
     if options.batch is not None:
+        if options.file:
+            raise AppError("bad_option", option="--file", value=options.file[0], expected="QUESTION")
         from app.chat.cli import ask_batch
 
         return ask_batch.run(find_run, label_of, options, where, output)
@@ -59,7 +63,19 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
         options.missing("QUESTION")
     if not options.question.strip():
         raise AppError("empty_question")
-    request = request_from_options(options, where, find_run)
+    with command_documents.attached_files(options.file, where, output) as files:
+        return _answer(find_run, label_of, options, where, output, files)
+
+
+def _answer(
+    find_run: FindRun,
+    label_of: LabelOfModel,
+    options: argparse.Namespace,
+    where: Paths,
+    output: Output,
+    files: tuple[CollectionRef, ...],
+) -> int:
+    request = request_from_options(options, where, find_run, files)
     with command_request.command_engine(request, options, where, output, "engine-ask.log") as (engine, embedding):
         # The child for the search starts meanwhile.
         training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
@@ -175,5 +191,5 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
 def _source_text(source: CitedSource, output: Output) -> str:
     page = output.phrase("common.page", page=source.page) if source.page else ""
     recognized = output.phrase("common.recognized") if source.recognized is not None else ""
-    parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page, recognized)
+    parts = (source.collection_title, source.document, " > ".join(source.heading), source.tag, page, recognized)
     return "  ".join(part for part in parts if part)

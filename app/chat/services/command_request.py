@@ -24,6 +24,7 @@ from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.chat.store import Store
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services import command_documents
 from app.documents.services.command_documents import QuestionEmbedder
 from app.documents.services.embedding import Embedding
@@ -235,8 +236,10 @@ def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
     return found
 
 
-def request_from_options(options: argparse.Namespace, where: Paths, find_run: FindRun) -> AnswerRequest:
-    """Return the request that the options describe.
+def request_from_options(
+    options: argparse.Namespace, where: Paths, find_run: FindRun, files: tuple[CollectionRef, ...] = ()
+) -> AnswerRequest:
+    """Return the request that the options describe. `files`: attached files, which are asked too.
 
     Raises AppError("bad_option" | "unknown_preset" | "unknown_collection"), and as `choose_listed_model` does.
     """
@@ -246,7 +249,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
     check_limit("--context", options.context, 256, 1 << 20)
     adapter_option = options.adapter
     adapter = choose_adapter(adapter_option, where.runs, find_run) if adapter_option is not None else None
-    quotes = bool(options.collection) and adapter is None
+    quotes = bool(options.collection or files) and adapter is None
     model, stored, preset = _choose_model(options.model, options.preset, where, adapter, quotes=quotes)
     remote_servers.require_remote_permission(model, options)
     thinks = getattr(options, "think", None)
@@ -262,7 +265,7 @@ def request_from_options(options: argparse.Namespace, where: Paths, find_run: Fi
     if options.context is not None:
         stored = dataclasses.replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
-    scope = command_documents.scope_of(options.collection, where) if options.collection else ()
+    scope = (*files, *(command_documents.scope_of(options.collection, where) if options.collection else ()))
     return AnswerRequest(
         model=model,
         turns=turns,

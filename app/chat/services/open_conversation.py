@@ -161,6 +161,15 @@ class OpenConversation(QObject):
         """Return the collections that this conversation searches; (): none."""
         return (self.conversation or self._new).scope
 
+    def asked_names(self, *, has_temporary: bool = True) -> set[str]:
+        """Return the names of the collections that any conversation asks: stored, in the bin, or not begun yet.
+
+        `has_temporary`: also the temporary ones. Raises AppError as `Database` does.
+        """
+        stores = {self._disk, *((self._store, self._left) if has_temporary else ())}
+        names = {ref.name for ref in self.scope} if has_temporary or not self.is_temporary else set[str]()
+        return names.union(*(store.asked_names() for store in stores if store is not None))
+
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
         """Set the collections that later questions search. Return False when storing them failed, with
         `problem_occurred`."""

@@ -9,6 +9,7 @@ from app.base.wording import describe_error, phrase
 from app.chat.services.chat_session import ChatSession, ModelPreloader
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import error_presenter
+from app.documents.records import is_attached_name
 from app.inference.engine.messages import Event, Failed
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
@@ -40,6 +41,7 @@ class AskingNotices(QObject):
         self._text_to_send = ""  # the question that waits for the machine
         page.composer.asking_notice.acted.connect(self._on_acted)
         page.scoping.shown.connect(self._show)
+        page.files.changed.connect(self._show)
         for signal in (engine.refusal_changed, library.changed, session.answer_settings_changed, pause.changed):
             signal.connect(self._show)
         for signal in (session.conversation_opened, session.message_added):
@@ -83,7 +85,8 @@ class AskingNotices(QObject):
         words, action, act, is_refused = self._notice()
         self._act = act
         notice = self._page.composer.asking_notice
-        notice.show_notice(words, action, is_warning=is_refused or self._is_failed)
+        is_warning = (is_refused and not self._page.files.reading) or self._is_failed
+        notice.show_notice(words, action, is_warning=is_warning)
         self._page.composer.refuse(words if is_refused else "")
 
     @property
@@ -93,6 +96,8 @@ class AskingNotices(QObject):
     def _notice(self) -> tuple[str, str, Callable[[], object], bool]:
         """Return a sentence, the text of its button, what the button does, and whether nothing can be asked."""
         has_scope, to_page = bool(self._session.scope), self._navigation.page_requested.emit
+        if reading := self._page.files.reading:
+            return reading, "", lambda: None, True
         if self._pause.state == "pausing":
             return phrase("chat.pausing_the_work"), "", lambda: None, not has_scope
         if self._engine.refusal is not None:
@@ -111,7 +116,9 @@ class AskingNotices(QObject):
         if self._is_failed and self._failure is not None:
             words = phrase("chat.model_cannot_be_loaded", why=describe_error(self._failure[1]).message)
             return words, phrase("common.choose_a_model"), lambda: to_page("models"), False
-        is_new = self._session.conversation is None
+        is_new = self._session.conversation is None and not any(
+            is_attached_name(ref.name) for ref in self._session.scope
+        )
         if is_new and self._page.scoping.is_known and not self._page.scoping.has_documents:
             words = phrase("chat.there_are_no_documents_yet")
             return words, phrase("chat.add_documents"), lambda: to_page("documents"), False

@@ -3,18 +3,30 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import (
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QHideEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.chat.presets import Preset
 from app.chat.records import Conversation, Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
+from app.chat.ui.attached_files import AttachedFiles
 from app.chat.ui.chat_header import ChatHeader
 from app.chat.ui.chat_notices import EmptyView, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
@@ -35,6 +47,7 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
 from app.uikit import untrusted_text
+from app.uikit.desktop import dropped_paths
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -74,6 +87,9 @@ class ChatPage(Page):
         self.header = ChatHeader(
             theme, navigation, session, conversations, presets, library, self.scoping, self.transcript
         )
+        self.files = AttachedFiles(
+            theme, navigation, session, conversations, documents, preferences, self.scoping, self
+        )
         self._build(documents)
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
@@ -90,6 +106,7 @@ class ChatPage(Page):
 
     def _build(self, documents: DocumentLibrary) -> None:
         set_surface(self, "base")
+        self.setAcceptDrops(True)
         self.banner = Banner(self._theme)
         self.find_bar = FindBar(self._theme, self.transcript, self)
         self.empty = EmptyView(self._theme, self._navigation)
@@ -133,6 +150,7 @@ class ChatPage(Page):
         self._conversations.problem_occurred.connect(self._errors.show_error)
         self._errors.banner_changed.connect(self._lay_out)
         self._connect_messages()
+        self._connect_files()
         self.find_bar.opening.connect(self.sources.close_overlay)
         self.find_bar.opening.connect(session.read_earlier)  # the matches of all messages are counted
         self.find_bar.left.connect(self.focus_first)
@@ -159,6 +177,18 @@ class ChatPage(Page):
             lambda href: untrusted_text.ask_to_open_link(self._theme, href, self._open_url, self)
         )
 
+    def _connect_files(self) -> None:
+        files, editor = self.files, self.composer.editor
+        editor.files_given.connect(files.attach)
+        editor.picture_pasted.connect(files.attach_picture)
+        editor.long_text_pasted.connect(
+            lambda text: files.attach_pasted(phrase("chat.pasted_text"), lambda: text.encode("utf-8", "replace"))
+        )
+        self.composer.attach_button.clicked.connect(files.choose)
+        self.scope_line.actions_requested.connect(files.show_menu)
+        files.told.connect(self.composer.tell)
+        files.failed.connect(self._errors.show_unrelated_error)
+
     def _add_shortcuts(self) -> None:
         """Add the shortcuts that work only on this page."""
         keys: dict[str, Callable[[], object]] = {
@@ -166,6 +196,7 @@ class ChatPage(Page):
             "Alt+Left": lambda: self.transcript.step_branch(-1),
             "Alt+Right": lambda: self.transcript.step_branch(1),
             "F2": self.header.start_renaming,
+            "Ctrl+O": self.files.choose,
             "Ctrl+L": self.scope_line.open_menu,
             THINKING_KEY: self.composer.at_once.click,
             "Ctrl+Shift+C": self.sources.copy_cited,
@@ -239,6 +270,23 @@ class ChatPage(Page):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._drafts.keep()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+            self.composer.set_lit(is_lit=True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self.composer.set_lit(is_lit=False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.composer.set_lit(is_lit=False)
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.acceptProposedAction()
+            self.files.attach(paths)
+            self.focus_first()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

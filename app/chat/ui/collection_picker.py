@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
 from app.base.wording import phrase
+from app.documents.records import collection_title
 from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
@@ -36,19 +37,25 @@ class CollectionChoice:
     unfinished: int = 0
     label: Label = LABELS[0]
     chosen: tuple[str, ...] = ()
+    is_attached: bool = False  # a file for the questions of this conversation
 
     @property
     def title(self) -> str:
         """Return the name of the chip: that of the collection, of its one chosen document, or their number."""
         if len(self.chosen) == 1:
             return self.chosen[0]
-        return phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}") if self.chosen else self.name
+        return (
+            phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}")
+            if self.chosen
+            else collection_title(self.name)
+        )
 
 
 class CollectionPicker(QWidget):
     """Shows the chosen collections as chips if they fit into one line, otherwise only their number."""
 
     changed = Signal(object)  # tuple[str, ...]: names of the chosen collections
+    actions_requested = Signal(str, QPoint)  # name of an attached file's collection, and the place for its menu
     documents_requested = Signal()  # the user wants to tick documents
 
     def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
@@ -72,6 +79,7 @@ class CollectionPicker(QWidget):
         self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_chosen]
         for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
             chip.removed.connect(self._exclude)
+            chip.actions_requested.connect(self.actions_requested)
             self._row.insertWidget(place, chip)
         self._show_text()
         self._lay_out()
@@ -93,7 +101,11 @@ class CollectionPicker(QWidget):
         for choice in self._choices:
             action = menu.addAction(
                 escape_mnemonic(
-                    join_facts(choice.name, confidentiality_guard.label_text(choice.label), self._state(choice))
+                    join_facts(
+                        choice.title if choice.is_attached else choice.name,
+                        confidentiality_guard.label_text(choice.label),
+                        self._state(choice),
+                    )
                 )
             )
             action.setCheckable(True)
@@ -102,7 +114,7 @@ class CollectionPicker(QWidget):
             action.toggled.connect(lambda is_chosen, name=choice.name: self._set_chosen(name, is_chosen=is_chosen))
         menu.addSeparator()
         one_by_one = menu.addAction(phrase("chat.choose_documents_one_by_one"), self.documents_requested.emit)
-        one_by_one.setEnabled(any(choice.documents for choice in self._choices))
+        one_by_one.setEnabled(any(choice.documents and not choice.is_attached for choice in self._choices))
         menu.addAction(phrase("chat.add_documents"), lambda: self._navigation.page_requested.emit("documents"))
         return menu
 
@@ -161,6 +173,8 @@ class CollectionPicker(QWidget):
     def _state(self, choice: CollectionChoice) -> str:
         if not choice.is_there:
             return phrase("chat.not_found")
+        if choice.is_attached:
+            return phrase("documents.attached_file")
         count = phrase("common.n_items", n=f"{choice.documents:,}")
         if choice.chosen:
             count = phrase("chat.n_of_m_documents", n=f"{len(choice.chosen):,}", m=f"{choice.documents:,}")
@@ -180,6 +194,7 @@ class CollectionChip(QFrame):
     """A collection that questions search, with a button × to exclude it."""
 
     removed = Signal(str)  # name of the collection
+    actions_requested = Signal(str, QPoint)  # as in `CollectionPicker`
 
     def __init__(self, theme: Theme, choice: CollectionChoice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -187,12 +202,22 @@ class CollectionChip(QFrame):
         self.setProperty("surface", "chip")
         row = make_row(into=self, margins_px=(theme.px(8), 0, theme.px(2), 0), spacing_px=theme.px(2))
         if choice.is_there:
-            self.label = ElidedLabel(choice.title, role="caption")
-            self.setToolTip(plain_tooltip("\n".join((choice.name, *choice.chosen))) if choice.chosen else "")
+            reading = phrase("chat.reading") if choice.is_attached and choice.unfinished else ""
+            self.label = ElidedLabel(with_note(choice.title, reading), role="caption")
+            names = choice.chosen if choice.is_attached else (choice.name, *choice.chosen)
+            self.setToolTip(plain_tooltip("\n".join(names)) if choice.chosen else "")
         else:
             self.label = ElidedLabel(with_note(choice.title, phrase("chat.not_found")), role="caption", tone="warning")
             row.addWidget(IconLabel(theme, "triangle-alert", "warning", size=14))
         self.label.setMaximumWidth(theme.px(CHIP_PX))
+        if choice.is_attached:
+            self.menu_button = IconButton(theme, "paperclip", phrase("chat.actions_for_name", name=choice.title))
+            self.menu_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self.menu_button.setProperty("tight", True)
+            self.menu_button.clicked.connect(
+                lambda: self.actions_requested.emit(choice.name, self.mapToGlobal(QPoint(0, 0)))
+            )
+            row.addWidget(self.menu_button)
         button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.title))
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the cursor in the question
         if choice.label == HIGHEST_LABEL:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from PySide6.QtCore import QObject, Signal
 
@@ -17,7 +17,7 @@ from app.chat.ui.document_picker import CollectionDocuments
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
-from app.documents.records import DocumentCollection, shown_name
+from app.documents.records import DocumentCollection, is_attached_name, shown_name
 from app.documents.services.document_library import DocumentLibrary
 
 
@@ -29,6 +29,7 @@ class CollectionSelection(QObject):
     """
 
     shown = Signal()  # the scope or its collections may have changed
+    removed = Signal(object, object)  # names of attached files that the user took out, and the scope before
     collections_known = Signal(object)  # list[DocumentCollection] as `DocumentLibrary.labelled` returns
 
     def __init__(
@@ -47,9 +48,11 @@ class CollectionSelection(QObject):
         # Read once per change, because counting the sections of collections takes time.
         self._collections: list[DocumentCollection] = []
         self._labelled: list[DocumentCollection] = []  # the collections with their current labels
+        self.arriving: dict[str, Path] = {}  # attached files that are not stored yet, by name of their collection
         self._is_chosen = False  # whether the user has chosen collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_settings_changed.connect(self._show_collections)
+        session.message_added.connect(self._on_message_added)
         documents.changed.connect(self._on_documents_changed)
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()
@@ -84,7 +87,18 @@ class CollectionSelection(QObject):
     @property
     def has_documents(self) -> bool:
         """Return whether there are documents of the user's own."""
-        return any(one.documents and not one.is_builtin for one in self._collections)
+        return any(one.documents and not one.is_builtin and not one.attached for one in self._collections)
+
+    @property
+    def attached(self) -> list[DocumentCollection]:
+        """Return the files that are attached to any conversation."""
+        return [one for one in self._collections if one.attached]
+
+    @property
+    def attached_here(self) -> list[DocumentCollection]:
+        """Return the files that are attached to the open conversation."""
+        asked = {ref.name for ref in self._session.scope}
+        return [one for one in self.attached if one.name in asked]
 
     @property
     def asks_manual(self) -> bool:
@@ -100,7 +114,7 @@ class CollectionSelection(QObject):
         self._show_collections()
 
     def _on_documents_changed(self) -> None:
-        self._collections, self._labelled = self._documents.collections(), self._documents.labelled()
+        self._collections, self._labelled = self._documents.collections(has_attached=True), self._documents.labelled()
         self.collections_known.emit(self._labelled)
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
@@ -110,15 +124,74 @@ class CollectionSelection(QObject):
         asked = {one.id: ref.documents for one, ref in self._resolved_scope() if one is not None}
         known = {ref.name: ref for ref in self._session.scope}
         known |= {one.name: CollectionRef(one.id, one.name, asked.get(one.id, ())) for one in self._collections}
-        self.choose([known[name] for name in names if name in known])
+        self._take([known[name] for name in names if name in known])
+
+    def remove(self, name: str) -> None:
+        """Take an attached file out of the scope, because the user wants it. `name`: of its collection."""
+        self._take([ref for ref in self._session.scope if ref.name != name])
+
+    def _take(self, scope: Sequence[CollectionRef]) -> None:
+        """Ask what the user has left in the scope."""
+        before, names = self._session.scope, {ref.name for ref in scope}
+        removed = [ref.name for ref in before if is_attached_name(ref.name) and ref.name not in names]
+        if removed:
+            self.detach(removed)
+            self.removed.emit(removed, before)
+        else:
+            self.choose(scope)
+
+    def attach(self, names: Sequence[str]) -> None:
+        """Ask attached files: alone at first, then with what is chosen besides. `names`: of their collections."""
+        has_files = any(is_attached_name(ref.name) for ref in self._session.scope)
+        self.put([*(self._session.scope if has_files else ()), *(CollectionRef(0, name) for name in names)])
+
+    def detach(self, names: Sequence[str]) -> None:
+        """Ask attached files no more; without any other, ask what new conversations do."""
+        rest = [ref for ref in self._session.scope if ref.name not in names]
+        self.put(rest)
+        if not rest:
+            self._ask_default()
+
+    def exchange(self, left: CollectionRef, entered: CollectionRef) -> None:
+        """Ask a document in another collection, into which it was moved."""
+        scope = []
+        for ref in self._session.scope:
+            rest = tuple(path for path in ref.documents if path not in left.documents)
+            if ref.name != left.name or rest or (left.documents and not ref.documents):
+                scope.append(dataclasses.replace(ref, documents=rest) if ref.name == left.name else ref)
+        at = next((at for at, ref in enumerate(scope) if ref.name == entered.name), None)
+        if at is None:
+            scope.append(entered)
+        elif scope[at].documents:
+            scope[at] = dataclasses.replace(scope[at], documents=(*scope[at].documents, *entered.documents))
+        self.put(scope)
+
+    def put(self, scope: Sequence[CollectionRef]) -> bool:
+        """Ask these collections in this conversation alone; return False if that could not be stored."""
+        self._is_chosen = True
+        is_done = self._session.ask_of(scope)
+        self._keep_unsent()
+        return is_done
+
+    def _on_message_added(self, _message: Message) -> None:
+        self._keep_unsent()
+
+    def _keep_unsent(self) -> None:
+        """Store which files wait for the first question of a new conversation; they belong to it once it is asked."""
+        here, names = self._session, tuple(ref.name for ref in self._session.scope if is_attached_name(ref.name))
+        unsent = self._preferences.value.unsent_files
+        if not here.is_temporary:
+            names = names if here.conversation is None else tuple(name for name in unsent if name not in names)
+            if names != unsent:
+                self._preferences.change(unsent_files=names)
 
     def choose(self, scope: Sequence[CollectionRef]) -> None:
         """Ask these collections and documents from now on, also in new conversations."""
-        self._is_chosen = True
-        if self._session.ask_of(scope):
+        if self.put(scope):
+            own = [ref for ref in scope if not is_attached_name(ref.name)]
             self._preferences.change(
-                scope=tuple(ref.name for ref in scope),
-                scope_documents=tuple((ref.name, *ref.documents) for ref in scope if ref.documents),
+                scope=tuple(ref.name for ref in own),
+                scope_documents=tuple((ref.name, *ref.documents) for ref in own if ref.documents),
             )
 
     def choose_documents(self, ticked: Sequence[CollectionRef]) -> None:
@@ -126,7 +199,7 @@ class CollectionSelection(QObject):
         unread = [
             ref
             for one, ref in self._resolved_scope()
-            if one is not None and not self._documents.askable_documents(one.id)
+            if one is not None and (one.attached or not self._documents.askable_documents(one.id))
         ]
         self.choose([*ticked, *unread])
 
@@ -135,6 +208,8 @@ class CollectionSelection(QObject):
         asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
         found = []
         for one in self._collections:
+            if one.attached:
+                continue
             documents = self._documents.askable_documents(one.id)
             ref = asked.get(one.id)
             chosen = collection_lookup.chosen_documents(documents, ref) if ref is not None else ()
@@ -144,11 +219,13 @@ class CollectionSelection(QObject):
     def _ask_default(self) -> None:
         stored = {name: tuple(paths) for name, *paths in self._preferences.value.scope_documents}
         scope = tuple(CollectionRef(one.id, one.name, stored.get(one.name, ())) for one in self._default())
+        if self._session.conversation is None and not self._session.is_temporary:
+            scope = tuple(CollectionRef(0, name) for name in self._preferences.value.unsent_files) or scope
         if scope != self._session.scope:
             self._session.ask_of(scope)
 
     def _default(self) -> list[DocumentCollection]:
-        collections = self._collections
+        collections = [one for one in self._collections if not one.attached]
         chosen = self._preferences.value.scope
         if chosen is not None:
             found = [one for one in collections if one.name in chosen]
@@ -162,22 +239,30 @@ class CollectionSelection(QObject):
 
     def _show_collections(self) -> None:
         asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
-        choices = [self._choice(one, asked.get(one.id)) for one in self._collections]
-        gone = [
-            CollectionChoice(ref.name, is_chosen=True, is_there=False)
-            for one, ref in self._resolved_scope()
-            if one is None
-        ]
-        self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
+        shown = [one for one in self._collections if not one.attached or one.id in asked]
+        shown.sort(key=lambda one: not one.attached)
+        choices = [self._choice(one, asked.get(one.id)) for one in shown]
+        gone = [self._missing(ref.name) for one, ref in self._resolved_scope() if one is None]
+        self._line.show_choices([*choices, *(one for one in gone if one.is_attached or self._documents.is_open)])
         self.shown.emit()
+
+    def _missing(self, name: str) -> CollectionChoice:
+        """Return the menu entry of a collection that does not exist, of an attached file not yet."""
+        if path := self.arriving.get(name):
+            return CollectionChoice(name, 1, is_chosen=True, unfinished=1, chosen=(shown_name(path),), is_attached=True)
+        return CollectionChoice(name, is_chosen=True, is_there=False)
 
     def _choice(self, one: DocumentCollection, ref: CollectionRef | None) -> CollectionChoice:
         """Return the menu entry of a collection. `ref`: its reference in the scope; None: it is not asked."""
         choice = CollectionChoice(one.name, one.documents, ref is not None, unfinished=one.unfinished, label=one.label)
+        if one.attached:
+            found = self._documents.documents(one.id)
+            names = tuple(each.name for each in found)
+            return dataclasses.replace(choice, chosen=names, is_attached=True) if names else self._missing(one.name)
         if ref is None or not ref.documents:
             return choice
-        names = [
-            found.name for found in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
+        those = [
+            each.name for each in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
         ]
-        chosen = tuple(names) or tuple(shown_name(PurePath(path)) for path in ref.documents)
-        return dataclasses.replace(choice, chosen=chosen, is_there=bool(names))
+        chosen = tuple(those) or tuple(shown_name(PurePath(path)) for path in ref.documents)
+        return dataclasses.replace(choice, chosen=chosen, is_there=bool(those))

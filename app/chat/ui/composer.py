@@ -15,10 +15,11 @@ from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.composer_lines import AskingNotice, RemoteMark
+from app.uikit.desktop import dropped_paths
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
+from app.uikit.widgets.buttons import Button, IconButton, KeyHint, make_icon_button
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
@@ -37,7 +38,9 @@ class QuestionEditor(QPlainTextEdit):
 
     send_requested = Signal()
     stop_requested = Signal()
-    text_refused = Signal(int)  # number of characters of a paste that would make the question too long
+    files_given = Signal(object)  # list[Path], dropped or pasted
+    picture_pasted = Signal(object)  # QImage
+    long_text_pasted = Signal(str)  # a text that would make the question too long
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -107,16 +110,19 @@ class QuestionEditor(QPlainTextEdit):
     # ------------------------------------------------------------------- paste
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Return False for dropped files, which the window may accept."""
-        return source.hasText() and not any(url.isLocalFile() for url in source.urls())
+        return source.hasText() or source.hasImage() or bool(dropped_paths(source))
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         if self._input_method.is_converting:
             return
         text = source.text()
         length = self.document().characterCount() - len(self.textCursor().selectedText()) + len(text)
-        if length > TEXT_MAX:
-            self.text_refused.emit(len(text))
+        if paths := dropped_paths(source):
+            self.files_given.emit(paths)
+        elif source.hasImage() and not source.hasText():
+            self.picture_pasted.emit(source.imageData())
+        elif length > TEXT_MAX:
+            self.long_text_pasted.emit(text)
         else:
             self.textCursor().insertText(text)
             self.ensureCursorVisible()
@@ -159,6 +165,7 @@ class Composer(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._is_busy = False
+        self._is_lit = False  # whether files are dragged over the page
         self._is_filling = False  # True while a draft is being shown, so that the change does not count as typing
         self._pending_draft: UnsentDraft | None = None  # draft to show once the conversion has ended
         self._refused_because = ""  # why no question can be sent now; "": it can
@@ -188,13 +195,15 @@ class Composer(QWidget):
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
         self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
+        self.attach_button = IconButton(self._theme, "paperclip", phrase("chat.attach_files"), "Ctrl+O")
         controls = (self.at_once, self.send_button, self.stop_button)
-        row = make_row((self.hint, 1), (self.waiting, 1), *controls, margins_px=(4, 0, 0, 0))
+        row = make_row(self.attach_button, (self.hint, 1), (self.waiting, 1), *controls, margins_px=(0, 0, 0, 0))
         parts = (self.asking_notice, self.remote_mark, self.edit_line, self.editor, self.notice, row)
         make_column(*parts, into=self, margins_px=(12, 10, 9, 9), spacing_px=6)
+        self.setTabOrder(self.stop_button, self.attach_button)  # the key after the question sends it
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (*controls, self.edit_line, self.asking_notice):
+        for button in (*controls, self.attach_button, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _build_edit_line(self) -> None:
@@ -210,7 +219,6 @@ class Composer(QWidget):
     def _connect(self) -> None:
         self.editor.send_requested.connect(self._submit)
         self.editor.stop_requested.connect(self._on_stop)
-        self.editor.text_refused.connect(self._on_text_refused)
         self.editor.textChanged.connect(self._on_text_changed)
         self.cancel_button.clicked.connect(self.end_edit)
         self.send_button.clicked.connect(self._submit)
@@ -281,6 +289,11 @@ class Composer(QWidget):
         self.stop_button.setVisible(is_busy)
         if had_focus:
             self.editor.setFocus()
+
+    def set_lit(self, *, is_lit: bool) -> None:
+        """Show that files which are dragged over the page would be attached."""
+        self._is_lit = is_lit
+        self.update()
 
     def set_send_key(self, send_key: str) -> None:
         """Set the key that sends the question: "enter" or "ctrl_enter"."""
@@ -356,8 +369,9 @@ class Composer(QWidget):
         reason = self._refused_because or phrase("chat.type_a_question_to_send")
         self.send_button.setToolTip("" if is_sendable else plain_tooltip(reason))
 
-    def _on_text_refused(self, length: int) -> None:
-        self.notice.setText(phrase("chat.too_long_to_paste_n", n=f"{length:,}", max=f"{TEXT_MAX:,}"))
+    def tell(self, words: str) -> None:
+        """Show a sentence until the user types."""
+        self.notice.setText(words)
         self.notice.show()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -384,10 +398,10 @@ class Composer(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        has_focus = self.editor.hasFocus()
+        has_focus = self.editor.hasFocus() or self._is_lit
         width = self._theme.metric("focus_ring") if has_focus else 1
         painter.setPen(QPen(self._theme.color("accent" if has_focus else "control"), width))
-        painter.setBrush(self._theme.color("base"))
+        painter.setBrush(self._theme.color("accent_soft" if self._is_lit else "base"))
         inset = width / 2
         radius = self._theme.metric("radius_control")
         painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), radius, radius)

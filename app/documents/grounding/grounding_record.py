@@ -14,7 +14,7 @@ import msgspec
 from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.wording import phrase
-from app.documents.records import DocumentSection, PageBox, Passage, shown_name
+from app.documents.records import DocumentSection, PageBox, Passage, collection_title, shown_name
 
 T = TypeVar("T")
 # "near": passages come close to the question, and it is not certain that they answer it.
@@ -51,7 +51,8 @@ class CollectionRef:
     def title(self) -> str:
         """Return the name, followed by the names of the documents if only these are asked."""
         names = phrase("common.data_gap").join(shown_name(PurePath(path)) for path in self.documents)
-        return phrase("documents.only_these", name=self.name, documents=names) if names else self.name
+        title = collection_title(self.name)
+        return phrase("documents.only_these", name=title, documents=names) if names else title
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ class CitedSource:
     sha256: str = ""
     score: float = 0.0
     recognized: tuple[tuple[str, int], ...] | None = None
+
+    @property
+    def collection_title(self) -> str:
+        """Return the name of the collection as people read it."""
+        return collection_title(self.collection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +212,7 @@ def sources_to_json(grounding: Grounding) -> list[dict[str, Any]]:
     return [
         {
             "n": number,
-            "collection": source.collection,
+            "collection": source.collection_title,
             "document": source.document,
             "heading": list(source.heading),
             "tag": source.tag,

@@ -8,13 +8,14 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 
 from app.base import wording
 from app.base.wording import phrase
 from app.documents.grounding import answer_markup, evidence, recognized_numbers, sentences
 from app.documents.grounding.answer_markup import CITED_MARK, SourceMark
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import PICTURE_SUFFIXES, DocumentSection, Passage
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
@@ -227,7 +228,7 @@ def check_messages(grounding: Grounding) -> list[str]:
     [] if the documents have no answer and nothing is doubtful, because nothing was compared.
     """
     claims = grounding.claims
-    near = [phrase("documents.near")] if grounding.verdict == "near" else []
+    near = [*picture_messages(grounding), *([phrase("documents.near")] if grounding.verdict == "near" else [])]
     doubts = [
         phrase(
             f"documents.doubt.{doubt_kind(grounding, [claim])}",
@@ -242,8 +243,15 @@ def check_messages(grounding: Grounding) -> list[str]:
     if grounding.is_excerpt:
         return [*near, phrase("common.excerpts"), *doubts]
     if not grounding.has_answer:
-        return doubts
+        return [*picture_messages(grounding), *doubts]
     return [*near, *(doubts or source_agreement_messages(grounding)), *unchecked_messages(grounding)]
+
+
+def picture_messages(grounding: Grounding) -> list[str]:
+    """Return a message that only the recognized text of a picture was read, if a source is one."""
+    names = (PurePath(one.document) for one in grounding.sources if one.recognized is not None)
+    is_picture = any(name.suffix.lower() in PICTURE_SUFFIXES for name in names)
+    return [phrase("documents.only_text_of_picture")] if is_picture else []
 
 
 def source_agreement_messages(grounding: Grounding) -> list[str]:

@@ -329,10 +329,10 @@ def file_fingerprint(path: Path) -> str:
     return found.hexdigest()
 
 
-def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
+def find_backlog(documents: Path, vectors: VectorFile, *, is_emptied: bool = False) -> EmbeddingBacklog:
     """Read all sections and return those without a vector; rewrite the vector file if it has too many unused rows.
 
-    `documents` need not exist yet.
+    `documents` need not exist yet. `is_emptied`: the file shall have no unused row.
     """
     if not documents.is_file():
         return EmbeddingBacklog([], 0)
@@ -340,7 +340,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
         places = _places(database)
     known = vectors.stored_keys()
     used = known & places.keys()
-    if vectors.count() - len(used) > max(OLD_LEAST, OLD_SHARE * len(places)):
+    if vectors.count() - len(used) > (0 if is_emptied else max(OLD_LEAST, OLD_SHARE * len(places))):
         vectors.keep_only(used)
     missing = sorted(
         (-document_id, key[0], collection_id)

@@ -6,12 +6,14 @@ embedding model is installed.
 """
 
 import hashlib
+import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from PySide6.QtCore import QTimer
 
 from app.base import invisible_characters, paths, programs, settings, wording
@@ -22,7 +24,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import collection_lookup
+from app.documents import collection_lookup, records
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import Passage
 from app.documents.services.embedding import Embedding, EmbeddingStatus
@@ -53,6 +55,7 @@ class CommandReading:
         self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
+        self._names: Collection[str] = ()  # of the collections that the command waits for; (): all
         self._loop = CommandEventLoop(lambda: self._loop.stop())
         logs = where.logs / "docs"  # separate from the logs of a window's children
         logs.mkdir(parents=True, exist_ok=True)
@@ -73,7 +76,8 @@ class CommandReading:
     @property
     def unfinished(self) -> int:
         """Return the number of documents that are not read yet."""
-        return sum(collection.unfinished for collection in self.documents.collections())
+        known = self.documents.collections(has_attached=True)
+        return sum(one.unfinished for one in known if not self._names or one.name in self._names)
 
     def add(
         self,
@@ -110,6 +114,20 @@ class CommandReading:
             self._refresh(collection_id)
         self.finish()
         return added
+
+    def attach(self, paths: Sequence[Path]) -> tuple[CollectionRef, ...]:
+        """Read files for the question of this command. Raises AppError if one cannot be asked."""
+        paths_by_name = {records.new_attached_name(): path for path in paths}
+        self._names = paths_by_name.keys()
+        for name, path in paths_by_name.items():
+            self.documents.attach(name, path, owner=str(os.getpid()))
+        for _ in ("text", "recognized text of pictures"):
+            self.finish()
+            for one in self.documents.collections(has_attached=True):
+                for document in self.documents.documents(one.id) if one.name in self._names else ():
+                    if (error := self.documents.reason_not_to_ask(document)) is not None:
+                        raise error
+        return tuple(CollectionRef(0, name) for name in paths_by_name)
 
     def refresh(self, collection_ids: list[int]) -> "list[RefreshResult]":
         done = [self._refresh(collection_id) for collection_id in collection_ids]
@@ -165,7 +183,7 @@ class CommandReading:
     def _check_progress(self) -> None:
         documents = self.documents
         standing = documents.standing
-        is_idle = standing.phase == "idle" and not documents.is_busy
+        is_idle = (self._names or standing.phase == "idle") and not documents.is_busy
         if is_idle and not self.unfinished:
             self._loop.stop()
         elif standing.phase == "elsewhere":
@@ -225,6 +243,33 @@ def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
     with closing(collection_lookup.open_library(where.documents)) as library:
         found = (collection_lookup.find_collection(library, name) for name in dict.fromkeys(names))
         return tuple(CollectionRef(collection.id, collection.name) for collection in found)
+
+
+@contextmanager
+def attached_files(files: Sequence[str], where: Paths, output: Output) -> Iterator[tuple[CollectionRef, ...]]:
+    """Read files for the question of a command, and yield them as a scope. Afterwards nothing of them stays.
+
+    Also removes what commands left that were killed. Raises AppError if a file cannot be asked.
+    """
+    if not files:
+        yield ()
+        return
+    paths = [Path(os.path.abspath(Path(file).expanduser())) for file in files]  # noqa: PTH100  keeps links
+    _remove_attached(where, lambda owner: owner.isdecimal() and not psutil.pid_exists(int(owner)))
+    try:
+        with CommandReading(where, output) as reading:
+            refs = reading.attach(list(dict.fromkeys(paths)))
+        yield refs
+    finally:
+        _remove_attached(where, lambda owner: owner == str(os.getpid()))
+
+
+def _remove_attached(where: Paths, is_ended: Callable[[str], bool]) -> None:
+    """Remove the attached files whose owner has ended."""
+    with closing(collection_lookup.open_library(where.documents)) as library:
+        for one in library.collections(has_attached=True):
+            if one.attached and is_ended(one.attached):
+                library.remove_collection(one.id)
 
 
 QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window

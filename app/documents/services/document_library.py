@@ -9,7 +9,7 @@ import functools
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.child_process import ChildExit
+from app.base.wording import describe_error
 from app.documents import collection_updates, ocr_part
 from app.documents.collection_updates import AddedFiles, CountCallback, FileVersions, RefreshResult, ScanResult
 from app.documents.grounding.grounding_record import CitedSource
@@ -62,6 +63,7 @@ class DocumentLibrary(QObject):
     added = Signal(object)  # AddedFiles
     refreshed = Signal(object)  # RefreshResult
     failed = Signal(object)  # AppError
+    attached_removed = Signal()  # the text of attached files is gone
     not_opened = Signal(object)  # AppError; also if a damaged file was replaced by a new one
 
     def __init__(
@@ -146,9 +148,9 @@ class DocumentLibrary(QObject):
         """Return the process id of the reading child; 0 while nothing is read."""
         return self._reader.pid
 
-    def collections(self) -> list[DocumentCollection]:
-        """Return the collections by name, Kotae's own last; [] before `opened`."""
-        found = self._library.collections() if self._library is not None else []
+    def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
+        """Return `Library.collections`; [] before `opened`."""
+        found = self._library.collections(has_attached=has_attached) if self._library is not None else []
         return [one for one in found if one.id not in self._removing_collections]
 
     def labelled(self) -> list[DocumentCollection]:
@@ -184,7 +186,7 @@ class DocumentLibrary(QObject):
             if self._library is not None
             else []
         )
-        there = {collection.id: collection.name for collection in self.collections()}
+        there = {collection.id: collection.name for collection in self.collections(has_attached=True)}
         found = [one for one in found if one.id not in self._removing and one.collection_id in there]
 
         def unlikeliness(document: Document) -> tuple[bool, bool, bool]:
@@ -227,7 +229,8 @@ class DocumentLibrary(QObject):
     def remove_collection(self, collection_id: int) -> RemovedCollection:
         """Remove a collection, which hides it at once. Its files stay; `restore` reads them again."""
         assert self._library is not None
-        collection = next(one for one in self._library.collections() if one.id == collection_id)
+        known = self._library.collections(has_attached=True)
+        collection = next(one for one in known if one.id == collection_id)
         documents = self._library.documents(collection_id)
         files = [Path(document.path) for document in documents]
         removal = RemovedCollection(collection.name, collection.label, self._library.sources(collection_id), files)
@@ -260,6 +263,45 @@ class DocumentLibrary(QObject):
             self._on_added,
         )
 
+    def attach(
+        self, name: str, path: Path, owner: str = "conversation", content: Callable[[], bytes] | None = None
+    ) -> None:
+        """Read a file for the questions of a conversation or command, as `Library.attach`.
+
+        `content`: makes a file that does not exist yet, in the folder of pasted files.
+        """
+        self.write_queue.do(
+            lambda library, _note: collection_updates.attach(library, name, path, owner, content),
+            lambda _nothing: self._on_queued(),
+        )
+
+    def reason_not_to_ask(self, document: Document) -> AppError | None:
+        """Return why an attached file that is read cannot be asked; None if it can, or its text is recognized first."""
+        name, failure = document.name, document.failure
+        if failure is not None and failure.code != "ocr_missing":
+            return AppError("attached_unreadable", name=name, why=describe_error(failure).message)
+        if failure is None and (document.state not in ("done", "doubtful") or document.report.sections):
+            return None
+        if not document.needs_recognition:
+            return AppError("attached_without_text", name=name)
+        if not self.can_recognize:
+            return AppError("attached_without_ocr", name=name)
+        self.recognize([document.id])
+        return None
+
+    def forget_attached(self, asked: Collection[str]) -> None:
+        """Remove what `collection_updates.ended_attached` names."""
+        ended = collection_updates.ended_attached(self.collections(has_attached=True), asked)
+        for collection_id in ended:
+            self.remove_collection(collection_id)
+        if ended:
+            self._after_removals(
+                lambda: self.write_queue.do(
+                    lambda library, _note: collection_updates.delete_pasted(library),
+                    lambda _nothing: self.attached_removed.emit(),
+                )
+            )
+
     def refresh(self, collection_id: int) -> None:
         """Read new and changed files and remove missing ones. `refreshed` carries the result."""
         self.write_queue.do(
@@ -274,12 +316,10 @@ class DocumentLibrary(QObject):
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
         """Read documents again. `encoding`: the codec of a text file; "" to detect it; None leaves the stored one."""
 
-        def queued(_nothing: None) -> None:
-            self.changed.emit()
-            self.queue.look()
-
         self.queue.interrupt(document_ids)
-        self.write_queue.do(lambda library, _note: library.read_again(document_ids, encoding), queued)
+        self.write_queue.do(
+            lambda library, _note: library.read_again(document_ids, encoding), lambda _nothing: self._on_queued()
+        )
 
     def recognize(self, document_ids: Sequence[int]) -> None:
         """Read documents again, with text recognition on pages that are images."""
@@ -399,6 +439,10 @@ class DocumentLibrary(QObject):
     def _on_not_opened(self, error: AppError) -> None:
         self._is_opening = False
         self.not_opened.emit(error)
+
+    def _on_queued(self) -> None:
+        self.changed.emit()
+        self.queue.look()
 
     def _on_added(self, added: AddedFiles) -> None:
         self.queue.look()

@@ -80,6 +80,7 @@ class Embedding(QObject):
         self._batch_of: list[tuple[int, int]] = []  # those of the batch being embedded, as in `_missing`
         self._failures = 0  # since the last finished batch
         self._is_working = self._is_looking = self._is_look_pending = self._is_paused = False
+        self._is_emptied = False  # whether the next look deletes the vectors of removed text
         self._error: AppError | None = None
         self._retry_timer = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self._retry_timer.timeout.connect(self.look)
@@ -104,6 +105,7 @@ class Embedding(QObject):
         preferences.changed.connect(use)
         self.reranker.measured.connect(library.note_rerank_s)
         documents.queue.emptied.connect(self.look)
+        documents.attached_removed.connect(self._forget_removed)
         engine.status_changed.connect(lambda status: self.set_paused(status.state in ANSWERING))
 
     # -------------------------------------------------------------------- models
@@ -215,7 +217,7 @@ class Embedding(QObject):
         def look() -> "EmbeddingBacklog":
             from app.documents.retrieval import semantic_index
 
-            return semantic_index.find_backlog(documents, model.vectors)
+            return semantic_index.find_backlog(documents, model.vectors, is_emptied=is_emptied)
 
         if not self._may_work():
             self._is_looking = False
@@ -223,6 +225,7 @@ class Embedding(QObject):
             self._update_status()
             return
         self._update_status()
+        is_emptied, self._is_emptied = self._is_emptied, False
         background.run(
             look,
             lambda backlog: self._on_looked(model_number, backlog),
@@ -262,6 +265,11 @@ class Embedding(QObject):
             self._on_chosen(choice, None)
             self._error = error
             self._update_status()
+
+    def _forget_removed(self) -> None:
+        """Delete the vectors of removed text at the next look, be they ever so few."""
+        self._is_emptied = True
+        self.look()
 
     def _on_looked(self, model_number: int, backlog: "EmbeddingBacklog") -> None:
         if model_number != self._model_number:

@@ -1,6 +1,6 @@
 """Let the user choose documents to add, and the collection to which a folder is added."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.base.wording import phrase
 from app.documents import records
-from app.documents.collection_updates import free_name
 from app.documents.records import DocumentCollection
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog, cancel_or
@@ -29,12 +28,6 @@ def choose_folder(pickers: desktop.Pickers, window: QWidget, folder: str) -> lis
     """Let the user choose a folder of documents, beginning in another; [] if the user cancels."""
     path = pickers.folder(window, phrase("documents.choose_a_folder_to_add"), folder)
     return [Path(path)] if path else []
-
-
-def name_of_added(paths: Sequence[Path], taken: Collection[str]) -> str:
-    """Return the name of the added folder, or a general name; if it is taken, a number is appended."""
-    is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-    return free_name(paths[0].name if is_folder else phrase("common.documents"), taken)
 
 
 class TargetDialog(Dialog):

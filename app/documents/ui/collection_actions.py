@@ -17,11 +17,11 @@ from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import collection_updates, encodings
-from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult
+from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, name_of_added
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.ui import document_texts
-from app.documents.ui.adding import TargetDialog, choose_files, choose_folder, name_of_added
+from app.documents.ui.adding import TargetDialog, choose_files, choose_folder
 from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard

@@ -1,5 +1,7 @@
 """`kotae ask --collection` with the trial model, which quotes the documents instead of answering."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from app.documents.library import Library
 from app.models import starter
+from tests.base.cli.processes import ROOT
 from tests.chat.cli.conftest import COVER, QUESTION
 from tests.permits import permit_to_lower
 
@@ -102,3 +105,52 @@ def test_an_answer_that_was_cut_off_is_named_as_such(ask: Ask, language: str, li
     status, _, told = ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)
     assert status == 0, told
     assert line in told.splitlines()
+
+
+def test_a_file_answers_one_question_and_nothing_of_it_stays(ask_json: Ask, trial_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "契約書.md"
+    path.write_text("# 契約\n\n## 第8条（損害賠償）\n\n損害賠償の額は委託料の120パーセントを上限とする。\n", "utf-8")
+    status, answer, told = ask_json("損害賠償の上限は？", "--file", path, "--file", path)
+    assert (status, answer["verdict"]) == (0, "answered"), told
+    (source,) = answer["sources"]
+    assert (source["collection"], source["document"], source["heading"][-1]) == (
+        "会話のファイル",
+        "契約書.md",
+        "第8条（損害賠償）",
+    )
+    _, both, _ = ask_json(QUESTION, "--file", path, "--collection", "基準")
+    assert both["sources"][0]["collection"] == "基準"
+    with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
+        assert [one.name for one in library.collections(has_attached=True) if not one.is_builtin] == ["内規", "基準"]
+        assert all("契約書" not in one.name for one in library.labelled())
+
+
+def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(
+    ask_json: Ask, trial_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "空.txt").write_text("\n", "utf-8")
+    for name in ("空.txt", "ない.pdf"):
+        status, said, told = ask_json("質問", "--file", tmp_path / name)
+        assert (status, said["error"]["code"].partition("_")[0], name in told) == (3, "attached", True)
+    with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
+        assert not any(one.attached for one in library.collections(has_attached=True))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_what_a_killed_command_left_goes_with_the_next_file(ask_json: Ask, trial_data: Path, tmp_path: Path) -> None:
+    long, path = tmp_path / "長い.md", tmp_path / "覚書.txt"
+    long.write_text("".join(f"## {n}\n\n{COVER}{n}\n\n" for n in range(4000)), "utf-8")
+    path.write_text("点検は5年に1回とする。", "utf-8")
+
+    def attached() -> list[str]:
+        with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
+            return [one.attached for one in library.collections(has_attached=True) if one.attached]
+
+    command = [sys.executable, "-m", "app", "ask", "質問", "--file", str(long), "--data-dir", str(trial_data)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while not attached():
+            assert process.poll() is None
+        process.kill()
+    assert attached() == [str(process.pid)]
+    assert ask_json("点検は何年に1回ですか", "--file", path)[0] == 0
+    assert attached() == []

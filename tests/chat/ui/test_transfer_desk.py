@@ -213,7 +213,8 @@ def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(
     window = opened()
     editor = window.editor
     place = editor.mapTo(window.window, editor.rect().center()) if is_on_field else QPoint(5, 5)
-    assert not drop(window.window, place, "/a/b.pdf"), "other files are no text either"
+    assert drop(window.window, place, "/a/b.pdf") == is_on_field, "the page 質問 takes other files"
+    assert editor.text() == ""
     ended = heard(window.desk.ended)
     with qtbot.waitSignal(window.desk._transfer.imported):
         assert drop(window.window, place, str(file))

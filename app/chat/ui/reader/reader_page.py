@@ -246,7 +246,7 @@ class ReaderPage(Page):
         if shown is None or shown.document is None:
             return
         now = self._documents.document(self._place.document_id)
-        there = {one.id: (one.name, one.label) for one in self._documents.collections()}
+        there = {one.id: (one.name, one.label) for one in self._documents.collections(has_attached=True)}
         known = (shown.collection.name, shown.collection.label) if shown.collection else None
         if now is None or now != shown.document or there.get(now.collection_id) != known:
             row = max(0, self.view.text.row)

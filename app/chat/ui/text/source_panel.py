@@ -77,7 +77,7 @@ class SourcePanel(QWidget):
         self.read_button.setVisible(displayed.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
-        self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection, *document, *outer])))
+        self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection_title, *document, *outer])))
         self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])

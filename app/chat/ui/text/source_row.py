@@ -31,7 +31,7 @@ def row_names(sources: Sequence[CitedSource]) -> list[tuple[str, str]]:
         lambda one: one.document.rpartition(".")[0] or one.document,
         lambda one: one.document,
         lambda one: f"{PurePath(one.path).parent.name}/{one.document}",
-        lambda one: f"{one.collection} › {one.document}",
+        lambda one: f"{one.collection_title} › {one.document}",
     )
     names: dict[int, tuple[str, str]] = {}
 
@@ -70,7 +70,7 @@ class SourceRow(QAbstractButton):
         self.words = "　".join(filter(None, (self._clause, self._page, self._tag, self._file)))
         place = untrusted_text.make_harmless(source_citations.describe_place(source))
         self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
-        where = f"{untrusted_text.make_harmless(source.collection)} › {place}"
+        where = f"{untrusted_text.make_harmless(source.collection_title)} › {place}"
         keys = phrase("chat.source_n_alt_n", n=number)
         self.setToolTip(plain_tooltip(f"{keys} {where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)

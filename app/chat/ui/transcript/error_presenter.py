@@ -40,7 +40,7 @@ def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...
         return (*shrink, ("models", phrase("chat.choose_a_lighter_form")), *force)
     if error.code in _MODEL_CODES:
         return (("models", phrase("common.choose_a_model")),)
-    if error.code in ("empty_question", "disk_full", "cancelled"):
+    if error.code in ("empty_question", "disk_full", "cancelled") or error.code.startswith("attached_"):
         return ()
     return (("log", phrase("common.view_log")),)
 

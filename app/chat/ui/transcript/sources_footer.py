@@ -36,6 +36,8 @@ class SourcesFooter(QWidget):
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # result of the check for screen readers; "" without one
         column = make_column(into=self, margins_px=(0, theme.px(2), 0, 0), spacing_px=theme.px(8))
+        for words in source_citations.picture_messages(grounding):
+            column.addLayout(signed_line(theme, "info", "text2", words))
         if not grounding.has_answer:
             column.addWidget(self._not_found_box())
             if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
