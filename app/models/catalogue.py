@@ -7,6 +7,7 @@ reported by name, and the card is left out.
 
 import dataclasses
 import functools
+import json
 import re
 import tomllib
 import typing
@@ -19,7 +20,9 @@ from typing import Any, TypeVar
 from app.base import invisible_characters, wording
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
+from app.base.files.output_file import write_atomically
 from app.base.paths import resources
+from app.inference.gguf import tables
 from app.inference.prompts import PromptForm
 
 MAX_FILE_BYTES = 1 << 20
@@ -125,6 +128,10 @@ class ModelCard:
     shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
     is_own: bool = False  # True: a card that the user has written
+    # Cards of repositories found at a hub (`hub_models`): their files know their prompt form, and nobody verified them.
+    is_found: bool = False
+    is_gated: bool = False  # the repository asks for an account and consent
+    architecture: str = ""  # as the hub states it
 
     @property
     def is_for_search(self) -> bool:
@@ -142,6 +149,11 @@ class ModelCard:
 
     @property
     def summary(self) -> str:
+        if self.is_found:
+            is_known = self.architecture in ("", *tables.ARCHITECTURES)
+            key = ("gated" if self.is_gated else "open") if is_known else "unknown"
+            place = self.files[0].repository if self.files else self.name
+            return wording.phrase(f"models.found_model.{key}", repository=place, architecture=self.architecture)
         return self.summary_en if wording.current_language() == "en" else self.summary_ja
 
     @property
@@ -210,6 +222,11 @@ def load() -> Catalogue:
     return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
 
 
+def is_file_name(path: str) -> bool:
+    """Return whether a card may name this path of a file in a repository."""
+    return len(path) <= TEXT_MAX and re.fullmatch(_PATTERNS["file"], path) is not None
+
+
 def _normalized(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.casefold())
 
@@ -245,6 +262,37 @@ def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
             except AppError as error:
                 problems.append(error)
     return Catalogue(tuple(cards), forms, tuple(problems))
+
+
+def keep_found(card: ModelCard) -> None:
+    """Write a found card among the user's own, so that its download can be resumed and its licence stays known.
+
+    Raises AppError("card_unwritable").
+    """
+    assert _user_cards_folder is not None
+    fields = {
+        field.name: getattr(card, field.name)
+        for field in dataclasses.fields(card)
+        if field.name not in ("is_own", "files", "sampling", "shape")
+        and (field.default is dataclasses.MISSING or getattr(card, field.name) != field.default)
+    }
+    lines = [f"{name} = {_toml(value)}" for name, value in fields.items()]
+    files = [
+        ", ".join(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(file).items() if value != "")
+        for file in card.files
+    ]
+    text = "\n".join(("[[model]]", *lines, "files = [", *(f"    {{ {file} }}," for file in files), "]", ""))
+    try:
+        _user_cards_folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(_user_cards_folder / f"{card.id}.toml", text.encode("utf-8"))
+    except OSError as error:
+        raise AppError("card_unwritable", path=str(_user_cards_folder), reason=error.strerror or str(error)) from error
+    load.cache_clear()
+
+
+def _toml(value: Any) -> str:
+    """Return a value of a card in TOML, whose strings, numbers and lists are written as in JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _card_files(folder: Path) -> list[Path]:
@@ -313,7 +361,7 @@ class _FileReader:
         """Raise AppError("card_field_bad") for values that are only wrong in combination with others."""
         known_fields = {field.name for field in dataclasses.fields(ModelCard)}
         bad = {
-            "form": card.form not in self.forms if card.kind == "chat" else card.form != "",
+            "form": card.form not in self.forms if card.kind == "chat" and not card.is_found else card.form != "",
             "adapter_form": bool(card.adapter) != (card.adapter_form in self.forms),
             "pooling": card.kind == "embedding" and not card.pooling,
             "dimensions": card.kind == "embedding" and not 0 < card.dimensions <= 1 << 16,

@@ -198,6 +198,8 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
             "download_other_model_here" if is_own else "download_other_model",
             name=card.title, file=name, found=model.architecture, size_bytes=model.size_bytes,
         )  # fmt: skip
+    if card.is_found and model.card_id is not None:  # the catalogue knows the model, from another repository
+        return dataclasses.replace(model, files=fingerprints)
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(
         model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=fingerprints

@@ -5,10 +5,12 @@ Credentials are kept in memory only.
 """
 
 import dataclasses
+import functools
 import logging
 import os
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,17 +18,21 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.addresses import host_of, origin_of
 from app.base.errors import AppError
+from app.base.isolation import network_guard
 from app.base.services import background
 from app.base.services.background import TimeLeftEstimator
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import download_queue
+from app.models import catalogue, download_queue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.download_queue import QueuedDownload
+from app.models.download_queue import QueuedDownload, source_kind
 from app.models.downloads.messages import NetworkAccess
+from app.models.hub_models import HubReference
 from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
+from app.models.services.hub_search import HubSearch
 from app.models.services.model_library import ModelLibrary
 
 HUB = "https://huggingface.co"
@@ -36,6 +42,14 @@ HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
 def hub_address(settings: Settings) -> str:
     """Return the hub of the settings, else of the environment, else huggingface.co."""
     return settings.hub_endpoint or os.environ.get(HUB_VARIABLE, "") or HUB
+
+
+def _require_network(source: str, settings: Settings) -> None:
+    """Raise AppError if a download from `source` may not use the network: network_forbidden, hub_offline."""
+    if download_queue.is_online(source) and not settings.network_allowed:
+        raise AppError("network_forbidden")
+    if source_kind(source) == "hub" and network_guard.is_hub_offline():
+        raise AppError("hub_offline")
 
 
 class HubCredentials:
@@ -97,6 +111,10 @@ class Downloads(QObject):
         self._fetcher.learned.connect(self._on_file_facts)
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
+        self._hub = HubSearch(command, log.with_name("hub-search.log"), self)
+        self._hub.contacted.connect(self._on_hub_contacted)
+        self._hub.found.connect(self._on_hub_answered)
+        self._hub.failed.connect(self._on_hub_answered)
         preferences.changed.connect(self._on_preferences)
         self._queue: list[QueuedDownload] = self._load_queue()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
@@ -114,9 +132,9 @@ class Downloads(QObject):
 
     @property
     def network_task_count(self) -> int:
-        """Return how many downloads use the network now, for the display 外部通信."""
+        """Return how many downloads and searches use the network now, for the display 外部通信."""
         job = self._fetcher.job
-        return 1 if job is not None and download_queue.is_online(job.place) else 0
+        return int(job is not None and download_queue.is_online(job.place)) + int(self._hub.is_running)
 
     @property
     def is_working(self) -> bool:
@@ -138,9 +156,11 @@ class Downloads(QObject):
         """Add a download to the end of the queue, or resume the one of the same file.
 
         `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
-        download_no_source, download_bad_address.
+        download_no_source, download_bad_address, card_unwritable.
         """
         new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
+        if card.is_found:
+            catalogue.keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
@@ -214,9 +234,29 @@ class Downloads(QObject):
         """Return the proxy with its login, for other parts that use the network at the user's request."""
         return self._credentials.access("", self._preferences.value).proxy
 
+    def search_hub(self, words: str) -> HubSearch:
+        """Search the hub of the settings for models; the returned object reports what was found, or why nothing was."""
+        return self._ask_hub(functools.partial(self._hub.search, words))
+
+    def look_up(self, wanted: HubReference) -> HubSearch:
+        """Look up one repository of the hub of the settings, as `search_hub` does."""
+        return self._ask_hub(functools.partial(self._hub.look_up, wanted))
+
+    def _ask_hub(self, ask: Callable[[str, NetworkAccess], None]) -> HubSearch:
+        settings = self._preferences.value
+        place = hub_address(settings)
+        try:
+            _require_network("", settings)
+        except AppError as error:
+            self._hub.refuse(error)
+        else:
+            ask(place, self._credentials.access(place, settings))
+        return self._hub
+
     def close(self) -> None:
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
+        self._hub.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
@@ -255,8 +295,7 @@ class Downloads(QObject):
     def _begin(self, entry: QueuedDownload) -> None:
         """Start fetching an entry in the child. Raises AppError."""
         settings = self._preferences.value
-        if download_queue.is_online(entry.place) and not settings.network_allowed:
-            raise AppError("network_forbidden")
+        _require_network(entry.place, settings)
         entry = download_queue.with_folder(entry, self._library.folder).with_state("running")
         self._put(entry)
         self._active_id = entry.id
@@ -303,7 +342,16 @@ class Downloads(QObject):
 
     def _on_contacted(self, host: str) -> None:
         entry = self._entry(self._active_id)
-        contact = NetworkContact(host, time.time(), entry.title if entry else "")
+        self._note_contact(host, entry.title if entry else "")
+
+    def _on_hub_contacted(self, host: str) -> None:
+        self._note_contact(host, phrase("models.search_of_models"))
+
+    def _on_hub_answered(self, _answer: object) -> None:
+        self.changed.emit()  # the network is no longer used
+
+    def _note_contact(self, host: str, purpose: str) -> None:
+        contact = NetworkContact(host, time.time(), purpose)
         self._contacts.append(contact)
         self.contacted.emit(contact)
 
@@ -376,7 +424,12 @@ class Downloads(QObject):
 
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
-        if not settings.network_allowed and self.network_task_count:
+        if settings.network_allowed:
+            return
+        if self._hub.is_running:
+            self._hub.cancel()
+            self._hub.refuse(AppError("network_forbidden"))
+        if self.network_task_count:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
     # ------------------------------------------------------------------- file and view

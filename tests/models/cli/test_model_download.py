@@ -17,7 +17,7 @@ from app.base import settings
 from app.base.settings import Settings
 from app.models.cli import model_download
 from tests.models.cli.conftest import Run, Said
-from tests.models.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
 from tests.waiting import wait_until
 
@@ -289,3 +289,92 @@ def test_a_failure_is_said_in_a_sentence_and_where_the_network_is_forbidden_nobo
         hub.requests.clear()
         assert shell.refusal(hub, "tiny").code == "network_forbidden"
         assert hub.requests == []
+
+
+# ------------------------------------------------------------------------------------------- any model of a hub
+
+STATED = {"gated": False, "cardData": {"license": "mit"}, "gguf": {"total": 1_200_000_000, "architecture": "llama"}}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        REPOSITORY,
+        f"{REPOSITORY}:Q8_0",
+        f"{REPOSITORY}:tiny-Q8_0.gguf",
+        f"hf.co/{REPOSITORY}:q8_0",
+        f"https://huggingface.co/{REPOSITORY}",
+        f"https://huggingface.co/{REPOSITORY}/resolve/main/tiny-Q8_0.gguf?download=true",
+    ],
+)
+def test_a_model_is_named_as_people_name_it(shell: Shell, small: Stored, name: str) -> None:
+    others = {"tiny-Q8_0.gguf": small, "mmproj-tiny-F16.gguf": Content(10), "tiny-Q2_K.gguf": Content(999_999)}
+    with Hub(Content(5_000_000), others=others) as hub:
+        hub.files.pop(FILE)
+        hub.stated = STATED
+        said = shell.run(hub, "download", name, "--json", *([] if "8" in name else ["--quant", "Q8_0"]))
+    assert said.status == 0, said.err
+    assert (said.object["sha256"], Path(said.object["path"]).name) == ([small.sha256()], "tiny-Q8_0.gguf")
+    assert said.object["licence"] == "mit"
+    assert "mit" in said.err
+
+
+def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
+    with Hub(Content(10), others={"mmproj-F16.gguf": Content(10), "model.safetensors": Content(10)}) as hub:
+        hub.files.pop(FILE)
+        assert shell.refusal(hub, REPOSITORY).code == "hub_no_gguf"
+        assert shell.refusal(hub, "kotae/nothing").code == "download_not_found"
+        assert shell.refusal(hub, f"{REPOSITORY}:Q3_K_S").code == "hub_no_gguf"
+
+
+def test_an_unknown_quantization_names_those_there_are(shell: Shell, small: Stored) -> None:
+    with Hub(small, others={"tiny-Q8_0.gguf": small}) as hub:
+        said = shell.refusal(hub, f"{REPOSITORY}:Q3_K_S")
+    assert said.code == "download_no_quant"
+    assert "Q8_0" in said.object["error"]["message"] + said.object["error"]["next"]
+
+
+def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> None:
+    """So that form, sampling and licence of its card count, and no listing is asked for."""
+    shell.card(small)
+    with Hub(small) as hub:
+        said = shell.run(hub, "download", f"{REPOSITORY}:F32", "--json")
+        assert said.status == 0, said.err
+        assert not [one for one in hub.requests if one.path.startswith("/api/")]
+    assert said.object["id"] == "tiny"
+
+
+@pytest.mark.parametrize("command", [("download", REPOSITORY), ("search", "tiny"), ("download", "tiny")])
+def test_a_hub_is_left_alone_where_the_user_wants_it(shell: Shell, small: Stored, command: tuple[str, ...]) -> None:
+    shell.card(small)
+    with Hub(small) as hub:
+        said = shell.run(hub, *command, "--json", HF_HUB_OFFLINE="1")
+        assert (said.status, said.code) == (3, "hub_offline")
+        shell.forbid_network()
+        said = shell.run(hub, *command, "--json")
+        assert (said.status, said.code) == (3, "network_forbidden")
+        assert hub.requests == []
+
+
+def test_a_search_shows_licence_size_and_fit(shell: Shell, small: Stored) -> None:
+    with Hub(small, others={"tiny-Q4_K_M.gguf": small}) as hub:
+        hub.stated = STATED | {"gated": "manual"}
+        said = shell.run(hub, "search", "tiny", "--json")
+        assert said.status == 0, said.err
+        (found,) = said.object["models"]
+        told = shell.run(hub, "search", "tiny").out
+        assert shell.run(hub, "search", "nothing").status == 1
+    assert (found["repository"], found["quantization"], found["licence"]) == (REPOSITORY, "Q4_K_M", "mit")
+    assert (found["fit"], found["is_gated"]) == ("unmeasured", True)
+    assert "利用申請が必要" in told
+    assert "mit" in told
+
+
+def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_hub(shell: Shell, small: Stored) -> None:
+    with Hub(small, Fault(token=TOKEN)) as hub:
+        said = shell.refusal(hub, REPOSITORY, HF_TOKEN=TOKEN)
+        assert said.code == "download_gated"
+        assert not any("Authorization" in request.headers for request in hub.requests)
+        file = shell.data / "token"
+        file.write_text(TOKEN)
+        assert shell.run(hub, "download", REPOSITORY, "--token-file", str(file), "--json").status == 0
