@@ -148,10 +148,15 @@ class ModelCard:
         return self.files[0].package if self.files else ""
 
     @property
+    def is_runnable(self) -> bool:
+        """Return whether llama.cpp of this version knows the model's kind, as far as it is stated."""
+        stated = self.architecture or (self.shape.architecture if self.shape else "")
+        return stated in ("", *tables.ARCHITECTURES)
+
+    @property
     def summary(self) -> str:
         if self.is_found:
-            is_known = self.architecture in ("", *tables.ARCHITECTURES)
-            key = ("gated" if self.is_gated else "open") if is_known else "unknown"
+            key = ("gated" if self.is_gated else "open") if self.is_runnable else "unknown"
             place = self.files[0].repository if self.files else self.name
             return wording.phrase(f"models.found_model.{key}", repository=place, architecture=self.architecture)
         return self.summary_en if wording.current_language() == "en" else self.summary_ja
@@ -218,8 +223,13 @@ def load() -> Catalogue:
 
     A mistake in a card of the user is added to `problems` and not raised.
     """
-    book = load_shipped(resources() / "models.toml")
+    book = _shipped()
     return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
+
+
+@functools.cache
+def _shipped() -> Catalogue:
+    return load_shipped(resources() / "models.toml")
 
 
 def is_file_name(path: str) -> bool:
@@ -267,7 +277,7 @@ def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
 def keep_found(card: ModelCard) -> None:
     """Write a found card among the user's own, so that its download can be resumed and its licence stays known.
 
-    Raises AppError("card_unwritable").
+    Raises OSError.
     """
     assert _user_cards_folder is not None
     fields = {
@@ -282,11 +292,8 @@ def keep_found(card: ModelCard) -> None:
         for file in card.files
     ]
     text = "\n".join(("[[model]]", *lines, "files = [", *(f"    {{ {file} }}," for file in files), "]", ""))
-    try:
-        _user_cards_folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(_user_cards_folder / f"{card.id}.toml", text.encode("utf-8"))
-    except OSError as error:
-        raise AppError("card_unwritable", path=str(_user_cards_folder), reason=error.strerror or str(error)) from error
+    _user_cards_folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(_user_cards_folder / f"{card.id}.toml", text.encode("utf-8"))
     load.cache_clear()
 
 
@@ -385,8 +392,7 @@ class _FileReader:
 
     def _build(self, kind: type[Built], entry: dict[str, Any], card: str) -> Built:
         """Return a dataclass with the values of a TOML table. Raises AppError for an unknown, missing or bad field."""
-        types = typing.get_type_hints(kind)
-        fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        types, fields = _fields_of(kind)  # type: ignore[arg-type]
         for name in entry:
             if name not in fields or (self._is_own and name in _SHIPPED_ONLY):
                 raise AppError("card_field_unknown", file=self._file, card=card, field=name)
@@ -408,6 +414,11 @@ class _FileReader:
         if type(value) is not raw or not _is_allowed(name, value, owner):
             raise AppError("card_field_bad", file=self._file, card=card, field=name, value=_shorten(value))
         return value
+
+
+@functools.cache
+def _fields_of(kind: type[Any]) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _is_allowed(name: str, value: Any, owner: type[Any]) -> bool:

@@ -138,8 +138,8 @@ def rerank_s(model: LocalModel) -> float:
 def is_embedding_model(model: LocalModel) -> bool:
     """Return whether the model computes embeddings; not so one whose card says reranker but whose file cannot score."""
     card = catalogue.load().card(model.card_id)
-    is_unknown = card is None or card.is_found
-    return is_for_search(model) and not is_reranker(model) and (is_unknown or card.kind == "embedding")
+    is_embedding = card is None or card.is_found or card.kind == "embedding"
+    return is_for_search(model) and not is_reranker(model) and is_embedding
 
 
 def answering(models: Iterable[LocalModel]) -> list[LocalModel]:

@@ -296,7 +296,13 @@ def _largest_fitting_card(
     candidates: list[tuple[int, ModelCard]] = []
     for other in book.cards:
         file = other.file_of("Q4_K_M")
-        if other.kind != "chat" or other.is_trial or file is None or (card is not None and other.id == card.id):
+        if (
+            other.kind != "chat"
+            or other.is_trial
+            or other.is_found
+            or file is None
+            or (card is not None and other.id == card.id)
+        ):
             continue
         needed = estimate_card(other, file, min(context, other.context_tokens))
         if file.size_bytes < weights_bytes and machine.judge_memory(needed, budget).verdict == "comfortable":

@@ -128,7 +128,7 @@ def _files(info: ModelInfo) -> tuple[ListedFile, ...]:
 
 
 def _repository(info: ModelInfo) -> HubRepository:
-    stated: dict[str, Any] = info.card_data.to_dict() if info.card_data is not None else {}
+    stated: dict[str, Any] = dict(vars(info.card_data)) if info.card_data is not None else {}
     measured = info.gguf if isinstance(info.gguf, dict) else {}
     licence = _text(stated.get("license"))
     if licence in ("", "other"):

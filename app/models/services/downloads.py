@@ -111,10 +111,10 @@ class Downloads(QObject):
         self._fetcher.learned.connect(self._on_file_facts)
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
-        self._hub = HubSearch(command, log.with_name("hub-search.log"), self)
-        self._hub.contacted.connect(self._on_hub_contacted)
-        self._hub.found.connect(self._on_hub_answered)
-        self._hub.failed.connect(self._on_hub_answered)
+        self.hub = HubSearch(command, log.with_name("hub-search.log"), self)
+        self.hub.contacted.connect(self._on_hub_contacted)
+        self.hub.found.connect(self._on_hub_answered)
+        self.hub.failed.connect(self._on_hub_answered)
         preferences.changed.connect(self._on_preferences)
         self._queue: list[QueuedDownload] = self._load_queue()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
@@ -134,7 +134,7 @@ class Downloads(QObject):
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
         job = self._fetcher.job
-        return int(job is not None and download_queue.is_online(job.place)) + int(self._hub.is_running)
+        return int(job is not None and download_queue.is_online(job.place)) + int(self.hub.is_running)
 
     @property
     def is_working(self) -> bool:
@@ -156,11 +156,11 @@ class Downloads(QObject):
         """Add a download to the end of the queue, or resume the one of the same file.
 
         `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
-        download_no_source, download_bad_address, card_unwritable.
+        download_no_source, download_bad_address.
         """
         new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
         if card.is_found:
-            catalogue.keep_found(card)
+            self._keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
@@ -236,11 +236,11 @@ class Downloads(QObject):
 
     def search_hub(self, words: str) -> HubSearch:
         """Search the hub of the settings for models; the returned object reports what was found, or why nothing was."""
-        return self._ask_hub(functools.partial(self._hub.search, words))
+        return self._ask_hub(functools.partial(self.hub.search, words))
 
     def look_up(self, wanted: HubReference) -> HubSearch:
         """Look up one repository of the hub of the settings, as `search_hub` does."""
-        return self._ask_hub(functools.partial(self._hub.look_up, wanted))
+        return self._ask_hub(functools.partial(self.hub.look_up, wanted))
 
     def _ask_hub(self, ask: Callable[[str, NetworkAccess], None]) -> HubSearch:
         settings = self._preferences.value
@@ -248,18 +248,24 @@ class Downloads(QObject):
         try:
             _require_network("", settings)
         except AppError as error:
-            self._hub.refuse(error)
+            self.hub.refuse(error)
         else:
             ask(place, self._credentials.access(place, settings))
-        return self._hub
+        return self.hub
 
     def close(self) -> None:
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
-        self._hub.cancel()
+        self.hub.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
+
+    def _keep_found(self, card: ModelCard) -> None:
+        try:
+            catalogue.keep_found(card)
+        except OSError as error:  # a full disk ends the download, too; the model works without its card
+            log.warning("the card of a model was not saved: %s", error)
 
     # ------------------------------------------------------------------- the queue
 
@@ -426,9 +432,9 @@ class Downloads(QObject):
         self._fetcher.limit(settings.download_limit_bytes_per_s)
         if settings.network_allowed:
             return
-        if self._hub.is_running:
-            self._hub.cancel()
-            self._hub.refuse(AppError("network_forbidden"))
+        if self.hub.is_running:
+            self.hub.cancel()
+            self.hub.refuse(AppError("network_forbidden"))
         if self.network_task_count:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 

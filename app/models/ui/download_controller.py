@@ -69,7 +69,7 @@ class DownloadConsent(Dialog):
         facts = FactList(theme)
         facts.set_facts(
             [
-                (phrase("models.licence_2"), card.licence),
+                (phrase("models.licence_2"), card.licence or phrase("models.licence_not_stated")),
                 (phrase("models.what_it_asks"), card.licence_notice or phrase("models.nothing_in_particular")),
                 (phrase("models.source"), source),
             ]

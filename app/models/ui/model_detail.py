@@ -194,7 +194,7 @@ class ModelDetail(QFrame):
         tuned = model.tuned if model is not None else None
         judged = self._entry.usual if self._entry else None
         return [
-            (phrase("models.licence_2"), card.licence if card else phrase("models.see_where_it_is_published")),
+            (phrase("models.licence_2"), self._licence(card)),
             (phrase("models.what_it_asks"), card.licence_notice if card else ""),
             (phrase("models.recognized"), self._recognition_note(model, card)),
             (phrase("models.training_run"), tuned.run_name if tuned else ""),
@@ -216,6 +216,11 @@ class ModelDetail(QFrame):
             (phrase("models.predicted"), model_text.predicted_speed(judged) if model else ""),
             (phrase("models.last_measured"), model_text.measured_speeds(model) if model else ""),
         ]
+
+    def _licence(self, card: ModelCard | None) -> str:
+        if card is None:
+            return phrase("models.see_where_it_is_published")
+        return card.licence or phrase("models.licence_not_stated")
 
     def _recognition_note(self, model: LocalModel | None, card: ModelCard | None) -> str:
         """Return a note for a model that is recognized by name only: anyone can write a known name into a file."""
@@ -346,7 +351,7 @@ class ModelDetail(QFrame):
         elif can_add:
             is_busy = self._context_facts.is_busy
             reason = phrase("models.adding_2") if is_busy else phrase("models.read_the_licence_before_you")
-        elif entry.model is None and entry.download is None and not can_download:
+        elif entry.model is None and entry.download is None and not can_download and _is_runnable(entry):
             reason = phrase("models.add_it_by_importing_a")
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
@@ -384,7 +389,7 @@ class ModelDetail(QFrame):
         """Return the file of the chosen quantization; None if it exists, is being downloaded, or has no source."""
         card = self._entry.card if self._entry else None
         file = card.file_of(self._quantization) if card and not (self._entry and self._entry.is_tuned) else None
-        if file is None or not file.repository:
+        if card is None or file is None or not file.repository or not card.is_runnable:
             return None
         entry = self._entry
         assert entry is not None
@@ -403,3 +408,7 @@ class ModelDetail(QFrame):
         if self._entry is not None:
             self._show_actions(self._entry)
         self.file_changed.emit()
+
+
+def _is_runnable(entry: ModelEntry) -> bool:
+    return entry.card is None or entry.card.is_runnable
