@@ -1,8 +1,10 @@
-"""Load the model catalogue: `resources/models.toml` and the user's own cards, as frozen model cards.
+"""Load the model catalogue: `resources/models.toml` or a newer edition of it, and the user's own cards.
 
 A card states how a model is prompted, what it is good for and what its licence demands. The content of a file is read
 from the file itself (`app.inference.gguf`). Reading is strict: an unknown, missing or malformed field is
 reported by name, and the card is left out.
+
+The module is long because cards, their strict reading and the choice of what is in force change together.
 """
 
 import dataclasses
@@ -25,6 +27,7 @@ from app.base.paths import resources
 from app.inference.gguf import tables
 from app.inference.prompts import PromptForm
 
+FILE = "models.toml"
 MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200
 TEXT_MAX = 4000  # characters of any one value
@@ -122,6 +125,8 @@ class ModelCard:
     document_prefix: str = ""  # text before each document
     # Embedding models: the measured cosine of a question and a passage about its subject that may or may not answer it.
     neutral_cosine: float = 0.0  # 0: not measured
+    japanese_score: float = 0.0  # published, of 1 (see models.toml); 0: not measured
+    scored_with_thoughts: bool = False  # the score is that of the model when it thinks before it answers
     active_share: float = 1.0  # share of the weights that one token uses; below 1 in a mixture of experts
     unverified: tuple[str, ...] = ()  # fields filled from memory or from a single host
     sampling: CardSampling = CardSampling()
@@ -177,6 +182,9 @@ class Catalogue:
     cards: tuple[ModelCard, ...]
     forms: dict[str, PromptForm]
     problems: tuple[AppError, ...] = ()  # mistakes in the user's cards; such cards are left out
+    version: int = 0  # grows with each edition
+    date: str = ""  # of the edition, such as "2026-12-01"
+    is_brought_in: bool = False  # an edition of its own, not the program's (`catalogue_edition`)
 
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
@@ -219,17 +227,56 @@ def set_user_cards_folder(folder: Path) -> None:
 
 @functools.cache
 def load() -> Catalogue:
-    """Return the catalogue of the shipped cards, followed by the user's.
+    """Return the catalogue of the shipped cards, or those of a newer edition, followed by the user's.
 
-    A mistake in a card of the user is added to `problems` and not raised.
+    A mistake in the edition or in a card of the user is added to `problems` and not raised.
     """
     book = _shipped()
+    if _user_cards_folder is not None and edition_path().is_file():
+        try:
+            book = _with_edition(book, _load_toml(edition_path()), FILE)
+        except AppError as error:
+            book = dataclasses.replace(book, problems=(error,))
     return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
+
+
+def edition_path() -> Path:
+    """Return the place of an edition that was brought in; there need not be one."""
+    assert _user_cards_folder is not None
+    return _user_cards_folder.with_name("catalogue") / FILE
+
+
+def check_edition(content: bytes, file: str) -> None:
+    """Raise AppError if the content of an edition is wrong, or if the edition is not newer than the one in force."""
+    book = _with_edition(_shipped(), _parse_toml(content, file), file)
+    if book.version <= load().version:
+        raise AppError("catalogue_not_newer", date=book.date or "-", in_force=load().date)
+
+
+def _with_edition(shipped: Catalogue, document: dict[str, Any], file: str) -> Catalogue:
+    """Return the catalogue of an edition; the shipped one if that is newer. Raises AppError.
+
+    Cards that speak of files of this program, such as the trial model's, are the shipped ones in either case.
+    """
+    reader = _FileReader(file, document, {}, {}, is_own=False)
+    cards = [reader.card(entry) for entry in reader.entries()]
+    bound = {card.id: card for card in shipped.cards if _names_own_files(card)}
+    free = [card for card in cards if not _names_own_files(card)]
+    if reader.version <= shipped.version:
+        return shipped
+    forms = reader.forms | {key: form for key, form in shipped.forms.items() if key not in reader.forms}
+    joined = (*bound.values(), *(card for card in free if card.id not in bound))
+    return Catalogue(joined, forms, (), reader.version, reader.date, is_brought_in=True)
+
+
+def _names_own_files(card: ModelCard) -> bool:
+    packages = any(file.package for file in card.files)
+    return packages or card.is_trial or card.adapter != "" or card.licence_text != ""
 
 
 @functools.cache
 def _shipped() -> Catalogue:
-    return load_shipped(resources() / "models.toml")
+    return load_shipped(resources() / FILE)
 
 
 def is_file_name(path: str) -> bool:
@@ -248,7 +295,7 @@ def load_shipped(path: Path) -> Catalogue:
     """Read the shipped catalogue. Raises AppError on any mistake, because it would be our bug."""
     reader = _FileReader(path.name, _load_toml(path), {}, {}, is_own=False)
     cards = tuple(reader.card(entry) for entry in reader.entries())
-    return Catalogue(cards, reader.forms)
+    return Catalogue(cards, reader.forms, (), reader.version, reader.date)
 
 
 def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
@@ -271,7 +318,7 @@ def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
                 cards.append(card)
             except AppError as error:
                 problems.append(error)
-    return Catalogue(tuple(cards), forms, tuple(problems))
+    return dataclasses.replace(catalogue, cards=tuple(cards), forms=forms, problems=tuple(problems))
 
 
 def keep_found(card: ModelCard) -> None:
@@ -313,11 +360,16 @@ def _load_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise AppError("card_unreadable", file=path.name, reason="> 1 MB")
-        return tomllib.loads(read_regular(path, MAX_FILE_BYTES).decode("utf-8"))
+        return _parse_toml(read_regular(path, MAX_FILE_BYTES), path.name)
     except OSError as error:
         raise AppError("card_unreadable", file=path.name, reason=error.strerror or str(error)) from error
+
+
+def _parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
-        raise AppError("card_unreadable", file=path.name, reason=str(error)) from error
+        raise AppError("card_unreadable", file=file, reason=str(error)) from error
 
 
 class _FileReader:
@@ -333,8 +385,13 @@ class _FileReader:
         is_own: bool,
     ) -> None:
         self._file, self._document, self._is_own = file, document, is_own
-        for key in document.keys() - {"form", "shape", "model"}:
+        for key in document.keys() - {"form", "shape", "model", "version", "date"}:
             raise AppError("card_field_unknown", file=file, card="-", field=key)
+        self.version, self.date = document.get("version", 0), document.get("date", "")
+        is_dated = type(self.date) is str and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", self.date) is not None
+        if type(self.version) is not int or not is_dated:
+            shown = _shorten((self.version, self.date))
+            raise AppError("card_field_bad", file=file, card="-", field="version / date", value=shown)
         self.forms = dict(forms)
         for key, entry in self._table("form").items():
             if key in forms:
@@ -373,6 +430,7 @@ class _FileReader:
             "pooling": card.kind == "embedding" and not card.pooling,
             "dimensions": card.kind == "embedding" and not 0 < card.dimensions <= 1 << 16,
             "active_share": not 0 < card.active_share <= 1,
+            "japanese_score": not 0 <= card.japanese_score <= 1,
             "unverified": not set(card.unverified) <= known_fields,
             "files": any(bool(file.repository) != bool(file.file) for file in card.files)
             or len({file.quantization for file in card.files}) < len(card.files),

@@ -212,6 +212,8 @@ def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> 
     A card without a checksum would otherwise accept any file of that name.
     """
     file, shape = card.file_of(queued.quantization), card.shape
+    if file is not None and file.sha256 and len(queued.files) == 1:
+        return False  # it was compared with the checksum
     is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
     if file is not None and is_one and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
         return True

@@ -49,6 +49,12 @@ HARMONY = """{% for m in messages %}{{ '<|start|>' + m['role'] + \
 ('<|channel|>final' if m['role'] == 'assistant' else '') + '<|message|>' + m['content'] + '<|end|>' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|start|>assistant<|channel|>final<|message|>' }}{% endif %}"""
 
+# Of Nemotron Nano v2, whose own template opens an empty system turn where there is none: ours begins with the question.
+NEMOTRON = """{% for m in messages %}{% if m['role'] == 'system' %}{{ '<SPECIAL_10>System\n' + m['content'] + '\n' }}\
+{% elif m['role'] == 'user' %}{{ '<SPECIAL_11>User\n' + m['content'] + '\n' }}\
+{% else %}{{ '<SPECIAL_11>Assistant\n' + m['content'] + '\n<SPECIAL_12>\n' }}{% endif %}{% endfor %}\
+{% if add_generation_prompt %}{{ '<SPECIAL_11>Assistant\n<think></think>' }}{% endif %}"""
+
 TEMPLATES = {
     "llama3": LLAMA_3,
     "chatml": CHATML,
@@ -58,6 +64,7 @@ TEMPLATES = {
     "sarashina": SARASHINA,
     "instruction": INSTRUCTION,
     "harmony": HARMONY,
+    "nemotron": NEMOTRON,
 }
 TURNS = [
     [Turn("堤防の点検はいつですか。")],

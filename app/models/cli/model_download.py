@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from app.base.wording import format_size, help_text, outline_error, phrase
 from app.inference import machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
-from app.models import catalogue, hub_models, model_fit
+from app.models import catalogue, catalogue_edition, hub_models, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.cli import model_inspection
 from app.models.hub_models import HubReference
@@ -48,6 +49,10 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
     searching = add_command(actions, shared, "search", help_text("models search"), _search)
     searching.add_argument("words", metavar="WORDS", nargs="+", help=help_text("models search words"))
+    edition = add_command(actions, shared, "catalogue", help_text("models catalogue"), _catalogue)
+    place = edition.add_mutually_exclusive_group()
+    place.add_argument("--from", dest="place", metavar="DIR|FILE|URL", help=help_text("models catalogue --from"))
+    place.add_argument("--reset", action="store_true", help=help_text("models catalogue --reset"))
 
 
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -78,7 +83,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     words = " ".join(options.words)
     with _opened(where) as (downloads, preferences):
         output.progress("models.searching_hub", place=host_of(hub_address(preferences.value)))
-        cards = _answer_of(downloads.search_hub(words))
+        cards: tuple[ModelCard, ...] = _answer_of(downloads.search_hub(words))
         output.end_progress()
         settings = preferences.value
     here = FitConditions(
@@ -100,9 +105,27 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0 if cards else 1
 
 
-def _answer_of(search: HubSearch) -> tuple[ModelCard, ...]:
-    """Wait for the answer. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
-    answers: list[tuple[ModelCard, ...] | AppError] = []
+def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Print which edition of the catalogue is in force, after bringing one in or going back to the program's own."""
+    if options.reset:
+        book = catalogue_edition.go_back()
+    elif options.place is None:
+        book = catalogue.load()
+    elif "://" in options.place:
+        with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, _preferences):
+            _answer_of(downloads.fetch_catalogue(options.place, Path(folder)))
+            book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
+    else:
+        book = catalogue_edition.bring_in(Path(options.place).expanduser())
+    data = {"version": book.version, "date": book.date, "models": len(book.cards), "is_own": not book.is_brought_in}
+    key = "models.catalogue_brought_in" if book.is_brought_in else "models.catalogue_of_program"
+    output.result(data, output.phrase(key, date=book.date, n=len(book.cards)))
+    return 0
+
+
+def _answer_of(search: HubSearch) -> Any:
+    """Wait for the answer and return it. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
+    answers: list[Any] = []
     loop = CommandEventLoop(lambda: loop.stop())
     for signal_ in (search.found, search.failed):
         signal_.connect(answers.append)
@@ -206,12 +229,12 @@ class _DownloadSession:
     def look_up(self, reference: HubReference) -> ModelCard:
         """Return the card of a repository; a stored token is sent if the hub demands one. Raises AppError."""
         try:
-            (card,) = _answer_of(self._downloads.look_up(reference))
+            cards: tuple[ModelCard, ...] = _answer_of(self._downloads.look_up(reference))
         except AppError as error:
             if error.code != "download_gated" or not (self._may_use_stored_token and self._use_stored_token()):
                 raise
-            (card,) = _answer_of(self._downloads.look_up(reference))
-        return card
+            cards = _answer_of(self._downloads.look_up(reference))
+        return cards[0]
 
     def _interrupt(self) -> None:
         for item in self._downloads.items():

@@ -26,7 +26,7 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import catalogue, download_queue
+from app.models import catalogue, catalogue_edition, download_queue
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload, source_kind
 from app.models.downloads.messages import NetworkAccess
@@ -112,9 +112,11 @@ class Downloads(QObject):
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
         self.hub = HubSearch(command, log.with_name("hub-search.log"), self)
-        self.hub.contacted.connect(self._on_hub_contacted)
-        self.hub.found.connect(self._on_hub_answered)
-        self.hub.failed.connect(self._on_hub_answered)
+        self.catalogue = HubSearch(command, log.with_name("catalogue.log"), self)
+        for request, purpose in ((self.hub, "models.search_of_models"), (self.catalogue, "models.the_catalogue")):
+            request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
+            request.found.connect(self._on_answered)
+            request.failed.connect(self._on_answered)
         preferences.changed.connect(self._on_preferences)
         self._queue: list[QueuedDownload] = self._load_queue()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
@@ -134,7 +136,9 @@ class Downloads(QObject):
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
         job = self._fetcher.job
-        return int(job is not None and download_queue.is_online(job.place)) + int(self.hub.is_running)
+        return int(job is not None and download_queue.is_online(job.place)) + sum(
+            one.is_running for one in (self.hub, self.catalogue)
+        )
 
     @property
     def is_working(self) -> bool:
@@ -242,6 +246,16 @@ class Downloads(QObject):
         """Look up one repository of the hub of the settings, as `search_hub` does."""
         return self._ask_hub(functools.partial(self.hub.look_up, wanted))
 
+    def fetch_catalogue(self, address: str, folder: Path) -> HubSearch:
+        """Fetch an edition of the catalogue and its list from an address into a folder, which is then reported."""
+        settings = self._preferences.value
+        if settings.network_allowed:
+            access = self._credentials.access(address, settings)
+            self.catalogue.fetch(catalogue_edition.addresses(address), folder, access)
+        else:
+            self.catalogue.refuse(AppError("network_forbidden"))
+        return self.catalogue
+
     def _ask_hub(self, ask: Callable[[str, NetworkAccess], None]) -> HubSearch:
         settings = self._preferences.value
         place = hub_address(settings)
@@ -257,6 +271,7 @@ class Downloads(QObject):
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
         self.hub.cancel()
+        self.catalogue.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
@@ -350,10 +365,7 @@ class Downloads(QObject):
         entry = self._entry(self._active_id)
         self._note_contact(host, entry.title if entry else "")
 
-    def _on_hub_contacted(self, host: str) -> None:
-        self._note_contact(host, phrase("models.search_of_models"))
-
-    def _on_hub_answered(self, _answer: object) -> None:
+    def _on_answered(self, _answer: object) -> None:
         self.changed.emit()  # the network is no longer used
 
     def _note_contact(self, host: str, purpose: str) -> None:
@@ -432,9 +444,10 @@ class Downloads(QObject):
         self._fetcher.limit(settings.download_limit_bytes_per_s)
         if settings.network_allowed:
             return
-        if self.hub.is_running:
-            self.hub.cancel()
-            self.hub.refuse(AppError("network_forbidden"))
+        for request in (self.hub, self.catalogue):
+            if request.is_running:
+                request.cancel()
+                request.refuse(AppError("network_forbidden"))
         if self.network_task_count:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 

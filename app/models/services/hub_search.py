@@ -1,7 +1,9 @@
-"""Search a hub for models, and look one up, in the downloading child, which ends with the answer."""
+"""Search a hub for models, look one up, or fetch small files, in the downloading child, which ends with the answer."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -11,7 +13,10 @@ from app.base.services.child_process import ChildExit, ChildProcess
 from app.models import hub_models
 from app.models.downloads import messages
 from app.models.downloads.messages import (
+    Done,
     Failed,
+    Fetch,
+    FileOrigin,
     HubSearched,
     NetworkAccess,
     NetworkContacted,
@@ -25,7 +30,7 @@ SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second
 class HubSearch(QObject):
     """Sends one request at a time. Each ends with exactly one of `found` and `failed`, unless it is cancelled."""
 
-    found = Signal(object)  # tuple[ModelCard, ...]
+    found = Signal(object)  # tuple[ModelCard, ...]; after `fetch` the folder, a Path
     failed = Signal(object)  # AppError
     contacted = Signal(str)  # host
 
@@ -35,6 +40,7 @@ class HubSearch(QObject):
         self._child = ChildProcess(command, log, decode, self, silence_limit_s=SILENCE_LIMIT_S)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
+        self._folder, self._awaited = Path(), 0
 
     @property
     def is_running(self) -> bool:
@@ -48,6 +54,17 @@ class HubSearch(QObject):
         """Describe one repository."""
         self._ask(SearchHub("1", place, repository=wanted.repository, revision=wanted.revision, access=access))
 
+    def fetch(self, addresses: Sequence[str], folder: Path, access: NetworkAccess) -> None:
+        """Fetch files into a folder, each under the last part of its address."""
+        self._folder, self._awaited = folder, len(addresses)
+        names = [urlsplit(address).path.rpartition("/")[2] for address in addresses]
+        self._ask(
+            *(
+                Fetch(str(number), FileOrigin(address), str(folder), name, access=access)
+                for number, (address, name) in enumerate(zip(addresses, names, strict=True))
+            )
+        )
+
     def refuse(self, error: AppError) -> None:
         """Report an error instead of sending a request; the caller connects the signals first."""
         QTimer.singleShot(0, self, lambda: self.failed.emit(error))
@@ -58,10 +75,11 @@ class HubSearch(QObject):
 
     # ------------------------------------------------------------------ private
 
-    def _ask(self, request: SearchHub) -> None:
+    def _ask(self, *requests: SearchHub | Fetch) -> None:
         self.cancel()
         self._child.start()
-        self._child.send(json_lines.encode_line(request))
+        for request in requests:
+            self._child.send(json_lines.encode_line(request))
 
     def _on_event(self, event: messages.Event) -> None:
         match event:
@@ -70,6 +88,11 @@ class HubSearch(QObject):
             case HubSearched():
                 self._child.stop()
                 self._on_found(event)
+            case Done():
+                self._awaited -= 1
+                if not self._awaited:
+                    self._child.stop()
+                    self.found.emit(self._folder)
             case Failed():
                 self._child.stop()
                 self.failed.emit(AppError(event.code, **event.facts))

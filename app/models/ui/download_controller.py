@@ -1,5 +1,7 @@
 """Ask the user about downloads: consent before the first byte, the source, a token, and actions after a failure."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -9,8 +11,8 @@ from app.base.addresses import host_of
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, format_size, phrase
-from app.models import catalogue, download_queue
-from app.models.catalogue import ModelCard, ModelFile
+from app.models import catalogue, catalogue_edition, download_queue
+from app.models.catalogue import Catalogue, ModelCard, ModelFile
 from app.models.download_queue import source_kind
 from app.models.services.downloads import Download, Downloads, hub_address
 from app.models.ui import model_actions
@@ -293,6 +295,9 @@ _REMEDIES = {
 class DownloadController(QObject):
     """Asks the user about downloads, for the page モデル and the first run, and starts them in the service."""
 
+    catalogue_changed = Signal(object)  # Catalogue
+    catalogue_refused = Signal(object)  # AppError
+
     def __init__(
         self,
         theme: Theme,
@@ -306,6 +311,10 @@ class DownloadController(QObject):
         self._navigation = navigation
         self._preferences = preferences
         self.downloads = downloads
+        self._edition_folder: tempfile.TemporaryDirectory[str] | None = None  # kept until the next edition or the end
+        self._edition_name = ""
+        downloads.catalogue.found.connect(self._on_edition_fetched)
+        downloads.catalogue.failed.connect(self.catalogue_refused)
 
     @property
     def is_allowed(self) -> bool:
@@ -333,6 +342,31 @@ class DownloadController(QObject):
         """Return the text that names the source."""
         kind, host = source_kind(source), host_of(source or hub_address(self._preferences.value))
         return with_note(file.repository, host) if kind == "hub" else host or source
+
+    def update_catalogue(self, parent: QWidget) -> DownloadSourceDialog:
+        """Ask where a newer edition of the catalogue is, and bring it in from there."""
+        edition = ModelFile("", 1, file=catalogue.FILE)
+        dialog = DownloadSourceDialog(self._theme, edition, parent, is_network_allowed=self.is_allowed)
+        dialog.place_chosen.connect(self._on_edition_chosen)
+        dialog.open()
+        return dialog
+
+    def _on_edition_chosen(self, place: str) -> None:
+        if download_queue.is_online(place):
+            self._edition_folder = tempfile.TemporaryDirectory()
+            self._edition_name = catalogue_edition.addresses(place)[0].rpartition("/")[2]
+            self.downloads.fetch_catalogue(place, Path(self._edition_folder.name))
+        else:
+            self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
+
+    def _on_edition_fetched(self, folder: Path) -> None:
+        self._run_edition(lambda: catalogue_edition.bring_in(folder / self._edition_name))
+
+    def go_back_to_own_catalogue(self) -> None:
+        self._run_edition(catalogue_edition.go_back)
+
+    def _run_edition(self, change: Callable[[], Catalogue]) -> None:
+        background.run(change, self.catalogue_changed.emit, self.catalogue_refused.emit)
 
     def find(self, download_id: str) -> Download | None:
         return next((item for item in self.downloads.items() if item.id == download_id), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import format_size, phrase
+from app.base.wording import field_name, format_size, phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -196,6 +196,8 @@ class ModelDetail(QFrame):
         return [
             (phrase("models.licence_2"), self._licence(card)),
             (phrase("models.what_it_asks"), card.licence_notice if card else ""),
+            (phrase("models.japanese_score"), _score(card)),
+            (phrase("models.unconfirmed_facts"), _unconfirmed(card) if model is None else ""),
             (phrase("models.recognized"), self._recognition_note(model, card)),
             (phrase("models.training_run"), tuned.run_name if tuned else ""),
             (phrase("models.adapter"), model.adapter if model else ""),
@@ -412,3 +414,19 @@ class ModelDetail(QFrame):
 
 def _is_runnable(entry: ModelEntry) -> bool:
     return entry.card is None or entry.card.is_runnable
+
+
+def _score(card: ModelCard | None) -> str:
+    if card is None or not card.japanese_score:
+        return ""
+    key = "models.score_with_thoughts" if card.scored_with_thoughts else "models.score_of_1"
+    return phrase(key, score=f"{card.japanese_score:.3f}")
+
+
+def _unconfirmed(card: ModelCard | None) -> str:
+    """Return what of a card nobody has verified; a hash that it lacks comes from the hub when downloading."""
+    if card is None:
+        return ""
+    names = [field_name(name) for name in card.unverified if name != "names"]
+    lacks_hash = any(file.repository and not file.sha256 for file in card.files)
+    return join_facts(*dict.fromkeys([*names, *([field_name("sha256")] if lacks_hash else [])]))

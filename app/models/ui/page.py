@@ -227,6 +227,8 @@ class ModelsPage(Page):
             source.model_requested.connect(self.show_model)
         self._downloads.downloads.changed.connect(self._refill)
         self._downloads.downloads.finished.connect(self._on_imported)
+        self._downloads.catalogue_changed.connect(self._on_catalogue_changed)
+        self._downloads.catalogue_refused.connect(self.banner.show_error)
         self._library.changed.connect(self._refill)
         self._library.imported.connect(self._on_imported)
         self._preferences.changed.connect(self._refill)
@@ -260,6 +262,12 @@ class ModelsPage(Page):
         menu.addAction(icon("external-link"), phrase("models.use_a_server_in_the"), self.remote.ask)
         to_folder = functools.partial(to_settings.emit, "models")
         menu.addAction(icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
+        menu.addSeparator()
+        book, desk = catalogue.load(), self._downloads
+        update = phrase("models.update_the_catalogue", date=book.date)
+        menu.addAction(icon("refresh-cw"), update, lambda: desk.update_catalogue(self.window()))
+        if book.is_brought_in:
+            menu.addAction(icon("undo-2"), phrase("models.back_to_the_own_catalogue"), desk.go_back_to_own_catalogue)
         return menu
 
     def _add_kit_actions(self, menu: QMenu) -> None:
@@ -383,6 +391,12 @@ class ModelsPage(Page):
     def _on_theme_changed(self) -> None:
         self.list.scheduleDelayedItemsLayout()
         self._show_detail()
+
+    def _on_catalogue_changed(self, book: catalogue.Catalogue) -> None:
+        key = "models.catalogue_brought_in" if book.is_brought_in else "models.catalogue_of_program"
+        self.banner.show_message("success", phrase(key, date=book.date, n=len(book.cards)), "", ())
+        self._fits.judge(self._library.models(), self.hub.cards, again=True)
+        self._refill()
 
     def _on_imported(self, model: LocalModel) -> None:
         self._chosen_key = f"model:{model.id}"

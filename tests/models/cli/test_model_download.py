@@ -19,6 +19,7 @@ from app.models.cli import model_download
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
+from tests.models.test_catalogue_edition import edition
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -378,3 +379,22 @@ def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_h
         file = shell.data / "token"
         file.write_text(TOKEN)
         assert shell.run(hub, "download", REPOSITORY, "--token-file", str(file), "--json").status == 0
+
+
+# ------------------------------------------------------------------------------------------- the catalogue's edition
+
+
+def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, tmp_path: Path) -> None:
+    path = edition(tmp_path / "served")
+    with Hub(Content(9)) as hub:
+        hub.files = {name: Stored(path.with_name(name)) for name in ("models.toml", "SHA256SUMS")}
+        hub.hashes = {name: content.sha256() for name, content in hub.files.items()}
+        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/models.toml"
+        said = shell.run(None, "catalogue", "--from", address, "--json")
+        assert said.status == 0, said.err
+        assert (said.object["date"], said.object["is_own"]) == ("2027-03-01", False)
+        shell.forbid_network()
+        assert shell.run(None, "catalogue", "--from", address, "--json").code == "network_forbidden"
+    assert "2027-03-01" in shell.run(None, "catalogue").out
+    assert shell.run(None, "catalogue", "--reset", "--json").object["is_own"]
+    assert shell.run(None, "catalogue", "--from", str(path), "--json").object["version"] == 99
