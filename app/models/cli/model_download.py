@@ -32,8 +32,8 @@ from app.models.cli import model_inspection
 from app.models.hub_models import HubReference
 from app.models.model_fit import FitConditions
 from app.models.model_store import ModelStore
-from app.models.services.downloads import Download, Downloads, hub_address
-from app.models.services.hub_search import HubSearch
+from app.models.services.downloads import Download, Downloads
+from app.models.services.hub_search import HubSearch, hub_address
 from app.models.services.model_library import ModelLibrary
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  a variable's name; the token is sent only to the official hub, on demand
@@ -83,7 +83,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     words = " ".join(options.words)
     with _opened(where) as (downloads, preferences):
         output.progress("models.searching_hub", place=host_of(hub_address(preferences.value)))
-        cards: tuple[ModelCard, ...] = _answer_of(downloads.search_hub(words))
+        cards: tuple[ModelCard, ...] = _answer_of(downloads.hub.search(words))
         output.end_progress()
         settings = preferences.value
     here = FitConditions(
@@ -113,7 +113,7 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
         book = catalogue.load()
     elif "://" in options.place:
         with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, _preferences):
-            _answer_of(downloads.fetch_catalogue(options.place, Path(folder)))
+            _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
             book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
     else:
         book = catalogue_edition.bring_in(Path(options.place).expanduser())
@@ -229,11 +229,11 @@ class _DownloadSession:
     def look_up(self, reference: HubReference) -> ModelCard:
         """Return the card of a repository; a stored token is sent if the hub demands one. Raises AppError."""
         try:
-            cards: tuple[ModelCard, ...] = _answer_of(self._downloads.look_up(reference))
+            cards: tuple[ModelCard, ...] = _answer_of(self._downloads.hub.look_up(reference))
         except AppError as error:
             if error.code != "download_gated" or not (self._may_use_stored_token and self._use_stored_token()):
                 raise
-            cards = _answer_of(self._downloads.look_up(reference))
+            cards = _answer_of(self._downloads.hub.look_up(reference))
         return cards[0]
 
     def _interrupt(self) -> None:

@@ -5,20 +5,15 @@ Credentials are kept in memory only.
 """
 
 import dataclasses
-import functools
 import logging
-import os
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base.addresses import host_of, origin_of
+from app.base.addresses import host_of
 from app.base.errors import AppError
-from app.base.isolation import network_guard
 from app.base.services import background
 from app.base.services.background import TimeLeftEstimator
 from app.base.services.preferences import Preferences
@@ -26,51 +21,12 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import catalogue, catalogue_edition, download_queue
+from app.models import catalogue, download_queue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.download_queue import QueuedDownload, source_kind
-from app.models.downloads.messages import NetworkAccess
-from app.models.hub_models import HubReference
+from app.models.download_queue import QueuedDownload
 from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
-from app.models.services.hub_search import HubSearch
+from app.models.services.hub_search import HubCredentials, HubSearch, hub_address, require_network
 from app.models.services.model_library import ModelLibrary
-
-HUB = "https://huggingface.co"
-HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
-
-
-def hub_address(settings: Settings) -> str:
-    """Return the hub of the settings, else of the environment, else huggingface.co."""
-    return settings.hub_endpoint or os.environ.get(HUB_VARIABLE, "") or HUB
-
-
-def _require_network(source: str, settings: Settings) -> None:
-    """Raise AppError if a download from `source` may not use the network: network_forbidden, hub_offline."""
-    if download_queue.is_online(source) and not settings.network_allowed:
-        raise AppError("network_forbidden")
-    if source_kind(source) == "hub" and network_guard.is_hub_offline():
-        raise AppError("hub_offline")
-
-
-class HubCredentials:
-    """Holds the credentials for the network. A token is sent only to the origin that it was entered for."""
-
-    def __init__(self) -> None:
-        self._token, self._origin, self._proxy_login = "", "", ""
-
-    def set_token(self, token: str, source: str) -> None:
-        """Keep the token for the origin (scheme, host and port) of the address `source`."""
-        self._token, self._origin = token.strip(), origin_of(source)
-
-    def set_proxy_login(self, user: str, password: str) -> None:
-        self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-
-    def access(self, source: str, settings: Settings) -> NetworkAccess:
-        """Return the proxy with its login, and the token if `source` has the token's origin."""
-        is_meant = self._origin and origin_of(source) == self._origin
-        proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
-        return NetworkAccess(self._token if is_meant else "", proxy)
-
 
 __all__ = ["Download", "Downloads", "NetworkContact"]
 
@@ -111,8 +67,8 @@ class Downloads(QObject):
         self._fetcher.learned.connect(self._on_file_facts)
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
-        self.hub = HubSearch(command, log.with_name("hub-search.log"), self)
-        self.catalogue = HubSearch(command, log.with_name("catalogue.log"), self)
+        self.hub = HubSearch(preferences, self._credentials, command, log.with_name("hub-search.log"), self)
+        self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
         for request, purpose in ((self.hub, "models.search_of_models"), (self.catalogue, "models.the_catalogue")):
             request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
             request.found.connect(self._on_answered)
@@ -135,10 +91,12 @@ class Downloads(QObject):
     @property
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
+        return int(self._is_fetching_online) + self.hub.is_running + self.catalogue.is_running
+
+    @property
+    def _is_fetching_online(self) -> bool:
         job = self._fetcher.job
-        return int(job is not None and download_queue.is_online(job.place)) + sum(
-            one.is_running for one in (self.hub, self.catalogue)
-        )
+        return job is not None and download_queue.is_online(job.place)
 
     @property
     def is_working(self) -> bool:
@@ -238,35 +196,6 @@ class Downloads(QObject):
         """Return the proxy with its login, for other parts that use the network at the user's request."""
         return self._credentials.access("", self._preferences.value).proxy
 
-    def search_hub(self, words: str) -> HubSearch:
-        """Search the hub of the settings for models; the returned object reports what was found, or why nothing was."""
-        return self._ask_hub(functools.partial(self.hub.search, words))
-
-    def look_up(self, wanted: HubReference) -> HubSearch:
-        """Look up one repository of the hub of the settings, as `search_hub` does."""
-        return self._ask_hub(functools.partial(self.hub.look_up, wanted))
-
-    def fetch_catalogue(self, address: str, folder: Path) -> HubSearch:
-        """Fetch an edition of the catalogue and its list from an address into a folder, which is then reported."""
-        settings = self._preferences.value
-        if settings.network_allowed:
-            access = self._credentials.access(address, settings)
-            self.catalogue.fetch(catalogue_edition.addresses(address), folder, access)
-        else:
-            self.catalogue.refuse(AppError("network_forbidden"))
-        return self.catalogue
-
-    def _ask_hub(self, ask: Callable[[str, NetworkAccess], None]) -> HubSearch:
-        settings = self._preferences.value
-        place = hub_address(settings)
-        try:
-            _require_network("", settings)
-        except AppError as error:
-            self.hub.refuse(error)
-        else:
-            ask(place, self._credentials.access(place, settings))
-        return self.hub
-
     def close(self) -> None:
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
@@ -316,7 +245,7 @@ class Downloads(QObject):
     def _begin(self, entry: QueuedDownload) -> None:
         """Start fetching an entry in the child. Raises AppError."""
         settings = self._preferences.value
-        _require_network(entry.place, settings)
+        require_network(entry.place, settings)
         entry = download_queue.with_folder(entry, self._library.folder).with_state("running")
         self._put(entry)
         self._active_id = entry.id
@@ -442,13 +371,7 @@ class Downloads(QObject):
 
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
-        if settings.network_allowed:
-            return
-        for request in (self.hub, self.catalogue):
-            if request.is_running:
-                request.cancel()
-                request.refuse(AppError("network_forbidden"))
-        if self.network_task_count:
+        if not settings.network_allowed and self._is_fetching_online:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
     # ------------------------------------------------------------------- file and view

@@ -14,7 +14,8 @@ from app.base.wording import describe_error, format_size, phrase
 from app.models import catalogue, catalogue_edition, download_queue
 from app.models.catalogue import Catalogue, ModelCard, ModelFile
 from app.models.download_queue import source_kind
-from app.models.services.downloads import Download, Downloads, hub_address
+from app.models.services.downloads import Download, Downloads
+from app.models.services.hub_search import hub_address
 from app.models.ui import model_actions
 from app.models.ui.checkable_list import CheckableList
 from app.uikit.desktop import Pickers
@@ -355,7 +356,7 @@ class DownloadController(QObject):
         if download_queue.is_online(place):
             self._edition_folder = tempfile.TemporaryDirectory()
             self._edition_name = catalogue_edition.addresses(place)[0].rpartition("/")[2]
-            self.downloads.fetch_catalogue(place, Path(self._edition_folder.name))
+            self.downloads.catalogue.fetch_catalogue(place, Path(self._edition_folder.name))
         else:
             self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
 

@@ -8,7 +8,7 @@ from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase
 from app.models.catalogue import ModelCard
-from app.models.services.downloads import Downloads, hub_address
+from app.models.services.hub_search import HubSearch, hub_address
 from app.uikit.localization import join_sentences
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -22,9 +22,9 @@ class HubPanel(QWidget):
 
     found = Signal()
 
-    def __init__(self, theme: Theme, downloads: Downloads, preferences: Preferences) -> None:
+    def __init__(self, theme: Theme, search: HubSearch, preferences: Preferences) -> None:
         super().__init__()
-        self._downloads = downloads
+        self._search = search
         self._preferences = preferences
         self.cards: tuple[ModelCard, ...] = ()
         self._words = ""  # of the search that runs, or ran last
@@ -36,7 +36,6 @@ class HubPanel(QWidget):
         self.button.clicked.connect(self.search)
         self.field.textChanged.connect(self._refresh)
         preferences.changed.connect(self._refresh)
-        self._search = downloads.hub
         self._search.found.connect(self._on_found)
         self._search.failed.connect(self._on_failed)
         self._refresh()
@@ -45,7 +44,7 @@ class HubPanel(QWidget):
         words = self.field.text().strip()
         if words and self.button.isEnabled():
             self._words = words
-            self._downloads.search_hub(words)
+            self._search.search(words)
             self._say(phrase("models.searching_hub", place=self._place()))
             self.button.setEnabled(False)
 

@@ -169,7 +169,7 @@ class ModelsPage(Page):
         self.models = ModelListModel()
         self.list = ModelListView(self._theme, self.models)
         self.tabs = ModelTabs(self._theme)
-        self.hub = HubPanel(self._theme, self._downloads.downloads, self._preferences)
+        self.hub = HubPanel(self._theme, self._downloads.downloads.hub, self._preferences)
         self._nothing = Label(phrase("models.no_model_matches"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
         self.found_button = Button(self._theme, phrase("models.find_models_of_other_apps"), "link", "search")
