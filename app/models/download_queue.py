@@ -68,6 +68,7 @@ class QueuedDownload:
     state: str = "waiting"
     needs_listing: bool = False  # True: size, checksum or commit must be requested from the repository
     folder: str = ""  # the folder of the partial files; "": nothing received yet
+    is_shared: bool = False  # other programs shall see it, too (`hub_cache`)
     problem_code: str = ""  # error code of the failure; "": none
     problem_facts: dict[str, Any] = field(default_factory=dict)
 

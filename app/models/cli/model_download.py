@@ -26,7 +26,7 @@ from app.base.wording import format_size, help_text, outline_error, phrase
 from app.inference import machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
-from app.models import catalogue, catalogue_edition, hub_models, model_fit
+from app.models import catalogue, catalogue_edition, hub_models, local_models, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.cli import model_inspection
 from app.models.hub_models import HubReference
@@ -47,6 +47,8 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
         "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
+    parser.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    parser.add_argument("--share", action="store_true", help=help_text("models download --share"))
     searching = add_command(actions, shared, "search", help_text("models search"), _search)
     searching.add_argument("words", metavar="WORDS", nargs="+", help=help_text("models search words"))
     edition = add_command(actions, shared, "catalogue", help_text("models catalogue"), _catalogue)
@@ -58,20 +60,25 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run the download and return the exit status: 0, or 130 after Ctrl+C; the same command then resumes it."""
     token = _token_in(options.token_file) if options.token_file else ""
-    with _opened(where) as (downloads, preferences):
+    with _opened(where) as (downloads, preferences, library):
         session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
-        session.run(*_find_file(options.model, options.quant, session))
+        session.run(*_find_file(options.model, options.quant, session), is_shared=options.share)
+        if session.model is not None and local_models.needs_template_consent(session.model):
+            if options.trust_template:
+                library.allow_template(session.model.id)
+            else:
+                output.note("models.template_note")
     return _report_outcome(session, output)
 
 
 @contextlib.contextmanager
-def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences]]:
+def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences, ModelLibrary]]:
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
         preferences, log = Preferences(where.settings), where.logs / "download-command.log"
         library = ModelLibrary(store, where.models)
-        yield Downloads(library, preferences, programs.downloader_command(), log, None), preferences
+        yield Downloads(library, preferences, programs.downloader_command(), log, None), preferences, library
     finally:
         background.shut_down()
         store.close()
@@ -81,7 +88,7 @@ def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences]]:
 def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Print the repositories that the hub finds, each with its usual file; return exit status 1 if there is none."""
     words = " ".join(options.words)
-    with _opened(where) as (downloads, preferences):
+    with _opened(where) as (downloads, preferences, _library):
         output.progress("models.searching_hub", place=host_of(hub_address(preferences.value)))
         cards: tuple[ModelCard, ...] = _answer_of(downloads.hub.search(words))
         output.end_progress()
@@ -112,7 +119,7 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
     elif options.place is None:
         book = catalogue.load()
     elif "://" in options.place:
-        with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, _preferences):
+        with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, *_):
             _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
             book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
     else:
@@ -216,10 +223,10 @@ class _DownloadSession:
         downloads.finished.connect(self._on_finished)
         downloads.failed.connect(self._on_failed)
 
-    def run(self, card: ModelCard, file: ModelFile) -> None:
+    def run(self, card: ModelCard, file: ModelFile, *, is_shared: bool) -> None:
         self._card = card
         try:
-            self._downloads.start(card, file, self._source)
+            self._downloads.start(card, file, self._source, is_shared=is_shared)
             if self.problem is None and self.model is None:
                 self.waiting.run()
         finally:

@@ -21,7 +21,7 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import catalogue, download_queue
+from app.models import catalogue, download_queue, hub_cache
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload
 from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
@@ -114,13 +114,14 @@ class Downloads(QObject):
 
     # ------------------------------------------------------------------- requests
 
-    def start(self, card: ModelCard, file: ModelFile, source: str = "") -> None:
+    def start(self, card: ModelCard, file: ModelFile, source: str = "", *, is_shared: bool = False) -> None:
         """Add a download to the end of the queue, or resume the one of the same file.
 
-        `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
-        download_no_source, download_bad_address.
+        `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. `is_shared`: other programs
+        shall see it. Raises AppError: download_no_source, download_bad_address.
         """
         new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
+        new = dataclasses.replace(new, is_shared=is_shared)
         if card.is_found:
             self._keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
@@ -332,7 +333,7 @@ class Downloads(QObject):
         self._step = FetchStep("verifying")
         self.changed.emit()
         folder = Path(entry.folder)
-        background.run(lambda: download_queue.downloaded_model(entry, folder), self._on_described, self._on_not_added)
+        background.run(lambda: _describe(entry, folder), self._on_described, self._on_not_added)
 
     def _on_described(self, model: LocalModel) -> None:
         try:
@@ -415,3 +416,14 @@ class Downloads(QObject):
             seconds_left=self._time_left.seconds if is_active and step.phase != "verifying" else None,
             problem=AppError(step.trouble, done_bytes=received) if step.trouble else entry.problem,
         )
+
+
+def _describe(queued: QueuedDownload, folder: Path) -> LocalModel:
+    """Return the downloaded model, after linking it for other programs where that is wanted. Raises AppError."""
+    model = download_queue.downloaded_model(queued, folder)
+    if queued.is_shared:
+        try:
+            hub_cache.share(queued, folder)
+        except OSError as error:  # the model works without
+            log.warning("a download was not shared with other programs: %s", error)
+    return model

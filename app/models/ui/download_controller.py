@@ -27,7 +27,7 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import PathRow
-from app.uikit.widgets.labels import FactList, Label
+from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 WIDTH_PX = 560
 TERMS_SIDES_PX = 80  # total width of the left and right margins of the dialog and of the terms
@@ -44,6 +44,9 @@ class DownloadConsent(Dialog):
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
         """Build the dialog. `source`: the text that names the file's source."""
         self.licence_check = QCheckBox(phrase("models.i_have_read_the_licence"))
+        self.share_check = QCheckBox(phrase("models.share_with_other_programs"))
+        self.share_check.setToolTip(plain_tooltip(phrase("models.share_explained")))
+        self.share_check.setVisible(bool(file.repository))
         self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
         self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
@@ -84,6 +87,7 @@ class DownloadConsent(Dialog):
         content, left = QWidget(), Qt.AlignmentFlag.AlignLeft
         make_column(
             terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.licence_check, self._reason,
+            self.share_check,
             into=content, margins_px=(0, 4, 0, 0), spacing_px=8,
         )  # fmt: skip
         return content
@@ -112,6 +116,7 @@ class DownloadSourceDialog(Dialog):
         parent: QWidget,
         *,
         is_network_allowed: bool,
+        question: str = "",
         pickers: Pickers | None = None,
     ) -> None:
         self._pickers = pickers or Pickers()
@@ -132,7 +137,7 @@ class DownloadSourceDialog(Dialog):
         super().__init__(
             theme,
             phrase("models.choose_a_source_2"),
-            phrase("models.where_should_name_come_from", name=self._names[0]),
+            question or phrase("models.where_should_name_come_from", name=self._names[0]),
             cancel_or("next", phrase("common.next")),
             parent,
             content=self._build_content(),
@@ -328,7 +333,13 @@ class DownloadController(QObject):
             lambda: model_actions.licence_dialog(self._theme, card.licence_url, dialog).open()
         )
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
-        dialog.chosen.connect(lambda key: self.downloads.start(card, file, source) if key == "accept" else None)
+        dialog.chosen.connect(
+            lambda key: (
+                self.downloads.start(card, file, source, is_shared=dialog.share_check.isChecked())
+                if key == "accept"
+                else None
+            )
+        )
         dialog.open()
         return dialog
 
@@ -347,7 +358,10 @@ class DownloadController(QObject):
     def update_catalogue(self, parent: QWidget) -> DownloadSourceDialog:
         """Ask where a newer edition of the catalogue is, and bring it in from there."""
         edition = ModelFile("", 1, file=catalogue.FILE)
-        dialog = DownloadSourceDialog(self._theme, edition, parent, is_network_allowed=self.is_allowed)
+        question = phrase("models.where_is_the_catalogue")
+        dialog = DownloadSourceDialog(
+            self._theme, edition, parent, is_network_allowed=self.is_allowed, question=question
+        )
         dialog.place_chosen.connect(self._on_edition_chosen)
         dialog.open()
         return dialog

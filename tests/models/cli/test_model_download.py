@@ -8,14 +8,18 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from app.base import settings
 from app.base.settings import Settings
 from app.models.cli import model_download
+from app.models.model_store import ModelStore
+from tests import model_files as models
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
@@ -398,3 +402,32 @@ def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, t
     assert "2027-03-01" in shell.run(None, "catalogue").out
     assert shell.run(None, "catalogue", "--reset", "--json").object["is_own"]
     assert shell.run(None, "catalogue", "--from", str(path), "--json").object["version"] == 99
+
+
+def test_a_shared_download_is_found_by_the_hubs_own_library(
+    shell: Shell, small: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache" / "hub"
+    with Hub(small) as hub:
+        said = shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache))
+    assert said.status == 0, said.err
+    found = huggingface_hub.try_to_load_from_cache(REPOSITORY, FILE, cache_dir=cache)
+    assert found is not None
+    assert Path(str(found)).samefile(said.object["path"])
+    assert COMMIT in str(found)
+    with Hub(small) as hub:  # and once more, with what is there already
+        assert shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache)).status == 0
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_a_template_inside_the_file_is_used_where_it_is_trusted(shell: Shell, tmp_path: Path, is_trusted: bool) -> None:
+    path = models.tiny_llama(
+        tmp_path / "own.gguf", chat_template="{% for m in messages %}<<{{ m.content }}>>{% endfor %}"
+    )
+    with Hub(Stored(path)) as hub:
+        said = shell.run(hub, "download", REPOSITORY, "--json", *(["--trust-template"] if is_trusted else []))
+    assert said.status == 0, said.err
+    assert ("--trust-template" in said.err) != is_trusted
+    with closing(ModelStore.open(shell.data / "kotae.sqlite", shell.data / "backups")) as store:
+        (model,) = store.local_models()
+    assert model.template_allowed == is_trusted

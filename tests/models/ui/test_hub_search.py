@@ -4,7 +4,9 @@ import pytest
 from PySide6.QtCore import Qt
 
 from app.models import catalogue
-from tests.models.downloads.hub import COMMIT, REPOSITORY, Content, Fault, Hub
+from app.models.ui.download_controller import DownloadSourceDialog
+from tests.models.downloads.hub import COMMIT, REPOSITORY, Content, Fault, Hub, Stored
+from tests.models.test_catalogue_edition import edition
 from tests.models.ui.driver import DownloadsDriver, words
 
 KEY = "card:kotae--tiny-gguf"
@@ -95,3 +97,33 @@ def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, smal
         assert not driver.page.hub.button.isEnabled()
         driver.page.hub.search()
         assert len(hub.requests) == sent
+
+
+# ------------------------------------------------------------------------------------------- the catalogue's edition
+
+
+def test_a_newer_catalogue_is_brought_in_from_a_folder_or_an_address_and_taken_back(open_tab, small, tmp_path):
+    path = edition(tmp_path / "stick")
+    with Hub(small) as hub:
+        hub.files = {name: Stored(path.with_name(name)) for name in ("models.toml", "SHA256SUMS")}
+        hub.hashes = {name: content.sha256() for name, content in hub.files.items()}
+        driver = open_tab(hub)
+        driver.click(driver.page.tabs.buttons["chat"])
+        desk = driver.page._downloads
+        for place in (str(path.parent), f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}"):
+            dialog = desk.update_catalogue(driver.window)
+            assert isinstance(dialog, DownloadSourceDialog)
+            with driver.until(desk.catalogue_changed):
+                dialog.place_chosen.emit(place)
+            dialog.reject()
+            assert "2027-03-01" in words(driver.page.banner)
+            assert "New" in driver.titles()
+            back = [action.text() for action in driver.page.menu().actions()][-1]
+            assert back == "Kotae に入っていたカタログに戻す"
+            with driver.until(desk.catalogue_changed):
+                driver.page.menu().actions()[-1].trigger()
+            assert "New" not in driver.titles()
+        path.write_bytes(path.read_bytes() + b"\n")
+        with driver.until(desk.catalogue_refused):
+            desk._on_edition_chosen(str(path.parent))
+        assert "ハッシュと違います" in words(driver.page.banner)
