@@ -1,5 +1,6 @@
 """Ask the user about downloads: consent before the first byte, the source, a token, and actions after a failure."""
 
+import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,11 +73,12 @@ class DownloadConsent(Dialog):
         self.licence_check.setFocus()
 
     def _build_content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
+        unstated = "models.see_where_it_is_published" if card.is_found else "models.nothing_in_particular"
         facts = FactList(theme)
         facts.set_facts(
             [
                 (phrase("models.licence_2"), card.licence or phrase("models.licence_not_stated")),
-                (phrase("models.what_it_asks"), card.licence_notice or phrase("models.nothing_in_particular")),
+                (phrase("models.what_it_asks"), card.licence_notice or phrase(unstated)),
                 (phrase("models.source"), source),
             ]
         )
@@ -333,13 +335,9 @@ class DownloadController(QObject):
             lambda: model_actions.licence_dialog(self._theme, card.licence_url, dialog).open()
         )
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
-        dialog.chosen.connect(
-            lambda key: (
-                self.downloads.start(card, file, source, is_shared=dialog.share_check.isChecked())
-                if key == "accept"
-                else None
-            )
-        )
+        share = dialog.share_check.isChecked
+        start = functools.partial(self.downloads.start, card, file, source)
+        dialog.chosen.connect(lambda key: start(is_shared=share()) if key == "accept" else None)
         dialog.open()
         return dialog
 
@@ -358,10 +356,8 @@ class DownloadController(QObject):
     def update_catalogue(self, parent: QWidget) -> DownloadSourceDialog:
         """Ask where a newer edition of the catalogue is, and bring it in from there."""
         edition = ModelFile("", 1, file=catalogue.FILE)
-        question = phrase("models.where_is_the_catalogue")
-        dialog = DownloadSourceDialog(
-            self._theme, edition, parent, is_network_allowed=self.is_allowed, question=question
-        )
+        ask = phrase("models.where_is_the_catalogue")
+        dialog = DownloadSourceDialog(self._theme, edition, parent, is_network_allowed=self.is_allowed, question=ask)
         dialog.place_chosen.connect(self._on_edition_chosen)
         dialog.open()
         return dialog

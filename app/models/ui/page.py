@@ -213,6 +213,7 @@ class ModelsPage(Page):
         self.machine.measure_button.clicked.connect(self._on_measure_requested)
         self.tabs.group.buttonClicked.connect(self._refill)
         self.tabs.filter.textChanged.connect(self._refill)
+        self.tabs.buttons["hub"].clicked.connect(self.hub.field.setFocus)
         self.hub.found.connect(self._refill)
 
     def _connect_work(self) -> None:
