@@ -34,7 +34,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.containers import FLOW_SPACING_PX, FlowBox, Stretch, make_column
 from app.uikit.widgets.fields import SearchField
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -346,16 +346,13 @@ class ModelTabs(QWidget):
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self.group = QButtonGroup(self)
-        tabs = make_row(spacing_px=4)
         for button in self.buttons.values():
             button.setCheckable(True)
             self.group.addButton(button)
-            tabs.addWidget(button)
-        tabs.addStretch(1)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(6)
-        self._row.addLayout(tabs, 1)
+        self._row.addWidget(FlowBox(*self.buttons.values()), 1)
         self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
 
@@ -363,7 +360,7 @@ class ModelTabs(QWidget):
         """Move the filter below the tabs if they do not fit in one row, and shorten its placeholder if necessary."""
         super().resizeEvent(event)
         field = self.filter
-        buttons = sum(button.sizeHint().width() + 4 for button in self.buttons.values())
+        buttons = sum(button.sizeHint().width() + FLOW_SPACING_PX for button in self.buttons.values())
         directions = QBoxLayout.Direction
         fits = buttons + field.minimumWidth() + 6 <= self.width()
         self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
