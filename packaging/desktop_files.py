@@ -43,7 +43,7 @@ def write(share: Path, version: str, built_at: int) -> None:
 # Where each shell looks for completions below `share`.
 COMPLETIONS = {
     "bash": "bash-completion/completions/kotae",
-    "zsh": "zsh/site-functions/_kotae",
+    "zsh": "zsh/vendor-completions/_kotae",
     "fish": "fish/vendor_completions.d/kotae.fish",
 }
 
