@@ -279,9 +279,9 @@ def _shipped() -> Catalogue:
     return load_shipped(resources() / FILE)
 
 
-def is_file_name(path: str) -> bool:
-    """Return whether a card may name this path of a file in a repository."""
-    return len(path) <= TEXT_MAX and re.fullmatch(_PATTERNS["file"], path) is not None
+def may_name(field: str, text: str) -> bool:
+    """Return whether a card may have this text in its field `repository` or `file`."""
+    return len(text) <= TEXT_MAX and re.fullmatch(_PATTERNS[field], text) is not None
 
 
 def _normalized(name: str) -> str:

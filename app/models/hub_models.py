@@ -49,8 +49,8 @@ def parse_reference(text: str) -> HubReference | None:
 def card_of(found: HubRepository) -> ModelCard:
     """Return a card with the repository's models, smallest file first. Raises AppError("hub_no_gguf")."""
     files = _model_files(found)
-    if not files:
-        raise AppError("hub_no_gguf", repository=found.name)
+    if not files or not catalogue.may_name("repository", found.name):
+        raise AppError("hub_no_gguf", repository=invisible_characters.to_single_line(found.name)[:80])
     name = found.name.partition("/")[2]
     return ModelCard(
         id=re.sub(r"[^a-z0-9._-]+", "-", found.name.replace("/", "--").casefold()).lstrip("-._")[:80] or "model",
@@ -116,7 +116,7 @@ def _model_files(found: HubRepository) -> tuple[ModelFile, ...]:
 
 def _is_model(file: ListedFile, listed: dict[str, ListedFile]) -> bool:
     """Return whether a file is a model or the first part of one that is complete."""
-    is_named = file.name.casefold().endswith(".gguf") and catalogue.is_file_name(file.name)
+    is_named = file.name.casefold().endswith(".gguf") and catalogue.may_name("file", file.name)
     parts = download_queue.part_names(file.name)
     is_whole = file.name == parts[0] and all(part in listed for part in parts)
     return is_named and is_whole and _NOT_A_MODEL.search(file.name.rpartition("/")[2]) is None
