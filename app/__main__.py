@@ -126,10 +126,10 @@ def _guard(arguments: list[str]) -> None:
         network_guard.enforce_offline()
 
 
-def _open_window(data_dir: str | None, language: str | None, is_safe: bool) -> int:
+def _open_window(data_dir: str | None, language: str | None, is_safe: bool, file: str | None) -> int:
     from app import application  # the widgets load only for the window
 
-    return application.run(data_dir, language, is_safe)
+    return application.run(data_dir, language, is_safe, file)
 
 
 if __name__ == "__main__":

@@ -421,10 +421,13 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     )
 
 
-def run(data_dir: str | None, requested_language: str | None = None, is_safe: bool = False) -> int:
+def run(
+    data_dir: str | None, requested_language: str | None = None, is_safe: bool = False, file: str | None = None
+) -> int:
     """Show the window, run until it is closed, and return the exit status.
 
-    `requested_language` ("ja" or "en") overrides the settings; None uses them. `is_safe` starts in safe mode.
+    `requested_language` ("ja" or "en") overrides the settings; None uses them. `is_safe` starts in safe mode. `file`: a
+    GGUF file to add to the models.
     """
     start = ProgramStart(data_dir, is_safe)
     with lifecycle.report_display_errors(start.end):
@@ -436,7 +439,7 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
         catalogue.set_user_cards_folder(where.cards)
         desktop.keep_visited_folders(where.data)
         start.choose_packs()
-        if not start.instance.acquire():
+        if not start.instance.acquire(file or ""):
             return 0
         preferences = start.preferences()
         localization.set_language(app, localization.resolve_language(requested_language or preferences.value.language))
@@ -458,12 +461,15 @@ def run(data_dir: str | None, requested_language: str | None = None, is_safe: bo
         log.exception("start")
         dialogs.problem_dialog(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
-    return _show_window(app, context, where, start)
+    return _show_window(app, context, where, start, file)
 
 
-def _show_window(app: desktop.Application, context: AppContext, where: Paths, start: ProgramStart) -> int:
+def _show_window(
+    app: desktop.Application, context: AppContext, where: Paths, start: ProgramStart, file: str | None
+) -> int:
     report_bugs(context.theme, context.window, where)
     start.instance.raise_requested.connect(context.window.come_to_front)
+    start.instance.file_requested.connect(lambda path: _add_model_file(context.window, path))
     app.applicationStateChanged.connect(lambda state: _on_state_changed(state, context))
     SignalHandlers(app).requested.connect(lambda: _close_for_signal(context.window))
 
@@ -483,6 +489,8 @@ def _show_window(app: desktop.Application, context: AppContext, where: Paths, st
     context.window.show()
     start.record_success_later(context.window)
     context.window.show_questions()
+    if file is not None:
+        _add_model_file(context.window, file)
     if context.is_first_run:
         context.navigation.first_run_requested.emit()
     if programs.REPORT_START_VARIABLE in os.environ:
@@ -498,6 +506,11 @@ def _show_window(app: desktop.Application, context: AppContext, where: Paths, st
         logging.shutdown()
         os._exit(status)
     return status
+
+
+def _add_model_file(window: MainWindow, path: str) -> None:
+    window.show_page("models")
+    window.models_page().import_path(path)
 
 
 def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # each command imports what it needs when it runs
     from app.models.model_store import ModelStore
     from app.models.services.model_library import Publish
 
-OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode -> exit status
+# data folder, language, whether in safe mode, GGUF file to add -> exit status
+OpenWindow = Callable[[str | None, str | None, bool, str | None], int]
 
 # The module of each command, imported only when it is needed.
 COMMANDS = {
@@ -120,10 +121,12 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     output = Output("--json" in arguments)
     try:
         arguments = _options_last(arguments)
+        file = _model_file(arguments)
+        arguments = arguments if file is None else arguments[1:]
         parser = _parser(output, arguments)
         options = parser.parse_args(arguments)
         if options.command is None:
-            return _open_window(options, language, output, open_window)
+            return _open_window(options, language, output, open_window, file)
         if options.safe_mode:
             parser.error(f"argument {SAFE_MODE}: not allowed with argument {options.command}")
         run: Command = options.run
@@ -151,14 +154,39 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         return 3
 
 
-def _open_window(options: argparse.Namespace, language: str | None, output: Output, open_window: OpenWindow) -> int:
+def _open_window(
+    options: argparse.Namespace, language: str | None, output: Output, open_window: OpenWindow, file: str | None
+) -> int:
     is_headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
         output.note("shell.no_display")
         return 3
-    return open_window(options.data_dir, language, options.safe_mode)
+    return open_window(options.data_dir, language, options.safe_mode, file)
+
+
+def _model_file(arguments: Sequence[str]) -> str | None:
+    """Return the GGUF file that the window shall add, as when a file manager opens one; None if there is none."""
+    first = arguments[0] if arguments else ""
+    is_file = first.casefold().endswith(".gguf") and Path(first).is_file()
+    return str(Path(first).absolute()) if is_file else None
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands with their options, for the completion of shells."""
+    parser = _parser(Output(False), ("--help",))
+    _fill(parser)
+    return parser
+
+
+def _fill(parser: argparse.ArgumentParser) -> None:
+    fill, parser.fill = getattr(parser, "fill", None), None  # type: ignore[attr-defined]
+    if fill is not None:
+        fill()
+    for action in parser._actions:
+        for command in action.choices.values() if isinstance(action.choices, dict) else ():
+            _fill(command)
 
 
 def _language(arguments: Sequence[str]) -> str | None:

@@ -42,8 +42,9 @@ from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.events import EngineStatus
 from app.inference.speed import MachineSpeed
-from app.models import catalogue, hf_folders, models_folder, starter
+from app.models import catalogue, hf_folders, hub_models, models_folder, starter
 from app.models.artifact_steps import StepProgress
+from app.models.downloads.messages import HubRepository, ListedFile
 from app.models.found_models import FoundModel, FoundModels, SkippedModel
 from app.models.kits.kit_import import ImportedModels as KitImported
 from app.models.kits.transfer_kit import Kit, KitFile, KitModel, KitPart
@@ -354,6 +355,33 @@ def models_found(parts: AppContext) -> None:
     parts.maintenance.cancel()
     dialog.show_findings(found)
     next(iter(dialog.list.rows.values())).box.setChecked(True)
+
+
+def models_hub(parts: AppContext) -> None:
+    """What a search of Hugging Face gives: an open, a gated and an unknown one."""
+    models(parts)
+    panel = parts.window.page("models").hub
+    parts.window.page("models").tabs.buttons["hub"].click()
+    panel.field.setText("Swallow 8B")
+    panel._words = "Swallow 8B"
+    facts = (("llama", False, "llama3.1"), ("llama", True, "gemma"), ("quasar9", False, ""))
+    found = [
+        hub_models.card_of(
+            HubRepository(
+                f"owner-{number}/Llama-3.1-Swallow-8B-GGUF", "c" * 40,
+                tuple(ListedFile(f"Swallow-{form}.gguf", size, "a" * 64) for form, size in
+                      (("Q4_K_M", 4_920_734_048), ("Q8_0", 8_540_770_656))),
+                licence, is_gated, 8_030_000_000, 131072, architecture,
+            )
+        )
+        for number, (architecture, is_gated, licence) in enumerate(facts)
+    ]  # fmt: skip
+    panel._on_found(tuple(found))
+
+
+def catalogue_source(parts: AppContext) -> None:
+    models(parts)
+    parts.window.page("models")._downloads.update_catalogue(parts.window)
 
 
 def models_verifying(parts: AppContext) -> None:
@@ -900,7 +928,8 @@ SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_trial_added, models_refused,
-        models_detail, models_menu, models_found, models_verifying, models_damaged, kit_export, kit_written,
+        models_detail, models_menu, models_found, models_hub, catalogue_source,
+        models_verifying, models_damaged, kit_export, kit_written,
         kit_problems, models_downloading,
         build_model, build_refused, building, models_download_detail, models_download_failed, models_offline,
         download_consent, download_source, token, settings_look,

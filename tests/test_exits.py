@@ -265,6 +265,8 @@ EXCUSED: dict[str, set[str]] = {
         "app.documents.services.document_library:_labels_in",
         "app.inference.prefix_states:*",
         "app.inference.speed:save",
+        "app.models.catalogue:keep_found",
+        "app.models.catalogue_edition:bring_in",
         "app.models.download_queue:save_queue",
         "app.models.verification:record_verifications",
         "app.shell.ui.window_layout:WindowGeometry.save",
@@ -312,6 +314,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.inference.reply_journal:*",
     },
     "the trainer, in the folder of its run or job": {"trainer.*"},
+    "a link to a published file that was just downloaded, where the user wants it": {"app.models.hub_cache:*"},
     "models and their parts in the models folder; `kit_export` carries them out": {
         "app.inference.engine.imatrix:measure",
         "app.inference.engine.model_jobs:put_in_place",

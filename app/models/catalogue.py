@@ -1,12 +1,15 @@
-"""Load the model catalogue: `resources/models.toml` and the user's own cards, as frozen model cards.
+"""Load the model catalogue: `resources/models.toml` or a newer edition of it, and the user's own cards.
 
 A card states how a model is prompted, what it is good for and what its licence demands. The content of a file is read
 from the file itself (`app.inference.gguf`). Reading is strict: an unknown, missing or malformed field is
 reported by name, and the card is left out.
+
+The module is long because cards, their strict reading and the choice of what is in force change together.
 """
 
 import dataclasses
 import functools
+import json
 import re
 import tomllib
 import typing
@@ -19,9 +22,12 @@ from typing import Any, TypeVar
 from app.base import invisible_characters, wording
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
+from app.base.files.output_file import write_atomically
 from app.base.paths import resources
+from app.inference.gguf import tables
 from app.inference.prompts import PromptForm
 
+FILE = "models.toml"
 MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200
 TEXT_MAX = 4000  # characters of any one value
@@ -120,12 +126,18 @@ class ModelCard:
     document_prefix: str = ""  # text before each document
     # Embedding models: the measured cosine of a question and a passage about its subject that may or may not answer it.
     neutral_cosine: float = 0.0  # 0: not measured
+    japanese_score: float = 0.0  # published, of 1 (see models.toml); 0: not measured
+    scored_with_thoughts: bool = False  # the score is that of the model when it thinks before it answers
     active_share: float = 1.0  # share of the weights that one token uses; below 1 in a mixture of experts
     unverified: tuple[str, ...] = ()  # fields filled from memory or from a single host
     sampling: CardSampling = CardSampling()
     shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
     is_own: bool = False  # True: a card that the user has written
+    # Cards of repositories found at a hub (`hub_models`): their files know their prompt form, and nobody verified them.
+    is_found: bool = False
+    is_gated: bool = False  # the repository asks for an account and consent
+    architecture: str = ""  # as the hub states it
 
     @property
     def is_for_search(self) -> bool:
@@ -142,7 +154,17 @@ class ModelCard:
         return self.files[0].package if self.files else ""
 
     @property
+    def is_runnable(self) -> bool:
+        """Return whether llama.cpp of this version knows the model's kind, as far as it is stated."""
+        stated = self.architecture or (self.shape.architecture if self.shape else "")
+        return stated in ("", *tables.ARCHITECTURES)
+
+    @property
     def summary(self) -> str:
+        if self.is_found:
+            key = ("gated" if self.is_gated else "open") if self.is_runnable else "unknown"
+            place = self.files[0].repository if self.files else self.name
+            return wording.phrase(f"models.found_model.{key}", repository=place, architecture=self.architecture)
         return self.summary_en if wording.current_language() == "en" else self.summary_ja
 
     @property
@@ -161,6 +183,9 @@ class Catalogue:
     cards: tuple[ModelCard, ...]
     forms: dict[str, PromptForm]
     problems: tuple[AppError, ...] = ()  # mistakes in the user's cards; such cards are left out
+    version: int = 0  # grows with each edition
+    date: str = ""  # of the edition, such as "2026-12-01"
+    is_brought_in: bool = False  # an edition of its own, not the program's (`catalogue_edition`)
 
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
@@ -203,12 +228,61 @@ def set_user_cards_folder(folder: Path) -> None:
 
 @functools.cache
 def load() -> Catalogue:
-    """Return the catalogue of the shipped cards, followed by the user's.
+    """Return the catalogue of the shipped cards, or those of a newer edition, followed by the user's.
 
-    A mistake in a card of the user is added to `problems` and not raised.
+    A mistake in the edition or in a card of the user is added to `problems` and not raised.
     """
-    book = load_shipped(resources() / "models.toml")
+    book = _shipped()
+    if _user_cards_folder is not None and edition_path().is_file():
+        try:
+            book = _with_edition(book, _load_toml(edition_path()), FILE)
+        except AppError as error:
+            book = dataclasses.replace(book, problems=(error,))
     return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
+
+
+def edition_path() -> Path:
+    """Return the place of an edition that was brought in; there need not be one."""
+    assert _user_cards_folder is not None
+    return _user_cards_folder.with_name("catalogue") / FILE
+
+
+def check_edition(content: bytes, file: str) -> None:
+    """Raise AppError if the content of an edition is wrong, or if the edition is not newer than the one in force."""
+    book = _with_edition(_shipped(), _parse_toml(content, file), file)
+    if book.version <= load().version:
+        raise AppError("catalogue_not_newer", date=book.date or "-", in_force=load().date)
+
+
+def _with_edition(shipped: Catalogue, document: dict[str, Any], file: str) -> Catalogue:
+    """Return the catalogue of an edition; the shipped one if that is newer. Raises AppError.
+
+    Cards that speak of files of this program, such as the trial model's, are the shipped ones in either case.
+    """
+    reader = _FileReader(file, document, {}, {}, is_own=False)
+    cards = [reader.card(entry) for entry in reader.entries()]
+    bound = {card.id: card for card in shipped.cards if _names_own_files(card)}
+    free = [card for card in cards if not _names_own_files(card)]
+    if reader.version <= shipped.version:
+        return shipped
+    forms = reader.forms | {key: form for key, form in shipped.forms.items() if key not in reader.forms}
+    joined = (*bound.values(), *(card for card in free if card.id not in bound))
+    return Catalogue(joined, forms, (), reader.version, reader.date, is_brought_in=True)
+
+
+def _names_own_files(card: ModelCard) -> bool:
+    packages = any(file.package for file in card.files)
+    return packages or card.is_trial or card.adapter != "" or card.licence_text != ""
+
+
+@functools.cache
+def _shipped() -> Catalogue:
+    return load_shipped(resources() / FILE)
+
+
+def may_name(field: str, text: str) -> bool:
+    """Return whether a card may have this text in its field `repository` or `file`."""
+    return len(text) <= TEXT_MAX and re.fullmatch(_PATTERNS[field], text) is not None
 
 
 def _normalized(name: str) -> str:
@@ -222,7 +296,7 @@ def load_shipped(path: Path) -> Catalogue:
     """Read the shipped catalogue. Raises AppError on any mistake, because it would be our bug."""
     reader = _FileReader(path.name, _load_toml(path), {}, {}, is_own=False)
     cards = tuple(reader.card(entry) for entry in reader.entries())
-    return Catalogue(cards, reader.forms)
+    return Catalogue(cards, reader.forms, (), reader.version, reader.date)
 
 
 def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
@@ -245,7 +319,35 @@ def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
                 cards.append(card)
             except AppError as error:
                 problems.append(error)
-    return Catalogue(tuple(cards), forms, tuple(problems))
+    return dataclasses.replace(catalogue, cards=tuple(cards), forms=forms, problems=tuple(problems))
+
+
+def keep_found(card: ModelCard) -> None:
+    """Write a found card among the user's own, so that its download can be resumed and its licence stays known.
+
+    Raises OSError.
+    """
+    assert _user_cards_folder is not None
+    fields = {
+        field.name: getattr(card, field.name)
+        for field in dataclasses.fields(card)
+        if field.name not in ("is_own", "files", "sampling", "shape")
+        and (field.default is dataclasses.MISSING or getattr(card, field.name) != field.default)
+    }
+    lines = [f"{name} = {_toml(value)}" for name, value in fields.items()]
+    files = [
+        ", ".join(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(file).items() if value != "")
+        for file in card.files
+    ]
+    text = "\n".join(("[[model]]", *lines, "files = [", *(f"    {{ {file} }}," for file in files), "]", ""))
+    _user_cards_folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(_user_cards_folder / f"{card.id}.toml", text.encode("utf-8"))
+    load.cache_clear()
+
+
+def _toml(value: Any) -> str:
+    """Return a value of a card in TOML, whose strings, numbers and lists are written as in JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _card_files(folder: Path) -> list[Path]:
@@ -259,11 +361,16 @@ def _load_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise AppError("card_unreadable", file=path.name, reason="> 1 MB")
-        return tomllib.loads(read_regular(path, MAX_FILE_BYTES).decode("utf-8"))
+        return _parse_toml(read_regular(path, MAX_FILE_BYTES), path.name)
     except OSError as error:
         raise AppError("card_unreadable", file=path.name, reason=error.strerror or str(error)) from error
+
+
+def _parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
-        raise AppError("card_unreadable", file=path.name, reason=str(error)) from error
+        raise AppError("card_unreadable", file=file, reason=str(error)) from error
 
 
 class _FileReader:
@@ -279,8 +386,13 @@ class _FileReader:
         is_own: bool,
     ) -> None:
         self._file, self._document, self._is_own = file, document, is_own
-        for key in document.keys() - {"form", "shape", "model"}:
+        for key in document.keys() - {"form", "shape", "model", "version", "date"}:
             raise AppError("card_field_unknown", file=file, card="-", field=key)
+        self.version, self.date = document.get("version", 0), document.get("date", "")
+        is_dated = type(self.date) is str and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", self.date) is not None
+        if type(self.version) is not int or not is_dated:
+            shown = _shorten((self.version, self.date))
+            raise AppError("card_field_bad", file=file, card="-", field="version / date", value=shown)
         self.forms = dict(forms)
         for key, entry in self._table("form").items():
             if key in forms:
@@ -314,11 +426,12 @@ class _FileReader:
         """Raise AppError("card_field_bad") for values that are only wrong in combination with others."""
         known_fields = {field.name for field in dataclasses.fields(ModelCard)}
         bad = {
-            "form": card.form not in self.forms if card.kind == "chat" else card.form != "",
+            "form": card.form not in self.forms if card.kind == "chat" and not card.is_found else card.form != "",
             "adapter_form": bool(card.adapter) != (card.adapter_form in self.forms),
             "pooling": card.kind == "embedding" and not card.pooling,
             "dimensions": card.kind == "embedding" and not 0 < card.dimensions <= 1 << 16,
             "active_share": not 0 < card.active_share <= 1,
+            "japanese_score": not 0 <= card.japanese_score <= 1,
             "unverified": not set(card.unverified) <= known_fields,
             "files": any(bool(file.repository) != bool(file.file) for file in card.files)
             or len({file.quantization for file in card.files}) < len(card.files),
@@ -338,8 +451,7 @@ class _FileReader:
 
     def _build(self, kind: type[Built], entry: dict[str, Any], card: str) -> Built:
         """Return a dataclass with the values of a TOML table. Raises AppError for an unknown, missing or bad field."""
-        types = typing.get_type_hints(kind)
-        fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        types, fields = _fields_of(kind)  # type: ignore[arg-type]
         for name in entry:
             if name not in fields or (self._is_own and name in _SHIPPED_ONLY):
                 raise AppError("card_field_unknown", file=self._file, card=card, field=name)
@@ -361,6 +473,11 @@ class _FileReader:
         if type(value) is not raw or not _is_allowed(name, value, owner):
             raise AppError("card_field_bad", file=self._file, card=card, field=name, value=_shorten(value))
         return value
+
+
+@functools.cache
+def _fields_of(kind: type[Any]) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _is_allowed(name: str, value: Any, owner: type[Any]) -> bool:

@@ -68,6 +68,7 @@ class QueuedDownload:
     state: str = "waiting"
     needs_listing: bool = False  # True: size, checksum or commit must be requested from the repository
     folder: str = ""  # the folder of the partial files; "": nothing received yet
+    is_shared: bool = False  # other programs shall see it, too (`hub_cache`)
     problem_code: str = ""  # error code of the failure; "": none
     problem_facts: dict[str, Any] = field(default_factory=dict)
 
@@ -198,6 +199,8 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
             "download_other_model_here" if is_own else "download_other_model",
             name=card.title, file=name, found=model.architecture, size_bytes=model.size_bytes,
         )  # fmt: skip
+    if card.is_found and model.card_id is not None:  # the catalogue knows the model, from another repository
+        return dataclasses.replace(model, files=fingerprints)
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(
         model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=fingerprints
@@ -210,6 +213,8 @@ def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> 
     A card without a checksum would otherwise accept any file of that name.
     """
     file, shape = card.file_of(queued.quantization), card.shape
+    if file is not None and file.sha256 and len(queued.files) == 1:
+        return False  # it was compared with the checksum
     is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
     if file is not None and is_one and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
         return True

@@ -122,7 +122,7 @@ def with_adapters(
 def is_for_search(model: LocalModel) -> bool:
     """Return whether the model, by its file, card or architecture, helps to find passages and cannot answer."""
     card = catalogue.load().card(model.card_id)
-    is_known = card.is_for_search if card is not None else model.architecture in _ENCODERS
+    is_known = card.is_for_search if card is not None and not card.is_found else model.architecture in _ENCODERS
     return is_known or is_reranker(model)
 
 
@@ -139,7 +139,8 @@ def rerank_s(model: LocalModel) -> float:
 def is_embedding_model(model: LocalModel) -> bool:
     """Return whether the model computes embeddings; not so one whose card says reranker but whose file cannot score."""
     card = catalogue.load().card(model.card_id)
-    return is_for_search(model) and not is_reranker(model) and (card is None or card.kind == "embedding")
+    is_embedding = card is None or card.is_found or card.kind == "embedding"
+    return is_for_search(model) and not is_reranker(model) and is_embedding
 
 
 def answering(models: Iterable[LocalModel]) -> list[LocalModel]:

@@ -276,8 +276,10 @@ def advise(
 
 
 def usual_file(card: ModelCard) -> ModelFile | None:
-    """Return the card's Q4_K_M file, else its smallest; None if it has no files."""
-    return card.file_of("Q4_K_M") or min(card.files, key=lambda file: file.size_bytes, default=None)
+    """Return the card's Q4_K_M file, else one in another 4-bit form, else its smallest; None if it has no files."""
+    four_bits = (file for file in card.files if "Q4" in file.quantization.upper())
+    smallest = min(card.files, key=lambda file: file.size_bytes, default=None)
+    return card.file_of("Q4_K_M") or next(four_bits, smallest)
 
 
 def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBudget) -> ModelFile | None:
@@ -294,7 +296,13 @@ def _largest_fitting_card(
     candidates: list[tuple[int, ModelCard]] = []
     for other in book.cards:
         file = other.file_of("Q4_K_M")
-        if other.kind != "chat" or other.is_trial or file is None or (card is not None and other.id == card.id):
+        if (
+            other.kind != "chat"
+            or other.is_trial
+            or other.is_found
+            or file is None
+            or (card is not None and other.id == card.id)
+        ):
             continue
         needed = estimate_card(other, file, min(context, other.context_tokens))
         if file.size_bytes < weights_bytes and machine.judge_memory(needed, budget).verdict == "comfortable":

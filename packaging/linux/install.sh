@@ -226,6 +226,22 @@ place_rest() {
     forget_gone "$list"
     mv -f "$list" "$lib/files"
     touch "$share/icons/hicolor" # desktops look at its time to notice new icons
+    note_types
+}
+
+# Which program opens .gguf files. What the tools of the desktop write is theirs, and goes with the last type.
+note_types() {
+    [ ! -d "$share/mime/packages" ] || update-mime-database "$share/mime" >/dev/null 2>&1 || true
+    [ ! -d "$share/applications" ] || update-desktop-database -q "$share/applications" >/dev/null 2>&1 || true
+}
+
+# Without any type or entry left, what those tools have written would only keep folders from being removed.
+forget_types() {
+    if ! ls "$share/mime/packages"/*.xml >/dev/null 2>&1 && grep -qxF -e "$share/mime/" "$lib/.gone"; then
+        rm -rf "$share/mime"
+    fi
+    note_types
+    ls "$share/applications"/*.desktop >/dev/null 2>&1 || rm -f "$share/applications/mimeinfo.cache"
 }
 
 # The entry with the program's own path. In it \ and what a shell would read are escaped once for the command and once
@@ -236,7 +252,7 @@ write_entry() {
     plain=$(printf '%s' "$path" | sed -e 's/\\/\\\\/g')
     while IFS= read -r line; do
         case $line in
-            Exec=*) printf 'Exec="%s"\n' "$command" ;;
+            Exec=*) printf 'Exec="%s" %%f\n' "$command" ;;
             TryExec=*) printf 'TryExec=%s\n' "$plain" ;;
             *) printf '%s\n' "$line" ;;
         esac
@@ -340,13 +356,14 @@ uninstall() {
     note_data
 }
 
-# Its list lies in a folder of the list: it is deleted first, and stays readable until the end.
+# Its list lies in a folder of the list: it is deleted before the folders, and stays readable until the end.
 remove_listed() {
+    grep -v '/$' "$lib/.gone" | tr '\n' '\0' | xargs -0 rm -f --
+    forget_types
     rm -f "$lib/.gone"
     while IFS= read -r file; do
         case $file in
             */) rmdir "$file" 2>/dev/null || true ;;
-            *) rm -f "$file" ;;
         esac
     done
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.base.paths import Paths
@@ -196,3 +197,16 @@ def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_
         assert question.startswith(finished["text"])
         window.wait_for("models", window.tell("focus"), ids=["tiny", "追加"])
     assert model_ids(ready) == ["tiny", "追加"]
+
+
+def test_a_file_that_a_second_start_is_given_goes_to_the_first(where: Paths, qtbot: QtBot, tmp_path: Path) -> None:
+    first, second = (SingleInstance(where.lock, where.raise_request) for _ in range(2))
+    assert first.acquire()
+    second._is_ours = False  # as in another process
+    file = tmp_path / "モデル 一.gguf"
+    with qtbot.waitSignal(first.file_requested) as told, qtbot.waitSignal(first.raise_requested):
+        assert not second.acquire(str(file))
+    assert told.args == [str(file)]
+    with qtbot.assertNotEmitted(first.file_requested), qtbot.waitSignal(first.raise_requested):
+        assert not second.acquire()
+    first.release()

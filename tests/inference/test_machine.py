@@ -12,11 +12,15 @@ from app.inference.speed import MachineSpeed
 from app.models import catalogue, model_fit
 
 GB = 10**9
-# Rows of 640 numbers, as the trial model has, do not fit into blocks of 256: its file mixes other types.
+# Rows of 640 numbers, as the trial model has, do not fit into blocks of 256: its file mixes other types. Most layers of
+# Qwen3.5 have no attention, and other weights in its place.
 SHAPED = [
     card
     for card in catalogue.load().cards
-    if card.shape and card.shape.embedding_length % 256 == 0 and card.file_of("Q4_K_M")
+    if card.shape
+    and card.shape.embedding_length % 256 == 0
+    and card.shape.architecture != "qwen35"
+    and card.file_of("Q4_K_M")
 ]
 
 

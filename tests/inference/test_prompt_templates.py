@@ -59,6 +59,12 @@ HARMONY = """{% for m in messages %}{{ '<|start|>' + m['role'] + \
 {% if add_generation_prompt %}{{ '<|start|>assistant<|channel|>' }}\
 {{ 'analysis' if enable_thinking else 'final' }}{{ '<|message|>' }}{% endif %}"""
 
+# Of Nemotron Nano v2, whose own template opens an empty system turn where there is none: ours begins with the question.
+NEMOTRON = """{% for m in messages %}{% if m['role'] == 'system' %}{{ '<SPECIAL_10>System\n' + m['content'] + '\n' }}\
+{% elif m['role'] == 'user' %}{{ '<SPECIAL_11>User\n' + m['content'] + '\n' }}\
+{% else %}{{ '<SPECIAL_11>Assistant\n' + m['content'] + '\n<SPECIAL_12>\n' }}{% endif %}{% endfor %}\
+{% if add_generation_prompt %}{{ '<SPECIAL_11>Assistant\n<think>' }}{{ '\n' if enable_thinking else '</think>' }}{% endif %}"""
+
 TEMPLATES = {
     "llama3": LLAMA_3,
     "chatml": CHATML,
@@ -70,6 +76,7 @@ TEMPLATES = {
     "instruction": INSTRUCTION,
     "harmony": HARMONY,
     "harmony_thinking": HARMONY,
+    "nemotron": NEMOTRON,
 }
 THINKING = [form.id for form in catalogue.load().forms.values() if form.thinking_start]
 TURNS = [

@@ -7,6 +7,7 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
+from app.inference.gguf import tables
 from app.models import catalogue
 
 OWN = """
@@ -212,3 +213,9 @@ def test_a_mistake_in_the_shipped_catalogue_is_found_at_once(tmp_path: Path) -> 
     (tmp_path / "models.toml").write_text(OWN, "utf-8")
     with pytest.raises(AppError, match="card_field_bad"):
         catalogue.load_shipped(tmp_path / "models.toml")
+
+
+def test_the_engine_knows_the_kind_of_every_model_whose_kind_is_stated() -> None:
+    stated = {card.shape.architecture for card in catalogue.load().cards if card.shape}
+    assert {"qwen35", "llama"} <= stated <= set(tables.ARCHITECTURES)
+    assert {"nemotron_h", "gemma4", "lfm2", "modern-bert"} <= set(tables.ARCHITECTURES)  # of cards without a shape

@@ -88,7 +88,7 @@ def exec_path(entry):
     """The one quoted word of a desktop entry's command, read as its specification says: file, quotes, then %%."""
     line = next(line for line in entry.read_text(encoding="utf-8").splitlines() if line.startswith("Exec="))
     quoted = re.sub(r"\\(.)", r"\1", line.removeprefix("Exec="))
-    word = re.fullmatch(r'"((?:[^"`$\\]|\\["`$\\])*)"', quoted)[1]
+    word = re.fullmatch(r'"((?:[^"`$\\]|\\["`$\\])*)" %f', quoted)[1]
     return re.sub(r"\\(.)", r"\1", word).replace("%%", "%")
 
 

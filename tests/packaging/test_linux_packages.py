@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import os
 import platform
+import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -338,3 +340,29 @@ def test_every_script_is_read_by_every_shell():
         for shell in ("sh", "dash", "bash"):
             needs(shell)
             assert run(shell, "-n", script, home=ROOT).stderr == ""
+
+
+# --- file type and completions --------------------------------------------------------------------------------
+
+
+def test_desktops_know_gguf_files_by_their_content_and_open_them_with_the_program(share, tmp_path):
+    needs("update-mime-database")
+    mime = tmp_path / "mime"
+    shutil.copytree(share / "mime", mime)
+    done = run("update-mime-database", mime, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "application/x-gguf:*.gguf" in (mime / "globs").read_text()
+    assert b"application/x-gguf" in (mime / "magic").read_bytes()
+    entry = (share / f"applications/{DESKTOP_ID}.desktop").read_text(encoding="utf-8")
+    assert {"MimeType=application/x-gguf;", "Exec=kotae %f"} <= set(entry.splitlines())
+
+
+@pytest.mark.parametrize("shell", desktop_files.COMPLETIONS)
+def test_a_shell_completes_commands_and_options(share, shell):
+    text = (share / desktop_files.COMPLETIONS[shell]).read_text(encoding="utf-8")
+    assert {"offline-check", "download", "quant"} <= set(re.findall(r"[\w-]*[a-z]", text.replace("--quant", " quant ")))
+    if shell == "bash":
+        completed = 'COMP_WORDS=(kotae mod); COMP_CWORD=1; _shtab_kotae; echo "${COMPREPLY[*]}"'
+        assert output("bash", "-c", f"{text}\n{completed}").strip() == "models"
+    elif shutil.which(shell):
+        run(shell, "-n", share / desktop_files.COMPLETIONS[shell], home=share)

@@ -313,6 +313,7 @@ _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethos
 LOOPBACK = "127.0.0.1"
 _refusals: list[str] = []
 _is_on = False
+_is_hub_offline = False  # as it was before this program's own switches
 _only: tuple[str, int] | None = None  # the host and port that the child for a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
@@ -328,12 +329,19 @@ def enforce_offline(allowed_address: tuple[str, int] | None = None) -> None:
     `allowed_address`: a host and port; None: none. The host may be looked up, and the process may connect to those of
     its addresses that `allow_address` accepts.
     """
-    global _is_on, _only
+    global _is_on, _is_hub_offline, _only
     if not _is_on:
+        _is_hub_offline = is_hub_offline()
         _is_on, _only = True, allowed_address
         os.environ.update(SWITCHES)
         _disable_core_dumps()
         sys.addaudithook(_audit_hook)
+
+
+def is_hub_offline() -> bool:
+    """Return whether the user has set HF_HUB_OFFLINE, by which other programs, too, leave the hub alone."""
+    stated = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return _is_hub_offline if _is_on else stated
 
 
 def permit_downloads() -> None:

@@ -35,6 +35,9 @@ class SingleInstance(QObject):
     """
 
     raise_requested = Signal()
+    file_requested = Signal(
+        str
+    )  # the path of a file that the second instance was started with; after `raise_requested`
 
     def __init__(self, lock: Path, raise_request: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,14 +56,14 @@ class SingleInstance(QObject):
         self._is_ours = not is_taken or self._take_over()
         return self._is_ours
 
-    def acquire(self) -> bool:
+    def acquire(self, file: str = "") -> bool:
         """Lock the data folder and watch the file `raise_request`.
 
-        If another instance holds the lock, request it to come to the front, and return False.
+        If another instance holds the lock, request it to come to the front and to open `file`, and return False.
         """
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:
-            self._write("raise\n")
+            self._write(f"{file}\n")
             return False
         self._write("")
         self._watcher = QFileSystemWatcher([str(self._raise_request)], self)
@@ -89,6 +92,9 @@ class SingleInstance(QObject):
         if not self._raise_request.exists():  # the user may have deleted it
             self._write("")
         self._watcher.addPath(path)  # Qt stops watching a file that is replaced
-        if self._raise_request.stat().st_size > 0:
+        text = self._raise_request.read_text("utf-8")
+        if text:
             self._write("")
             self.raise_requested.emit()
+        if text.strip():
+            self.file_requested.emit(text.removesuffix("\n"))

@@ -6,6 +6,7 @@ With `--collection` the answer is followed by the result of its check and its so
 import argparse
 import functools
 import signal
+import sys
 from typing import Any
 
 from app.base.cli.commands import Output, add_command
@@ -61,6 +62,8 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
         return ask_batch.run(find_run, label_of, options, where, output)
     if options.question is None:
         options.missing("QUESTION")
+    if options.question == "-":
+        options.question = _question_from_input()
     if not options.question.strip():
         raise AppError("empty_question")
     with command_documents.attached_files(options.file, where, output) as files:
@@ -87,6 +90,14 @@ def _answer(
         raise KeyboardInterrupt
     _print(loop, loop.outcome, request, output, training_label)
     return 128 + signal.SIGINT if loop.was_interrupted else 0
+
+
+def _question_from_input() -> str:
+    """Return the whole standard input as the question, without the white space around it. Raises AppError."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise AppError("question_not_utf8") from error
 
 
 class _AnswerLoop(CommandEventLoop):

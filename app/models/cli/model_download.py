@@ -1,8 +1,14 @@
-"""Define `kotae models download`: fetch a model of the catalogue from the hub, a mirror, an address or a folder."""
+"""Define `kotae models download` and `search`: fetch a model of the catalogue or of a hub's repository, and find one.
+
+A download comes from the hub, a mirror, an address or a folder.
+"""
 
 import argparse
+import contextlib
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +22,148 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.base.wording import help_text, outline_error
+from app.base.wording import format_size, help_text, outline_error, phrase
+from app.inference import machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
-from app.models import catalogue
+from app.models import catalogue, catalogue_edition, hub_models, local_models, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.cli import model_inspection
+from app.models.hub_models import HubReference
+from app.models.model_fit import FitConditions
 from app.models.model_store import ModelStore
-from app.models.services.downloads import Download, Downloads, hub_address
+from app.models.services.downloads import Download, Downloads
+from app.models.services.hub_search import HubSearch, hub_address
 from app.models.services.model_library import ModelLibrary
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  a variable's name; the token is sent only to the official hub, on demand
-PREFERRED = "Q4_K_M"
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(actions, shared, "download", help_text("models download"), _download)
-    parser.add_argument("model", metavar="ID")
+    parser.add_argument("model", metavar="ID|OWNER/REPO[:FILE]", help=help_text("models download model"))
     parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
     parser.add_argument(
         "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
+    parser.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    parser.add_argument("--share", action="store_true", help=help_text("models download --share"))
+    searching = add_command(actions, shared, "search", help_text("models search"), _search)
+    searching.add_argument("words", metavar="WORDS", nargs="+", help=help_text("models search words"))
+    edition = add_command(actions, shared, "catalogue", help_text("models catalogue"), _catalogue)
+    place = edition.add_mutually_exclusive_group()
+    place.add_argument("--from", dest="place", metavar="DIR|FILE|URL", help=help_text("models catalogue --from"))
+    place.add_argument("--reset", action="store_true", help=help_text("models catalogue --reset"))
 
 
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run the download and return the exit status: 0, or 130 after Ctrl+C; the same command then resumes it."""
-    card, file = _find_file(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
+    with _opened(where) as (downloads, preferences, library):
+        session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
+        session.run(*_find_file(options.model, options.quant, session), is_shared=options.share)
+        if session.model is not None and local_models.needs_template_consent(session.model):
+            if options.trust_template:
+                library.allow_template(session.model.id)
+            else:
+                output.note("models.template_note")
+    return _report_outcome(session, output)
+
+
+@contextlib.contextmanager
+def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences, ModelLibrary]]:
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
-        preferences = Preferences(where.settings)
-        downloads = Downloads(
-            ModelLibrary(store, where.models),
-            preferences,
-            programs.downloader_command(),
-            where.logs / "download-command.log",
-            None,
-        )
-        session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
-        session.run(card, file)
+        preferences, log = Preferences(where.settings), where.logs / "download-command.log"
+        library = ModelLibrary(store, where.models)
+        yield Downloads(library, preferences, programs.downloader_command(), log, None), preferences, library
     finally:
         background.shut_down()
         store.close()
         del app
-    return _report_outcome(session, output)
 
 
-def _find_file(name: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
-    """Return the card named `name` and its file: of `quantization`, else Q4_K_M, else the smallest.
+def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Print the repositories that the hub finds, each with its usual file; return exit status 1 if there is none."""
+    words = " ".join(options.words)
+    with _opened(where) as (downloads, preferences, _library):
+        output.progress("models.searching_hub", place=host_of(hub_address(preferences.value)))
+        cards: tuple[ModelCard, ...] = _answer_of(downloads.hub.search(words))
+        output.end_progress()
+        settings = preferences.value
+    here = FitConditions(
+        machine.measure_memory(), settings.context_tokens, settings.kv_type, speed.load(where.data / speed.FILE_NAME)
+    )
+    lines, found = [], []
+    for card in cards:
+        usual = model_fit.usual_file(card)
+        assert usual is not None
+        word = here.judge_card(card, usual).word
+        repository, size = usual.repository, format_size(usual.size_bytes)
+        facts = [repository, f"{usual.quantization} {size}", phrase(f"models.fit.{word}"), card.licence or "-"]
+        lines.append("\t".join([*facts, *([phrase("models.gated")] if card.is_gated else [])]))
+        found.append(
+            model_inspection.card_data(card)
+            | {"repository": repository, "quantization": usual.quantization, "fit": word, "is_gated": card.is_gated}
+        )
+    output.result({"models": found}, "\n".join(lines) or phrase("models.hub_found_none", words=words))
+    return 0 if cards else 1
 
-    Raises AppError: download_unknown_card, download_unknown_card_near, download_trial, download_no_source,
-    download_no_quant.
+
+def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Print which edition of the catalogue is in force, after bringing one in or going back to the program's own."""
+    if options.reset:
+        book = catalogue_edition.go_back()
+    elif options.place is None:
+        book = catalogue.load()
+    elif "://" in options.place:
+        with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, *_):
+            _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
+            book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
+    else:
+        book = catalogue_edition.bring_in(Path(options.place).expanduser())
+    data = {"version": book.version, "date": book.date, "models": len(book.cards), "is_own": not book.is_brought_in}
+    key = "models.catalogue_brought_in" if book.is_brought_in else "models.catalogue_of_program"
+    output.result(data, output.phrase(key, date=book.date, n=len(book.cards)))
+    return 0
+
+
+def _answer_of(search: HubSearch) -> Any:
+    """Wait for the answer and return it. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
+    answers: list[Any] = []
+    loop = CommandEventLoop(lambda: loop.stop())
+    for signal_ in (search.found, search.failed):
+        signal_.connect(answers.append)
+        signal_.connect(loop.stop)
+    try:
+        loop.run()
+    finally:
+        search.cancel()
+    if not answers:
+        raise KeyboardInterrupt
+    if isinstance(answers[0], AppError):
+        raise answers[0]
+    return answers[0]
+
+
+def _find_file(name: str, quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:
+    """Return the card named `name` and its file: of `quantization`, else the usual one.
+
+    A repository of the hub is looked up, unless the catalogue has the wanted file of it. Raises AppError:
+    download_unknown_card, download_unknown_card_near, download_trial, download_no_source, download_no_quant, those of
+    looking up.
     """
     book = catalogue.load()
-    card = book.find(name)
+    card, reference = book.find(name), hub_models.parse_reference(name)
+    if card is None and reference is not None:
+        wanted = reference.wanted or quantization or ""
+        for known in (one for one in book.cards if not one.is_found and _is_of(one, reference)):
+            with contextlib.suppress(AppError):
+                return known, hub_models.choose_file(known, wanted)
+        found = session.look_up(reference)
+        return found, hub_models.choose_file(found, wanted)
     if card is None:
         near = commands.find_similar_names(
             name, [card.id for card in book.cards if any(file.file for file in card.files)]
@@ -83,12 +175,11 @@ def _find_file(name: str, quantization: str | None) -> tuple[ModelCard, ModelFil
         raise AppError("download_trial", name=card.title)
     if not card.files:
         raise AppError("download_no_source", name=card.title)
-    smallest = min(card.files, key=lambda file: file.size_bytes)
-    file = card.file_of(quantization) if quantization else card.file_of(PREFERRED) or smallest
-    if file is None:
-        known = ", ".join(file.quantization for file in card.files)
-        raise AppError("download_no_quant", name=card.title, wanted=quantization, known=known)
-    return card, file
+    return card, hub_models.choose_file(card, quantization or "")
+
+
+def _is_of(card: ModelCard, reference: HubReference) -> bool:
+    return any(file.repository == reference.repository for file in card.files)
 
 
 def _download_source(option: str) -> str:
@@ -132,15 +223,25 @@ class _DownloadSession:
         downloads.finished.connect(self._on_finished)
         downloads.failed.connect(self._on_failed)
 
-    def run(self, card: ModelCard, file: ModelFile) -> None:
+    def run(self, card: ModelCard, file: ModelFile, *, is_shared: bool) -> None:
         self._card = card
         try:
-            self._downloads.start(card, file, self._source)
+            self._downloads.start(card, file, self._source, is_shared=is_shared)
             if self.problem is None and self.model is None:
                 self.waiting.run()
         finally:
             self._downloads.close()
             self._output.end_progress()
+
+    def look_up(self, reference: HubReference) -> ModelCard:
+        """Return the card of a repository; a stored token is sent if the hub demands one. Raises AppError."""
+        try:
+            cards: tuple[ModelCard, ...] = _answer_of(self._downloads.hub.look_up(reference))
+        except AppError as error:
+            if error.code != "download_gated" or not (self._may_use_stored_token and self._use_stored_token()):
+                raise
+            cards = _answer_of(self._downloads.hub.look_up(reference))
+        return cards[0]
 
     def _interrupt(self) -> None:
         for item in self._downloads.items():
@@ -157,7 +258,8 @@ class _DownloadSession:
         card, self._card = self._card, None
         if card is not None:
             self._output.end_progress()
-            self._output.note("models.licence", licence=card.licence, notice=card.licence_notice)
+            licence = card.licence or phrase("models.licence_not_stated")
+            self._output.note("models.licence", licence=licence, notice=card.licence_notice)
 
     def _on_progressed(self, item: Download) -> None:
         if item.problem is None:

@@ -100,6 +100,7 @@ def card_data(card: ModelCard) -> dict[str, Any]:
         "form": card.form,
         "is_trial": card.is_trial,
         "is_own": card.is_own,
+        "japanese_score": card.japanese_score or None,
         "unverified": list(card.unverified),
         "files": [dataclasses.asdict(file) for file in card.files],
     }

@@ -58,6 +58,18 @@ class ListFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchHub:
+    """Search a hub for repositories with GGUF files, or describe one. Answered by HubSearched or Failed."""
+
+    id: str
+    place: str
+    words: str = ""
+    repository: str = ""  # "owner/name" of the one to describe; "": search for `words`
+    revision: str = "main"
+    access: NetworkAccess = NetworkAccess()
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """Fetch one file to `folder`/`name`, or resume an earlier fetch of it."""
 
@@ -140,6 +152,29 @@ class FilesListed:
 
 
 @dataclass(frozen=True, slots=True)
+class HubRepository:
+    """Describes a repository as its hub does. Nothing of it is verified."""
+
+    name: str  # "owner/name"
+    commit: str
+    files: tuple[ListedFile, ...]
+    licence: str = ""  # "": not stated
+    is_gated: bool = False
+    parameters: int = 0  # 0: not stated, as are the next two
+    context_tokens: int = 0
+    architecture: str = ""
+    base_model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSearched:
+    """Lists the repositories that a search has found, the most downloaded first."""
+
+    id: str
+    repositories: tuple[HubRepository, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkContacted:
     """A host is about to be contacted for the first time in this command; includes redirects."""
 
@@ -218,8 +253,19 @@ class Failed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Command = ListFiles | Fetch | InstallOcr | Pause | SetLimit
-_Answer = FilesListed | Progress | WaitingToRetry | Restarted | Repairing | Verifying | Done | FetchPaused | Failed
+Command = ListFiles | SearchHub | Fetch | InstallOcr | Pause | SetLimit
+_Answer = (
+    FilesListed
+    | HubSearched
+    | Progress
+    | WaitingToRetry
+    | Restarted
+    | Repairing
+    | Verifying
+    | Done
+    | FetchPaused
+    | Failed
+)
 Event = Hello | Heartbeat | NetworkContacted | _Answer
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}

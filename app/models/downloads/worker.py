@@ -18,7 +18,17 @@ from app.base.errors import AppError
 from app.models.downloads import download_source, messages
 from app.models.downloads.byte_transfer import TransferControl, TransferStopped
 from app.models.downloads.file_download import fetch_file, is_web_address
-from app.models.downloads.messages import Failed, Fetch, FetchPaused, InstallOcr, ListFiles, Pause, Progress, SetLimit
+from app.models.downloads.messages import (
+    Failed,
+    Fetch,
+    FetchPaused,
+    InstallOcr,
+    ListFiles,
+    Pause,
+    Progress,
+    SearchHub,
+    SetLimit,
+)
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 
@@ -42,7 +52,7 @@ class DownloadWorker:
 
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
-        self._commands: queue.SimpleQueue[ListFiles | Fetch | InstallOcr] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[ListFiles | SearchHub | Fetch | InstallOcr] = queue.SimpleQueue()
         self._controls: dict[str, TransferControl] = {}
         self._done_bytes = 0
         self._is_idle = threading.Event()
@@ -90,7 +100,7 @@ class DownloadWorker:
     def _handle(self, command: messages.Command) -> None:
         if isinstance(command, Fetch):
             self._controls[command.id] = TransferControl(command.bytes_per_s)
-        if isinstance(command, Fetch | ListFiles | InstallOcr):
+        if isinstance(command, Fetch | ListFiles | SearchHub | InstallOcr):
             self._commands.put(command)
             return
         control = self._controls.get(command.id)
@@ -102,9 +112,14 @@ class DownloadWorker:
             case SetLimit():
                 control.limit(command.bytes_per_s)
 
-    def _execute(self, command: ListFiles | Fetch | InstallOcr) -> None:
+    def _execute(self, command: ListFiles | SearchHub | Fetch | InstallOcr) -> None:
         if isinstance(command, ListFiles):
             self._list(command)
+            return
+        if isinstance(command, SearchHub):
+            from app.models.downloads.hub_listing import search_hub
+
+            self._send(search_hub(command, self._send))
             return
         if isinstance(command, InstallOcr):
             from app.models.downloads.package_download import install_ocr  # imports what other commands do not need

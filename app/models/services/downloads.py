@@ -6,57 +6,27 @@ Credentials are kept in memory only.
 
 import dataclasses
 import logging
-import os
 import time
 import uuid
 from pathlib import Path
-from urllib.parse import quote
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base.addresses import host_of, origin_of
+from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TimeLeftEstimator
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import download_queue
+from app.models import catalogue, download_queue, hub_cache
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload
-from app.models.downloads.messages import NetworkAccess
 from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
+from app.models.services.hub_search import HubCredentials, HubSearch, hub_address, require_network
 from app.models.services.model_library import ModelLibrary
-
-HUB = "https://huggingface.co"
-HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
-
-
-def hub_address(settings: Settings) -> str:
-    """Return the hub of the settings, else of the environment, else huggingface.co."""
-    return settings.hub_endpoint or os.environ.get(HUB_VARIABLE, "") or HUB
-
-
-class HubCredentials:
-    """Holds the credentials for the network. A token is sent only to the origin that it was entered for."""
-
-    def __init__(self) -> None:
-        self._token, self._origin, self._proxy_login = "", "", ""
-
-    def set_token(self, token: str, source: str) -> None:
-        """Keep the token for the origin (scheme, host and port) of the address `source`."""
-        self._token, self._origin = token.strip(), origin_of(source)
-
-    def set_proxy_login(self, user: str, password: str) -> None:
-        self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-
-    def access(self, source: str, settings: Settings) -> NetworkAccess:
-        """Return the proxy with its login, and the token if `source` has the token's origin."""
-        is_meant = self._origin and origin_of(source) == self._origin
-        proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
-        return NetworkAccess(self._token if is_meant else "", proxy)
-
 
 __all__ = ["Download", "Downloads", "NetworkContact"]
 
@@ -97,6 +67,12 @@ class Downloads(QObject):
         self._fetcher.learned.connect(self._on_file_facts)
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
+        self.hub = HubSearch(preferences, self._credentials, command, log.with_name("hub-search.log"), self)
+        self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
+        for request, purpose in ((self.hub, "models.search_of_models"), (self.catalogue, "models.the_catalogue")):
+            request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
+            request.found.connect(self._on_answered)
+            request.failed.connect(self._on_answered)
         preferences.changed.connect(self._on_preferences)
         self._queue: list[QueuedDownload] = self._load_queue()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
@@ -114,9 +90,13 @@ class Downloads(QObject):
 
     @property
     def network_task_count(self) -> int:
-        """Return how many downloads use the network now, for the display 外部通信."""
+        """Return how many downloads and searches use the network now, for the display 外部通信."""
+        return int(self._is_fetching_online) + self.hub.is_running + self.catalogue.is_running
+
+    @property
+    def _is_fetching_online(self) -> bool:
         job = self._fetcher.job
-        return 1 if job is not None and download_queue.is_online(job.place) else 0
+        return job is not None and download_queue.is_online(job.place)
 
     @property
     def is_working(self) -> bool:
@@ -134,13 +114,16 @@ class Downloads(QObject):
 
     # ------------------------------------------------------------------- requests
 
-    def start(self, card: ModelCard, file: ModelFile, source: str = "") -> None:
+    def start(self, card: ModelCard, file: ModelFile, source: str = "", *, is_shared: bool = False) -> None:
         """Add a download to the end of the queue, or resume the one of the same file.
 
-        `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError:
-        download_no_source, download_bad_address.
+        `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. `is_shared`: other programs
+        shall see it. Raises AppError: download_no_source, download_bad_address.
         """
         new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
+        new = dataclasses.replace(new, is_shared=is_shared)
+        if card.is_found:
+            self._keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
@@ -217,9 +200,17 @@ class Downloads(QObject):
     def close(self) -> None:
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
+        self.hub.cancel()
+        self.catalogue.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
+
+    def _keep_found(self, card: ModelCard) -> None:
+        try:
+            catalogue.keep_found(card)
+        except OSError as error:  # a full disk ends the download, too; the model works without its card
+            log.warning("the card of a model was not saved: %s", error)
 
     # ------------------------------------------------------------------- the queue
 
@@ -255,8 +246,7 @@ class Downloads(QObject):
     def _begin(self, entry: QueuedDownload) -> None:
         """Start fetching an entry in the child. Raises AppError."""
         settings = self._preferences.value
-        if download_queue.is_online(entry.place) and not settings.network_allowed:
-            raise AppError("network_forbidden")
+        require_network(entry.place, settings)
         entry = download_queue.with_folder(entry, self._library.folder).with_state("running")
         self._put(entry)
         self._active_id = entry.id
@@ -303,7 +293,13 @@ class Downloads(QObject):
 
     def _on_contacted(self, host: str) -> None:
         entry = self._entry(self._active_id)
-        contact = NetworkContact(host, time.time(), entry.title if entry else "")
+        self._note_contact(host, entry.title if entry else "")
+
+    def _on_answered(self, _answer: object) -> None:
+        self.changed.emit()  # the network is no longer used
+
+    def _note_contact(self, host: str, purpose: str) -> None:
+        contact = NetworkContact(host, time.time(), purpose)
         self._contacts.append(contact)
         self.contacted.emit(contact)
 
@@ -337,7 +333,7 @@ class Downloads(QObject):
         self._step = FetchStep("verifying")
         self.changed.emit()
         folder = Path(entry.folder)
-        background.run(lambda: download_queue.downloaded_model(entry, folder), self._on_described, self._on_not_added)
+        background.run(lambda: _describe(entry, folder), self._on_described, self._on_not_added)
 
     def _on_described(self, model: LocalModel) -> None:
         try:
@@ -376,7 +372,7 @@ class Downloads(QObject):
 
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
-        if not settings.network_allowed and self.network_task_count:
+        if not settings.network_allowed and self._is_fetching_online:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
     # ------------------------------------------------------------------- file and view
@@ -420,3 +416,14 @@ class Downloads(QObject):
             seconds_left=self._time_left.seconds if is_active and step.phase != "verifying" else None,
             problem=AppError(step.trouble, done_bytes=received) if step.trouble else entry.problem,
         )
+
+
+def _describe(queued: QueuedDownload, folder: Path) -> LocalModel:
+    """Return the downloaded model, after linking it for other programs where that is wanted. Raises AppError."""
+    model = download_queue.downloaded_model(queued, folder)
+    if queued.is_shared:
+        try:
+            hub_cache.share(queued, folder)
+        except OSError as error:  # the model works without
+            log.warning("a download was not shared with other programs: %s", error)
+    return model

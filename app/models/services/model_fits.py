@@ -15,6 +15,7 @@ from app.inference.machine import MemoryBudget
 from app.inference.services.engine import EngineClient, reclaimable_bytes
 from app.inference.speed import MachineSpeed
 from app.models import catalogue
+from app.models.catalogue import ModelCard
 from app.models.model_fit import FitConditions, FitResult
 
 
@@ -39,15 +40,19 @@ class FitChecker(QObject):
         self._preferences = preferences
         self._engine = engine
         self._speed_file = speed_file
-        self._request: tuple[Sequence[LocalModel], int, str] | None = None  # models, context tokens, KV type
+        # models, cards beside the catalogue's, context tokens, KV type
+        self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], int, str] | None = None
         self._generation = 0
         self.is_measuring = False
         self.findings = FitResults()
 
-    def judge(self, models: Sequence[LocalModel], *, again: bool = False) -> None:
-        """Judge these models and the catalogue; without `again` only if models or settings have changed."""
+    def judge(self, models: Sequence[LocalModel], found: Sequence[ModelCard] = (), *, again: bool = False) -> None:
+        """Judge these models, the catalogue, and the cards `found` at a hub.
+
+        Without `again` only if models, cards or settings have changed.
+        """
         settings = self._preferences.value
-        request = (tuple(models), settings.context_tokens, settings.kv_type)
+        request = (tuple(models), tuple(found), settings.context_tokens, settings.kv_type)
         if request == self._request and not again:
             return
         self._request = request
@@ -72,7 +77,7 @@ class FitChecker(QObject):
         self.is_measuring = False
         self.measured.emit()
         if self._request is not None:
-            self.judge(self._request[0], again=True)
+            self.judge(*self._request[:2], again=True)
 
     def _on_failed(self, _error: AppError) -> None:
         self.is_measuring = False
@@ -80,7 +85,12 @@ class FitChecker(QObject):
 
 
 def _judge_all(
-    models: Sequence[LocalModel], context_tokens: int, kv_type: str, reclaimable: int, speed_file: Path
+    models: Sequence[LocalModel],
+    found: Sequence[ModelCard],
+    context_tokens: int,
+    kv_type: str,
+    reclaimable: int,
+    speed_file: Path,
 ) -> FitResults:
     budget, machine_speed, book = machine.measure_memory(reclaimable), speed.load(speed_file), catalogue.load()
     here = FitConditions(budget, context_tokens, kv_type, machine_speed)
@@ -92,5 +102,8 @@ def _judge_all(
             continue  # the page reports the error of a file when it is used
         recorded = load_plan.recorded_speed(model.speeds)
         judged[model.path] = here.judge_file(header, book.card(model.card_id), recorded)
-    cards = {card.id: {file.quantization: here.judge_card(card, file) for file in card.files} for card in book.cards}
+    cards = {
+        card.id: {file.quantization: here.judge_card(card, file) for file in card.files}
+        for card in (*book.cards, *found)
+    }
     return FitResults(judged, cards, budget, machine_speed)

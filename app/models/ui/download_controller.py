@@ -1,5 +1,8 @@
 """Ask the user about downloads: consent before the first byte, the source, a token, and actions after a failure."""
 
+import functools
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -9,10 +12,11 @@ from app.base.addresses import host_of
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, format_size, phrase
-from app.models import catalogue, download_queue
-from app.models.catalogue import ModelCard, ModelFile
+from app.models import catalogue, catalogue_edition, download_queue
+from app.models.catalogue import Catalogue, ModelCard, ModelFile
 from app.models.download_queue import source_kind
-from app.models.services.downloads import Download, Downloads, hub_address
+from app.models.services.downloads import Download, Downloads
+from app.models.services.hub_search import hub_address
 from app.models.ui import model_actions
 from app.models.ui.checkable_list import CheckableList
 from app.uikit.desktop import Pickers
@@ -24,7 +28,7 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.form_rows import PathRow
-from app.uikit.widgets.labels import FactList, Label
+from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 WIDTH_PX = 560
 TERMS_SIDES_PX = 80  # total width of the left and right margins of the dialog and of the terms
@@ -41,6 +45,9 @@ class DownloadConsent(Dialog):
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
         """Build the dialog. `source`: the text that names the file's source."""
         self.licence_check = QCheckBox(phrase("models.i_have_read_the_licence"))
+        self.share_check = QCheckBox(phrase("models.share_with_other_programs"))
+        self.share_check.setToolTip(plain_tooltip(phrase("models.share_explained")))
+        self.share_check.setVisible(bool(file.repository))
         self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
         self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
@@ -66,11 +73,12 @@ class DownloadConsent(Dialog):
         self.licence_check.setFocus()
 
     def _build_content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
+        unstated = "models.see_where_it_is_published" if card.is_found else "models.nothing_in_particular"
         facts = FactList(theme)
         facts.set_facts(
             [
-                (phrase("models.licence_2"), card.licence),
-                (phrase("models.what_it_asks"), card.licence_notice or phrase("models.nothing_in_particular")),
+                (phrase("models.licence_2"), card.licence or phrase("models.licence_not_stated")),
+                (phrase("models.what_it_asks"), card.licence_notice or phrase(unstated)),
                 (phrase("models.source"), source),
             ]
         )
@@ -81,6 +89,7 @@ class DownloadConsent(Dialog):
         content, left = QWidget(), Qt.AlignmentFlag.AlignLeft
         make_column(
             terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.licence_check, self._reason,
+            self.share_check,
             into=content, margins_px=(0, 4, 0, 0), spacing_px=8,
         )  # fmt: skip
         return content
@@ -109,6 +118,7 @@ class DownloadSourceDialog(Dialog):
         parent: QWidget,
         *,
         is_network_allowed: bool,
+        question: str = "",
         pickers: Pickers | None = None,
     ) -> None:
         self._pickers = pickers or Pickers()
@@ -129,7 +139,7 @@ class DownloadSourceDialog(Dialog):
         super().__init__(
             theme,
             phrase("models.choose_a_source_2"),
-            phrase("models.where_should_name_come_from", name=self._names[0]),
+            question or phrase("models.where_should_name_come_from", name=self._names[0]),
             cancel_or("next", phrase("common.next")),
             parent,
             content=self._build_content(),
@@ -293,6 +303,9 @@ _REMEDIES = {
 class DownloadController(QObject):
     """Asks the user about downloads, for the page モデル and the first run, and starts them in the service."""
 
+    catalogue_changed = Signal(object)  # Catalogue
+    catalogue_refused = Signal(object)  # AppError
+
     def __init__(
         self,
         theme: Theme,
@@ -306,6 +319,10 @@ class DownloadController(QObject):
         self._navigation = navigation
         self._preferences = preferences
         self.downloads = downloads
+        self._edition_folder: tempfile.TemporaryDirectory[str] | None = None  # kept until the next edition or the end
+        self._edition_name = ""
+        downloads.catalogue.found.connect(self._on_edition_fetched)
+        downloads.catalogue.failed.connect(self.catalogue_refused)
 
     @property
     def is_allowed(self) -> bool:
@@ -318,7 +335,9 @@ class DownloadController(QObject):
             lambda: model_actions.licence_dialog(self._theme, card.licence_url, dialog).open()
         )
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
-        dialog.chosen.connect(lambda key: self.downloads.start(card, file, source) if key == "accept" else None)
+        share = dialog.share_check.isChecked
+        start = functools.partial(self.downloads.start, card, file, source)
+        dialog.chosen.connect(lambda key: start(is_shared=share()) if key == "accept" else None)
         dialog.open()
         return dialog
 
@@ -333,6 +352,32 @@ class DownloadController(QObject):
         """Return the text that names the source."""
         kind, host = source_kind(source), host_of(source or hub_address(self._preferences.value))
         return with_note(file.repository, host) if kind == "hub" else host or source
+
+    def update_catalogue(self, parent: QWidget) -> DownloadSourceDialog:
+        """Ask where a newer edition of the catalogue is, and bring it in from there."""
+        edition = ModelFile("", 1, file=catalogue.FILE)
+        ask = phrase("models.where_is_the_catalogue")
+        dialog = DownloadSourceDialog(self._theme, edition, parent, is_network_allowed=self.is_allowed, question=ask)
+        dialog.place_chosen.connect(self._on_edition_chosen)
+        dialog.open()
+        return dialog
+
+    def _on_edition_chosen(self, place: str) -> None:
+        if download_queue.is_online(place):
+            self._edition_folder = tempfile.TemporaryDirectory()
+            self._edition_name = catalogue_edition.addresses(place)[0].rpartition("/")[2]
+            self.downloads.catalogue.fetch_catalogue(place, Path(self._edition_folder.name))
+        else:
+            self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
+
+    def _on_edition_fetched(self, folder: Path) -> None:
+        self._run_edition(lambda: catalogue_edition.bring_in(folder / self._edition_name))
+
+    def go_back_to_own_catalogue(self) -> None:
+        self._run_edition(catalogue_edition.go_back)
+
+    def _run_edition(self, change: Callable[[], Catalogue]) -> None:
+        background.run(change, self.catalogue_changed.emit, self.catalogue_refused.emit)
 
     def find(self, download_id: str) -> Download | None:
         return next((item for item in self.downloads.items() if item.id == download_id), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import format_size, phrase
+from app.base.wording import field_name, format_size, phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -194,8 +194,10 @@ class ModelDetail(QFrame):
         tuned = model.tuned if model is not None else None
         judged = self._entry.usual if self._entry else None
         return [
-            (phrase("models.licence_2"), card.licence if card else phrase("models.see_where_it_is_published")),
+            (phrase("models.licence_2"), self._licence(card)),
             (phrase("models.what_it_asks"), card.licence_notice if card else ""),
+            (phrase("models.japanese_score"), _score(card)),
+            (phrase("models.unconfirmed_facts"), _unconfirmed(card) if model is None else ""),
             (phrase("models.recognized"), self._recognition_note(model, card)),
             (phrase("models.training_run"), tuned.run_name if tuned else ""),
             (phrase("models.adapter"), model.adapter if model else ""),
@@ -216,6 +218,11 @@ class ModelDetail(QFrame):
             (phrase("models.predicted"), model_text.predicted_speed(judged) if model else ""),
             (phrase("models.last_measured"), model_text.measured_speeds(model) if model else ""),
         ]
+
+    def _licence(self, card: ModelCard | None) -> str:
+        if card is None:
+            return phrase("models.see_where_it_is_published")
+        return card.licence or phrase("models.licence_not_stated")
 
     def _recognition_note(self, model: LocalModel | None, card: ModelCard | None) -> str:
         """Return a note for a model that is recognized by name only: anyone can write a known name into a file."""
@@ -346,7 +353,7 @@ class ModelDetail(QFrame):
         elif can_add:
             is_busy = self._context_facts.is_busy
             reason = phrase("models.adding_2") if is_busy else phrase("models.read_the_licence_before_you")
-        elif entry.model is None and entry.download is None and not can_download:
+        elif entry.model is None and entry.download is None and not can_download and _is_runnable(entry):
             reason = phrase("models.add_it_by_importing_a")
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
@@ -384,7 +391,7 @@ class ModelDetail(QFrame):
         """Return the file of the chosen quantization; None if it exists, is being downloaded, or has no source."""
         card = self._entry.card if self._entry else None
         file = card.file_of(self._quantization) if card and not (self._entry and self._entry.is_tuned) else None
-        if file is None or not file.repository:
+        if card is None or file is None or not file.repository or not card.is_runnable:
             return None
         entry = self._entry
         assert entry is not None
@@ -403,3 +410,23 @@ class ModelDetail(QFrame):
         if self._entry is not None:
             self._show_actions(self._entry)
         self.file_changed.emit()
+
+
+def _is_runnable(entry: ModelEntry) -> bool:
+    return entry.card is None or entry.card.is_runnable
+
+
+def _score(card: ModelCard | None) -> str:
+    if card is None or not card.japanese_score:
+        return ""
+    key = "models.score_with_thoughts" if card.scored_with_thoughts else "models.score_of_1"
+    return phrase(key, score=f"{card.japanese_score:.3f}")
+
+
+def _unconfirmed(card: ModelCard | None) -> str:
+    """Return what of a card nobody has verified; a hash that it lacks comes from the hub when downloading."""
+    if card is None:
+        return ""
+    names = [field_name(name) for name in card.unverified if name != "names"]
+    lacks_hash = any(file.repository and not file.sha256 for file in card.files)
+    return join_facts(*dict.fromkeys([*names, *([field_name("sha256")] if lacks_hash else [])]))

@@ -34,7 +34,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.containers import FLOW_SPACING_PX, FlowBox, Stretch, make_column
 from app.uikit.widgets.fields import SearchField
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -111,8 +111,8 @@ class ModelListModel(QAbstractListModel):
         super().__init__()
         self._entries: list[ModelEntry] = []
 
-    def set_entries(self, local: Sequence[ModelEntry], cards: Sequence[ModelEntry]) -> None:
-        """Fill the list; cards that are being downloaded come first."""
+    def set_entries(self, local: Sequence[ModelEntry], cards: Sequence[ModelEntry], title: str) -> None:
+        """Fill the list; cards that are being downloaded come first. `title`: the heading of the other cards."""
         downloading_cards = [entry for entry in cards if entry.download is not None]
         cards = [entry for entry in cards if entry.download is None]
         self.beginResetModel()
@@ -125,7 +125,7 @@ class ModelListModel(QAbstractListModel):
         if elsewhere:
             self._entries += [ModelEntry(phrase("models.models_of_servers_in_the")), *elsewhere]
         if cards:
-            self._entries += [ModelEntry(phrase("models.models_you_can_add")), *cards]
+            self._entries += [ModelEntry(title), *cards]
         self.endResetModel()
 
     def downloading(self) -> list[QModelIndex]:
@@ -179,12 +179,17 @@ def list_entries(
     cards_here = {model.card_id for model in local if model.tuned is None}
     cards = []
     for card in catalogue.load().cards:
-        if card.id not in cards_here:
-            usual, download = model_fit.usual_file(card), downloading_cards.get(card.id)
-            judged = dict(fits.cards.get(card.id, {}))
-            quantization = download.quantization if download else usual.quantization if usual else ""
-            cards.append(ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download))
+        download = downloading_cards.get(card.id)
+        if card.id not in cards_here and (download is not None or not card.is_found):
+            cards.append(card_entry(card, fits, download))
     return here, sorted(cards, key=lambda entry: (order.get(entry.key.removeprefix("card:"), len(order)), entry.rank))
+
+
+def card_entry(card: ModelCard, fits: FitResults, download: Download | None) -> ModelEntry:
+    usual = model_fit.usual_file(card)
+    quantization = download.quantization if download else usual.quantization if usual else ""
+    judged = dict(fits.cards.get(card.id, {}))
+    return ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download)
 
 
 MARGIN_PX = 16
@@ -325,7 +330,7 @@ PADDING_PX = 24  # left and right of the search field's text
 
 
 class ModelTabs(QWidget):
-    """Shows the tabs and the filter above the list. `tab`: chat | search | local; `words`: the filter's text."""
+    """Shows the tabs and the filter above the list. `tab`: chat | search | local | hub; `words`: the filter's text."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -334,22 +339,20 @@ class ModelTabs(QWidget):
             "chat": phrase("models.for_answers"),
             "search": phrase("models.for_document_search"),
             "local": phrase("models.on_this_pc"),
+            "hub": "Hugging Face",
         }
         self.buttons = {tab: Button(theme, name, compact=True) for tab, name in self.names.items()}
         self.filter = SearchField(theme, phrase("models.filter_by_name_or_feature"))
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self.group = QButtonGroup(self)
-        tabs = make_row(spacing_px=4)
         for button in self.buttons.values():
             button.setCheckable(True)
             self.group.addButton(button)
-            tabs.addWidget(button)
-        tabs.addStretch(1)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(6)
-        self._row.addLayout(tabs, 1)
+        self._row.addWidget(FlowBox(*self.buttons.values()), 1)
         self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
 
@@ -357,7 +360,7 @@ class ModelTabs(QWidget):
         """Move the filter below the tabs if they do not fit in one row, and shorten its placeholder if necessary."""
         super().resizeEvent(event)
         field = self.filter
-        buttons = sum(button.sizeHint().width() + 4 for button in self.buttons.values())
+        buttons = sum(button.sizeHint().width() + FLOW_SPACING_PX for button in self.buttons.values())
         directions = QBoxLayout.Direction
         fits = buttons + field.minimumWidth() + 6 <= self.width()
         self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
@@ -378,5 +381,5 @@ class ModelTabs(QWidget):
         self.buttons[tab].setChecked(True)
 
     def set_counts(self, counts: Mapping[str, int]) -> None:
-        for tab, button in self.buttons.items():
-            button.setText(f"{self.names[tab]} {counts[tab]}")
+        for tab, count in counts.items():
+            self.buttons[tab].setText(f"{self.names[tab]} {count}")

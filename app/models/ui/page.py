@@ -27,6 +27,7 @@ from app.models.ui.build_views import BuildDialog, BuildStrip
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_presenter import DownloadPresenter
 from app.models.ui.fit_views import MachineLine
+from app.models.ui.hub_panel import HubPanel
 from app.models.ui.maintenance_presenter import MaintenancePresenter, pop_up
 from app.models.ui.model_actions import UseModelAction
 from app.models.ui.model_detail import DetailContext, ModelDetail
@@ -122,7 +123,7 @@ class ModelsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._fits.judge(self._library.models(), again=True)  # the memory of other programs has changed
+        self._fits.judge(self._library.models(), self.hub.cards, again=True)  # the memory of other programs has changed
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Lay out again when a banner appears or disappears: in a low window other widgets make room."""
@@ -168,6 +169,7 @@ class ModelsPage(Page):
         self.models = ModelListModel()
         self.list = ModelListView(self._theme, self.models)
         self.tabs = ModelTabs(self._theme)
+        self.hub = HubPanel(self._theme, self._downloads.downloads.hub, self._preferences)
         self._nothing = Label(phrase("models.no_model_matches"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
         self.found_button = Button(self._theme, phrase("models.find_models_of_other_apps"), "link", "search")
@@ -177,8 +179,9 @@ class ModelsPage(Page):
         make_row((hint, 1), self.found_button, into=self._footer, spacing_px=12)
         self._list_side = QWidget()
         make_column(
-            self.tabs, self._nothing, (self.list, 1), self._problems, self._footer, into=self._list_side, spacing_px=8
-        )
+            self.tabs, self.hub, self._nothing, (self.list, 1), self._problems, self._footer,
+            into=self._list_side, spacing_px=8,
+        )  # fmt: skip
         return self._list_side
 
     def _connect(self) -> None:
@@ -210,6 +213,8 @@ class ModelsPage(Page):
         self.machine.measure_button.clicked.connect(self._on_measure_requested)
         self.tabs.group.buttonClicked.connect(self._refill)
         self.tabs.filter.textChanged.connect(self._refill)
+        self.tabs.buttons["hub"].clicked.connect(self.hub.field.setFocus)
+        self.hub.found.connect(self._refill)
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
@@ -223,6 +228,8 @@ class ModelsPage(Page):
             source.model_requested.connect(self.show_model)
         self._downloads.downloads.changed.connect(self._refill)
         self._downloads.downloads.finished.connect(self._on_imported)
+        self._downloads.catalogue_changed.connect(self._on_catalogue_changed)
+        self._downloads.catalogue_refused.connect(self.banner.show_error)
         self._library.changed.connect(self._refill)
         self._library.imported.connect(self._on_imported)
         self._preferences.changed.connect(self._refill)
@@ -256,6 +263,12 @@ class ModelsPage(Page):
         menu.addAction(icon("external-link"), phrase("models.use_a_server_in_the"), self.remote.ask)
         to_folder = functools.partial(to_settings.emit, "models")
         menu.addAction(icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
+        menu.addSeparator()
+        book, desk = catalogue.load(), self._downloads
+        update = phrase("models.update_the_catalogue", date=book.date)
+        menu.addAction(icon("refresh-cw"), update, lambda: desk.update_catalogue(self.window()))
+        if book.is_brought_in:
+            menu.addAction(icon("undo-2"), phrase("models.back_to_the_own_catalogue"), desk.go_back_to_own_catalogue)
         return menu
 
     def _add_kit_actions(self, menu: QMenu) -> None:
@@ -276,20 +289,29 @@ class ModelsPage(Page):
         return self.models.entry(self.list.currentIndex())
 
     def _refill(self) -> None:
-        self._fits.judge(self._library.models())
+        self._fits.judge(self._library.models(), self.hub.cards)
         chosen, items = self._preferences.value.model_id, self._downloads.downloads.items()
         here, cards = model_list.list_entries(self._library, chosen, self._fits.findings, items)
         search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
         chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
         shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
         self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
-        wanted = [[entry for entry in entries if entry.matches(self.tabs.words)] for entries in shown[self.tabs.tab]]
+        is_hub = self.tabs.tab == "hub"
+        self.hub.setVisible(is_hub)
+        self.tabs.filter.setVisible(not is_hub)
+        if is_hub:
+            downloads = {item.card_id: item for item in items}
+            local: list[ModelEntry] = []
+            found = [model_list.card_entry(one, self._fits.findings, downloads.get(one.id)) for one in self.hub.cards]
+        else:
+            local, found = ([one for one in some if one.matches(self.tabs.words)] for some in shown[self.tabs.tab])
         key = self._chosen_key
         focused = self.downloading.focused()
-        self.models.set_entries(*wanted)
+        title = phrase("models.found_at_the_hub" if is_hub else "models.models_you_can_add")
+        self.models.set_entries(local, found, title)
         self.downloading.place_rows(focused)
         self.list.setCurrentIndex(self.models.index_of(key))
-        self._nothing.setVisible(not any(wanted))
+        self._nothing.setVisible(not (local or found or is_hub))
         self._show_problems()
         self._show_detail()
 
@@ -370,6 +392,12 @@ class ModelsPage(Page):
     def _on_theme_changed(self) -> None:
         self.list.scheduleDelayedItemsLayout()
         self._show_detail()
+
+    def _on_catalogue_changed(self, book: catalogue.Catalogue) -> None:
+        key = "models.catalogue_brought_in" if book.is_brought_in else "models.catalogue_of_program"
+        self.banner.show_message("success", phrase(key, date=book.date, n=len(book.cards)), "", ())
+        self._fits.judge(self._library.models(), self.hub.cards, again=True)
+        self._refill()
 
     def _on_imported(self, model: LocalModel) -> None:
         self._chosen_key = f"model:{model.id}"

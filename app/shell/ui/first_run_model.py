@@ -31,6 +31,9 @@ from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label, repolish
 from app.uikit.widgets.progress_row import ProgressRow
 
+LARGER_AT_MOST = 1.2  # a 9B is as good a beginning as the 8B by which the size was chosen
+THINKING_TOKENS_PER_S = 10.0  # from which some hundred tokens of thoughts take less than a minute
+
 
 class DownloadCard(QFrame):
     """The card of a recommended download. The download continues after the dialog closes."""
@@ -99,18 +102,21 @@ class DownloadCard(QFrame):
 def suggestion(
     available_bytes: int, settings: Settings, here: MachineSpeed | None
 ) -> tuple[ModelCard, ModelFile] | None:
-    """Return the catalogue's first model of the recommended size, else the largest smaller one; None if there is none.
+    """Return the model with the best published score up to the recommended size; None if there is none.
 
     `available_bytes` is the free memory. `here`: the speed of the machine; None: not measured.
     """
     sizes = model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type, here)
     best = model_fit.recommended_size(sizes)
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
-    right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
-    smaller = [(card, file) for card, file in found if best is not None and file.size_bytes <= best.file_bytes]
-    if right:
-        return right[0]
-    return max(smaller, key=lambda pair: pair[1].size_bytes, default=None)
+    suited = [pair for pair in found if best is not None and pair[1].size_bytes <= best.file_bytes * LARGER_AT_MOST]
+    thinks = best is not None and best.speed is not None and best.speed.answer >= THINKING_TOKENS_PER_S
+    return max(suited, key=lambda pair: (_score(pair[0], thinks=thinks), pair[1].size_bytes), default=None)
+
+
+def _score(card: ModelCard, *, thinks: bool) -> float:
+    """Return the published score; 0 if it needs thoughts that this machine is too slow for."""
+    return card.japanese_score if thinks or not card.scored_with_thoughts else 0.0
 
 
 def _file(card: ModelCard) -> ModelFile | None:

@@ -8,17 +8,22 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from app.base import settings
 from app.base.settings import Settings
 from app.models.cli import model_download
+from app.models.model_store import ModelStore
+from tests import model_files as models
 from tests.models.cli.conftest import Run, Said
-from tests.models.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
+from tests.models.test_catalogue_edition import edition
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -289,3 +294,140 @@ def test_a_failure_is_said_in_a_sentence_and_where_the_network_is_forbidden_nobo
         hub.requests.clear()
         assert shell.refusal(hub, "tiny").code == "network_forbidden"
         assert hub.requests == []
+
+
+# ------------------------------------------------------------------------------------------- any model of a hub
+
+STATED = {"gated": False, "cardData": {"license": "mit"}, "gguf": {"total": 1_200_000_000, "architecture": "llama"}}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        REPOSITORY,
+        f"{REPOSITORY}:Q8_0",
+        f"{REPOSITORY}:tiny-Q8_0.gguf",
+        f"hf.co/{REPOSITORY}:q8_0",
+        f"https://huggingface.co/{REPOSITORY}",
+        f"https://huggingface.co/{REPOSITORY}/resolve/main/tiny-Q8_0.gguf?download=true",
+    ],
+)
+def test_a_model_is_named_as_people_name_it(shell: Shell, small: Stored, name: str) -> None:
+    others = {"tiny-Q8_0.gguf": small, "mmproj-tiny-F16.gguf": Content(10), "tiny-Q2_K.gguf": Content(999_999)}
+    with Hub(Content(5_000_000), others=others) as hub:
+        hub.files.pop(FILE)
+        hub.stated = STATED
+        said = shell.run(hub, "download", name, "--json", *([] if "8" in name else ["--quant", "Q8_0"]))
+    assert said.status == 0, said.err
+    assert (said.object["sha256"], Path(said.object["path"]).name) == ([small.sha256()], "tiny-Q8_0.gguf")
+    assert said.object["licence"] == "mit"
+    assert "mit" in said.err
+
+
+def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
+    with Hub(Content(10), others={"mmproj-F16.gguf": Content(10), "model.safetensors": Content(10)}) as hub:
+        hub.files.pop(FILE)
+        assert shell.refusal(hub, REPOSITORY).code == "hub_no_gguf"
+        assert shell.refusal(hub, "kotae/nothing").code == "download_not_found"
+        assert shell.refusal(hub, f"{REPOSITORY}:Q3_K_S").code == "hub_no_gguf"
+
+
+def test_an_unknown_quantization_names_those_there_are(shell: Shell, small: Stored) -> None:
+    with Hub(small, others={"tiny-Q8_0.gguf": small}) as hub:
+        said = shell.refusal(hub, f"{REPOSITORY}:Q3_K_S")
+    assert said.code == "download_no_quant"
+    assert "Q8_0" in said.object["error"]["message"] + said.object["error"]["next"]
+
+
+def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> None:
+    """So that form, sampling and licence of its card count, and no listing is asked for."""
+    shell.card(small)
+    with Hub(small) as hub:
+        said = shell.run(hub, "download", f"{REPOSITORY}:F32", "--json")
+        assert said.status == 0, said.err
+        assert not [one for one in hub.requests if one.path.startswith("/api/")]
+    assert said.object["id"] == "tiny"
+
+
+@pytest.mark.parametrize("command", [("download", REPOSITORY), ("search", "tiny"), ("download", "tiny")])
+def test_a_hub_is_left_alone_where_the_user_wants_it(shell: Shell, small: Stored, command: tuple[str, ...]) -> None:
+    shell.card(small)
+    with Hub(small) as hub:
+        said = shell.run(hub, *command, "--json", HF_HUB_OFFLINE="1")
+        assert (said.status, said.code) == (3, "hub_offline")
+        shell.forbid_network()
+        said = shell.run(hub, *command, "--json")
+        assert (said.status, said.code) == (3, "network_forbidden")
+        assert hub.requests == []
+
+
+def test_a_search_shows_licence_size_and_fit(shell: Shell, small: Stored) -> None:
+    with Hub(small, others={"tiny-Q4_K_M.gguf": small}) as hub:
+        hub.stated = STATED | {"gated": "manual"}
+        said = shell.run(hub, "search", "tiny", "--json")
+        assert said.status == 0, said.err
+        (found,) = said.object["models"]
+        told = shell.run(hub, "search", "tiny").out
+        assert shell.run(hub, "search", "nothing").status == 1
+    assert (found["repository"], found["quantization"], found["licence"]) == (REPOSITORY, "Q4_K_M", "mit")
+    assert (found["fit"], found["is_gated"]) == ("unmeasured", True)
+    assert "利用申請が必要" in told
+    assert "mit" in told
+
+
+def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_hub(shell: Shell, small: Stored) -> None:
+    with Hub(small, Fault(token=TOKEN)) as hub:
+        said = shell.refusal(hub, REPOSITORY, HF_TOKEN=TOKEN)
+        assert said.code == "download_gated"
+        assert not any("Authorization" in request.headers for request in hub.requests)
+        file = shell.data / "token"
+        file.write_text(TOKEN)
+        assert shell.run(hub, "download", REPOSITORY, "--token-file", str(file), "--json").status == 0
+
+
+# ------------------------------------------------------------------------------------------- the catalogue's edition
+
+
+def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, tmp_path: Path) -> None:
+    path = edition(tmp_path / "served")
+    with Hub(Content(9)) as hub:
+        hub.files = {name: Stored(path.with_name(name)) for name in ("models.toml", "SHA256SUMS")}
+        hub.hashes = {name: content.sha256() for name, content in hub.files.items()}
+        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/models.toml"
+        said = shell.run(None, "catalogue", "--from", address, "--json")
+        assert said.status == 0, said.err
+        assert (said.object["date"], said.object["is_own"]) == ("2027-03-01", False)
+        shell.forbid_network()
+        assert shell.run(None, "catalogue", "--from", address, "--json").code == "network_forbidden"
+    assert "2027-03-01" in shell.run(None, "catalogue").out
+    assert shell.run(None, "catalogue", "--reset", "--json").object["is_own"]
+    assert shell.run(None, "catalogue", "--from", str(path), "--json").object["version"] == 99
+
+
+def test_a_shared_download_is_found_by_the_hubs_own_library(
+    shell: Shell, small: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache" / "hub"
+    with Hub(small) as hub:
+        said = shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache))
+    assert said.status == 0, said.err
+    found = huggingface_hub.try_to_load_from_cache(REPOSITORY, FILE, cache_dir=cache)
+    assert found is not None
+    assert Path(str(found)).samefile(said.object["path"])
+    assert COMMIT in str(found)
+    with Hub(small) as hub:  # and once more, with what is there already
+        assert shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache)).status == 0
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_a_template_inside_the_file_is_used_where_it_is_trusted(shell: Shell, tmp_path: Path, is_trusted: bool) -> None:
+    path = models.tiny_llama(
+        tmp_path / "own.gguf", chat_template="{% for m in messages %}<<{{ m.content }}>>{% endfor %}"
+    )
+    with Hub(Stored(path)) as hub:
+        said = shell.run(hub, "download", REPOSITORY, "--json", *(["--trust-template"] if is_trusted else []))
+    assert said.status == 0, said.err
+    assert ("--trust-template" in said.err) != is_trusted
+    with closing(ModelStore.open(shell.data / "kotae.sqlite", shell.data / "backups")) as store:
+        (model,) = store.local_models()
+    assert model.template_allowed == is_trusted

@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 REPOSITORY = "kotae/tiny-gguf"
+GONE = "kotae/gone-gguf"  # found by a search, but no longer there
 FILE = "tiny.gguf"
 COMMIT = "c" * 40
 _BLOCK_BYTES = 64 << 10
@@ -101,6 +103,7 @@ class Hub:
         self.fault = fault
         self.files = {FILE: content, **others}
         self.hashes = {name: content.sha256() for name, content in self.files.items()}
+        self.stated: dict[str, Any] = {}  # what the repository says of itself
         self.requests: list[Request] = []
         self.sent_bytes = 0  # of the file
         self._left = fault.times
@@ -219,7 +222,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization", "")
         if fault.token and not is_storage and authorization != f"Bearer {fault.token}":
             self._say(401, {"X-Error-Code": fault.error_code or "GatedRepo"})
-        elif path.startswith("/api/models/"):
+        elif path == "/api/models" or path.startswith("/api/models/"):
             if fault.kind == "redirect" and not is_storage:
                 self._say(307, {"Location": self.hub.storage + self.path})
             else:
@@ -254,6 +257,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.hub.fault.kind == "page":
             self._say(200, {"Content-Type": "text/html"}, b"<html>Welcome to the guest network</html>")
             return
+        if path == "/api/models":
+            self._search()
+            return
         if not path.startswith(f"/api/models/{REPOSITORY}"):
             self._say(404, {"X-Error-Code": "RepoNotFound"})
             return
@@ -261,8 +267,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, content in self.hub.files.items():
             stored = {"size": content.size, "sha256": self.hub.hashes[name], "pointerSize": 130}
             siblings.append({"rfilename": name, "size": content.size, "blobId": "a" * 40, "lfs": stored})
-        body = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
-        self._say(200, {"Content-Type": "application/json"}, body)
+        self._say_json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings, **self.hub.stated})
+
+    def _search(self) -> None:
+        """Find by a part of the name, and a repository that has gone meanwhile."""
+        asked = dict(urllib.parse.parse_qsl(self.path.partition("?")[2]))
+        names = [REPOSITORY, GONE] if asked["filter"] == "gguf" and asked["search"] in REPOSITORY else []
+        self._say_json([{"id": name} for name in names])
+
+    def _say_json(self, found: Any) -> None:
+        self._say(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
 
     def _give(self, name: str, is_storage: bool) -> None:
         hub, fault = self.hub, self.hub.fault

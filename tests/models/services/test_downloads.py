@@ -25,7 +25,8 @@ from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import catalogue, download_queue, verification
 from app.models.catalogue import ModelCard
-from app.models.services.downloads import Download, Downloads, HubCredentials
+from app.models.services.downloads import Download, Downloads
+from app.models.services.hub_search import HubCredentials
 from app.models.services.model_library import ModelLibrary
 from tests.models.downloads.hub import FILE, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf

@@ -20,7 +20,8 @@ from app.base.wording import ErrorMessage, describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
-from app.models.services.downloads import Downloads, hub_address
+from app.models.services.downloads import Downloads
+from app.models.services.hub_search import hub_address
 from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, DialogButton

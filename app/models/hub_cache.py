@@ -1,0 +1,49 @@
+"""Make a downloaded file visible to other programs, in the layout of Hugging Face's cache.
+
+A program that asks huggingface_hub for that file of that commit gets ours, without another download. The file stays
+where it is: the cache has a hard link to it, or a symbolic link on another drive.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from app.models import found_models
+from app.models.download_queue import QueuedDownload
+
+
+def share(queued: QueuedDownload, folder: Path) -> None:
+    """Link the files of a finished download, which are in `folder`, into the cache. Raises OSError.
+
+    A download whose commit is not known, such as one from a folder, is left out.
+    """
+    if not (queued.repository and queued.revision):
+        return
+    found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
+    hub = next(one.folder for one in found if one.source == "huggingface")
+    top = hub / f"models--{queued.repository.replace('/', '--')}"
+    for file in queued.files:
+        blob, snapshot = top / "blobs" / file.sha256, top / "snapshots" / queued.revision / file.source
+        for place in (blob, snapshot):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        _link(folder / file.name, blob)
+        with contextlib.suppress(FileExistsError):
+            try:
+                snapshot.symlink_to(os.path.relpath(blob, snapshot.parent))
+            except PermissionError:  # Windows without developer mode
+                os.link(blob, snapshot)
+    branch = top / "refs" / "main"
+    branch.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError), branch.open("x", encoding="ascii") as written:
+        written.write(queued.revision)
+
+
+def _link(file: Path, blob: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.link(file, blob)
+        except FileExistsError:
+            raise
+        except OSError:  # another drive, or a file system without hard links
+            blob.symlink_to(file)

@@ -1,0 +1,150 @@
+"""Understand how people name a model of a hub, and turn a repository into a card of the catalogue.
+
+What a repository states is not verified, but for the hashes of its files: a download is compared with them.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from app.base import invisible_characters
+from app.base.errors import AppError
+from app.models import catalogue, download_queue, model_fit
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.downloads.messages import HubRepository, ListedFile
+
+CONTEXT_TOKENS = 8192  # where a repository states none; the file itself decides once it is here
+_HOSTS = r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/"
+_REFERENCE = re.compile(
+    rf"(?P<host>{_HOSTS})?(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*?)"
+    r"(?:/(?:resolve|blob|tree|raw)/(?P<revision>[^/]+)(?:/(?P<path>.+))?|:(?P<wanted>[^/:][^:]*))?/?"
+)
+_QUANTIZATION = re.compile(r"(?:UD-)?(?:I?Q\d(?:_[A-Z\d]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32)", re.IGNORECASE)
+_NOT_A_MODEL = re.compile(r"mmproj|imatrix", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HubReference:
+    """Names a repository of a hub, and perhaps a file or quantization in it."""
+
+    repository: str  # "owner/name"
+    wanted: str = ""  # path, name or quantization of a file; "": the usual one
+    revision: str = "main"
+
+
+def parse_reference(text: str) -> HubReference | None:
+    """Return what a text names: owner/name, owner/name:FILE or :QUANTIZATION, or such a page of huggingface.co.
+
+    None if it is none of these, such as the id of a card.
+    """
+    address = text.strip().partition("?")[0].partition("#")[0]
+    found = _REFERENCE.fullmatch(address)
+    if found is None:
+        return None
+    wanted = unquote(found["path"] or "") or found["wanted"] or ""
+    return HubReference(found["repository"], wanted, unquote(found["revision"] or "main"))
+
+
+def card_of(found: HubRepository) -> ModelCard:
+    """Return a card with the repository's models, smallest file first. Raises AppError("hub_no_gguf")."""
+    files = _model_files(found)
+    if not files or not catalogue.may_name("repository", found.name):
+        raise AppError("hub_no_gguf", repository=invisible_characters.to_single_line(found.name)[:80])
+    name = found.name.partition("/")[2]
+    return ModelCard(
+        id=re.sub(r"[^a-z0-9._-]+", "-", found.name.replace("/", "--").casefold()).lstrip("-._")[:80] or "model",
+        name=invisible_characters.to_single_line(re.sub(r"[-_.]gguf$", "", name, flags=re.IGNORECASE)),
+        summary_ja="",
+        summary_en="",
+        licence=invisible_characters.to_single_line(found.licence),
+        licence_url=f"https://huggingface.co/{quote(found.name)}",
+        context_tokens=min(found.context_tokens, 1 << 30) or CONTEXT_TOKENS,
+        size_label=_size_label(found.parameters),
+        base_model=invisible_characters.to_single_line(found.base_model),
+        unverified=("licence", "context_tokens", "files"),
+        files=files,
+        is_found=True,
+        is_gated=found.is_gated,
+        architecture=invisible_characters.to_single_line(found.architecture),
+    )
+
+
+def choose_file(card: ModelCard, wanted: str) -> ModelFile:
+    """Return the file that `wanted` names by path, name or quantization; "": the usual one.
+
+    Raises AppError("download_no_quant").
+    """
+    if not wanted:
+        usual = model_fit.usual_file(card)
+        assert usual is not None
+        return usual
+    exact = wanted.casefold()
+    for keys in (_names, _stems, _quantizations):
+        found = [file for file in card.files if exact in (key.casefold() for key in keys(file))]
+        if found:
+            return found[0]
+    known = ", ".join(file.quantization for file in card.files)
+    raise AppError("download_no_quant", name=card.title, wanted=wanted, known=known)
+
+
+def _names(file: ModelFile) -> tuple[str, ...]:
+    return file.file, *download_queue.part_names(file.file.rpartition("/")[2])
+
+
+def _stems(file: ModelFile) -> tuple[str, ...]:
+    return tuple(name.removesuffix(".gguf") for name in _names(file))
+
+
+def _quantizations(file: ModelFile) -> tuple[str, ...]:
+    return file.quantization, file.quantization.removeprefix("UD-")
+
+
+def _model_files(found: HubRepository) -> tuple[ModelFile, ...]:
+    """Return the repository's models, each split one as one, with distinct quantizations."""
+    listed = {file.name: file for file in found.files}
+    files = [file for file in found.files if _is_model(file, listed)]
+    labels = [_quantization(file.name) for file in files]
+    seen = Counter(labels)
+    models = [
+        _model_file(found, file, label if label and seen[label] == 1 else _stem(file.name), listed)
+        for file, label in zip(files, labels, strict=True)
+    ]
+    distinct = {model.quantization: model for model in models if model.size_bytes}
+    return tuple(sorted(distinct.values(), key=lambda model: model.size_bytes))
+
+
+def _is_model(file: ListedFile, listed: dict[str, ListedFile]) -> bool:
+    """Return whether a file is a model or the first part of one that is complete."""
+    is_named = file.name.casefold().endswith(".gguf") and catalogue.may_name("file", file.name)
+    parts = download_queue.part_names(file.name)
+    is_whole = file.name == parts[0] and all(part in listed for part in parts)
+    return is_named and is_whole and _NOT_A_MODEL.search(file.name.rpartition("/")[2]) is None
+
+
+def _model_file(found: HubRepository, file: ListedFile, label: str, listed: dict[str, ListedFile]) -> ModelFile:
+    parts = [listed[name] for name in download_queue.part_names(file.name)]
+    return ModelFile(
+        label,
+        sum(part.size_bytes for part in parts),
+        sha256=file.sha256 if len(parts) == 1 and re.fullmatch("[0-9a-f]{64}", file.sha256) else "",
+        repository=found.name,
+        revision=found.commit if re.fullmatch("[0-9a-f]{40}", found.commit) else "",
+        file=file.name,
+    )
+
+
+def _stem(path: str) -> str:
+    return re.sub(r"-\d{5}-of-\d{5}$", "", path.rpartition("/")[2][: -len(".gguf")])
+
+
+def _quantization(path: str) -> str:
+    """Return the last quantization that a file's name holds, such as Q4_K_M; "" if it holds none."""
+    found = _QUANTIZATION.findall(_stem(path))
+    return found[-1].upper() if found else ""
+
+
+def _size_label(parameters: int) -> str:
+    if not parameters:
+        return ""
+    return f"{parameters / 1e9:.2g}B" if parameters >= 1e9 else f"{round(parameters / 1e6)}M"
