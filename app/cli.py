@@ -38,6 +38,7 @@ OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, langu
 COMMANDS = {
     "ask": "app.chat.cli.ask",
     "serve": "app.serve.cli.serve",
+    "mcp": "app.serve.cli.mcp",
     "models": "app.models.cli.models",
     "docs": "app.documents.cli.docs",
     "chats": "app.chat.cli.chats",

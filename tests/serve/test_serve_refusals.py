@@ -195,7 +195,7 @@ def test_a_client_that_sends_bit_by_bit_is_not_waited_for(monkeypatch: pytest.Mo
     """The limit is for all of its headers, not for each byte."""
     monkeypatch.setattr(serving, "HEAD_S", 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = HttpServer(listener, "k" * 20, {})
+    server = HttpServer(listener, "k" * 20, [])
     server.start()
     with socket.create_connection(("127.0.0.1", server.port), LIMIT_S) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\n")
@@ -237,7 +237,7 @@ def test_one_connection_asks_again_and_again(served: Served) -> None:
 
 
 def wish(**changes: Any) -> CompletionRequest:
-    return completion_request.parse_request(json.dumps({"model": "kotae", "messages": [QUESTION], **changes}).encode())
+    return completion_request.parse_chat(json.dumps({"model": "kotae", "messages": [QUESTION], **changes}).encode())
 
 
 def chat(*messages: tuple[str, Any]) -> list[dict[str, Any]]:
@@ -333,7 +333,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
 )  # fmt: skip
 def test_a_body_that_is_no_object_is_refused(body: Sequence[int]) -> None:
     with pytest.raises(HttpError) as found:
-        completion_request.parse_request(bytes(body))
+        completion_request.parse_chat(bytes(body))
     assert found.value.code == "bad_json"
 
 

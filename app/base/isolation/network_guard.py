@@ -27,9 +27,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base import addresses, settings
+
+if TYPE_CHECKING:
+    import asyncio
 
 # Roles (the first argument of a child process) that never need a network, whatever the settings are.
 OFFLINE_ROLES = (
@@ -109,6 +112,8 @@ def install_socket_filter_for(arguments: Sequence[str]) -> None:
             install_socket_filter()
         else:
             _protect_other_processes()
+    elif _command(arguments) == "mcp":  # it speaks over its standard streams, whatever the settings are
+        install_socket_filter()
     elif _command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
         # `kotae serve` always installs the filter itself, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
@@ -316,6 +321,7 @@ _is_on = False
 _only: tuple[str, int] | None = None  # the host and port that the child for a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
+_is_pairing = False  # while `new_event_loop` connects two sockets of its own
 
 
 class NetworkRefusedError(PermissionError):
@@ -378,6 +384,18 @@ def listen_on_loopback(port: int) -> socket.socket:
     return endpoint
 
 
+def new_event_loop() -> "asyncio.AbstractEventLoop":
+    """Return an event loop, for which Windows connects two sockets over the loopback address."""
+    global _is_pairing
+    import asyncio  # imported here, because few processes need it
+
+    _is_pairing = sys.platform == "win32"
+    try:
+        return asyncio.new_event_loop()
+    finally:
+        _is_pairing = False
+
+
 def refused_attempts() -> tuple[str, ...]:
     """Return a text for each attempt that the guard has refused since the start, oldest first."""
     return tuple(_refusals)
@@ -403,6 +421,8 @@ def _audit_hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.bind" and endpoint is _listener and address[0] == LOOPBACK:
             return
         if event == "socket.connect" and isinstance(address, tuple) and tuple(address[:2]) in _allowed_addresses:
+            return
+        if _is_pairing and isinstance(address, tuple) and address[0] == LOOPBACK:
             return
         if getattr(endpoint, "family", None) != getattr(socket, "AF_UNIX", None):
             _refuse(f"{event} {address!r}")
