@@ -21,7 +21,6 @@ from msgspec import Meta
 from app import __version__
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.isolation import network_guard
 from app.base.wording import describe_error, phrase
 from app.chat.presets import Choices
 from app.chat.services import retrieval_augmentation
@@ -39,9 +38,11 @@ from app.serve.completion_request import CompletionRequest, HttpError
 from app.serve.endpoint import QUESTION_CHARACTERS
 from app.serve.request_queue import RequestQueue
 from app.serve.served_models import ServedModel, ServedModels
+from app.serve.server import new_event_loop
 
 PASSAGES_MOST = retrieval_augmentation.PASSAGES_SEARCHED
 CLAUSE_CHARACTERS = 20_000  # of one clause with those below it; the rest is left out, and said to be
+CLAUSES_MOST = 5  # of this number in several documents
 TARGET = "mcp"  # in the record of what left
 
 Question = Annotated[str, Meta(min_length=1, max_length=QUESTION_CHARACTERS)]
@@ -106,7 +107,7 @@ class McpServer:
             async with stdio_server() as (reading, writing):
                 await server.run(reading, writing, server.create_initialization_options())
 
-        with asyncio.Runner(loop_factory=network_guard.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve())
 
     async def _on_list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
@@ -190,11 +191,11 @@ class McpServer:
                 scope = (CollectionRef(ref.id, ref.name, (document.path,)),)
             ids = collection_lookup.open_scope(library, scope)
             named = named_clauses.find_clauses(library, arguments.clause, ids)
-            depths = {group[0].section_id: group[0].depth for group in named.groups}
-            places = [
+            depths = {one.section_id: one.depth for group in named.groups for one in group}
+            places = list(dict.fromkeys(
                 (one.collection, one.document_id, one.document, one.section.heading[: depths[one.section_id]])
                 for one in library.passages([(section_id, 0.0) for section_id in depths])
-            ]
+            ))[:CLAUSES_MOST]  # fmt: skip
             if not places and document is not None:  # a heading without a number
                 headings = (one for one in library.headings_of(document.id) if arguments.clause.strip() in one)
                 place = scope[0].name, document.id, document.name

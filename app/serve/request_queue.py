@@ -204,11 +204,15 @@ class RequestQueue(QObject):
         order: Reranking = await self._call(lambda done: embedding.rerank(question, passages, done))
         return order.passages
 
-    async def _call(self, act: Callable[[Callable[[Any], object]], object]) -> Any:
+    async def _call(self, act: Callable[[Callable[[Any], None]], object]) -> Any:
         """Call `act` in the thread of this object, and return what it passes to the function that it is given."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._called.emit(lambda: act(lambda found: loop.call_soon_threadsafe(_settle, future, found)))
+
+        def settle(found: Any) -> None:
+            loop.call_soon_threadsafe(_settle, future, found)
+
+        self._called.emit(lambda: act(settle))
         return await future
 
     @property

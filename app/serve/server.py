@@ -270,6 +270,11 @@ def address_of(port: int) -> str:
     return f"http://{LOOPBACK}:{port}/v1"
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    with network_guard.making_event_loop():
+        return asyncio.new_event_loop()
+
+
 class HttpServer:
     """The HTTP server, in a thread of its own.
 
@@ -308,5 +313,5 @@ class HttpServer:
             self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=network_guard.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(self._server.serve([self._listener]))

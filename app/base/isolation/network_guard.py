@@ -24,15 +24,13 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.base import addresses, settings
-
-if TYPE_CHECKING:
-    import asyncio
 
 # Roles (the first argument of a child process) that never need a network, whatever the settings are.
 OFFLINE_ROLES = (
@@ -321,7 +319,7 @@ _is_on = False
 _only: tuple[str, int] | None = None  # the host and port that the child for a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
-_is_pairing = False  # while `new_event_loop` connects two sockets of its own
+_is_pairing = False  # during `making_event_loop`
 
 
 class NetworkRefusedError(PermissionError):
@@ -384,14 +382,13 @@ def listen_on_loopback(port: int) -> socket.socket:
     return endpoint
 
 
-def new_event_loop() -> "asyncio.AbstractEventLoop":
-    """Return an event loop, for which Windows connects two sockets over the loopback address."""
+@contextmanager
+def making_event_loop() -> Iterator[None]:
+    """Allow the block to make an event loop of asyncio, for which Windows connects two sockets over the loopback."""
     global _is_pairing
-    import asyncio  # imported here, because few processes need it
-
     _is_pairing = sys.platform == "win32"
     try:
-        return asyncio.new_event_loop()
+        yield
     finally:
         _is_pairing = False
 
