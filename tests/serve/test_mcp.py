@@ -49,9 +49,15 @@ def with_client(data: Path, argv: list[str], act: Callable[[Any], Awaitable[None
         started = StdioServerParameters(command=argv[0], args=argv[1:], env=environment(data), cwd=ROOT)
         with anyio.fail_after(LIMIT_S):
             async with Client(stdio_client(started)) as client:
-                await act(client)
+                try:
+                    await act(client)
+                except AssertionError as error:  # which would be told in groups of groups
+                    failed.append(error)
 
+    failed: list[AssertionError] = []
     anyio.run(talk)
+    if failed:
+        raise failed[0]
 
 
 async def call(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -148,14 +154,14 @@ def test_a_confidential_collection_is_neither_listed_nor_read_without_a_yes(
 def test_a_cancelled_question_makes_room_for_the_next(documents: Path, base: Path) -> None:
     async def act(client: Any) -> None:
         with anyio.move_on_after(2) as waiting:
-            await call(client, "ask", question=f"!slow !say {'かぶりは70mm以上とする。' * 300}")
+            await call(client, "ask", question=f"{ASKED} !slow !say {'70mm以上。' * 300}")
         assert waiting.cancelled_caught
         heard: list[float] = []
 
         async def on_progress(done: float, _total: float | None, _message: str | None) -> None:
             heard.append(done)
 
-        asked = {"question": "鉄筋のかぶりは!say かぶりは70mm以上とする[1]。"}
+        asked = {"question": f"{ASKED} !say かぶりは70mm以上とする[1]。"}
         done = await client.call_tool("ask", asked, progress_callback=on_progress)
         assert done.structured_content["answer"] == "かぶりは70mm以上とする[1]。"
         assert done.structured_content["claims"][0]["supported"] is True

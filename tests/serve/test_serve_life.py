@@ -1,5 +1,6 @@
 """The life of `kotae serve`: answers one at a time, clients and engines that go, its end; and only this PC hears it."""
 
+import contextlib
 import json
 import os
 import re
@@ -96,7 +97,8 @@ def test_idle_connections_give_way_to_those_who_ask(served: Served, tally: Tally
             connection.sendall(part)
         for _ in range(5):
             assert served.get("/health").status == 200
-        assert idle[0].recv(1 << 16) == b"" or part.endswith(b"\r\n\r\n")  # the oldest has been let go
+        with contextlib.suppress(ConnectionResetError):  # the oldest has been let go, with what it had sent unread
+            assert idle[0].recv(1 << 16) == b"" or part.endswith(b"\r\n\r\n")
         for connection in idle:
             connection.close()
     tally.tried(len(kinds))

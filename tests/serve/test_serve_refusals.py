@@ -163,11 +163,11 @@ def test_a_malformed_head_is_refused_whole_and_nothing_behind_it_is_answered(ser
     line = b"POST /v1/chat/completions HTTP/1.1\r\n"
     broken = [line + field + rest for field in _BROKEN_FIELDS] + [line + rest + field for field in _BROKEN_FIELDS]
     broken += [first + rest for first in _BROKEN_LINES]
-    odd = [line + field + rest for field in _ODD_FIELDS] + [first + rest for first in _ODD_LINES]
+    last = rest + b"Connection: close\r\n"
+    odd = [line + field + last for field in _ODD_FIELDS] + [first + last for first in _ODD_LINES]
     for head in broken + odd:
         with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:
             client.sendall(head + b"\r\n" + inner)
-            client.shutdown(socket.SHUT_WR)
             heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
         assert heard.startswith(b"HTTP/1.1 4"), head
         assert heard.count(b"HTTP/1.1 ") == 1, head
@@ -315,7 +315,7 @@ def test_messages_become_turns() -> None:
         ({"tools": [{"type": "function"}]}, "tools[0]", "unsupported"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]", "unsupported"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "wrong_type"),
-        ({"tools": [{"type": "function", "function": {"name": "a", "parameters": []}}]},
+        ({"tools": [{"type": "function", "function": {"name": "a", "parameters": [3]}}]},
          "tools[0].function.parameters", "wrong_type"),
         ({"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "b"}, "tool_choice",
          "wrong_type"),
