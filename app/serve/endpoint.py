@@ -61,15 +61,19 @@ class Endpoint:
             Route("/health", self._health),
         ]
 
+    def model_names(self) -> list[str]:
+        """Return the models that clients may ask now. Raises as `ServedModels.offered_models`."""
+        names = [one.id for one in self._served_models.offered_models()]
+        return [*names, EMBEDDING_ID] if self._requests.can_embed else names
+
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok", "model": self._model_name, "requests": self._requests.count})
 
     def _models(self, _request: Request) -> Response:  # starlette runs it in a thread, because it reads a database
         try:
-            names = [one.id for one in self._served_models.offered_models()]
+            names = self.model_names()
         except AppError as error:
             raise completion_request.http_error_of(error) from error
-        names += [EMBEDDING_ID] if self._requests.can_embed else []
         entries = [{"id": one, "object": "model", "created": self._started, "owned_by": "kotae"} for one in names]
         return JSONResponse({"object": "list", "data": entries})
 

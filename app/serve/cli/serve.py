@@ -32,6 +32,7 @@ from app.serve.served_models import MODEL_ID, ServedModel, ServedModels
 from app.training.runs import run_folders
 
 if TYPE_CHECKING:  # the packages of the extra `serve`
+    from app.serve.endpoint import Endpoint
     from app.serve.server import HttpServer
 
 PORT = 8631
@@ -79,8 +80,9 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with listener, QuestionEmbedder(where, output) as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
-        server = HttpServer(listener, key, Endpoint(requests, served_models, request.model.name).routes)
-        serving = _ServeRun(server, ModelLoader(engine, request), served_models, key, output)
+        endpoint = Endpoint(requests, served_models, request.model.name)
+        server = HttpServer(listener, key, endpoint.routes)
+        serving = _ServeRun(server, ModelLoader(engine, request), endpoint, key, output)
         try:
             with interrupt_at_termination():
                 serving.wait()
@@ -171,11 +173,11 @@ class _ServeRun:
     """Loads the model, then serves requests until Ctrl+C."""
 
     def __init__(
-        self, server: "HttpServer", loading: ModelLoader, served_models: ServedModels, key: str, output: Output
+        self, server: "HttpServer", loading: ModelLoader, endpoint: "Endpoint", key: str, output: Output
     ) -> None:
         self._server = server
         self._loading = loading
-        self._served_models = served_models
+        self._endpoint = endpoint
         self._key = key
         self._output = output
         self._loop = CommandEventLoop(lambda: self._loop.stop())
@@ -194,7 +196,7 @@ class _ServeRun:
     def _on_loaded(self) -> None:
         self._server.start()
         self._output.end_progress()
-        models = [served.id for served in self._served_models.offered_models()]
+        models = self._endpoint.model_names()
         address = self._server.address
         data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
         text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))
