@@ -69,6 +69,10 @@ def test_a_name_that_leads_here_from_outside_is_refused(served: Served) -> None:
     )
     assert raw(served, twice)[0] == 400
     assert raw(served, b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n" % key)[0] == 400
+    head = b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n" % (port, key)
+    assert raw(served, head + b"\r\n")[0] == 200
+    for again in (b"Authorization: Bearer x", b"Content-Type: a/b\r\nContent-Type: c/d"):  # others may take that one
+        assert raw(served, head + again + b"\r\n\r\n")[0] == 400
 
 
 def test_a_web_page_is_refused_and_a_browser_gets_no_permission(served: Served) -> None:
@@ -409,6 +413,7 @@ def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
     from starlette.routing import Route
 
     monkeypatch.setattr(serving, "WRITE_S", 0.5)
+    monkeypatch.setattr(serving, "IDLE_S", 10 * round(LIMIT_S))
     listener = socket.create_server(("127.0.0.1", 0))
     server = HttpServer(listener, "k" * 20, [Route("/v1/big", lambda _request: Response(b"x" * (64 << 20)))])
     server.start()
