@@ -87,7 +87,7 @@ def repository(tmp_path, monkeypatch):
 
 @pytest.fixture
 def ready(repository):
-    repository.dev.prepare_environment(("starter", "dev"))
+    repository.dev.prepare_environment(("starter", "serve", "dev"))
     repository.dev.prepare_training()
     repository.calls()
     return repository
