@@ -168,7 +168,10 @@ class McpServer:
         meaning = await self._requests.find_meaning(request.question, [ref.id for ref in served.scope])
         found = await asyncio.to_thread(retrieval_augmentation.search, request, meaning)
         order = await self._requests.rerank(request.question, found.passages)
-        sources = tuple(map(grounding_record.source_of, order[: arguments.limit]))
+        sources = tuple(
+            source_citations.source_of_part(grounding_record.source_of(one), source_citations.found_part(one))
+            for one in order[: arguments.limit]
+        )
         await asyncio.to_thread(permit.require)
         return {
             "verdict": found.verdict,
@@ -201,7 +204,10 @@ class McpServer:
                 place = scope[0].name, document.id, document.name
                 places = [(*place, one[: one.index(arguments.clause.strip()) + 1]) for one in headings][:1]
             clauses = [_clause(library, *place) for place in places]
-        return {"clauses": clauses, "missing": [named_clauses.missing_sentence(one) for one in named.missing]}
+        missing = [named_clauses.missing_sentence(one) for one in named.missing]
+        if not clauses and not missing:
+            missing = [phrase("documents.clause_missing.anywhere", clause=arguments.clause)]
+        return {"clauses": clauses, "missing": missing}
 
     async def _ask(self, arguments: _Ask, context: ServerRequestContext[Any]) -> Json:
         served, permit = await asyncio.to_thread(self._permit, arguments.collection)

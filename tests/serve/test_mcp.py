@@ -90,7 +90,7 @@ def test_clauses_pages_quotations_and_the_check_are_structured(documents: Path, 
         (passage,) = found["passages"]
         assert found["verdict"] == "answered"
         assert (passage["document"], passage["heading"][-1], passage["page"]) == ("基準.pdf", "2.2 鉄筋のかぶり", 14)
-        assert COVER in passage["quote"]
+        assert passage["quote"] == COVER
         answer = await call(client, "ask", question=ASKED, collection="基準")
         assert (answer["verdict"], answer["sources"][0]["page"], answer["sources"][0]["quote"]) == (
             "answered",
@@ -107,6 +107,8 @@ def test_clauses_pages_quotations_and_the_check_are_structured(documents: Path, 
         missing = await call(client, "read_clause", clause="第9条", document="基準.pdf")
         assert missing["clauses"] == []
         assert "第9条" in missing["missing"][0]
+        elsewhere = await call(client, "read_clause", clause="河川法第26条")
+        assert (elsewhere["clauses"], "河川法第26条" in elsewhere["missing"][0]) == ([], True)
 
     with_client(documents, command(base), act)
 

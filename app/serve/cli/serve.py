@@ -103,7 +103,7 @@ def naming_missing_packages() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise AppError("serve_not_installed", name=error.name) from error
+        raise AppError("serve_not_installed", name=(error.name or "").partition(".")[0]) from error
 
 
 def request_of(options: argparse.Namespace, where: Paths, collections: list[str]) -> AnswerRequest:
