@@ -39,6 +39,7 @@ OpenWindow = Callable[[str | None, str | None, bool, str | None], int]
 COMMANDS = {
     "ask": "app.chat.cli.ask",
     "serve": "app.serve.cli.serve",
+    "mcp": "app.serve.cli.mcp",
     "models": "app.models.cli.models",
     "docs": "app.documents.cli.docs",
     "chats": "app.chat.cli.chats",

@@ -84,7 +84,7 @@ def prepare(root: Path) -> Path:
     llama_build.ensure(folder, version, python, llama_build.PORTABLE_FLAGS)
     install: list[str | Path] = [python, "-m", "pip", "install"]
     _step("llama.cpp の取り付け / installing llama.cpp", [*install, llama_build.wheel_in(folder)], "bundle-native")
-    _step("部品の取り付け / installing dependencies", [*install, "--editable", f"{root}[keyring]", PYINSTALLER],
+    _step("部品の取り付け / installing dependencies", [*install, "--editable", f"{root}[keyring,serve]", PYINSTALLER],
           "bundle-install")  # fmt: skip
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
     return python

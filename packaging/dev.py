@@ -43,8 +43,8 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "kotae-setup.json"
 OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
-RUN_EXTRAS = ("starter",)
-TEST_EXTRAS = ("starter", "dev")
+RUN_EXTRAS = ("starter", "serve")
+TEST_EXTRAS = ("starter", "serve", "dev")
 WITHOUT_TRAINING = "--without-training"
 # Three on two cores: a third of the time tests wait for processes and the disk. No more on more: models use all cores.
 _THREE_AT_A_TIME = ("-n", "3", "--dist", "worksteal")

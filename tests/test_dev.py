@@ -87,7 +87,7 @@ def repository(tmp_path, monkeypatch):
 
 @pytest.fixture
 def ready(repository):
-    repository.dev.prepare_environment(("starter", "dev"))
+    repository.dev.prepare_environment(("starter", "serve", "dev"))
     repository.dev.prepare_training()
     repository.calls()
     return repository
@@ -142,8 +142,8 @@ def test_running_does_not_forget_what_testing_installed(ready):
         file.write("\n# changed\n")
     assert not ready.is_current()
     ready.dev.prepare_environment(("starter",))
-    assert "[dev,starter]" in ready.calls()[-1]
-    assert ready.is_current(("starter", "dev"))
+    assert "[dev,serve,starter]" in ready.calls()[-1]
+    assert ready.is_current(("starter", "serve", "dev"))
 
 
 def test_an_extra_that_was_never_installed_is_noticed(repository):

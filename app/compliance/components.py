@@ -32,7 +32,7 @@ from app.inference import engine_packs
 
 KINDS = ("python", "native", "data", "model")
 ROOT = "kotae"
-EXTRAS = ("starter", "keyring")  # extras for users; those for developers are not shipped
+EXTRAS = ("starter", "keyring", "serve")  # extras for users; those for developers are not shipped
 UNKNOWN = "LicenseRef-Unknown"
 SEPARATOR = "\n\n" + "-" * 76 + "\n\n"
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)", re.IGNORECASE)

@@ -1,17 +1,14 @@
-"""Parse and check a request for an answer, its HTTP head and its JSON body, and define the errors sent to clients.
+"""Parse and check the JSON body of a request for an answer, and define the errors sent to clients.
 
-Unknown JSON fields are ignored; known fields must be valid. An error is an HTTP status and an error object in OpenAI's
-form. The head (HTTP/1.1) is parsed strictly: a head that two programs could parse differently is refused. The standard
-library's parser treats everything after an invalid line as the body, so that a client behind a proxy could smuggle in a
-second request (RFC 9112, 11.2).
+The bodies of /v1/completions and /v1/responses are turned into those of /v1/chat/completions. Unknown JSON fields are
+ignored; known fields must be valid. An error is an HTTP status and an error object in OpenAI's form.
 """
 
+import dataclasses
 import json
 import math
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from http.client import HTTPMessage
 from typing import Any
 
 from app.base import wording
@@ -21,6 +18,8 @@ from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
 from app.inference.engine.messages import THOUGHT_TOKENS
 from app.inference.prompts import Turn
+from app.serve import tool_calls
+from app.serve.tool_calls import Tool
 
 _ENGINE_EXITS = ("engine_died", "engine_hung", "engine_missing")
 _STATUSES = {
@@ -71,47 +70,12 @@ def http_error_of(error: AppError) -> HttpError:
     return HttpError(status, error.code, str(wording.describe_error(error)), field)
 
 
-FIELDS_MOST = 64
-_VERSION = b"HTTP/1.1"
-_REQUEST = re.compile(rb"([A-Z]{1,16}) (/[!-~]*)(?: (HTTP/[0-9]\.[0-9]))?\r\n")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
-_ONCE = frozenset(
-    ("host", "content-length", "transfer-encoding", "content-type", "content-encoding", "authorization", "origin",
-     "expect", "connection")
-)  # fmt: skip
-
-
-def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
-    """Parse the head of a request; return its method, target and header fields. Raises HttpError.
-
-    `next_line`: returns the next line, including its line terminator.
-    """
-    request = _REQUEST.fullmatch(next_line())
-    if request is None:
-        raise http_error(400, "not_http")
-    if request[3] != _VERSION:
-        raise http_error(505, "not_http")
-    fields = HTTPMessage()
-    count = 0
-    while (line := next_line()) != b"\r\n":
-        match = _FIELD.fullmatch(line)
-        if match is None:  # such as a space before the colon, a folded line, or a line end without CR
-            raise http_error(400, "not_http")
-        name = match[1].decode("ascii")
-        if name.lower() in _ONCE and name in fields:
-            raise http_error(400, "not_http")
-        count += 1
-        if count > FIELDS_MOST:
-            raise http_error(431, "head_too_large")
-        fields[name] = match[2].rstrip(b" \t").decode("latin-1")
-    return request[1].decode("ascii"), request[2].decode("ascii"), fields
-
-
 STOPS_MOST = 4
 STOP_CHARACTERS = 500  # a limit, because stop texts are searched for after each token
 MESSAGES_MOST = 10_000  # more than fit into the context of any model
 _SEED_LARGEST = (1 << 63) - 1
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+# The result of a function is what a user says next, for a model whose template knows nothing else.
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 _ANY_OBJECT = '{"type": "object"}'
 
 
@@ -126,50 +90,129 @@ class CompletionRequest:
     json_schema: str = ""  # that the answer must match; "": none
     is_streamed: bool = False
     includes_usage: bool = False  # the last event of a stream has the token counts
+    is_text: bool = False  # the only turn is a text to continue
+    tools: tuple[Tool, ...] = ()  # functions that the answer may call; it then matches their schema
 
 
-def parse_request(raw: bytes) -> CompletionRequest:
-    """Parse the JSON body of a request. Raises HttpError."""
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON body. Raises HttpError."""
     try:
-        data = strict_json.parse_object(raw)
+        return strict_json.parse_object(raw)
     except ValueError as error:
         raise http_error(400, "bad_json") from error
+
+
+def parse_chat(raw: bytes) -> CompletionRequest:
+    """Parse the JSON body of a request to /v1/chat/completions. Raises HttpError."""
+    return _parse(parse_object(raw), "messages")
+
+
+def parse_text(raw: bytes) -> CompletionRequest:
+    """Parse the JSON body of a request to /v1/completions: one text to continue. Raises HttpError."""
+    data = parse_object(raw)
+    for field in ("suffix", "echo", "tools"):
+        if data.get(field):
+            raise http_error(400, "unsupported", field)
+    prompt = data.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        (prompt,) = prompt
+    if not isinstance(prompt, str):
+        raise _missing_or_wrong(data, "prompt", "text")
+    messages = [{"role": "user", "content": prompt}]
+    return dataclasses.replace(_parse({**data, "prompt": messages}, "prompt"), is_text=True)
+
+
+def parse_response(raw: bytes) -> CompletionRequest:
+    """Parse the JSON body of a request to /v1/responses, whose answer is not kept for later. Raises HttpError."""
+    data = parse_object(raw)
+    for field in ("previous_response_id", "conversation", "background", "prompt"):
+        if data.get(field):
+            raise http_error(400, "unsupported", field)
+    items = data.get("input")
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    if isinstance(items, list):
+        items = [_message_of_item(one) for one in items if not _has_type(one, "reasoning")]
+    instructions = data.get("instructions")
+    if isinstance(items, list) and instructions is not None:
+        items = [*items, {"role": "system", "content": instructions}]
+    text = data.get("text")
+    wanted = text.get("format") if isinstance(text, dict) else None
+    if _has_type(wanted, "json_schema"):
+        wanted = {"type": "json_schema", "json_schema": wanted}
+    chat = {"input": items, "max_completion_tokens": data.get("max_output_tokens"), "response_format": wanted}
+    tools, choice = data.get("tools"), data.get("tool_choice")
+    if isinstance(tools, list):
+        chat["tools"] = [{**one, "function": one} if isinstance(one, dict) else one for one in tools]
+    if isinstance(choice, dict):
+        chat["tool_choice"] = {**choice, "function": choice}
+    return _parse({**data, **chat}, "input")
+
+
+def _has_type(item: Any, kind: str) -> bool:
+    return isinstance(item, dict) and item.get("type") == kind
+
+
+def _message_of_item(item: Any) -> Any:
+    """Return an item of the field `input` as a message of a chat."""
+    if _has_type(item, "function_call"):
+        return {"role": "assistant", "tool_calls": [{"function": item}]}
+    if _has_type(item, "function_call_output"):
+        return {"role": "tool", "content": item.get("output")}
+    if isinstance(item, dict) and isinstance(item.get("content"), list):
+        texts = ("input_text", "output_text")
+        parts = [{**one, "type": "text"} if any(_has_type(one, kind) for kind in texts) else one
+                 for one in item["content"]]  # fmt: skip
+        return {**item, "content": parts}
+    return item
+
+
+def _parse(data: dict[str, Any], conversation: str) -> CompletionRequest:
+    """Return the request in a JSON body. `conversation`: the field with the messages."""
     _refuse_unsupported(data)
     model = data.get("model")
     if not isinstance(model, str):
         raise _missing_or_wrong(data, "model", "text")
-    system, turns = _conversation(data)
+    system, turns = _conversation(data, conversation)
+    json_schema = _required_json_schema(data.get("response_format"))
+    tools, is_tool_required = _tools(data)
+    if tools and json_schema:
+        raise http_error(400, "unsupported", "response_format")
+    if tools:
+        system = _joined(filter(None, (system, tool_calls.instruction(tools))))
+        json_schema = tool_calls.answer_schema(tools, is_required=is_tool_required)
     options = data.get("stream_options")
     if options is not None and not isinstance(options, dict):
-        raise _wrong_type("stream_options", "object")
+        raise wrong_type("stream_options", "object")
     return CompletionRequest(
         model=model,
         turns=turns,
         choices=_parse_answer_settings(data, system),
         stop=_stop_texts(data.get("stop")),
-        json_schema=_required_json_schema(data.get("response_format")),
+        json_schema=json_schema,
         is_streamed=_flag(data, "stream"),
         includes_usage=_flag(options or {}, "include_usage", "stream_options."),
+        tools=tools,
     )
 
 
 # ------------------------------------------------------------------------------------------------------- messages
 
 
-def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt (None: there is none) and the turns of the field `messages`.
+def _conversation(data: dict[str, Any], name: str) -> tuple[str | None, tuple[Turn, ...]]:
+    """Return the system prompt (None: there is none) and the turns of the field `name`.
 
     Consecutive messages of the same role are joined. Raises HttpError.
     """
-    messages = data.get("messages")
+    messages = data.get(name)
     if not isinstance(messages, list):
-        raise _missing_or_wrong(data, "messages", "list")
+        raise _missing_or_wrong(data, name, "list")
     if len(messages) > MESSAGES_MOST:
-        raise _out_of_range("messages", 1, MESSAGES_MOST)
+        raise out_of_range(name, 1, MESSAGES_MOST)
     system: list[str] = []
     turns: list[tuple[list[str], list[str]]] = []  # the texts of each question and answer, joined at the end
     for number, message in enumerate(messages):
-        role, text = _message(message, f"messages[{number}]")
+        role, text = _message(message, f"{name}[{number}]")
         if role == "system":
             system.append(text)
         elif role == "user" and turns and not turns[-1][1]:
@@ -177,13 +220,13 @@ def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
         elif role == "user":
             turns.append(([text], []))
         elif not turns:
-            raise http_error(400, "first_is_not_user", "messages")
+            raise http_error(400, "first_is_not_user", name)
         else:
             turns[-1][1].append(text)
     if not turns or turns[-1][1]:
-        raise http_error(400, "last_is_not_user", "messages")
+        raise http_error(400, "last_is_not_user", name)
     if not any(text.strip() for text in turns[-1][0]):
-        raise http_error(400, "empty_question", "messages")
+        raise http_error(400, "empty_question", name)
     joined = (
         Turn(_joined(questions), _joined(filter(None, answers)) if answers else None) for questions, answers in turns
     )
@@ -196,11 +239,20 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _message(message: Any, field: str) -> tuple[str, str]:
     if not isinstance(message, dict):
-        raise _wrong_type(field, "object")
+        raise wrong_type(field, "object")
     role = message.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise http_error(400, "unknown_role", f"{field}.role")
-    return _ROLES[role], _text(message.get("content"), f"{field}.content")
+    calls, content = message.get("tool_calls"), message.get("content")
+    if role != "assistant" or not calls:
+        text = _text(content, f"{field}.content")
+        return _ROLES[role], phrase("serve.tool_result", text=text) if role == "tool" else text
+    try:
+        functions = [one["function"] for one in calls]
+        written = [tool_calls.call_text(one["name"], one["arguments"]) for one in functions]
+    except (TypeError, KeyError) as error:
+        raise wrong_type(f"{field}.tool_calls", "list") from error
+    return role, "\n".join([*([_text(content, f"{field}.content")] if content else []), *written])
 
 
 def _text(content: Any, field: str) -> str:
@@ -208,18 +260,18 @@ def _text(content: Any, field: str) -> str:
     if isinstance(content, list):
         return "\n".join(_part_text(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
-        raise _wrong_type(field, "text")
+        raise wrong_type(field, "text")
     return content
 
 
 def _part_text(part: Any, field: str) -> str:
     """Return the text of one content part. `field`: its path in the request, for the error. Raises HttpError."""
     if not isinstance(part, dict):
-        raise _wrong_type(field, "object")
+        raise wrong_type(field, "object")
     if part.get("type") != "text":
         raise http_error(400, "only_text", field)
     if not isinstance(part.get("text"), str):
-        raise _wrong_type(f"{field}.text", "text")
+        raise wrong_type(f"{field}.text", "text")
     return _text(part["text"], f"{field}.text")
 
 
@@ -261,11 +313,11 @@ def _thought_tokens(data: dict[str, Any]) -> int | None:
 def _stop_texts(value: Any) -> tuple[str, ...]:
     stops = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(stops, list) or not all(isinstance(one, str) and one for one in stops):
-        raise _wrong_type("stop", "texts")
+        raise wrong_type("stop", "texts")
     if len(stops) > STOPS_MOST:
-        raise _out_of_range("stop", 0, STOPS_MOST)
+        raise out_of_range("stop", 0, STOPS_MOST)
     if any(len(one) > STOP_CHARACTERS for one in stops):
-        raise _wrong_type("stop", "texts")
+        raise wrong_type("stop", "texts")
     return tuple(_text(one, "stop") for one in stops)
 
 
@@ -274,7 +326,7 @@ def _required_json_schema(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, dict):
-        raise _wrong_type("response_format", "object")
+        raise wrong_type("response_format", "object")
     match value.get("type"):
         case "text":
             return ""
@@ -284,16 +336,50 @@ def _required_json_schema(value: Any) -> str:
             described = value.get("json_schema")
             schema = described.get("schema") if isinstance(described, dict) else None
             if not isinstance(schema, dict):
-                raise _wrong_type("response_format.json_schema.schema", "object")
+                raise wrong_type("response_format.json_schema.schema", "object")
             return json.dumps(schema)
-    raise _wrong_type("response_format.type", "format")
+    raise wrong_type("response_format.type", "format")
+
+
+def _tools(data: dict[str, Any]) -> tuple[tuple[Tool, ...], bool]:
+    """Return the functions that the answer may call, and whether it must call one of them."""
+    value, choice = data.get("tools"), data.get("tool_choice")
+    if not isinstance(value or [], list):
+        raise wrong_type("tools", "list")
+    tools = tuple(_tool(one, f"tools[{number}]") for number, one in enumerate(value or []))
+    if len(tools) > tool_calls.TOOLS_MOST:
+        raise out_of_range("tools", 0, tool_calls.TOOLS_MOST)
+    if choice == "none" or not tools:
+        return (), False
+    if isinstance(choice, dict) and isinstance(choice.get("function"), dict):
+        name = choice["function"].get("name")
+        tools = tuple(one for one in tools if one.name == name)
+        if not tools:
+            raise wrong_type("tool_choice", "tool_choice")
+    elif choice not in (None, "auto", "required"):
+        raise wrong_type("tool_choice", "tool_choice")
+    return tools, choice not in (None, "auto")
+
+
+def _tool(value: Any, field: str) -> Tool:
+    function = value.get("function") if isinstance(value, dict) else None
+    if not isinstance(function, dict) or value.get("type") != "function":
+        raise http_error(400, "unsupported", field)
+    name, parameters = function.get("name"), function.get("parameters") or {}
+    if not isinstance(name, str) or not tool_calls.NAME.fullmatch(name):
+        raise wrong_type(f"{field}.function.name", "text")
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("$defs", {}), dict):
+        raise wrong_type(f"{field}.function.parameters", "object")
+    return Tool(name, str(function.get("description") or ""), parameters)
 
 
 def _refuse_unsupported(data: dict[str, Any]) -> None:
     """Raise HttpError for options that would change the form of the answer, which clients would rely on."""
     if data.get("n") not in (None, 1) or isinstance(data.get("n"), bool):
         raise http_error(400, "only_one", "n")
-    for field in ("tools", "functions", "logprobs", "top_logprobs", "audio"):
+    if data.get("best_of") not in (None, 1):
+        raise http_error(400, "only_one", "best_of")
+    for field in ("functions", "logprobs", "top_logprobs", "audio"):
         if data.get(field):
             raise http_error(400, "unsupported", field)
 
@@ -303,9 +389,9 @@ def _number(data: dict[str, Any], field: str, low: float, high: float) -> float 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong_type(field, "number")
+        raise wrong_type(field, "number")
     if not low <= value <= high or not math.isfinite(value):
-        raise _out_of_range(field, low, high)
+        raise out_of_range(field, low, high)
     return float(value)
 
 
@@ -315,29 +401,29 @@ def _integer(data: dict[str, Any], field: str, low: int, high: int | None) -> in
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong_type(field, "whole")
+        raise wrong_type(field, "whole")
     if value < low or (high is not None and value > high):
-        raise _out_of_range(field, low, high)
+        raise out_of_range(field, low, high)
     return value
 
 
 def _flag(data: dict[str, Any], field: str, prefix: str = "") -> bool:
     value = data.get(field)
     if value is not None and not isinstance(value, bool):
-        raise _wrong_type(prefix + field, "flag")
+        raise wrong_type(prefix + field, "flag")
     return value is True
 
 
 def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> HttpError:
-    return _wrong_type(field, kind) if data.get(field) is not None else http_error(400, "missing", field)
+    return wrong_type(field, kind) if data.get(field) is not None else http_error(400, "missing", field)
 
 
-def _wrong_type(field: str, kind: str) -> HttpError:
+def wrong_type(field: str, kind: str) -> HttpError:
     """Return the error for a field of the wrong type. `kind`: the expected type, as in resources/wording/serve.toml."""
     return http_error(400, "wrong_type", field, expected=phrase(f"serve.serve_kind.{kind}"))
 
 
-def _out_of_range(field: str, low: float, high: float | None) -> HttpError:
+def out_of_range(field: str, low: float, high: float | None) -> HttpError:
     expected = (
         phrase("common.range", low=low, high=high) if high is not None else phrase("serve.serve_at_least", low=low)
     )

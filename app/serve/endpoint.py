@@ -1,232 +1,39 @@
-"""Answer the paths /v1/models, /v1/chat/completions and /health."""
+"""Answer OpenAI's paths: models, chat/completions, completions, responses and embeddings; and /health."""
 
-import secrets
+import asyncio
+import base64
+import json
+import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
-from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Label, Permit
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.wording import phrase
-from app.chat import answer_check
 from app.chat.services.answer_run import AnswerOutcome
-from app.documents import collection_lookup
-from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import CollectionRef, Grounding
-from app.documents.library import Library
-from app.inference.engine.messages import CUT_OFF, Thought, Usage
-from app.inference.local_model import LocalModel
-from app.serve import completion_request
-from app.serve.completion_request import CompletionRequest, http_error
+from app.inference.engine.messages import Thought
+from app.serve import answer_forms, completion_request
+from app.serve.answer_forms import AnswerForm, ChatCompletion, Event, ResponseForm, TextCompletion
+from app.serve.completion_request import CompletionRequest, HttpError, http_error
 from app.serve.request_queue import CompletionJob, RequestQueue
-from app.serve.server import HttpConnection, Route
-from app.training.runs import lineage
+from app.serve.served_models import MODEL_ID, ServedModel, ServedModels
+from app.serve.server import read_body
 
-CLIENT_CHECK_S = 0.25  # the interval of checks whether the client is still connected
 KEEP_ALIVE_S = 15.0  # the interval of comments in a stream, because processing a long prompt may take minutes
-MODEL_ID = "kotae"
 QUESTION_CHARACTERS = 20_000  # the limit of a question about documents, because all its words are searched for
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A model as clients see it. `id`: its name in requests. `scope`: the collections to answer from; (): none."""
-
-    id: str
-    scope: tuple[CollectionRef, ...] = ()
-
-
-class ServedModels:
-    """The models that clients can request: the loaded model alone, and with each collection.
-
-    `named_collections`: the collections to offer, each and all together; (): each one that is not 機密 (secret).
-    Labels are looked up for each request. A secret collection is offered only if it is in `named_collections` and the
-    user has consented (`is_agreed`, --allow-secret), and each answer from it is recorded. Methods may be called from
-    any thread.
-    """
-
-    def __init__(
-        self,
-        documents: Path,
-        exports_log: Path,
-        model: LocalModel,
-        named_collections: Sequence[CollectionRef] = (),
-        *,
-        is_agreed: bool = False,
-    ) -> None:
-        """`model`: the loaded model, which may have been trained on secret data, and so may be secret itself.
-
-        `documents`: the documents' database. `exports_log`: the file that records answers from secret content.
-        """
-        self._documents = documents
-        self._exports_log = exports_log
-        self._model = model
-        self._named_collections = tuple(named_collections)
-        self._is_agreed = is_agreed
-
-    def offered_models(self) -> list[ServedModel]:
-        """Return the models that clients may use now. Raises the AppErrors of reading the documents' database."""
-        return [one for one in self._candidates() if self._is_offered(one)]
-
-    def find(self, name: str) -> ServedModel | None:
-        """Return the model with this id; None if clients may not use it now or there is none.
-
-        Raises as `offered_models`.
-        """
-        return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
-
-    def export_request_for(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the request for permission to send a model's answers out of Kotae to a client.
-
-        `address`: that of the client, as HOST:PORT; "": not known yet.
-        """
-        return ExportRequest("served", address, lambda: self._label_now(served), served.id)
-
-    def permit_answer(self, served: ServedModel, address: str) -> Permit:
-        """Return the permission to send one answer to a client, and record it if the content is secret.
-
-        `address`: that of the client, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and
-        those of reading the documents' database.
-        """
-        return confidentiality.permit_export(
-            self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed
-        )
-
-    def _candidates(self) -> list[ServedModel]:
-        collections = self._named_collections or self._unrestricted_collections()
-        models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
-        if len(self._named_collections) > 1:
-            models.append(
-                ServedModel(
-                    f"{MODEL_ID}/{'+'.join(one.name for one in self._named_collections)}", self._named_collections
-                )
-            )
-        return models
-
-    def _is_offered(self, served: ServedModel) -> bool:
-        return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
-
-    def _label_now(self, served: ServedModel) -> Label:
-        """Return the confidentiality label of a model's answers: that of its training data and of its collections."""
-        learned = lineage.label_of_model(self._documents, self._model)
-        scope_label = (
-            collection_lookup.current_label_of_scope(self._documents, served.scope)
-            if served.scope
-            else confidentiality.LABELS[0]
-        )
-        return confidentiality.highest_label((learned, scope_label))
-
-    def _unrestricted_collections(self) -> tuple[CollectionRef, ...]:
-        if not self._documents.is_file():
-            return ()
-        library = Library.open_second(self._documents)
-        try:
-            return tuple(
-                CollectionRef(one.id, one.name)
-                for one in library.collections()
-                if one.label != confidentiality.HIGHEST_LABEL and one.documents and not one.is_builtin
-            )
-        finally:
-            library.close()
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionResponse:
-    """Builds the JSON objects of one answer in OpenAI's form. `model`: as requested; `created`: seconds since 1970."""
-
-    model: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
-    created: int = field(default_factory=lambda: int(time.time()))
-
-    def whole_answer(self, text: str, outcome: AnswerOutcome) -> dict[str, Any]:
-        """Return the object for an answer that is not streamed."""
-        text = text.strip()
-        content = text + _lines_below(text, outcome.grounding)
-        message = {"role": "assistant", "content": content, "refusal": None}
-        choice = {
-            "index": 0,
-            "message": message | ({"reasoning_content": outcome.thoughts} if outcome.thoughts else {}),
-            "logprobs": None,
-            "finish_reason": finish_reason(outcome),
-        }
-        return {
-            **self._common_fields("chat.completion", [choice]),
-            "usage": usage(outcome.done.usage),
-            "kotae": grounding_fields(outcome),
-        }
-
-    def text_chunk(self, text: str, *, is_first: bool = False) -> dict[str, Any]:
-        """Return the object for a piece of a streamed answer."""
-        delta = {"role": "assistant", "content": text} if is_first else {"content": text}
-        return self._chunk(delta, None)
-
-    def thought_chunk(self, thought: Thought) -> dict[str, Any]:
-        """Return the object for a piece of what the model thinks before a streamed answer."""
-        return self._chunk({"reasoning_content": thought.text}, None)
-
-    def last_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
-        """Return the object that ends a streamed answer, with its finish reason and sources."""
-        return {**self._chunk({}, finish_reason(outcome)), "kotae": grounding_fields(outcome)}
-
-    def usage_chunk(self, outcome: AnswerOutcome) -> dict[str, Any]:
-        """Return the object with the token counts of a streamed answer."""
-        return {**self._common_fields("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
-
-    def _chunk(self, delta: dict[str, str], reason: str | None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return self._common_fields("chat.completion.chunk", [choice])
-
-    def _common_fields(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
-
-
-def _model_list(served_models: Sequence[ServedModel], created: int) -> dict[str, Any]:
-    entries = [{"id": one.id, "object": "model", "created": created, "owned_by": "kotae"} for one in served_models]
-    return {"object": "list", "data": entries}
-
-
-def grounding_fields(outcome: AnswerOutcome) -> dict[str, Any]:
-    """Return the field "kotae" of a response: sources, claims and verdict, in the form of `kotae ask --json`."""
-    kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
-    verdict = "length" if reason in CUT_OFF else "stopped" if reason == "cancelled" else kept.verdict
-    return {**answer_check.check_facts(kept), "verdict": verdict}
-
-
-def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return the lines to add below an answer: the result of its check, and the places of the sources it cites.
-
-    `grounding`: None for an answer without documents, which gets "".
-    """
-    if grounding is None:
-        return ""
-    lines = source_citations.check_messages(grounding)
-    numbers = source_citations.used_sources(text, grounding)
-    if numbers:
-        title = phrase("common.sources" if grounding.has_answer else "common.nearest")
-        places = [f"[{number}] {source_citations.describe_place(grounding.sources[number - 1])}" for number in numbers]
-        lines = [*lines, *([""] if lines else []), title, *places]
-    return "\n\n" + "\n".join(lines) if lines else ""
-
-
-def finish_reason(outcome: AnswerOutcome) -> str:
-    return "length" if outcome.done.stop_reason in CUT_OFF else "stop"
-
-
-def usage(token_usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": token_usage.prompt_tokens,
-        "completion_tokens": token_usage.answer_tokens,
-        "total_tokens": token_usage.prompt_tokens + token_usage.answer_tokens,
-        "prompt_tokens_details": {"cached_tokens": token_usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": token_usage.thought_tokens},
-    }
+EMBEDDING_ID = f"{MODEL_ID}-embedding"
+TEXTS_MOST = 2048  # of one request for embeddings
+TEXTS_AT_ONCE = 16  # after which a client that has gone is noticed
 
 
 class Endpoint:
-    """The functions that answer requests, by path. They run in the threads of the connections.
+    """The functions that answer requests, by path.
 
     `model_name`: the name of the loaded model, for /health.
     """
@@ -238,120 +45,157 @@ class Endpoint:
         self._started = int(time.time())
 
     @property
-    def routes(self) -> Mapping[str, Route]:
-        return {
-            "/v1/models": ("GET", self._models),
-            "/v1/chat/completions": ("POST", self._chat),
-            "/health": ("GET", self._health),
-        }
+    def routes(self) -> list[Route]:
+        answering = (
+            ("/v1/chat/completions", completion_request.parse_chat, ChatCompletion),
+            ("/v1/completions", completion_request.parse_text, TextCompletion),
+            ("/v1/responses", completion_request.parse_response, ResponseForm),
+        )
+        return [
+            Route("/v1/models", self._models),
+            *(Route(path, self._answering(parse, form), methods=["POST"]) for path, parse, form in answering),
+            Route(
+                "/v1/chat/completions", self._answering(completion_request.parse_chat, ChatCompletion), methods=["POST"]
+            ),
+            Route("/v1/embeddings", self._embeddings, methods=["POST"]),
+            Route("/health", self._health),
+        ]
 
-    def _health(self, connection: HttpConnection) -> None:
-        connection.send(200, {"status": "ok", "model": self._model_name, "requests": self._requests.count})
+    def model_names(self) -> list[str]:
+        """Return the models that clients may ask now. Raises as `ServedModels.offered_models`."""
+        names = [one.id for one in self._served_models.offered_models()]
+        return [*names, EMBEDDING_ID] if self._requests.can_embed else names
 
-    def _models(self, connection: HttpConnection) -> None:
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok", "model": self._model_name, "requests": self._requests.count})
+
+    def _models(self, _request: Request) -> Response:  # starlette runs it in a thread, because it reads a database
         try:
-            served_models = self._served_models.offered_models()
+            names = self.model_names()
         except AppError as error:
             raise completion_request.http_error_of(error) from error
-        connection.send(200, _model_list(served_models, self._started))
+        entries = [{"id": one, "object": "model", "created": self._started, "owned_by": "kotae"} for one in names]
+        return JSONResponse({"object": "list", "data": entries})
 
-    def _chat(self, connection: HttpConnection) -> None:
-        request = completion_request.parse_request(connection.body())
-        served = self._find_model(request)
-        permit = self._permit_answer(served, connection)
-        job = self._requests.submit(request, served.scope, permit)
-        try:
-            if request.is_streamed:
-                _stream(connection, job, CompletionResponse(served.id))
-            else:
-                _send(connection, job, CompletionResponse(served.id))
-        finally:
-            self._requests.cancel(job)
+    def _answering(self, parse: Callable[[bytes], CompletionRequest], form: type[AnswerForm]) -> Any:
+        async def answer(http: Request) -> "_Answer":
+            raw = await read_body(http)
+            assert http.client is not None
+            address = f"{http.client.host}:{http.client.port}"
+            request, served, permit = await run_in_threadpool(self._prepare, parse, raw, address)
+            return _Answer(self._requests, self._requests.submit(request, served.scope, permit), form(request))
 
-    def _permit_answer(self, served: ServedModel, connection: HttpConnection) -> Permit:
-        try:
-            return self._served_models.permit_answer(served, "{}:{}".format(*connection.client_address))
-        except AppError as error:
-            raise completion_request.http_error_of(error) from error
+        return answer
 
-    def _find_model(self, request: CompletionRequest) -> ServedModel:
+    def _prepare(
+        self, parse: Callable[[bytes], CompletionRequest], raw: bytes, address: str
+    ) -> tuple[CompletionRequest, ServedModel, Permit]:
+        """Return what a client asks, which model it asks, and the permission to answer it. Raises HttpError."""
+        request = parse(raw)
         try:
             served = self._served_models.find(request.model)
+            if served is None:
+                raise http_error(404, "model_not_found", "model")
+            if served.scope and request.json_schema:
+                raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
+            if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
+                raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
+            return request, served, self._served_models.permit_answer(served, address)
         except AppError as error:
             raise completion_request.http_error_of(error) from error
-        if served is None:
+
+    async def _embeddings(self, http: Request) -> Response:
+        """Embed texts as they are: which prefix they need, the client knows from its purpose."""
+        data = completion_request.parse_object(await read_body(http))
+        texts, form = data.get("input"), data.get("encoding_format") or "float"
+        if data.get("model") != EMBEDDING_ID or not self._requests.can_embed:
             raise http_error(404, "model_not_found", "model")
-        if served.scope and request.json_schema:
-            raise http_error(400, "no_format_of_documents", "response_format")
-        if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
-            raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
-        return served
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or not all(isinstance(one, str) and one for one in texts):
+            raise completion_request.wrong_type("input", "texts")
+        if not 1 <= len(texts) <= TEXTS_MOST:
+            raise completion_request.out_of_range("input", 1, TEXTS_MOST)
+        if form not in ("float", "base64") or data.get("dimensions"):
+            raise http_error(400, "unsupported", "dimensions" if data.get("dimensions") else "encoding_format")
+        rows: list[tuple[float, ...]] = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            rows += await self._requests.embed(texts[start : start + TEXTS_AT_ONCE])
+            if await http.is_disconnected():
+                raise ClientDisconnect
+        packed = (base64.b64encode(struct.pack(f"<{len(row)}f", *row)).decode() for row in rows)
+        vectors: Iterable[Any] = packed if form == "base64" else rows
+        entries = [{"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(vectors)]
+        usage = {"prompt_tokens": 0, "total_tokens": 0}  # nobody counts them
+        return JSONResponse({"object": "list", "data": entries, "model": EMBEDDING_ID, "usage": usage})
 
 
-def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
-    text = ""
-    for item in _items(connection, job):
-        if isinstance(item, AnswerOutcome):
-            connection.send(200, reply.whole_answer(text, item))
-        else:
+class _Answer:
+    """Sends the answer of a job as an ASGI application, and ends the job when the client has gone."""
+
+    def __init__(self, requests: RequestQueue, job: CompletionJob, form: AnswerForm) -> None:
+        self._requests = requests
+        self._job = job
+        self._form = form
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.ensure_future(self._response())
+        gone = asyncio.ensure_future(receive())  # the body has been read, so only the end of the connection can follow
+        try:
+            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            if sending.done():
+                await sending.result()(scope, receive, send)
+        finally:
+            sending.cancel()
+            self._requests.cancel(self._job)
+
+    async def _response(self) -> Response:
+        """Return the response once its status is known.
+
+        A stream begins with the first text, so that an earlier error gets its own status; but after KEEP_ALIVE_S
+        without text it begins all the same.
+        """
+        if self._job.request.is_streamed:
+            first = await self._job.take(KEEP_ALIVE_S)
+            return StreamingResponse(self._events(first), media_type="text/event-stream")
+        text = ""
+        while not isinstance(item := await self._job.take(), AnswerOutcome):
             text += item if isinstance(item, str) else ""
+        return JSONResponse(self._form.whole(answer_forms.finish(self._job.request, text, item)))
+
+    async def _events(self, item: str | Thought | AnswerOutcome | None) -> AsyncIterator[bytes]:
+        """Yield the events of the stream. `item`: the first one."""
+        for event in self._form.begin():
+            yield _line(event)
+        text = ""
+        while True:
+            if item is None:
+                yield b": \n\n"  # a comment, so that clients do not time out
+            for event in self._events_of(item, text):
+                yield _line(event)
+            if isinstance(item, AnswerOutcome):
+                return
+            text += item if isinstance(item, str) else ""
+            try:
+                item = await self._job.take(KEEP_ALIVE_S)
+            except HttpError as error:
+                yield _line(error.body())
+                return
+
+    def _events_of(self, item: str | Thought | AnswerOutcome | None, text: str) -> Iterator[Event]:
+        """Yield the events of an item. `text`: what the model has written before it."""
+        match item:
+            case AnswerOutcome():
+                yield from self._form.end(answer_forms.finish(self._job.request, text, item))
+            case Thought():
+                yield from self._form.thought(item.text)
+            case str() if not self._job.request.tools:  # with tools it is JSON that nobody but Kotae knows
+                yield from self._form.text(item)
 
 
-def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
-    """Send an answer as server-sent events.
-
-    Send nothing before the first text, so that an earlier error gets its own HTTP status; but after KEEP_ALIVE_S
-    without text begin the stream.
-    """
-    text, has_begun, sent_at = "", False, time.monotonic()
-    for item in _items(connection, job):
-        is_late = time.monotonic() - sent_at > KEEP_ALIVE_S
-        if item is None and not is_late:
-            continue
-        if not has_begun:
-            has_begun = True
-            connection.begin_stream()
-            connection.send_event(reply.text_chunk("", is_first=True))
-        sent_at = time.monotonic()
-        if item is None:
-            connection.send_keep_alive()
-        elif isinstance(item, Thought):
-            connection.send_event(reply.thought_chunk(item))
-        elif isinstance(item, str):
-            text += item
-            connection.send_event(reply.text_chunk(item))
-        else:
-            _send_rest(connection, job, reply, text, item)
-
-
-def _send_rest(
-    connection: HttpConnection, job: CompletionJob, reply: CompletionResponse, text: str, outcome: AnswerOutcome
-) -> None:
-    """Send what follows the text of a streamed answer, and end the stream: sources, outcome, token counts, [DONE]."""
-    below = _lines_below(text.strip(), outcome.grounding)
-    if below:
-        connection.send_event(reply.text_chunk(below))
-    connection.send_event(reply.last_chunk(outcome))
-    if job.request.includes_usage:
-        connection.send_event(reply.usage_chunk(outcome))
-    connection.send_event("[DONE]")
-    connection.end_stream()
-
-
-def _items(connection: HttpConnection, job: CompletionJob) -> Iterator[str | Thought | AnswerOutcome | None]:
-    """Yield the pieces of an answer's text and at last the outcome; None each CLIENT_CHECK_S while nothing arrives.
-
-    Raises HttpError for an AppError of the job, and ConnectionAbortedError if the client has disconnected.
-    """
-    checked_at = time.monotonic()
-    while True:
-        item = job.take(CLIENT_CHECK_S)
-        if isinstance(item, AppError):
-            raise completion_request.http_error_of(item)
-        if time.monotonic() - checked_at >= CLIENT_CHECK_S:
-            checked_at = time.monotonic()
-            if connection.is_gone:
-                raise ConnectionAbortedError
-        yield item
-        if isinstance(item, AnswerOutcome):
-            return
+def _line(event: Event) -> bytes:
+    """Return a server-sent event."""
+    if isinstance(event, str):
+        return f"data: {event}\n\n".encode()
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event, ensure_ascii=False)}\n\n".encode("utf-8", "replace")

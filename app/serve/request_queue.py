@@ -1,15 +1,17 @@
-"""Answer the requests of many threads one at a time, in the thread of Qt's event loop.
+"""Answer the requests of an event loop of asyncio one at a time, in the thread of Qt's event loop.
 
 `ModelLoader` loads the model before the server accepts requests, so that errors are reported at the start, and the
 first answer is not delayed.
 """
 
+import asyncio
 import dataclasses
-import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -20,7 +22,10 @@ from app.chat.services import answer_run
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import Passage
 from app.documents.services.embedding import Embedding
+from app.documents.services.reranking import Reranking
+from app.documents.services.search_model_engine import Rows
 from app.inference import load_plan
 from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
 from app.inference.load_plan import LoadPlan
@@ -28,6 +33,9 @@ from app.inference.services.engine import EngineClient
 from app.models import model_registry
 from app.serve import completion_request
 from app.serve.completion_request import CompletionRequest, http_error
+
+if TYPE_CHECKING:  # its import needs numpy
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
 
 class ModelLoader(QObject):
@@ -84,13 +92,14 @@ def _plan_load(request: AnswerRequest) -> LoadPlan:
 
 WAITING_MOST = 8  # in addition to the one that is being answered
 RETRY_AFTER_S = 5
+TEXT_FORM = "text"  # the prompt form that is only the text
 LABEL_CHECK_S = 1.0  # the interval of checks of the permit during an answer
 
 
 class CompletionJob:
     """A request in the queue, and its answer: pieces of text, then exactly one AnswerOutcome or AppError.
 
-    The connection's thread takes the items that the event loop's thread puts.
+    It is made in the event loop of asyncio, which takes the items that the thread of Qt's event loop puts.
     """
 
     def __init__(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
@@ -103,23 +112,33 @@ class CompletionJob:
         self.permit = permit
         self.scope = scope
         self.is_over = False
-        self._items: queue.SimpleQueue[str | Thought | AnswerOutcome | AppError] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._items: asyncio.Queue[str | Thought | AnswerOutcome | AppError] = asyncio.Queue()
 
     def put(self, item: str | Thought | AnswerOutcome | AppError) -> None:
-        self._items.put(item)
+        self._loop.call_soon_threadsafe(self._items.put_nowait, item)
 
-    def take(self, limit_s: float) -> str | Thought | AnswerOutcome | AppError | None:
-        """Wait for the next item, at most `limit_s`, and return it; None if there was none."""
+    async def take(self, limit_s: float | None = None) -> str | Thought | AnswerOutcome | None:
+        """Wait for the next item and return it; None after `limit_s`. Raises HttpError for an AppError."""
         try:
-            return self._items.get(timeout=limit_s)
-        except queue.Empty:
+            async with asyncio.timeout(limit_s):
+                item = await self._items.get()
+        except TimeoutError:
             return None
+        if isinstance(item, AppError):
+            raise completion_request.http_error_of(item)
+        return item
 
 
 class RequestQueue(QObject):
-    """The queue of jobs. Call `submit` and `cancel` from any thread, other methods only from that of this object."""
+    """The queue of jobs.
+
+    Call `submit`, `cancel` and coroutines in an event loop of asyncio, other methods only in the thread of this
+    object.
+    """
 
     _submitted = Signal(object)  # CompletionJob
+    _called = Signal(object)  # Callable[[], None]
     _cancelled = Signal(object)  # CompletionJob
 
     def __init__(
@@ -141,7 +160,7 @@ class RequestQueue(QObject):
         self._engine = engine
         self._template_command = template_command
         self._request = request
-        self._documents = documents
+        self.documents = documents
         self._embedding = embedding
         self._waiting: deque[CompletionJob] = deque()
         self._job: CompletionJob | None = None
@@ -153,6 +172,48 @@ class RequestQueue(QObject):
         self._is_ending = False
         self._submitted.connect(self._on_submitted)
         self._cancelled.connect(self._on_cancelled)
+        self._called.connect(self._on_called)
+
+    @property
+    def can_embed(self) -> bool:
+        return self._embedding is not None and self._embedding.is_on
+
+    async def embed(self, texts: Sequence[str]) -> Rows:
+        """Return a vector of unit length for each text. Raises HttpError."""
+        embedding = self._embedding
+        rows: Rows | None = await self._call(lambda done: embedding.embed(texts, done)) if embedding else None
+        if rows is None:
+            raise completion_request.http_error_of(AppError("engine_died"))
+        return rows
+
+    async def find_meaning(self, question: str, collection_ids: Sequence[int]) -> "SemanticQuery | None":
+        """Return the embedded question; None to search by words alone."""
+        embedding = self._embedding
+        if embedding is None:
+            return None
+        found: SemanticQuery | None = await self._call(
+            lambda done: embedding.find_meaning(question, done, collection_ids)
+        )
+        return found
+
+    async def rerank(self, question: str, passages: Sequence[Passage]) -> Sequence[Passage]:
+        """Return the passages in the order of the reranker, if there is one."""
+        embedding = self._embedding
+        if embedding is None:
+            return passages
+        order: Reranking = await self._call(lambda done: embedding.rerank(question, passages, done))
+        return order.passages
+
+    async def _call(self, act: Callable[[Callable[[Any], None]], object]) -> Any:
+        """Call `act` in the thread of this object, and return what it passes to the function that it is given."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(found: Any) -> None:
+            loop.call_soon_threadsafe(_settle, future, found)
+
+        self._called.emit(lambda: act(settle))
+        return await future
 
     @property
     def count(self) -> int:
@@ -195,6 +256,9 @@ class RequestQueue(QObject):
 
     # ------------------------------------------------------------------- private
 
+    def _on_called(self, act: Callable[[], None]) -> None:
+        act()
+
     def _on_submitted(self, job: CompletionJob) -> None:
         if self._is_ending:
             job.put(AppError("serve_ending"))
@@ -226,12 +290,15 @@ class RequestQueue(QObject):
         run.start()
 
     def _request_of(self, job: CompletionJob) -> AnswerRequest:
-        request = job.request
+        request, model = job.request, self._request.model
+        if request.is_text and not job.scope:
+            model = dataclasses.replace(model, form_id=TEXT_FORM)
         return dataclasses.replace(
             self._request,
+            model=model,
             turns=request.turns,
             choices=request.choices.with_defaults(self._request.choices),
-            retrieval=RetrievalRequest(self._documents, job.scope, request.turns) if job.scope else None,
+            retrieval=RetrievalRequest(self.documents, job.scope, request.turns) if job.scope else None,
             json_schema=request.json_schema,
             stop=request.stop,
         )
@@ -281,3 +348,8 @@ class RequestQueue(QObject):
         job.is_over = True
         with self._lock:
             self._count -= 1
+
+
+def _settle(future: "asyncio.Future[Any]", found: Any) -> None:
+    if not future.done():  # the client may have gone
+        future.set_result(found)

@@ -371,8 +371,8 @@ def test_only_the_downloading_child_may_use_the_network(tmp_path: Path) -> None:
 
 NETWORK_MODULES = {
     "QtNetwork", "QtNetworkAuth", "QtWebSockets", "QtWebEngineCore", "QtWebEngineWidgets", "QtHttpServer",
-    "asyncio", "ftplib", "http", "httpx", "httpx2", "huggingface_hub", "requests",
-    "smtplib", "socketserver", "urllib3", "xmlrpc", "webbrowser",
+    "asyncio", "ftplib", "h11", "http", "httpx", "httpx2", "huggingface_hub", "mcp", "requests",
+    "smtplib", "starlette", "uvicorn", "socketserver", "urllib3", "xmlrpc", "webbrowser",
 }  # fmt: skip
 
 

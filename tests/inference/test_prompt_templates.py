@@ -63,7 +63,8 @@ HARMONY = """{% for m in messages %}{{ '<|start|>' + m['role'] + \
 NEMOTRON = """{% for m in messages %}{% if m['role'] == 'system' %}{{ '<SPECIAL_10>System\n' + m['content'] + '\n' }}\
 {% elif m['role'] == 'user' %}{{ '<SPECIAL_11>User\n' + m['content'] + '\n' }}\
 {% else %}{{ '<SPECIAL_11>Assistant\n' + m['content'] + '\n<SPECIAL_12>\n' }}{% endif %}{% endfor %}\
-{% if add_generation_prompt %}{{ '<SPECIAL_11>Assistant\n<think>' }}{{ '\n' if enable_thinking else '</think>' }}{% endif %}"""
+{% if add_generation_prompt %}{{ '<SPECIAL_11>Assistant\n<think>' }}\
+{{ '\n' if enable_thinking else '</think>' }}{% endif %}"""
 
 TEMPLATES = {
     "llama3": LLAMA_3,

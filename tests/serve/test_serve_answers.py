@@ -18,8 +18,9 @@ from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import local_models, starter
-from app.serve.endpoint import Endpoint, ServedModels
+from app.serve.endpoint import Endpoint
 from app.serve.request_queue import RequestQueue
+from app.serve.served_models import ServedModels
 from app.serve.server import HttpServer
 from tests.faults.ledger import Tally
 from tests.scene import ECHO

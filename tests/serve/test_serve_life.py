@@ -1,5 +1,6 @@
 """The life of `kotae serve`: answers one at a time, clients and engines that go, its end; and only this PC hears it."""
 
+import contextlib
 import json
 import os
 import re
@@ -89,14 +90,15 @@ def test_a_failure_of_the_engine_has_its_own_sentence(served: Served) -> None:
 @pytest.mark.fault("S19")
 def test_idle_connections_give_way_to_those_who_ask(served: Served, tally: Tally) -> None:
     """Any user of this machine can connect; without the key that keeps nobody out."""
-    kinds = {"silent": b"", "half a head": b"GET / HTTP/1.1\r\nX: ", "no key": b"GET / HTTP/1.1\r\n\r\n"}
+    kinds = {"silent": b"", "half a head": b"GET / HTTP/1.1\r\nX: ", "no key": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"}
     for part in kinds.values():
         idle = [socket.create_connection(("127.0.0.1", served.port), LIMIT_S) for _ in range(40)]
         for connection in idle:
             connection.sendall(part)
         for _ in range(5):
             assert served.get("/health").status == 200
-        assert idle[0].recv(1 << 16) == b"" or part.endswith(b"\r\n\r\n")  # the oldest has been let go
+        with contextlib.suppress(ConnectionResetError):  # the oldest has been let go, with what it had sent unread
+            assert idle[0].recv(1 << 16) == b"" or part.endswith(b"\r\n\r\n")
         for connection in idle:
             connection.close()
     tally.tried(len(kinds))

@@ -24,7 +24,8 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ def install_socket_filter_for(arguments: Sequence[str]) -> None:
             install_socket_filter()
         else:
             _protect_other_processes()
+    elif _command(arguments) == "mcp":  # it speaks over its standard streams, whatever the settings are
+        install_socket_filter()
     elif _command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
         # `kotae serve` always installs the filter itself, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
@@ -317,6 +320,7 @@ _is_hub_offline = False  # as it was before this program's own switches
 _only: tuple[str, int] | None = None  # the host and port that the child for a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
+_is_pairing = False  # during `making_event_loop`
 
 
 class NetworkRefusedError(PermissionError):
@@ -386,6 +390,17 @@ def listen_on_loopback(port: int) -> socket.socket:
     return endpoint
 
 
+@contextmanager
+def making_event_loop() -> Iterator[None]:
+    """Allow the block to make an event loop of asyncio, for which Windows connects two sockets over the loopback."""
+    global _is_pairing
+    _is_pairing = sys.platform == "win32"
+    try:
+        yield
+    finally:
+        _is_pairing = False
+
+
 def refused_attempts() -> tuple[str, ...]:
     """Return a text for each attempt that the guard has refused since the start, oldest first."""
     return tuple(_refusals)
@@ -411,6 +426,8 @@ def _audit_hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.bind" and endpoint is _listener and address[0] == LOOPBACK:
             return
         if event == "socket.connect" and isinstance(address, tuple) and tuple(address[:2]) in _allowed_addresses:
+            return
+        if _is_pairing and isinstance(address, tuple) and address[0] == LOOPBACK:
             return
         if getattr(endpoint, "family", None) != getattr(socket, "AF_UNIX", None):
             _refuse(f"{event} {address!r}")

@@ -182,6 +182,13 @@ class Embedding(QObject):
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
 
+    def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
+        """Embed texts of other programs as they are, without a prefix; pass None without a model or after a failure."""
+        if self._model is None:
+            on_done(None)
+        else:
+            self._engine.embed(texts, on_done)
+
     @property
     def is_on(self) -> bool:
         """Whether an embedding model is chosen."""

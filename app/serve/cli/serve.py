@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base import settings
 from app.base.cli.commands import Output, add_command, check_limit
@@ -27,10 +27,13 @@ from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.serve.endpoint import MODEL_ID, Endpoint, ServedModel, ServedModels
 from app.serve.request_queue import ModelLoader, RequestQueue
-from app.serve.server import HttpServer, load_or_create_key, read_key
+from app.serve.served_models import MODEL_ID, ServedModel, ServedModels
 from app.training.runs import run_folders
+
+if TYPE_CHECKING:  # the packages of the extra `serve`
+    from app.serve.endpoint import Endpoint
+    from app.serve.server import HttpServer
 
 PORT = 8631
 PORT_LEAST, PORT_MOST = 1024, 65535
@@ -38,27 +41,35 @@ PORT_LEAST, PORT_MOST = 1024, 65535
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(commands, shared, "serve", help_text("serve"), run)
+    add_options(parser)
+    parser.add_argument("--port", metavar="N", type=int, help=help_text("serve --port"))
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument("--key-file", metavar="FILE", help=help_text("serve --key-file"))
+    key.add_argument("--new-key", action="store_true", help=help_text("serve --new-key"))
+
+
+def add_options(parser: Any) -> None:
+    """Add the options that `kotae mcp` has, too."""
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument(
         "--collection", metavar="NAME", action="append", default=[], help=help_text("serve --collection")
     )
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
-    parser.add_argument("--port", metavar="N", type=int, help=help_text("serve --port"))
-    key = parser.add_mutually_exclusive_group()
-    key.add_argument("--key-file", metavar="FILE", help=help_text("serve --key-file"))
-    key.add_argument("--new-key", action="store_true", help=help_text("serve --new-key"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Serve until Ctrl+C, then return 0. Raises AppError, for which the program exits with status 3."""
+    with naming_missing_packages():
+        from app.serve.endpoint import Endpoint
+        from app.serve.server import HttpServer, load_or_create_key, read_key
     check_limit("--port", options.port, PORT_LEAST, PORT_MOST)
     if not settings.load(
         where.settings
     ).network_allowed:  # if False, no process of Kotae may have a socket, not even loopback
         raise AppError("serve_network_off")
-    request = _request_of(options, where)
-    served_models = _served_models_of(options, where, request.model)
+    request = request_of(options, where, [])
+    served_models = served_models_of(options, where, request.model)
     if options.key_file:
         key = read_key(Path(options.key_file).expanduser())
     else:
@@ -66,14 +77,14 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     app = core_application()
     listener = _listener(options.port, output)
     network_guard.install_socket_filter()  # from now on neither this process nor its children can create another socket
-    with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as embedder:
+    with listener, QuestionEmbedder(where, output) as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
-        embedding = embedder.embedding if embedder else None
-        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
-        server = HttpServer(listener, key, Endpoint(requests, served_models, request.model.name).routes)
-        serving = _ServeRun(server, ModelLoader(engine, request), served_models, key, output)
+        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
+        endpoint = Endpoint(requests, served_models, request.model.name)
+        server = HttpServer(listener, key, endpoint.routes)
+        serving = _ServeRun(server, ModelLoader(engine, request), endpoint, key, output)
         try:
-            with _interrupt_at_termination():
+            with interrupt_at_termination():
                 serving.wait()
         finally:
             requests.end()
@@ -86,15 +97,24 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
+@contextmanager
+def naming_missing_packages() -> Iterator[None]:
+    """Raise AppError("serve_not_installed") if the block imports a package that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise AppError("serve_not_installed", name=(error.name or "").partition(".")[0]) from error
+
+
+def request_of(options: argparse.Namespace, where: Paths, collections: list[str]) -> AnswerRequest:
     """Return the default request for every answer, as `kotae ask` makes it from these options.
 
-    Raises AppError as `command_request.request_from_options`, and "remote_cannot" for a model on another machine, which
-    cannot be served.
+    `collections`: names of those that are asked; without a model they are quoted. Raises AppError as
+    `command_request.request_from_options`, and "remote_cannot" for a model on another machine, which cannot be served.
     """
     absent = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
     ask_options = argparse.Namespace(
-        question="", model=options.model, context=options.context, collection=[], allow_remote=True, **absent
+        question="", model=options.model, context=options.context, collection=collections, allow_remote=True, **absent
     )
     request = command_request.request_from_options(ask_options, where, run_folders.find_folder)
     if request.model.remote is not None:
@@ -102,7 +122,7 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     return request
 
 
-def _served_models_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
+def served_models_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
     """Return the models to serve: `model` alone, and with each collection that --collection names.
 
     Without --collection these are all collections that are not 機密 (secret).
@@ -140,7 +160,7 @@ def _listener(port: int | None, output: Output) -> socket.socket:
 
 
 @contextmanager
-def _interrupt_at_termination() -> Iterator[None]:
+def interrupt_at_termination() -> Iterator[None]:
     """Handle SIGTERM, which systemd and kill send, like Ctrl+C during the block."""
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
@@ -153,11 +173,11 @@ class _ServeRun:
     """Loads the model, then serves requests until Ctrl+C."""
 
     def __init__(
-        self, server: HttpServer, loading: ModelLoader, served_models: ServedModels, key: str, output: Output
+        self, server: "HttpServer", loading: ModelLoader, endpoint: "Endpoint", key: str, output: Output
     ) -> None:
         self._server = server
         self._loading = loading
-        self._served_models = served_models
+        self._endpoint = endpoint
         self._key = key
         self._output = output
         self._loop = CommandEventLoop(lambda: self._loop.stop())
@@ -176,7 +196,7 @@ class _ServeRun:
     def _on_loaded(self) -> None:
         self._server.start()
         self._output.end_progress()
-        models = [served.id for served in self._served_models.offered_models()]
+        models = self._endpoint.model_names()
         address = self._server.address
         data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
         text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))

@@ -1,0 +1,80 @@
+"""Let a model call the functions of a client, whatever its chat template knows.
+
+The functions are described in the system prompt, and a grammar makes the answer one JSON object: a call with arguments
+that fit the function's JSON schema, or a text.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.base.wording import phrase
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+TOOLS_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function of the client. `parameters`: the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for. `arguments`: a JSON object as text."""
+
+    name: str
+    arguments: str
+    id: str = field(default_factory=lambda: f"call_{secrets.token_hex(12)}")
+
+    @property
+    def function(self) -> dict[str, str]:
+        return {"name": self.name, "arguments": self.arguments}
+
+
+def instruction(tools: Sequence[Tool]) -> str:
+    """Return what the system prompt says of the functions."""
+    described = ({"tool": one.name, "description": one.description, "arguments": one.parameters} for one in tools)
+    return phrase("serve.tools", tools="\n".join(json.dumps(one, ensure_ascii=False) for one in described))
+
+
+def answer_schema(tools: Sequence[Tool], *, is_required: bool) -> str:
+    """Return the JSON schema of an answer that calls one of the functions or, unless `is_required`, is a text."""
+    shapes = [_shape({"tool": {"const": one.name}, "arguments": _own_schema(one)}) for one in tools]
+    if not is_required:
+        shapes.append(_shape({"answer": {"type": "string"}}))
+    # References in a schema are from its root, which is another one now.
+    definitions = {name: shape for one in tools for name, shape in one.parameters.get("$defs", {}).items()}
+    return json.dumps({"anyOf": shapes, "$defs": definitions})
+
+
+def _shape(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _own_schema(tool: Tool) -> dict[str, Any]:
+    """Return the schema of a function's arguments, which are an object also where the client does not say so."""
+    return {"type": "object", **{key: value for key, value in tool.parameters.items() if key != "$defs"}}
+
+
+def call_text(name: str, arguments: str) -> str:
+    """Return a call as the model has written it."""
+    return f'{{"tool": {json.dumps(name)}, "arguments": {arguments}}}'
+
+
+def read_answer(text: str) -> tuple[str, ToolCall | None]:
+    """Return the text and the call of an answer in the shape of `answer_schema`; an answer that was cut off is text."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return text, None
+    if "tool" in data:
+        return "", ToolCall(data["tool"], json.dumps(data["arguments"], ensure_ascii=False))
+    return data["answer"], None
