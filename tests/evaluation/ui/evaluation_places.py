@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from unittest import mock
 
 from PySide6.QtCore import QCoreApplication
 
@@ -13,6 +14,7 @@ from app.evaluation.ui.result.blind_view import BlindView
 from app.evaluation.ui.result.result_view import EvaluationResultView
 from app.evaluation.ui.sets.question_set_view import SetView
 from app.evaluation.ui.start.study_dialog import StudyDialog
+from app.models import local_models
 from app.training.runs.training_list import SplitChoice
 from tests import evaluation_shots, training_shots
 from tests.evaluation_shots import SETS
@@ -107,6 +109,12 @@ def scale(parts: AppContext) -> None:
     _start(parts, "scale")
 
 
+def thinking(parts: AppContext) -> None:
+    """With models that can think."""
+    with mock.patch.object(local_models, "thinking_of", return_value="on_request"):
+        _start(parts, "thinking")
+
+
 PLACES: dict[str, Callable[[AppContext], object]] = {
     "evaluation_question": question,
     "evaluation_rename": rename,
@@ -116,4 +124,5 @@ PLACES: dict[str, Callable[[AppContext], object]] = {
     "evaluation_blind_start": blind,
     "evaluation_quantizations": quantizations,
     "evaluation_scale": scale,
+    "evaluation_thinking": thinking,
 }
