@@ -1,0 +1,119 @@
+"""Define the result of work on whole documents as a table, and write it as Excel, CSV, HTML or Markdown.
+
+Each row names its clause and page, and opens the document there. Texts that are compared are pairs of lines, of which
+pieces are marked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.base import html_report
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.files import inert_markdown
+from app.base.tables import table_writer
+from app.base.wording import phrase
+from app.documents.whole_document import WholeDocument
+
+Kind = Literal["summary", "comparison", "values"]
+Mark = Literal["", "changed", "number"]
+Piece = tuple[str, Mark]
+SUFFIXES = (".xlsx", ".csv", ".html", ".md")
+_WIDTHS = {"text": 60, "clause": 36, "word": 14, "number": 10}  # characters in Excel, by the kind of a column
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number."""
+
+    name: str
+    kind: str = "word"
+
+    @property
+    def title(self) -> str:
+        return phrase(f"documents.result_column.{self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class LinePair:
+    """Two lines side by side; () where one side has none."""
+
+    old: tuple[Piece, ...] = ()
+    new: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """A row. `group`: by which rows are counted and filtered. `place`: ids of document and section; 0: none.
+
+    `old_place`: the same in the other document of a comparison. `lines`: what the window shows of the row.
+    """
+
+    cells: tuple[str | float, ...]
+    group: str = ""
+    place: tuple[int, int] = (0, 0)
+    old_place: tuple[int, int] = (0, 0)
+    lines: tuple[LinePair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A result. `facts`: sentences about the whole, such as what was read. `document_ids`: what it was made of."""
+
+    kind: Kind
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[ResultRow, ...]
+    facts: tuple[str, ...] = ()
+    document_ids: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()  # of the rows, in the order of a choice; (): rows are not filtered
+
+
+def clause_of(document: WholeDocument, row: int) -> str:
+    """Return the clause of a section as citations name it, with the mark of obligation."""
+    section = document.sections[row]
+    clause = " > ".join(section.heading)
+    return phrase("documents.clause_tagged", clause=clause, tag=section.tag) if section.tag else clause
+
+
+def plain(pieces: Sequence[Piece]) -> str:
+    return "".join(text for text, _ in pieces)
+
+
+def save(table: ResultTable, path: Path, permit: Permit) -> None:
+    """Write a table in the format of the file's suffix, with its label.
+
+    Raises AppError("bad_result_suffix"), and as `Permit.open_atomically` does.
+    """
+    label = phrase(f"common.label.{permit.label}")
+    names = [column.title for column in table.columns]
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise AppError("bad_result_suffix", path=path.name, formats=" ".join(SUFFIXES))
+    with permit.open_atomically(path) as file:
+        if suffix == ".csv":
+            table_writer.write_csv(file, names, (row.cells for row in table.rows))
+        elif suffix == ".xlsx":
+            book = table_writer.WorkbookWriter(phrase("common.batch_cut"), label)
+            widths = [_WIDTHS[column.kind] for column in table.columns]
+            book.add(table.title, widths, (row.cells for row in table.rows), names, (*table.facts, label))
+            book.save(file)
+        elif suffix == ".html":
+            title = phrase(f"documents.result_kind.{table.kind}")
+            page = html_report.render("overview.html", title, name=table.title, id=label, made_at="", table=table)
+            file.write(page.encode("utf-8", "replace"))
+        else:
+            file.write("\n".join(_markdown(table, names, label)).encode("utf-8", "replace"))
+
+
+def _markdown(table: ResultTable, names: Sequence[str], label: str) -> list[str]:
+    def row(cells: Sequence[object]) -> str:
+        return f"| {' | '.join(inert_markdown.escape_line(' '.join(str(cell).split())) for cell in cells)} |"
+
+    return [
+        f"# {inert_markdown.escape_line(table.title)}", "", label, "",
+        *(f"- {inert_markdown.escape_line(fact)}" for fact in table.facts), "",
+        row(names), f"|{'---|' * len(names)}", *(row(one.cells) for one in table.rows), "",
+    ]  # fmt: skip
