@@ -267,7 +267,9 @@ def _compared(
     none = phrase("documents.no_value")
     numbers = gap.join(phrase("documents.old_to_new", old=one.old or none, new=one.new or none) for one in changes)
     shown = _shortened(lines)
-    texts = ("\n".join(filter(None, map(plain, side))) for side in zip(*((one.old, one.new) for one in shown), strict=True))
+    texts = (
+        "\n".join(filter(None, map(plain, side))) for side in zip(*((one.old, one.new) for one in shown), strict=True)
+    )
     return ResultRow(
         (gap.join(words), *_place(old, before), *_place(new, after), numbers, *(texts if shown else ("", ""))),
         kinds[0] if kinds else "moved", _ids(new, after), _ids(old, before), shown,
@@ -326,7 +328,10 @@ def compare_texts(old: str, new: str) -> list[ComparedLine]:
 def _sentences(text: str) -> list[str]:
     """Return the sentences with the number or sign of their list, if any."""
     parts = sentences.split_for_comparison(text)
-    begins = [max(before, text.rfind("\n", 0, one.start) + 1) for before, one in zip((0, *(part.end for part in parts)), parts)]
+    begins = [
+        max(before, text.rfind("\n", 0, one.start) + 1)
+        for before, one in zip((0, *(part.end for part in parts)), parts)
+    ]
     return [text[begin : one.end].strip() for begin, one in zip(begins, parts, strict=True)]
 
 
