@@ -1,18 +1,37 @@
 """Say above the question field, before a question is sent, what cannot be asked now and what makes it possible."""
 
+import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
+from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import describe_error, phrase
 from app.chat.services.chat_session import ChatSession, ModelPreloader
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import error_presenter
+from app.documents.overview.result_table import Kind, OverviewRequest
 from app.inference.engine.messages import Event, Failed
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
 from app.uikit.page import MachinePause, NavigationSignals
+
+# Questions that whole documents answer better than a few passages.
+_WHOLE: dict[Kind, re.Pattern[str]] = {
+    "summary": lazy_pattern(
+        "(?:資料|文書|規程|規定|基準|ファイル|本書|全体|全文|内容|これ)[^。]{0,12}(?:を|の)?(?:要約|概要を(?:まとめ|教え|示し)|まとめて(?:ください|下さい|$))"
+        "|^要約(?:して|を)|(?i:summari[sz]e|summary of)(?i:.*(?:document|whole|file|all))?"
+    ),
+    "comparison": lazy_pattern(
+        "新旧対照|(?:新旧|改正前後|改訂前後|旧版|前の版|版)[^。]{0,16}(?:比べ|比較|違い|差分|変わっ|変更点)"
+        "|(?i:compare .*edition|differences? between .*(?:edition|version))"
+    ),
+    "values": lazy_pattern(
+        "(?:すべて|全て|全部|一覧|網羅)[^。]{0,10}(?:数値|基準値|規定値|数字)|(?:数値|基準値|規定値)[^。]{0,12}(?:一覧|リスト|表に|表で|列挙|洗い出|抜き出)"
+        "|(?i:(?:list|table) .*(?:all|every|required) .*(?:values|numbers|limits))"
+    ),
+}
 
 
 class AskingNotices(QObject):
@@ -38,12 +57,14 @@ class AskingNotices(QObject):
         self._failure: tuple[str | None, AppError] | None = None  # id of the model that could not be loaded, and why
         self._act: Callable[[], object] = lambda: None
         self._text_to_send = ""  # the question that waits for the machine
+        self._asked = ""  # the question that was asked last in the open conversation
         page.composer.asking_notice.acted.connect(self._on_acted)
         page.scoping.shown.connect(self._show)
+        page.composer.typed.connect(self._show)
         for signal in (engine.refusal_changed, library.changed, session.answer_settings_changed, pause.changed):
             signal.connect(self._show)
-        for signal in (session.conversation_opened, session.message_added):
-            signal.connect(self._show)
+        session.conversation_opened.connect(lambda *_: self._note_asked(""))
+        session.message_added.connect(lambda one: self._note_asked(one.text if one.role == "question" else self._asked))
         pause.changed.connect(self._on_pause_changed)
         engine.status_changed.connect(self._on_status_changed)
         engine.event_received.connect(self._on_engine_event)
@@ -52,6 +73,10 @@ class AskingNotices(QObject):
         self._show()
 
     # ------------------------------------------------------------------ private
+
+    def _note_asked(self, question: str) -> None:
+        self._asked = question
+        self._show()
 
     def _on_acted(self) -> None:
         self._act()
@@ -115,7 +140,26 @@ class AskingNotices(QObject):
         if is_new and self._page.scoping.is_known and not self._page.scoping.has_documents:
             words = phrase("chat.there_are_no_documents_yet")
             return words, phrase("chat.add_documents"), lambda: to_page("documents"), False
-        return "", "", lambda: None, False
+        return *self._overview_offer(), False
+
+    def _overview_offer(self) -> tuple[str, str, Callable[[], object]]:
+        """Offer what answers the question that is typed, or was asked last, from whole documents."""
+        text = self._page.composer.text().strip() or self._asked
+        kind = next((kind for kind, pattern in _WHOLE.items() if pattern.search(text)), None) if text else None
+        if kind is None or not self._session.scope:
+            return "", "", lambda: None
+        collections = [one for one in self._page.scoping.documents_to_choose() if one.chosen]
+        found = [document for one in collections for document in one.documents if document.path in one.chosen]
+        if kind == "summary" and len(found) != 1:
+            return phrase("chat.offer_choose_one"), phrase("chat.choose_documents"), self._page.choose_documents
+        if not found or (kind == "comparison" and len(found) != 2):
+            return "", "", lambda: None
+        title = phrase("common.data_gap").join(one.ref.name for one in collections)
+        title = found[0].name if len(found) == 1 else title
+        ids = tuple(one.id for one in sorted(found, key=lambda one: one.name))
+        request = OverviewRequest(kind, ids, title)
+        act = lambda: self._navigation.overview_requested.emit(request)  # noqa: E731
+        return phrase(f"chat.offer_{kind}"), phrase("chat.open_overview"), act
 
     def _pause_and_ask(self) -> None:
         self._text_to_send = self._page.composer.text() if self._page.composer.text().strip() else ""

@@ -267,11 +267,10 @@ def _compared(
     none = phrase("documents.no_value")
     numbers = gap.join(phrase("documents.old_to_new", old=one.old or none, new=one.new or none) for one in changes)
     shown = _shortened(lines)
-    texts = (
-        "\n".join(filter(None, map(plain, side))) for side in zip(*((one.old, one.new) for one in shown), strict=True)
-    )
+    sides = [one.old for one in shown], [one.new for one in shown]
+    texts = ("\n".join(filter(None, map(plain, side))) for side in sides)
     return ResultRow(
-        (gap.join(words), *_place(old, before), *_place(new, after), numbers, *(texts if shown else ("", ""))),
+        (gap.join(words), *_place(old, before), *_place(new, after), numbers, *texts),
         kinds[0] if kinds else "moved", _ids(new, after), _ids(old, before), shown,
     )  # fmt: skip
 
@@ -328,11 +327,11 @@ def compare_texts(old: str, new: str) -> list[ComparedLine]:
 def _sentences(text: str) -> list[str]:
     """Return the sentences with the number or sign of their list, if any."""
     parts = sentences.split_for_comparison(text)
-    begins = [
-        max(before, text.rfind("\n", 0, one.start) + 1)
-        for before, one in zip((0, *(part.end for part in parts)), parts)
+    ends = [0, *(one.end for one in parts)]
+    return [
+        text[max(before, text.rfind("\n", 0, one.start) + 1) : one.end].strip()
+        for before, one in zip(ends, parts, strict=False)
     ]
-    return [text[begin : one.end].strip() for begin, one in zip(begins, parts, strict=True)]
 
 
 def _runs(
@@ -438,7 +437,7 @@ def _aligned(old: str, new: str) -> ComparedLine:
     runs = [(0, len(tokens[0]), 0, len(tokens[1]))]
     if len(tokens[0]) * len(tokens[1]) <= _TOKENS_COMPARED:
         keys = [[one.key for one in side] for side in tokens]
-        opcodes = difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes()
+        opcodes = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes()
         runs = [(a, b, c, d) for kind, a, b, c, d in opcodes if kind != "equal"]
     for a, b, c, d in runs:
         pieces = tokens[0][a:b], tokens[1][c:d]
@@ -448,7 +447,7 @@ def _aligned(old: str, new: str) -> ComparedLine:
             if _plain_text(written[0]) == _plain_text(written[1]):  # words around it give it another base or unit
                 same.update(one for one in pair if one)
             else:
-                numbers.append(NumberChange(*written, all(one.names_part for one in pair if one)))
+                numbers.append(NumberChange(written[0], written[1], all(one.names_part for one in pair if one)))
         for side, piece in enumerate(pieces):
             marked[side].extend(
                 (one.start, one.end, "number" if one.is_value else "changed") for one in piece if one not in same

@@ -1,8 +1,8 @@
 """List the values that documents require: what, value, unit, bound and condition, with clause and page.
 
-A value is listed if it has a unit or a bound (以上, 未満) and its sentence or the mark of its clause obliges (しなければならない,
-標準とする, 必須), or if it is bounded. Numbers of clauses, dates, counted things without a bound (3つの条件) and literature
-are left out. In tables the column names the thing, and the row the condition.
+A value is listed if it is bounded (以上, 未満), or if it has a unit and its sentence or the mark of its clause obliges
+(なければならない, 標準とする, 必須). Numbers of clauses, dates, counted things without a bound (3つの条件), literature, and what
+only explains or describes are left out. In tables the column names the thing, and the row the condition.
 """
 
 import re
@@ -50,7 +50,7 @@ _MEASURE = lazy_pattern(
     r"|年数|荷重|水深|口|数|額|料|金))\s?(?:約|概ね|おおむね|最大|最小)?\s?$"
 )
 _CLOCKS = frozenset({"時"})
-_BOUNDS = {">=": "least", "<=": "most", ">": "above", "<": "below", "range": "range", "": "value"}
+BOUND_NAMES = {">=": "least", "<=": "most", ">": "above", "<": "below", "range": "range", "": "value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,7 @@ def list_values(
                 time.sleep(PAUSE_S)
             last = section.heading[-1] if section.heading else document.name
             heading = excerpts.title_of(last) or last
-            for value in find_values(section.text, section.tag, heading):
-                rows.append(_row(document, at, value))
+            rows += [_row(document, at, value) for value in find_values(section.text, section.tag, heading)]
         done += len(document.sections)
         empty += len(rows) == before
     report(total, total)
@@ -120,10 +119,12 @@ def list_values(
 def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
     section = document.sections[at]
     number = value.numbers[0] if len(value.numbers) == 1 else "～".join(f"{one:g}" for one in value.numbers)
-    bound = phrase(f"documents.bound.{_BOUNDS[value.bound]}")
+    bound = phrase(f"documents.bound.{BOUND_NAMES[value.bound]}")
     place = (document.document.id if document.document else 0, section.id)
-    cells = (value.requirement, value.written, number, value.unit, bound, value.condition, document.name, clause_of(document, at),
-             section.page or "", value.sentence)  # fmt: skip
+    cells = (
+        value.requirement, value.written, number, value.unit, bound, value.condition, document.name,
+        clause_of(document, at), section.page or "", value.sentence,
+    )  # fmt: skip
     return ResultRow(cells, value.bound or "value", place, lines=(LinePair(new=((value.sentence, ""),)),))
 
 
@@ -132,7 +133,8 @@ def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
 
 def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
     obliges = _OBLIGES.search(text) is not None
-    if not obliges and (_DESCRIBES.search(text) or _EXPLAINING_TAGS.search(tag)) or _READ_AS.search(text):
+    is_told = _DESCRIBES.search(text) or _EXPLAINING_TAGS.search(tag)
+    if (is_told and not obliges) or _READ_AS.search(text):
         return
     obliges = obliges or tag in _OBLIGING_TAGS
     values = quantities.parse(text)
@@ -151,7 +153,7 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
 
 
 def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -> bool:
-    """Whether a value, or the range that it begins and `last` ends, is no number of a part, no date and no mere count."""
+    """Whether a value, or the range from it to `last`, is no number of a part, no date and no mere count."""
     unit = last.unit
     if value.names_part or unit.startswith("第") or unit in _CLOCKS:
         return False
@@ -163,6 +165,7 @@ def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -
     return is_certain and bool(unit) and (unit not in notation.COUNTED or value.per is not None)
 
 
+_PERIOD = lazy_pattern(r"([年月週日]|四半期|半期)(?:間|額)?(?:に|につき|当たり|あたり)?[^年月週日\d]{0,6}$")
 _SMALL = 10  # 2以上の河川
 _IS_SET = lazy_pattern(r"(?:程度|前後|間)?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔)")
 
@@ -192,13 +195,29 @@ def _base(text: str, before: Sequence[Quantity], value: Quantity) -> str:
         first = before[-2] if len(before) > 1 and before[-2].is_range_start else before[-1]
         written = text[first.start : before[-1].end].strip()
         return f"/{re.sub(r'^[1１一](?=[^0-9０-９.．])', '', written)}"
-    found = re.search(
-        r"([年月週日]|四半期|半期)(?:間|額)?(?:に|につき|当たり|あたり)?[^年月週日\d]{0,6}$", text[: value.start]
-    )
+    found = _PERIOD.search(text[: value.start])
     return f"/{found[1]}" if found else ""
 
 
-_SAYS_NOTHING = frozenset("場合 場合等 者 もの 一般 範囲内 基準 規定 次 法律 日 とき 原則 前項 同項".split())
+_SAYS_NOTHING = frozenset(
+    (
+        "場合",
+        "場合等",
+        "者",
+        "もの",
+        "一般",
+        "範囲内",
+        "基準",
+        "規定",
+        "次",
+        "法律",
+        "日",
+        "とき",
+        "原則",
+        "前項",
+        "同項",
+    )
+)
 
 
 def _with_title(requirement: str, title: str) -> str:

@@ -5,16 +5,18 @@ pieces are marked.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from app.base import html_report
-from app.base.confidentiality import Permit
+from app.base.confidentiality import HIGHEST_LABEL, LABELS, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.files import inert_markdown
 from app.base.tables import table_writer
 from app.base.wording import phrase
+from app.documents.library import Library
 from app.documents.whole_document import WholeDocument
 
 Kind = Literal["summary", "comparison", "values"]
@@ -22,6 +24,19 @@ Mark = Literal["", "changed", "number"]
 Piece = tuple[str, Mark]
 SUFFIXES = (".xlsx", ".csv", ".html", ".md")
 _WIDTHS = {"text": 60, "clause": 36, "word": 14, "number": 10}  # characters in Excel, by the kind of a column
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewRequest:
+    """Work that a widget requests: of one document (summary), of two, the older first (comparison), or of any number.
+
+    `title`: names the documents. `chapter`: the title of a heading below which a summary stays; "": all.
+    """
+
+    kind: Kind
+    document_ids: tuple[int, ...]
+    title: str
+    chapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,8 @@ class ResultTable:
     facts: tuple[str, ...] = ()
     document_ids: tuple[int, ...] = ()
     groups: tuple[str, ...] = ()  # of the rows, in the order of a choice; (): rows are not filtered
+    coverage: tuple[int, int] = (0, 0)  # sections read, and all; (0, 0): every section is looked at
+    least_label: Label = LABELS[0]  # of what the model was trained on that wrote it
 
 
 def clause_of(document: WholeDocument, row: int) -> str:
@@ -82,6 +99,32 @@ def plain(pieces: Sequence[Piece]) -> str:
     return "".join(text for text, _ in pieces)
 
 
+def label_now(documents: Path, document_ids: Sequence[int]) -> Label:
+    """Return the highest label that documents have now; a document that is gone counts as secret.
+
+    `documents`: the path of the library's database.
+    """
+    with closing(Library.open_second(documents)) as library:
+        labels = {one.id: one.label for one in library.collections()}
+        found = (library.document(one) for one in document_ids)
+        return highest_label(labels.get(one.collection_id, HIGHEST_LABEL) if one else HIGHEST_LABEL for one in found)
+
+
+def export_request(documents: Path, table: ResultTable, target: Path) -> ExportRequest:
+    """Return the request to write a table to a file. `documents`: as for `label_now`."""
+
+    def label() -> Label:
+        return highest_label((table.least_label, label_now(documents, table.document_ids)))
+
+    return ExportRequest("overview", str(target.absolute()), label, table.title)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise AppError("bad_result_suffix") for a file whose suffix names no format of a table."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise AppError("bad_result_suffix", path=path.name, formats=" ".join(SUFFIXES))
+
+
 def save(table: ResultTable, path: Path, permit: Permit) -> None:
     """Write a table in the format of the file's suffix, with its label.
 
@@ -89,9 +132,8 @@ def save(table: ResultTable, path: Path, permit: Permit) -> None:
     """
     label = phrase(f"common.label.{permit.label}")
     names = [column.title for column in table.columns]
+    check_suffix(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise AppError("bad_result_suffix", path=path.name, formats=" ".join(SUFFIXES))
     with permit.open_atomically(path) as file:
         if suffix == ".csv":
             table_writer.write_csv(file, names, (row.cells for row in table.rows))
