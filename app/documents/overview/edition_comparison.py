@@ -469,12 +469,11 @@ def _pieces(text: str, marked: Iterable[tuple[int, int, Mark]]) -> tuple[Piece, 
 
 def _table(old: WholeDocument, new: WholeDocument, rows: Sequence[ResultRow], unchanged: int) -> ResultTable:
     counts = Counter(row.group for row in rows)
-    facts = [phrase("documents.compared", old=old.name, new=new.name)]
     counted = phrase("common.data_gap").join(
         f"{phrase(f'documents.change.{group}')} {counts[group]:,}" for group in GROUPS if counts[group]
     )
-    facts.append(phrase("documents.differences", counted=counted, unchanged=f"{unchanged:,}") if rows
-                 else phrase("documents.no_differences", unchanged=f"{unchanged:,}"))  # fmt: skip
+    key = "documents.differences" if rows else "documents.no_differences"
+    fact = phrase(key, counted=counted, unchanged=f"{unchanged:,}")
     ids = tuple(one.document.id for one in (old, new) if one.document)
     title = phrase("documents.old_to_new", old=old.name, new=new.name)
-    return ResultTable("comparison", title, COLUMNS, tuple(rows), tuple(facts), ids, GROUPS)
+    return ResultTable("comparison", title, COLUMNS, tuple(rows), (fact,), ids, GROUPS)

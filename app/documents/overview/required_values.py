@@ -1,8 +1,8 @@
 """List the values that documents require: what, value, unit, bound and condition, with clause and page.
 
 A value is listed if it is bounded (以上, 未満), or if it has a unit and its sentence or the mark of its clause obliges
-(なければならない, 標準とする, 必須). Numbers of clauses, dates, counted things without a bound (3つの条件), literature, and what
-only explains or describes are left out. In tables the column names the thing, and the row the condition.
+(なければならない, 標準とする, 必須). Numbers of clauses, dates, mere counts (3つの条件), literature and
+what only explains or describes are left out. In tables the column names the thing, and the row the condition.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import sentences
-from app.documents.overview.result_table import Column, LinePair, ResultRow, ResultTable, clause_of
+from app.documents.overview.result_table import Column, LinePair, Piece, ResultRow, ResultTable, clause_of
 from app.documents.retrieval import excerpts
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
@@ -125,7 +125,9 @@ def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
         value.requirement, value.written, number, value.unit, bound, value.condition, document.name,
         clause_of(document, at), section.page or "", value.sentence,
     )  # fmt: skip
-    return ResultRow(cells, value.bound or "value", place, lines=(LinePair(new=((value.sentence, ""),)),))
+    before, written, after = value.sentence.partition(" ".join(value.written.split()))
+    pieces: tuple[Piece, ...] = ((before, ""), (written, "number"), (after, ""))
+    return ResultRow(cells, value.bound or "value", place, lines=(LinePair(new=pieces),))
 
 
 # ----------------------------------------------------------------------- sentences
@@ -155,7 +157,7 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
 def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -> bool:
     """Whether a value, or the range from it to `last`, is no number of a part, no date and no mere count."""
     unit = last.unit
-    if value.names_part or unit.startswith("第") or unit in _CLOCKS:
+    if value.names_part or unit.startswith("第") or unit in _CLOCKS or text[: value.start].endswith(("数", "何", "幾")):
         return False
     if last.bound:
         return bool(unit) or value.number > _SMALL or not text.startswith("の", last.bound_end)

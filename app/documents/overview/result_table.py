@@ -22,6 +22,7 @@ from app.documents.whole_document import WholeDocument
 Kind = Literal["summary", "comparison", "values"]
 Mark = Literal["", "changed", "number"]
 Piece = tuple[str, Mark]
+CLAUSE_GAP = " > "
 SUFFIXES = (".xlsx", ".csv", ".html", ".md")
 _WIDTHS = {"text": 60, "clause": 36, "word": 14, "number": 10}  # characters in Excel, by the kind of a column
 
@@ -91,7 +92,7 @@ class ResultTable:
 def clause_of(document: WholeDocument, row: int) -> str:
     """Return the clause of a section as citations name it, with the mark of obligation."""
     section = document.sections[row]
-    clause = " > ".join(section.heading)
+    clause = CLAUSE_GAP.join(section.heading) or phrase("documents.docs_no_heading")
     return phrase("documents.clause_tagged", clause=clause, tag=section.tag) if section.tag else clause
 
 

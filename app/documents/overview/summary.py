@@ -33,7 +33,7 @@ _SOURCES_MOST = 30  # sections that a sentence of the whole is compared with
 _REPLY_TOKENS = 400
 _LISTED_MOST = 10  # clauses that were not read, by name
 _TRIED, _QUOTED_MOST = 3, 300  # sentences of a clause, of which the first that is one is quoted; characters
-_SENTENCE = lazy_pattern(r"。|[.!?！？]\s*$")
+_SENTENCE = lazy_pattern(r"。\s|[。.!?！？]\s*$")
 _TAG_ORDER = ("必須", "標準", "推奨", "")
 
 

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QKeyEvent,
     QKeySequence,
+    QResizeEvent,
     QShortcut,
     QTextCharFormat,
     QTextLength,
@@ -144,7 +145,8 @@ class OverviewWindow(QDialog):
         self.lines.setAccessibleName(phrase("documents.lines_of_the_row"))
         self.lines.setTabChangesFocus(True)
         self.splitter = QSplitter(Qt.Orientation.Vertical, childrenCollapsible=False)
-        for part, share in ((self.list, 3), (self.lines, 2)):
+        self.lines.setFrameShape(QTextEdit.Shape.NoFrame)
+        for part, share in ((self.list, 5), (self.lines, 4 if self._request.kind == "comparison" else 1)):
             part.setMinimumHeight(theme.px(60))
             self.splitter.addWidget(part)
             self.splitter.setStretchFactor(self.splitter.count() - 1, share)
@@ -285,6 +287,7 @@ class OverviewWindow(QDialog):
             self._tabs_row.addWidget(self.tabs)
         self._show_state()
         self._show_rows()
+        self.list.hide_empty(table.rows)
         self.list.setFocus()
 
     def _show_rows(self) -> None:
@@ -307,7 +310,7 @@ class OverviewWindow(QDialog):
         looks = self._looks()
         if self._request.kind != "comparison":
             for text, mark in (piece for line in row.lines for piece in line.new):
-                cursor.insertText(untrusted_text.make_harmless(text), looks["new" if mark else "plain"])
+                cursor.insertText(untrusted_text.make_harmless(text), looks["new_number" if mark else "plain"])
             return
         look = QTextTableFormat()
         look.setColumnWidthConstraints([QTextLength(QTextLength.Type.PercentageLength, 50)] * 2)
@@ -414,6 +417,8 @@ class _ResultModel(QAbstractTableModel):
             "values": required_values.COLUMNS,
         }
         self._titles = [names[kind][column].title for column in self._columns]
+        # Of a clause the list shows the innermost heading, since the path above it seldom fits.
+        self._clauses = {column for column in self._columns if names[kind][column].name.endswith("clause")}
         self._rows: Sequence[ResultRow] = ()
 
     def show(self, rows: Sequence[ResultRow]) -> None:
@@ -439,10 +444,11 @@ class _ResultModel(QAbstractTableModel):
             return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
-        cell = untrusted_text.make_harmless(
-            " ".join(str(self._rows[index.row()].cells[self._columns[index.column()]]).split())
-        )
-        return cell if role == Qt.ItemDataRole.DisplayRole else plain_tooltip(cell)
+        column = self._columns[index.column()]
+        cell = untrusted_text.make_harmless(" ".join(str(self._rows[index.row()].cells[column]).split()))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tooltip(cell)
+        return cell.rpartition(result_table.CLAUSE_GAP)[2] if column in self._clauses else cell
 
 
 class _ResultList(QTreeView):
@@ -472,8 +478,17 @@ class _ResultList(QTreeView):
         else:
             super().keyPressEvent(event)
 
-    def resizeEvent(self, event: Any) -> None:
+    def hide_empty(self, rows: Sequence[ResultRow]) -> None:
+        """Hide the columns that no row fills, such as pages of a format that has none."""
+        for column, source in enumerate(self._rows.shares):
+            self.setColumnHidden(column, not any(row.cells[source] for row in rows))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        room, shares = self.viewport().width(), list(self._rows.shares.values())
-        for column, share in enumerate(shares):
-            self.header().resizeSection(column, room * share // sum(shares))
+        self._fit()
+
+    def _fit(self) -> None:
+        shown = {at: share for at, share in enumerate(self._rows.shares.values()) if not self.isColumnHidden(at)}
+        for column, share in shown.items():
+            self.header().resizeSection(column, self.viewport().width() * share // sum(shown.values()))
