@@ -59,12 +59,14 @@ class SummaryRun(QObject):
         self._task: LongTask | None = None
         self._run: PromptRun | None = None
         self._journal = job.documents
-        self._is_over = False
+        self._is_stopping = self._is_over = False
 
     def start(self) -> None:
         self._begin(partial(_prepare, self._job), self._on_prepared)
 
     def stop(self) -> None:
+        """Stop and drop the sentences that are being written."""
+        self._is_stopping = True
         if self._run is not None:
             self._run.stop()
         elif self._task is not None:
@@ -83,7 +85,9 @@ class SummaryRun(QObject):
     def _begin(self, work: Callable[[TaskProgress], object], on_done: Callable[..., None]) -> None:
         def done(result: object) -> None:
             self._task = None
-            if not self._is_over:
+            if self._is_stopping:
+                self._on_stopped()
+            elif not self._is_over:
                 on_done(result)
 
         self._task = background.run_long(

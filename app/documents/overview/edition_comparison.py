@@ -29,7 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 _ALIKE = 0.5  # least share of common pairs of characters in two clauses of one heading, or anywhere
 _ALIKE_SENTENCE = 0.4
-_TITLE_GAIN = 0.2  # what the same title adds
+_TITLE_GAIN = 0.2  # what the same title adds, and another takes away, as short clauses share 標準とする and the like
 _CANDIDATES = 8  # clauses compared with one that has no partner
 _PAIRS_KEPT = 60  # rarest pairs of characters by which candidates are found
 _SENTENCES_COMPARED = 40_000  # sentences × sentences of one part that differs; those of a larger one are replaced
@@ -214,9 +214,10 @@ def _pair_alike(
             votes.update(having[gram])
         for other, _ in votes.most_common(_CANDIDATES):
             share = _share(grams[0][at], grams[1][other])
-            gain = _TITLE_GAIN if clause.title and clause.title == theirs[other].title else 0.0
-            if share + gain >= _ALIKE:
-                scored.append((share + gain, at, other))
+            titles = clause.title, theirs[other].title
+            bonus = 0.0 if not all(titles) else _TITLE_GAIN if titles[0] == titles[1] else -_TITLE_GAIN
+            if share + bonus >= _ALIKE:
+                scored.append((share + bonus, at, other))
     for _, at, other in sorted(scored, key=lambda one: (-one[0], one[1], one[2])):
         if at not in pairs and other not in taken:
             pairs[at] = other

@@ -45,6 +45,9 @@ _TOPIC = lazy_pattern(
     rf"(?P<words>{_NOUN}[一-鿿々ァ-ヺーA-Za-z0-9・]*(?:(?:の|及び|又は|と|や|・|等の|における|に対する|に係る|からの|までの)"
     rf"{_NOUN}+)*(?:さ|等|み|め|き)?)(?<![又或])(?<!若しく)(?P<mark>については|に関しては|において|にあって|には|では|は|が|を)(?![ぁ-ん]*(?:よ|あり))"
 )
+_KANA_TOPIC = lazy_pattern(  # かぶりは, 設計かぶりは
+    r"(?:^|[、。])\s*(?P<words>[^、。は]{1,24}(?<![にでとてつめ])(?<!こと)(?<!もの)(?<!とき)(?<!場合))は[^は]*$"
+)
 _MEASURE = lazy_pattern(
     r"(?P<words>(?:[一-鿿々ァ-ヺーA-Za-z・]+の)?[一-鿿々ァ-ヺー]*(?:径|幅|高さ?|厚さ?|長さ?|深さ?|率|量|比|角|度|配|速|位|積|間隔|距離|期間|時間"
     r"|年数|荷重|水深|口|数|額|料|金))\s?(?:約|概ね|おおむね|最大|最小)?\s?$"
@@ -178,10 +181,11 @@ def _requirement(before: str, *, is_first: bool) -> str:
     if found := _MEASURE.search(clause):
         return found["words"]
     topics = list(_TOPIC.finditer(clause))
-    mains = [one for one in topics if one["mark"] not in ("を", "が")] or topics
-    if not mains:
-        return ""
-    return mains[-1]["words"] if is_first or mains[-1]["mark"] != "を" else ""
+    mains = [one for one in topics if one["mark"] not in ("を", "が")]
+    if not mains and (in_kana := _KANA_TOPIC.search(clause)):
+        return in_kana["words"]
+    mains = mains or topics
+    return mains[-1]["words"] if mains and (is_first or mains[-1]["mark"] != "を") else ""
 
 
 def _condition(before: str) -> str:
@@ -226,11 +230,13 @@ def _with_title(requirement: str, title: str) -> str:
     """Return what a value is, with the clause's title where it says little by itself."""
     if not requirement or requirement in _SAYS_NOTHING:
         return title or requirement
-    is_short = len(requirement) <= _SHORT and title and requirement not in title
-    return phrase("documents.quoted_about", subject=title, quoted=requirement) if is_short else requirement
+    is_vague = requirement in _MEASURES and bool(title) and requirement not in title
+    return phrase("documents.quoted_about", subject=title, quoted=requirement) if is_vague else requirement
 
 
-_SHORT = 2  # 額, 割合
+_MEASURES = frozenset(
+    ("額", "割合", "数", "率", "量", "比率", "期間", "日数", "金額", "値", "合計", "長さ", "高さ", "幅", "厚さ")
+)
 
 
 def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "") -> tuple[tuple[float, ...], str]:

@@ -136,7 +136,8 @@ class ModelSummary:
         self._round = []
         for part in self._parts:
             reply = replies[part.prompt]
-            found = list(_checked(reply.text, part.passages)) if reply.stop_reason != "failed" else []
+            text = reply.text[: reply.text.rfind("。") + 1] if reply.stop_reason == "length" else reply.text
+            found = list(_checked(text, part.passages))
             self._round += found
             if not found and self._is_first:
                 reason = "refused" if reply.stop_reason == "failed" else "no_reply"
