@@ -21,7 +21,7 @@ from app.models import local_models
 from tests.scene import Scene
 
 CLAUSES = [
-    (f"{at} 装置{at}", f"装置{at}の点検は{at + 10}日ごとに行い、台帳に記録しなければならない。") for at in range(80)
+    (f"{at} 装置{at}", f"装置{at}の点検は{at + 10}日ごとに行い、台帳に記録しなければならない。") for at in range(40)
 ]
 Begin = Callable[..., SummaryRun]
 
@@ -67,7 +67,7 @@ def test_every_section_is_read_and_every_sentence_checked_and_cited(scene: Scene
     run = begin()
     table: ResultTable = ended(scene, run.finished, run.start)
     parts = [row for row in table.rows if row.group == "part"]
-    assert table.coverage == (80, 80)
+    assert table.coverage == (40, 40)
     found = [
         (re.findall(r"装置(\d+)の", str(row.cells[1])), str(row.cells[2]))
         for row in parts
@@ -80,10 +80,10 @@ def test_every_section_is_read_and_every_sentence_checked_and_cited(scene: Scene
 
 def test_a_summary_that_was_stopped_goes_on_with_what_is_written(scene: Scene, begin: Begin, documents: Path) -> None:
     run = begin()
-    run.progressed.connect(lambda done, _total, _left: run.stop() if done == 2 else None)
+    run.progressed.connect(lambda done, _total, _left: run.stop() if done == 1 else None)
     ended(scene, run.stopped, run.start)
     kept = len(reply_journal.read(journal(documents)))
-    assert kept >= 2
+    assert kept >= 1
     again = begin()
     told: list[int] = []
     again.progressed.connect(lambda done, _total, _left: told.append(done))
