@@ -1,37 +1,22 @@
 """Say above the question field, before a question is sent, what cannot be asked now and what makes it possible."""
 
-import re
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
-from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import describe_error, phrase
+from app.chat.records import Message
 from app.chat.services.chat_session import ChatSession, ModelPreloader
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import error_presenter
-from app.documents.overview.result_table import Kind, OverviewRequest
+from app.documents.overview import result_table
+from app.documents.overview.result_table import OverviewRequest
 from app.inference.engine.messages import Event, Failed
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
 from app.uikit.page import MachinePause, NavigationSignals
-
-# Questions that whole documents answer better than a few passages.
-_WHOLE: dict[Kind, re.Pattern[str]] = {
-    "summary": lazy_pattern(
-        "(?:資料|文書|規程|規定|基準|ファイル|本書|全体|全文|内容|これ)[^。]{0,12}(?:を|の)?(?:要約|概要を(?:まとめ|教え|示し)|まとめて(?:ください|下さい|$))"
-        "|^要約(?:して|を)|(?i:summari[sz]e|summary of)(?i:.*(?:document|whole|file|all))?"
-    ),
-    "comparison": lazy_pattern(
-        "新旧対照|(?:新旧|改正前後|改訂前後|旧版|前の版|版)[^。]{0,16}(?:比べ|比較|違い|差分|変わっ|変更点)"
-        "|(?i:compare .*edition|differences? between .*(?:edition|version))"
-    ),
-    "values": lazy_pattern(
-        "(?:すべて|全て|全部|一覧|網羅)[^。]{0,10}(?:数値|基準値|規定値|数字)|(?:数値|基準値|規定値)[^。]{0,12}(?:一覧|リスト|表に|表で|列挙|洗い出|抜き出)"
-        "|(?i:(?:list|table) .*(?:all|every|required) .*(?:values|numbers|limits))"
-    ),
-}
 
 
 class AskingNotices(QObject):
@@ -63,8 +48,8 @@ class AskingNotices(QObject):
         page.composer.typed.connect(self._show)
         for signal in (engine.refusal_changed, library.changed, session.answer_settings_changed, pause.changed):
             signal.connect(self._show)
-        session.conversation_opened.connect(lambda *_: self._note_asked(""))
-        session.message_added.connect(lambda one: self._note_asked(one.text if one.role == "question" else self._asked))
+        session.conversation_opened.connect(self._on_opened)
+        session.message_added.connect(self._on_message_added)
         pause.changed.connect(self._on_pause_changed)
         engine.status_changed.connect(self._on_status_changed)
         engine.event_received.connect(self._on_engine_event)
@@ -74,8 +59,13 @@ class AskingNotices(QObject):
 
     # ------------------------------------------------------------------ private
 
-    def _note_asked(self, question: str) -> None:
-        self._asked = question
+    def _on_opened(self) -> None:
+        self._asked = ""
+        self._show()
+
+    def _on_message_added(self, message: Message) -> None:
+        if message.role == "question":
+            self._asked = message.text
         self._show()
 
     def _on_acted(self) -> None:
@@ -145,7 +135,7 @@ class AskingNotices(QObject):
     def _overview_offer(self) -> tuple[str, str, Callable[[], object]]:
         """Offer what answers the question that is typed, or was asked last, from whole documents."""
         text = self._page.composer.text().strip() or self._asked
-        kind = next((kind for kind, pattern in _WHOLE.items() if pattern.search(text)), None) if text else None
+        kind = result_table.kind_of_question(text)
         if kind is None or not self._session.scope:
             return "", "", lambda: None
         collections = [one for one in self._page.scoping.documents_to_choose() if one.chosen]
@@ -158,8 +148,11 @@ class AskingNotices(QObject):
         title = found[0].name if len(found) == 1 else title
         ids = tuple(one.id for one in sorted(found, key=lambda one: one.name))
         request = OverviewRequest(kind, ids, title)
-        act = lambda: self._navigation.overview_requested.emit(request)  # noqa: E731
-        return phrase(f"chat.offer_{kind}"), phrase("chat.open_overview"), act
+        return (
+            phrase(f"chat.overview_offer.{kind}"),
+            phrase("chat.open_overview"),
+            partial(self._navigation.overview_requested.emit, request),
+        )
 
     def _pause_and_ask(self) -> None:
         self._text_to_send = self._page.composer.text() if self._page.composer.text().strip() else ""

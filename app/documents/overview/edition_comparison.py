@@ -1,11 +1,9 @@
 """Compare two editions of a document clause by clause: what was added, removed, changed, renumbered and moved.
 
-Clauses belong together if their text is equal, else if heading and text agree, else if their texts are alike; digits do
-not count in that, so that an edition in which every value differs is still recognized. In changed clauses the sentences
-are compared, and the numbers in changed sentences: only a value that differs counts, not another way to write it.
+`clause_pairing` says which clauses belong together. In changed clauses the sentences are compared, and the numbers in
+changed sentences: only a value that differs counts, not another way to write it.
 """
 
-import bisect
 import difflib
 import itertools
 import re
@@ -17,8 +15,9 @@ from dataclasses import dataclass
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import sentences
+from app.documents.overview import clause_pairing
+from app.documents.overview.clause_pairing import Clause, plain_text
 from app.documents.overview.result_table import Column, LinePair, Mark, Piece, ResultRow, ResultTable, clause_of, plain
-from app.documents.reading import headings
 from app.documents.values import notation, quantities
 from app.documents.whole_document import PAUSE_S, WholeDocument
 
@@ -27,29 +26,12 @@ COLUMNS = (
     Column("change"), Column("old_clause", "clause"), Column("old_page", "number"), Column("new_clause", "clause"),
     Column("new_page", "number"), Column("numbers", "clause"), Column("old_text", "text"), Column("new_text", "text"),
 )  # fmt: skip
-_ALIKE = 0.5  # least share of common pairs of characters in two clauses of one heading, or anywhere
 _ALIKE_SENTENCE = 0.4
-_TITLE_GAIN = 0.2  # what the same title adds, and another takes away, as short clauses share 標準とする and the like
-_CANDIDATES = 8  # clauses compared with one that has no partner
-_PAIRS_KEPT = 60  # rarest pairs of characters by which candidates are found
 _SENTENCES_COMPARED = 40_000  # sentences × sentences of one part that differs; those of a larger one are replaced
 _TOKENS_COMPARED = 4_000_000  # tokens × tokens of two sentences
 _WORD = lazy_pattern(r"\d+(?:\.\d+)*|[A-Za-z]+|\s+|.", re.DOTALL)
-_ARTICLE = lazy_pattern(rf"(第|条の)([{notation.KANJI_NUMERALS}]+)(?=[編章節款条項号の(　\s]|$)")
-_DIGITS = lazy_pattern(r"\d+(?:[.,]\d+)*")
 _LISTED = lazy_pattern(r"\(?\d{1,2}(?:[.)、]|\s)(?!\d)")  # the number of an entry of a list
 _NAMES_PART = lazy_pattern(r"(?:[表図式録]\s?[\d.-]+|\d+(?:[.-]\d+){2,}|\(\d+)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """Sections of one heading and mark of obligation. `rows`: their indices. `number`, `title`: of its own heading."""
-
-    rows: range
-    path: tuple[str, ...]  # folded
-    number: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +56,6 @@ class ComparedLine:
         return plain(self.pair.old) != plain(self.pair.new)
 
 
-def clauses(document: WholeDocument) -> list[Clause]:
-    """Return the clauses of a document in order."""
-    found: list[Clause] = []
-    start = 0
-    sections = document.sections
-    for row in range(1, len(sections) + 1):
-        if row < len(sections) and (sections[row].heading, sections[row].tag) == (
-            sections[start].heading,
-            sections[start].tag,
-        ):
-            continue
-        path = tuple(map(_numbered, sections[start].heading))
-        number = headings.parse_number(path[-1]) or headings.parse_item(path[-1]) if path else None
-        own, title = (path[-1][: number.length], path[-1][number.length :]) if number else ("", "".join(path[-1:]))
-        text = "\n".join(section.text for section in sections[start:row])
-        found.append(Clause(range(start, row), (*path, sections[start].tag), own.strip(), title.strip(), text))
-        start = row
-    return found
-
-
-def _numbered(heading: str) -> str:
-    """Return a heading folded, with the numbers of articles in digits: 第3条の2 for 第三条の二."""
-    return _ARTICLE.sub(lambda found: f"{found[1]}{notation.parse_numeral(found[2]):g}", headings.fold(heading))
-
-
 def compare(
     old: WholeDocument, new: WholeDocument, report: Callable[[int, int], None] = lambda _done, _total: None
 ) -> ResultTable:
@@ -106,9 +63,9 @@ def compare(
 
     `report` is called with what is done and the total, and may raise to cancel the work.
     """
-    ours, theirs = clauses(old), clauses(new)
-    pairs = _pairs(ours, theirs, report)
-    moved = _moved(pairs)
+    ours, theirs = clause_pairing.clauses(old), clause_pairing.clauses(new)
+    pairs = clause_pairing.pair_clauses(ours, theirs, report)
+    moved = clause_pairing.find_moved(pairs)
     partner = {after: before for before, after in pairs.items()}
     rows: list[ResultRow] = []
     unchanged = 0
@@ -135,117 +92,6 @@ def compare(
     return _table(old, new, rows, unchanged)
 
 
-# ------------------------------------------------------------------------- pairing
-
-
-def _plain_text(text: str) -> str:
-    return "".join(notation.flatten(text)[0].split())
-
-
-def _pairs(ours: Sequence[Clause], theirs: Sequence[Clause], report: Callable[[int, int], None]) -> dict[int, int]:
-    """Return the index of the new clause for each old one that has a partner."""
-    texts = [[_plain_text(one.text) for one in side] for side in (ours, theirs)]
-    pairs: dict[int, int] = {}
-    taken: set[int] = set()
-
-    def pair_up(keys: Sequence[Sequence[object]], is_fit: Callable[[int, int], bool]) -> None:
-        """Pair the clauses without partners whose keys are equal, in order."""
-        waiting: dict[object, list[int]] = defaultdict(list)
-        for at, key in enumerate(keys[1]):
-            if at not in taken:
-                waiting[key].append(at)
-        for at, key in enumerate(keys[0]):
-            if at in pairs or key is None:
-                continue
-            found = next((other for other in waiting[key] if is_fit(at, other)), None)
-            if found is not None:
-                pairs[at] = found
-                taken.add(found)
-                waiting[key].remove(found)
-
-    paths = [[one.path for one in side] for side in (ours, theirs)]
-    both = [list(zip(paths[side], texts[side], strict=True)) for side in (0, 1)]
-    pair_up(both, lambda _a, _b: True)
-    pair_up(texts, lambda a, _b: len(texts[0][a]) > 1)
-    grams = [[_grams(text) for text in side] for side in texts]
-    pair_up(paths, lambda a, b: _share(grams[0][a], grams[1][b]) >= _ALIKE)
-    _pair_alike(ours, theirs, grams, pairs, taken, report)
-    pair_up(paths, lambda _a, _b: True)  # written anew
-    return pairs
-
-
-def _grams(text: str) -> Counter[str]:
-    """Return the pairs of characters of a text, in which each number is the same."""
-    masked = _DIGITS.sub("0", text)
-    return Counter(masked[at : at + 2] for at in range(max(1, len(masked) - 1)))
-
-
-def _share(one: Counter[str], other: Counter[str]) -> float:
-    """Return the share of common pairs of characters, 0 to 1 (Dice)."""
-    whole = one.total() + other.total()
-    small, large = sorted((one, other), key=len)
-    return 2 * sum(min(count, large[gram]) for gram, count in small.items()) / whole if whole else 1.0
-
-
-def _pair_alike(
-    ours: Sequence[Clause],
-    theirs: Sequence[Clause],
-    grams: Sequence[Sequence[Counter[str]]],
-    pairs: dict[int, int],
-    taken: set[int],
-    report: Callable[[int, int], None],
-) -> None:
-    """Pair clauses without partners by their text, the most alike first."""
-    having: dict[str, list[int]] = defaultdict(list)
-    for at in range(len(theirs)):
-        if at not in taken:
-            for gram in grams[1][at]:
-                having[gram].append(at)
-    scored: list[tuple[float, int, int]] = []
-    for at, clause in enumerate(ours):
-        if at in pairs:
-            continue
-        report(at, len(ours) + len(theirs))
-        if at % 20 == 0:
-            time.sleep(PAUSE_S)
-        rarest = sorted((gram for gram in grams[0][at] if gram in having), key=lambda gram: len(having[gram]))
-        votes: Counter[int] = Counter()
-        for gram in rarest[:_PAIRS_KEPT]:
-            votes.update(having[gram])
-        for other, _ in votes.most_common(_CANDIDATES):
-            share = _share(grams[0][at], grams[1][other])
-            titles = clause.title, theirs[other].title
-            bonus = 0.0 if not all(titles) else _TITLE_GAIN if titles[0] == titles[1] else -_TITLE_GAIN
-            if share + bonus >= _ALIKE:
-                scored.append((share + bonus, at, other))
-    for _, at, other in sorted(scored, key=lambda one: (-one[0], one[1], one[2])):
-        if at not in pairs and other not in taken:
-            pairs[at] = other
-            taken.add(other)
-
-
-def _moved(pairs: dict[int, int]) -> set[int]:
-    """Return the old clauses that stand elsewhere: those outside the longest run of pairs in the same order."""
-    ends: list[int] = []  # the smallest last partner of a run of each length
-    last_of: list[int] = []
-    before: dict[int, int] = {}
-    for at in sorted(pairs):
-        length = bisect.bisect_left(ends, pairs[at])
-        if length == len(ends):
-            ends.append(pairs[at])
-            last_of.append(at)
-        else:
-            ends[length], last_of[length] = pairs[at], at
-        if length:
-            before[at] = last_of[length - 1]
-    kept: set[int] = set()
-    one = last_of[-1] if last_of else None
-    while one is not None:
-        kept.add(one)
-        one = before.get(one)
-    return set(pairs) - kept
-
-
 # ----------------------------------------------------------------------- comparing
 
 
@@ -255,7 +101,7 @@ def _compared(
     """Return the row of two clauses that belong together; None if nothing differs."""
     is_renamed = before.title and after.title and before.title != after.title
     lines = [_aligned(before.title, after.title)] if is_renamed else []
-    if _plain_text(before.text) != _plain_text(after.text):
+    if plain_text(before.text) != plain_text(after.text):
         lines += compare_texts(before.text, after.text)
     changes = [change for line in lines for change in line.numbers]
     is_renumbered = before.number != after.number
@@ -264,7 +110,7 @@ def _compared(
     if not kinds and not is_renumbered:
         return None
     gap = phrase("common.batch_gap")
-    words = [phrase(f"documents.change.{kind}") for kind in [*kinds, *(["renumbered"] if is_renumbered else [])]]
+    words = [phrase(f"documents.difference.{kind}") for kind in [*kinds, *(["renumbered"] if is_renumbered else [])]]
     none = phrase("documents.no_value")
     numbers = gap.join(phrase("documents.old_to_new", old=one.old or none, new=one.new or none) for one in changes)
     shown = _shortened(lines)
@@ -278,7 +124,7 @@ def _compared(
 
 def _one_sided(document: WholeDocument, clause: Clause, group: str) -> ResultRow:
     """Return the row of a clause that only one edition has."""
-    change, place, ids = phrase(f"documents.change.{group}"), _place(document, clause), _ids(document, clause)
+    change, place, ids = phrase(f"documents.difference.{group}"), _place(document, clause), _ids(document, clause)
     pieces: tuple[Piece, ...] = ((clause.text, "changed"),)
     if group == "removed":
         cells = (change, *place, "", "", "", clause.text, "")
@@ -313,7 +159,7 @@ def compare_texts(old: str, new: str) -> list[ComparedLine]:
     """Return the sentences of two texts side by side, with marks on what differs."""
     ours, theirs = map(_sentences, (old, new))
     found: list[ComparedLine] = []
-    for is_equal, a, b, c, d in _runs(ours, theirs, _plain_text):
+    for is_equal, a, b, c, d in _runs(ours, theirs, plain_text):
         if is_equal:
             found += [ComparedLine(LinePair(((one, ""),), ((one, ""),))) for one in theirs[c:d]]
             continue
@@ -344,7 +190,7 @@ def _runs(
 
 
 def _masked(sentence: str) -> str:
-    return _DIGITS.sub("0", _plain_text(sentence))
+    return clause_pairing.DIGITS.sub("0", plain_text(sentence))
 
 
 def _replaced(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[ComparedLine]:
@@ -362,9 +208,9 @@ def _alike(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
     """Return the indices of sentences that belong together, in order, so that the sum of their shares is greatest."""
     if len(ours) * len(theirs) > _SENTENCES_COMPARED:
         return []
-    grams = [[_grams(_plain_text(one)) for one in side] for side in (ours, theirs)]
+    grams = [[clause_pairing.count_pairs(plain_text(one)) for one in side] for side in (ours, theirs)]
     best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    shares = [[_share(one, other) for other in grams[1]] for one in grams[0]]
+    shares = [[clause_pairing.share(one, other) for other in grams[1]] for one in grams[0]]
     for a in range(len(ours) - 1, -1, -1):
         for b in range(len(theirs) - 1, -1, -1):
             both = shares[a][b] + best[a + 1][b + 1] if shares[a][b] >= _ALIKE_SENTENCE else 0.0
@@ -445,7 +291,7 @@ def _aligned(old: str, new: str) -> ComparedLine:
         same: set[_Token] = set()
         for pair in itertools.zip_longest(*([one for one in piece if one.is_value] for piece in pieces)):
             written = [text[one.start : one.end] if one else "" for one, text in zip(pair, (old, new), strict=True)]
-            if _plain_text(written[0]) == _plain_text(written[1]):  # words around it give it another base or unit
+            if plain_text(written[0]) == plain_text(written[1]):  # words around it give it another base or unit
                 same.update(one for one in pair if one)
             else:
                 numbers.append(NumberChange(written[0], written[1], all(one.names_part for one in pair if one)))
@@ -471,7 +317,7 @@ def _pieces(text: str, marked: Iterable[tuple[int, int, Mark]]) -> tuple[Piece, 
 def _table(old: WholeDocument, new: WholeDocument, rows: Sequence[ResultRow], unchanged: int) -> ResultTable:
     counts = Counter(row.group for row in rows)
     counted = phrase("common.data_gap").join(
-        f"{phrase(f'documents.change.{group}')} {counts[group]:,}" for group in GROUPS if counts[group]
+        f"{phrase(f'documents.difference.{group}')} {counts[group]:,}" for group in GROUPS if counts[group]
     )
     key = "documents.differences" if rows else "documents.no_differences"
     fact = phrase(key, counted=counted, unchanged=f"{unchanged:,}")

@@ -46,7 +46,7 @@ _TOPIC = lazy_pattern(
     rf"{_NOUN}+)*(?:さ|等|み|め|き)?)(?<![又或])(?<!若しく)(?P<mark>については|に関しては|において|にあって|には|では|は|が|を)(?![ぁ-ん]*(?:よ|あり))"
 )
 _KANA_TOPIC = lazy_pattern(  # かぶりは, 設計かぶりは
-    r"(?:^|[、。])\s*(?P<words>[^、。は]{1,24}(?<![にでとてつめ])(?<!こと)(?<!もの)(?<!とき)(?<!場合))は[^は]*$"
+    r"(?:^|[、。])\s*(?P<words>[^、。は（）()]{1,24}(?<![にでとてつめ])(?<!こと)(?<!もの)(?<!とき)(?<!場合)(?<!又))は[^は]*$"
 )
 _MEASURE = lazy_pattern(
     r"(?P<words>(?:[一-鿿々ァ-ヺーA-Za-z・]+の)?[一-鿿々ァ-ヺー]*(?:径|幅|高さ?|厚さ?|長さ?|深さ?|率|量|比|角|度|配|速|位|積|間隔|距離|期間|時間"
@@ -146,7 +146,8 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
     at, requirement = 0, ""
     for index, one in enumerate(values):
         last = values[index + 1] if one.is_range_start and index + 1 < len(values) else one
-        if one.is_range_end or last.is_per or not _is_required(text, one, last, obliges=obliges):
+        is_rare = index > 0 and values[index - 1].is_per and text[: values[index - 1].start].endswith("数")
+        if one.is_range_end or last.is_per or is_rare or not _is_required(text, one, last, obliges=obliges):
             continue
         requirement = _requirement(text[at : one.start], is_first=not requirement) or requirement
         yield RequiredValue(
@@ -160,19 +161,23 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
 def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -> bool:
     """Whether a value, or the range from it to `last`, is no number of a part, no date and no mere count."""
     unit = last.unit
-    if value.names_part or unit.startswith("第") or unit in _CLOCKS or text[: value.start].endswith(("数", "何", "幾")):
+    is_vague = text[: value.start].endswith(("数", "何", "幾")) or (value.per is not None and value.per[0] == unit)
+    if value.names_part or unit.startswith("第") or unit in _CLOCKS or is_vague:
         return False
     if last.bound:
         return bool(unit) or value.number > _SMALL or not text.startswith("の", last.bound_end)
     is_certain = obliges or value is not last
     if unit in ("か月", "s") and not value.per:  # a span of time that nothing limits
-        is_certain = obliges and _IS_SET.match(text, last.end) is not None
+        is_certain = obliges and not text[: value.start].endswith(_PAST) and bool(_IS_SET.match(text, last.end))
     return is_certain and bool(unit) and (unit not in notation.COUNTED or value.per is not None)
 
 
 _PERIOD = lazy_pattern(r"([年月週日]|四半期|半期)(?:間|額)?(?:に|につき|当たり|あたり)?[^年月週日\d]{0,6}$")
 _SMALL = 10  # 2以上の河川
-_IS_SET = lazy_pattern(r"(?:程度|前後|間)?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔)")
+_IS_SET = lazy_pattern(
+    r"(?:程度|前後|間)?(?:[（(][^（）()]*[）)])?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔|前まで|前に|を経過|間?、|保存|備え)"
+)
+_PAST = ("過去", "前", "直近", "最近", "開始後", "締結前")
 
 
 def _requirement(before: str, *, is_first: bool) -> str:
@@ -244,11 +249,12 @@ def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "")
     values = tuple(dict.fromkeys((first, last)))
     written = notation.flatten(text[last.start : last.end])[0].strip()
     unit = _NUMERAL.sub("", written)
-    if "分" in unit and last.unit == "%":
+    if last.unit == "%" and _PER_CENT.search(unit) is None:
         return tuple(one.value for one in values), "%"
     return tuple(one.number for one in values), unit + base
 
 
+_PER_CENT = lazy_pattern("^(?:%|パーセント|割|‰|パーミル|倍)")
 _NUMERAL = lazy_pattern(
     rf"^\D{{0,4}}?(?:\d[\d,]*(?:\.\d+)?|[{notation.KANJI_NUMERALS}]+)(?:\s?[:/×x]\s?\d[\d,.^-]*|\s?[万億兆千百](?!円)\d*|[{notation.KANJI_NUMERALS}万億兆]+)*\s*"
 )

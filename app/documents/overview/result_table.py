@@ -4,6 +4,7 @@ Each row names its clause and page, and opens the document there. Texts that are
 pieces are marked.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from app.base import html_report
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.files import inert_markdown
+from app.base.lazy_pattern import lazy_pattern
 from app.base.tables import table_writer
 from app.base.wording import phrase
 from app.documents.library import Library
@@ -38,6 +40,28 @@ class OverviewRequest:
     document_ids: tuple[int, ...]
     title: str
     chapter: str = ""
+
+
+# Questions that whole documents answer better than a few passages.
+_ASKS: dict[Kind, re.Pattern[str]] = {
+    "summary": lazy_pattern(
+        "(?:資料|文書|規程|規定|基準|ファイル|本書|全体|全文|内容|これ)[^。]{0,12}(?:を|の)?(?:要約|概要を(?:まとめ|教え|示し)|まとめて(?:ください|下さい|$))"
+        "|^要約(?:して|を)|(?i:summari[sz]e|summary of)(?i:.*(?:document|whole|file|all))?"
+    ),
+    "comparison": lazy_pattern(
+        "新旧対照|(?:新旧|改正前後|改訂前後|旧版|前の版|版)[^。]{0,16}(?:比べ|比較|違い|差分|変わっ|変更点)"
+        "|(?i:compare .*edition|differences? between .*(?:edition|version))"
+    ),
+    "values": lazy_pattern(
+        "(?:すべて|全て|全部|一覧|網羅)[^。]{0,10}(?:数値|基準値|規定値|数字)|(?:数値|基準値|規定値)[^。]{0,12}(?:一覧|リスト|表に|表で|列挙|洗い出|抜き出)"
+        "|(?i:(?:list|table) .*(?:all|every|required) .*(?:values|numbers|limits))"
+    ),
+}
+
+
+def kind_of_question(question: str) -> Kind | None:
+    """Return the work on whole documents that a question asks for, if any."""
+    return next((kind for kind, pattern in _ASKS.items() if pattern.search(question)), None)
 
 
 @dataclass(frozen=True, slots=True)

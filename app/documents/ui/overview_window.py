@@ -1,6 +1,7 @@
 """Show the window of a summary, a comparison of two editions or a list of required values, and export it.
 
-The work runs in the background. Each row opens the document at its clause.
+The work runs in the background. Each row opens the document at its clause. The file is over 450 lines because one
+window shows all three kinds of results with their progress.
 """
 
 from collections.abc import Callable, Sequence
@@ -191,7 +192,7 @@ class OverviewWindow(QDialog):
             )
             return
         self._run = run
-        run.progressed.connect(lambda done, total, _left: self._on_progress(done, total))
+        run.progressed.connect(self._on_progress)
         run.finished.connect(self._on_made)
         run.failed.connect(self._on_failed)
         run.stopped.connect(self._on_cancelled)
@@ -212,7 +213,7 @@ class OverviewWindow(QDialog):
             self._task.cancel()
         self._run = self._task = None
 
-    def _on_progress(self, done: int, total: int) -> None:
+    def _on_progress(self, done: int, total: int, _left_s: int | None = None) -> None:
         self.progress.set_progress(done, total)
 
     def _on_made(self, table: ResultTable) -> None:
@@ -367,12 +368,12 @@ class OverviewWindow(QDialog):
         self._secrecy.export(self, export, lambda permit: self._save(table, Path(path), permit))
 
     def _save(self, table: ResultTable, path: Path, permit: Permit) -> None:
-        saved = phrase("documents.result_written", path=path)
         background.run(
-            lambda: result_table.save(table, path, permit),
-            lambda _nothing: self.banner.show_message("success", saved, ""),
-            self.banner.show_error,
+            partial(result_table.save, table, path, permit), partial(self._on_saved, path), self.banner.show_error
         )
+
+    def _on_saved(self, path: Path, _nothing: None) -> None:
+        self.banner.show_message("success", phrase("documents.result_written", path=path), "")
 
 
 def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> ResultTable:
@@ -392,7 +393,7 @@ def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> 
 
 
 def _group_name(table: ResultTable, group: str) -> str:
-    keys = {"comparison": "change", "summary": "summary_group"}
+    keys = {"comparison": "difference", "summary": "summary_group"}
     name = required_values.BOUND_NAMES.get(group, group)
     return phrase(f"documents.{keys.get(table.kind, 'bound')}.{name}")
 
