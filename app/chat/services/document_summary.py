@@ -1,7 +1,6 @@
 """Summarize a document with a model, part by part; an interrupted summary goes on where it stopped."""
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,7 @@ from app.base.services.background import LongTask, TaskProgress
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress
 from app.documents import whole_document
-from app.documents.library import Library
-from app.documents.overview import summary
+from app.documents.overview import summary, summary_journals
 from app.documents.overview.result_table import ResultTable
 from app.documents.overview.summary import ModelSummary
 from app.documents.retrieval import excerpts
@@ -99,7 +97,8 @@ class SummaryRun(QObject):
         if is_quoted:
             self._begin(lambda progress: summary.quote_clauses(document, rows, progress.report), self._end)
             return
-        self._journal = summary.journal_of(self._job.documents, document)
+        sha256 = document.document.sha256 if document.document else ""
+        self._journal = summary_journals.journal_of(self._job.documents, sha256)
         self._summary = ModelSummary(document, rows)
         self._ask()
 
@@ -155,8 +154,6 @@ def _prepare(job: SummaryJob, progress: TaskProgress) -> tuple[WholeDocument, ra
     document = whole_document.load(job.documents, job.document_id, progress.check)
     if document is None or not document.sections:
         raise AppError("document_not_readable")
-    with closing(Library.open_second(job.documents)) as library:
-        known = [one.sha256 for collection in library.collections() for one in library.documents(collection.id)]
-    summary.remove_orphans(job.documents, known)
+    summary_journals.remove_orphans(job.documents)
     is_quoted = job.model == local_models.NO_MODEL or job.model.remote is not None or excerpts.is_too_small(job.model)
     return document, summary.rows_of_chapter(document, job.chapter), is_quoted

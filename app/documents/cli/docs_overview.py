@@ -14,10 +14,9 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.documents import collection_lookup, whole_document
-from app.documents.overview import edition_comparison, required_values, result_table
+from app.documents.overview import result_table
 from app.documents.overview.result_table import ResultTable
 from app.documents.records import Document
-from app.documents.services import command_documents
 from app.documents.whole_document import WholeDocument
 
 NO_MODEL = "none"
@@ -44,6 +43,8 @@ def add_actions(
 
 
 def _find(where: Paths, output: Output, collection: str, references: list[str]) -> list[Document]:
+    from app.documents.services import command_documents
+
     command_documents.provide_manual(where, output, collection)
     with closing(collection_lookup.open_library(where.documents)) as library:
         found = collection_lookup.find_collection(library, collection)
@@ -60,6 +61,8 @@ def _load(where: Paths, document: Document) -> WholeDocument:
 
 
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    from app.documents.overview import edition_comparison
+
     _check_out(options)
     old, new = (
         _load(where, _find(where, output, collection, [reference])[0])
@@ -72,6 +75,8 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _list_values(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    from app.documents.overview import required_values
+
     _check_out(options)
     documents = [_load(where, one) for one in _find(where, output, options.collection, options.document)]
     table = required_values.list_values(documents, options.collection, _reporter(output))

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.base import html_report
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
-from app.base.files import inert_markdown
 from app.base.lazy_pattern import lazy_pattern
-from app.base.tables import table_writer
 from app.base.wording import phrase
 from app.documents.library import Library
 from app.documents.whole_document import WholeDocument
@@ -155,6 +152,9 @@ def save(table: ResultTable, path: Path, permit: Permit) -> None:
 
     Raises AppError("bad_result_suffix"), and as `Permit.open_atomically` does.
     """
+    from app.base import html_report  # what the window does not need to start
+    from app.base.tables import table_writer
+
     label = phrase(f"common.label.{permit.label}")
     names = [column.title for column in table.columns]
     check_suffix(path)
@@ -176,6 +176,8 @@ def save(table: ResultTable, path: Path, permit: Permit) -> None:
 
 
 def _markdown(table: ResultTable, names: Sequence[str], label: str) -> list[str]:
+    from app.base.files import inert_markdown
+
     def row(cells: Sequence[object]) -> str:
         return f"| {' | '.join(inert_markdown.escape_line(' '.join(str(cell).split())) for cell in cells)} |"
 

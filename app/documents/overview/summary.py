@@ -8,7 +8,6 @@ import itertools
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from app.base import wording
 from app.base.errors import AppError
@@ -258,24 +257,3 @@ def _table(
     return replace(
         ResultTable("summary", title, COLUMNS, tuple(found), tuple(lines), ids, groups), coverage=(read, total)
     )
-
-
-# --------------------------------------------------------------------------- journal
-
-
-def journal_of(documents: Path, document: WholeDocument) -> Path:
-    """Return the file with the replies about a document, by which an interrupted summary goes on."""
-    return _journals(documents) / f"{document.document.sha256[:32] if document.document else 'none'}.jsonl"
-
-
-def _journals(documents: Path) -> Path:
-    return documents.with_name("documents-summaries")
-
-
-def remove_orphans(documents: Path, digests: Sequence[str]) -> None:
-    """Delete the replies about documents that are not in the library any more. `digests`: those of all that are."""
-    kept = {digest[:32] for digest in digests}
-    folder = _journals(documents)
-    for file in folder.iterdir() if folder.is_dir() else ():
-        if file.name.partition(".")[0] not in kept:
-            file.unlink(missing_ok=True)

@@ -1,14 +1,19 @@
 """Summaries: what is quoted without a model, the rounds of a model's, the check of its sentences, and what was read."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from app.base.errors import AppError
 from app.documents import whole_document
-from app.documents.overview import summary
+from app.documents.library import Library
+from app.documents.overview import summary_journals
 from app.documents.overview.result_table import ResultTable
 from app.documents.overview.summary import PART_CHARACTERS, ModelSummary, quote_clauses, rows_of_chapter
 from app.documents.whole_document import WholeDocument, WholeSection
 from app.inference.reply_journal import ModelReply, StandalonePrompt
+from tests.documents import driver
 
 SECTIONS = (
     (("第1章 総則", "1.1 目的"), "この基準は、橋脚の設計について定める。", ""),
@@ -118,11 +123,14 @@ def test_every_character_of_a_long_section_is_read() -> None:
     assert read.replace("\n", "") == text
 
 
-def test_replies_about_documents_that_are_gone_are_deleted(tmp_path) -> None:
-    documents = tmp_path / "documents.sqlite"
-    folder = tmp_path / "documents-summaries"
-    folder.mkdir()
-    for digest in ("a" * 64, "b" * 64):
-        (folder / f"{digest[:32]}.jsonl").write_text("{}")
-    summary.remove_orphans(documents, ["a" * 64])
-    assert [file.name for file in folder.iterdir()] == [f"{'a' * 32}.jsonl"]
+def test_replies_about_documents_that_are_gone_are_deleted(library: Library, tmp_path: Path) -> None:
+    for name, digest in (("a.md", "a" * 64), ("b.md", "b" * 64)):
+        driver.put(library, "本文。", name=name)
+        file = summary_journals.journal_of(tmp_path / "documents.sqlite", digest)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("{}")
+    kept, gone = library.documents(1)
+    library.put(replace(kept, sha256="a" * 64), [])
+    library.remove_documents([gone.id])
+    summary_journals.remove_orphans(tmp_path / "documents.sqlite")
+    assert [file.name for file in file.parent.iterdir()] == [f"{'a' * 32}.jsonl"]
