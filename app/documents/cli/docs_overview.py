@@ -78,8 +78,9 @@ def _list_values(options: argparse.Namespace, where: Paths, output: Output) -> i
     from app.documents.overview import required_values
 
     _check_out(options)
-    documents = [_load(where, one) for one in _find(where, output, options.collection, options.document)]
-    table = required_values.list_values(documents, options.collection, _reporter(output))
+    found = _find(where, output, options.collection, options.document)
+    documents = (_load(where, one) for one in found)
+    table = required_values.list_values(documents, len(found), options.collection, _reporter(output))
     return _print(table, options, where, output)
 
 

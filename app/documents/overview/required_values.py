@@ -7,7 +7,7 @@ what only explains or describes are left out. In tables the column names the thi
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.base.lazy_pattern import lazy_pattern
@@ -20,6 +20,7 @@ from app.documents.values.quantities import Quantity
 from app.documents.whole_document import PAUSE_S, WholeDocument
 
 GROUPS = (">=", "<=", ">", "<", "range", "value")
+STEPS = 100  # of progress, for each document
 COLUMNS = (
     Column("requirement", "clause"), Column("value"), Column("number", "number"), Column("unit"), Column("bound"),
     Column("condition", "clause"), Column("document", "clause"), Column("clause", "clause"), Column("page", "number"),
@@ -95,28 +96,32 @@ def find_values(text: str, tag: str = "", title: str = "") -> list[RequiredValue
 
 
 def list_values(
-    documents: Sequence[WholeDocument], title: str, report: Callable[[int, int], None] = lambda _done, _total: None
+    documents: Iterable[WholeDocument],
+    count: int,
+    title: str,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ResultTable:
-    """Return the required values of documents as a table. `report` is as for `compare`."""
+    """Return the required values of documents as a table. `count`: about how many; `report` is as for `compare`."""
     rows: list[ResultRow] = []
-    total, done, empty = sum(len(one.sections) for one in documents), 0, 0
+    ids: list[int] = []
+    empty = done = 0
     for document in documents:
-        before = len(rows)
+        before, size = len(rows), len(document.sections)
         for at, section in enumerate(document.sections):
             if at % 50 == 0:
-                report(done + at, total)
+                report(STEPS * done + STEPS * at // size, STEPS * count)
                 time.sleep(PAUSE_S)
             last = section.heading[-1] if section.heading else document.name
             heading = excerpts.title_of(last) or last
             rows += [_row(document, at, value) for value in find_values(section.text, section.tag, heading)]
-        done += len(document.sections)
+        ids += [document.document.id] if document.document else []
+        done += 1
         empty += len(rows) == before
-    report(total, total)
-    facts = [phrase("documents.values_found", n=f"{len(rows):,}", documents=f"{len(documents):,}")]
-    facts += [phrase("documents.documents_without_values", n=f"{empty:,}")] if empty and len(documents) > 1 else []
+    report(1, 1)
+    facts = [phrase("documents.values_found", n=f"{len(rows):,}", documents=f"{done:,}")]
+    facts += [phrase("documents.documents_without_values", n=f"{empty:,}")] if empty and done > 1 else []
     facts.append(phrase("documents.values_by_rule"))
-    ids = tuple(one.document.id for one in documents if one.document)
-    return ResultTable("values", title, COLUMNS, tuple(rows), tuple(facts), ids, GROUPS)
+    return ResultTable("values", title, COLUMNS, tuple(rows), tuple(facts), tuple(ids), GROUPS)
 
 
 def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:

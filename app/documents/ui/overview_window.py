@@ -4,7 +4,7 @@ The work runs in the background. Each row opens the document at its clause. The 
 window shows all three kinds of results with their progress.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from app.base.services.background import LongTask, TaskProgress
 from app.base.wording import phrase
 from app.documents import whole_document
 from app.documents.overview import edition_comparison, required_values, result_table, summary
-from app.documents.overview.result_table import OverviewRequest, ResultRow, ResultTable
+from app.documents.overview.result_table import LinePair, OverviewRequest, ResultRow, ResultTable
 from app.documents.whole_document import ReadingPlace, WholeDocument
 from app.uikit import untrusted_text
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard, label_text
@@ -49,6 +49,7 @@ from app.uikit.widgets.section_bars import TabBar
 
 SIZE_PX, EDGE_PX = (1080, 720), 20
 ALL = "all"
+SHOWN_CHARACTERS = 5_000  # of one row; laying out more of them holds the window
 # Shown columns with their share of the width; the others are in the lines below the list, and in exports.
 _SHOWN = {
     "summary": {1: 6, 2: 4, 3: 1, 4: 2},
@@ -97,6 +98,7 @@ class OverviewWindow(QDialog):
         self._task: LongTask | None = None
         self._run: WritingRun | None = None
         self.table: ResultTable | None = None
+        self._texts: list[str] = []  # of each row of the table
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
         self._build()
@@ -193,7 +195,7 @@ class OverviewWindow(QDialog):
             return
         self._run = run
         run.progressed.connect(self._on_progress)
-        run.finished.connect(self._on_made)
+        run.finished.connect(self._on_written)
         run.failed.connect(self._on_failed)
         run.stopped.connect(self._on_cancelled)
         self.progress.start(phrase("documents.model_is_writing"))
@@ -216,9 +218,12 @@ class OverviewWindow(QDialog):
     def _on_progress(self, done: int, total: int, _left_s: int | None = None) -> None:
         self.progress.set_progress(done, total)
 
-    def _on_made(self, table: ResultTable) -> None:
+    def _on_written(self, table: ResultTable) -> None:
+        background.run(partial(_with_texts, table), self._on_made)
+
+    def _on_made(self, made: tuple[ResultTable, list[str]]) -> None:
         self._end_work()
-        self.table = table
+        self.table, self._texts = made
         self._show_table()
 
     def _on_failed(self, error: AppError) -> None:
@@ -295,7 +300,11 @@ class OverviewWindow(QDialog):
         key = self.tabs.key if self.tabs is not None else ALL
         words = self.filter.text().casefold().split()
         rows = self.table.rows if self.table else ()
-        found = [row for row in rows if key in (ALL, row.group) and _has_words(row, words)]
+        found = [
+            row
+            for row, text in zip(rows, self._texts, strict=True)
+            if key in (ALL, row.group) and all(word in text for word in words)
+        ]
         self.rows.show(found)
         if found:
             self.list.setCurrentIndex(self.rows.index(0, 0))
@@ -307,10 +316,9 @@ class OverviewWindow(QDialog):
         row = self.rows.row(self.list.currentIndex())
         if row is None:
             return
-        cursor = self.lines.textCursor()
-        looks = self._looks()
+        cursor, looks, lines = self.lines.textCursor(), self._looks(), _shortened(row)
         if self._request.kind != "comparison":
-            for text, mark in (piece for line in row.lines for piece in line.new):
+            for text, mark in (piece for line in lines for piece in line.new):
                 cursor.insertText(untrusted_text.make_harmless(text), looks["new_number" if mark else "plain"])
             return
         look = QTextTableFormat()
@@ -319,14 +327,14 @@ class OverviewWindow(QDialog):
         look.setCellSpacing(0)
         look.setBorder(1)
         look.setBorderBrush(self._theme.color("line"))
-        grid = cursor.insertTable(len(row.lines) + 1, 2, look)
+        grid = cursor.insertTable(len(lines) + 1, 2, look)
         for column, name in enumerate(("old_text", "new_text")):
             words = phrase(f"documents.result_column.{name}")
             clause = row.cells[2 * column + 1]
             page = phrase("common.page", page=row.cells[2 * column + 2]) if row.cells[2 * column + 2] else ""
             title = f"{words}　{clause}　{page}".strip()
             grid.cellAt(0, column).firstCursorPosition().insertText(untrusted_text.make_harmless(title), looks["faint"])
-        for at, line in enumerate(row.lines, start=1):
+        for at, line in enumerate(lines, start=1):
             for column, (side, pieces) in enumerate((("old", line.old), ("new", line.new))):
                 place = grid.cellAt(at, column).firstCursorPosition()
                 for text, mark in pieces:
@@ -376,20 +384,38 @@ class OverviewWindow(QDialog):
         self.banner.show_message("success", phrase("documents.result_written", path=path), "")
 
 
-def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> ResultTable:
+def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> tuple[ResultTable, list[str]]:
     """Return the result of a request. Raises AppError("document_not_readable" | "chapter_unknown")."""
-    loaded: list[WholeDocument] = []
-    for document_id in request.document_ids:
-        document = whole_document.load(documents, document_id, progress.check)
-        if document is not None and document.sections:
-            loaded.append(document)
-        elif request.kind != "values":
-            raise AppError("document_not_readable")
+
+    def load() -> Iterator[WholeDocument]:
+        for document_id in request.document_ids:
+            document = whole_document.load(documents, document_id, progress.check)
+            if document is not None and document.sections:
+                yield document
+            elif request.kind != "values":
+                raise AppError("document_not_readable")
+
+    if request.kind == "values":  # of any number of documents, so one at a time
+        count = len(request.document_ids)
+        return _with_texts(required_values.list_values(load(), count, request.title, progress.report))
+    first, *others = load()
     if request.kind == "comparison":
-        return edition_comparison.compare(loaded[0], loaded[1], progress.report)
-    if request.kind == "values":
-        return required_values.list_values(loaded, request.title, progress.report)
-    return summary.quote_clauses(loaded[0], summary.rows_of_chapter(loaded[0], request.chapter), progress.report)
+        return _with_texts(edition_comparison.compare(first, others[0], progress.report))
+    rows = summary.rows_of_chapter(first, request.chapter)
+    return _with_texts(summary.quote_clauses(first, rows, progress.report))
+
+
+def _shortened(row: ResultRow) -> Sequence[LinePair]:
+    """Return the lines of a row, cut where there are too many to show; exports and the reader have them all."""
+    lines: list[LinePair] = []
+    left = SHOWN_CHARACTERS
+    for line in row.lines:
+        old, new = (tuple((text[: max(0, left)], mark) for text, mark in side) for side in (line.old, line.new))
+        lines.append(LinePair(old, new))
+        left -= max(len(result_table.plain(side)) for side in (line.old, line.new))
+        if left <= 0:
+            return [*lines, LinePair((("…", ""),), (("…", ""),))]
+    return lines
 
 
 def _group_name(table: ResultTable, group: str) -> str:
@@ -398,11 +424,9 @@ def _group_name(table: ResultTable, group: str) -> str:
     return phrase(f"documents.{keys.get(table.kind, 'bound')}.{name}")
 
 
-def _has_words(row: ResultRow, words: Sequence[str]) -> bool:
-    if not words:
-        return True
-    text = " ".join(map(str, row.cells)).casefold()
-    return all(word in text for word in words)
+def _with_texts(table: ResultTable) -> tuple[ResultTable, list[str]]:
+    """Return a table and the text of each row in which words are looked for."""
+    return table, [" ".join(map(str, row.cells)).casefold() for row in table.rows]
 
 
 class _ResultModel(QAbstractTableModel):

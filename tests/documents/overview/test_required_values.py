@@ -73,7 +73,7 @@ def test_a_column_of_a_table_names_what_its_cells_require() -> None:
 
 def test_rows_name_clause_and_page_and_open_there() -> None:
     section = WholeSection(7, ("第3章 構造", "3.1 かぶり"), (), "かぶりは70mm以上とする。", "標準", 12)
-    table = list_values([whole_document.assemble("基準.pdf", [section])], "基準")
+    table = list_values([whole_document.assemble("基準.pdf", [section])], 1, "基準")
     (row,) = table.rows
     assert [row.cells[at] for at in (0, 1, 2, 3, 6, 8)] == ["かぶり", "70mm以上", 70.0, "mm", "基準.pdf", 12]
     assert row.cells[7] == "第3章 構造 > 3.1 かぶり（標準）"
