@@ -250,6 +250,7 @@ EDITIONS = {
 def documents_overview(parts: AppContext) -> None:
     """Two editions are compared."""
     documents(parts)
+    parts.window.show_questions()
     library = Library.open_second(parts.documents.path)
     chosen = library.documents(1)[:2]
     for document, (cover, other) in zip(chosen, EDITIONS[current_language()], strict=True):

@@ -36,6 +36,7 @@ from app.documents.whole_document import ReadingPlace, WholeDocument
 from app.uikit import untrusted_text
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard, label_text
 from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -332,7 +333,7 @@ class OverviewWindow(QDialog):
             words = phrase(f"documents.result_column.{name}")
             clause = row.cells[2 * column + 1]
             page = phrase("common.page", page=row.cells[2 * column + 2]) if row.cells[2 * column + 2] else ""
-            title = f"{words}　{clause}　{page}".strip()
+            title = join_facts(words, str(clause), page)
             grid.cellAt(0, column).firstCursorPosition().insertText(untrusted_text.make_harmless(title), looks["faint"])
         for at, line in enumerate(lines, start=1):
             for column, (side, pieces) in enumerate((("old", line.old), ("new", line.new))):
@@ -473,7 +474,8 @@ class _ResultModel(QAbstractTableModel):
         cell = untrusted_text.make_harmless(" ".join(str(self._rows[index.row()].cells[column]).split()))
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tooltip(cell)
-        return cell.rpartition(result_table.CLAUSE_GAP)[2] if column in self._clauses else cell
+        shown = cell.rpartition(result_table.CLAUSE_GAP)[2] if column in self._clauses else cell
+        return shown or "–"
 
 
 class _ResultList(QTreeView):
@@ -493,6 +495,7 @@ class _ResultList(QTreeView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = self.header()
         header.setAccessibleName(phrase("common.column_headings"))
+        header.setFocusProxy(self)  # it would take an input method
         header.setSectionsMovable(False)
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
@@ -514,6 +517,10 @@ class _ResultList(QTreeView):
         self._fit()
 
     def _fit(self) -> None:
+        """Share the width that the titles leave among the shown columns."""
+        header = self.header()
         shown = {at: share for at, share in enumerate(self._rows.shares.values()) if not self.isColumnHidden(at)}
+        least = {column: header.sectionSizeHint(column) for column in shown}
+        spare = max(0, self.viewport().width() - sum(least.values()))
         for column, share in shown.items():
-            self.header().resizeSection(column, self.viewport().width() * share // sum(shown.values()))
+            header.resizeSection(column, least[column] + spare * share // sum(shown.values()))

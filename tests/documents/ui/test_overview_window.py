@@ -101,7 +101,7 @@ def desk(where: Paths, theme: Theme, qtbot: QtBot, tmp_path: Path) -> Desk:
 
 def test_two_editions_stand_side_by_side_and_are_counted_and_filtered(desk: Desk) -> None:
     window = desk.open("comparison", 1, 2)
-    assert shown(window, 3) == ["70mm以上 → 75mm以上", "", ""]
+    assert shown(window, 3) == ["70mm以上 → 75mm以上", "–", "–"]
     assert window.tabs is not None
     assert len(window.tabs.buttons) == 4  # all, values, added, removed
     assert "かぶりは70mm以上とする。" in window.lines.toPlainText()
