@@ -5,6 +5,7 @@ A value is listed if it is bounded (以上, 未満), or if it has a unit and its
 what only explains or describes are left out. In tables the column names the thing, and the row the condition.
 """
 
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,7 +48,7 @@ _TOPIC = lazy_pattern(
     rf"{_NOUN}+)*(?:さ|等|み|め|き)?)(?<![又或])(?<!若しく)(?P<mark>については|に関しては|において|にあって|には|では|は|が|を)(?![ぁ-ん]*(?:よ|あり))"
 )
 _KANA_TOPIC = lazy_pattern(  # かぶりは, 設計かぶりは
-    r"(?:^|[、。])\s*(?P<words>[^、。は（）()]{1,24}(?<![にでとてつめ])(?<!こと)(?<!もの)(?<!とき)(?<!場合)(?<!又))は[^は]*$"
+    r"(?:^|[、。])\s*(?P<words>(?![にをでとがのへも])[^、。は（）()]{1,24}(?<![にでとてつめの])(?<!こと)(?<!もの)(?<!とき)(?<!場合)(?<!又))は[^は]*$"
 )
 _MEASURE = lazy_pattern(
     r"(?P<words>(?:[一-鿿々ァ-ヺーA-Za-z・]+の)?[一-鿿々ァ-ヺー]*(?:径|幅|高さ?|厚さ?|長さ?|深さ?|率|量|比|角|度|配|速|位|積|間隔|距離|期間|時間"
@@ -147,7 +148,7 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
     if (is_told and not obliges) or _READ_AS.search(text):
         return
     obliges = obliges or tag in _OBLIGING_TAGS
-    values = quantities.parse(text)
+    values = [_with_later_bound(text, one) for one in quantities.parse(text)]
     at, requirement = 0, ""
     for index, one in enumerate(values):
         last = values[index + 1] if one.is_range_start and index + 1 < len(values) else one
@@ -161,6 +162,14 @@ def _of_sentence(text: str, tag: str, title: str) -> Iterator[RequiredValue]:
             " ".join(text.split()),
         )  # fmt: skip
         at = last.bound_end
+
+
+def _with_later_bound(text: str, value: Quantity) -> Quantity:
+    """Return a value with the bound that follows the amount for which it stands: 百分の三十に相当する額未満."""
+    found = None if value.bound else _LATER_BOUND.match(text, value.end)
+    if found is None:
+        return value
+    return dataclasses.replace(value, bound=(">=", "<=", ">", "<")[(found.lastindex or 1) - 1], bound_end=found.end())
 
 
 def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -> bool:
@@ -182,6 +191,7 @@ _SMALL = 10  # 2以上の河川
 _IS_SET = lazy_pattern(
     r"(?:程度|前後|間)?(?:[（(][^（）()]*[）)])?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔|前まで|前に|を経過|間?、|保存|備え)"
 )
+_LATER_BOUND = lazy_pattern(r"に相当する(?:額|金額|価額|数)?(?:(以上)|(以下|以内)|(を超え)|(未満))")
 _PAST = ("過去", "前", "直近", "最近", "開始後", "締結前")
 
 

@@ -15,7 +15,7 @@ from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 from app.base.wording import phrase
 from app.documents.grounding import claims, sentences
-from app.documents.overview.result_table import Column, LinePair, ResultRow, ResultTable, clause_of
+from app.documents.overview.result_table import CLAUSE_GAP, Column, LinePair, ResultRow, ResultTable, clause_of
 from app.documents.records import DocumentSection, Passage, page_ranges
 from app.documents.retrieval import excerpts
 from app.documents.whole_document import WholeDocument
@@ -30,7 +30,7 @@ _PART_SENTENCES, _WHOLE_SENTENCES = 2, 5
 _WHOLE_CHARACTERS = 1_200  # of sentences that are summed up together
 _SOURCES_MOST = 30  # sections that a sentence of the whole is compared with
 _REPLY_TOKENS = 400
-_LISTED_MOST = 10  # clauses that were not read, by name
+_LISTED_MOST = 6  # clauses that were not read, by name
 _TRIED, _QUOTED_MOST = 3, 300  # sentences of a clause, of which the first that is one is quoted; characters
 _SENTENCE = lazy_pattern(r"。\s|[。.!?！？]\s*$")
 _TAG_ORDER = ("必須", "標準", "推奨", "")
@@ -240,7 +240,7 @@ def _table(
     lines = [phrase("documents.sections_read", read=f"{read:,}", total=f"{total:,}"), *facts]
     gap = phrase("common.data_gap")
     for reason, missed in unread.items():
-        names = list(dict.fromkeys(clause_of(document, row) for row in sorted(set(missed))))
+        names = list(dict.fromkeys(clause_of(document, row).rpartition(CLAUSE_GAP)[2] for row in sorted(set(missed))))
         shown = gap.join(names[:_LISTED_MOST]) + ("…" if len(names) > _LISTED_MOST else "")
         if missed:
             lines.append(phrase(f"documents.not_read.{reason}", n=f"{len(set(missed)):,}", clauses=shown))

@@ -21,6 +21,7 @@ def found(text: str, tag: str = "", title: str = "管理") -> list[tuple[str, st
         ("水温は5℃以上、塩分は3.5%未満とする。", [("水温", "5℃以上", ">="), ("塩分", "3.5%未満", "<")]),
         ("安全率は1.2以上とする。", [("安全率", "1.2以上", ">=")]),
         ("政令で定める額は、一億円とする。", [("管理：額", "一億円", "")]),
+        ("減少額は、資産の百分の三十に相当する額未満であること。", [("減少額", "百分の三十に相当する額未満", "<")]),
     ],
 )
 def test_a_required_value_has_its_subject_and_bound(text: str, values: list[tuple[str, str, str]]) -> None:
