@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, QStandardPaths, Qt
 from PySide6.QtGui import (
     QCloseEvent,
+    QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
@@ -173,6 +174,8 @@ class OverviewWindow(QDialog):
         self.list.activated.connect(lambda _index: self._open())
         self.list.selectionModel().currentChanged.connect(lambda _now, _before: self._show_lines())
         self._theme.changed.connect(self._show_lines)
+        if (program := QGuiApplication.instance()) is not None:
+            program.aboutToQuit.connect(self._stop)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self.filter.setFocus)
 
     # -------------------------------------------------------------------- working
