@@ -248,11 +248,10 @@ def _table(
     if report and report.pages_without_text:
         lines.append(phrase("documents.not_read.pages", pages=gap.join(page_ranges(report.pages_without_text))))
     groups = GROUPS if any(row.group == "whole" for row in found) else ()
-    title = (
-        document.name
-        if len(rows) == len(document.sections)
-        else f"{document.name} {document.heading_at(rows.start)[-1]}"
-    )
+    title = document.name
+    if len(rows) < len(document.sections):
+        both = zip(document.heading_at(rows[0]), document.heading_at(rows[-1]), strict=False)
+        title = " ".join([title, *[first for first, last in both if first == last][-1:]])
     ids = (document.document.id,) if document.document else ()
     return replace(
         ResultTable("summary", title, COLUMNS, tuple(found), tuple(lines), ids, groups), coverage=(read, total)

@@ -57,6 +57,7 @@ def test_a_chapter_ends_where_the_next_begins() -> None:
     whole = document()
     assert list(rows_of_chapter(whole, "第2章 構造")) == [1, 2, 3]
     assert list(rows_of_chapter(whole, "かぶり")) == [1, 2]
+    assert quote_clauses(whole, rows_of_chapter(whole, "第2章 構造")).title == "基準.md 第2章 構造"
     with pytest.raises(AppError) as raised:
         rows_of_chapter(whole, "第9章")
     assert raised.value.code == "chapter_unknown"
