@@ -101,6 +101,7 @@ class OverviewWindow(QDialog):
         self._run: WritingRun | None = None
         self.table: ResultTable | None = None
         self._texts: list[str] = []  # of each row of the table
+        self._is_written = False  # whether a model wrote the table
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
         self._build()
@@ -223,6 +224,7 @@ class OverviewWindow(QDialog):
         self.progress.set_progress(done, total)
 
     def _on_written(self, table: ResultTable) -> None:
+        self._is_written = True
         background.run(partial(_with_texts, table), self._on_made)
 
     def _on_made(self, made: tuple[ResultTable, list[str]]) -> None:
@@ -266,10 +268,6 @@ class OverviewWindow(QDialog):
         self.facts.setVisible(table is not None)
         self.filter.setVisible(table is not None)
         self.splitter.setVisible(table is not None)
-
-    @property
-    def _is_written(self) -> bool:
-        return self.table is not None and bool(self.table.groups)
 
     def _show_table(self) -> None:
         table = self.table

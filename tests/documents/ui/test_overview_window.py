@@ -169,7 +169,9 @@ def test_a_summary_is_quoted_at_once_and_written_when_asked(desk: Desk) -> None:
     window.banner.action_requested.emit("write")  # go on
     table = window.table
     assert isinstance(table, ResultTable)
-    desk.writers[-1].finished.emit(replace(table, groups=("whole", "part")))
+    desk.writers[-1].finished.emit(replace(table, title="書かれた要約"))
+    desk.qtbot.waitUntil(lambda: window.table is not table)
+    assert window.heading.text() == "書かれた要約"
     assert window.write_button.isHidden()
 
 
