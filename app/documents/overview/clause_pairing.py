@@ -67,8 +67,8 @@ def pair_clauses(
     pairs: dict[int, int] = {}
     taken: set[int] = set()
 
-    def pair_up(keys: Sequence[Sequence[object]], is_fit: Callable[[int, int], bool]) -> None:
-        """Pair the clauses without partners whose keys are equal, in order."""
+    def pair_up(keys: Sequence[Sequence[object]], fit: Callable[[int, int], float]) -> None:
+        """Pair the clauses without partners whose keys are equal, in order, each with the one that fits best."""
         waiting: dict[object, list[int]] = defaultdict(list)
         for at, key in enumerate(keys[1]):
             if at not in taken:
@@ -76,20 +76,20 @@ def pair_clauses(
         for at, key in enumerate(keys[0]):
             if at in pairs or key is None:
                 continue
-            found = next((other for other in waiting[key] if is_fit(at, other)), None)
-            if found is not None:
+            found = max(waiting[key], key=lambda other: fit(at, other), default=None)
+            if found is not None and fit(at, found) > 0:
                 pairs[at] = found
                 taken.add(found)
                 waiting[key].remove(found)
 
     paths = [[one.path for one in side] for side in (ours, theirs)]
     both = [list(zip(paths[side], texts[side], strict=True)) for side in (0, 1)]
-    pair_up(both, lambda _a, _b: True)
-    pair_up(texts, lambda a, _b: len(texts[0][a]) > 1)
+    pair_up(both, lambda _a, _b: 1)
+    pair_up(texts, lambda a, _b: len(texts[0][a]) - 1)
     grams = [[count_pairs(text) for text in side] for side in texts]
-    pair_up(paths, lambda a, b: share(grams[0][a], grams[1][b]) >= _ALIKE)
+    pair_up(paths, lambda a, b: max(0.0, share(grams[0][a], grams[1][b]) - _ALIKE))
     _pair_alike(ours, theirs, grams, pairs, taken, report)
-    pair_up(paths, lambda _a, _b: True)  # written anew
+    pair_up(paths, lambda _a, _b: 1)  # written anew
     return pairs
 
 

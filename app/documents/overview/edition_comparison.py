@@ -157,7 +157,13 @@ def _shortened(lines: Sequence[ComparedLine]) -> tuple[LinePair, ...]:
 
 def compare_texts(old: str, new: str) -> list[ComparedLine]:
     """Return the sentences of two texts side by side, with marks on what differs."""
-    ours, theirs = map(_sentences, (old, new))
+    found = _compared_lines(*map(_sentences, (old, new)))
+    if any(line.differs for line in found):
+        return found
+    return _compared_lines(*(text.split("\n") for text in (old, new)))  # it is in what is no sentence
+
+
+def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[ComparedLine]:
     found: list[ComparedLine] = []
     for is_equal, a, b, c, d in _runs(ours, theirs, plain_text):
         if is_equal:
