@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
-from PySide6.QtCore import QCoreApplication, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer
 
 from app.base import paths, programs, wording
 from app.base.confidentiality import Label
@@ -42,6 +42,8 @@ from app.chat.ui.conversations.transfer_controller import TransferController
 from app.chat.ui.preset_editor import ConversationSettings
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
+from app.documents.overview.result_table import OverviewRequest
+from app.documents.retrieval import excerpts
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
@@ -89,6 +91,7 @@ from app.uikit.theme import Theme, unstyled
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
 
 if TYPE_CHECKING:
+    from app.chat.services.document_summary import SummaryRun
     from app.models.services.build_runner import BuildRunner
 
 log = logging.getLogger("kotae")
@@ -261,6 +264,7 @@ class AppContext:
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
         navigation.reading_requested.connect(self._on_reading_requested)
+        navigation.overview_requested.connect(self._on_overview_requested)
         navigation.question_requested.connect(self._on_question_requested)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
@@ -282,6 +286,24 @@ class AppContext:
         reader = self.window.page("reader")
         assert isinstance(reader, ReaderPage)
         reader.open(place)
+
+    def _on_overview_requested(self, request: OverviewRequest) -> None:
+        from app.documents.ui.overview_window import OverviewWindow
+
+        OverviewWindow(
+            self.theme, self.navigation, self.paths.documents, self.secrecy, request, self._summary_run, self.window
+        ).show()  # fmt: skip
+
+    def _summary_run(self, document_id: int, chapter: str, parent: QObject) -> "SummaryRun | None":
+        """Return the run in which the selected model writes a summary; None if no model of this machine can."""
+        from app.chat.services.document_summary import SummaryJob, SummaryRun
+
+        model = self.session.model
+        if model is None or model.remote is not None or excerpts.is_known_too_small(model):
+            return None
+        label = functools.partial(lineage.label_of_model, self.paths.documents, model)
+        job = SummaryJob(self.paths.documents, document_id, model, self.preferences.value, chapter, label)
+        return SummaryRun(self.engine, child_commands.template(), job, parent)
 
     def _on_question_requested(self, scope: Sequence[CollectionRef] | None, words: str, at_once: bool) -> None:
         self.window.show_questions()

@@ -99,8 +99,17 @@ def _shown_presets() -> set[str]:
     return {preset.id for preset in presets.built_in_presets()}
 
 
+def _summary_run(*arguments: Any) -> Any:
+    from app.chat.services.document_summary import SummaryJob, SummaryRun
+    from app.inference import child_commands
+
+    engine, *job = arguments
+    return SummaryRun(engine, child_commands.template(), SummaryJob(*job))
+
+
 # Functions of other packages that a command may not import itself, by command and parameter name.
 HANDED_IN: dict[str, dict[str, Any]] = {
+    "docs": {"summary_run": _summary_run, "label_of": _label_of_model},
     "ask": {"find_run": _find_run, "label_of": _label_of_model},
     "models": {
         "trained": _trained,

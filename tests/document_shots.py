@@ -13,11 +13,13 @@ from app.base.wording import current_language, phrase
 from app.documents.collection_updates import RefreshResult
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
+from app.documents.overview.result_table import OverviewRequest
 from app.documents.records import Document, DocumentSection, ReadingReport
 from app.documents.services.embedding import EmbeddingStatus
 from app.documents.services.reading_offers import ReadingOffer
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.document_lists import DocumentRole
+from app.documents.ui.overview_window import OverviewWindow
 
 NAMES = {
     "ja": (
@@ -233,6 +235,35 @@ def documents_to_ask(parts: AppContext) -> None:
     parts.page.choose_documents()
 
 
+EDITIONS = {
+    "ja": (
+        ("鉄筋のかぶりは70mm以上とする。", "ポンプは年2回点検しなければならない。"),
+        ("鉄筋のかぶりは75mm以上とする。", "塗膜は、二層とする。"),
+    ),
+    "en": (
+        ("The cover shall be at least 70 mm.", "Pumps are checked twice a year."),
+        ("The cover shall be at least 75 mm.", "The coating has two layers."),
+    ),
+}
+
+
+def documents_overview(parts: AppContext) -> None:
+    """Two editions are compared."""
+    documents(parts)
+    parts.window.show_questions()
+    library = Library.open_second(parts.documents.path)
+    chosen = library.documents(1)[:2]
+    for document, (cover, other) in zip(chosen, EDITIONS[current_language()], strict=True):
+        library.put(document, [DocumentSection(("3.1",), cover, page=3), DocumentSection((f"3.{len(other)}",), other)])
+    library.close()
+    ids = tuple(one.id for one in chosen)
+    parts.navigation.overview_requested.emit(OverviewRequest("comparison", ids, chosen[0].name))
+    window = parts.window.findChild(OverviewWindow)
+    until = time.monotonic() + 20
+    while window.table is None and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
 def asking_beside_training(parts: AppContext) -> None:
     """A training holds the memory, and there is no document to quote."""
     parts.trainings.folder = Path("run")
@@ -244,6 +275,6 @@ DOCUMENT_SHOTS: dict[str, Callable[[AppContext], None]] = {
     for shot in (
         documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,
         documents_failed, documents_encoding, documents_new, documents_menu, documents_move, documents_move_out,
-        documents_offer, documents_where, documents_to_ask, asking_beside_training,
+        documents_offer, documents_where, documents_to_ask, documents_overview, asking_beside_training,
     )
 }  # fmt: skip

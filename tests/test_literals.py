@@ -20,8 +20,8 @@ READS = tuple(
     ROOT / "app" / place
     for place in (
         "base/tables", "documents", "documents/grounding", "documents/values", "documents/retrieval",
-        "documents/reading", "documents/reading/pdf", "training/data", "evaluation", "evaluation/judge",
-        "evaluation/study", "evaluation/report",
+        "documents/overview", "documents/reading", "documents/reading/pdf", "training/data", "evaluation",
+        "evaluation/judge", "evaluation/study", "evaluation/report",
     )
 )  # fmt: skip
 # Japanese that English sentences quote.

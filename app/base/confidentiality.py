@@ -77,7 +77,7 @@ def label_from_word(word: str) -> Label | None:
 
 ExportKind = Literal[
     "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy",
-    "label", "move",
+    "label", "move", "overview",
 ]  # fmt: skip
 _REFUSALS: dict[str, str] = {"label": "secret_lowering", "move": "secret_move"}  # codes; other kinds: "secret_export"
 CLIPBOARD = "clipboard"

@@ -86,6 +86,7 @@ class NavigationSignals(QObject):
     search_requested = Signal(str)  # words to search for in all conversations and documents
     search_closed = Signal()  # return to the page before the search
     reading_requested = Signal(object)  # ReadingPlace: open a document in the reader
+    overview_requested = Signal(object)  # OverviewRequest: a summary, a comparison or a list of values, in a window
     reading_closed = Signal()  # return to the page before the reader
     restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # export the open conversation

@@ -21,7 +21,7 @@ _OTHERS = 0o077
 # ones.
 _OWN = (
     *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "documents-vectors"),
-    *("exports.log", "made_here.txt*", "seal.key*", "kotae.checked*", "documents.checked*"),
+    *("documents-summaries", "exports.log", "made_here.txt*", "seal.key*", "kotae.checked*", "documents.checked*"),
     *("settings.json*", "glossary.csv*", "serve.key*", "window.*", "start.json*", "days.json*", "downloads.json*"),
     *("models-move.json*", "speed.json*", "verified.json*", "policy.toml", "training-environment*"),
     *(

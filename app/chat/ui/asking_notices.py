@@ -1,14 +1,18 @@
 """Say above the question field, before a question is sent, what cannot be asked now and what makes it possible."""
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
+from app.chat.records import Message
 from app.chat.services.chat_session import ChatSession, ModelPreloader
 from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import error_presenter
+from app.documents.overview import result_table
+from app.documents.overview.result_table import OverviewRequest
 from app.documents.records import is_attached_name
 from app.inference.engine.messages import Event, Failed
 from app.inference.services.engine import EngineClient
@@ -39,13 +43,15 @@ class AskingNotices(QObject):
         self._failure: tuple[str | None, AppError] | None = None  # id of the model that could not be loaded, and why
         self._act: Callable[[], object] = lambda: None
         self._text_to_send = ""  # the question that waits for the machine
+        self._asked = ""  # the question that was asked last in the open conversation
         page.composer.asking_notice.acted.connect(self._on_acted)
         page.scoping.shown.connect(self._show)
         page.files.changed.connect(self._show)
+        page.composer.typed.connect(self._show)
         for signal in (engine.refusal_changed, library.changed, session.answer_settings_changed, pause.changed):
             signal.connect(self._show)
-        for signal in (session.conversation_opened, session.message_added):
-            signal.connect(self._show)
+        session.conversation_opened.connect(self._on_opened)
+        session.message_added.connect(self._on_message_added)
         pause.changed.connect(self._on_pause_changed)
         engine.status_changed.connect(self._on_status_changed)
         engine.event_received.connect(self._on_engine_event)
@@ -54,6 +60,15 @@ class AskingNotices(QObject):
         self._show()
 
     # ------------------------------------------------------------------ private
+
+    def _on_opened(self) -> None:
+        self._asked = ""
+        self._show()
+
+    def _on_message_added(self, message: Message) -> None:
+        if message.role == "question":
+            self._asked = message.text
+        self._show()
 
     def _on_acted(self) -> None:
         self._act()
@@ -122,7 +137,29 @@ class AskingNotices(QObject):
         if is_new and self._page.scoping.is_known and not self._page.scoping.has_documents:
             words = phrase("chat.there_are_no_documents_yet")
             return words, phrase("chat.add_documents"), lambda: to_page("documents"), False
-        return "", "", lambda: None, False
+        return *self._overview_offer(), False
+
+    def _overview_offer(self) -> tuple[str, str, Callable[[], object]]:
+        """Offer what answers the question that is typed, or was asked last, from whole documents."""
+        text = self._page.composer.text().strip() or self._asked
+        kind = result_table.kind_of_question(text)
+        if kind is None or not self._session.scope:
+            return "", "", lambda: None
+        collections = [one for one in self._page.scoping.documents_to_choose() if one.chosen]
+        found = [document for one in collections for document in one.documents if document.path in one.chosen]
+        if kind == "summary" and len(found) != 1:
+            return phrase("chat.offer_choose_one"), phrase("chat.choose_documents"), self._page.choose_documents
+        if not found or (kind == "comparison" and len(found) != 2):
+            return "", "", lambda: None
+        title = phrase("common.data_gap").join(one.ref.name for one in collections)
+        title = found[0].name if len(found) == 1 else title
+        ids = tuple(one.id for one in sorted(found, key=lambda one: one.name))
+        request = OverviewRequest(kind, ids, title)
+        return (
+            phrase(f"chat.overview_offer.{kind}"),
+            phrase("chat.open_overview"),
+            partial(self._navigation.overview_requested.emit, request),
+        )
 
     def _pause_and_ask(self) -> None:
         self._text_to_send = self._page.composer.text() if self._page.composer.text().strip() else ""

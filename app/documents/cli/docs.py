@@ -31,8 +31,9 @@ if TYPE_CHECKING:  # each action imports what it needs when it runs
 FOUND_MOST = 100  # limit of -k
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add_parser(commands: Any, shared: argparse.ArgumentParser, **handed_in: Any) -> None:
     from app.base.cli.commands import add_command
+    from app.documents.cli import docs_overview
 
     group = add_command(commands, shared, "docs", help_text("docs"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -71,6 +72,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     refresh = add_action("refresh", _refresh)
     refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
     add_action("embed", _embed)
+    docs_overview.add_actions(add_action, **handed_in)
 
 
 def _labels() -> list[str]:

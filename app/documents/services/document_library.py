@@ -27,6 +27,7 @@ from app.documents import collection_updates, ocr_part
 from app.documents.collection_updates import AddedFiles, CountCallback, FileVersions, RefreshResult, ScanResult
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.library import UNKNOWN, Former, Library, label_now
+from app.documents.overview import summary_journals
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import AskableDocument, Document, DocumentCollection
@@ -521,6 +522,7 @@ class DocumentLibrary(QObject):
 
     def _on_removed(self, outcome: Indexed | DocumentRemoved | Failed | ChildExit) -> None:
         ids, _done = self._removals.popleft()
+        background.run(functools.partial(summary_journals.remove_orphans, self._path), lambda _nothing: None)
         self._removing.difference_update(ids)
         if not isinstance(outcome, DocumentRemoved):
             self.queue.include_again(ids)

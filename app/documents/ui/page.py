@@ -5,7 +5,7 @@ because one widget lays all of these out for every size of the window.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, QTimer
@@ -24,6 +24,7 @@ from app.base import confidentiality
 from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
+from app.documents.overview.result_table import Kind, OverviewRequest
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
@@ -234,6 +235,7 @@ class DocumentsPage(Page):
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
         report.read_button.clicked.connect(lambda: self._with_one(collection_actions.read))
+        report.summary_button.clicked.connect(lambda: self._with_one(self._summarize))
         report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
         report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
         report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
@@ -360,6 +362,8 @@ class DocumentsPage(Page):
                 lambda: actions.read_again(self._documents.documents(one.id)),
             )
         if one is not None:
+            read = [document for document in self._documents.documents(one.id) if document.indexed_at]
+            self._add_overviews(menu, read, one.name)
             sorting = menu.addMenu(phrase("documents.sort_by"))
             for column, title in enumerate(self.table.titles()):
                 sorting.addAction(title, partial(self.view.sortByColumn, column, Qt.SortOrder.AscendingOrder))
@@ -394,6 +398,7 @@ class DocumentsPage(Page):
                 icon("folder-open"), phrase("documents.show_in_folder"), lambda: actions.show_folder(chosen[0])
             )
             menu.addSeparator()
+        self._add_overviews(menu, [document for document in chosen if document.indexed_at])
         again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
         collection = self.collection
@@ -404,6 +409,26 @@ class DocumentsPage(Page):
             remove = menu.addAction(icon("trash-2"), phrase("documents.remove"), remove_chosen)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         return menu
+
+    def _add_overviews(self, menu: QMenu, documents: Sequence[Document], name: str = "") -> None:
+        """Add what can be done with whole documents. `name`: of their collection, if they are all of it."""
+
+        def request(kind: Kind, title: str) -> None:
+            ids = tuple(one.id for one in sorted(documents, key=lambda one: one.name))
+            self._navigation.overview_requested.emit(OverviewRequest(kind, ids, title))
+
+        icon = self._theme.icon
+        if len(documents) == 1 and not name:
+            menu.addAction(
+                icon("file-text"), phrase("documents.summarize_document"), lambda: self._summarize(documents[0])
+            )
+        if len(documents) == 2 and not name:
+            words = phrase("documents.compare_editions")
+            menu.addAction(icon("file-search"), words, lambda: request("comparison", words))
+        if documents:
+            title = name or phrase("common.data_gap").join(one.name for one in documents)
+            menu.addAction(icon("chart-line"), phrase("documents.list_values"), lambda: request("values", title))
+            menu.addSeparator()
 
     def _new_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -438,6 +463,9 @@ class DocumentsPage(Page):
     def _ask(self, scope: tuple[CollectionRef, ...], question: str) -> None:
         self.offer.dismiss()
         self._navigation.question_requested.emit(scope, question, True)
+
+    def _summarize(self, document: Document) -> None:
+        self._navigation.overview_requested.emit(OverviewRequest("summary", (document.id,), document.name))
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:

@@ -73,11 +73,15 @@ class ReportPanel(QFrame):
     def _build_actions(self) -> QWidget:
         theme = self._theme
         self.read_button = Button(theme, phrase("documents.read_here"), icon="file-text", compact=True)
+        self.summary_button = Button(theme, phrase("documents.summarize_document"), icon="quote", compact=True)
         self.open_button = Button(theme, phrase("documents.open"), icon="external-link", compact=True)
         self.folder_button = Button(theme, phrase("documents.show_in_folder"), icon="folder-open", compact=True)
         self.again_button = Button(theme, phrase("common.read_again"), icon="refresh-cw", compact=True)
         self.encoding_button = Button(theme, phrase("documents.change_the_encoding"), compact=True)
-        return FlowBox(self.read_button, self.open_button, self.folder_button, self.again_button, self.encoding_button)
+        return FlowBox(
+            self.read_button, self.summary_button, self.open_button, self.folder_button, self.again_button,
+            self.encoding_button,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------- showing
 
@@ -88,7 +92,8 @@ class ReportPanel(QFrame):
         )
         is_waiting = document.state in ("waiting", "reading")
         self.again_button.setEnabled(not is_waiting)
-        self.read_button.setEnabled(bool(document.indexed_at) and document.report.sections > 0)
+        for button in (self.read_button, self.summary_button):
+            button.setEnabled(bool(document.indexed_at) and document.report.sections > 0)
 
     def _show_banner(self, document: Document) -> None:
         blank = document.report.pages_without_text

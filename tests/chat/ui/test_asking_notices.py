@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import phrase
+from app.chat.records import Message
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -134,3 +135,55 @@ def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, mode
     assert not desk.parts.trainings.is_training
     assert desk.notice.words == phrase("chat.the_work_is_paused")
     assert desk.notice.button.text() == phrase("chat.go_on_with_the_work")
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("この資料を要約して", "summary"),
+        ("すべての数値基準を表にして", "values"),
+        ("Summarize this document", "summary"),
+    ],
+)
+def test_a_question_about_the_whole_document_leads_to_its_window(
+    field, documents, model: Path, qtbot: QtBot, question: str, kind: str
+) -> None:
+    desk = field()
+    requests = heard(desk.parts.navigation.overview_requested)
+    desk.parts.navigation.overview_requested.disconnect(desk.parts._on_overview_requested)
+    desk.composer.set_text("かぶりは？")
+    desk.composer.typed.emit()
+    assert desk.notice.words == ""
+    desk.composer.set_text(question)
+    desk.composer.typed.emit()
+    assert desk.notice.words == phrase(f"chat.overview_offer.{kind}")
+    qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
+    ((request,),) = requests
+    assert (request.kind, request.document_ids) == (kind, (1,))
+    desk.page.scoping.choose([])
+    desk.composer.typed.emit()
+    assert desk.notice.words == ""  # of what the model knows there is no such window
+
+
+def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Path) -> None:
+    desk = field()
+    desk.session.message_added.emit(Message(1, 1, None, "question", "この資料を要約して", "done", 0.0))
+    assert desk.notice.words == phrase("chat.overview_offer.summary")
+    desk.session.message_added.emit(Message(2, 1, 1, "answer", "", "streaming", 0.0))
+    assert desk.notice.words == phrase("chat.overview_offer.summary")
+    desk.session.open_new()
+    assert desk.notice.words == ""
+
+
+def test_one_of_several_documents_has_to_be_chosen_for_a_summary(field, documents, model: Path, library) -> None:
+    (other,) = library.add_documents(1, [Path("/nowhere/要領.md")])
+    library.put(library.document(other), [DocumentSection(("1",), "かぶりは80mmとする。")])
+    library.keep(other)
+    desk = field()
+    for text, key in (
+        ("この資料を要約して", "offer_choose_one"),
+        ("旧版と新版の違いは？", "overview_offer.comparison"),
+    ):
+        desk.composer.set_text(text)
+        desk.composer.typed.emit()
+        assert desk.notice.words == phrase(f"chat.{key}")

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.reader.outline import OutlineModel
 from app.chat.ui.reader.reader_page import ReaderPage
@@ -505,3 +506,28 @@ def test_a_page_of_the_documents_opens_in_the_reader(parts: AppContext, qtbot: Q
     assert parts.window.current_page == "reader"
     press(reader.view.text, Key.Key_Escape)
     assert parts.window.current_page == "documents"
+
+
+# ------------------------------------------------------------ the whole document
+
+
+def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_from_the_menu(
+    read: Read, library: Library
+) -> None:
+    document_id, other_id = fill(library), fill(library, "別", file="/a/橋梁_改訂.pdf")
+    read.open(ReadingPlace(document_id))
+    requests = heard(read.navigation.overview_requested)
+    actions = {one.text(): one for one in read.page.overview_menu().actions()}
+    for key in ("summarize_document", "summarize_chapter", "list_values"):
+        actions[phrase(f"documents.{key}")].trigger()
+    assert [(one.kind, one.document_ids, one.chapter) for (one,) in requests] == [
+        ("summary", (document_id,), ""),
+        ("summary", (document_id,), "第1章 総則"),
+        ("values", (document_id,), ""),
+    ]
+    assert phrase("documents.compare_with") not in actions  # its collection has no other document
+    library.move_documents([other_id], 1, None)
+    comparing = next(one.menu() for one in read.page.overview_menu().actions() if one.menu() is not None)
+    comparing.actions()[0].trigger()
+    (request,) = requests[-1]
+    assert (request.kind, request.document_ids) == ("comparison", (document_id, other_id))

@@ -20,6 +20,7 @@ from app.base.services.preferences import Preferences
 from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
+from app.documents.overview.result_table import OverviewRequest
 from app.documents.records import ReadingReport
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.ocr_setup import OcrSetup
@@ -53,6 +54,8 @@ class PageDriver(DocumentsDriver):
         navigation.undo_offered.connect(lambda action: self.undo.append((action.done, action.undo)))
         self.asked: list[tuple[tuple[CollectionRef, ...], str]] = []  # what 質問 is asked for
         navigation.question_requested.connect(lambda scope, question, _at_once: self.asked.append((scope, question)))
+        self.overviews: list[OverviewRequest] = []
+        navigation.overview_requested.connect(self.overviews.append)
         self.preferences = Preferences(where.settings)
         command = programs.downloader_command()
         self.ocr_setup = OcrSetup(self.preferences, command, where.documents, where.logs, lambda: "")
@@ -690,6 +693,24 @@ def test_the_selected_documents_can_be_asked_from_their_menu(driver: PageDriver,
     menu = driver.page.document_menu()
     next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
     assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]
+
+
+def test_whole_documents_are_summarized_compared_and_listed_from_the_menus(driver: PageDriver, second_folder) -> None:
+    def chosen(menu: QMenu, key: str) -> OverviewRequest:
+        next(one for one in menu.actions() if one.text() == phrase(f"documents.{key}")).trigger()
+        return driver.overviews.pop()
+
+    (collection,) = driver.documents.collections()
+    (document,) = driver.documents.documents(collection.id)
+    driver.page.view.choose({document.id})
+    menu = driver.page.document_menu()
+    assert chosen(menu, "summarize_document").document_ids == (document.id,)
+    assert chosen(menu, "list_values").kind == "values"
+    assert phrase("documents.compare_editions") not in [one.text() for one in menu.actions()]  # takes two
+    driver.page.report.summary_button.click()
+    assert driver.overviews.pop().kind == "summary"
+    whole = chosen(driver.page.menu(), "list_values")
+    assert (whole.title, whole.document_ids) == (collection.name, (document.id,))
 
 
 def test_the_signs_of_a_suggested_question_are_shown_as_they_are(theme, qtbot) -> None:

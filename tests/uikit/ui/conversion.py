@@ -163,7 +163,7 @@ PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 # Every field that the sources make is in one of these; the other places show some of them again.
 ENOUGH = {
     "action_editor", "batch_setup", "bug", "build_model", "conversation_settings", "correction",
-    "documents_encoding", "documents_new", "documents_to_ask", "documents_where",
+    "documents_encoding", "documents_new", "documents_overview", "documents_to_ask", "documents_where",
     "download_source", "evaluation_blind", "evaluation_blind_start",
     "evaluation_details", "evaluation_quantizations", "evaluation_questions", "evaluation_rename",
     "evaluation_scale", "evaluation_set", "evaluation_start", "evaluation_thinking", "evaluation_versions",

@@ -1,12 +1,13 @@
 """Show the page that reads one document of the library, cites it and begins a question about it."""
 
+import difflib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
@@ -18,6 +19,7 @@ from app.chat.ui.text.page_view import PagePane
 from app.documents import library, whole_document
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.overview.result_table import Kind, OverviewRequest
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture
 from app.documents.whole_document import ReadingPlace, WholeDocument
@@ -25,13 +27,14 @@ from app.uikit import clipboard_guard, confidentiality_guard, untrusted_text
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import IconButton, make_icon_button, with_icon_space
+from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, with_icon_space
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, announce, plain_tooltip, set_surface
 from app.uikit.widgets.section_bars import TabBar
 
 TEXT, PAGES = "text", "pages"  # the tabs
 TITLE_MIN_PX = 140  # width to which the title is shortened before the buttons lose their texts
+EDITIONS_MOST = 15  # documents offered for a comparison, those with the most similar names
 COPIED_MS = 2_000  # how long the button says that the citation was copied
 
 
@@ -112,7 +115,10 @@ class ReaderPage(Page):
         self.ask_button = make_icon_button(theme, words, "message-circle-question-mark", "primary", compact=True)
         self.header.add_before(self.back_button)
         self.header.add_after(self._label_box)
-        for action in (self.tabs, self.find_button, self.open_button, self.cite_button, self.ask_button):
+        self.more_button = IconButton(theme, "ellipsis", phrase("chat.whole_document"))
+        for action in (
+            self.tabs, self.find_button, self.open_button, self.cite_button, self.ask_button, self.more_button,
+        ):  # fmt: skip
             self.header.add_action(action)
         self.banner = Banner(theme)
         self._banner_row = make_column(self.banner, margins_px=(16, 0, 16, 0))
@@ -136,6 +142,7 @@ class ReaderPage(Page):
         self.open_button.clicked.connect(self._open_file)
         self.cite_button.clicked.connect(self._cite)
         self.ask_button.clicked.connect(self._ask)
+        self.more_button.clicked.connect(self._show_more)
         self.view.row_changed.connect(self._on_row_changed)
         self.view.find_strip.everywhere_requested.connect(self._navigation.search_requested)
         self.view.text.link_chosen.connect(
@@ -225,7 +232,7 @@ class ReaderPage(Page):
     def _show_actions(self) -> None:
         """Show what can be done with the shown document, and its label."""
         document = self.document
-        for action in (self.cite_button, self.ask_button, self._label_box):
+        for action in (self.cite_button, self.ask_button, self.more_button, self._label_box):
             action.setVisible(document is not None)
         self.tabs.setVisible(document is not None and document.page_count > 0)
         if document is None or document.collection is None:
@@ -319,6 +326,41 @@ class ReaderPage(Page):
             self.cite_button.setText(with_icon_space(phrase("chat.copied")))
             announce(self, phrase("chat.copied"))
             self._copied.start()
+
+    def _show_more(self) -> None:
+        menu = self.overview_menu()
+        place = QPoint(self.more_button.width() - menu.sizeHint().width(), self.more_button.height() + 2)
+        menu.popup(self.more_button.mapToGlobal(place))
+
+    def overview_menu(self) -> QMenu:
+        """Return a menu of what can be done with the whole document."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        document = self.document
+        if document is None or document.document is None:
+            return menu
+        own, icon = document.document, self._theme.icon
+
+        def add(to: QMenu, words: str, kind: Kind, ids: tuple[int, ...], title: str, chapter: str = "") -> None:
+            request = OverviewRequest(kind, ids, title, chapter)
+            action = to.addAction(escape_mnemonic(words), lambda: self._navigation.overview_requested.emit(request))
+            if to is menu:
+                action.setIcon(icon({"summary": "quote", "values": "chart-line"}.get(kind, "file-search")))
+
+        add(menu, phrase("documents.summarize_document"), "summary", (own.id,), document.name)
+        path = document.heading_at(max(0, self.view.text.row))
+        if path:
+            add(menu, phrase("documents.summarize_chapter"), "summary", (own.id,), path[0], path[0])
+        add(menu, phrase("documents.list_values"), "values", (own.id,), document.name)
+        others = [one for one in self._documents.documents(own.collection_id) if one.indexed_at and one.id != own.id]
+        others.sort(key=lambda one: -difflib.SequenceMatcher(None, one.name, own.name).ratio())
+        if others:
+            comparing = menu.addMenu(icon("file-search"), phrase("documents.compare_with"))
+            for one in others[:EDITIONS_MOST]:
+                ids = (own.id, one.id) if own.name < one.name else (one.id, own.id)
+                name = comparing.fontMetrics().elidedText(one.name, Qt.TextElideMode.ElideMiddle, self._theme.px(320))
+                add(comparing, name, "comparison", ids, one.name)
+        return menu
 
     def _ask(self) -> None:
         """Begin a question about the section that is read, which is asked of this document."""

@@ -1,0 +1,332 @@
+"""Compare two editions of a document clause by clause: what was added, removed, changed, renumbered and moved.
+
+`clause_pairing` says which clauses belong together. In changed clauses the sentences are compared, and the numbers in
+changed sentences: only a value that differs counts, not another way to write it.
+"""
+
+import difflib
+import itertools
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.base.lazy_pattern import lazy_pattern
+from app.base.wording import phrase
+from app.documents.grounding import sentences
+from app.documents.overview import clause_pairing
+from app.documents.overview.clause_pairing import Clause, plain_text
+from app.documents.overview.result_table import Column, LinePair, Mark, Piece, ResultRow, ResultTable, clause_of, plain
+from app.documents.values import notation, quantities
+from app.documents.whole_document import PAUSE_S, WholeDocument
+
+GROUPS = ("number", "changed", "added", "removed", "moved")
+COLUMNS = (
+    Column("change"), Column("old_clause", "clause"), Column("old_page", "number"), Column("new_clause", "clause"),
+    Column("new_page", "number"), Column("numbers", "clause"), Column("old_text", "text"), Column("new_text", "text"),
+)  # fmt: skip
+_ALIKE_SENTENCE = 0.4
+_SENTENCES_COMPARED = 40_000  # sentences × sentences of one part that differs; those of a larger one are replaced
+_TOKENS_COMPARED = 4_000_000  # tokens × tokens of two sentences
+_WORD = lazy_pattern(r"\d+(?:\.\d+)*|[A-Za-z]+|\s+|.", re.DOTALL)
+_LISTED = lazy_pattern(r"\(?\d{1,2}(?:[.)、]|\s)(?!\d)")  # the number of an entry of a list
+_NAMES_PART = lazy_pattern(r"(?:[表図式録]\s?[\d.-]+|\d+(?:[.-]\d+){2,}|\(\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChange:
+    """A value that differs, as written in both editions; "": it is not in one. `names_part`: it names a clause, table
+    or figure."""
+
+    old: str
+    new: str
+    names_part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedLine:
+    """Sentences side by side, and the values that differ between them."""
+
+    pair: LinePair
+    numbers: tuple[NumberChange, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        return plain(self.pair.old) != plain(self.pair.new)
+
+
+def compare(
+    old: WholeDocument, new: WholeDocument, report: Callable[[int, int], None] = lambda _done, _total: None
+) -> ResultTable:
+    """Return the differences as a table, in the order of the new edition; removed clauses follow the one before them.
+
+    `report` is called with what is done and the total, and may raise to cancel the work.
+    """
+    ours, theirs = clause_pairing.clauses(old), clause_pairing.clauses(new)
+    pairs = clause_pairing.pair_clauses(ours, theirs, report)
+    moved = clause_pairing.find_moved(pairs)
+    partner = {after: before for before, after in pairs.items()}
+    rows: list[ResultRow] = []
+    unchanged = 0
+    following: dict[int, list[int]] = defaultdict(list)  # removed clauses by the index of the new clause before them
+    last = -1
+    for at in range(len(ours)):
+        if at in pairs:
+            last = pairs[at]
+        else:
+            following[last].append(at)
+    rows += [_one_sided(old, ours[at], "removed") for at in following[-1]]
+    for at, clause in enumerate(theirs):
+        report(len(ours) + at, len(ours) + len(theirs))
+        if at % 20 == 0:
+            time.sleep(PAUSE_S)
+        if at in partner:
+            row = _compared(old, new, ours[partner[at]], clause, is_moved=partner[at] in moved)
+            rows += [row] if row else []
+            unchanged += row is None
+        else:
+            rows.append(_one_sided(new, clause, "added"))
+        rows += [_one_sided(old, ours[gone], "removed") for gone in following[at]]
+    report(len(ours) + len(theirs), len(ours) + len(theirs))
+    return _table(old, new, rows, unchanged)
+
+
+# ----------------------------------------------------------------------- comparing
+
+
+def _compared(
+    old: WholeDocument, new: WholeDocument, before: Clause, after: Clause, *, is_moved: bool
+) -> ResultRow | None:
+    """Return the row of two clauses that belong together; None if nothing differs."""
+    is_renamed = before.title and after.title and before.title != after.title
+    lines = [_aligned(before.title, after.title)] if is_renamed else []
+    if plain_text(before.text) != plain_text(after.text):
+        lines += compare_texts(before.text, after.text)
+    changes = [change for line in lines for change in line.numbers]
+    is_renumbered = before.number != after.number
+    kinds = ["number"] if any(not one.names_part for one in changes) else ["changed"] if lines else []
+    kinds += ["moved"] if is_moved else []
+    if not kinds and not is_renumbered:
+        return None
+    gap = phrase("common.batch_gap")
+    words = [phrase(f"documents.difference.{kind}") for kind in [*kinds, *(["renumbered"] if is_renumbered else [])]]
+    none = phrase("documents.no_value")
+    numbers = gap.join(phrase("documents.old_to_new", old=one.old or none, new=one.new or none) for one in changes)
+    shown = _shortened(lines)
+    sides = [one.old for one in shown], [one.new for one in shown]
+    texts = ("\n".join(filter(None, map(plain, side))) for side in sides)
+    return ResultRow(
+        (gap.join(words), *_place(old, before), *_place(new, after), numbers, *texts),
+        kinds[0] if kinds else "moved", _ids(new, after), _ids(old, before), shown,
+    )  # fmt: skip
+
+
+def _one_sided(document: WholeDocument, clause: Clause, group: str) -> ResultRow:
+    """Return the row of a clause that only one edition has."""
+    change, place, ids = phrase(f"documents.difference.{group}"), _place(document, clause), _ids(document, clause)
+    pieces: tuple[Piece, ...] = ((clause.text, "changed"),)
+    if group == "removed":
+        cells = (change, *place, "", "", "", clause.text, "")
+        return ResultRow(cells, group, old_place=ids, lines=(LinePair(old=pieces),))
+    return ResultRow((change, "", "", *place, "", "", clause.text), group, ids, lines=(LinePair(new=pieces),))
+
+
+def _place(document: WholeDocument, clause: Clause) -> tuple[str, int | str]:
+    row = clause.rows.start
+    return clause_of(document, row), document.sections[row].page or ""
+
+
+def _ids(document: WholeDocument, clause: Clause) -> tuple[int, int]:
+    return document.document.id if document.document else 0, document.sections[clause.rows.start].id
+
+
+_LEFT_OUT = LinePair((("…", ""),), (("…", ""),))
+
+
+def _shortened(lines: Sequence[ComparedLine]) -> tuple[LinePair, ...]:
+    """Return the lines that differ, with … for the equal ones between them."""
+    found: list[LinePair] = []
+    for line in lines:
+        if line.differs:
+            found.append(line.pair)
+        elif not found or found[-1] is not _LEFT_OUT:
+            found.append(_LEFT_OUT)
+    return tuple(found)
+
+
+def compare_texts(old: str, new: str) -> list[ComparedLine]:
+    """Return the sentences of two texts side by side, with marks on what differs."""
+    found = _compared_lines(*map(_sentences, (old, new)))
+    if any(line.differs for line in found):
+        return found
+    return _compared_lines(*(text.split("\n") for text in (old, new)))  # it is in what is no sentence
+
+
+def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[ComparedLine]:
+    found: list[ComparedLine] = []
+    for is_equal, a, b, c, d in _runs(ours, theirs, plain_text):
+        if is_equal:
+            found += [ComparedLine(LinePair(((one, ""),), ((one, ""),))) for one in theirs[c:d]]
+            continue
+        for is_alike, e, f, g, h in _runs(ours[a:b], theirs[c:d], _masked):
+            if is_alike:
+                found += map(_aligned, ours[a + e : a + f], theirs[c + g : c + h])
+            else:
+                found += _replaced(ours[a + e : a + f], theirs[c + g : c + h])
+    return found
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences with the number or sign of their list, if any."""
+    parts = sentences.split_for_comparison(text)
+    ends = [0, *(one.end for one in parts)]
+    return [
+        text[max(before, text.rfind("\n", 0, one.start) + 1) : one.end].strip()
+        for before, one in zip(ends, parts, strict=False)
+    ]
+
+
+def _runs(
+    ours: Sequence[str], theirs: Sequence[str], key: Callable[[str], object]
+) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Yield runs of both sides: whether their keys are equal, and the first and last index of each side."""
+    matcher = difflib.SequenceMatcher(None, list(map(key, ours)), list(map(key, theirs)), autojunk=False)
+    yield from ((kind == "equal", a, b, c, d) for kind, a, b, c, d in matcher.get_opcodes())
+
+
+def _masked(sentence: str) -> str:
+    return clause_pairing.DIGITS.sub("0", plain_text(sentence))
+
+
+def _replaced(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[ComparedLine]:
+    """Yield the sentences of a part that differs; those that are alike stand in one line."""
+    at = other = 0
+    for index, partner in (*_alike(ours, theirs), (len(ours), len(theirs))):
+        yield from (ComparedLine(LinePair(old=((one, "changed"),))) for one in ours[at:index])
+        yield from (ComparedLine(LinePair(new=((one, "changed"),))) for one in theirs[other:partner])
+        if index < len(ours):
+            yield _aligned(ours[index], theirs[partner])
+        at, other = index + 1, partner + 1
+
+
+def _alike(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the indices of sentences that belong together, in order, so that the sum of their shares is greatest."""
+    if len(ours) * len(theirs) > _SENTENCES_COMPARED:
+        return []
+    grams = [[clause_pairing.count_pairs(plain_text(one)) for one in side] for side in (ours, theirs)]
+    best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
+    shares = [[clause_pairing.share(one, other) for other in grams[1]] for one in grams[0]]
+    for a in range(len(ours) - 1, -1, -1):
+        for b in range(len(theirs) - 1, -1, -1):
+            both = shares[a][b] + best[a + 1][b + 1] if shares[a][b] >= _ALIKE_SENTENCE else 0.0
+            best[a][b] = max(best[a + 1][b], best[a][b + 1], both)
+    found: list[tuple[int, int]] = []
+    a = b = 0
+    while a < len(ours) and b < len(theirs):
+        if shares[a][b] >= _ALIKE_SENTENCE and best[a][b] == shares[a][b] + best[a + 1][b + 1]:
+            found.append((a, b))
+            a, b = a + 1, b + 1
+        elif best[a][b] == best[a + 1][b]:
+            a += 1
+        else:
+            b += 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A value, a word or a character. `key`: equal for the same value in another notation."""
+
+    key: object
+    start: int
+    end: int
+    is_value: bool = False
+    names_part: bool = False
+
+
+def _tokens(text: str) -> list[_Token]:
+    """Return the words of a text. Values, dates and other numbers, such as those of clauses, are one token each."""
+    values = _values(text)
+    flat, origin = notation.flatten(text)
+    listed = _LISTED.match(flat)
+    found: list[_Token] = []
+    at = 0
+    for one in _WORD.finditer(flat):
+        start, end = origin(one.start()), origin(one.end())
+        while at < len(values) and values[at].end <= start:
+            at += 1
+        if at < len(values) and values[at].start < end:
+            if not found or found[-1] is not values[at]:
+                found.append(values[at])
+        elif one[0][0].isdigit():
+            names_part = (listed and one.end() <= listed.end()) or _NAMES_PART.search(flat, 0, one.end())
+            found.append(_Token(one[0], start, end, True, bool(names_part)))
+        elif not one[0].isspace():
+            found.append(_Token(one[0], start, end))
+    return found
+
+
+def _values(text: str) -> list[_Token]:
+    """Return the values of a text with their bounds, and its dates."""
+    found = [
+        _Token((round(one.value, 9), one.unit, one.bound, one.per, one.step > 0), one.start, one.bound_end, True,
+               one.names_part)
+        for one in quantities.parse(text)
+    ]  # fmt: skip
+    found += [_Token((one.year, one.month, one.day), one.start, one.end, True) for one in notation.parse_dates(text)]
+    kept: list[_Token] = []
+    for one in sorted(found, key=lambda one: one.start):
+        if not kept or kept[-1].end <= one.start:
+            kept.append(one)
+    return kept
+
+
+def _aligned(old: str, new: str) -> ComparedLine:
+    """Return two sentences as one line, in which changed words and numbers are marked."""
+    tokens = _tokens(old), _tokens(new)
+    marked: tuple[list[tuple[int, int, Mark]], ...] = ([], [])
+    numbers: list[NumberChange] = []
+    runs = [(0, len(tokens[0]), 0, len(tokens[1]))]
+    if len(tokens[0]) * len(tokens[1]) <= _TOKENS_COMPARED:
+        keys = [[one.key for one in side] for side in tokens]
+        opcodes = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes()
+        runs = [(a, b, c, d) for kind, a, b, c, d in opcodes if kind != "equal"]
+    for a, b, c, d in runs:
+        pieces = tokens[0][a:b], tokens[1][c:d]
+        same: set[_Token] = set()
+        for pair in itertools.zip_longest(*([one for one in piece if one.is_value] for piece in pieces)):
+            written = [text[one.start : one.end] if one else "" for one, text in zip(pair, (old, new), strict=True)]
+            if plain_text(written[0]) == plain_text(written[1]):  # words around it give it another base or unit
+                same.update(one for one in pair if one)
+            else:
+                numbers.append(NumberChange(written[0], written[1], all(one.names_part for one in pair if one)))
+        for side, piece in enumerate(pieces):
+            marked[side].extend(
+                (one.start, one.end, "number" if one.is_value else "changed") for one in piece if one not in same
+            )
+    return ComparedLine(LinePair(_pieces(old, marked[0]), _pieces(new, marked[1])), tuple(numbers))
+
+
+def _pieces(text: str, marked: Iterable[tuple[int, int, Mark]]) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    at = 0
+    for start, end, mark in marked:
+        if pieces and mark == "changed" == pieces[-1][1] and not text[at:start].strip():
+            pieces[-1] = (pieces[-1][0] + text[at:end], mark)
+        else:
+            pieces += [(text[at:start], ""), (text[start:end], mark)]
+        at = end
+    return tuple(piece for piece in (*pieces, (text[at:], "")) if piece[0])
+
+
+def _table(old: WholeDocument, new: WholeDocument, rows: Sequence[ResultRow], unchanged: int) -> ResultTable:
+    counts = Counter(row.group for row in rows)
+    counted = phrase("common.data_gap").join(
+        f"{phrase(f'documents.difference.{group}')} {counts[group]:,}" for group in GROUPS if counts[group]
+    )
+    key = "documents.differences" if rows else "documents.no_differences"
+    fact = phrase(key, counted=counted, unchanged=f"{unchanged:,}")
+    ids = tuple(one.document.id for one in (old, new) if one.document)
+    title = phrase("documents.old_to_new", old=old.name, new=new.name)
+    return ResultTable("comparison", title, COLUMNS, tuple(rows), (fact,), ids, GROUPS)

@@ -1,0 +1,527 @@
+"""Show the window of a summary, a comparison of two editions or a list of required values, and export it.
+
+The work runs in the background. Each row opens the document at its clause. The file is over 450 lines because one
+window shows all three kinds of results with their progress.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, QStandardPaths, Qt
+from PySide6.QtGui import (
+    QCloseEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+    QTextCharFormat,
+    QTextLength,
+    QTextTableFormat,
+)
+from PySide6.QtWidgets import QDialog, QHeaderView, QProgressBar, QSplitter, QTextEdit, QTreeView, QWidget
+
+from app.base.confidentiality import Label as SecrecyLabel
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import LongTask, TaskProgress
+from app.base.wording import phrase
+from app.documents import whole_document
+from app.documents.overview import edition_comparison, required_values, result_table, summary
+from app.documents.overview.result_table import LinePair, OverviewRequest, ResultRow, ResultTable
+from app.documents.whole_document import ReadingPlace, WholeDocument
+from app.uikit import untrusted_text
+from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard, label_text
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
+from app.uikit.page import NavigationSignals
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox, make_column, make_row
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip, set_surface
+from app.uikit.widgets.number_table import NumberTableDelegate
+from app.uikit.widgets.progress_row import ProgressRow
+from app.uikit.widgets.section_bars import TabBar
+
+SIZE_PX, EDGE_PX = (1080, 720), 20
+ALL = "all"
+SHOWN_CHARACTERS = 5_000  # of one row; laying out more of them holds the window
+# Shown columns with their share of the width; the others are in the lines below the list, and in exports.
+_SHOWN = {
+    "summary": {1: 6, 2: 4, 3: 1, 4: 2},
+    "comparison": {0: 2, 1: 4, 3: 4, 5: 5},
+    "values": {0: 4, 1: 3, 6: 4, 7: 4, 8: 1},
+}
+Index = QModelIndex | QPersistentModelIndex
+
+
+class WritingRun(Protocol):
+    """A model that writes a summary (`app.chat.services.document_summary.SummaryRun`)."""
+
+    progressed: Any
+    finished: Any
+    stopped: Any
+    failed: Any
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+# Returns a run for a document's id and a chapter, whose parent is the given object; None if no model can write.
+StartWriting = Callable[[int, str, QObject], WritingRun | None]
+
+
+class OverviewWindow(QDialog):
+    """The window of one result. The user can work while it is open; closing it stops the work."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: NavigationSignals,
+        documents: Path,
+        secrecy: ConfidentialityGuard,
+        request: OverviewRequest,
+        start_writing: StartWriting,
+        parent: QWidget | None = None,
+        pickers: Pickers | None = None,
+    ) -> None:
+        """Build the window and begin. `documents`: the path of the library's database."""
+        super().__init__(parent)
+        self._theme, self._navigation, self._secrecy = theme, navigation, secrecy
+        self._documents, self._request, self._start_writing = documents, request, start_writing
+        self._pickers = pickers or Pickers()
+        self._task: LongTask | None = None
+        self._run: WritingRun | None = None
+        self.table: ResultTable | None = None
+        self._texts: list[str] = []  # of each row of the table
+        self._is_written = False  # whether a model wrote the table
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
+        self._build()
+        self._connect()
+        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX) if parent is not None else None
+        size = QSize(*map(theme.px, SIZE_PX))
+        self.resize(size.boundedTo(room) if room is not None else size)
+        self._begin()
+
+    def label_now(self) -> SecrecyLabel:
+        """Return the highest label that its documents have now."""
+        ids = self.table.document_ids if self.table else self._request.document_ids
+        return result_table.label_now(self._documents, ids)
+
+    def done(self, result: int) -> None:
+        self._stop()
+        super().done(result)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._stop()
+        super().closeEvent(event)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        set_surface(self, "base")
+        self.heading = ElidedLabel(self._request.title, "heading3")
+        self.label_icon, self.label = IconLabel(theme, "lock", size=13), Label(role="caption", tone="text2")
+        self.write_button = Button(theme, phrase("documents.write_with_model"), icon="pencil", compact=True)
+        self.swap_button = Button(theme, phrase("documents.swap_editions"), icon="refresh-cw", compact=True)
+        self.open_button = Button(theme, phrase("documents.read_here"), icon="file-text", compact=True)
+        self.export_button = Button(theme, phrase("documents.export_result"), "primary", "file-down", compact=True)
+        self.banner = Banner(theme)
+        self.progress = ProgressRow(theme)
+        self.facts = Label(role="caption", tone="text2", wraps=True)
+        self.coverage = QProgressBar(maximum=1000)
+        self.coverage.setTextVisible(False)
+        self.coverage.setAccessibleName(phrase("documents.coverage"))
+        self.filter = SearchField(theme, phrase("documents.filter_rows"))
+        self._tabs_row = make_column()
+        self.tabs: TabBar | None = None
+        self.rows = _ResultModel(self._request.kind)
+        self.list = _ResultList(theme, self.rows, self.windowTitle())
+        self.lines = QTextEdit(readOnly=True)
+        self.lines.setProperty("framed", True)
+        self.lines.setAccessibleName(phrase("documents.lines_of_the_row"))
+        self.lines.setTabChangesFocus(True)
+        self.splitter = QSplitter(Qt.Orientation.Vertical, childrenCollapsible=False)
+        self.lines.setFrameShape(QTextEdit.Shape.NoFrame)
+        for part, share in ((self.list, 5), (self.lines, 4 if self._request.kind == "comparison" else 1)):
+            part.setMinimumHeight(theme.px(60))
+            self.splitter.addWidget(part)
+            self.splitter.setStretchFactor(self.splitter.count() - 1, share)
+        head = make_row((self.heading, 1), self.label_icon, self.label, spacing_px=6)
+        actions = FlowBox(self.export_button, self.open_button, self.write_button, self.swap_button)
+        make_column(
+            head, actions, self.banner, self.progress, self.facts, self.coverage, self._tabs_row, self.filter,
+            (self.splitter, 1), into=self, margins_px=(20, 14, 20, 14), spacing_px=8,
+        )  # fmt: skip
+        self._show_state()
+
+    def _connect(self) -> None:
+        self.filter.textChanged.connect(self._show_rows)
+        self.export_button.clicked.connect(self._export)
+        self.open_button.clicked.connect(self._open)
+        self.write_button.clicked.connect(self._write)
+        self.swap_button.clicked.connect(self._swap)
+        self.progress.cancelled.connect(self._cancel)
+        self.banner.action_requested.connect(lambda key: self._write() if key == "write" else self._begin())
+        self.list.activated.connect(lambda _index: self._open())
+        self.list.selectionModel().currentChanged.connect(lambda _now, _before: self._show_lines())
+        self._theme.changed.connect(self._show_lines)
+        if (program := QGuiApplication.instance()) is not None:
+            program.aboutToQuit.connect(self._stop)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self.filter.setFocus)
+
+    # -------------------------------------------------------------------- working
+
+    def _begin(self) -> None:
+        """Make the result, without a model."""
+        self.banner.hide()
+        self.progress.start(phrase(f"documents.result_working.{self._request.kind}"))
+        work = partial(_make, self._documents, self._request)
+        self._task = background.run_long(work, self._on_made, self._on_failed, self._on_progress, self._on_cancelled)
+        self._show_state()
+
+    def _write(self) -> None:
+        """Let the model write the summary; what it wrote before is used."""
+        self.banner.hide()
+        run = self._start_writing(self._request.document_ids[0], self._request.chapter, self)
+        if run is None:
+            self.banner.show_message(
+                "warning", phrase("documents.no_model_to_write"), phrase("documents.quoted_instead")
+            )
+            return
+        self._run = run
+        run.progressed.connect(self._on_progress)
+        run.finished.connect(self._on_written)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self._on_cancelled)
+        self.progress.start(phrase("documents.model_is_writing"))
+        self._show_state()
+        run.start()
+
+    def _cancel(self) -> None:
+        if self._run is not None:
+            self._run.stop()
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _stop(self) -> None:
+        if self._run is not None:
+            self._run.abandon()
+        if self._task is not None:
+            self._task.cancel()
+        self._run = self._task = None
+
+    def _on_progress(self, done: int, total: int, _left_s: int | None = None) -> None:
+        self.progress.set_progress(done, total)
+
+    def _on_written(self, table: ResultTable) -> None:
+        self._is_written = True
+        background.run(partial(_with_texts, table), self._on_made)
+
+    def _on_made(self, made: tuple[ResultTable, list[str]]) -> None:
+        self._end_work()
+        self.table, self._texts = made
+        self._show_table()
+
+    def _on_failed(self, error: AppError) -> None:
+        was_writing = self._run is not None
+        self._end_work()
+        again = phrase("documents.go_on_writing" if was_writing else "common.try_again")
+        self.banner.show_error(error, (("write" if was_writing else "again", again),))
+
+    def _on_cancelled(self) -> None:
+        was_writing = self._run is not None
+        self._end_work()
+        words = phrase("documents.writing_stopped" if was_writing else "documents.work_stopped")
+        kept = phrase("documents.what_was_written_is_kept") if was_writing else ""
+        again = phrase("documents.go_on_writing" if was_writing else "common.try_again")
+        self.banner.show_message("warning", words, kept, (("write" if was_writing else "again", again),))
+
+    def _end_work(self) -> None:
+        self._task = self._run = None
+        self.progress.finish()
+        self._show_state()
+
+    def _swap(self) -> None:
+        ids = self._request.document_ids
+        self._request = OverviewRequest(self._request.kind, (ids[1], ids[0]), self._request.title)
+        self._begin()
+
+    # -------------------------------------------------------------------- showing
+
+    def _show_state(self) -> None:
+        is_busy, table, kind = self._task is not None or self._run is not None, self.table, self._request.kind
+        for button in (self.export_button, self.open_button):
+            button.setEnabled(table is not None and bool(table.rows))
+        self.write_button.setVisible(kind == "summary" and table is not None and not is_busy and not self._is_written)
+        self.swap_button.setVisible(kind == "comparison" and table is not None and not is_busy)
+        self.coverage.setVisible(table is not None and table.coverage[1] > 0)
+        self.facts.setVisible(table is not None)
+        self.filter.setVisible(table is not None)
+        self.splitter.setVisible(table is not None)
+
+    def _show_table(self) -> None:
+        table = self.table
+        assert table is not None
+        self.heading.setText(untrusted_text.make_harmless(table.title))
+        self.facts.setText(untrusted_text.make_harmless("\n".join(table.facts)))
+        read, total = table.coverage
+        self.coverage.setValue(round(1000 * read / total) if total else 0)
+        self.coverage.setToolTip(table.facts[0] if total else "")
+        with suppress(AppError):
+            label = self.label_now()
+            self.label.setText(label_text(label))
+            self.label_icon.show_icon(LABEL_LOOKS[label][0] or "lock", LABEL_LOOKS[label][1])
+            self.label_icon.setVisible(bool(self.label.text()))
+        if self.tabs is not None:
+            self.tabs.deleteLater()
+        self.tabs = None
+        groups = [group for group in table.groups if any(row.group == group for row in table.rows)]
+        if len(groups) > 1:
+            names = {ALL: phrase("documents.all_rows")} | {group: _group_name(table, group) for group in groups}
+            self.tabs = TabBar(self._theme, names)
+            for key in names:
+                self.tabs.show_count(key, sum(key in (ALL, row.group) for row in table.rows))
+            self.tabs.chosen.connect(self._show_rows)
+            self._tabs_row.addWidget(self.tabs)
+        self._show_state()
+        self._show_rows()
+        self.list.hide_empty(table.rows)
+        self.list.setFocus()
+
+    def _show_rows(self) -> None:
+        key = self.tabs.key if self.tabs is not None else ALL
+        words = self.filter.text().casefold().split()
+        rows = self.table.rows if self.table else ()
+        found = [
+            row
+            for row, text in zip(rows, self._texts, strict=True)
+            if key in (ALL, row.group) and all(word in text for word in words)
+        ]
+        self.rows.show(found)
+        if found:
+            self.list.setCurrentIndex(self.rows.index(0, 0))
+        self._show_lines()
+
+    def _show_lines(self) -> None:
+        """Show the lines of the current row, side by side in a comparison."""
+        self.lines.clear()
+        row = self.rows.row(self.list.currentIndex())
+        if row is None:
+            return
+        cursor, looks, lines = self.lines.textCursor(), self._looks(), _shortened(row)
+        if self._request.kind != "comparison":
+            for text, mark in (piece for line in lines for piece in line.new):
+                cursor.insertText(untrusted_text.make_harmless(text), looks["new_number" if mark else "plain"])
+            return
+        look = QTextTableFormat()
+        look.setColumnWidthConstraints([QTextLength(QTextLength.Type.PercentageLength, 50)] * 2)
+        look.setCellPadding(self._theme.px(4))
+        look.setCellSpacing(0)
+        look.setBorder(1)
+        look.setBorderBrush(self._theme.color("line"))
+        grid = cursor.insertTable(len(lines) + 1, 2, look)
+        for column, name in enumerate(("old_text", "new_text")):
+            words = phrase(f"documents.result_column.{name}")
+            clause = row.cells[2 * column + 1]
+            page = phrase("common.page", page=row.cells[2 * column + 2]) if row.cells[2 * column + 2] else ""
+            title = join_facts(words, str(clause), page)
+            grid.cellAt(0, column).firstCursorPosition().insertText(untrusted_text.make_harmless(title), looks["faint"])
+        for at, line in enumerate(lines, start=1):
+            for column, (side, pieces) in enumerate((("old", line.old), ("new", line.new))):
+                place = grid.cellAt(at, column).firstCursorPosition()
+                for text, mark in pieces:
+                    name = f"{side}_number" if mark == "number" else side if mark else "plain"
+                    place.insertText(untrusted_text.make_harmless(text), looks[name])
+        self.lines.moveCursor(self.lines.textCursor().MoveOperation.Start)
+
+    def _looks(self) -> dict[str, QTextCharFormat]:
+        looks = {}
+        for name, ground in (("plain", ""), ("faint", ""), ("old", "danger_soft"), ("new", "success_soft")):
+            for suffix, weight in (("", None), ("_number", 600)):
+                look = QTextCharFormat()
+                look.setFont(self._theme.font("caption" if name == "faint" else "ui", weight))
+                look.setForeground(self._theme.color("text2" if name == "faint" else "text"))
+                if ground:
+                    look.setBackground(self._theme.color(ground))
+                looks[name + suffix] = look
+        return looks
+
+    # -------------------------------------------------------------------- actions
+
+    def _open(self) -> None:
+        row = self.rows.row(self.list.currentIndex())
+        if row is not None:
+            document_id, section_id = row.place if row.place[0] else row.old_place
+            self._navigation.reading_requested.emit(ReadingPlace(document_id, section_id))
+
+    def _export(self) -> None:
+        table = self.table
+        if table is None:
+            return
+        folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        name = f"{self.windowTitle()} {table.title}".translate(str.maketrans('\\/:*?"<>|→', "          "))
+        start = str(Path(folder) / f"{' '.join(name.split())[:80]}.xlsx")
+        path = self._pickers.save(self, phrase("documents.export_result"), start, phrase("documents.result_files"))
+        if not path:
+            return
+        export = result_table.export_request(self._documents, table, Path(path))
+        self._secrecy.export(self, export, lambda permit: self._save(table, Path(path), permit))
+
+    def _save(self, table: ResultTable, path: Path, permit: Permit) -> None:
+        background.run(
+            partial(result_table.save, table, path, permit), partial(self._on_saved, path), self.banner.show_error
+        )
+
+    def _on_saved(self, path: Path, _nothing: None) -> None:
+        self.banner.show_message("success", phrase("documents.result_written", path=path), "")
+
+
+def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> tuple[ResultTable, list[str]]:
+    """Return the result of a request. Raises AppError("document_not_readable" | "chapter_unknown")."""
+
+    def load() -> Iterator[WholeDocument]:
+        for document_id in request.document_ids:
+            document = whole_document.load(documents, document_id, progress.check)
+            if document is not None and document.sections:
+                yield document
+            elif request.kind != "values":
+                raise AppError("document_not_readable")
+
+    if request.kind == "values":  # of any number of documents, so one at a time
+        count = len(request.document_ids)
+        return _with_texts(required_values.list_values(load(), count, request.title, progress.report))
+    first, *others = load()
+    if request.kind == "comparison":
+        return _with_texts(edition_comparison.compare(first, others[0], progress.report))
+    rows = summary.rows_of_chapter(first, request.chapter)
+    return _with_texts(summary.quote_clauses(first, rows, progress.report))
+
+
+def _shortened(row: ResultRow) -> Sequence[LinePair]:
+    """Return the lines of a row, cut where there are too many to show; exports and the reader have them all."""
+    lines: list[LinePair] = []
+    left = SHOWN_CHARACTERS
+    for line in row.lines:
+        old, new = (tuple((text[: max(0, left)], mark) for text, mark in side) for side in (line.old, line.new))
+        lines.append(LinePair(old, new))
+        left -= max(len(result_table.plain(side)) for side in (line.old, line.new))
+        if left <= 0:
+            return [*lines, LinePair((("…", ""),), (("…", ""),))]
+    return lines
+
+
+def _group_name(table: ResultTable, group: str) -> str:
+    keys = {"comparison": "difference", "summary": "summary_group"}
+    name = required_values.BOUND_NAMES.get(group, group)
+    return phrase(f"documents.{keys.get(table.kind, 'bound')}.{name}")
+
+
+def _with_texts(table: ResultTable) -> tuple[ResultTable, list[str]]:
+    """Return a table and the text of each row in which words are looked for."""
+    return table, [" ".join(map(str, row.cells)).casefold() for row in table.rows]
+
+
+class _ResultModel(QAbstractTableModel):
+    """A table model of the shown columns of result rows."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.shares = _SHOWN[kind]
+        self._columns = tuple(self.shares)
+        names = {
+            "summary": summary.COLUMNS,
+            "comparison": edition_comparison.COLUMNS,
+            "values": required_values.COLUMNS,
+        }
+        self._titles = [names[kind][column].title for column in self._columns]
+        # Of a clause the list shows the innermost heading, since the path above it seldom fits.
+        self._clauses = {column for column in self._columns if names[kind][column].name.endswith("clause")}
+        self._rows: Sequence[ResultRow] = ()
+
+    def show(self, rows: Sequence[ResultRow]) -> None:
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    def row(self, index: Index) -> ResultRow | None:
+        return self._rows[index.row()] if index.isValid() and index.row() < len(self._rows) else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        is_title = orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole
+        return self._titles[section] if is_title else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return None
+        column = self._columns[index.column()]
+        cell = untrusted_text.make_harmless(" ".join(str(self._rows[index.row()].cells[column]).split()))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tooltip(cell)
+        shown = cell.rpartition(result_table.CLAUSE_GAP)[2] if column in self._clauses else cell
+        return shown or "–"
+
+
+class _ResultList(QTreeView):
+    """The list of rows. Enter opens the document."""
+
+    def __init__(self, theme: Theme, rows: _ResultModel, name: str) -> None:
+        super().__init__()
+        self._rows = rows
+        rows.setParent(self)
+        self.setModel(rows)
+        self.setItemDelegate(NumberTableDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(name)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = self.header()
+        header.setAccessibleName(phrase("common.column_headings"))
+        header.setFocusProxy(self)  # it would take an input method
+        header.setSectionsMovable(False)
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.activated.emit(self.currentIndex())  # not each platform's style does it for Enter
+        else:
+            super().keyPressEvent(event)
+
+    def hide_empty(self, rows: Sequence[ResultRow]) -> None:
+        """Hide the columns that no row fills, such as pages of a format that has none."""
+        for column, source in enumerate(self._rows.shares):
+            self.setColumnHidden(column, not any(row.cells[source] for row in rows))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Share the width that the titles leave among the shown columns."""
+        header = self.header()
+        shown = {at: share for at, share in enumerate(self._rows.shares.values()) if not self.isColumnHidden(at)}
+        least = {column: header.sectionSizeHint(column) for column in shown}
+        spare = max(0, self.viewport().width() - sum(least.values()))
+        for column, share in shown.items():
+            header.resizeSection(column, least[column] + spare * share // sum(shown.values()))
