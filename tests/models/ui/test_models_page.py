@@ -214,6 +214,18 @@ def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_th
     assert set(words()) == {"comfortable"}
 
 
+def test_where_every_model_is_slow_the_quickest_lead_and_giants_come_last(driver, monkeypatch, where):
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 64 * 10**9)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(2.2e9, 1.6e10, 1.4e10, 2, 1.0))
+    driver.page._fits.judge(driver.library.models(), again=True)
+    driver.wait(lambda: (usual := entry(driver, "card:qwen2.5-7b-instruct").usual) is not None and usual.predicted)
+    cards = [one for one in driver.page.models._entries if one.usual is not None and one.usual.word == "slow"]
+    waits = [one.usual.speed.answer_s for one in cards]
+    assert waits[0] < 2 * min(waits)
+    assert all(later > wait / 2 for place, wait in enumerate(waits) for later in waits[place:])
+    assert cards[-1].card.size_label == "8B"
+
+
 def test_another_power_source_is_said_and_not_measured_by_itself(driver, monkeypatch, where):
     speed.save(where.data / speed.FILE_NAME, MachineSpeed(1.48e10, 4.34e11, 1.4e11, 2, 1.0, is_plugged_in=True))
     driver.page._fits.judge(driver.library.models(), again=True)
