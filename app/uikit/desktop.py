@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import shiboken6
 from PySide6.QtCore import (
+    QMetaObject,
     QEvent,
     QLibraryInfo,
     QMimeData,
@@ -64,18 +64,18 @@ class RestingCaret(QObject):
         super().__init__(app)
         self._hints = app.styleHints()
         self._flash_ms = self._hints.cursorFlashTime()
-        self._field: QLineEdit | QPlainTextEdit | None = None
+        self._moves: QMetaObject.Connection | None = None  # of the caret of the field with the focus
         self._timer = QTimer(self, singleShot=True, interval=still_after_ms)
         self._timer.timeout.connect(lambda: self._hints.setCursorFlashTime(0))
         app.focusChanged.connect(self._on_focus_changed)
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
-        if self._field is not None and shiboken6.isValid(self._field):
-            self._field.cursorPositionChanged.disconnect(self._blink)
-        self._field = new if isinstance(new, QLineEdit | QPlainTextEdit) else None
+        if self._moves is not None:
+            QObject.disconnect(self._moves)  # also of a field that is being destroyed, as those of Qt's file dialogs
+        is_field = isinstance(new, QLineEdit | QPlainTextEdit)
+        self._moves = new.cursorPositionChanged.connect(self._blink) if is_field else None
         self._timer.stop()
-        if self._field is not None:
-            self._field.cursorPositionChanged.connect(self._blink)
+        if is_field:
             self._blink()
 
     def _blink(self) -> None:
