@@ -266,8 +266,12 @@ class Transcript(RowsView[MessageView]):
             message, branch=self._messages[row].branch, branches=self._messages[row].branches
         )
         if isinstance(view, AnswerView):
+            focused = self.window().focusWidget()  # also while the editor is open, in whose window the keys are
+            had_focus = focused is not None and view.isAncestorOf(focused)
             view.show_edited(self._messages[row])
             self._restore_state(view)
+            if had_focus:
+                view.text.setFocus()
         self._remeasure(row)
         self.content_changed.emit()
 

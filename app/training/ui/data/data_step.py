@@ -26,11 +26,12 @@ from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, NoticeColumn, Stretch, make_column
-from app.uikit.widgets.labels import Label, Separator
+from app.uikit.widgets.labels import Label, Separator, announce
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
@@ -276,6 +277,9 @@ class DataStep(WizardStep):
             return
         self.progress.finish()
         self.show_draft()
+        if self._current_work == "importing" and self._rows is not None:
+            counts = [count for count in self.strip.counts.values() if not count.isHidden()]
+            announce(self, join_facts(*(count.accessibleName() for count in counts)))
         draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
             if self._goes_on and self._go_on is not None and draft.is_complete("data"):
