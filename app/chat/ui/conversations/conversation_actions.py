@@ -120,6 +120,28 @@ class ConversationActions(QObject):
             self._undo_stack.push(action)
             self.folder_added.emit(folder_id)
 
+    def rename_folder(self, folder_id: int, name: str) -> bool:
+        """Give a folder another name, with an undo; return whether that succeeded."""
+        before = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), name)
+        if before == name or not self._conversations.rename_folder(folder_id, name):
+            return False
+
+        def change(now: str, wanted: str) -> bool:
+            """Rename the folder that is called `now`: since an undo of its removal it has another id."""
+            ids = [folder.id for folder in self._conversations.folders() if folder.name == now]
+            id = folder_id if folder_id in ids else next(iter(ids), 0)
+            return self.rename_folder(id, wanted) if wanted == name else self._conversations.rename_folder(id, wanted)
+
+        action = UndoableAction(
+            done=phrase("chat.renamed_to_title"),
+            undone=phrase("chat.renaming_was_undone"),
+            undo=lambda: change(name, before),
+            redo=lambda: change(before, name),
+            title=name,
+        )
+        self._undo_stack.push(action)
+        return True
+
     def remove_folder(self, folder_id: int) -> None:
         name = next(folder.name for folder in self._conversations.folders() if folder.id == folder_id)
         inside = [one.id for one in self._conversations.all_conversations() if one.folder_id == folder_id]
