@@ -158,6 +158,11 @@ class UndoStack(QObject):
         changed.connect(self._drop_erased)
         toast.expired.connect(self._on_toast_expired)
 
+    @property
+    def last(self) -> UndoableAction | None:
+        """Return the action that the next undo takes back; None if there is none."""
+        return self._done[-1] if self._done else None
+
     def push(self, action: UndoableAction) -> None:
         """Add an action without a toast."""
         if action.key:

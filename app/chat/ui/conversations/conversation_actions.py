@@ -25,6 +25,7 @@ class ConversationActions(QObject):
         super().__init__(parent)
         self._conversations = conversations
         self._undo_stack = undo_stack
+        self._added: tuple[int, UndoableAction | None] = (0, None)  # the last folder that was added, with its undo
         listed.bin_requested.connect(self.bin)
         listed.move_requested.connect(self.move)
         listed.folder_requested.connect(self.add_folder)
@@ -118,6 +119,7 @@ class ConversationActions(QObject):
                 conversation_ids=ids,
             )
             self._undo_stack.push(action)
+            self._added = folder_id, action
             self.folder_added.emit(folder_id)
 
     def rename_folder(self, folder_id: int, name: str) -> bool:
@@ -125,6 +127,8 @@ class ConversationActions(QObject):
         before = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), name)
         if before == name or not self._conversations.rename_folder(folder_id, name):
             return False
+        if self._added == (folder_id, self._undo_stack.last):
+            return True  # its first name is a part of adding it
 
         def change(now: str, wanted: str) -> bool:
             """Rename the folder that is called `now`: since an undo of its removal it has another id."""
