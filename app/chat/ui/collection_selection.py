@@ -137,7 +137,7 @@ class CollectionSelection(QObject):
         for one in self._collections:
             documents = self._documents.askable_documents(one.id)
             ref = asked.get(one.id)
-            chosen = collection_lookup.chosen_documents(documents, ref) if ref is not None else ()
+            chosen = self._documents.chosen_documents(one.id, ref) if ref is not None else ()
             found.append(CollectionDocuments(CollectionRef(one.id, one.name), documents, [one.path for one in chosen]))
         return [one for one in found if one.documents]
 
@@ -176,8 +176,6 @@ class CollectionSelection(QObject):
         choice = CollectionChoice(one.name, one.documents, ref is not None, unfinished=one.unfinished, label=one.label)
         if ref is None or not ref.documents:
             return choice
-        names = [
-            found.name for found in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
-        ]
+        names = [found.name for found in self._documents.chosen_documents(one.id, ref)]
         chosen = tuple(names) or tuple(shown_name(PurePath(path)) for path in ref.documents)
         return dataclasses.replace(choice, chosen=chosen, is_there=bool(names))
