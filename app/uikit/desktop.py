@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from PySide6.QtCore import (
-    QMetaObject,
     QEvent,
     QLibraryInfo,
+    QMetaObject,
     QMimeData,
     QObject,
     QRectF,

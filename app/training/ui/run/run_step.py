@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
+from app.inference.local_model import LocalModel
 from app.training.runs.run_progress import RunProgress
 from app.training.services.run_follower import RunFollower
 from app.training.services.training_runner import TrainingRunner
@@ -30,8 +31,15 @@ _SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warnin
 
 
 class RunStep(WizardStep):
-    def __init__(self, theme: Theme, trainings: TrainingRunner, folder: Path, pause_study: Callable[[], None]) -> None:
-        """Create the step. `pause_study`: pauses the evaluation that has the memory."""
+    def __init__(
+        self,
+        theme: Theme,
+        trainings: TrainingRunner,
+        folder: Path,
+        pause_study: Callable[[], None],
+        models: Callable[[], Sequence[LocalModel]] = tuple,
+    ) -> None:
+        """Create the step. `pause_study`: pauses the evaluation that has the memory. `models`: returns the list."""
         super().__init__(theme, can_close_banner=False)
         self._pause_study = pause_study
         self._resumes_when_free = False
@@ -42,7 +50,7 @@ class RunStep(WizardStep):
         self._shown_message: ErrorMessage | None = None  # message in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = RunActions(theme, trainings, self)
-        self.facts = RunFacts(theme)
+        self.facts = RunFacts(theme, models)
         self.alarm = Banner(theme, can_close=False)
         self.loss = LossCard(theme)
         self.measured = StepMetrics(theme)
