@@ -21,7 +21,16 @@ from PySide6.QtCore import (
     QUrl,
     Signal,
 )
-from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QLineEdit, QMessageBox, QPlainTextEdit, QWidget
 
 from app import DESKTOP_ID, __version__
@@ -72,10 +81,10 @@ class RestingCaret(QObject):
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if self._moves is not None:
             QObject.disconnect(self._moves)  # also of a field that is being destroyed, as those of Qt's file dialogs
-        is_field = isinstance(new, QLineEdit | QPlainTextEdit)
-        self._moves = new.cursorPositionChanged.connect(self._blink) if is_field else None
+        self._moves = None
         self._timer.stop()
-        if is_field:
+        if isinstance(new, QLineEdit | QPlainTextEdit):
+            self._moves = new.cursorPositionChanged.connect(self._blink)
             self._blink()
 
     def _blink(self) -> None:
@@ -183,7 +192,7 @@ def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
 
 
 class DropZone(QFrame):
-    """A dashed strip with a text about files that can be dropped. The page handles the drop and the highlight."""
+    """A dashed strip with a text about files that can be dropped. `FileDrops` highlights it."""
 
     def __init__(self, theme: Theme, words: str = "") -> None:
         """`words`: the text; "": the one for files and folders."""
@@ -207,6 +216,40 @@ class DropZone(QFrame):
         painter.setBrush(self._theme.color("accent_soft" if self._is_lit else "base"))
         radius = self._theme.metric("radius_card")
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+class FileDrops(QWidget):
+    """A part of the window on which files can be dropped; the zones in it light up under them.
+
+    The subclass calls `setAcceptDrops`.
+    """
+
+    def files_to_take(self, paths: list[Path]) -> list[Path]:
+        """Return those of the dragged files and folders that can be taken now."""
+        raise NotImplementedError
+
+    def take_files(self, paths: list[Path]) -> None:
+        raise NotImplementedError
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self.files_to_take(dropped_paths(event.mimeData())):
+            event.acceptProposedAction()
+            self._light(is_lit=True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self._light(is_lit=False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._light(is_lit=False)
+        paths = self.files_to_take(dropped_paths(event.mimeData()))
+        if paths:
+            event.acceptProposedAction()
+            self.take_files(paths)
+
+    def _light(self, *, is_lit: bool) -> None:
+        for zone in self.findChildren(DropZone):
+            zone.set_lit(is_lit=is_lit)
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:

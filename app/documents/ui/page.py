@@ -7,13 +7,11 @@ because one widget lays all of these out for every size of the window.
 import contextlib
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import (
     QActionGroup,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QKeySequence,
     QResizeEvent,
     QShowEvent,
@@ -38,7 +36,7 @@ from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -55,7 +53,7 @@ LEAST_PX = 100  # smallest height of the table and of the report; in less space,
 FILTER_FROM = 8  # number of documents from which the filter is shown
 
 
-class DocumentsPage(Page):
+class DocumentsPage(FileDrops, Page):
     """The page 資料: the user's collections of documents."""
 
     def __init__(
@@ -122,21 +120,11 @@ class DocumentsPage(Page):
         super().resizeEvent(event)
         self._lay_out()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()) and not self._is_builtin:
-            event.acceptProposedAction()
-            self.drop_zone.set_lit(is_lit=True)
+    def files_to_take(self, paths: list[Path]) -> list[Path]:
+        return [] if self._is_builtin else paths
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.drop_zone.set_lit(is_lit=False)
-        paths = dropped_paths(event.mimeData())
-        if paths:
-            event.acceptProposedAction()
-            self.collection_actions.add(self.collection, paths)
+    def take_files(self, paths: list[Path]) -> None:
+        self.collection_actions.add(self.collection, paths)
 
     # ------------------------------------------------------------------ building
 

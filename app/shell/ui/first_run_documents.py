@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QWidget
 
 from app.base import paths, wording
 from app.base.errors import AppError
@@ -17,14 +15,14 @@ from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.ui.adding import choose_files, choose_folder, name_of_added
 from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.status_rows import QueueRow
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column
 from app.uikit.widgets.labels import Label
 
 
-class DocumentsStep(QWidget):
+class DocumentsStep(FileDrops):
     """Reads what the user chooses into a new collection. Reading continues after the dialog closes."""
 
     asked = Signal(object, str)  # as `AskOffer.asked`
@@ -89,19 +87,11 @@ class DocumentsStep(QWidget):
             return
         self.add([copy])
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
-            event.acceptProposedAction()
-            self.drop_zone.set_lit(is_lit=True)
+    def files_to_take(self, paths: list[Path]) -> list[Path]:
+        return paths
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.drop_zone.set_lit(is_lit=False)
-        event.acceptProposedAction()
-        self.add(dropped_paths(event.mimeData()))
+    def take_files(self, paths: list[Path]) -> None:
+        self.add(paths)
 
     # ------------------------------------------------------------------ private
 

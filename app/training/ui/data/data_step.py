@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base.wording import phrase
@@ -25,7 +24,7 @@ from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -41,7 +40,7 @@ OURS = ("opening", "importing", "freezing")  # kinds of the draft's work that th
 Tab = ColumnsTab | ReviewTab | LengthsTab | SplitTab
 
 
-class DataStep(WizardStep):
+class DataStep(FileDrops, WizardStep):
     def __init__(
         self,
         theme: Theme,
@@ -121,21 +120,12 @@ class DataStep(WizardStep):
 
     # -------------------------------------------------------------------- events
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if not self._work.is_busy and _file_of(event) is not None:
-            event.acceptProposedAction()
-            self.empty.drop_zone.set_lit(is_lit=True)
+    def files_to_take(self, paths: list[Path]) -> list[Path]:
+        is_fit = len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES and not self._work.is_busy
+        return paths if is_fit else []
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.empty.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.empty.drop_zone.set_lit(is_lit=False)
-        path = _file_of(event)
-        if path is not None and not self._work.is_busy:
-            event.acceptProposedAction()
-            self.sources.take_file(path)
+    def take_files(self, paths: list[Path]) -> None:
+        self.sources.take_file(paths[0])
 
     # ------------------------------------------------------------------ building
 
@@ -311,12 +301,6 @@ class DataStep(WizardStep):
     def _show_menu(self) -> None:
         button = self.source_button
         self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
-
-
-def _file_of(event: QDropEvent) -> Path | None:
-    """Return the dragged file if it is a single one of a supported type, otherwise None."""
-    paths = dropped_paths(event.mimeData())
-    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES else None
 
 
 class DataEmptyState(QWidget):
