@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,6 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QDesktopServices,
-    QDragEnterEvent,
-    QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
     QPainter,
@@ -218,38 +217,30 @@ class DropZone(QFrame):
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
-class FileDrops(QWidget):
-    """A part of the window on which files can be dropped; the zones in it light up under them.
+class FileDrops(QObject):
+    """Takes the files that are dropped on a part of the window; the zones in it light up under them."""
 
-    The subclass calls `setAcceptDrops`.
-    """
+    def __init__(
+        self, part: QWidget, choose: Callable[[list[Path]], list[Path]], take: Callable[[list[Path]], object]
+    ) -> None:
+        """`choose`: returns those of the dragged files and folders that can be taken now. `take`: takes these."""
+        super().__init__(part)
+        self._choose, self._take = choose, take
+        part.setAcceptDrops(True)
+        part.installEventFilter(self)
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
-        """Return those of the dragged files and folders that can be taken now."""
-        raise NotImplementedError
-
-    def take_files(self, paths: list[Path]) -> None:
-        raise NotImplementedError
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.files_to_take(dropped_paths(event.mimeData())):
+    def eventFilter(self, part: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragLeave, QEvent.Type.Drop):
+            return False
+        paths = self._choose(dropped_paths(event.mimeData())) if isinstance(event, QDropEvent) else []
+        for zone in part.findChildren(DropZone):
+            zone.set_lit(is_lit=kind == QEvent.Type.DragEnter and bool(paths))
+        if paths and isinstance(event, QDropEvent):
             event.acceptProposedAction()
-            self._light(is_lit=True)
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self._light(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self._light(is_lit=False)
-        paths = self.files_to_take(dropped_paths(event.mimeData()))
-        if paths:
-            event.acceptProposedAction()
-            self.take_files(paths)
-
-    def _light(self, *, is_lit: bool) -> None:
-        for zone in self.findChildren(DropZone):
-            zone.set_lit(is_lit=is_lit)
+            if kind == QEvent.Type.Drop:
+                self._take(paths)
+        return kind != QEvent.Type.DragLeave
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:

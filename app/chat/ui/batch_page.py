@@ -36,7 +36,7 @@ from app.uikit.widgets.containers import Stretch, make_column
 from app.uikit.widgets.labels import Label, set_surface
 
 
-class BatchPage(FileDrops, Page):
+class BatchPage(Page):
     """Shows one of three views: an invitation to choose a file, the setup of the batch, or its progress."""
 
     def __init__(
@@ -89,11 +89,11 @@ class BatchPage(FileDrops, Page):
         if not self._batches.is_running and self.banner.isHidden():
             self._batches.find_unfinished()
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         fit = [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
         return fit if len(fit) == 1 and not self._batches.is_running else []
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.open_file(paths[0])
 
     def open_file(self, path: Path) -> None:
@@ -106,7 +106,7 @@ class BatchPage(FileDrops, Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
         self._header.add_action(self.back_button)

@@ -53,7 +53,7 @@ LEAST_PX = 100  # smallest height of the table and of the report; in less space,
 FILTER_FROM = 8  # number of documents from which the filter is shown
 
 
-class DocumentsPage(FileDrops, Page):
+class DocumentsPage(Page):
     """The page 資料: the user's collections of documents."""
 
     def __init__(
@@ -120,17 +120,17 @@ class DocumentsPage(FileDrops, Page):
         super().resizeEvent(event)
         self._lay_out()
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         return [] if self._is_builtin else paths
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.collection_actions.add(self.collection, paths)
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         theme = self._theme
         self._header = PageHeader(theme, phrase("common.documents"))
         self.label_button = Button(theme, phrase("common.batch_column.label"), "quiet", compact=True)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from app.evaluation.ui.study_view import StudyView
 
 
-class EvaluationPage(FileDrops, ListDetailPage):
+class EvaluationPage(ListDetailPage):
     def __init__(
         self,
         theme: Theme,
@@ -122,16 +122,16 @@ class EvaluationPage(FileDrops, ListDetailPage):
         self._is_to_choose = self.contents.is_empty
         self.refresh()
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         return paths if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else []
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.adding.import_path(paths[0])
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self.run_button = Button(self._theme, phrase("evaluation.run_evaluation_2"))
         self.add_button = Button(self._theme, phrase("evaluation.add_a_question_set"), icon="plus", compact=True)
         self._arrange(self.contents, side_widgets=(self.add_button,), buttons=(self.run_button,))

@@ -49,7 +49,7 @@ SHORT_HEADER_BELOW_PX = 640
 LOW_BELOW_PX = 360
 
 
-class ModelsPage(FileDrops, Page):
+class ModelsPage(Page):
     """Shows the page モデル."""
 
     def __init__(
@@ -111,10 +111,10 @@ class ModelsPage(FileDrops, Page):
         self.tabs.show_tab("local")
         self._refill()
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         return [path for path in paths if path.suffix.casefold() == ".gguf"]
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.importing.add_files([str(path) for path in paths])
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -135,7 +135,7 @@ class ModelsPage(FileDrops, Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._header = PageHeader(self._theme, phrase("common.models"))
         self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
         self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import QWidget
 
 from app.base import paths, wording
 from app.base.errors import AppError
@@ -22,7 +23,7 @@ from app.uikit.widgets.containers import FlowBox, Stretch, make_column
 from app.uikit.widgets.labels import Label
 
 
-class DocumentsStep(FileDrops):
+class DocumentsStep(QWidget):
     """Reads what the user chooses into a new collection. Reading continues after the dialog closes."""
 
     asked = Signal(object, str)  # as `AskOffer.asked`
@@ -43,7 +44,7 @@ class DocumentsStep(FileDrops):
         self._pickers = pickers or Pickers()
         self._awaiting: Sequence[Path] = ()  # chosen before the documents were open
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._build(theme)
         self._connect(offers)
         documents.open()
@@ -87,10 +88,10 @@ class DocumentsStep(FileDrops):
             return
         self.add([copy])
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         return paths
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.add(paths)
 
     # ------------------------------------------------------------------ private

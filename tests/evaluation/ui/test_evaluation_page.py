@@ -634,7 +634,7 @@ def _drop(page: EvaluationPage, file: Path) -> bool:
     buttons, keys = Qt.MouseButton.LeftButton, NO_MODIFIER
     entering = QDragEnterEvent(place, copies, mime, buttons, keys)
     entering.ignore()
-    page.dragEnterEvent(entering)
+    QApplication.sendEvent(page, entering)
     if entering.isAccepted():
-        page.dropEvent(QDropEvent(QPointF(place), copies, mime, buttons, keys))
+        QApplication.sendEvent(page, QDropEvent(QPointF(place), copies, mime, buttons, keys))
     return entering.isAccepted()

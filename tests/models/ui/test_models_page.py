@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base.errors import AppError
 from app.base.wording import format_size
@@ -116,11 +116,11 @@ def test_files_are_imported_by_dropping_them_and_what_is_no_model_is_explained(d
     file = models.tiny_llama(Path(tmp_path) / "落とした 模型.gguf")
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(file))])
-    drop = QDropEvent(
-        QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    drag, drop = QDragEnterEvent(QPoint(10, 10), *how), QDropEvent(QPointF(10, 10), *how)
     with driver.until(driver.library.imported):
-        driver.page.dropEvent(drop)
+        QApplication.sendEvent(driver.page, drag)
+        QApplication.sendEvent(driver.page, drop)
     assert not driver.page.progress.isVisible()
     assert str(file) in [model.path for model in driver.library.models()]
     assert str(file) in driver.shown()

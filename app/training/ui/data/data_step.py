@@ -40,7 +40,7 @@ OURS = ("opening", "importing", "freezing")  # kinds of the draft's work that th
 Tab = ColumnsTab | ReviewTab | LengthsTab | SplitTab
 
 
-class DataStep(FileDrops, WizardStep):
+class DataStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
@@ -120,18 +120,18 @@ class DataStep(FileDrops, WizardStep):
 
     # -------------------------------------------------------------------- events
 
-    def files_to_take(self, paths: list[Path]) -> list[Path]:
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
         is_fit = len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES and not self._work.is_busy
         return paths if is_fit else []
 
-    def take_files(self, paths: list[Path]) -> None:
+    def _take_files(self, paths: list[Path]) -> None:
         self.sources.take_file(paths[0])
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         theme = self._theme
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self.progress = ProgressRow(theme)
         self.pairs = PairGenerationRow(theme, self._generation, self._work.draft.id)
         notices = NoticeColumn(self.banner, self.progress, self.pairs, margins_px=(MARGIN_PX, 12, MARGIN_PX, 0))
