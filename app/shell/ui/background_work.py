@@ -267,7 +267,13 @@ class CloseGuard(QObject):
         _application().setQuitOnLastWindowClosed(True)
         if self._is_closed:
             if self._pause.has_training:  # the window was closed while it was being saved
-                QTimer.singleShot(0, self, self._pause.go_on)
+                QTimer.singleShot(0, self, self._go_on_or_end)
+            else:
+                self._end.start()
+
+    def _go_on_or_end(self) -> None:
+        self._pause.go_on()
+        if not self._trainings.is_training:
             self._end.start()
 
     def _quit_without_window(self) -> None:
