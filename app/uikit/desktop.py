@@ -220,6 +220,8 @@ class DropZone(QFrame):
 class FileDrops(QObject):
     """Takes the files that are dropped on a part of the window; the zones in it light up under them."""
 
+    lit = Signal(bool)  # files that can be taken are above the part, or no longer
+
     def __init__(
         self, part: QWidget, choose: Callable[[list[Path]], list[Path]], take: Callable[[list[Path]], object]
     ) -> None:
@@ -234,8 +236,10 @@ class FileDrops(QObject):
         if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragLeave, QEvent.Type.Drop):
             return False
         paths = self._choose(dropped_paths(event.mimeData())) if isinstance(event, QDropEvent) else []
+        is_lit = kind == QEvent.Type.DragEnter and bool(paths)
+        self.lit.emit(is_lit)
         for zone in part.findChildren(DropZone):
-            zone.set_lit(is_lit=kind == QEvent.Type.DragEnter and bool(paths))
+            zone.set_lit(is_lit=is_lit)
         if paths and isinstance(event, QDropEvent):
             event.acceptProposedAction()
             if kind == QEvent.Type.Drop:
