@@ -40,7 +40,7 @@ _LITERATURE = lazy_pattern(
     r"(?:pp?|Vol|No)\.\s?\d|第\d+巻|ISBN|https?:|[,、]\s?(?:(?:19|20)\d\d|(?:昭和|平成|令和)\s?\d+)\s?年?\s?(?:\d+\s?月)?[^。ぁ-ん]*$"
 )
 _CONDITION = lazy_pattern(
-    r"(?P<words>[^、。]{2,60}?(?:場合|とき|際|時|区間|以外|おいて))(?:に|は|には|においては|では)?、"
+    r"(?P<words>[^、。）][^、。]{1,59}?(?:場合|とき|際|時|区間|以外|おいて))(?:に|は|には|においては|では)?、"
 )
 _NOUN = r"[一-鿿々ァ-ヺーA-Za-z0-9]"
 _TOPIC = lazy_pattern(
@@ -264,11 +264,12 @@ def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "")
     values = tuple(dict.fromkeys((first, last)))
     written = notation.flatten(text[last.start : last.end])[0].strip()
     unit = _NUMERAL.sub("", written)
-    if last.unit == "%" and _PER_CENT.search(unit) is None:
+    if last.unit == "%" and (_PER_CENT.search(unit) is None or _COMPOUND.match(unit)):
         return tuple(one.value for one in values), "%"
-    return tuple(one.number for one in values), unit + base
+    return tuple(one.number for one in values), (_COMPOUND.sub(r"\1", unit) or unit) + base
 
 
+_COMPOUND = lazy_pattern(rf"(割|年)[\d{notation.KANJI_NUMERALS}].*")  # 二割五分, 一年六箇月
 _PER_CENT = lazy_pattern("^(?:%|パーセント|割|‰|パーミル|倍)")
 _NUMERAL = lazy_pattern(
     rf"^\D{{0,4}}?(?:\d[\d,]*(?:\.\d+)?|[{notation.KANJI_NUMERALS}]+)(?:\s?[:/×x]\s?\d[\d,.^-]*|\s?[万億兆千百](?!円)\d*|[{notation.KANJI_NUMERALS}万億兆]+)*\s*"

@@ -121,24 +121,21 @@ def plain(pieces: Sequence[Piece]) -> str:
     return "".join(text for text, _ in pieces)
 
 
-def label_now(documents: Path, document_ids: Sequence[int]) -> Label:
-    """Return the highest label that documents have now; a document that is gone counts as secret.
+def label_now(documents: Path, table: ResultTable) -> Label:
+    """Return the highest label that a table's documents have now; a document that is gone counts as secret.
 
     `documents`: the path of the library's database.
     """
     with closing(Library.open_second(documents)) as library:
-        labels = {one.id: one.label for one in library.collections()}
-        found = (library.document(one) for one in document_ids)
-        return highest_label(labels.get(one.collection_id, HIGHEST_LABEL) if one else HIGHEST_LABEL for one in found)
+        labels = {one.id: one.label for one in library.collections(has_attached=True)}
+        found = [library.document(one) for one in table.document_ids]
+    now = (labels.get(one.collection_id, HIGHEST_LABEL) if one else HIGHEST_LABEL for one in found)
+    return highest_label((table.least_label, *now))
 
 
 def export_request(documents: Path, table: ResultTable, target: Path) -> ExportRequest:
     """Return the request to write a table to a file. `documents`: as for `label_now`."""
-
-    def label() -> Label:
-        return highest_label((table.least_label, label_now(documents, table.document_ids)))
-
-    return ExportRequest("overview", str(target.absolute()), label, table.title)
+    return ExportRequest("overview", str(target.absolute()), lambda: label_now(documents, table), table.title)
 
 
 def check_suffix(path: Path) -> None:

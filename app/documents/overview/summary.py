@@ -37,7 +37,7 @@ _TAG_ORDER = ("必須", "標準", "推奨", "")
 
 
 def rows_of_chapter(document: WholeDocument, chapter: str) -> range:
-    """Return the indices of the sections below the first heading with this title; all for "".
+    """Return the indices of the sections below the first heading with this title or path (第3章 > 第1節); all for "".
 
     Raises AppError("chapter_unknown").
     """
@@ -45,7 +45,8 @@ def rows_of_chapter(document: WholeDocument, chapter: str) -> range:
         return range(len(document.sections))
     wanted = "".join(chapter.split())
     for at, heading in enumerate(document.outline):
-        if wanted in ("".join(heading.title.split()), "".join(excerpts.title_of(heading.title).split())):
+        path = CLAUSE_GAP.join(document.heading_at(heading.row)[: heading.depth + 1])
+        if wanted in ("".join(name.split()) for name in (heading.title, excerpts.title_of(heading.title), path)):
             following = document.outline[at + 1 :]
             end = next((one.row for one in following if one.depth <= heading.depth), len(document.sections))
             return range(heading.row, max(end, heading.row + 1))

@@ -17,7 +17,8 @@ def remove_orphans(documents: Path) -> None:
     if not files:
         return
     with closing(Library.open_second(documents)) as library:
-        kept = {one.sha256[:32] for collection in library.collections() for one in library.documents(collection.id)}
+        collections = library.collections(has_attached=True)
+        kept = {one.sha256[:32] for collection in collections for one in library.documents(collection.id)}
     for file in files:
         if file.name.partition(".")[0] not in kept:
             file.unlink(missing_ok=True)

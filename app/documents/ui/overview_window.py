@@ -24,8 +24,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QDialog, QHeaderView, QProgressBar, QSplitter, QTextEdit, QTreeView, QWidget
 
+from app.base.confidentiality import HIGHEST_LABEL, Permit
 from app.base.confidentiality import Label as SecrecyLabel
-from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
@@ -112,9 +112,8 @@ class OverviewWindow(QDialog):
         self._begin()
 
     def label_now(self) -> SecrecyLabel:
-        """Return the highest label that its documents have now."""
-        ids = self.table.document_ids if self.table else self._request.document_ids
-        return result_table.label_now(self._documents, ids)
+        """Return the label that the shown result has now."""
+        return result_table.label_now(self._documents, self.table) if self.table else HIGHEST_LABEL
 
     def done(self, result: int) -> None:
         self._stop()

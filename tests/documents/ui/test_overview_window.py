@@ -11,7 +11,9 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
+from app.documents import records
 from app.documents.library import Library
+from app.documents.overview import result_table
 from app.documents.overview.result_table import OverviewRequest, ResultTable
 from app.documents.records import DocumentSection
 from app.documents.ui.overview_window import OverviewWindow
@@ -153,6 +155,21 @@ def test_what_became_secret_meanwhile_is_exported_after_consent_only(desk: Desk)
     dialog.chosen.emit("go")
     desk.qtbot.waitUntil(desk.out.exists)
     dialog.close()
+
+
+def test_the_label_is_that_of_what_the_model_learned_from_and_of_attached_files(desk: Desk) -> None:
+    window = desk.open("summary", 1)
+    assert window.table is not None
+    assert window.label_now() == "internal"
+    window.table = replace(window.table, least_label="secret")
+    assert window.label_now() == "secret"
+    library = Library.open_second(desk.where.documents)
+    library.attach(records.new_attached_name(), Path("/c.md"), "here")
+    (attached,) = (one for one in library.collections(has_attached=True) if one.attached)
+    (document,) = library.documents(attached.id)
+    library.close()
+    of_question = replace(window.table, least_label="public", document_ids=(document.id,))
+    assert result_table.label_now(desk.where.documents, of_question) == attached.label == "internal"
 
 
 def test_a_summary_is_quoted_at_once_and_written_when_asked(desk: Desk) -> None:
