@@ -23,8 +23,9 @@ from app.documents.whole_document import PAUSE_S, WholeDocument
 
 GROUPS = ("number", "changed", "added", "removed", "moved")
 COLUMNS = (
-    Column("change"), Column("old_clause", "clause"), Column("old_page", "number"), Column("new_clause", "clause"),
-    Column("new_page", "number"), Column("numbers", "clause"), Column("old_text", "text"), Column("new_text", "text"),
+    Column("change", share=2), Column("old_clause", "clause", 4), Column("old_page", "number"),
+    Column("new_clause", "clause", 4), Column("new_page", "number"), Column("numbers", "clause", 5),
+    Column("old_text", "text"), Column("new_text", "text"),
 )  # fmt: skip
 _ALIKE_SENTENCE = 0.4
 _SENTENCES_COMPARED = 40_000  # sentences × sentences of one part that differs; those of a larger one are replaced

@@ -23,9 +23,9 @@ from app.documents.whole_document import PAUSE_S, WholeDocument
 GROUPS = (">=", "<=", ">", "<", "range", "value")
 STEPS = 100  # of progress, for each document
 COLUMNS = (
-    Column("requirement", "clause"), Column("value"), Column("number", "number"), Column("unit"), Column("bound"),
-    Column("condition", "clause"), Column("document", "clause"), Column("clause", "clause"), Column("page", "number"),
-    Column("sentence", "text"),
+    Column("requirement", "clause", 4), Column("value", share=3), Column("number", "number"), Column("unit"),
+    Column("bound"), Column("condition", "clause"), Column("document", "clause", 4), Column("clause", "clause", 4),
+    Column("page", "number", 1), Column("sentence", "text"),
 )  # fmt: skip
 _OBLIGING_TAGS, _EXPLAINING_TAGS = frozenset({"必須", "標準", "推奨"}), lazy_pattern("考え|例|参考|関連|通知|資料")
 _OBLIGES = lazy_pattern(
@@ -188,6 +188,7 @@ def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -
 
 _PERIOD = lazy_pattern(r"([年月週日]|四半期|半期)(?:間|額)?(?:に|につき|当たり|あたり)?[^年月週日\d]{0,6}$")
 _SMALL = 10  # 2以上の河川
+_OTHER_CHARACTERS = 6  # of a cell besides its value
 _IS_SET = lazy_pattern(
     r"(?:程度|前後|間)?(?:[（(][^（）()]*[）)])?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔|前まで|前に|を経過|間?、|保存|備え)"
 )
@@ -225,25 +226,8 @@ def _base(text: str, before: Sequence[Quantity], value: Quantity) -> str:
     return f"/{found[1]}" if found else ""
 
 
-_SAYS_NOTHING = frozenset(
-    (
-        "場合",
-        "場合等",
-        "者",
-        "もの",
-        "一般",
-        "範囲内",
-        "基準",
-        "規定",
-        "次",
-        "法律",
-        "日",
-        "とき",
-        "原則",
-        "前項",
-        "同項",
-    )
-)
+_SAYS_NOTHING = frozenset("場合 場合等 者 もの 一般 範囲内 基準 規定 次 法律 日 とき 原則 前項 同項".split())
+_MEASURES = frozenset("額 割合 数 率 量 比率 期間 日数 金額 値 合計 長さ 高さ 幅 厚さ".split())
 
 
 def _with_title(requirement: str, title: str) -> str:
@@ -252,11 +236,6 @@ def _with_title(requirement: str, title: str) -> str:
         return title or requirement
     is_vague = requirement in _MEASURES and bool(title) and requirement not in title
     return phrase("documents.quoted_about", subject=title, quoted=requirement) if is_vague else requirement
-
-
-_MEASURES = frozenset(
-    ("額", "割合", "数", "率", "量", "比率", "期間", "日数", "金額", "値", "合計", "長さ", "高さ", "幅", "厚さ")
-)
 
 
 def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "") -> tuple[tuple[float, ...], str]:
@@ -281,38 +260,29 @@ _NUMERAL = lazy_pattern(
 
 def _of_row(header: str, row: str, title: str) -> Iterator[RequiredValue]:
     names, cells = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in (header, row))
-    label = cells[0] if cells and not _only_number(cells[0]) else ""
-    shown = " | ".join(cell for cell in cells)
+    label = "" if _only_number(cells[0], quantities.parse(cells[0])) else cells[0]
     for column, cell in enumerate(cells):
         name = names[column] if header and column < len(names) else ""
         units = notation.units_of_heads(notation.flatten(name)[0])
         values = quantities.parse(cell)
+        is_alone = _only_number(cell, values)
         for index, one in enumerate(values):
-            if one.is_range_end or one.names_part or one.unit.startswith("第") or one.is_per:
-                continue
             last = values[index + 1] if one.is_range_start and index + 1 < len(values) else one
-            has_unit = bool(last.unit) or bool(units)
-            is_value = (has_unit and (_only_number(cell) or one.bound)) or (one.bound and has_unit)
-            if (column == 0 and not one.bound) or not (is_value or one.bound or last is not one):
-                continue
-            if not has_unit and not one.bound:
-                continue
-            if last.unit in notation.COUNTED and not one.bound:
+            is_plain = (last.unit or units) and last.unit not in notation.COUNTED and (is_alone or last is not one)
+            is_number = one.is_range_end or one.names_part or one.unit.startswith("第") or one.is_per
+            if is_number or not (one.bound or (column and is_plain)):
                 continue
             numbers, unit = _number_and_unit(cell, one, last)
-            unit = unit or (_head_unit(name) if units else "")
             yield RequiredValue(
-                name or title, cell[one.start : last.bound_end], numbers, unit,
-                "range" if last is not one else one.bound, label if column else "", shown,
+                name or title, cell[one.start : last.bound_end], numbers, unit or (_head_unit(name) if units else ""),
+                "range" if last is not one else one.bound, label if column else "", " | ".join(cells),
             )  # fmt: skip
 
 
-def _only_number(cell: str) -> bool:
+def _only_number(cell: str, values: Sequence[Quantity]) -> bool:
     """Whether a cell has a value and little else."""
-    flat = notation.flatten(cell)[0]
-    values = quantities.parse(cell)
-    rest = len(flat.strip()) - sum(one.bound_end - one.start for one in values)
-    return bool(values) and rest <= 6
+    rest = len(notation.flatten(cell)[0].strip()) - sum(one.bound_end - one.start for one in values)
+    return bool(values) and rest <= _OTHER_CHARACTERS
 
 
 def _head_unit(name: str) -> str:

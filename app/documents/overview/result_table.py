@@ -1,4 +1,4 @@
-"""Define the result of work on whole documents as a table, and write it as Excel, CSV, HTML or Markdown.
+"""Define the result of work on whole documents as a table, and write it as Excel, CSV or HTML.
 
 Each row names its clause and page, and opens the document there. Texts that are compared are pairs of lines, of which
 pieces are marked.
@@ -22,7 +22,7 @@ Kind = Literal["summary", "comparison", "values"]
 Mark = Literal["", "changed", "number"]
 Piece = tuple[str, Mark]
 CLAUSE_GAP = " > "
-SUFFIXES = (".xlsx", ".csv", ".html", ".md")
+SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTHS = {"text": 60, "clause": 36, "word": 14, "number": 10}  # characters in Excel, by the kind of a column
 
 
@@ -63,10 +63,14 @@ def kind_of_question(question: str) -> Kind | None:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number."""
+    """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number.
+
+    `share`: of the width of the window's list; 0: it is in exports and below the list only.
+    """
 
     name: str
     kind: str = "word"
+    share: int = 0
 
     @property
     def title(self) -> str:
@@ -164,22 +168,7 @@ def save(table: ResultTable, path: Path, permit: Permit) -> None:
             widths = [_WIDTHS[column.kind] for column in table.columns]
             book.add(table.title, widths, (row.cells for row in table.rows), names, (*table.facts, label))
             book.save(file)
-        elif suffix == ".html":
+        else:
             title = phrase(f"documents.result_kind.{table.kind}")
             page = html_report.render("overview.html", title, name=table.title, id=label, made_at="", table=table)
             file.write(page.encode("utf-8", "replace"))
-        else:
-            file.write("\n".join(_markdown(table, names, label)).encode("utf-8", "replace"))
-
-
-def _markdown(table: ResultTable, names: Sequence[str], label: str) -> list[str]:
-    from app.base.files import inert_markdown
-
-    def row(cells: Sequence[object]) -> str:
-        return f"| {' | '.join(inert_markdown.escape_line(' '.join(str(cell).split())) for cell in cells)} |"
-
-    return [
-        f"# {inert_markdown.escape_line(table.title)}", "", label, "",
-        *(f"- {inert_markdown.escape_line(fact)}" for fact in table.facts), "",
-        row(names), f"|{'---|' * len(names)}", *(row(one.cells) for one in table.rows), "",
-    ]  # fmt: skip

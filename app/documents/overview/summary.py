@@ -23,7 +23,8 @@ from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 GROUPS = ("whole", "part")
 COLUMNS = (
-    Column("part"), Column("summary", "text"), Column("clause", "clause"), Column("page", "number"), Column("check"),
+    Column("part"), Column("summary", "text", 6), Column("clause", "clause", 4), Column("page", "number", 1),
+    Column("check", share=2),
 )  # fmt: skip
 PART_CHARACTERS = 1_600  # of one prompt; about as many tokens
 _PART_SENTENCES, _WHOLE_SENTENCES = 2, 5
