@@ -226,15 +226,15 @@ def _base(text: str, before: Sequence[Quantity], value: Quantity) -> str:
     return f"/{found[1]}" if found else ""
 
 
-_SAYS_NOTHING = frozenset("場合 場合等 者 もの 一般 範囲内 基準 規定 次 法律 日 とき 原則 前項 同項".split())
-_MEASURES = frozenset("額 割合 数 率 量 比率 期間 日数 金額 値 合計 長さ 高さ 幅 厚さ".split())
+_SAYS_NOTHING = lazy_pattern("場合等?|者|もの|一般|範囲内|基準|規定|次|法律|日|とき|原則|[前同]項")
+_MEASURES = lazy_pattern("額|割合|日?数|比?率|量|期間|金額|値|合計|長さ|高さ|幅|厚さ")
 
 
 def _with_title(requirement: str, title: str) -> str:
     """Return what a value is, with the clause's title where it says little by itself."""
-    if not requirement or requirement in _SAYS_NOTHING:
+    if not requirement or _SAYS_NOTHING.fullmatch(requirement):
         return title or requirement
-    is_vague = requirement in _MEASURES and bool(title) and requirement not in title
+    is_vague = _MEASURES.fullmatch(requirement) and title and requirement not in title
     return phrase("documents.quoted_about", subject=title, quoted=requirement) if is_vague else requirement
 
 

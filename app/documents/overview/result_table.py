@@ -4,6 +4,7 @@ Each row names its clause and page, and opens the document there. Texts that are
 pieces are marked.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from contextlib import closing
@@ -132,9 +133,11 @@ def label_now(documents: Path, table: ResultTable) -> Label:
     """
     with closing(Library.open_second(documents)) as library:
         labels = {one.id: one.label for one in library.collections(has_attached=True)}
-        found = [library.document(one) for one in table.document_ids]
-    now = (labels.get(one.collection_id, HIGHEST_LABEL) if one else HIGHEST_LABEL for one in found)
-    return highest_label((table.least_label, *now))
+        found = library.database.read(
+            "SELECT DISTINCT d.collection_id FROM json_each(?) AS one LEFT JOIN document d ON d.id = one.value",
+            json.dumps(table.document_ids),
+        )
+    return highest_label((table.least_label, *(labels.get(row[0], HIGHEST_LABEL) for row in found)))
 
 
 def export_request(documents: Path, table: ResultTable, target: Path) -> ExportRequest:
