@@ -8,7 +8,7 @@ import difflib
 import itertools
 import re
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +17,17 @@ from app.base.wording import phrase
 from app.documents.grounding import sentences
 from app.documents.overview import clause_pairing
 from app.documents.overview.clause_pairing import Clause, plain_text
-from app.documents.overview.result_table import Column, LinePair, Mark, Piece, ResultRow, ResultTable, clause_of, plain
+from app.documents.overview.result_table import (
+    Column,
+    LinePair,
+    Mark,
+    Piece,
+    ResultRow,
+    ResultTable,
+    clause_of,
+    place_of,
+    plain,
+)
 from app.documents.values import notation, quantities
 from app.documents.whole_document import PAUSE_S, WholeDocument
 
@@ -67,30 +77,25 @@ def compare(
     ours, theirs = clause_pairing.clauses(old), clause_pairing.clauses(new)
     pairs = clause_pairing.pair_clauses(ours, theirs, report)
     moved = clause_pairing.find_moved(pairs)
-    partner = {after: before for before, after in pairs.items()}
-    rows: list[ResultRow] = []
-    unchanged = 0
-    following: dict[int, list[int]] = defaultdict(list)  # removed clauses by the index of the new clause before them
+    rows: dict[tuple[int, int], ResultRow | None] = {}  # by the new clause, and the removed one after it
     last = -1
-    for at in range(len(ours)):
-        if at in pairs:
-            last = pairs[at]
-        else:
-            following[last].append(at)
-    rows += [_one_sided(old, ours[at], "removed") for at in following[-1]]
+    for at, clause in enumerate(ours):
+        last = pairs.get(at, last)
+        if at not in pairs:
+            rows[last, at + 1] = _one_sided(old, clause, "removed")
+    partner = {after: before for before, after in pairs.items()}
     for at, clause in enumerate(theirs):
         report(len(ours) + at, len(ours) + len(theirs))
         if at % 20 == 0:
             time.sleep(PAUSE_S)
-        if at in partner:
-            row = _compared(old, new, ours[partner[at]], clause, is_moved=partner[at] in moved)
-            rows += [row] if row else []
-            unchanged += row is None
+        before = partner.get(at)
+        if before is None:
+            rows[at, 0] = _one_sided(new, clause, "added")
         else:
-            rows.append(_one_sided(new, clause, "added"))
-        rows += [_one_sided(old, ours[gone], "removed") for gone in following[at]]
+            rows[at, 0] = _compared(old, new, ours[before], clause, is_moved=before in moved)
     report(len(ours) + len(theirs), len(ours) + len(theirs))
-    return _table(old, new, rows, unchanged)
+    found = [row for _, row in sorted(rows.items(), key=lambda one: one[0]) if row]
+    return _table(old, new, found, len(rows) - len(found))
 
 
 # ----------------------------------------------------------------------- comparing
@@ -118,28 +123,28 @@ def _compared(
     sides = [one.old for one in shown], [one.new for one in shown]
     texts = ("\n".join(filter(None, map(plain, side))) for side in sides)
     return ResultRow(
-        (gap.join(words), *_place(old, before), *_place(new, after), numbers, *texts),
-        kinds[0] if kinds else "moved", _ids(new, after), _ids(old, before), shown,
+        (gap.join(words), *_clause(old, before), *_clause(new, after), numbers, *texts),
+        kinds[0] if kinds else "moved", _place(new, after), _place(old, before), shown,
     )  # fmt: skip
 
 
 def _one_sided(document: WholeDocument, clause: Clause, group: str) -> ResultRow:
     """Return the row of a clause that only one edition has."""
-    change, place, ids = phrase(f"documents.difference.{group}"), _place(document, clause), _ids(document, clause)
+    change, found, place = phrase(f"documents.difference.{group}"), _clause(document, clause), _place(document, clause)
     pieces: tuple[Piece, ...] = ((clause.text, "changed"),)
     if group == "removed":
-        cells = (change, *place, "", "", "", clause.text, "")
-        return ResultRow(cells, group, old_place=ids, lines=(LinePair(old=pieces),))
-    return ResultRow((change, "", "", *place, "", "", clause.text), group, ids, lines=(LinePair(new=pieces),))
+        cells = (change, *found, "", "", "", clause.text, "")
+        return ResultRow(cells, group, old_place=place, lines=(LinePair(old=pieces),))
+    return ResultRow((change, "", "", *found, "", "", clause.text), group, place, lines=(LinePair(new=pieces),))
 
 
-def _place(document: WholeDocument, clause: Clause) -> tuple[str, int | str]:
+def _clause(document: WholeDocument, clause: Clause) -> tuple[str, int | str]:
     row = clause.rows.start
     return clause_of(document, row), document.sections[row].page or ""
 
 
-def _ids(document: WholeDocument, clause: Clause) -> tuple[int, int]:
-    return document.document.id if document.document else 0, document.sections[clause.rows.start].id
+def _place(document: WholeDocument, clause: Clause) -> tuple[int, int]:
+    return place_of(document, clause.rows.start)
 
 
 _LEFT_OUT = LinePair((("…", ""),), (("…", ""),))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import sentences
-from app.documents.overview.result_table import Column, LinePair, Piece, ResultRow, ResultTable, clause_of
+from app.documents.overview.result_table import Column, LinePair, Piece, ResultRow, ResultTable, clause_of, place_of
 from app.documents.retrieval import excerpts
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
@@ -129,14 +129,13 @@ def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
     section = document.sections[at]
     number = value.numbers[0] if len(value.numbers) == 1 else "～".join(f"{one:g}" for one in value.numbers)
     bound = phrase(f"documents.bound.{BOUND_NAMES[value.bound]}")
-    place = (document.document.id if document.document else 0, section.id)
     cells = (
         value.requirement, value.written, number, value.unit, bound, value.condition, document.name,
         clause_of(document, at), section.page or "", value.sentence,
     )  # fmt: skip
     before, written, after = value.sentence.partition(" ".join(value.written.split()))
     pieces: tuple[Piece, ...] = ((before, ""), (written, "number"), (after, ""))
-    return ResultRow(cells, value.bound or "value", place, lines=(LinePair(new=pieces),))
+    return ResultRow(cells, value.bound or "value", place_of(document, at), lines=(LinePair(new=pieces),))
 
 
 # ----------------------------------------------------------------------- sentences

@@ -122,6 +122,11 @@ def clause_of(document: WholeDocument, row: int) -> str:
     return phrase("documents.clause_tagged", clause=clause, tag=section.tag) if section.tag else clause
 
 
+def place_of(document: WholeDocument, row: int) -> tuple[int, int]:
+    """Return where a section is opened, as `ResultRow.place`."""
+    return document.document.id if document.document else 0, document.sections[row].id
+
+
 def plain(pieces: Sequence[Piece]) -> str:
     return "".join(text for text, _ in pieces)
 
