@@ -1,10 +1,10 @@
 """Run `kotae docs summarize`, `compare` and `list-values`: work on whole documents, printed or written to a file."""
 
 import argparse
-import functools
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def add_actions(
     add_action: Callable[..., Any], *, summary_run: Callable[..., Any], label_of: Callable[..., Any]
 ) -> None:
     """Add the actions. `summary_run` makes the object that summarizes, `label_of` returns the label of a model."""
-    summarize = add_action("summarize", functools.partial(_summarize, summary_run, label_of))
+    summarize = add_action("summarize", partial(_summarize, summary_run, label_of))
     compare, values = add_action("compare", _compare), add_action("list-values", _list_values)
     for parser in (summarize, compare, values):
         parser.add_argument("collection", metavar="COLLECTION")
@@ -63,16 +63,14 @@ def _list_values(options: argparse.Namespace, where: Paths, output: Output) -> i
     return _make("values", _find(where, output, options.collection, options.document), options, where, output)
 
 
-def _make(kind: Kind, found: list[Document], options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _make(
+    kind: Kind, found: list[Document], options: argparse.Namespace, where: Paths, output: Output, chapter: str = ""
+) -> int:
     from app.documents.overview import result_maker
 
     _check_out(options)
-    request = OverviewRequest(kind, tuple(one.id for one in found), options.collection)
-    table = result_maker.make(
-        where.documents,
-        request,
-        lambda done, total: output.progress("documents.summary_progress", done=done, total=total, left=""),
-    )
+    request = OverviewRequest(kind, tuple(one.id for one in found), options.collection, chapter)
+    table = result_maker.make(where.documents, request, partial(_report, output))
     return _print(table, options, where, output)
 
 
@@ -83,6 +81,7 @@ def _summarize(
     """Summarize. Exit status: 0; 3 for an expected error; 130 if interrupted, which can be resumed."""
     from app.base.cli.loop import CommandEventLoop, core_application
     from app.base.services import background
+    from app.documents.retrieval import excerpts
     from app.inference import child_commands
     from app.inference.services.engine import EngineClient
     from app.models import local_models, model_registry
@@ -96,9 +95,11 @@ def _summarize(
         except AppError as error:
             if error.code != "no_model_command" or options.model is not None:
                 raise
+    if model == local_models.NO_MODEL or model.remote is not None or excerpts.is_too_small(model):
+        return _make("summary", [document], options, where, output, options.chapter)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-summary.log")
-    label = functools.partial(label_of, where.documents, model)
+    label = partial(label_of, where.documents, model)
     run = summary_run(
         engine, where.documents, document.id, model, settings.load(where.settings), options.chapter, label
     )
@@ -106,11 +107,7 @@ def _summarize(
     run.finished.connect(loop.finish)
     run.failed.connect(loop.fail)
     run.stopped.connect(loop.stop)
-    run.progressed.connect(
-        lambda done, total, left_s: output.progress(
-            "documents.summary_progress", done=done, total=total, left=format_time_left(left_s)
-        )
-    )
+    run.progressed.connect(lambda done, total, left_s: _report(output, done, total, left_s))
     try:
         run.start()
         loop.run()
@@ -126,6 +123,10 @@ def _summarize(
         output.note("documents.summary_interrupted")
         return 128 + signal.SIGINT
     return _print(loop.result, options, where, output)
+
+
+def _report(output: Output, done: int, total: int, left_s: float | None = None) -> None:
+    output.progress("documents.summary_progress", done=done, total=total, left=format_time_left(left_s))
 
 
 def _check_out(options: argparse.Namespace) -> None:

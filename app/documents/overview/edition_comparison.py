@@ -217,27 +217,18 @@ def _replaced(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[ComparedLi
 
 
 def _alike(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the indices of sentences that belong together, in order, so that the sum of their shares is greatest."""
+    """Return the indices of sentences that belong together, in order; those that are most alike are paired first."""
     if len(ours) * len(theirs) > _SENTENCES_COMPARED:
         return []
     grams = [[clause_pairing.count_pairs(plain_text(one)) for one in side] for side in (ours, theirs)]
-    best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    shares = [[clause_pairing.share(one, other) for other in grams[1]] for one in grams[0]]
-    for a in range(len(ours) - 1, -1, -1):
-        for b in range(len(theirs) - 1, -1, -1):
-            both = shares[a][b] + best[a + 1][b + 1] if shares[a][b] >= _ALIKE_SENTENCE else 0.0
-            best[a][b] = max(best[a + 1][b], best[a][b + 1], both)
+    scored = [
+        (-clause_pairing.share(one, other), a, b) for a, one in enumerate(grams[0]) for b, other in enumerate(grams[1])
+    ]
     found: list[tuple[int, int]] = []
-    a = b = 0
-    while a < len(ours) and b < len(theirs):
-        if shares[a][b] >= _ALIKE_SENTENCE and best[a][b] == shares[a][b] + best[a + 1][b + 1]:
+    for likeness, a, b in sorted(scored):
+        if -likeness >= _ALIKE_SENTENCE and all((a - x) * (b - y) > 0 for x, y in found):
             found.append((a, b))
-            a, b = a + 1, b + 1
-        elif best[a][b] == best[a + 1][b]:
-            a += 1
-        else:
-            b += 1
-    return found
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

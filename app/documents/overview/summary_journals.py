@@ -8,7 +8,7 @@ from app.documents.library import Library
 
 def journal_of(documents: Path, sha256: str) -> Path:
     """Return the file of a document's replies. `documents`: the path of the library's database."""
-    return _folder(documents) / f"{sha256[:32] or 'none'}.jsonl"
+    return _folder(documents) / f"{sha256[:32]}.jsonl"
 
 
 def remove_orphans(documents: Path) -> None:
