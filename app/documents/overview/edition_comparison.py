@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
@@ -31,6 +32,7 @@ from app.documents.overview.result_table import (
 from app.documents.values import notation, quantities
 from app.documents.whole_document import PAUSE_S, WholeDocument
 
+T = TypeVar("T")
 GROUPS = ("number", "changed", "added", "removed", "moved")
 COLUMNS = (
     Column("change", share=2), Column("old_clause", "clause", 4), Column("old_page", "number"),
@@ -194,7 +196,7 @@ def _sentences(text: str) -> list[str]:
 
 
 def _runs(
-    ours: Sequence[str], theirs: Sequence[str], key: Callable[[str], object]
+    ours: Sequence[T], theirs: Sequence[T], key: Callable[[T], object]
 ) -> Iterator[tuple[bool, int, int, int, int]]:
     """Yield runs of both sides: whether their keys are equal, and the first and last index of each side."""
     matcher = difflib.SequenceMatcher(None, list(map(key, ours)), list(map(key, theirs)), autojunk=False)
@@ -284,12 +286,12 @@ def _aligned(old: str, new: str) -> ComparedLine:
     tokens = _tokens(old), _tokens(new)
     marked: tuple[list[tuple[int, int, Mark]], ...] = ([], [])
     numbers: list[NumberChange] = []
-    runs = [(0, len(tokens[0]), 0, len(tokens[1]))]
+    runs: Iterable[tuple[bool, int, int, int, int]] = [(False, 0, len(tokens[0]), 0, len(tokens[1]))]
     if len(tokens[0]) * len(tokens[1]) <= _TOKENS_COMPARED:
-        keys = [[one.key for one in side] for side in tokens]
-        opcodes = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes()
-        runs = [(a, b, c, d) for kind, a, b, c, d in opcodes if kind != "equal"]
-    for a, b, c, d in runs:
+        runs = _runs(*tokens, lambda one: one.key)
+    for is_equal, a, b, c, d in runs:
+        if is_equal:
+            continue
         pieces = tokens[0][a:b], tokens[1][c:d]
         same: set[_Token] = set()
         for pair in itertools.zip_longest(*([one for one in piece if one.is_value] for piece in pieces)):

@@ -86,9 +86,9 @@ class OverviewWindow(QDialog):
         self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
         self._build()
         self._connect()
-        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX) if parent is not None else None
         size = QSize(*map(theme.px, SIZE_PX))
-        self.resize(size.boundedTo(room) if room is not None else size)
+        edges = QSize(2 * EDGE_PX, 2 * EDGE_PX)
+        self.resize(size.boundedTo(parent.window().size() - edges) if parent is not None else size)
         self._begin()
 
     def label_now(self) -> SecrecyLabel:
@@ -173,9 +173,8 @@ class OverviewWindow(QDialog):
         self.banner.hide()
         run = self._start_writing(self._request.document_ids[0], self._request.chapter, self)
         if run is None:
-            self.banner.show_message(
-                "warning", phrase("documents.no_model_to_write"), phrase("documents.quoted_instead")
-            )
+            words, why = phrase("documents.no_model_to_write"), phrase("documents.quoted_instead")
+            self.banner.show_message("warning", words, why)
             return
         self._run = run
         run.progressed.connect(self._on_progress)
@@ -236,10 +235,10 @@ class OverviewWindow(QDialog):
     # -------------------------------------------------------------------- showing
 
     def _show_state(self) -> None:
-        is_busy, table, kind = self._task is not None or self._run is not None, self.table, self._request.kind
+        table, kind = self.table, self._request.kind
+        is_ready = table is not None and self._task is None and self._run is None
         for button in (self.export_button, self.open_button):
             button.setEnabled(table is not None and bool(table.rows))
-        is_ready = table is not None and not is_busy
         self.write_button.setVisible(kind == "summary" and is_ready and not self._is_written)
         self.swap_button.setVisible(kind == "comparison" and is_ready)
         self.coverage.setVisible(table is not None and table.coverage[1] > 0)
@@ -253,7 +252,6 @@ class OverviewWindow(QDialog):
         self.facts.setText(untrusted_text.make_harmless("\n".join(table.facts)))
         read, total = table.coverage
         self.coverage.setValue(round(1000 * read / total) if total else 0)
-        self.coverage.setToolTip(table.facts[0] if total else "")
         with suppress(AppError):
             label = self.label_now()
             self.label.setText(label_text(label))
@@ -261,7 +259,7 @@ class OverviewWindow(QDialog):
             self.label_icon.setVisible(bool(self.label.text()))
         if self.tabs is not None:
             self.tabs.deleteLater()
-        self.tabs = None
+            self.tabs = None
         groups = [group for group in table.groups if any(row.group == group for row in table.rows)]
         if len(groups) > 1:
             names = {ALL: phrase("documents.all_rows")} | {group: _group_name(table, group) for group in groups}
@@ -310,10 +308,9 @@ class OverviewWindow(QDialog):
         look.setBorderBrush(self._theme.color("line"))
         grid = cursor.insertTable(len(lines) + 1, 2, look)
         for column, name in enumerate(("old_text", "new_text")):
+            clause, page = row.cells[2 * column + 1 : 2 * column + 3]
             words = phrase(f"documents.result_column.{name}")
-            clause = row.cells[2 * column + 1]
-            page = phrase("common.page", page=row.cells[2 * column + 2]) if row.cells[2 * column + 2] else ""
-            title = join_facts(words, str(clause), page)
+            title = join_facts(words, str(clause), phrase("common.page", page=page) if page else "")
             grid.cellAt(0, column).firstCursorPosition().insertText(untrusted_text.make_harmless(title), looks["faint"])
         for at, line in enumerate(lines, start=1):
             for column, (side, pieces) in enumerate((("old", line.old), ("new", line.new))):
