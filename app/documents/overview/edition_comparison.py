@@ -165,13 +165,7 @@ def _shortened(lines: Sequence[ComparedLine]) -> tuple[LinePair, ...]:
 
 def compare_texts(old: str, new: str) -> list[ComparedLine]:
     """Return the sentences of two texts side by side, with marks on what differs."""
-    found = _compared_lines(*map(_sentences, (old, new)))
-    if any(line.differs for line in found):
-        return found
-    return _compared_lines(*(text.split("\n") for text in (old, new)))  # it is in what is no sentence
-
-
-def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[ComparedLine]:
+    ours, theirs = _sentences(old), _sentences(new)
     found: list[ComparedLine] = []
     for is_equal, a, b, c, d in _runs(ours, theirs, plain_text):
         if is_equal:
@@ -186,13 +180,14 @@ def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[Compared
 
 
 def _sentences(text: str) -> list[str]:
-    """Return the sentences with the number or sign of their list, if any."""
-    parts = sentences.split_for_comparison(text)
-    ends = [0, *(one.end for one in parts)]
-    return [
-        text[max(before, text.rfind("\n", 0, one.start) + 1) : one.end].strip()
-        for before, one in zip(ends, parts, strict=False)
-    ]
+    """Return the sentences, with the number or sign of their list, and the lines that are none, in order."""
+    found: list[str] = []
+    at = 0
+    for one in sentences.split_for_comparison(text):
+        start = max(at, text.rfind("\n", 0, one.start) + 1)
+        found += [*text[at:start].split("\n"), text[start : one.end]]
+        at = one.end
+    return list(filter(None, map(str.strip, [*found, *text[at:].split("\n")])))
 
 
 def _runs(
