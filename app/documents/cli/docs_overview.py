@@ -95,7 +95,7 @@ def _summarize(
         except AppError as error:
             if error.code != "no_model_command" or options.model is not None:
                 raise
-    if model == local_models.NO_MODEL or model.remote is not None or excerpts.is_too_small(model):
+    if model.remote is not None or excerpts.is_too_small(model):
         return _make("summary", [document], options, where, output, options.chapter)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-summary.log")
