@@ -23,7 +23,7 @@ from app.documents.whole_document import PAUSE_S, WholeDocument
 GROUPS = (">=", "<=", ">", "<", "range", "value")
 STEPS = 100  # of progress, for each document
 COLUMNS = (
-    Column("requirement", "clause", 4), Column("value", share=3), Column("number", "number"), Column("unit"),
+    Column("requirement", "clause", 4), Column("value", share=3), Column("number", "number"), Column("unit", share=1),
     Column("bound"), Column("condition", "clause"), Column("document", "clause", 4), Column("clause", "clause", 4),
     Column("page", "number", 1), Column("sentence", "text"),
 )  # fmt: skip
