@@ -5,6 +5,7 @@ import pytest
 from app.documents.grounding import claims
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import excerpts
+from app.documents.retrieval.sentence_ranking import SoughtAnswer
 from tests.documents.driver import make_passage
 
 COVER = make_passage(
@@ -445,3 +446,9 @@ def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():
 def test_signs_of_a_document_do_not_end_the_bold_line():
     starred = make_passage("天端幅は*n*を2.0とする。", "3.1 断面")
     assert answer_to("天端幅は", starred) == "**「天端幅は\\*n\\*を2.0とする。」[1]**"
+
+
+def test_the_share_of_terms_does_not_depend_on_their_order() -> None:
+    sought = SoughtAnswer("隔地者に対する意思表示の効力はいつ生じますか", [["意思表示"], ["隔地者", "効力"]])
+    found = sorted(sought.weights)
+    assert len({sought.share(found[at:] + found[:at]) for at in range(len(found))}) == 1

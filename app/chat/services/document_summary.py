@@ -4,33 +4,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.settings import Settings
-from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress
+from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents import whole_document
 from app.documents.overview import summary, summary_journals
-from app.documents.overview.result_table import ResultTable
 from app.documents.overview.summary import ModelSummary
-from app.documents.retrieval import excerpts
-from app.documents.whole_document import WholeDocument
 from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
-from app.models import local_models
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
     """A document, or the chapter with this title, and the model that sums it up. `documents`: the database's path.
 
-    A model that is too small or on a server writes nothing: the document is quoted. `training_label`: returns the label
-    of what the model was trained on.
+    `training_label`: returns the label of what the model was trained on.
     """
 
     documents: Path
@@ -44,7 +40,7 @@ class SummaryJob:
 class SummaryRun(QObject):
     """Writes one summary. It emits exactly one of `finished`, `stopped` and `failed`; the journal keeps all replies."""
 
-    progressed = Signal(int, int, object)  # done, total (of this round, if a model writes), seconds left or None
+    progressed = Signal(int, int, object)  # done, total (of this round), seconds left or None
     finished = Signal(object)  # ResultTable
     stopped = Signal()
     failed = Signal(object)  # AppError
@@ -56,7 +52,6 @@ class SummaryRun(QObject):
         self._engine, self._template_command, self._job = engine, template_command, job
         self._task: LongTask | None = None
         self._run: PromptRun | None = None
-        self._journal = job.documents
         self._is_stopping = self._is_over = False
 
     def start(self) -> None:
@@ -80,26 +75,19 @@ class SummaryRun(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _begin(self, work: Callable[[TaskProgress], object], on_done: Callable[..., None]) -> None:
+    def _begin(self, work: Callable[[TaskProgress], Any], on_done: Callable[[Any], None]) -> None:
         def done(result: object) -> None:
             self._task = None
             if self._is_stopping:
-                self._on_stopped()
+                self._end(self.stopped)
             elif not self._is_over:
                 on_done(result)
 
-        self._task = background.run_long(
-            work, done, self._fail, lambda done, total: self.progressed.emit(done, total, None), self._on_stopped
-        )
+        failed, stopped = partial(self._end, self.failed), partial(self._end, self.stopped)
+        self._task = background.run_long(work, done, failed, None, stopped)
 
-    def _on_prepared(self, prepared: tuple[WholeDocument, range, bool]) -> None:
-        document, rows, is_quoted = prepared
-        if is_quoted:
-            self._begin(lambda progress: summary.quote_clauses(document, rows, progress.report), self._end)
-            return
-        sha256 = document.document.sha256 if document.document else ""
-        self._journal = summary_journals.journal_of(self._job.documents, sha256)
-        self._summary = ModelSummary(document, rows)
+    def _on_prepared(self, prepared: tuple[ModelSummary, Path]) -> None:
+        self._summary, self._journal = prepared
         self._ask()
 
     def _ask(self) -> None:
@@ -107,40 +95,26 @@ class SummaryRun(QObject):
         if not prompts:
             self._begin(
                 lambda _progress: replace(self._summary.table(job.model.name), least_label=job.training_label()),
-                self._end,
+                partial(self._end, self.finished),
             )
             return
-        run = self._run = PromptRun(
-            self._engine, self._template_command, PromptJob(job.model, job.settings, prompts, self._journal), self
-        )
-        run.progressed.connect(self._on_progressed)
+        asked = PromptJob(job.model, job.settings, prompts, self._journal)
+        run = self._run = PromptRun(self._engine, self._template_command, asked, self)
+        run.progressed.connect(lambda progress: self.progressed.emit(progress.done, progress.total, progress.left_s))
         run.finished.connect(self._on_replied)
-        run.stopped.connect(self._on_stopped)
-        run.failed.connect(self._fail)
+        run.stopped.connect(lambda: self._end(self.stopped))
+        run.failed.connect(lambda error: self._end(self.failed, error))
         run.start()
-
-    def _on_progressed(self, progress: PromptRunProgress) -> None:
-        self.progressed.emit(progress.done, progress.total, progress.left_s)
 
     def _on_replied(self, replies: dict[StandalonePrompt, ModelReply]) -> None:
         self._forget_run()
         self._begin(lambda _progress: self._summary.take(replies), lambda _nothing: self._ask())
 
-    def _on_stopped(self) -> None:
+    def _end(self, signal: SignalInstance, *result: object) -> None:
         self._forget_run()
         if not self._is_over:
             self._is_over = True
-            self.stopped.emit()
-
-    def _end(self, table: ResultTable) -> None:
-        self._is_over = True
-        self.finished.emit(table)
-
-    def _fail(self, error: AppError) -> None:
-        self._forget_run()
-        if not self._is_over:
-            self._is_over = True
-            self.failed.emit(error)
+            signal.emit(*result)
 
     def _forget_run(self) -> None:
         if self._run is not None:
@@ -148,12 +122,11 @@ class SummaryRun(QObject):
             self._run = None
 
 
-def _prepare(job: SummaryJob, progress: TaskProgress) -> tuple[WholeDocument, range, bool]:
-    """Return the document, the rows to sum up, and whether they are quoted. Raises AppError("document_not_readable" |
-    "chapter_unknown")."""
+def _prepare(job: SummaryJob, progress: TaskProgress) -> tuple[ModelSummary, Path]:
+    """Return the summary and the file of its replies. Raises AppError("document_not_readable" | "chapter_unknown")."""
     document = whole_document.load(job.documents, job.document_id, progress.check)
-    if document is None or not document.sections:
+    if document is None or document.document is None or not document.sections:
         raise AppError("document_not_readable")
     summary_journals.remove_orphans(job.documents)
-    is_quoted = job.model == local_models.NO_MODEL or job.model.remote is not None or excerpts.is_too_small(job.model)
-    return document, summary.rows_of_chapter(document, job.chapter), is_quoted
+    made = ModelSummary(document, summary.rows_of_chapter(document, job.chapter))
+    return made, summary_journals.journal_of(job.documents, document.document.sha256)

@@ -1,10 +1,10 @@
 """Run `kotae docs summarize`, `compare` and `list-values`: work on whole documents, printed or written to a file."""
 
 import argparse
-import functools
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ from app.base.cli.commands import Output, format_time_left
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
-from app.documents import collection_lookup, whole_document
+from app.documents import collection_lookup
 from app.documents.overview import result_table
-from app.documents.overview.result_table import ResultTable
+from app.documents.overview.result_table import Kind, OverviewRequest, ResultTable
 from app.documents.records import Document
-from app.documents.whole_document import WholeDocument
 
 NO_MODEL = "none"
 
@@ -26,7 +25,7 @@ def add_actions(
     add_action: Callable[..., Any], *, summary_run: Callable[..., Any], label_of: Callable[..., Any]
 ) -> None:
     """Add the actions. `summary_run` makes the object that summarizes, `label_of` returns the label of a model."""
-    summarize = add_action("summarize", functools.partial(_summarize, summary_run, label_of))
+    summarize = add_action("summarize", partial(_summarize, summary_run, label_of))
     compare, values = add_action("compare", _compare), add_action("list-values", _list_values)
     for parser in (summarize, compare, values):
         parser.add_argument("collection", metavar="COLLECTION")
@@ -53,34 +52,25 @@ def _find(where: Paths, output: Output, collection: str, references: list[str]) 
         return [collection_lookup.find_document(library, found, one) for one in dict.fromkeys(references)]
 
 
-def _load(where: Paths, document: Document) -> WholeDocument:
-    loaded = whole_document.load(where.documents, document.id)
-    if loaded is None or not loaded.sections:
-        raise AppError("document_not_readable", name=document.name)
-    return loaded
-
-
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    from app.documents.overview import edition_comparison
-
-    _check_out(options)
-    old, new = (
-        _load(where, _find(where, output, collection, [reference])[0])
-        for collection, reference in (
-            (options.collection, options.document),
-            (options.other or options.collection, options.new),
-        )
-    )
-    return _print(edition_comparison.compare(old, new, _reporter(output)), options, where, output)
+    others = options.other or options.collection
+    both = (options.collection, options.document), (others, options.new)
+    found = [_find(where, output, collection, [one])[0] for collection, one in both]
+    return _make("comparison", found, options, where, output)
 
 
 def _list_values(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    from app.documents.overview import required_values
+    return _make("values", _find(where, output, options.collection, options.document), options, where, output)
+
+
+def _make(
+    kind: Kind, found: list[Document], options: argparse.Namespace, where: Paths, output: Output, chapter: str = ""
+) -> int:
+    from app.documents.overview import result_maker
 
     _check_out(options)
-    found = _find(where, output, options.collection, options.document)
-    documents = (_load(where, one) for one in found)
-    table = required_values.list_values(documents, len(found), options.collection, _reporter(output))
+    request = OverviewRequest(kind, tuple(one.id for one in found), options.collection, chapter)
+    table = result_maker.make(where.documents, request, partial(_report, output))
     return _print(table, options, where, output)
 
 
@@ -91,6 +81,7 @@ def _summarize(
     """Summarize. Exit status: 0; 3 for an expected error; 130 if interrupted, which can be resumed."""
     from app.base.cli.loop import CommandEventLoop, core_application
     from app.base.services import background
+    from app.documents.retrieval import excerpts
     from app.inference import child_commands
     from app.inference.services.engine import EngineClient
     from app.models import local_models, model_registry
@@ -104,9 +95,11 @@ def _summarize(
         except AppError as error:
             if error.code != "no_model_command" or options.model is not None:
                 raise
+    if model.remote is not None or excerpts.is_too_small(model):
+        return _make("summary", [document], options, where, output, options.chapter)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-summary.log")
-    label = functools.partial(label_of, where.documents, model)
+    label = partial(label_of, where.documents, model)
     run = summary_run(
         engine, where.documents, document.id, model, settings.load(where.settings), options.chapter, label
     )
@@ -114,11 +107,7 @@ def _summarize(
     run.finished.connect(loop.finish)
     run.failed.connect(loop.fail)
     run.stopped.connect(loop.stop)
-    run.progressed.connect(
-        lambda done, total, left_s: output.progress(
-            "documents.summary_progress", done=done, total=total, left=format_time_left(left_s)
-        )
-    )
+    run.progressed.connect(lambda done, total, left_s: _report(output, done, total, left_s))
     try:
         run.start()
         loop.run()
@@ -136,8 +125,8 @@ def _summarize(
     return _print(loop.result, options, where, output)
 
 
-def _reporter(output: Output) -> Callable[[int, int], None]:
-    return lambda done, total: output.progress("documents.summary_progress", done=done, total=total, left="")
+def _report(output: Output, done: int, total: int, left_s: float | None = None) -> None:
+    output.progress("documents.summary_progress", done=done, total=total, left=format_time_left(left_s))
 
 
 def _check_out(options: argparse.Namespace) -> None:
@@ -150,7 +139,7 @@ def _print(table: ResultTable, options: argparse.Namespace, where: Paths, output
     """Print a result, or write it to the file of `--out`, and return the exit status 0."""
     output.end_progress()
     out = Path(options.out).expanduser().absolute() if options.out else None
-    if out is not None:
+    if out:
         request = result_table.export_request(where.documents, table, out)
         permit = confidentiality.permit_export(request, where.exports_log, is_agreed=options.allow_secret)
         result_table.save(table, out, permit)
@@ -160,12 +149,10 @@ def _print(table: ResultTable, options: argparse.Namespace, where: Paths, output
         "rows": [{"group": row.group, **dict(zip(names, row.cells, strict=True))} for row in table.rows],
         "out": str(out) if out else None,
     }  # fmt: skip
-    lines = [*table.facts, output.phrase("documents.result_written", path=out)] if out else _lines(table)
+    lines = [*table.facts, output.phrase("documents.result_written", path=out)]
+    if not out:
+        cells = ([column.title for column in table.columns], *(row.cells for row in table.rows))
+        shown = ("\t".join(" ".join(str(cell).split()) for cell in row) for row in cells)
+        lines = [table.title, *table.facts, "", *shown]
     output.result(data, "\n".join(lines))
     return 0
-
-
-def _lines(table: ResultTable) -> list[str]:
-    heads = "\t".join(column.title for column in table.columns)
-    rows = ("\t".join(" ".join(str(cell).split()) for cell in row.cells) for row in table.rows)
-    return [table.title, *table.facts, "", heads, *rows]

@@ -3,7 +3,7 @@
 Digits do not count in the likeness, so that an edition in which every value differs is still recognized.
 """
 
-import bisect
+import difflib
 import itertools
 import time
 from collections import Counter, defaultdict
@@ -65,22 +65,17 @@ def pair_clauses(
     """Return the index of the new clause for each old one that has a partner."""
     texts = [[plain_text(one.text) for one in side] for side in (ours, theirs)]
     pairs: dict[int, int] = {}
-    taken: set[int] = set()
 
     def pair_up(keys: Sequence[Sequence[object]], fit: Callable[[int, int], float]) -> None:
         """Pair the clauses without partners whose keys are equal, in order, each with the one that fits best."""
         waiting: dict[object, list[int]] = defaultdict(list)
-        for at, key in enumerate(keys[1]):
-            if at not in taken:
-                waiting[key].append(at)
-        for at, key in enumerate(keys[0]):
-            if at in pairs or key is None:
-                continue
-            found = max(waiting[key], key=lambda other: fit(at, other), default=None)
+        for at in sorted(set(range(len(theirs))).difference(pairs.values())):
+            waiting[keys[1][at]].append(at)
+        for at in sorted(set(range(len(ours))).difference(pairs)):
+            found = max(waiting[keys[0][at]], key=lambda other: fit(at, other), default=None)
             if found is not None and fit(at, found) > 0:
                 pairs[at] = found
-                taken.add(found)
-                waiting[key].remove(found)
+                waiting[keys[0][at]].remove(found)
 
     paths = [[one.path for one in side] for side in (ours, theirs)]
     both = [list(zip(paths[side], texts[side], strict=True)) for side in (0, 1)]
@@ -88,7 +83,7 @@ def pair_clauses(
     pair_up(texts, lambda a, _b: len(texts[0][a]) - 1)
     grams = [[count_pairs(text) for text in side] for side in texts]
     pair_up(paths, lambda a, b: max(0.0, share(grams[0][a], grams[1][b]) - _ALIKE))
-    _pair_alike(ours, theirs, grams, pairs, taken, report)
+    _pair_alike(ours, theirs, grams, pairs, report)
     pair_up(paths, lambda _a, _b: 1)  # written anew
     return pairs
 
@@ -111,19 +106,15 @@ def _pair_alike(
     theirs: Sequence[Clause],
     grams: Sequence[Sequence[Counter[str]]],
     pairs: dict[int, int],
-    taken: set[int],
     report: Callable[[int, int], None],
 ) -> None:
     """Pair clauses without partners by their text, the most alike first."""
     having: dict[str, list[int]] = defaultdict(list)
-    for at in range(len(theirs)):
-        if at not in taken:
-            for gram in grams[1][at]:
-                having[gram].append(at)
+    for at in sorted(set(range(len(theirs))).difference(pairs.values())):
+        for gram in grams[1][at]:
+            having[gram].append(at)
     scored: list[tuple[float, int, int]] = []
-    for at, clause in enumerate(ours):
-        if at in pairs:
-            continue
+    for at in sorted(set(range(len(ours))).difference(pairs)):
         report(at, len(ours) + len(theirs))
         if at % 20 == 0:
             time.sleep(PAUSE_S)
@@ -133,33 +124,20 @@ def _pair_alike(
             votes.update(having[gram])
         for other, _ in votes.most_common(_CANDIDATES):
             likeness = share(grams[0][at], grams[1][other])
-            titles = clause.title, theirs[other].title
-            bonus = 0.0 if not all(titles) else _TITLE_GAIN if titles[0] == titles[1] else -_TITLE_GAIN
-            if likeness + bonus >= _ALIKE:
-                scored.append((likeness + bonus, at, other))
-    for _, at, other in sorted(scored, key=lambda one: (-one[0], one[1], one[2])):
+            titles = ours[at].title, theirs[other].title
+            if all(titles):
+                likeness += _TITLE_GAIN if titles[0] == titles[1] else -_TITLE_GAIN
+            if likeness >= _ALIKE:
+                scored.append((-likeness, at, other))
+    taken = set(pairs.values())
+    for _, at, other in sorted(scored):
         if at not in pairs and other not in taken:
             pairs[at] = other
             taken.add(other)
 
 
 def find_moved(pairs: dict[int, int]) -> set[int]:
-    """Return the old clauses that stand elsewhere: those outside the longest run of pairs in the same order."""
-    ends: list[int] = []  # the smallest last partner of a run of each length
-    last_of: list[int] = []
-    before: dict[int, int] = {}
-    for at in sorted(pairs):
-        length = bisect.bisect_left(ends, pairs[at])
-        if length == len(ends):
-            ends.append(pairs[at])
-            last_of.append(at)
-        else:
-            ends[length], last_of[length] = pairs[at], at
-        if length:
-            before[at] = last_of[length - 1]
-    kept: set[int] = set()
-    one = last_of[-1] if last_of else None
-    while one is not None:
-        kept.add(one)
-        one = before.get(one)
-    return set(pairs) - kept
+    """Return the old clauses that stand elsewhere: those outside the longest runs of pairs in the same order."""
+    old, new = sorted(pairs), [pairs[at] for at in sorted(pairs)]
+    kept = difflib.SequenceMatcher(None, new, sorted(new), autojunk=False).get_matching_blocks()
+    return set(old) - {at for block in kept for at in old[block.a : block.a + block.size]}

@@ -8,23 +8,36 @@ import difflib
 import itertools
 import re
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import sentences
 from app.documents.overview import clause_pairing
 from app.documents.overview.clause_pairing import Clause, plain_text
-from app.documents.overview.result_table import Column, LinePair, Mark, Piece, ResultRow, ResultTable, clause_of, plain
+from app.documents.overview.result_table import (
+    Column,
+    LinePair,
+    Mark,
+    Piece,
+    ResultRow,
+    ResultTable,
+    clause_of,
+    place_of,
+    plain,
+)
 from app.documents.values import notation, quantities
 from app.documents.whole_document import PAUSE_S, WholeDocument
 
+T = TypeVar("T")
 GROUPS = ("number", "changed", "added", "removed", "moved")
 COLUMNS = (
-    Column("change"), Column("old_clause", "clause"), Column("old_page", "number"), Column("new_clause", "clause"),
-    Column("new_page", "number"), Column("numbers", "clause"), Column("old_text", "text"), Column("new_text", "text"),
+    Column("change", share=2), Column("old_clause", "clause", 4), Column("old_page", "number"),
+    Column("new_clause", "clause", 4), Column("new_page", "number"), Column("numbers", "clause", 5),
+    Column("old_text", "text"), Column("new_text", "text"),
 )  # fmt: skip
 _ALIKE_SENTENCE = 0.4
 _SENTENCES_COMPARED = 40_000  # sentences × sentences of one part that differs; those of a larger one are replaced
@@ -66,30 +79,25 @@ def compare(
     ours, theirs = clause_pairing.clauses(old), clause_pairing.clauses(new)
     pairs = clause_pairing.pair_clauses(ours, theirs, report)
     moved = clause_pairing.find_moved(pairs)
-    partner = {after: before for before, after in pairs.items()}
-    rows: list[ResultRow] = []
-    unchanged = 0
-    following: dict[int, list[int]] = defaultdict(list)  # removed clauses by the index of the new clause before them
+    rows: dict[tuple[int, int], ResultRow | None] = {}  # by the new clause, and the removed one after it
     last = -1
-    for at in range(len(ours)):
-        if at in pairs:
-            last = pairs[at]
-        else:
-            following[last].append(at)
-    rows += [_one_sided(old, ours[at], "removed") for at in following[-1]]
+    for at, clause in enumerate(ours):
+        last = pairs.get(at, last)
+        if at not in pairs:
+            rows[last, at + 1] = _one_sided(old, clause, "removed")
+    partner = {after: before for before, after in pairs.items()}
     for at, clause in enumerate(theirs):
         report(len(ours) + at, len(ours) + len(theirs))
         if at % 20 == 0:
             time.sleep(PAUSE_S)
-        if at in partner:
-            row = _compared(old, new, ours[partner[at]], clause, is_moved=partner[at] in moved)
-            rows += [row] if row else []
-            unchanged += row is None
+        before = partner.get(at)
+        if before is None:
+            rows[at, 0] = _one_sided(new, clause, "added")
         else:
-            rows.append(_one_sided(new, clause, "added"))
-        rows += [_one_sided(old, ours[gone], "removed") for gone in following[at]]
+            rows[at, 0] = _compared(old, new, ours[before], clause, is_moved=before in moved)
     report(len(ours) + len(theirs), len(ours) + len(theirs))
-    return _table(old, new, rows, unchanged)
+    found = [row for _, row in sorted(rows.items(), key=lambda one: one[0]) if row]
+    return _table(old, new, found, len(rows) - len(found))
 
 
 # ----------------------------------------------------------------------- comparing
@@ -117,28 +125,28 @@ def _compared(
     sides = [one.old for one in shown], [one.new for one in shown]
     texts = ("\n".join(filter(None, map(plain, side))) for side in sides)
     return ResultRow(
-        (gap.join(words), *_place(old, before), *_place(new, after), numbers, *texts),
-        kinds[0] if kinds else "moved", _ids(new, after), _ids(old, before), shown,
+        (gap.join(words), *_clause(old, before), *_clause(new, after), numbers, *texts),
+        kinds[0] if kinds else "moved", _place(new, after), _place(old, before), shown,
     )  # fmt: skip
 
 
 def _one_sided(document: WholeDocument, clause: Clause, group: str) -> ResultRow:
     """Return the row of a clause that only one edition has."""
-    change, place, ids = phrase(f"documents.difference.{group}"), _place(document, clause), _ids(document, clause)
+    change, found, place = phrase(f"documents.difference.{group}"), _clause(document, clause), _place(document, clause)
     pieces: tuple[Piece, ...] = ((clause.text, "changed"),)
     if group == "removed":
-        cells = (change, *place, "", "", "", clause.text, "")
-        return ResultRow(cells, group, old_place=ids, lines=(LinePair(old=pieces),))
-    return ResultRow((change, "", "", *place, "", "", clause.text), group, ids, lines=(LinePair(new=pieces),))
+        cells = (change, *found, "", "", "", clause.text, "")
+        return ResultRow(cells, group, old_place=place, lines=(LinePair(old=pieces),))
+    return ResultRow((change, "", "", *found, "", "", clause.text), group, place, lines=(LinePair(new=pieces),))
 
 
-def _place(document: WholeDocument, clause: Clause) -> tuple[str, int | str]:
+def _clause(document: WholeDocument, clause: Clause) -> tuple[str, int | str]:
     row = clause.rows.start
     return clause_of(document, row), document.sections[row].page or ""
 
 
-def _ids(document: WholeDocument, clause: Clause) -> tuple[int, int]:
-    return document.document.id if document.document else 0, document.sections[clause.rows.start].id
+def _place(document: WholeDocument, clause: Clause) -> tuple[int, int]:
+    return place_of(document, clause.rows.start)
 
 
 _LEFT_OUT = LinePair((("…", ""),), (("…", ""),))
@@ -157,13 +165,7 @@ def _shortened(lines: Sequence[ComparedLine]) -> tuple[LinePair, ...]:
 
 def compare_texts(old: str, new: str) -> list[ComparedLine]:
     """Return the sentences of two texts side by side, with marks on what differs."""
-    found = _compared_lines(*map(_sentences, (old, new)))
-    if any(line.differs for line in found):
-        return found
-    return _compared_lines(*(text.split("\n") for text in (old, new)))  # it is in what is no sentence
-
-
-def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[ComparedLine]:
+    ours, theirs = _sentences(old), _sentences(new)
     found: list[ComparedLine] = []
     for is_equal, a, b, c, d in _runs(ours, theirs, plain_text):
         if is_equal:
@@ -178,17 +180,18 @@ def _compared_lines(ours: Sequence[str], theirs: Sequence[str]) -> list[Compared
 
 
 def _sentences(text: str) -> list[str]:
-    """Return the sentences with the number or sign of their list, if any."""
-    parts = sentences.split_for_comparison(text)
-    ends = [0, *(one.end for one in parts)]
-    return [
-        text[max(before, text.rfind("\n", 0, one.start) + 1) : one.end].strip()
-        for before, one in zip(ends, parts, strict=False)
-    ]
+    """Return the sentences, with the number or sign of their list, and the lines that are none, in order."""
+    found: list[str] = []
+    at = 0
+    for one in sentences.split_for_comparison(text):
+        start = max(at, text.rfind("\n", 0, one.start) + 1)
+        found += [*text[at:start].split("\n"), text[start : one.end]]
+        at = one.end
+    return list(filter(None, map(str.strip, [*found, *text[at:].split("\n")])))
 
 
 def _runs(
-    ours: Sequence[str], theirs: Sequence[str], key: Callable[[str], object]
+    ours: Sequence[T], theirs: Sequence[T], key: Callable[[T], object]
 ) -> Iterator[tuple[bool, int, int, int, int]]:
     """Yield runs of both sides: whether their keys are equal, and the first and last index of each side."""
     matcher = difflib.SequenceMatcher(None, list(map(key, ours)), list(map(key, theirs)), autojunk=False)
@@ -211,27 +214,18 @@ def _replaced(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[ComparedLi
 
 
 def _alike(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the indices of sentences that belong together, in order, so that the sum of their shares is greatest."""
+    """Return the indices of sentences that belong together, in order; those that are most alike are paired first."""
     if len(ours) * len(theirs) > _SENTENCES_COMPARED:
         return []
     grams = [[clause_pairing.count_pairs(plain_text(one)) for one in side] for side in (ours, theirs)]
-    best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    shares = [[clause_pairing.share(one, other) for other in grams[1]] for one in grams[0]]
-    for a in range(len(ours) - 1, -1, -1):
-        for b in range(len(theirs) - 1, -1, -1):
-            both = shares[a][b] + best[a + 1][b + 1] if shares[a][b] >= _ALIKE_SENTENCE else 0.0
-            best[a][b] = max(best[a + 1][b], best[a][b + 1], both)
+    scored = [
+        (-clause_pairing.share(one, other), a, b) for a, one in enumerate(grams[0]) for b, other in enumerate(grams[1])
+    ]
     found: list[tuple[int, int]] = []
-    a = b = 0
-    while a < len(ours) and b < len(theirs):
-        if shares[a][b] >= _ALIKE_SENTENCE and best[a][b] == shares[a][b] + best[a + 1][b + 1]:
+    for likeness, a, b in sorted(scored):
+        if -likeness >= _ALIKE_SENTENCE and all((a - x) * (b - y) > 0 for x, y in found):
             found.append((a, b))
-            a, b = a + 1, b + 1
-        elif best[a][b] == best[a + 1][b]:
-            a += 1
-        else:
-            b += 1
-    return found
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +281,12 @@ def _aligned(old: str, new: str) -> ComparedLine:
     tokens = _tokens(old), _tokens(new)
     marked: tuple[list[tuple[int, int, Mark]], ...] = ([], [])
     numbers: list[NumberChange] = []
-    runs = [(0, len(tokens[0]), 0, len(tokens[1]))]
+    runs: Iterable[tuple[bool, int, int, int, int]] = [(False, 0, len(tokens[0]), 0, len(tokens[1]))]
     if len(tokens[0]) * len(tokens[1]) <= _TOKENS_COMPARED:
-        keys = [[one.key for one in side] for side in tokens]
-        opcodes = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes()
-        runs = [(a, b, c, d) for kind, a, b, c, d in opcodes if kind != "equal"]
-    for a, b, c, d in runs:
+        runs = _runs(*tokens, lambda one: one.key)
+    for is_equal, a, b, c, d in runs:
+        if is_equal:
+            continue
         pieces = tokens[0][a:b], tokens[1][c:d]
         same: set[_Token] = set()
         for pair in itertools.zip_longest(*([one for one in piece if one.is_value] for piece in pieces)):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
 from app.documents.grounding import sentences
-from app.documents.overview.result_table import Column, LinePair, Piece, ResultRow, ResultTable, clause_of
+from app.documents.overview.result_table import Column, LinePair, Piece, ResultRow, ResultTable, clause_of, place_of
 from app.documents.retrieval import excerpts
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
@@ -23,9 +23,9 @@ from app.documents.whole_document import PAUSE_S, WholeDocument
 GROUPS = (">=", "<=", ">", "<", "range", "value")
 STEPS = 100  # of progress, for each document
 COLUMNS = (
-    Column("requirement", "clause"), Column("value"), Column("number", "number"), Column("unit"), Column("bound"),
-    Column("condition", "clause"), Column("document", "clause"), Column("clause", "clause"), Column("page", "number"),
-    Column("sentence", "text"),
+    Column("requirement", "clause", 4), Column("value", share=3), Column("number", "number"), Column("unit", share=1),
+    Column("bound"), Column("condition", "clause"), Column("document", "clause", 4), Column("clause", "clause", 4),
+    Column("page", "number", 1), Column("sentence", "text"),
 )  # fmt: skip
 _OBLIGING_TAGS, _EXPLAINING_TAGS = frozenset({"必須", "標準", "推奨"}), lazy_pattern("考え|例|参考|関連|通知|資料")
 _OBLIGES = lazy_pattern(
@@ -40,7 +40,7 @@ _LITERATURE = lazy_pattern(
     r"(?:pp?|Vol|No)\.\s?\d|第\d+巻|ISBN|https?:|[,、]\s?(?:(?:19|20)\d\d|(?:昭和|平成|令和)\s?\d+)\s?年?\s?(?:\d+\s?月)?[^。ぁ-ん]*$"
 )
 _CONDITION = lazy_pattern(
-    r"(?P<words>[^、。]{2,60}?(?:場合|とき|際|時|区間|以外|おいて))(?:に|は|には|においては|では)?、"
+    r"(?P<words>[^、。）][^、。]{1,59}?(?:場合|とき|際|時|区間|以外|おいて))(?:に|は|には|においては|では)?、"
 )
 _NOUN = r"[一-鿿々ァ-ヺーA-Za-z0-9]"
 _TOPIC = lazy_pattern(
@@ -129,14 +129,13 @@ def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
     section = document.sections[at]
     number = value.numbers[0] if len(value.numbers) == 1 else "～".join(f"{one:g}" for one in value.numbers)
     bound = phrase(f"documents.bound.{BOUND_NAMES[value.bound]}")
-    place = (document.document.id if document.document else 0, section.id)
     cells = (
         value.requirement, value.written, number, value.unit, bound, value.condition, document.name,
         clause_of(document, at), section.page or "", value.sentence,
     )  # fmt: skip
     before, written, after = value.sentence.partition(" ".join(value.written.split()))
     pieces: tuple[Piece, ...] = ((before, ""), (written, "number"), (after, ""))
-    return ResultRow(cells, value.bound or "value", place, lines=(LinePair(new=pieces),))
+    return ResultRow(cells, value.bound or "value", place_of(document, at), lines=(LinePair(new=pieces),))
 
 
 # ----------------------------------------------------------------------- sentences
@@ -188,6 +187,7 @@ def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -
 
 _PERIOD = lazy_pattern(r"([年月週日]|四半期|半期)(?:間|額)?(?:に|につき|当たり|あたり)?[^年月週日\d]{0,6}$")
 _SMALL = 10  # 2以上の河川
+_OTHER_CHARACTERS = 6  # of a cell besides its value
 _IS_SET = lazy_pattern(
     r"(?:程度|前後|間)?(?:[（(][^（）()]*[）)])?(?:とす|とし|と定|を標準|を基本|を目安|ごと|毎|の間隔|前まで|前に|を経過|間?、|保存|備え)"
 )
@@ -225,38 +225,16 @@ def _base(text: str, before: Sequence[Quantity], value: Quantity) -> str:
     return f"/{found[1]}" if found else ""
 
 
-_SAYS_NOTHING = frozenset(
-    (
-        "場合",
-        "場合等",
-        "者",
-        "もの",
-        "一般",
-        "範囲内",
-        "基準",
-        "規定",
-        "次",
-        "法律",
-        "日",
-        "とき",
-        "原則",
-        "前項",
-        "同項",
-    )
-)
+_SAYS_NOTHING = lazy_pattern("場合等?|者|もの|一般|範囲内|基準|規定|次|法律|日|とき|原則|[前同]項")
+_MEASURES = lazy_pattern("額|割合|日?数|比?率|量|期間|金額|値|合計|長さ|高さ|幅|厚さ")
 
 
 def _with_title(requirement: str, title: str) -> str:
     """Return what a value is, with the clause's title where it says little by itself."""
-    if not requirement or requirement in _SAYS_NOTHING:
+    if not requirement or _SAYS_NOTHING.fullmatch(requirement):
         return title or requirement
-    is_vague = requirement in _MEASURES and bool(title) and requirement not in title
+    is_vague = _MEASURES.fullmatch(requirement) and title and requirement not in title
     return phrase("documents.quoted_about", subject=title, quoted=requirement) if is_vague else requirement
-
-
-_MEASURES = frozenset(
-    ("額", "割合", "数", "率", "量", "比率", "期間", "日数", "金額", "値", "合計", "長さ", "高さ", "幅", "厚さ")
-)
 
 
 def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "") -> tuple[tuple[float, ...], str]:
@@ -264,11 +242,12 @@ def _number_and_unit(text: str, first: Quantity, last: Quantity, base: str = "")
     values = tuple(dict.fromkeys((first, last)))
     written = notation.flatten(text[last.start : last.end])[0].strip()
     unit = _NUMERAL.sub("", written)
-    if last.unit == "%" and _PER_CENT.search(unit) is None:
+    if last.unit == "%" and (_PER_CENT.search(unit) is None or _COMPOUND.match(unit)):
         return tuple(one.value for one in values), "%"
-    return tuple(one.number for one in values), unit + base
+    return tuple(one.number for one in values), (_COMPOUND.sub(r"\1", unit) or unit) + base
 
 
+_COMPOUND = lazy_pattern(rf"(割|年)[\d{notation.KANJI_NUMERALS}].*")  # 二割五分, 一年六箇月
 _PER_CENT = lazy_pattern("^(?:%|パーセント|割|‰|パーミル|倍)")
 _NUMERAL = lazy_pattern(
     rf"^\D{{0,4}}?(?:\d[\d,]*(?:\.\d+)?|[{notation.KANJI_NUMERALS}]+)(?:\s?[:/×x]\s?\d[\d,.^-]*|\s?[万億兆千百](?!円)\d*|[{notation.KANJI_NUMERALS}万億兆]+)*\s*"
@@ -280,38 +259,29 @@ _NUMERAL = lazy_pattern(
 
 def _of_row(header: str, row: str, title: str) -> Iterator[RequiredValue]:
     names, cells = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in (header, row))
-    label = cells[0] if cells and not _only_number(cells[0]) else ""
-    shown = " | ".join(cell for cell in cells)
+    label = "" if _only_number(cells[0], quantities.parse(cells[0])) else cells[0]
     for column, cell in enumerate(cells):
         name = names[column] if header and column < len(names) else ""
         units = notation.units_of_heads(notation.flatten(name)[0])
         values = quantities.parse(cell)
+        is_alone = _only_number(cell, values)
         for index, one in enumerate(values):
-            if one.is_range_end or one.names_part or one.unit.startswith("第") or one.is_per:
-                continue
             last = values[index + 1] if one.is_range_start and index + 1 < len(values) else one
-            has_unit = bool(last.unit) or bool(units)
-            is_value = (has_unit and (_only_number(cell) or one.bound)) or (one.bound and has_unit)
-            if (column == 0 and not one.bound) or not (is_value or one.bound or last is not one):
-                continue
-            if not has_unit and not one.bound:
-                continue
-            if last.unit in notation.COUNTED and not one.bound:
+            is_plain = (last.unit or units) and last.unit not in notation.COUNTED and (is_alone or last is not one)
+            is_number = one.is_range_end or one.names_part or one.unit.startswith("第") or one.is_per
+            if is_number or not (one.bound or (column and is_plain)):
                 continue
             numbers, unit = _number_and_unit(cell, one, last)
-            unit = unit or (_head_unit(name) if units else "")
             yield RequiredValue(
-                name or title, cell[one.start : last.bound_end], numbers, unit,
-                "range" if last is not one else one.bound, label if column else "", shown,
+                name or title, cell[one.start : last.bound_end], numbers, unit or (_head_unit(name) if units else ""),
+                "range" if last is not one else one.bound, label if column else "", " | ".join(cells),
             )  # fmt: skip
 
 
-def _only_number(cell: str) -> bool:
+def _only_number(cell: str, values: Sequence[Quantity]) -> bool:
     """Whether a cell has a value and little else."""
-    flat = notation.flatten(cell)[0]
-    values = quantities.parse(cell)
-    rest = len(flat.strip()) - sum(one.bound_end - one.start for one in values)
-    return bool(values) and rest <= 6
+    rest = len(notation.flatten(cell)[0].strip()) - sum(one.bound_end - one.start for one in values)
+    return bool(values) and rest <= _OTHER_CHARACTERS
 
 
 def _head_unit(name: str) -> str:

@@ -1,9 +1,10 @@
-"""Define the result of work on whole documents as a table, and write it as Excel, CSV, HTML or Markdown.
+"""Define the result of work on whole documents as a table, and write it as Excel, CSV or HTML.
 
 Each row names its clause and page, and opens the document there. Texts that are compared are pairs of lines, of which
 pieces are marked.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ Kind = Literal["summary", "comparison", "values"]
 Mark = Literal["", "changed", "number"]
 Piece = tuple[str, Mark]
 CLAUSE_GAP = " > "
-SUFFIXES = (".xlsx", ".csv", ".html", ".md")
+SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTHS = {"text": 60, "clause": 36, "word": 14, "number": 10}  # characters in Excel, by the kind of a column
 
 
@@ -63,10 +64,14 @@ def kind_of_question(question: str) -> Kind | None:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number."""
+    """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number.
+
+    `share`: of the width of the window's list; 0: it is in exports and below the list only.
+    """
 
     name: str
     kind: str = "word"
+    share: int = 0
 
     @property
     def title(self) -> str:
@@ -117,28 +122,32 @@ def clause_of(document: WholeDocument, row: int) -> str:
     return phrase("documents.clause_tagged", clause=clause, tag=section.tag) if section.tag else clause
 
 
+def place_of(document: WholeDocument, row: int) -> tuple[int, int]:
+    """Return where a section is opened, as `ResultRow.place`."""
+    return document.document.id if document.document else 0, document.sections[row].id
+
+
 def plain(pieces: Sequence[Piece]) -> str:
     return "".join(text for text, _ in pieces)
 
 
-def label_now(documents: Path, document_ids: Sequence[int]) -> Label:
-    """Return the highest label that documents have now; a document that is gone counts as secret.
+def label_now(documents: Path, table: ResultTable) -> Label:
+    """Return the highest label that a table's documents have now; a document that is gone counts as secret.
 
     `documents`: the path of the library's database.
     """
     with closing(Library.open_second(documents)) as library:
-        labels = {one.id: one.label for one in library.collections()}
-        found = (library.document(one) for one in document_ids)
-        return highest_label(labels.get(one.collection_id, HIGHEST_LABEL) if one else HIGHEST_LABEL for one in found)
+        labels = {one.id: one.label for one in library.collections(has_attached=True)}
+        found = library.database.read(
+            "SELECT DISTINCT d.collection_id FROM json_each(?) AS one LEFT JOIN document d ON d.id = one.value",
+            json.dumps(table.document_ids),
+        )
+    return highest_label((table.least_label, *(labels.get(row[0], HIGHEST_LABEL) for row in found)))
 
 
 def export_request(documents: Path, table: ResultTable, target: Path) -> ExportRequest:
     """Return the request to write a table to a file. `documents`: as for `label_now`."""
-
-    def label() -> Label:
-        return highest_label((table.least_label, label_now(documents, table.document_ids)))
-
-    return ExportRequest("overview", str(target.absolute()), label, table.title)
+    return ExportRequest("overview", str(target.absolute()), lambda: label_now(documents, table), table.title)
 
 
 def check_suffix(path: Path) -> None:
@@ -167,22 +176,7 @@ def save(table: ResultTable, path: Path, permit: Permit) -> None:
             widths = [_WIDTHS[column.kind] for column in table.columns]
             book.add(table.title, widths, (row.cells for row in table.rows), names, (*table.facts, label))
             book.save(file)
-        elif suffix == ".html":
+        else:
             title = phrase(f"documents.result_kind.{table.kind}")
             page = html_report.render("overview.html", title, name=table.title, id=label, made_at="", table=table)
             file.write(page.encode("utf-8", "replace"))
-        else:
-            file.write("\n".join(_markdown(table, names, label)).encode("utf-8", "replace"))
-
-
-def _markdown(table: ResultTable, names: Sequence[str], label: str) -> list[str]:
-    from app.base.files import inert_markdown
-
-    def row(cells: Sequence[object]) -> str:
-        return f"| {' | '.join(inert_markdown.escape_line(' '.join(str(cell).split())) for cell in cells)} |"
-
-    return [
-        f"# {inert_markdown.escape_line(table.title)}", "", label, "",
-        *(f"- {inert_markdown.escape_line(fact)}" for fact in table.facts), "",
-        row(names), f"|{'---|' * len(names)}", *(row(one.cells) for one in table.rows), "",
-    ]  # fmt: skip

@@ -6,8 +6,9 @@ that it is from. Without a model that can do this, one sentence of each clause i
 
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from app.base import wording
 from app.base.errors import AppError
@@ -15,7 +16,15 @@ from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 from app.base.wording import phrase
 from app.documents.grounding import claims, sentences
-from app.documents.overview.result_table import CLAUSE_GAP, Column, LinePair, ResultRow, ResultTable, clause_of
+from app.documents.overview.result_table import (
+    CLAUSE_GAP,
+    Column,
+    LinePair,
+    ResultRow,
+    ResultTable,
+    clause_of,
+    place_of,
+)
 from app.documents.records import DocumentSection, Passage, page_ranges
 from app.documents.retrieval import excerpts
 from app.documents.whole_document import WholeDocument
@@ -23,7 +32,8 @@ from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 GROUPS = ("whole", "part")
 COLUMNS = (
-    Column("part"), Column("summary", "text"), Column("clause", "clause"), Column("page", "number"), Column("check"),
+    Column("part"), Column("summary", "text", 6), Column("clause", "clause", 4), Column("page", "number", 1),
+    Column("check", share=2),
 )  # fmt: skip
 PART_CHARACTERS = 1_600  # of one prompt; about as many tokens
 _PART_SENTENCES, _WHOLE_SENTENCES = 2, 5
@@ -33,11 +43,12 @@ _REPLY_TOKENS = 400
 _LISTED_MOST = 6  # clauses that were not read, by name
 _TRIED, _QUOTED_MOST = 3, 300  # sentences of a clause, of which the first that is one is quoted; characters
 _SENTENCE = lazy_pattern(r"。\s|[。.!?！？]\s*$")
+T = TypeVar("T")
 _TAG_ORDER = ("必須", "標準", "推奨", "")
 
 
 def rows_of_chapter(document: WholeDocument, chapter: str) -> range:
-    """Return the indices of the sections below the first heading with this title; all for "".
+    """Return the indices of the sections below the first heading with this title or path (第3章 > 第1節); all for "".
 
     Raises AppError("chapter_unknown").
     """
@@ -45,7 +56,8 @@ def rows_of_chapter(document: WholeDocument, chapter: str) -> range:
         return range(len(document.sections))
     wanted = "".join(chapter.split())
     for at, heading in enumerate(document.outline):
-        if wanted in ("".join(heading.title.split()), "".join(excerpts.title_of(heading.title).split())):
+        path = CLAUSE_GAP.join(document.heading_at(heading.row)[: heading.depth + 1])
+        if wanted in ("".join(name.split()) for name in (heading.title, excerpts.title_of(heading.title), path)):
             following = document.outline[at + 1 :]
             end = next((one.row for one in following if one.depth <= heading.depth), len(document.sections))
             return range(heading.row, max(end, heading.row + 1))
@@ -72,7 +84,8 @@ def quote_clauses(
 
 def _quotation(document: WholeDocument, clause: Sequence[int]) -> tuple[int, str] | None:
     """Return the sentence of a clause that fits its title best, of what obliges first, and the index of its section."""
-    ordered = sorted(clause, key=lambda row: _rank(document.sections[row].tag))
+    tags = {tag: at for at, tag in enumerate(_TAG_ORDER)}
+    ordered = sorted(clause, key=lambda row: tags.get(document.sections[row].tag, len(tags)))
     passages = [_passage(document, row) for row in ordered]
     title = excerpts.title_of(document.heading_at(clause[0])[-1]) if document.heading_at(clause[0]) else document.name
     found = [(ordered[one.number - 1], one.text) for one in excerpts.pick_excerpts(title, passages, _TRIED)]
@@ -82,10 +95,6 @@ def _quotation(document: WholeDocument, clause: Sequence[int]) -> tuple[int, str
         found += [(row, text[part.start : part.end]) for part in itertools.islice(parts, _TRIED)]
     row, text = next((one for one in found if _SENTENCE.search(one[1])), (0, ""))
     return (row, wording.shorten(" ".join(text.split()), _QUOTED_MOST)) if text else None
-
-
-def _rank(tag: str) -> int:
-    return _TAG_ORDER.index(tag) if tag in _TAG_ORDER else len(_TAG_ORDER)
 
 
 def _passage(document: WholeDocument, row: int, text: str = "") -> Passage:
@@ -163,18 +172,21 @@ class ModelSummary:
         return _row(self._document, one.row, one.text, group, check)
 
 
+def _grouped(texts: Iterable[T], length: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Yield consecutive texts of together at most `most` characters, or one that is longer."""
+    group: list[T] = []
+    for one in texts:
+        if group and sum(map(length, group)) + length(one) > most:
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
+
+
 def _document_parts(document: WholeDocument, rows: range) -> Iterator[_Part]:
-    passages: list[Passage] = []
-    length = 0
-    for row in rows:
-        for text in _pieces(document.sections[row].text):
-            if passages and length + len(text) > PART_CHARACTERS:
-                yield _part(passages)
-                passages, length = [], 0
-            passages.append(_passage(document, row, text))
-            length += len(text)
-    if passages:
-        yield _part(passages)
+    passages = (_passage(document, row, text) for row in rows for text in _pieces(document.sections[row].text))
+    yield from map(_part, _grouped(passages, lambda one: len(one.section.text), PART_CHARACTERS))
 
 
 def _part(passages: Sequence[Passage]) -> _Part:
@@ -183,16 +195,10 @@ def _part(passages: Sequence[Passage]) -> _Part:
 
 
 def _sentence_parts(document: WholeDocument, found: Sequence[_Sentence]) -> Iterator[_Part]:
-    group: list[_Sentence] = []
-    for one in (*found, None):
-        length = sum(len(each.text) for each in group)
-        if group and (one is None or length + len(one.text) > _WHOLE_CHARACTERS):
-            rows = list(dict.fromkeys(row for each in group for row in each.sources))[:_SOURCES_MOST]
-            passages = tuple(_passage(document, row) for row in rows)
-            yield _Part(_prompt("whole", "\n".join(each.text for each in group), _WHOLE_SENTENCES), passages)
-            group = []
-        if one is not None:
-            group.append(one)
+    for group in _grouped(found, lambda one: len(one.text), _WHOLE_CHARACTERS):
+        rows = list(dict.fromkeys(row for each in group for row in each.sources))[:_SOURCES_MOST]
+        passages = tuple(_passage(document, row) for row in rows)
+        yield _Part(_prompt("whole", "\n".join(each.text for each in group), _WHOLE_SENTENCES), passages)
 
 
 def _prompt(kind: str, text: str, most: int) -> StandalonePrompt:
@@ -225,10 +231,9 @@ def _checked(reply: str, passages: Sequence[Passage]) -> Iterator[_Sentence]:
 
 
 def _row(document: WholeDocument, row: int, text: str, group: str, check: str) -> ResultRow:
-    section = document.sections[row]
-    place = (document.document.id if document.document else 0, section.id)
-    cells = (phrase(f"documents.summary_group.{group}"), text, clause_of(document, row), section.page or "", check)
-    return ResultRow(cells, group, place, lines=(LinePair(new=((text, ""),)),))
+    page = document.sections[row].page or ""
+    cells = (phrase(f"documents.summary_group.{group}"), text, clause_of(document, row), page, check)
+    return ResultRow(cells, group, place_of(document, row), lines=(LinePair(new=((text, ""),)),))
 
 
 def _table(

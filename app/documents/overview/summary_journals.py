@@ -8,7 +8,7 @@ from app.documents.library import Library
 
 def journal_of(documents: Path, sha256: str) -> Path:
     """Return the file of a document's replies. `documents`: the path of the library's database."""
-    return _folder(documents) / f"{sha256[:32] or 'none'}.jsonl"
+    return _folder(documents) / f"{sha256[:32]}.jsonl"
 
 
 def remove_orphans(documents: Path) -> None:
@@ -17,7 +17,8 @@ def remove_orphans(documents: Path) -> None:
     if not files:
         return
     with closing(Library.open_second(documents)) as library:
-        kept = {one.sha256[:32] for collection in library.collections() for one in library.documents(collection.id)}
+        collections = library.collections(has_attached=True)
+        kept = {one.sha256[:32] for collection in collections for one in library.documents(collection.id)}
     for file in files:
         if file.name.partition(".")[0] not in kept:
             file.unlink(missing_ok=True)

@@ -166,7 +166,7 @@ class SoughtAnswer:
         found = [self._among(wanted, one) for one in sentence_terms]
         having = collections.Counter(itertools.chain.from_iterable(found))
         weights = {term: weight * math.log(1 + len(found) / (having[term] + 0.5)) for term, weight in wanted.items()}
-        whole = sum(weights.values()) or 1.0
+        whole = math.fsum(weights.values()) or 1.0
         self.weights: Mapping[str, float] = {term: weight / whole for term, weight in weights.items()}
         self.informative = frozenset(term for term, weight in wanted.items() if weight > terms.WEIGHT_KANA)
         self._values = quantities.parse(question)
@@ -199,7 +199,7 @@ class SoughtAnswer:
 
     def share(self, found: Collection[str]) -> float:
         """Return the share (0 to 1) of the question that these of its terms are."""
-        return sum(self.weights[term] for term in found)
+        return math.fsum(self.weights[term] for term in found)  # the same in each order, so that ties stay ties
 
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
@@ -296,7 +296,7 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
         about |= dict.fromkeys(words, 1.0)
         score = 0.0
         if not sought.informative.isdisjoint(about):
-            score = sum(share * sought.weights[term] for term, share in about.items())
+            score = math.fsum(share * sought.weights[term] for term, share in about.items())
             score *= sought.gain(part.text) * _length_factor(part)
             score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES

@@ -1,42 +1,39 @@
 """Show the window of a summary, a comparison of two editions or a list of required values, and export it.
 
-The work runs in the background. Each row opens the document at its clause. The file is over 450 lines because one
-window shows all three kinds of results with their progress.
+The work runs in the background. Each row opens the document at its clause.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, QStandardPaths, Qt
+from PySide6.QtCore import QObject, QSize, QStandardPaths, Qt
 from PySide6.QtGui import (
-    QCloseEvent,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
-    QResizeEvent,
     QShortcut,
     QTextCharFormat,
     QTextLength,
     QTextTableFormat,
 )
-from PySide6.QtWidgets import QDialog, QHeaderView, QProgressBar, QSplitter, QTextEdit, QTreeView, QWidget
+from PySide6.QtWidgets import QDialog, QProgressBar, QSplitter, QTextEdit, QWidget
 
+from app.base.confidentiality import HIGHEST_LABEL, Permit
 from app.base.confidentiality import Label as SecrecyLabel
-from app.base.confidentiality import Permit
 from app.base.errors import AppError
+from app.base.files import output_file
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.wording import phrase
-from app.documents import whole_document
-from app.documents.overview import edition_comparison, required_values, result_table, summary
-from app.documents.overview.result_table import LinePair, OverviewRequest, ResultRow, ResultTable
-from app.documents.whole_document import ReadingPlace, WholeDocument
+from app.documents.overview import edition_comparison, required_values, result_maker, result_table, summary
+from app.documents.overview.result_table import SUFFIXES, Column, LinePair, OverviewRequest, ResultRow, ResultTable
+from app.documents.whole_document import ReadingPlace
 from app.uikit import untrusted_text
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard, label_text
-from app.uikit.desktop import Pickers
+from app.uikit.desktop import Pickers, complete_suffix
 from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -45,37 +42,19 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip, set_surface
-from app.uikit.widgets.number_table import NumberTableDelegate
+from app.uikit.widgets.number_table import Index, NumberTableModel, NumberTableView
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TabBar
 
 SIZE_PX, EDGE_PX = (1080, 720), 20
 ALL = "all"
 SHOWN_CHARACTERS = 5_000  # of one row; laying out more of them holds the window
-# Shown columns with their share of the width; the others are in the lines below the list, and in exports.
-_SHOWN = {
-    "summary": {1: 6, 2: 4, 3: 1, 4: 2},
-    "comparison": {0: 2, 1: 4, 3: 4, 5: 5},
-    "values": {0: 4, 1: 3, 6: 4, 7: 4, 8: 1},
-}
-Index = QModelIndex | QPersistentModelIndex
+_COLUMNS = {"summary": summary.COLUMNS, "comparison": edition_comparison.COLUMNS, "values": required_values.COLUMNS}
+Made = tuple[ResultTable, list[str], list[tuple[str, ...]]]  # with each row's words and shown cells
 
-
-class WritingRun(Protocol):
-    """A model that writes a summary (`app.chat.services.document_summary.SummaryRun`)."""
-
-    progressed: Any
-    finished: Any
-    stopped: Any
-    failed: Any
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def abandon(self) -> None: ...
-
-
-# Returns a run for a document's id and a chapter, whose parent is the given object; None if no model can write.
-StartWriting = Callable[[int, str, QObject], WritingRun | None]
+# Returns the run (`app.chat.services.document_summary.SummaryRun`) that writes the summary of a document's id and a
+# chapter, whose parent is the given object; None if no model can write.
+StartWriting = Callable[[int, str, QObject], Any]
 
 
 class OverviewWindow(QDialog):
@@ -98,38 +77,34 @@ class OverviewWindow(QDialog):
         self._documents, self._request, self._start_writing = documents, request, start_writing
         self._pickers = pickers or Pickers()
         self._task: LongTask | None = None
-        self._run: WritingRun | None = None
+        self._run: Any = None
         self.table: ResultTable | None = None
-        self._texts: list[str] = []  # of each row of the table
+        self._texts: list[str] = []
+        self._cells: list[tuple[str, ...]] = []
         self._is_written = False  # whether a model wrote the table
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
         self._build()
         self._connect()
-        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX) if parent is not None else None
         size = QSize(*map(theme.px, SIZE_PX))
-        self.resize(size.boundedTo(room) if room is not None else size)
+        edges = QSize(2 * EDGE_PX, 2 * EDGE_PX)
+        self.resize(size.boundedTo(parent.window().size() - edges) if parent is not None else size)
         self._begin()
 
     def label_now(self) -> SecrecyLabel:
-        """Return the highest label that its documents have now."""
-        ids = self.table.document_ids if self.table else self._request.document_ids
-        return result_table.label_now(self._documents, ids)
+        """Return the label that the shown result has now."""
+        return result_table.label_now(self._documents, self.table) if self.table else HIGHEST_LABEL
 
     def done(self, result: int) -> None:
         self._stop()
         super().done(result)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self._stop()
-        super().closeEvent(event)
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         theme = self._theme
         set_surface(self, "base")
-        self.heading = ElidedLabel(self._request.title, "heading3")
+        self.heading = ElidedLabel(untrusted_text.make_harmless(self._request.title), "heading3")
         self.label_icon, self.label = IconLabel(theme, "lock", size=13), Label(role="caption", tone="text2")
         self.write_button = Button(theme, phrase("documents.write_with_model"), icon="pencil", compact=True)
         self.swap_button = Button(theme, phrase("documents.swap_editions"), icon="refresh-cw", compact=True)
@@ -144,7 +119,7 @@ class OverviewWindow(QDialog):
         self.filter = SearchField(theme, phrase("documents.filter_rows"))
         self._tabs_row = make_column()
         self.tabs: TabBar | None = None
-        self.rows = _ResultModel(self._request.kind)
+        self.rows = _ResultModel(_COLUMNS[self._request.kind])
         self.list = _ResultList(theme, self.rows, self.windowTitle())
         self.lines = QTextEdit(readOnly=True)
         self.lines.setProperty("framed", True)
@@ -185,7 +160,11 @@ class OverviewWindow(QDialog):
         """Make the result, without a model."""
         self.banner.hide()
         self.progress.start(phrase(f"documents.result_working.{self._request.kind}"))
-        work = partial(_make, self._documents, self._request)
+        documents, request = self._documents, self._request
+
+        def work(progress: TaskProgress) -> Made:
+            return _with_texts(result_maker.make(documents, request, progress.report, progress.check))
+
         self._task = background.run_long(work, self._on_made, self._on_failed, self._on_progress, self._on_cancelled)
         self._show_state()
 
@@ -194,9 +173,8 @@ class OverviewWindow(QDialog):
         self.banner.hide()
         run = self._start_writing(self._request.document_ids[0], self._request.chapter, self)
         if run is None:
-            self.banner.show_message(
-                "warning", phrase("documents.no_model_to_write"), phrase("documents.quoted_instead")
-            )
+            words, why = phrase("documents.no_model_to_write"), phrase("documents.quoted_instead")
+            self.banner.show_message("warning", words, why)
             return
         self._run = run
         run.progressed.connect(self._on_progress)
@@ -227,29 +205,27 @@ class OverviewWindow(QDialog):
         self._is_written = True
         background.run(partial(_with_texts, table), self._on_made)
 
-    def _on_made(self, made: tuple[ResultTable, list[str]]) -> None:
+    def _on_made(self, made: Made) -> None:
         self._end_work()
-        self.table, self._texts = made
+        self.table, self._texts, self._cells = made
         self._show_table()
 
     def _on_failed(self, error: AppError) -> None:
-        was_writing = self._run is not None
-        self._end_work()
-        again = phrase("documents.go_on_writing" if was_writing else "common.try_again")
-        self.banner.show_error(error, (("write" if was_writing else "again", again),))
+        self.banner.show_error(error, self._end_work())
 
     def _on_cancelled(self) -> None:
         was_writing = self._run is not None
-        self._end_work()
         words = phrase("documents.writing_stopped" if was_writing else "documents.work_stopped")
         kept = phrase("documents.what_was_written_is_kept") if was_writing else ""
-        again = phrase("documents.go_on_writing" if was_writing else "common.try_again")
-        self.banner.show_message("warning", words, kept, (("write" if was_writing else "again", again),))
+        self.banner.show_message("warning", words, kept, self._end_work())
 
-    def _end_work(self) -> None:
+    def _end_work(self) -> tuple[tuple[str, str]]:
+        """End the work and return the button of the banner that begins it again."""
+        key, words = ("write", "documents.go_on_writing") if self._run is not None else ("again", "common.try_again")
         self._task = self._run = None
         self.progress.finish()
         self._show_state()
+        return ((key, phrase(words)),)
 
     def _swap(self) -> None:
         ids = self._request.document_ids
@@ -259,15 +235,15 @@ class OverviewWindow(QDialog):
     # -------------------------------------------------------------------- showing
 
     def _show_state(self) -> None:
-        is_busy, table, kind = self._task is not None or self._run is not None, self.table, self._request.kind
+        table, kind = self.table, self._request.kind
+        is_ready = table is not None and self._task is None and self._run is None
         for button in (self.export_button, self.open_button):
             button.setEnabled(table is not None and bool(table.rows))
-        self.write_button.setVisible(kind == "summary" and table is not None and not is_busy and not self._is_written)
-        self.swap_button.setVisible(kind == "comparison" and table is not None and not is_busy)
+        self.write_button.setVisible(kind == "summary" and is_ready and not self._is_written)
+        self.swap_button.setVisible(kind == "comparison" and is_ready)
         self.coverage.setVisible(table is not None and table.coverage[1] > 0)
-        self.facts.setVisible(table is not None)
-        self.filter.setVisible(table is not None)
-        self.splitter.setVisible(table is not None)
+        for part in (self.facts, self.filter, self.splitter):
+            part.setVisible(table is not None)
 
     def _show_table(self) -> None:
         table = self.table
@@ -276,7 +252,6 @@ class OverviewWindow(QDialog):
         self.facts.setText(untrusted_text.make_harmless("\n".join(table.facts)))
         read, total = table.coverage
         self.coverage.setValue(round(1000 * read / total) if total else 0)
-        self.coverage.setToolTip(table.facts[0] if total else "")
         with suppress(AppError):
             label = self.label_now()
             self.label.setText(label_text(label))
@@ -284,7 +259,7 @@ class OverviewWindow(QDialog):
             self.label_icon.setVisible(bool(self.label.text()))
         if self.tabs is not None:
             self.tabs.deleteLater()
-        self.tabs = None
+            self.tabs = None
         groups = [group for group in table.groups if any(row.group == group for row in table.rows)]
         if len(groups) > 1:
             names = {ALL: phrase("documents.all_rows")} | {group: _group_name(table, group) for group in groups}
@@ -295,27 +270,29 @@ class OverviewWindow(QDialog):
             self._tabs_row.addWidget(self.tabs)
         self._show_state()
         self._show_rows()
-        self.list.hide_empty(table.rows)
+        self.list.hide_empty(self._cells)
         self.list.setFocus()
 
     def _show_rows(self) -> None:
         key = self.tabs.key if self.tabs is not None else ALL
         words = self.filter.text().casefold().split()
         rows = self.table.rows if self.table else ()
-        found = [
-            row
-            for row, text in zip(rows, self._texts, strict=True)
-            if key in (ALL, row.group) and all(word in text for word in words)
-        ]
-        self.rows.show(found)
+        of_group = (at for at, row in enumerate(rows) if key in (ALL, row.group))
+        found = [at for at in of_group if all(word in self._texts[at] for word in words)]
+        self.rows.found = [rows[at] for at in found]
+        self.rows.set_rows([self._cells[at] for at in found])
         if found:
             self.list.setCurrentIndex(self.rows.index(0, 0))
         self._show_lines()
 
+    def _row(self) -> ResultRow | None:
+        at = self.list.currentIndex().row()
+        return self.rows.found[at] if 0 <= at < len(self.rows.found) else None
+
     def _show_lines(self) -> None:
         """Show the lines of the current row, side by side in a comparison."""
         self.lines.clear()
-        row = self.rows.row(self.list.currentIndex())
+        row = self._row()
         if row is None:
             return
         cursor, looks, lines = self.lines.textCursor(), self._looks(), _shortened(row)
@@ -331,10 +308,9 @@ class OverviewWindow(QDialog):
         look.setBorderBrush(self._theme.color("line"))
         grid = cursor.insertTable(len(lines) + 1, 2, look)
         for column, name in enumerate(("old_text", "new_text")):
+            clause, page = row.cells[2 * column + 1 : 2 * column + 3]
             words = phrase(f"documents.result_column.{name}")
-            clause = row.cells[2 * column + 1]
-            page = phrase("common.page", page=row.cells[2 * column + 2]) if row.cells[2 * column + 2] else ""
-            title = join_facts(words, str(clause), page)
+            title = join_facts(words, str(clause), phrase("common.page", page=page) if page else "")
             grid.cellAt(0, column).firstCursorPosition().insertText(untrusted_text.make_harmless(title), looks["faint"])
         for at, line in enumerate(lines, start=1):
             for column, (side, pieces) in enumerate((("old", line.old), ("new", line.new))):
@@ -359,7 +335,7 @@ class OverviewWindow(QDialog):
     # -------------------------------------------------------------------- actions
 
     def _open(self) -> None:
-        row = self.rows.row(self.list.currentIndex())
+        row = self._row()
         if row is not None:
             document_id, section_id = row.place if row.place[0] else row.old_place
             self._navigation.reading_requested.emit(ReadingPlace(document_id, section_id))
@@ -369,13 +345,14 @@ class OverviewWindow(QDialog):
         if table is None:
             return
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        name = f"{self.windowTitle()} {table.title}".translate(str.maketrans('\\/:*?"<>|→', "          "))
-        start = str(Path(folder) / f"{' '.join(name.split())[:80]}.xlsx")
-        path = self._pickers.save(self, phrase("documents.export_result"), start, phrase("documents.result_files"))
-        if not path:
+        name = output_file.safe_name(f"{self.windowTitle()} {table.title}", self.windowTitle())
+        start = str(Path(folder) / f"{name}.xlsx")
+        picked = self._pickers.save(self, phrase("documents.export_result"), start, phrase("documents.result_files"))
+        if not picked:
             return
-        export = result_table.export_request(self._documents, table, Path(path))
-        self._secrecy.export(self, export, lambda permit: self._save(table, Path(path), permit))
+        path = complete_suffix(Path(picked), *SUFFIXES)
+        export = result_table.export_request(self._documents, table, path)
+        self._secrecy.export(self, export, lambda permit: self._save(table, path, permit))
 
     def _save(self, table: ResultTable, path: Path, permit: Permit) -> None:
         background.run(
@@ -384,27 +361,6 @@ class OverviewWindow(QDialog):
 
     def _on_saved(self, path: Path, _nothing: None) -> None:
         self.banner.show_message("success", phrase("documents.result_written", path=path), "")
-
-
-def _make(documents: Path, request: OverviewRequest, progress: TaskProgress) -> tuple[ResultTable, list[str]]:
-    """Return the result of a request. Raises AppError("document_not_readable" | "chapter_unknown")."""
-
-    def load() -> Iterator[WholeDocument]:
-        for document_id in request.document_ids:
-            document = whole_document.load(documents, document_id, progress.check)
-            if document is not None and document.sections:
-                yield document
-            elif request.kind != "values":
-                raise AppError("document_not_readable")
-
-    if request.kind == "values":  # of any number of documents, so one at a time
-        count = len(request.document_ids)
-        return _with_texts(required_values.list_values(load(), count, request.title, progress.report))
-    first, *others = load()
-    if request.kind == "comparison":
-        return _with_texts(edition_comparison.compare(first, others[0], progress.report))
-    rows = summary.rows_of_chapter(first, request.chapter)
-    return _with_texts(summary.quote_clauses(first, rows, progress.report))
 
 
 def _shortened(row: ResultRow) -> Sequence[LinePair]:
@@ -426,80 +382,48 @@ def _group_name(table: ResultTable, group: str) -> str:
     return phrase(f"documents.{keys.get(table.kind, 'bound')}.{name}")
 
 
-def _with_texts(table: ResultTable) -> tuple[ResultTable, list[str]]:
-    """Return a table and the text of each row in which words are looked for."""
-    return table, [" ".join(map(str, row.cells)).casefold() for row in table.rows]
+def _with_texts(table: ResultTable) -> Made:
+    """Return a table with the text of each row in which words are looked for, and the cells that its list shows.
+
+    Of a clause the list shows the innermost heading, since the path above it seldom fits.
+    """
+    shown = [(at, column.name.endswith("clause")) for at, column in enumerate(table.columns) if column.share]
+    texts, cells = [], []
+    for row in table.rows:
+        texts.append(" ".join(map(str, row.cells)).casefold())
+        lines = [(" ".join(str(row.cells[at]).split()), is_clause) for at, is_clause in shown]
+        names = (line.rpartition(result_table.CLAUSE_GAP)[2] if is_clause else line for line, is_clause in lines)
+        cells.append(tuple(untrusted_text.make_harmless(name) or "–" for name in names))
+    return table, texts, cells
 
 
-class _ResultModel(QAbstractTableModel):
-    """A table model of the shown columns of result rows."""
+class _ResultModel(NumberTableModel):
+    """A table model of texts, which are left-aligned. `found`: the rows of the result; set it before their cells."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.shares = _SHOWN[kind]
-        self._columns = tuple(self.shares)
-        names = {
-            "summary": summary.COLUMNS,
-            "comparison": edition_comparison.COLUMNS,
-            "values": required_values.COLUMNS,
-        }
-        self._titles = [names[kind][column].title for column in self._columns]
-        # Of a clause the list shows the innermost heading, since the path above it seldom fits.
-        self._clauses = {column for column in self._columns if names[kind][column].name.endswith("clause")}
-        self._rows: Sequence[ResultRow] = ()
-
-    def show(self, rows: Sequence[ResultRow]) -> None:
-        self.beginResetModel()
-        self._rows = rows
-        self.endResetModel()
-
-    def row(self, index: Index) -> ResultRow | None:
-        return self._rows[index.row()] if index.isValid() and index.row() < len(self._rows) else None
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._columns)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        is_title = orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole
-        return self._titles[section] if is_title else None
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__([column.title for column in columns if column.share])
+        self.shares = {at: column.share for at, column in enumerate(columns) if column.share}
+        self.found: list[ResultRow] = []
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return None
-        column = self._columns[index.column()]
-        cell = untrusted_text.make_harmless(" ".join(str(self._rows[index.row()].cells[column]).split()))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(cell)
-        shown = cell.rpartition(result_table.CLAUSE_GAP)[2] if column in self._clauses else cell
-        return shown or "–"
+            cell = self.found[index.row()].cells[list(self.shares)[index.column()]]
+            return plain_tooltip(untrusted_text.make_harmless(" ".join(str(cell).split())))
+        return super().data(index, role)
+
+    def _side(self, _column: int) -> int:
+        return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
-class _ResultList(QTreeView):
-    """The list of rows. Enter opens the document."""
+class _ResultList(NumberTableView):
+    """The list of rows, whose columns share its width. Enter opens the document."""
 
     def __init__(self, theme: Theme, rows: _ResultModel, name: str) -> None:
-        super().__init__()
-        self._rows = rows
-        rows.setParent(self)
-        self.setModel(rows)
-        self.setItemDelegate(NumberTableDelegate(theme, self))
-        self.setProperty("framed", True)
-        self.setAccessibleName(name)
-        self.setRootIsDecorated(False)
-        self.setUniformRowHeights(True)
-        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        self._shares = tuple(rows.shares.values())
+        super().__init__(theme, rows, name)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        header = self.header()
-        header.setAccessibleName(phrase("common.column_headings"))
-        header.setFocusProxy(self)  # it would take an input method
-        header.setSectionsMovable(False)
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.header().setAccessibleName(phrase("common.column_headings"))
+        self.header().setFocusProxy(self)  # it would take an input method
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -507,20 +431,19 @@ class _ResultList(QTreeView):
         else:
             super().keyPressEvent(event)
 
-    def hide_empty(self, rows: Sequence[ResultRow]) -> None:
+    def hide_empty(self, cells: Sequence[tuple[str, ...]]) -> None:
         """Hide the columns that no row fills, such as pages of a format that has none."""
-        for column, source in enumerate(self._rows.shares):
-            self.setColumnHidden(column, not any(row.cells[source] for row in rows))
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
+        for column in range(len(self._shares)):
+            self.setColumnHidden(column, all(row[column] == "–" for row in cells))
+        self._fit_columns()
 
     def _fit(self) -> None:
+        self._fit_columns()  # the height is the window's
+
+    def _fit_columns(self) -> None:
         """Share the width that the titles leave among the shown columns."""
         header = self.header()
-        shown = {at: share for at, share in enumerate(self._rows.shares.values()) if not self.isColumnHidden(at)}
+        shown = {at: share for at, share in enumerate(self._shares) if not self.isColumnHidden(at)}
         least = {column: header.sectionSizeHint(column) for column in shown}
         spare = max(0, self.viewport().width() - sum(least.values()))
         for column, share in shown.items():

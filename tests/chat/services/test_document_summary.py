@@ -14,10 +14,8 @@ from app.chat.services.document_summary import SummaryJob, SummaryRun
 from app.documents.library import Library
 from app.documents.overview.result_table import ResultTable
 from app.documents.records import DocumentSection
-from app.documents.retrieval import excerpts
 from app.inference import child_commands, reply_journal
 from app.inference.local_model import LocalModel
-from app.models import local_models
 from tests.scene import Scene
 
 CLAUSES = [
@@ -42,9 +40,7 @@ def documents(scene: Scene, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def begin(scene: Scene, documents: Path, model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> Begin:
-    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
-
+def begin(scene: Scene, documents: Path, model: LocalModel) -> Begin:
     def begin(**changes: Any) -> SummaryRun:
         job = SummaryJob(documents, 1, changes.pop("model", model), Settings(), **changes)
         return SummaryRun(scene.engine, child_commands.template(), job, scene.engine)
@@ -98,13 +94,6 @@ def test_a_summary_that_was_stopped_goes_on_with_what_is_written(scene: Scene, b
 def test_what_a_model_learned_from_raises_the_label_of_its_summary(scene: Scene, begin: Begin) -> None:
     run = begin(training_label=lambda: "secret")
     assert ended(scene, run.finished, run.start).least_label == "secret"
-
-
-def test_without_a_model_that_can_write_the_clauses_are_quoted(scene: Scene, begin: Begin, documents: Path) -> None:
-    run = begin(model=local_models.NO_MODEL, chapter="7 装置7")
-    table: ResultTable = ended(scene, run.finished, run.start)
-    assert [row.cells[1] for row in table.rows] == [CLAUSES[7][1]]
-    assert not documents.with_name("documents-summaries").exists()
 
 
 def test_a_document_or_chapter_that_is_not_there_is_said(scene: Scene, begin: Begin) -> None:

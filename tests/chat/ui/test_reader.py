@@ -531,3 +531,19 @@ def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_f
     comparing.actions()[0].trigger()
     (request,) = requests[-1]
     assert (request.kind, request.document_ids) == ("comparison", (document_id, other_id))
+
+
+def test_the_chapter_to_summarize_is_below_the_title_of_the_document(read: Read, library: Library) -> None:
+    sections = [
+        DocumentSection(("基準", chapter, "第1節 一般"), f"{chapter}は検討する。") for chapter in ("第1章", "第2章")
+    ]
+    document_id = fill(library)
+    document = library.document(document_id)
+    assert document is not None
+    library.put(replace(document, state="done"), sections)
+    read.open(ReadingPlace(document_id, quote="第2章は検討する。"))
+    read.qtbot.waitUntil(lambda: read.page.view.text.row == 1, timeout=TIMEOUT_MS)
+    requests = heard(read.navigation.overview_requested)
+    actions = {one.text(): one for one in read.page.overview_menu().actions()}
+    actions[phrase("documents.summarize_chapter")].trigger()
+    assert [(one.title, one.chapter) for (one,) in requests] == [("第2章", "基準 > 第2章")]

@@ -105,6 +105,12 @@ def test_the_sentences_that_differ_stand_side_by_side_with_marks() -> None:
     assert plain(rest.new) == "…"
 
 
+def test_what_is_no_sentence_is_compared_beside_sentences_that_differ() -> None:
+    lines = edition_comparison.compare_texts("①\n本文は70mmとする。", "②\n本文は75mmとする。")
+    sides = [plain(side) for line in lines for side in (line.pair.old, line.pair.new)]
+    assert list(filter(None, sides)) == ["①", "②", "本文は70mmとする。", "本文は75mmとする。"]
+
+
 def test_every_changed_number_of_many_is_found_and_no_other() -> None:
     rnd = random.Random(3)
     kinds = (

@@ -63,6 +63,11 @@ def test_shares_are_numbers_in_per_cent() -> None:
     assert (share.numbers, share.unit, share.bound) == ((50.0,), "%", "<=")
 
 
+def test_a_number_of_two_units_is_told_in_one() -> None:
+    found = find_values("二割五分以上の率で計算した賃金を支払い、一年六箇月以内に届け出なければならない。")
+    assert [(one.numbers, one.unit) for one in found] == [((25.0,), "%"), ((1.5,), "年")]
+
+
 def test_a_column_of_a_table_names_what_its_cells_require() -> None:
     table = "部材 | 最小かぶり(mm) | 備考\n--- | --- | ---\n床版 | 40 | 屋内\n橋脚 | 70以上 | 土中"
     rows = find_values(table)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.documents import whole_document
+from app.documents import records, whole_document
 from app.documents.library import Library
 from app.documents.overview import summary_journals
 from app.documents.overview.result_table import ResultTable
@@ -60,6 +60,8 @@ def test_a_chapter_ends_where_the_next_begins() -> None:
     assert quote_clauses(whole, rows_of_chapter(whole, "第2章 構造")).title == "基準.md 第2章 構造"
     with pytest.raises(AppError) as raised:
         rows_of_chapter(whole, "第9章")
+    twice = document(*((("第1章", "一般"), "甲とする。", ""), (("第2章", "一般"), "乙とする。", "")))
+    assert list(rows_of_chapter(twice, "第2章 > 一般")) == [1]
     assert raised.value.code == "chapter_unknown"
 
 
@@ -133,5 +135,10 @@ def test_replies_about_documents_that_are_gone_are_deleted(library: Library, tmp
     kept, gone = library.documents(1)
     library.put(replace(kept, sha256="a" * 64), [])
     library.remove_documents([gone.id])
+    library.attach(records.new_attached_name(), Path("/c.md"), "here")
+    (attached,) = (one for one in library.collections(has_attached=True) if one.attached)
+    (of_question,) = library.documents(attached.id)
+    library.put(replace(of_question, sha256="c" * 64), [])
+    (file.parent / f"{'c' * 32}.jsonl").write_text("{}")
     summary_journals.remove_orphans(tmp_path / "documents.sqlite")
-    assert [file.name for file in file.parent.iterdir()] == [f"{'a' * 32}.jsonl"]
+    assert sorted(file.name for file in file.parent.iterdir()) == [f"{one * 32}.jsonl" for one in "ac"]

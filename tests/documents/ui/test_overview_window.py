@@ -11,7 +11,9 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
+from app.documents import records
 from app.documents.library import Library
+from app.documents.overview import result_table
 from app.documents.overview.result_table import OverviewRequest, ResultTable
 from app.documents.records import DocumentSection
 from app.documents.ui.overview_window import OverviewWindow
@@ -72,7 +74,7 @@ class Desk:
         request = OverviewRequest(kind, ids, "基準")  # type: ignore[arg-type]
         window = OverviewWindow(
             self.theme, self.navigation, self.where.documents, self.secrecy, request, self.write,
-            pickers=Pickers(save=lambda *_: str(self.out)),
+            pickers=Pickers(save=lambda *_: str(self.out.with_suffix(""))),
         )  # fmt: skip
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
         self.qtbot.addWidget(window)
@@ -126,9 +128,8 @@ def test_enter_opens_the_clause_in_the_reader(desk: Desk) -> None:
 
 def test_old_and_new_change_places(desk: Desk) -> None:
     window = desk.open("comparison", 1, 2)
-    with desk.qtbot.waitSignal(window.rows.modelReset):
-        QTest.mouseClick(window.swap_button, Qt.MouseButton.LeftButton)
-    assert shown(window, 3)[0] == "75mm以上 → 70mm以上"
+    QTest.mouseClick(window.swap_button, Qt.MouseButton.LeftButton)
+    desk.qtbot.waitUntil(lambda: shown(window, 3)[0] == "75mm以上 → 70mm以上")
 
 
 def test_the_required_values_are_exported(desk: Desk) -> None:
@@ -153,6 +154,23 @@ def test_what_became_secret_meanwhile_is_exported_after_consent_only(desk: Desk)
     dialog.chosen.emit("go")
     desk.qtbot.waitUntil(desk.out.exists)
     dialog.close()
+
+
+def test_the_label_is_that_of_what_the_model_learned_from_and_of_attached_files(desk: Desk) -> None:
+    window = desk.open("summary", 1)
+    assert window.table is not None
+    assert window.label_now() == "internal"
+    window.table = replace(window.table, least_label="secret")
+    assert window.label_now() == "secret"
+    library = Library.open_second(desk.where.documents)
+    library.attach(records.new_attached_name(), Path("/c.md"), "here")
+    (attached,) = (one for one in library.collections(has_attached=True) if one.attached)
+    (document,) = library.documents(attached.id)
+    library.close()
+    of_question = replace(window.table, least_label="public", document_ids=(document.id,))
+    assert result_table.label_now(desk.where.documents, of_question) == attached.label == "internal"
+    of_gone = replace(of_question, document_ids=(document.id, 99))
+    assert result_table.label_now(desk.where.documents, of_gone) == "secret"
 
 
 def test_a_summary_is_quoted_at_once_and_written_when_asked(desk: Desk) -> None:
@@ -183,8 +201,9 @@ def test_without_a_model_it_is_said_why_it_stays_quoted(desk: Desk) -> None:
     assert window.rows.rowCount() == 2
 
 
-def test_closing_the_window_ends_its_work(desk: Desk) -> None:
+@pytest.mark.parametrize("close", [OverviewWindow.reject, OverviewWindow.close])
+def test_closing_the_window_ends_its_work(desk: Desk, close: Callable[[OverviewWindow], object]) -> None:
     window = desk.open("summary", 1)
     QTest.mouseClick(window.write_button, Qt.MouseButton.LeftButton)
-    window.reject()
+    close(window)
     assert desk.writers[0].calls == ["start", "abandon"]

@@ -1,6 +1,7 @@
 """Show the page that reads one document of the library, cites it and begins a question about it."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from app.chat.ui.text.page_view import PagePane
 from app.documents import library, whole_document
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.overview.result_table import Kind, OverviewRequest
+from app.documents.overview.result_table import CLAUSE_GAP, Kind, OverviewRequest
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture
 from app.documents.whole_document import ReadingPlace, WholeDocument
@@ -350,7 +351,10 @@ class ReaderPage(Page):
         add(menu, phrase("documents.summarize_document"), "summary", (own.id,), document.name)
         path = document.heading_at(max(0, self.view.text.row))
         if path:
-            add(menu, phrase("documents.summarize_chapter"), "summary", (own.id,), path[0], path[0])
+            depths = Counter(one.depth for one in document.outline)
+            chapter = next((depth for depth in range(len(path)) if depths[depth] > 1), 0)  # above it is the title
+            name = CLAUSE_GAP.join(path[: chapter + 1])
+            add(menu, phrase("documents.summarize_chapter"), "summary", (own.id,), path[chapter], name)
         add(menu, phrase("documents.list_values"), "values", (own.id,), document.name)
         others = [one for one in self._documents.documents(own.collection_id) if one.indexed_at and one.id != own.id]
         others.sort(key=lambda one: -difflib.SequenceMatcher(None, one.name, own.name).ratio())
