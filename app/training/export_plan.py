@@ -275,12 +275,16 @@ def answers_are_wanted(export: ExportPlan, form: str) -> bool:
 
 
 def read_scores(export: ExportPlan) -> dict[str, Scores]:
-    """Return an earlier attempt's scores by form, except damaged ones and those that lack required answers."""
-    found = {}
+    """Return an earlier attempt's scores by form, except damaged ones, those of other lines, and the base's without answers.
+
+    Earlier versions measured all held-out lines.
+    """
+    found, lines = {}, [example.line for example in export.holdout.examples]
     for form in export.forms:
         with contextlib.suppress(AppError):
             one = score_files.read_scores(export.score_file(form))
-            if one.answers or not answers_are_wanted(export, form):
+            is_complete = [example.line for example in one.examples] == lines
+            if is_complete and (one.answers or not answers_are_wanted(export, form)):
                 found[form] = one
     return found
 
