@@ -328,7 +328,7 @@ def remaining_steps(export: ExportPlan, measured: Mapping[str, Scores], *, all_f
     wanted = [form for form in forms if form not in measured]
     if all_forms and BASE_ADAPTER not in wanted and measured[BASE_ADAPTER].divergence is None:
         wanted.append(BASE_ADAPTER)
-    if any(_is_compared(form) for form in wanted) and all_forms and not export.reference.is_file():
+    if any(form not in COMPARED for form in wanted) and all_forms and not export.reference.is_file():
         wanted.append(F16_ADAPTER)
     wanted = [form for form in (F16_ADAPTER, *forms) if form in wanted]
     quantized = [form.name for form in QUANTIZED if form.name in wanted]
@@ -347,11 +347,6 @@ def remaining_steps(export: ExportPlan, measured: Mapping[str, Scores], *, all_f
         score = _score_job(export, form, export.score_file(form), measures=True, compares=all_forms)
         steps.append(ArtifactStep("score", export.score_file(form), score, form, writes, drops))
     return list({step.path: step for step in steps}.values())
-
-
-def _is_compared(form: str) -> bool:
-    """Return whether the form is compared with the reference in f16, token by token."""
-    return form not in COMPARED
 
 
 def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
@@ -398,7 +393,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool, c
         holdout=str(export.run / run_folders.HOLDOUT),
         target=str(target),
         adapter=export.adapter_of(form),
-        reference=str(export.reference) if compares and (form == F16_ADAPTER or _is_compared(form)) else "",
+        reference=str(export.reference) if compares and form not in (BASE, SHIPPED) else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
             ChatToScore(prompt_segments(asked, chat.messages), chat.ids, answer_limit_tokens(chat))

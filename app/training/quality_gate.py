@@ -201,9 +201,11 @@ def judge(
     change = change or _change(measured[BASE], measured[BASE_ADAPTER], scored_groups)
     shipped = _change(measured[SHIPPED], measured[proposed], scored_groups) if SHIPPED in measured else None
     export_loss = _export_loss(measured, *_trained(holdout.only(lines)))
+    # A sample may be too small to show again what all lines have proven.
+    lost = None if export_loss is None or len(lines) == len(holdout.examples) else export_loss + (row.loss_nats or 0.0)
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
-        *_gain_reasons(change, row),
+        *_gain_reasons(change, row, lost),
         *_change_reasons(shipped, "shipped_"),
         *_id_reasons(same_ids),
         *_export_reasons(rows, row, export_loss, holdout.precision),
@@ -252,13 +254,16 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _gain_reasons(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
+def _gain_reasons(change: ConfidenceInterval, proposed: FormRow, lost: float | None) -> list[GateReason]:
     """Return the reasons that follow from the change from the base, for the training and for the proposed form.
 
     The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
-    than was gained.
+    than was gained. `lost`: what the form lost on a sample of the lines, in nats; None: all lines were measured.
     """
     training = _change_reasons(change, "")
+    is_kept = lost is not None and change.is_better and change.high + max(lost, 0.0) < 0
+    if is_kept and proposed.change is not None and not proposed.change.is_worse:
+        return []
     form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
     if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
         return training
