@@ -275,9 +275,9 @@ def answers_are_wanted(export: ExportPlan, form: str) -> bool:
 
 
 def read_scores(export: ExportPlan) -> dict[str, Scores]:
-    """Return an earlier attempt's scores by form, except damaged ones, those of other lines, and the base's without answers.
+    """Return an earlier attempt's scores by form, except damaged ones and those that lack required answers.
 
-    Earlier versions measured all held-out lines.
+    Those of other lines are left out, too: earlier versions measured all that were held out.
     """
     found, lines = {}, [example.line for example in export.holdout.examples]
     for form in export.forms:

@@ -10,8 +10,8 @@ import pytest
 from app.base import database
 from app.base.errors import AppError
 from app.chat.services import retrieval_augmentation
-from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.document_tables import MIGRATIONS
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference.prompts import Turn
