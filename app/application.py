@@ -250,7 +250,7 @@ class AppContext:
         notifier.follow_training(self.training_setup)
         notifier.follow_trainings(self.trainings)
         notifier.follow_evaluations(self.evaluations)
-        CloseGuard(window, self.trainings, self.evaluations, notifier, self.navigation)
+        CloseGuard(window, self.trainings, self.evaluations, self.pause, notifier, self.navigation)
         for changed in (self.training_setup.finished, self.training_setup.removed):
             changed.connect(self.build_controller.forget_environment)
         self._connect_navigation()

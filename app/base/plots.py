@@ -115,7 +115,8 @@ def line_plot(
     swatches = [(one.name, _draw_line_sample(one.style, has_mark=one.has_marks)) for one in drawn if one.name]
     legend, lines = _draw_legend(swatches, _LEFT, _LINE if title else 0, size[0])
     top = 10 + _LINE * (lines + bool(title))
-    frame = _Frame(PlotScale(ticks(min(xs), max(xs))), PlotScale(ticks(low, high)), top, *size)
+    least = 1.0 if all(float(x).is_integer() for x in xs) else 0.0  # there is no step 0.2
+    frame = _Frame(PlotScale(ticks(min(xs), max(xs), least)), PlotScale(ticks(low, high)), top, *size)
     inside = [*frame.axes(x_name), *legend, *(frame.line(one) for one in drawn), *map(frame.note, notes)]
     return _svg(title, *size, *inside, title_x=_LEFT)
 
@@ -247,11 +248,14 @@ def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False)
     return PlotScale(ticks(low, high) if high > low or low else ticks(0.0, 1.0), has_zero)  # all may be 0, as scores
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Return evenly spaced round numbers, the first at or below `low` and the last at or above `high`."""
+def ticks(low: float, high: float, least_step: float = 0.0) -> list[float]:
+    """Return evenly spaced round numbers, the first at or below `low` and the last at or above `high`.
+
+    `least_step`: the least distance between two.
+    """
     if high - low < max(abs(high), abs(low)) * 1e-9 or high == low:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
-    raw = (high - low) / _TICKS
+    raw = max((high - low) / _TICKS, least_step)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

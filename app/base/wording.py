@@ -99,7 +99,19 @@ def phrase(key: str, /, **facts: Any) -> str:
     text = _find_entry(key)[_current]
     if not facts and "{{" not in text:
         return text
-    return _formatter.vformat(text, (), _Facts(_prepare_facts(facts, _current)))
+    return nest_quotes(_formatter.vformat(text, (), _Facts(_prepare_facts(facts, _current))))
+
+
+def nest_quotes(text: str) -> str:
+    """Return the text with 『』 for each 「」 inside another, unless they are not in pairs, as in a shortened title."""
+    if text.count("「") < 2:
+        return text
+    depth, parts = 0, []
+    for mark in text:
+        depth += mark == "「"
+        parts.append({"「": "『", "」": "』"}.get(mark, mark) if depth == 2 else mark)
+        depth -= mark == "」"
+    return "".join(parts) if depth == 0 else text
 
 
 def phrase_or(key: str, otherwise: str) -> str:

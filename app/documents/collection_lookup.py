@@ -87,10 +87,15 @@ def resolve_scope(
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
-def chosen_documents(documents: Sequence[AskableDocument], ref: CollectionRef) -> list[AskableDocument]:
-    """Return those of a collection's documents that a reference names: by path, or by name where the file has moved."""
+def chosen_documents(
+    documents: Sequence[AskableDocument], ref: CollectionRef, removed: Names[str]
+) -> list[AskableDocument]:
+    """Return those of a collection's documents that a reference names: by path, or by name where the file has moved.
+
+    `removed`: the paths that the user took out of the collection; a file of the same name is another one.
+    """
     there, wanted = {document.path for document in documents}, frozenset(ref.documents)
-    moved = {shown_name(PurePath(path)) for path in wanted - there}
+    moved = {shown_name(PurePath(path)) for path in wanted - there - set(removed)}
     return [one for one in documents if not wanted or one.path in wanted or one.name in moved]
 
 
@@ -103,7 +108,8 @@ def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     chosen: dict[int, list[int]] = {}
     for one, ref in resolve_scope(library.collections(has_attached=True), scope):
         if one is not None and ref.documents:
-            chosen[one.id] = [document.id for document in chosen_documents(library.askable_documents(one.id), ref)]
+            named = chosen_documents(library.askable_documents(one.id), ref, library.excluded_paths(one.id))
+            chosen[one.id] = [document.id for document in named]
         if one is not None and chosen.get(one.id) != []:
             found.append(one.id)
     if not found:

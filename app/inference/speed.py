@@ -41,6 +41,7 @@ SLOW_PROMPT = 25.0
 
 QUESTION_TOKENS = 100  # prompt of a short question
 DOCUMENTS_TOKENS = 1500  # prompt of a question with four passages
+ANSWER_TOKENS = 150  # a short answer
 # The trial model's tokenizer has 1.75 in the Japanese answers that it was trained on; smaller vocabularies have fewer.
 CHARACTERS_A_TOKEN = 1.6
 
@@ -101,6 +102,11 @@ class PredictedSpeed:
     def first_word_s(self, prompt_tokens: int) -> float:
         """Return the seconds until an answer begins."""
         return prompt_tokens / self.prompt + 1 / self.answer
+
+    @property
+    def answer_s(self) -> float:
+        """Return the seconds from a question with four passages to the end of a short answer."""
+        return self.first_word_s(DOCUMENTS_TOKENS) + ANSWER_TOKENS / self.answer
 
 
 def measure(threads: int | None = None, report: Report = lambda _done, _all: None) -> MachineSpeed:

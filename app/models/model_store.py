@@ -12,6 +12,8 @@ from typing import Self
 
 from app.base.database import Database, Row
 from app.inference.local_model import FileFingerprint, LocalModel, TuningRecord
+from app.models import catalogue
+from app.models.catalogue import ModelCard
 
 
 def tuned_to_json(tuned: TuningRecord) -> str:
@@ -91,4 +93,13 @@ def _local_model(row: Row) -> LocalModel:
     values["files"] = tuple(FileFingerprint(**fingerprint) for fingerprint in json.loads(values["files"] or "[]"))
     if not isinstance(values["size_bytes"], int):  # the type of the other columns matters for display only
         raise TypeError("size_bytes")
+    values["name"] = _name_now(values["name"], catalogue.load().card(values["card_id"]), values["quantization"])
     return LocalModel(**values)
+
+
+def _name_now(stored: str, card: ModelCard | None, quantization: str) -> str:
+    """Return a stored name in the language of today, if it is that of the card in either language."""
+    if card is None or not card.name_en:
+        return stored
+    given = (f"{name} {quantization}".strip() for name in (card.name, card.name_en))
+    return f"{card.title} {quantization}".strip() if stored in given else stored

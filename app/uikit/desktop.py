@@ -3,14 +3,15 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import shiboken6
 from PySide6.QtCore import (
     QEvent,
     QLibraryInfo,
+    QMetaObject,
     QMimeData,
     QObject,
     QRectF,
@@ -21,7 +22,14 @@ from PySide6.QtCore import (
     QUrl,
     Signal,
 )
-from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QDesktopServices,
+    QDropEvent,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QLineEdit, QMessageBox, QPlainTextEdit, QWidget
 
 from app import DESKTOP_ID, __version__
@@ -64,18 +72,18 @@ class RestingCaret(QObject):
         super().__init__(app)
         self._hints = app.styleHints()
         self._flash_ms = self._hints.cursorFlashTime()
-        self._field: QLineEdit | QPlainTextEdit | None = None
+        self._moves: QMetaObject.Connection | None = None  # of the caret of the field with the focus
         self._timer = QTimer(self, singleShot=True, interval=still_after_ms)
         self._timer.timeout.connect(lambda: self._hints.setCursorFlashTime(0))
         app.focusChanged.connect(self._on_focus_changed)
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
-        if self._field is not None and shiboken6.isValid(self._field):
-            self._field.cursorPositionChanged.disconnect(self._blink)
-        self._field = new if isinstance(new, QLineEdit | QPlainTextEdit) else None
+        if self._moves is not None:
+            QObject.disconnect(self._moves)  # also of a field that is being destroyed, as those of Qt's file dialogs
+        self._moves = None
         self._timer.stop()
-        if self._field is not None:
-            self._field.cursorPositionChanged.connect(self._blink)
+        if isinstance(new, QLineEdit | QPlainTextEdit):
+            self._moves = new.cursorPositionChanged.connect(self._blink)
             self._blink()
 
     def _blink(self) -> None:
@@ -183,7 +191,7 @@ def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
 
 
 class DropZone(QFrame):
-    """A dashed strip with a text about files that can be dropped. The page handles the drop and the highlight."""
+    """A dashed strip with a text about files that can be dropped. `FileDrops` highlights it."""
 
     def __init__(self, theme: Theme, words: str = "") -> None:
         """`words`: the text; "": the one for files and folders."""
@@ -207,6 +215,36 @@ class DropZone(QFrame):
         painter.setBrush(self._theme.color("accent_soft" if self._is_lit else "base"))
         radius = self._theme.metric("radius_card")
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+class FileDrops(QObject):
+    """Takes the files that are dropped on a part of the window; the zones in it light up under them."""
+
+    lit = Signal(bool)  # files that can be taken are above the part, or no longer
+
+    def __init__(
+        self, part: QWidget, choose: Callable[[list[Path]], list[Path]], take: Callable[[list[Path]], object]
+    ) -> None:
+        """`choose`: returns those of the dragged files and folders that can be taken now. `take`: takes these."""
+        super().__init__(part)
+        self._choose, self._take = choose, take
+        part.setAcceptDrops(True)
+        part.installEventFilter(self)
+
+    def eventFilter(self, part: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragLeave, QEvent.Type.Drop):
+            return False
+        paths = self._choose(dropped_paths(event.mimeData())) if isinstance(event, QDropEvent) else []
+        is_lit = kind == QEvent.Type.DragEnter and bool(paths)
+        self.lit.emit(is_lit)
+        for zone in part.findChildren(DropZone):
+            zone.set_lit(is_lit=is_lit)
+        if paths and isinstance(event, QDropEvent):
+            event.acceptProposedAction()
+            if kind == QEvent.Type.Drop:
+                self._take(paths)
+        return kind != QEvent.Type.DragLeave
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, SignalIn
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import nest_quotes, phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_row
@@ -56,7 +56,7 @@ class Toast(QFrame):
         self.button.setAccessibleName(phrase(name))
         self.button.show_icon(icon, "")
         self._words, self._title = text, title
-        text = text.replace("{title}", title)
+        text = nest_quotes(text.replace("{title}", title))
         self.setAccessibleName(text)
         self._move_to_corner()
         self.show()
@@ -94,14 +94,14 @@ class Toast(QFrame):
         self.ensurePolished()
         page = self._page.rect()
         page.moveTopLeft(self._page.mapTo(self._room, QPoint()))
-        self._text.setText(self._words.replace("{title}", self._title))
+        self._text.setText(nest_quotes(self._words.replace("{title}", self._title)))
         layout = self.layout()
         assert layout is not None
         layout.activate()
         room = page.width() - 2 * TOAST_MARGIN_PX
         missing = self.sizeHint().width() - room
         if missing > 0:
-            self._text.setText(self._words.replace("{title}", self._shortened(missing)))
+            self._text.setText(nest_quotes(self._words.replace("{title}", self._shortened(missing))))
             layout.activate()
         size = self.sizeHint()
         width = min(size.width(), room)
@@ -157,6 +157,11 @@ class UndoStack(QObject):
         self._redone = ("", "")  # text and title of the action that is being done again
         changed.connect(self._drop_erased)
         toast.expired.connect(self._on_toast_expired)
+
+    @property
+    def last(self) -> UndoableAction | None:
+        """Return the action that the next undo takes back; None if there is none."""
+        return self._done[-1] if self._done else None
 
     def push(self, action: UndoableAction) -> None:
         """Add an action without a toast."""

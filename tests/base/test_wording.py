@@ -107,3 +107,16 @@ def test_what_the_system_says_is_said_in_japanese_and_left_in_english() -> None:
 def test_every_error_of_the_system_with_words_exists_somewhere() -> None:
     document = tomllib.loads((paths.resources() / "wording/system.toml").read_text("utf-8"))
     assert [name for name in document["system"] if not hasattr(errno, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "nested"),
+    [
+        ("「橋の「点検」」を消しました。", "「橋の『点検』」を消しました。"),
+        ("「一」と「二」", "「一」と「二」"),
+        ("「一「二「三」」」", "「一『二「三」』」"),
+        ("「橋の「点…」を消しました。", "「橋の「点…」を消しました。"),  # shortened: the second has no end
+    ],
+)
+def test_quotation_marks_inside_others_are_double(text: str, nested: str) -> None:
+    assert wording.nest_quotes(text) == nested

@@ -17,6 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
 
+from app.base import paths
 from app.base.paths import Paths
 from app.base.services import background
 from app.chat.store import Store
@@ -93,7 +94,7 @@ def main() -> None:
     app = QCoreApplication(sys.argv[:1])
     try:
         for _ in range(options.runs):
-            forecast(Paths(data=options.data.absolute()), options.split.absolute())
+            forecast(paths.locate(str(options.data)), options.split.absolute())
             sys.stdout.flush()
     finally:
         background.shut_down()

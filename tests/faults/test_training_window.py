@@ -80,6 +80,22 @@ def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_agai
     assert steps_of(run) == list(range(1, run_folders.read(run).standing.last_step + 1))
 
 
+@pytest.mark.parametrize("state", ["pausing", "paused"])
+@pytest.mark.fault("F6")
+def test_a_training_that_is_paused_for_a_question_goes_on_when_the_window_is_closed(
+    where: Paths, open_window: Callable[[], WindowProcess], state: str
+) -> None:
+    run, window = make_run(where, 20), open_window()
+    begin(window, run)
+    window.wait_for("made_way", window.tell("make_way"), state=state)
+    told = window.tell("close")
+    assert "学習は続いています" in window.wait_for("notified", told)["words"]
+    assert window.wait() == 0
+    assert run_folders.read(run).state == "finished"
+    assert steps_of(run) == list(range(1, 21))
+    assert window.orphans() == []
+
+
 @pytest.mark.fault("F6")
 def test_a_window_that_was_closed_ends_with_the_training(
     where: Paths, open_window: Callable[[], WindowProcess]

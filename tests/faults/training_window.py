@@ -28,6 +28,11 @@ class TrainingCommands(_Commands):
     def do_train(self, folder: str) -> None:
         self.trainings.start(Path(folder))
 
+    def do_make_way(self) -> None:
+        """Pause for a question."""
+        self._parts.pause.changed.connect(lambda: tell("made_way", state=self._parts.pause.state))
+        self._parts.pause.pause()
+
     def do_pause(self) -> None:
         self.trainings.pause()
 

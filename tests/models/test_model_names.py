@@ -1,11 +1,15 @@
 """What models are called where several are called the same, and how their sizes are said."""
 
+import dataclasses
+
 import pytest
 
-from app.base.wording import format_size
+from app.base.wording import format_size, use_language
 from app.inference.local_model import LocalModel
 from app.inference.speed import PredictedSpeed
+from app.models import starter
 from app.models.local_models import distinct_names
+from app.models.model_store import ModelStore
 
 
 def model(identifier: str, name: str, path: str) -> LocalModel:
@@ -22,6 +26,19 @@ def test_models_of_one_name_are_told_apart_by_file_or_folder() -> None:
     ]
     named = ["A", "B (b.gguf)", "B (old.gguf)", "C (x/c.gguf)", "C (y/c.gguf)"]
     assert list(distinct_names(models).values()) == named
+
+
+def test_a_name_that_the_catalogue_has_in_two_languages_is_shown_in_that_of_the_window() -> None:
+    trial, other = starter.card(), model("2", "お試し用の写し", "/x/b.gguf")
+    with ModelStore.in_memory() as store:
+        store.put_local_model(dataclasses.replace(model("1", f"{trial.name} Q4_K_M", "/x/a.gguf"), card_id=trial.id))
+        store.put_local_model(dataclasses.replace(other, card_id=trial.id))
+        use_language("en")
+        try:
+            assert [one.name for one in store.local_models()] == [f"{trial.name_en} Q4_K_M", "お試し用の写し"]
+        finally:
+            use_language("ja")
+        assert [one.name for one in store.local_models()] == [f"{trial.name} Q4_K_M", "お試し用の写し"]
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,10 @@ def test_the_mean_follows_without_a_pull_from_its_beginning() -> None:
     noisy = [(x, 1.0 + (0.5 if x % 2 else -0.5)) for x in range(200)]
     assert all(abs(y - 1.0) < 0.15 for _x, y in plots.smooth_exponentially(noisy)[50:])
     assert plots.finite_points([(0, 1.0), (1, float("nan"))]) == ((0, 1.0),)
+
+
+def test_an_axis_of_steps_has_only_whole_numbers() -> None:
+    assert plots.ticks(0, 1, least_step=1.0) == [0, 1]
+    drawn = plots.line_plot("", "ステップ", [plots.PlotSeries("", "one", ((0.0, 2.5), (1.0, 2.25)))])
+    assert ">1</text>" in drawn
+    assert ">0.2</text>" not in drawn

@@ -9,6 +9,7 @@ tokenizer.json states what a pre-tokenizer does; if all of it equals one that ll
 engine's version), that one is used. Similarity is not enough.
 """
 
+import functools
 import json
 import logging
 import math
@@ -349,9 +350,12 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
         raise JobError("target_exists", path=str(target))
     require_space(part, source.stat().st_size * _DEQUANTIZED_GROWTH)
     report.phase("loading")
+    import gguf
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    # The tokenizer, the config and the weights each read the same header, which takes 10 s with 262,144 tokens.
+    gguf.GGUFReader = functools.cache(gguf.GGUFReader)  # type: ignore[misc, assignment]
     place: dict[str, Any] = {"gguf_file": source.name, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(source.parent), **place)
     config = AutoConfig.from_pretrained(str(source.parent), **place)
@@ -382,7 +386,7 @@ def _dequantized(source: Path, model: Any) -> Iterator[tuple[str, Any]]:
     from gguf import GGUFReader, dequantize
     from transformers import modeling_gguf_pytorch_utils as theirs
 
-    reader = GGUFReader(source)
+    reader = GGUFReader(str(source))  # as transformers names it
     processors = theirs.TENSOR_PROCESSORS
     architecture = str(reader.fields["general.architecture"].contents())
     processor = processors.get(architecture, theirs.TensorProcessor)(config=model.config.to_dict())

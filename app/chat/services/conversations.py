@@ -72,8 +72,10 @@ class Conversations(QObject):
         self._change(add)
         return made[0] if made else None
 
-    def rename_folder(self, folder_id: int, name: str) -> None:
-        self._change(lambda: self._organizer.rename_folder(folder_id, name))
+    def rename_folder(self, folder_id: int, name: str) -> bool:
+        """Rename a folder; return whether there is one and that succeeded."""
+        is_there = any(folder.id == folder_id for folder in self.folders())
+        return is_there and self._change(lambda: self._organizer.rename_folder(folder_id, name))
 
     def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
         """Remove a folder but not its conversations. Return a function that undoes this, or None if it failed."""

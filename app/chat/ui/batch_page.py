@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QScrollArea, QWidget
 
 from app.base import confidentiality
@@ -25,7 +25,7 @@ from app.chat.ui.transcript.rows_view import CentredRow
 from app.documents.services.document_library import DocumentLibrary
 from app.models import model_registry
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, complete_suffix, dropped_paths
+from app.uikit.desktop import FileDrops, Pickers, complete_suffix
 from app.uikit.dialogs import Dialog
 from app.uikit.localization import sending_note, with_note
 from app.uikit.page import NavigationSignals, Page, PageHeader
@@ -89,15 +89,12 @@ class BatchPage(Page):
         if not self._batches.is_running and self.banner.isHidden():
             self._batches.find_unfinished()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if not self._batches.is_running and len(_files(dropped_paths(event.mimeData()))) == 1:
-            event.acceptProposedAction()
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        fit = [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
+        return fit if len(fit) == 1 and not self._batches.is_running else []
 
-    def dropEvent(self, event: QDropEvent) -> None:
-        files = _files(dropped_paths(event.mimeData()))
-        if files:
-            event.acceptProposedAction()
-            self.open_file(files[0])
+    def _take_files(self, paths: list[Path]) -> None:
+        self.open_file(paths[0])
 
     def open_file(self, path: Path) -> None:
         """Read a questions file and show its setup."""
@@ -109,7 +106,7 @@ class BatchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
         self._header.add_action(self.back_button)
@@ -292,7 +289,3 @@ class BatchPage(Page):
             self.banner.hide()
         elif self._unfinished is not None:
             self._batches.resume_unfinished(self._unfinished)
-
-
-def _files(paths: list[Path]) -> list[Path]:
-    return [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]

@@ -1,13 +1,11 @@
 """Show the page 質問: header, errors, conversation, composer and, at its side, the source panel."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import (
     QDesktopServices,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QHideEvent,
     QKeySequence,
     QResizeEvent,
@@ -47,7 +45,7 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
 from app.models.services.model_library import ModelLibrary
 from app.uikit import untrusted_text
-from app.uikit.desktop import dropped_paths
+from app.uikit.desktop import FileDrops
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -96,6 +94,8 @@ class ChatPage(Page):
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
+        drops = FileDrops(self, lambda paths: paths, self._take_files)
+        drops.lit.connect(lambda is_lit: self.composer.set_lit(is_lit=is_lit))
         self._connect()
         self._add_shortcuts()
         self._show_settings(preferences.value)
@@ -106,7 +106,6 @@ class ChatPage(Page):
 
     def _build(self, documents: DocumentLibrary) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
         self.banner = Banner(self._theme)
         self.find_bar = FindBar(self._theme, self.transcript, self)
         self.empty = EmptyView(self._theme, self._navigation)
@@ -271,22 +270,9 @@ class ChatPage(Page):
         super().hideEvent(event)
         self._drafts.keep()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
-            event.acceptProposedAction()
-            self.composer.set_lit(is_lit=True)
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.composer.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.composer.set_lit(is_lit=False)
-        paths = dropped_paths(event.mimeData())
-        if paths:
-            event.acceptProposedAction()
-            self.files.attach(paths)
-            self.focus_first()
+    def _take_files(self, paths: list[Path]) -> None:
+        self.files.attach(paths)
+        self.focus_first()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -212,7 +212,7 @@ class CollectionSelection(QObject):
                 continue
             documents = self._documents.askable_documents(one.id)
             ref = asked.get(one.id)
-            chosen = collection_lookup.chosen_documents(documents, ref) if ref is not None else ()
+            chosen = self._documents.chosen_documents(one.id, ref) if ref is not None else ()
             found.append(CollectionDocuments(CollectionRef(one.id, one.name), documents, [one.path for one in chosen]))
         return [one for one in found if one.documents]
 
@@ -261,8 +261,6 @@ class CollectionSelection(QObject):
             return dataclasses.replace(choice, chosen=names, is_attached=True) if names else self._missing(one.name)
         if ref is None or not ref.documents:
             return choice
-        those = [
-            each.name for each in collection_lookup.chosen_documents(self._documents.askable_documents(one.id), ref)
-        ]
+        those = [found.name for found in self._documents.chosen_documents(one.id, ref)]
         chosen = tuple(those) or tuple(shown_name(PurePath(path)) for path in ref.documents)
         return dataclasses.replace(choice, chosen=chosen, is_there=bool(those))

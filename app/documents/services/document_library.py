@@ -23,9 +23,9 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.wording import describe_error
-from app.documents import collection_updates, ocr_part
+from app.documents import collection_lookup, collection_updates, ocr_part
 from app.documents.collection_updates import AddedFiles, CountCallback, FileVersions, RefreshResult, ScanResult
-from app.documents.grounding.grounding_record import CitedSource
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef
 from app.documents.library import UNKNOWN, Former, Library, label_now
 from app.documents.overview import summary_journals
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
@@ -170,6 +170,13 @@ class DocumentLibrary(QObject):
         """Return `Library.askable_documents`; [] before `opened`."""
         found = self._library.askable_documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._removing]
+
+    def chosen_documents(self, collection_id: int, ref: CollectionRef) -> list[AskableDocument]:
+        """Return those of a collection's documents that a reference names; [] before `opened`."""
+        if self._library is None:
+            return []
+        removed = self._library.excluded_paths(collection_id)
+        return collection_lookup.chosen_documents(self.askable_documents(collection_id), ref, removed)
 
     def document(self, document_id: int) -> Document | None:
         """Return a document; None if it does not exist, is being removed, or before `opened`."""

@@ -1,16 +1,15 @@
 """Show that documents were read, questions that they answer, and a button to ask them."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPaintEvent
-from PySide6.QtWidgets import QFrame, QStyle, QStyleOptionButton, QStylePainter
+from PySide6.QtWidgets import QFrame
 
 from app.base.wording import phrase
 from app.documents.services.reading_offers import ReadingOffer
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic
+from app.uikit.widgets.buttons import Button, ElidedButton, IconButton
 from app.uikit.widgets.containers import clear_layout, make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+from app.uikit.widgets.labels import IconLabel, Label
 
 
 class AskOffer(QFrame):
@@ -55,7 +54,7 @@ class AskOffer(QFrame):
         clear_layout(self._questions)
         self.question_buttons = []
         for question in offer.questions:
-            button = _QuestionButton(self._theme, question)
+            button = ElidedButton(self._theme, untrusted_text.make_harmless(question))
             self.question_buttons.append(button)
             button.clicked.connect(lambda _=False, question=question: self._ask(question))
             self._questions.addWidget(button)
@@ -71,21 +70,3 @@ class AskOffer(QFrame):
     def _ask(self, question: str) -> None:
         if self._offer is not None:
             self.asked.emit(self._offer.scope, question)
-
-
-class _QuestionButton(Button):
-    """A button with a question, which ends in … where it does not fit."""
-
-    def __init__(self, theme: Theme, question: str) -> None:
-        question = untrusted_text.make_harmless(question)
-        super().__init__(theme, escape_mnemonic(question))
-        self.setAccessibleName(question)
-        self.setToolTip(plain_tooltip(question))
-        self.setMinimumWidth(1)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter, option = QStylePainter(self), QStyleOptionButton()
-        self.initStyleOption(option)
-        room = self.style().subElementRect(QStyle.SubElement.SE_PushButtonContents, option, self).width()
-        option.text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
-        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)

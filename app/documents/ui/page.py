@@ -7,13 +7,11 @@ because one widget lays all of these out for every size of the window.
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import (
     QActionGroup,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QKeySequence,
     QResizeEvent,
     QShowEvent,
@@ -39,7 +37,7 @@ from app.documents.ui.report_panel import ReportPanel
 from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -123,27 +121,17 @@ class DocumentsPage(Page):
         super().resizeEvent(event)
         self._lay_out()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()) and not self._is_builtin:
-            event.acceptProposedAction()
-            self.drop_zone.set_lit(is_lit=True)
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        return [] if self._is_builtin else paths
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.drop_zone.set_lit(is_lit=False)
-        paths = dropped_paths(event.mimeData())
-        if paths:
-            event.acceptProposedAction()
-            self.collection_actions.add(self.collection, paths)
+    def _take_files(self, paths: list[Path]) -> None:
+        self.collection_actions.add(self.collection, paths)
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         theme = self._theme
         self._header = PageHeader(theme, phrase("common.documents"))
         self.label_button = Button(theme, phrase("common.batch_column.label"), "quiet", compact=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QShowEvent
 
 from app.base import confidentiality
 from app.base.errors import AppError
@@ -25,7 +25,7 @@ from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.evaluation.ui.study_texts import failure_message, with_study_name
 from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import dropped_paths
+from app.uikit.desktop import FileDrops
 from app.uikit.list_detail_page import EntryKey, ListDetailPage
 from app.uikit.page import NavigationSignals, focus_first_widget
 from app.uikit.theme import Theme
@@ -122,20 +122,16 @@ class EvaluationPage(ListDetailPage):
         self._is_to_choose = self.contents.is_empty
         self.refresh()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _file_of(event) is not None:
-            event.acceptProposedAction()
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        return paths if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else []
 
-    def dropEvent(self, event: QDropEvent) -> None:
-        path = _file_of(event)
-        if path is not None:
-            event.acceptProposedAction()
-            self.adding.import_path(path)
+    def _take_files(self, paths: list[Path]) -> None:
+        self.adding.import_path(paths[0])
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self.run_button = Button(self._theme, phrase("evaluation.run_evaluation_2"))
         self.add_button = Button(self._theme, phrase("evaluation.add_a_question_set"), icon="plus", compact=True)
         self._arrange(self.contents, side_widgets=(self.add_button,), buttons=(self.run_button,))
@@ -307,9 +303,3 @@ class EvaluationPage(ListDetailPage):
         self.banner.hide()  # the banner may say that this study is still running
         if error is not None and self.contents.key != ("study", folder.name):  # the study's view shows the error itself
             self.say(error)
-
-
-def _file_of(event: QDropEvent) -> Path | None:
-    """Return the dragged file if it is the only one and may hold questions; else None."""
-    paths = dropped_paths(event.mimeData())
-    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else None

@@ -4,6 +4,7 @@ An entry shows name, badges, one sentence and facts. A download's progress, with
 entry.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,9 +67,16 @@ class ModelEntry:
         return self.judged.get(self.quantization)
 
     @property
-    def rank(self) -> int:
-        """Return the place of the verdict from the best; an unknown one comes last."""
-        return model_text.FIT_ORDER.index(self.usual.word) if self.usual is not None else len(model_text.FIT_ORDER)
+    def rank(self) -> tuple[int, int]:
+        """Return the place of the verdict from the best, an unknown one last, and for the slow how long they take.
+
+        Those that take up to twice as long as one another have one place, because then the use decides.
+        """
+        if self.usual is None:
+            return len(model_text.FIT_ORDER), 0
+        is_slow = self.usual.speed is not None and self.usual.word != "comfortable"
+        wait = self.usual.speed.answer_s if is_slow and self.usual.speed is not None else 1.0
+        return model_text.FIT_ORDER.index(self.usual.word), round(math.log2(wait))
 
     @property
     def is_tuned(self) -> bool:
@@ -161,7 +169,7 @@ def list_entries(
     """Return the entries of listed models, and those of cards without a listed model.
 
     `chosen_id`: id of the model that the user has chosen to answer. A download is shown in the entry of its card or
-    model. Cards come in the order of downloads, then of their verdicts.
+    model. Cards come in the order of downloads, then of their verdicts, slow ones by speed, then of the catalogue.
     """
     local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}

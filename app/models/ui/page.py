@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base import confidentiality
@@ -33,8 +33,9 @@ from app.models.ui.model_actions import UseModelAction
 from app.models.ui.model_detail import DetailContext, ModelDetail
 from app.models.ui.model_list import ModelEntry, ModelListModel, ModelListView, ModelTabs
 from app.models.ui.remote_server_dialog import RemoteServerController
-from app.models.ui.work_progress import ImportPresenter, dropped_files
+from app.models.ui.work_progress import ImportPresenter
 from app.uikit import desktop
+from app.uikit.desktop import FileDrops
 from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
@@ -111,15 +112,11 @@ class ModelsPage(Page):
         self.tabs.show_tab("local")
         self._refill()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_files(event.mimeData()):
-            event.acceptProposedAction()
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        return [path for path in paths if path.suffix.casefold() == ".gguf"]
 
-    def dropEvent(self, event: QDropEvent) -> None:
-        files = dropped_files(event.mimeData())
-        if files:
-            event.acceptProposedAction()
-            self.importing.add_files(files)
+    def _take_files(self, paths: list[Path]) -> None:
+        self.importing.add_files([str(path) for path in paths])
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -139,7 +136,7 @@ class ModelsPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._header = PageHeader(self._theme, phrase("common.models"))
         self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
         self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Signal, SignalInstance
+from PySide6.QtCore import QEvent, QObject, Signal, SignalInstance
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
@@ -213,9 +213,3 @@ class ImportPresenter(QObject):
         ]
         actions = (("import", phrase("common.choose_another_file")),)
         self._banner.show_message("danger", what, "\n".join(reasons), actions)
-
-
-def dropped_files(data: QMimeData) -> list[str]:
-    """Return the paths of the GGUF files among the dragged data."""
-    paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
-    return [path for path in paths if path.casefold().endswith(".gguf")]

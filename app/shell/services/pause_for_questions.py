@@ -46,6 +46,11 @@ class PauseForQuestions(MachinePause):
         # A model file that is being made has no place to go on from.
         return self._evaluations.is_running or (self._trainings.is_training and not self._trainings.form)
 
+    @property
+    def has_training(self) -> bool:
+        """Return whether a training is paused. Unlike a study it also goes on without a window."""
+        return self.state == "paused" and self._paused is self._trainings
+
     def pause(self) -> None:
         """Pause the work; it may first have to save its state. `changed` follows."""
         if not self.can_pause or self.state:

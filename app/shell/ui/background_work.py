@@ -22,6 +22,7 @@ from app.inference.services.events import AnswerStage
 from app.models.services.downloads import Downloads
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
+from app.shell.services.pause_for_questions import PauseForQuestions
 from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_runner import TrainingRunner
 from app.uikit.page import NavigationSignals
@@ -203,8 +204,8 @@ class CloseGuard(QObject):
 
     Starting Kotae again shows the window again (`app.base.services.single_instance`). Without a window the program ends
     `linger_ms` after the training. A study (on the page of evaluations) stops when the window closes, and a
-    notification informs the user; its results are saved and the page offers to resume. A shutdown of the system pauses
-    trainings and studies.
+    notification informs the user; its results are saved and the page offers to resume. A training that is paused for
+    questions goes on. A shutdown of the system pauses trainings and studies.
     """
 
     def __init__(
@@ -212,6 +213,7 @@ class CloseGuard(QObject):
         window: QWidget,
         trainings: TrainingRunner,
         evaluations: Evaluations,
+        pause: PauseForQuestions,
         notifier: Notifier,
         navigation: NavigationSignals,
         linger_ms: int = LINGER_MS,
@@ -220,6 +222,7 @@ class CloseGuard(QObject):
         self._window = window
         self._trainings = trainings
         self._evaluations = evaluations
+        self._pause = pause
         self._notifier = notifier
         self._navigation = navigation
         self._is_closed = False
@@ -252,15 +255,25 @@ class CloseGuard(QObject):
         _application().setQuitOnLastWindowClosed(False)
 
     def _on_closed(self) -> None:
+        if self._pause.has_training:
+            self._pause.go_on()  # nobody asks any more
         if self._trainings.is_training:
             self._is_closed = True
             self._notifier.tell(phrase("shell.training_goes_on_start_kotae"))
-        elif self._evaluations.is_running:
+        elif self._evaluations.is_running or self._pause.state:
             self._notifier.tell(phrase("shell.the_evaluation_is_being_stopped"))
 
     def _on_ended(self) -> None:
         _application().setQuitOnLastWindowClosed(True)
         if self._is_closed:
+            if self._pause.has_training:  # the window was closed while it was being saved
+                QTimer.singleShot(0, self, self._go_on_or_end)
+            else:
+                self._end.start()
+
+    def _go_on_or_end(self) -> None:
+        self._pause.go_on()
+        if not self._trainings.is_training:
             self._end.start()
 
     def _quit_without_window(self) -> None:

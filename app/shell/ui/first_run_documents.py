@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QWidget
 
 from app.base import paths, wording
@@ -17,7 +16,7 @@ from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.ui.adding import choose_files, choose_folder
 from app.documents.ui.ask_offer import AskOffer
 from app.documents.ui.status_rows import QueueRow
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column
@@ -45,7 +44,7 @@ class DocumentsStep(QWidget):
         self._pickers = pickers or Pickers()
         self._awaiting: Sequence[Path] = ()  # chosen before the documents were open
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self._build(theme)
         self._connect(offers)
         documents.open()
@@ -89,19 +88,11 @@ class DocumentsStep(QWidget):
             return
         self.add([copy])
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
-            event.acceptProposedAction()
-            self.drop_zone.set_lit(is_lit=True)
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        return paths
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.drop_zone.set_lit(is_lit=False)
-        event.acceptProposedAction()
-        self.add(dropped_paths(event.mimeData()))
+    def _take_files(self, paths: list[Path]) -> None:
+        self.add(paths)
 
     # ------------------------------------------------------------------ private
 

@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
         self.sidebar.temporary_requested.connect(self._on_temporary_requested)
         self.sidebar.folder_requested.connect(self.list_actions.add_folder)
         self.sidebar.conversations.renamed.connect(self.list_actions.rename)
-        self.sidebar.conversations.folder_renamed.connect(self._conversations.rename_folder)
+        self.sidebar.conversations.folder_renamed.connect(self.list_actions.rename_folder)
         self.sidebar.list.new_in_folder_requested.connect(self._on_new_requested)
         self.list_actions.folder_added.connect(self.sidebar.edit_folder)
         self.menu_button.clicked.connect(self.toggle_sidebar)

@@ -76,7 +76,7 @@ class CheckStep(WizardStep):
         self._connect()
 
     def focus_first(self) -> None:
-        shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.job_button
+        shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.again_button
         shown.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def begin(self) -> None:

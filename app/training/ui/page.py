@@ -166,10 +166,14 @@ class TrainingPage(ListDetailPage):
         sides = (PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
         make_row((self.rail, 1), self._saved, into=self._rail_row, margins_px=sides, spacing_px=RAIL_SPACING_PX)
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
+        self.goal_buttons = {
+            goal: Button(theme, phrase(f"training.goal_answer.{goal}"), "primary" if goal == "style" else "")
+            for goal in ("style", "facts", "both")
+        }
         self.nothing = EmptyState(
             phrase("training.train_a_model_on_your"),
             phrase("training.for_example_the_wording_of"),
-            Button(theme, phrase("training.new_run"), "primary", "plus"),
+            *self.goal_buttons.values(),
             self.return_button,
         )
         self._stack = QStackedWidget()
@@ -187,8 +191,9 @@ class TrainingPage(ListDetailPage):
         self._refresh_timer.timeout.connect(self._refresh_in_background)
         self._step_timer.timeout.connect(self._show_step_progress)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
-        for button in (self.new_button, self.nothing.button):
-            button.clicked.connect(actions.add)
+        self.new_button.clicked.connect(actions.add)
+        for goal, button in self.goal_buttons.items():
+            button.clicked.connect(functools.partial(self._add, goal))
         self.return_button.clicked.connect(lambda: actions.take_back())
         actions.draft_named.connect(self._name_draft)
         self._steps.failed.connect(self.say)
@@ -284,6 +289,18 @@ class TrainingPage(ListDetailPage):
             return
         folder = self._paths.drafts
         drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
+
+    def _add(self, goal: str) -> None:
+        """Create a draft with this goal, and show what the goal needs."""
+        self.entry_actions.add()
+        if not isinstance(self.content, DraftWizard):
+            return
+        try:
+            self.content.work.change(goal=goal)
+        except AppError as error:
+            self.say(error)
+        else:
+            self.content.foot.next_button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_work_failed(self, error: AppError) -> None:
         """Show why the draft's work failed, unless the shown step does."""

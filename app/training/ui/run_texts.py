@@ -1,13 +1,14 @@
 """Provide the texts of a run: its state, phase, health checks, status sentence and failures."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
+from app.inference.local_model import LocalModel
 from app.models.artifact_steps import StepProgress
 from app.training import training_errors
 from app.training.runs import run_progress
@@ -110,12 +111,14 @@ def format_gigabytes(size_bytes: float) -> str:
     return f"{size_bytes / 1e9:.1f}\u00a0GB"
 
 
-def base_name(course: RunProgress) -> str:
+def base_name(course: RunProgress, models: Iterable[LocalModel]) -> str:
+    """Return the name of the run's base as in the list of `models`, or else of its file, its precision and the rank."""
     spec = course.requested
     if spec is None:
         return "–"
     path = Path(spec.base)
-    name = path.stem if path.suffix.lower() == ".gguf" else path.name
+    by_file = path.stem if path.suffix.lower() == ".gguf" else path.name
+    name = next((model.name for model in models if model.path == spec.base and not model.adapter), by_file)
     precision = (spec.precision or "").upper()
     return join_facts(" ".join(part for part in (name, precision) if part), f"r{spec.rank}" if spec.rank else "")
 

@@ -121,7 +121,7 @@ class WizardStepFactory(QObject):
             return self._result(folder)
         from app.training.ui.run.run_step import RunStep
 
-        step = RunStep(self._theme, self._trainings, folder, self._pause_study)
+        step = RunStep(self._theme, self._trainings, folder, self._pause_study, self._library.models)
         self._navigation.reopened.connect(step.show_reopened)
         return step
 

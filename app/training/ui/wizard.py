@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -202,8 +202,8 @@ class DraftWizard(Wizard):
         self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
         self._build_timer.timeout.connect(self._build_ahead)
         work.changed.connect(self._on_changed)
-        work.began.connect(self._update_footer)
-        work.ended.connect(self._on_changed)
+        work.began.connect(self._on_began)
+        work.ended.connect(self._on_ended)
         self.foot.back_button.clicked.connect(lambda: self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) - 1]))
         self.foot.next_button.clicked.connect(self._continue)
 
@@ -231,6 +231,20 @@ class DraftWizard(Wizard):
         if self.key:
             self.step.show_draft()
             self._update_footer()
+
+    def _on_began(self, what: str) -> None:
+        """Hold the focus while the work hides or disables the control that has it."""
+        if what != "opening" and self.isAncestorOf(QApplication.focusWidget() or self):
+            self._stack.setFocus()
+        self._update_footer()
+
+    def _on_ended(self) -> None:
+        self._on_changed()
+        if self._stack.hasFocus():
+            if self.foot.next_button.isEnabled():
+                self.foot.next_button.setFocus(Qt.FocusReason.OtherFocusReason)
+            else:
+                self.step.focus_first()
 
     def _update_footer(self) -> None:
         if not self.key:

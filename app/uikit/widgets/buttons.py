@@ -2,7 +2,16 @@
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QIcon, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
+    QToolButton,
+    QWidget,
+)
 
 from app.base.wording import current_language
 from app.uikit.localization import with_note
@@ -59,6 +68,23 @@ class Button(QPushButton):
             token = self._token or _ICON_TONES.get(self.property("kind"), "text2")
             self.setIcon(self._theme.leading_icon(self._icon, token, gap=LEADING_GAP_PX))
             self.setIconSize(QSize(self._theme.px(16) + self._theme.px(LEADING_GAP_PX), self._theme.px(16)))
+
+
+class ElidedButton(Button):
+    """A button with foreign words, which end in … where they do not fit."""
+
+    def __init__(self, theme: Theme, words: str, *, compact: bool = False) -> None:
+        super().__init__(theme, escape_mnemonic(words), compact=compact)
+        self.setAccessibleName(words)
+        self.setToolTip(plain_tooltip(words))
+        self.setMinimumWidth(1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionButton()
+        self.initStyleOption(option)
+        room = self.style().subElementRect(QStyle.SubElement.SE_PushButtonContents, option, self).width()
+        option.text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
 
 
 class IconButton(QToolButton):

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
@@ -145,10 +145,10 @@ def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWi
         mime.setUrls([QUrl.fromLocalFile(str(file.with_name(name)))])
         buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, buttons, keys)
-        desk.batch.dragEnterEvent(event)
+        QApplication.sendEvent(desk.batch, event)
         assert event.isAccepted() == is_taken
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
-    desk.batch.dropEvent(drop)
+    QApplication.sendEvent(desk.batch, drop)
     desk.wait(lambda: desk.batch.shown_widget is desk.setup)
 
 

@@ -208,6 +208,7 @@ def test_an_edited_question_is_asked_instead_and_the_typed_text_comes_back(doubl
     assert double.calls == [("edit", 3, "二つ目を直す")]
     assert composer.draft() == UnsentDraft("打ちかけ")
     assert double.session.kept[-1] == UnsentDraft("打ちかけ"), "at once: the store forgot it together with the edit"
+    assert double.composer.editor.hasFocus(), "where the next question is typed"
 
 
 def test_an_edit_that_was_not_taken_stays_until_esc_ends_it_from_anywhere_on_the_page(double: Double) -> None:

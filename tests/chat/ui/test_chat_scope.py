@@ -12,9 +12,12 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext, _on_state_changed
 from app.base.confidentiality import Label
+from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.collection_picker import StayOpenMenu
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference.local_model import LocalModel
@@ -408,6 +411,23 @@ def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collect
     scope.ask("休憩時間は何時間ですか。")
     assert scope.session.messages()[-1].details.grounding is None
     assert scope.session.messages()[-1].details.error_code == "collections_gone"
+
+
+def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_name(
+    library: Library, opened, qtbot: QtBot
+) -> None:
+    id = library.add_collection("基準", "internal")
+    for document_id in library.add_documents(id, [Path("/nowhere/旧/記録.md"), Path("/nowhere/新/記録.md")]):
+        library.put(library.document(document_id), [DocumentSection(("1",), "本文。")])
+        library.keep(document_id)
+    scope = opened()
+    (old,) = [one for one in scope.documents.documents(id) if "旧" in one.path]
+    scope.page.scoping.choose([CollectionRef(id, "基準", (old.path,))])
+    scope.documents.remove([old.id])
+    qtbot.waitUntil(lambda: not scope.documents.is_busy)
+    assert scope.chips() == ["記録.md（ありません）"]
+    with pytest.raises(AppError, match="collections_gone"):
+        collection_lookup.open_scope(library, scope.session.scope)
 
 
 def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(put_several, opened) -> None:

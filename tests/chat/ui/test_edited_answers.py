@@ -99,6 +99,15 @@ def test_an_edited_answer_says_so_and_nothing_is_claimed_of_it(edited: Edited) -
     assert answer_check.grounding_of(edited.stored) is None, "it cites nothing any more"
 
 
+def test_the_focus_is_in_the_answer_that_was_edited(edited: Edited) -> None:
+    edited.view._end.row._more_button.setFocus()
+    edited.save("かぶりは50mm以上です。[1]")
+    assert edited.view.text.hasFocus()
+    edited.view._end.row._more_button.setFocus()
+    edited.undo()
+    assert edited.view.isAncestorOf(QApplication.focusWidget())
+
+
 def test_the_original_is_shown_and_put_back(edited: Edited) -> None:
     edited.save("別の文です。")
     buttons(edited.view)["元の回答を見る"].click()

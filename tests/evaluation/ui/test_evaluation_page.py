@@ -1,6 +1,7 @@
 """The page 評価 in the real window: its list, studies by the fake engine as real children, and what comes of them."""
 
 import dataclasses
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -26,7 +28,7 @@ from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.sets.question_set_name import RenameDialog
 from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.inference.local_model import FileFingerprint, LocalModel
-from app.models import catalogue
+from app.models import catalogue, local_models
 from app.shell.ui.background_work import CloseGuard
 from app.training.services.training_run import Trainer
 from app.uikit import clipboard_guard
@@ -266,6 +268,35 @@ def test_a_session_that_ends_stops_the_study(scene: Scene) -> None:
     assert closing is not None
     closing.pause_work()
     scene.until(lambda: scene.evaluations.outcome == "stopped")
+
+
+@pytest.mark.parametrize("engine", ["echo", pytest.param("", marks=pytest.mark.slow)])  # "": the trial model answers
+def test_a_study_makes_way_for_a_question_and_goes_on_after_its_answer(
+    scene: Scene, engine: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not engine:
+        monkeypatch.delenv("KOTAE_ENGINE")
+        trial = dataclasses.replace(local_models.describe(request.getfixturevalue("starter_model")), id="trial")
+        scene.model = scene.parts.library.add(trial)
+        scene.parts.preferences.change(model_id="trial")
+    questions = ("17 時までですか。", "!slow 長い質問", "駐車場はありますか。")
+    folder = scene.study("試し", scene.set("窓口", *questions), systems=1)
+    chat, pause, session = scene.parts.page, scene.parts.pause, scene.parts.session
+    scene.evaluations.start(folder)
+    scene.until(lambda: _answered(scene) == 1)
+    chat.composer.set_text("窓口はどこですか。")
+    notice = chat.composer.asking_notice
+    scene.until(lambda: notice.isVisible() and notice.button.text() == phrase("chat.pause_and_ask"))
+    scene.click(notice.button)
+    scene.until(lambda: session.messages() and session.messages()[-1].status == "done")
+    assert (scene.evaluations.outcome, pause.state) == ("stopped", "paused")
+    (journal,) = (folder / studies.ANSWERS).iterdir()
+    before = journal.read_bytes()
+    assert notice.button.text() == phrase("chat.go_on_with_the_work")
+    scene.click(notice.button)
+    scene.until(lambda: scene.evaluations.outcome == "finished")
+    assert journal.read_bytes().startswith(before), "what was answered before is kept"
+    assert [json.loads(line)["line"] for line in journal.read_bytes().splitlines()[1:]] == [1, 2, 3]
 
 
 def test_nothing_is_begun_beside_a_study_that_goes_on(scene: Scene) -> None:
@@ -603,7 +634,7 @@ def _drop(page: EvaluationPage, file: Path) -> bool:
     buttons, keys = Qt.MouseButton.LeftButton, NO_MODIFIER
     entering = QDragEnterEvent(place, copies, mime, buttons, keys)
     entering.ignore()
-    page.dragEnterEvent(entering)
+    QApplication.sendEvent(page, entering)
     if entering.isAccepted():
-        page.dropEvent(QDropEvent(QPointF(place), copies, mime, buttons, keys))
+        QApplication.sendEvent(page, QDropEvent(QPointF(place), copies, mime, buttons, keys))
     return entering.isAccepted()

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base.errors import AppError
 from app.base.wording import format_size
@@ -116,11 +116,11 @@ def test_files_are_imported_by_dropping_them_and_what_is_no_model_is_explained(d
     file = models.tiny_llama(Path(tmp_path) / "落とした 模型.gguf")
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(file))])
-    drop = QDropEvent(
-        QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    drag, drop = QDragEnterEvent(QPoint(10, 10), *how), QDropEvent(QPointF(10, 10), *how)
     with driver.until(driver.library.imported):
-        driver.page.dropEvent(drop)
+        QApplication.sendEvent(driver.page, drag)
+        QApplication.sendEvent(driver.page, drop)
     assert not driver.page.progress.isVisible()
     assert str(file) in [model.path for model in driver.library.models()]
     assert str(file) in driver.shown()
@@ -212,6 +212,18 @@ def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_th
     assert len(order) == len(set(order)), "each verdict is in one piece"
     driver.page.tabs.filter.setText("快適")
     assert set(words()) == {"comfortable"}
+
+
+def test_where_every_model_is_slow_the_quickest_lead_and_giants_come_last(driver, monkeypatch, where):
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 64 * 10**9)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(2.2e9, 1.6e10, 1.4e10, 2, 1.0))
+    driver.page._fits.judge(driver.library.models(), again=True)
+    driver.wait(lambda: (usual := entry(driver, "card:qwen2.5-7b-instruct").usual) is not None and usual.predicted)
+    cards = [one for one in driver.page.models._entries if one.usual is not None and one.usual.word == "slow"]
+    waits = [one.usual.speed.answer_s for one in cards]
+    assert waits[0] < 2 * min(waits)
+    assert all(later > wait / 2 for place, wait in enumerate(waits) for later in waits[place:])
+    assert cards[-1].card.size_label == "8B"
 
 
 def test_another_power_source_is_said_and_not_measured_by_itself(driver, monkeypatch, where):

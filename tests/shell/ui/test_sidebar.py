@@ -393,6 +393,27 @@ def test_f2_renames_a_conversation_and_a_folder_where_they_stand(hand, store):
     assert texts(at.model) == ["河川", "今日", "後の名前"]
 
 
+def test_the_name_of_a_folder_is_taken_back_and_given_again_also_after_the_folder_was_removed(hand, store):
+    folder_id = shelved(store)
+    at = hand()
+    actions, undo_stack = at.window.list_actions, at.window.undo_stack
+
+    def names():
+        return [folder.name for folder in at.window._conversations.folders()]
+
+    before = names()
+    at.at_folder(folder_id).press(Qt.Key.Key_F2)
+    at.enter("河川")
+    actions.remove_folder(folder_id)
+    for wanted in (["河川"], before):
+        undo_stack.undo()
+        assert names() == wanted
+    undo_stack.redo()
+    assert names() == ["河川"]
+    undo_stack.undo()
+    assert names() == before
+
+
 def test_an_answer_that_ends_does_not_take_the_name_from_who_types_it(open_window, store, qtbot):
     [renamed] = questions(store, "前の名前")
     parts = open_window()

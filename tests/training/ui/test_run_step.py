@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import QTimer
@@ -17,15 +18,18 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference import child_commands
+from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models.artifact_steps import StepProgress
 from app.training.runs import run_folders
 from app.training.runs.run_journal import JOURNAL_FILE
 from app.training.services import training_run
 from app.training.services.training_runner import TrainingRunner
+from app.training.ui import run_texts
 from app.training.ui.run.run_step import RunStep
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -347,3 +351,11 @@ def test_a_step_that_is_not_shown_looks_at_nothing(driver: RunDriver) -> None:
     assert driver.fact("step") == "10／40"
     driver.area.show()
     driver.until(lambda: driver.fact("step") == "11／40")
+
+
+def test_the_base_is_called_as_in_the_list_of_models_and_by_its_file_where_it_is_not_there() -> None:
+    asked = SimpleNamespace(base="/models/gemma-3-270m-q4_k_m.gguf", precision="", rank=8)
+    model = LocalModel("m", "お試し用 270M", asked.base, 1, "gemma3", "Q4_K_M", 512, 1.0)
+    course = SimpleNamespace(requested=asked)
+    assert run_texts.base_name(course, [model]) == join_facts("お試し用 270M", "r8")  # type: ignore[arg-type]
+    assert run_texts.base_name(course, []) == join_facts("gemma-3-270m-q4_k_m", "r8")  # type: ignore[arg-type]

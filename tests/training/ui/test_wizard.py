@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
@@ -22,7 +23,9 @@ from app.training.data import split_record
 from app.training.runs import run_journal
 from app.training.services import training_run
 from app.training.ui import training_texts
+from app.training.ui.wizard import RunWizard
 from tests import model_files as models
+from tests.training.ui.driver import SPLIT, START
 from tests.training.ui.wizard import WizardDriver
 from trainer import sleep_inhibitor
 
@@ -134,6 +137,38 @@ def test_from_nothing_to_a_result(
     assert verdict.word.text() == phrase("training.not_judged")
     assert verdict.sentence.text() == phrase("training.training_has_ended_but_whether")
     assert_whole()
+
+
+def test_keys_alone_lead_from_the_page_to_a_running_training_in_six_presses(
+    wizard: WizardDriver, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The focus is where to go on, also after work that hides or disables the control that was pressed."""
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    window = wizard.parts.window
+
+    def press() -> None:
+        wizard.press(window.focusWidget(), Qt.Key.Key_Space)
+
+    def focused() -> str:
+        return window.focusWidget().text()
+
+    wizard.until(lambda: window.focusWidget() is wizard.page.goal_buttons["style"])
+    press()
+    assert focused() == "次へ：データ"
+    press()
+    assert wizard.shown.empty.file_button.hasFocus()
+    press()
+    wizard.wait()
+    assert focused() == SPLIT
+    press()
+    wizard.until(lambda: wizard.content.key == "model" and not wizard.content.work.is_busy)
+    assert wizard.shown.base.box.hasFocus()
+    wizard.go_on("check")
+    wizard.wait()
+    assert focused() == START
+    press()
+    wizard.until(lambda: isinstance(wizard.page.content, RunWizard) and wizard.shown.follower.course)
+    assert focused() == phrase("common.pause")
 
 
 def test_a_draft_is_left_and_come_back_to_at_every_step(

@@ -1,9 +1,10 @@
 """What Qt keeps by itself lies beside our data, and a window that nobody uses rests."""
 
+import warnings
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, QSettings, Qt
+from PySide6.QtCore import QEvent, QObject, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.uikit import desktop
@@ -88,3 +89,25 @@ def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind) ->
         qapp.removeEventFilter(blinks)
         rest.deleteLater()
         qapp.styleHints().setCursorFlashTime(flash_ms)
+
+
+def test_a_file_dialog_that_closes_leaves_nothing_to_disconnect(qapp, qtbot, tmp_path: Path) -> None:
+    """Its fields are destroyed while they have the focus."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+    rest = desktop.RestingCaret(qapp)
+    (tmp_path / "file.csv").write_text("")
+
+    def choose() -> None:
+        qtbot.keyClicks(qapp.focusWidget(), str(tmp_path / "file.csv"))
+        qtbot.keyClick(qapp.focusWidget(), Qt.Key.Key_Return)
+
+    QTimer.singleShot(200, choose)
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            QFileDialog.getOpenFileName(window, "", str(tmp_path))
+    finally:
+        rest.deleteLater()
+    assert [str(one.message) for one in said] == []

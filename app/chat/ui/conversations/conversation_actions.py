@@ -25,6 +25,7 @@ class ConversationActions(QObject):
         super().__init__(parent)
         self._conversations = conversations
         self._undo_stack = undo_stack
+        self._added: tuple[int, UndoableAction | None] = (0, None)  # the last folder that was added, with its undo
         listed.bin_requested.connect(self.bin)
         listed.move_requested.connect(self.move)
         listed.folder_requested.connect(self.add_folder)
@@ -118,7 +119,32 @@ class ConversationActions(QObject):
                 conversation_ids=ids,
             )
             self._undo_stack.push(action)
+            self._added = folder_id, action
             self.folder_added.emit(folder_id)
+
+    def rename_folder(self, folder_id: int, name: str) -> bool:
+        """Give a folder another name, with an undo; return whether that succeeded."""
+        before = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), name)
+        if before == name or not self._conversations.rename_folder(folder_id, name):
+            return False
+        if self._added == (folder_id, self._undo_stack.last):
+            return True  # its first name is a part of adding it
+
+        def change(now: str, wanted: str) -> bool:
+            """Rename the folder that is called `now`: since an undo of its removal it has another id."""
+            ids = [folder.id for folder in self._conversations.folders() if folder.name == now]
+            id = folder_id if folder_id in ids else next(iter(ids), 0)
+            return self.rename_folder(id, wanted) if wanted == name else self._conversations.rename_folder(id, wanted)
+
+        action = UndoableAction(
+            done=phrase("chat.renamed_to_title"),
+            undone=phrase("chat.renaming_was_undone"),
+            undo=lambda: change(name, before),
+            redo=lambda: change(before, name),
+            title=name,
+        )
+        self._undo_stack.push(action)
+        return True
 
     def remove_folder(self, folder_id: int) -> None:
         name = next(folder.name for folder in self._conversations.folders() if folder.id == folder_id)

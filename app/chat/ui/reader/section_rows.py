@@ -8,7 +8,7 @@ from PySide6.QtGui import QImageReader, QKeyEvent, QPainter, QPaintEvent, QPixma
 from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
-from app.chat.ui.transcript.rows_view import TOP_PX, Row, RowHeights, RowsView, TranscriptColumn
+from app.chat.ui.transcript.rows_view import TOP_PX, Row, RowHeights, RowsView
 from app.documents.whole_document import WholeDocument, WholeSection
 from app.uikit.text.source_text import MARGIN_PX, SourcePage
 from app.uikit.theme import Theme
@@ -126,7 +126,6 @@ class SectionRows(RowsView[SectionRow]):
         self._follows = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(phrase("chat.text_of_the_document"))
-        theme.changed.connect(self._rebuild)
 
     @property
     def row(self) -> int:
@@ -243,11 +242,3 @@ class SectionRows(RowsView[SectionRow]):
             for other in self.views.values():
                 if other is not view and other.text.textCursor().hasSelection():
                     other.deselect()
-
-    def _rebuild(self) -> None:
-        """Make all widgets again, because text keeps the colours and sizes of its creation."""
-        anchor = self._anchor()
-        self._drop_from(0)
-        self._column = TranscriptColumn.for_page_width(self.width(), self._theme)
-        self._heights = self._estimated()
-        self._place(anchor)

@@ -26,7 +26,7 @@ from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, escape_mnemonic
+from app.uikit.widgets.buttons import Button, ElidedButton
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.progress_row import TimeLeftText
@@ -280,7 +280,7 @@ class FollowUps(QWidget):
         row = make_row(self._label, into=self, spacing_px=theme.px(8))
         for question in questions:
             words = untrusted_text.make_harmless(question)
-            button = Button(theme, escape_mnemonic(words), compact=True)
+            button = ElidedButton(theme, words, compact=True)
             button.setAccessibleName(phrase("chat.ask_next_question", question=words))
             button.clicked.connect(functools.partial(requests.follow_up_chosen.emit, message.id, question))
             self._buttons.append(button)
@@ -298,7 +298,8 @@ class FollowUps(QWidget):
     def set_busy(self, is_busy: bool) -> None:
         for button in self._buttons:
             button.setEnabled(not is_busy)
-            button.setToolTip(plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else "")
+            busy = phrase("chat.available_when_the_answer_has")
+            button.setToolTip(plain_tooltip(busy if is_busy else button.accessibleName()))
 
 
 class AnswerView(MessageView):

@@ -188,6 +188,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setProperty("surface", "base")
+        theme.changed.connect(self._rebuild)
 
     def _create_view(self, row: int) -> RowT:
         raise NotImplementedError
@@ -202,6 +203,14 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
 
     def _on_placed(self) -> None:
         """React to a possible change of the visible part; the default does nothing."""
+
+    def _rebuild(self) -> None:
+        """Make all widgets again, because text keeps the colours and sizes of its creation."""
+        anchor = self._anchor()
+        self._drop_from(0)
+        self._column = TranscriptColumn.for_page_width(self.width(), self._theme)
+        self._heights = self._estimated()
+        self._place(anchor)
 
     # --------------------------------------------------------------- scrolling
 

@@ -18,7 +18,7 @@ from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.answer_view import AnswerView, source_number
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView
 from app.chat.ui.transcript.question_view import QuestionView
-from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, TranscriptColumn, gap_after
+from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, gap_after
 from app.inference.services.events import AnswerStage
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -66,7 +66,7 @@ class Transcript(RowsView[MessageView]):
     def _connect(self) -> None:
         self._flush_timer.timeout.connect(self._flush)
         self.latest_button.clicked.connect(self._on_latest_clicked)
-        self._theme.changed.connect(self._rebuild)
+        self._theme.changed.connect(self._place_latest_button)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._on_focus_changed)
@@ -266,8 +266,12 @@ class Transcript(RowsView[MessageView]):
             message, branch=self._messages[row].branch, branches=self._messages[row].branches
         )
         if isinstance(view, AnswerView):
+            focused = self.window().focusWidget()  # also while the editor is open, in whose window the keys are
+            had_focus = focused is not None and view.isAncestorOf(focused)
             view.show_edited(self._messages[row])
             self._restore_state(view)
+            if had_focus:
+                view.text.setFocus()
         self._remeasure(row)
         self.content_changed.emit()
 
@@ -397,15 +401,6 @@ class Transcript(RowsView[MessageView]):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place_latest_button()
-
-    def _rebuild(self) -> None:
-        """Make all widgets again, because text keeps the colours and sizes of its creation."""
-        anchor = self._anchor()
-        self._drop_from(0)
-        self._column = TranscriptColumn.for_page_width(self.width(), self._theme)
-        self._heights = self._estimated()
-        self._place(anchor)
         self._place_latest_button()
 
     def _place_latest_button(self) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base.wording import phrase
@@ -25,12 +24,13 @@ from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import MARGIN_PX, PrimaryAction, WizardStep
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.desktop import DropZone, FileDrops, Pickers
+from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, NoticeColumn, Stretch, make_column
-from app.uikit.widgets.labels import Label, Separator
+from app.uikit.widgets.labels import Label, Separator, announce
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
@@ -120,27 +120,18 @@ class DataStep(WizardStep):
 
     # -------------------------------------------------------------------- events
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if not self._work.is_busy and _file_of(event) is not None:
-            event.acceptProposedAction()
-            self.empty.drop_zone.set_lit(is_lit=True)
+    def _choose_files(self, paths: list[Path]) -> list[Path]:
+        is_fit = len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES and not self._work.is_busy
+        return paths if is_fit else []
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        super().dragLeaveEvent(event)
-        self.empty.drop_zone.set_lit(is_lit=False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.empty.drop_zone.set_lit(is_lit=False)
-        path = _file_of(event)
-        if path is not None and not self._work.is_busy:
-            event.acceptProposedAction()
-            self.sources.take_file(path)
+    def _take_files(self, paths: list[Path]) -> None:
+        self.sources.take_file(paths[0])
 
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
         theme = self._theme
-        self.setAcceptDrops(True)
+        FileDrops(self, self._choose_files, self._take_files)
         self.progress = ProgressRow(theme)
         self.pairs = PairGenerationRow(theme, self._generation, self._work.draft.id)
         notices = NoticeColumn(self.banner, self.progress, self.pairs, margins_px=(MARGIN_PX, 12, MARGIN_PX, 0))
@@ -276,6 +267,9 @@ class DataStep(WizardStep):
             return
         self.progress.finish()
         self.show_draft()
+        if self._current_work == "importing" and self._rows is not None:
+            counts = [count for count in self.strip.counts.values() if not count.isHidden()]
+            announce(self, join_facts(*(count.accessibleName() for count in counts)))
         draft, generation = self._work.draft, self._generation
         if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
             if self._goes_on and self._go_on is not None and draft.is_complete("data"):
@@ -307,12 +301,6 @@ class DataStep(WizardStep):
     def _show_menu(self) -> None:
         button = self.source_button
         self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
-
-
-def _file_of(event: QDropEvent) -> Path | None:
-    """Return the dragged file if it is a single one of a supported type, otherwise None."""
-    paths = dropped_paths(event.mimeData())
-    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES else None
 
 
 class DataEmptyState(QWidget):

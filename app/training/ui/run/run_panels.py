@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.base.wording import phrase
+from app.inference.local_model import LocalModel
 from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import RunProgress, SampleAnswers
 from app.training.ui import run_texts
@@ -38,9 +39,10 @@ class RunFact(QWidget):
 
 
 class RunFacts(QWidget):
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, models: Callable[[], Sequence[LocalModel]]) -> None:
         super().__init__()
         self._theme = theme
+        self._models = models
         self._course: RunProgress | None = None
         self.facts = {
             "state": RunFact(phrase("common.state")),
@@ -68,7 +70,7 @@ class RunFacts(QWidget):
             "state": join_facts(run_texts.state_name(course), run_texts.epochs_text(course)),
             "step": phrase("common.a_b", a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
             "best": run_texts.format_loss(best.loss if best else None),
-            "base": run_texts.base_name(course),
+            "base": run_texts.base_name(course, self._models()),
         }
         for key, value in values.items():
             self.facts[key].show_value(value)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, phrase
+from app.inference.local_model import LocalModel
 from app.training.runs.run_progress import RunProgress
 from app.training.services.run_follower import RunFollower
 from app.training.services.training_runner import TrainingRunner
@@ -30,8 +31,15 @@ _SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warnin
 
 
 class RunStep(WizardStep):
-    def __init__(self, theme: Theme, trainings: TrainingRunner, folder: Path, pause_study: Callable[[], None]) -> None:
-        """Create the step. `pause_study`: pauses the evaluation that has the memory."""
+    def __init__(
+        self,
+        theme: Theme,
+        trainings: TrainingRunner,
+        folder: Path,
+        pause_study: Callable[[], None],
+        models: Callable[[], Sequence[LocalModel]] = tuple,
+    ) -> None:
+        """Create the step. `pause_study`: pauses the evaluation that has the memory. `models`: returns the list."""
         super().__init__(theme, can_close_banner=False)
         self._pause_study = pause_study
         self._resumes_when_free = False
@@ -42,7 +50,7 @@ class RunStep(WizardStep):
         self._shown_message: ErrorMessage | None = None  # message in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = RunActions(theme, trainings, self)
-        self.facts = RunFacts(theme)
+        self.facts = RunFacts(theme, models)
         self.alarm = Banner(theme, can_close=False)
         self.loss = LossCard(theme)
         self.measured = StepMetrics(theme)
@@ -63,8 +71,14 @@ class RunStep(WizardStep):
             self.follower.look()
 
     def focus_first(self) -> None:
-        first = self._actions.first_button or self.loss.table_button
-        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        """Move the focus to the first button, or hold it until one can be pressed."""
+        self.setFocus()
+        self._hand_on_focus()
+
+    def _hand_on_focus(self) -> None:
+        if self.hasFocus() and self.follower.course is not None and not self._trainings.is_asked:
+            first = self._actions.first_button or self.loss.table_button
+            first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_reopened(self) -> None:
         """Show a note that the training continued while the window was closed."""
@@ -143,10 +157,13 @@ class RunStep(WizardStep):
         course = self.follower.course
         if course is None:
             return
+        focused = QApplication.focusWidget()
         sentence = self._sentence(course)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
         self._actions.show_course(course, is_ours=self._is_ours, sentence=sentence)
+        if focused in self._actions.buttons and focused is not QApplication.focusWidget():
+            self.setFocus()  # Qt moved it to another button, or out of the page, because this one was disabled
         if not self._is_ours:
             self._note.clear()
         elif not self._note.text():
@@ -155,6 +172,7 @@ class RunStep(WizardStep):
         self._show_alarm(course)
         self._show_trouble(course)
         self._show_obstacle(course)
+        self._hand_on_focus()
 
     def _sentence(self, course: RunProgress) -> str:
         trainings = self._trainings
