@@ -256,8 +256,8 @@ def _gain_reasons(change: ConfidenceInterval, proposed: FormRow, lost: float | N
     """Return the reasons that follow from the change from the base, for the training and for the proposed form.
 
     The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
-    than was gained. A sample of the lines, on which the form lost `lost` nats, may be too small to show again what all of
-    them have proven. `lost` None: all lines were measured.
+    than was gained. A sample of the lines, on which the form lost `lost` nats, may be too small to show again what all
+    of them have proven. `lost` None: all lines were measured.
     """
     training = _change_reasons(change, "")
     is_kept = lost is not None and change.is_better and change.high + max(lost, 0.0) < 0
