@@ -303,15 +303,13 @@ def merge_answer_file_into_scores(export: ExportPlan, form: str, scores: Scores)
     Raises AppError as `read_scores` does, and OSError.
     """
     path = export.answer_file(form)
-    written = score_files.read_scores(path)
-    made = dataclasses.replace(scores, answers=written.answers, write_tokens_per_s=written.write_tokens_per_s)
-    score_files.write_scores(made, export.score_file(form))
+    made = with_answers_of(score_files.read_scores(path), scores, export.score_file(form))
     path.unlink()
     return made
 
 
 def with_answers_of(earlier: Scores | None, scores: Scores, path: Path) -> Scores:
-    """Return the form's new `scores` with its `earlier` answers, and store them in `path`. Raises OSError."""
+    """Return the form's `scores` with the answers of `earlier`, and store them in `path`. Raises OSError."""
     if earlier is None or scores.answers or not earlier.answers:
         return scores
     kept = dataclasses.replace(scores, answers=earlier.answers, write_tokens_per_s=earlier.write_tokens_per_s)
