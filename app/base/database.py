@@ -276,6 +276,7 @@ Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n migrates 
 Made = TypeVar("Made")
 
 BUSY_MS = 5000  # how long a connection waits for the lock of another
+MIGRATION_MS = 600_000  # likewise, to migrate: another may be doing so, which takes a minute for 100,000 sections
 
 
 class Database:
@@ -437,12 +438,14 @@ class Database:
         if version > 0 and backup_folder is not None:
             name = f"kotae-before-v{len(migrations)}-{int(self.clock())}-{os.getpid()}.sqlite"
             copy_database(self.path, free_path(backup_folder / name))
+        self._db.execute(f"PRAGMA busy_timeout = {MIGRATION_MS}")
         with self.transaction():
-            # Another process may have migrated the file meanwhile.
+            # Another thread or process may have migrated the file meanwhile.
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             for migrate in migrations[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _drop_programs(self) -> None:
         """Drop the file's triggers and views, of which the migrations leave none.

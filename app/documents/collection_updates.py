@@ -411,6 +411,9 @@ def move_documents(
     library.wipe_states(sorted({document.collection_id for document in documents}))
 
 
+_PASTED = "pasted"  # the folder beside the database
+
+
 def attach(library: Library, name: str, path: Path, owner: str, content: Callable[[], bytes] | None = None) -> None:
     """Add a file for the questions of a conversation or command, as `Library.attach`.
 
@@ -445,15 +448,19 @@ def remove_attached(library: Library, asked: Collection[str]) -> None:
 
 def pasted_path(documents: Path, name: str) -> Path:
     """Return the path of a new file for something that was pasted. `documents`: the path of the database."""
-    return documents.with_name("pasted") / secrets.token_hex(8) / name
+    return documents.with_name(_PASTED) / secrets.token_hex(8) / name
 
 
-def delete_pasted(library: Library) -> None:
-    """Delete the pasted files that are no documents any more."""
-    folder = library.path.with_name("pasted")
-    kept = {Path(path).parent for path in library.paths_below(folder)}
-    for each in folder.iterdir() if folder.is_dir() else ():
-        if each not in kept:
+def delete_pasted(library: Library, paths: Iterable[str] | None = None) -> None:
+    """Delete the pasted files that are no documents any more, also none of the same data folder at another place.
+
+    `paths`: only these, because an undo may need the others; None: all.
+    """
+    folder = library.path.with_name(_PASTED)
+    kept = {Path(path).parent.name for path in library.paths_with(_PASTED)}
+    wanted = {Path(path).parent for path in paths} if paths is not None else folder.glob("*")
+    for each in wanted:
+        if each.parent == folder and each.name not in kept:
             shutil.rmtree(each, ignore_errors=True)
 
 

@@ -397,10 +397,9 @@ class Library:
             collection_id,
         )
 
-    def paths_below(self, folder: Path) -> list[str]:
-        """Return the paths of all documents whose file is in this folder or below it."""
-        rows = self._db.read("SELECT path FROM document WHERE substr(path, 1, length(?1)) = ?1", f"{folder}{os.sep}")
-        return [row[0] for row in rows]
+    def paths_with(self, part: str) -> list[str]:
+        """Return the paths of all documents that contain this text."""
+        return [row[0] for row in self._db.read("SELECT path FROM document WHERE instr(path, ?)", part)]
 
     def document(self, document_id: int) -> Document | None:
         found = self._db.read_as(_document, f"{_DOCUMENT} WHERE id = ?", document_id)

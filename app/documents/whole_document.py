@@ -128,7 +128,7 @@ def load(path: Path, document_id: int, check: Callable[[], None] = lambda: None)
 
     `check` is called between parts and may raise to cancel the work. Raises AppError as `Database` does.
     """
-    library = Library.open_second(path)
+    library = Library.open(path)
     try:
         document = library.document(document_id)
         collections = library.collections(has_attached=True) if document is not None else []

@@ -275,12 +275,16 @@ def answers_are_wanted(export: ExportPlan, form: str) -> bool:
 
 
 def read_scores(export: ExportPlan) -> dict[str, Scores]:
-    """Return an earlier attempt's scores by form, except damaged ones and those that lack required answers."""
-    found = {}
+    """Return an earlier attempt's scores by form, except damaged ones and those that lack required answers.
+
+    Those of other lines are left out, too: earlier versions measured all that were held out.
+    """
+    found, lines = {}, [example.line for example in export.holdout.examples]
     for form in export.forms:
         with contextlib.suppress(AppError):
             one = score_files.read_scores(export.score_file(form))
-            if one.answers or not answers_are_wanted(export, form):
+            is_complete = [example.line for example in one.examples] == lines
+            if is_complete and (one.answers or not answers_are_wanted(export, form)):
                 found[form] = one
     return found
 
@@ -299,15 +303,13 @@ def merge_answer_file_into_scores(export: ExportPlan, form: str, scores: Scores)
     Raises AppError as `read_scores` does, and OSError.
     """
     path = export.answer_file(form)
-    written = score_files.read_scores(path)
-    made = dataclasses.replace(scores, answers=written.answers, write_tokens_per_s=written.write_tokens_per_s)
-    score_files.write_scores(made, export.score_file(form))
+    made = with_answers_of(score_files.read_scores(path), scores, export.score_file(form))
     path.unlink()
     return made
 
 
 def with_answers_of(earlier: Scores | None, scores: Scores, path: Path) -> Scores:
-    """Return the form's new `scores` with its `earlier` answers, and store them in `path`. Raises OSError."""
+    """Return the form's `scores` with the answers of `earlier`, and store them in `path`. Raises OSError."""
     if earlier is None or scores.answers or not earlier.answers:
         return scores
     kept = dataclasses.replace(scores, answers=earlier.answers, write_tokens_per_s=earlier.write_tokens_per_s)
@@ -324,7 +326,7 @@ def remaining_steps(export: ExportPlan, measured: Mapping[str, Scores], *, all_f
     wanted = [form for form in forms if form not in measured]
     if all_forms and BASE_ADAPTER not in wanted and measured[BASE_ADAPTER].divergence is None:
         wanted.append(BASE_ADAPTER)
-    if any(_is_compared(form) for form in wanted) and all_forms and not export.reference.is_file():
+    if any(form not in COMPARED for form in wanted) and all_forms and not export.reference.is_file():
         wanted.append(F16_ADAPTER)
     wanted = [form for form in (F16_ADAPTER, *forms) if form in wanted]
     quantized = [form.name for form in QUANTIZED if form.name in wanted]
@@ -343,11 +345,6 @@ def remaining_steps(export: ExportPlan, measured: Mapping[str, Scores], *, all_f
         score = _score_job(export, form, export.score_file(form), measures=True, compares=all_forms)
         steps.append(ArtifactStep("score", export.score_file(form), score, form, writes, drops))
     return list({step.path: step for step in steps}.values())
-
-
-def _is_compared(form: str) -> bool:
-    """Return whether the form is compared with the reference in f16, token by token."""
-    return form not in COMPARED
 
 
 def steps_to_make(export: ExportPlan, form: str) -> list[ArtifactStep]:
@@ -394,7 +391,7 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool, c
         holdout=str(export.run / run_folders.HOLDOUT),
         target=str(target),
         adapter=export.adapter_of(form),
-        reference=str(export.reference) if compares and (form == F16_ADAPTER or _is_compared(form)) else "",
+        reference=str(export.reference) if compares and form not in (BASE, SHIPPED) else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
             ChatToScore(prompt_segments(asked, chat.messages), chat.ids, answer_limit_tokens(chat))

@@ -190,8 +190,7 @@ def judge(
     lines = [example.line for example in measured[BASE].examples]
     group_of = dict(zip((example.line for example in holdout.examples), groups or (), strict=False))
     scored_groups = [group_of[line] for line in lines] if group_of else []
-    first = [form for form in (*ON_BASE, F16_ADAPTER) if form in measured]
-    order = [*first, *(form for form in measured if form not in first)]
+    order = [form for form in dict.fromkeys((*ON_BASE, F16_ADAPTER, *measured)) if form in measured]
     rows = tuple(_row(form, measured, available_bytes, scored_groups) for form in order)
     proposed = choose_form(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
@@ -201,9 +200,10 @@ def judge(
     change = change or _change(measured[BASE], measured[BASE_ADAPTER], scored_groups)
     shipped = _change(measured[SHIPPED], measured[proposed], scored_groups) if SHIPPED in measured else None
     export_loss = _export_loss(measured, *_trained(holdout.only(lines)))
+    lost = None if export_loss is None or len(lines) == len(holdout.examples) else export_loss + (row.loss_nats or 0.0)
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
-        *_gain_reasons(change, row),
+        *_gain_reasons(change, row, lost),
         *_change_reasons(shipped, "shipped_"),
         *_id_reasons(same_ids),
         *_export_reasons(rows, row, export_loss, holdout.precision),
@@ -252,13 +252,17 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _gain_reasons(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
+def _gain_reasons(change: ConfidenceInterval, proposed: FormRow, lost: float | None) -> list[GateReason]:
     """Return the reasons that follow from the change from the base, for the training and for the proposed form.
 
     The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
-    than was gained.
+    than was gained. A sample of the lines, on which the form lost `lost` nats, may be too small to show again what all
+    of them have proven. `lost` None: all lines were measured.
     """
     training = _change_reasons(change, "")
+    is_kept = lost is not None and change.is_better and change.high + max(lost, 0.0) < 0
+    if is_kept and proposed.change is not None and not proposed.change.is_worse:
+        return []
     form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
     if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
         return training

@@ -392,3 +392,16 @@ def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path: Path, tally: T
                 ) == collection_updates.RefreshResult(collection_id)
     tally.tried(12)
     assert seen == {0, 200}  # both ends of a move were seen
+
+
+def test_a_pasted_file_stays_while_an_undo_or_a_document_of_another_place_may_need_it(library: Library) -> None:
+    ended, removed, moved = (collection_updates.pasted_path(library.path, "貼り付け.txt") for _ in range(3))
+    for path in (ended, removed, moved):
+        path.parent.mkdir(parents=True)
+        path.write_text("本文", "utf-8")
+    # The data folder lay on a drive with another letter when this one became a document.
+    library.add_documents(library.add_collection("基準"), [Path("/old/pasted", *moved.parts[-2:])])
+    collection_updates.delete_pasted(library, [str(ended), "/elsewhere/契約書.md"])
+    assert [path.exists() for path in (ended, removed, moved)] == [False, True, True]
+    collection_updates.delete_pasted(library)
+    assert [path.exists() for path in (ended, removed, moved)] == [False, False, True]

@@ -180,6 +180,14 @@ def test_what_was_measured_with_other_prompts_counts_no_more(
     assert len({export.key, longer, planned_again(export).key}) == 3
 
 
+def test_what_was_measured_of_all_held_out_lines_before_is_measured_again(export: ExportPlan) -> None:
+    """The forms of one verdict are compared line by line, and the others are measured with fewer of them."""
+    some, all_lines = Scores((ExampleScore(1, 3, 2.5),)), Scores(tuple(ExampleScore(at, 3, 2.5) for at in (1, 2)))
+    scoring_files.write_scores(some, export.score_file("base+adapter"))
+    scoring_files.write_scores(all_lines, export.score_file("f16+adapter"))
+    assert export_plan.read_scores(export) == {"base+adapter": some}
+
+
 def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: ExportPlan) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5),))
     for form in ("f16+adapter", "F16", "base"):

@@ -202,6 +202,15 @@ def test_a_form_that_may_be_no_better_than_the_base_is_to_be_checked() -> None:
     assert codes(judged(worse, kept=holdout(base=0.99)))[0] == ("form_worse", "reject")
 
 
+def test_a_gain_that_all_lines_prove_and_the_form_keeps_needs_no_proof_by_a_sample() -> None:
+    noisy = shaken(1.9)
+    found = {BASE: scored(2.0), BASE_ADAPTER: noisy}
+    trained = 2.0 + noisy.nll - found[BASE].nll  # the engine finds the gain of training
+    assert codes(judged(found, kept=holdout(trained=trained))) == [("form_unproven", "check")]
+    assert codes(judged(found, kept=holdout(10 * COUNT, trained=trained))) == []
+    assert codes(judged(found, kept=holdout(10 * COUNT, trained=trained - 0.3))) == [("export_differs", "reject")]
+
+
 @pytest.mark.parametrize(("trained", "level"), [(0.99, ""), (0.95, "check"), (0.7, "reject"), (math.nan, "")])
 def test_a_model_that_is_another_after_the_export_is_told(trained: float, level: str) -> None:
     result = judged(measured(), kept=holdout(trained=trained))

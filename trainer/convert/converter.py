@@ -412,7 +412,9 @@ def _write_weights(tensors: Iterator[tuple[str, Any]], model: Any, folder: Path,
     from safetensors.torch import save_file
 
     shapes = model.state_dict()
-    total_bytes = 2 * sum(shape.numel() for shape in shapes.values())
+    tied = model._tied_weights_keys if model.config.tie_word_embeddings else None
+    needed = shapes.keys() - set(tied or ())
+    total_bytes = 2 * sum(shapes[name].numel() for name in needed)
     files: list[list[str]] = []
     shard: dict[str, Any] = {}
     done_bytes = shard_bytes = 0
@@ -435,11 +437,7 @@ def _write_weights(tensors: Iterator[tuple[str, Any]], model: Any, folder: Path,
             write()
     if shard:
         write()
-    written = {name for names in files for name in names}
-    lacking = (
-        shapes.keys() - written - (set(model._tied_weights_keys or ()) if model.config.tie_word_embeddings else set())
-    )
-    if lacking:
+    if lacking := needed.difference(*files):
         raise JobError("tensor_missing", detail=", ".join(sorted(lacking)[:5]))
     of_file: dict[str, str] = {}
     for number, names in enumerate(files, 1):

@@ -150,7 +150,7 @@ def search(
             ),
             request.given_verdict,
         )
-    with closing(Library.open_second(request.documents)) as library:
+    with closing(Library.open(request.documents)) as library:  # after an update, no one may have migrated it yet
         ids = collection_lookup.open_scope(library, request.scope)
         searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
         verdict = retrieved_passages.judge_answerability(

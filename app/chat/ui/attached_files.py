@@ -18,7 +18,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.ui.collection_selection import CollectionSelection
@@ -37,6 +37,7 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import escape_mnemonic
 
 FILES_MAX = 20  # at once; more are offered as a collection
+NAME_MAX = 24  # characters of a name in an offer to undo
 FORGET_MS = 300  # after conversations have changed, which they do in bursts
 
 
@@ -73,7 +74,7 @@ class AttachedFiles(QObject):
         self._forget_soon = QTimer(self, singleShot=True, interval=FORGET_MS)
         self._forget_soon.timeout.connect(self._forget)
         documents.changed.connect(self._check)
-        documents.queue.status_changed.connect(self._on_status_changed)
+        documents.queue.status_changed.connect(self.changed)
         documents.write_queue.failed.connect(self._on_write_failed)
         documents.opened.connect(self._forget_soon.start)
         conversations.changed.connect(self._forget_soon.start)
@@ -221,9 +222,6 @@ class AttachedFiles(QObject):
                 self.failed.emit(error)
         self.changed.emit()
 
-    def _on_status_changed(self) -> None:
-        self.changed.emit()
-
     def _on_write_failed(self, error: AppError) -> None:
         if self._scoping.arriving:
             self._scoping.detach([*self._scoping.arriving])
@@ -237,7 +235,8 @@ class AttachedFiles(QObject):
 
     def _on_removed(self, names: Sequence[str], before: Sequence[CollectionRef]) -> None:
         """Offer to undo that the user has taken files out; one that was still read is removed at once."""
-        known = {one.name: document for one, document in self._all_files() if one.name in names}
+        collections = [one for one in self._scoping.attached if one.name in names]
+        known = {one.name: document for one in collections for document in self._documents.documents(one.id)}
         if not known or any(one.state in ("waiting", "reading") for one in known.values()):
             for name in names:
                 self._scoping.arriving.pop(name, None)
@@ -251,7 +250,7 @@ class AttachedFiles(QObject):
             is_here = (opened and opened.id) == (self._session.conversation and self._session.conversation.id)
             return is_there and is_here and self._scoping.put(scope)
 
-        name = _shorten(next(iter(known.values())).name)
+        name = shorten(next(iter(known.values())).name, NAME_MAX)
         self._navigation.undo_offered.emit(
             UndoableAction(
                 done=phrase("chat.file_removed", name=name),
@@ -260,9 +259,6 @@ class AttachedFiles(QObject):
                 redo=lambda: put(after),
             )
         )
-
-    def _all_files(self) -> list[tuple[DocumentCollection, Document]]:
-        return [(one, each) for one in self._scoping.attached for each in self._documents.documents(one.id)]
 
     # ------------------------------------------------------------ to a collection
 
@@ -282,6 +278,8 @@ class AttachedFiles(QObject):
         """Move an attached file to a collection, without reading it again, and ask it there from now on."""
         here = CollectionRef(collection.id, collection.name)
         there = CollectionRef(target.id, target.name, (document.path,))
+        name = shorten(document.name, NAME_MAX)
+        what = phrase("documents.quoted", text=name)
         if any(one.path == document.path for one in self._documents.documents(target.id)):
             self._scoping.exchange(here, there)
             self.told.emit(phrase("chat.file_is_in_collection", name=document.name, collection=target.name))
@@ -305,15 +303,13 @@ class AttachedFiles(QObject):
                 self._documents.move([document.id], into.id, permit, on_moved)
                 self._scoping.exchange(left, entered)
 
-            what = phrase("documents.quoted", text=_shorten(document.name))
             export = confidentiality.ExportRequest("move", into.name, label, what, becomes=into.label)
             self._secrecy.move(self._page.window(), export, go)
             return True
 
-        facts = {"what": phrase("documents.quoted", text=_shorten(document.name)), "name": _shorten(target.name)}
         action = UndoableAction(
-            done=phrase("documents.what_moved_to_name", **facts),
-            undone=phrase("chat.file_belongs_to_conversation", name=_shorten(document.name)),
+            done=phrase("documents.what_moved_to_name", what=what, name=shorten(target.name, NAME_MAX)),
+            undone=phrase("chat.file_belongs_to_conversation", name=name),
             undo=lambda: move(target, collection, there, here),
             redo=lambda: self._move(collection, document, target),
         )
@@ -328,7 +324,3 @@ class AttachedFiles(QObject):
         with suppress(AppError):  # the conversations cannot be read: nothing may be removed
             asked = self._session.asked_names() | self._undoable | {*self._scoping.arriving}
             self._documents.forget_attached(asked.union(self._preferences.value.unsent_files))
-
-
-def _shorten(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

@@ -44,11 +44,9 @@ class CollectionChoice:
         """Return the name of the chip: that of the collection, of its one chosen document, or their number."""
         if len(self.chosen) == 1:
             return self.chosen[0]
-        return (
-            phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}")
-            if self.chosen
-            else collection_title(self.name)
-        )
+        if self.chosen:
+            return phrase("chat.n_documents_of", name=self.name, n=f"{len(self.chosen):,}")
+        return collection_title(self.name)
 
 
 class CollectionPicker(QWidget):
@@ -99,15 +97,9 @@ class CollectionPicker(QWidget):
         menu = StayOpenMenu(self)
         menu.setToolTipsVisible(True)
         for choice in self._choices:
-            action = menu.addAction(
-                escape_mnemonic(
-                    join_facts(
-                        choice.title if choice.is_attached else choice.name,
-                        confidentiality_guard.label_text(choice.label),
-                        self._state(choice),
-                    )
-                )
-            )
+            name = choice.title if choice.is_attached else choice.name
+            facts = join_facts(name, confidentiality_guard.label_text(choice.label), self._state(choice))
+            action = menu.addAction(escape_mnemonic(facts))
             action.setCheckable(True)
             action.setChecked(choice.is_chosen)
             action.setData(choice.name)

@@ -7,7 +7,6 @@ of CSV and TSV files is detected from the rows.
 import bisect
 import csv
 import io
-import itertools
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,8 +97,9 @@ def _without_contents(lines: list[str]) -> list[str]:
         if len(again) >= max(CONTENTS_LEAST, (end - begin) * _CONTENTS_SHARE) and (
             headings_at[-1] - headings_at[0] > _SPREAD * (last - first)
         ):
-            continued = itertools.takewhile(lambda at: lines[at].strip(), range(last + 1, len(lines)))
-            dropped.update(range(first, last + 1), itertools.islice(continued, _ENTRY_LINES - 1))
+            following = (at for at in range(last + 1, len(lines)) if not lines[at].strip() or _entry(lines[at]))
+            ends = next(following, len(lines))
+            dropped.update(range(first, ends if _is_next(lines, last, ends) else last + 1))
         begin = end
     return [line for at, line in enumerate(lines) if at not in dropped]
 
@@ -118,10 +118,11 @@ def _entry(line: str) -> tuple[str, str] | None:
 
 
 def _is_next(lines: list[str], at: int, following: int) -> bool:
-    """Whether the lines between two numbered ones are blank, or continue the first without a blank line."""
+    """Whether the lines between two numbered ones are blank, or continue the first, which is no sentence."""
     texts = [line.strip() for line in lines[at + 1 : following]]
     written = [text for text in texts if text]
-    return len(written) < _ENTRY_LINES and written == texts[: len(written)]
+    is_text = any(text.endswith("。") for text in written)
+    return not is_text and len(written) < _ENTRY_LINES and written == texts[: len(written)]
 
 
 def _blocks(lines: list[str], on_progress: ProgressCallback) -> list[Block]:

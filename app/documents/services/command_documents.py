@@ -255,20 +255,21 @@ def attached_files(files: Sequence[str], where: Paths, output: Output) -> Iterat
         yield ()
         return
     paths = [Path(os.path.abspath(Path(file).expanduser())) for file in files]  # noqa: PTH100  keeps links
-    _remove_attached(where, lambda owner: owner.isdecimal() and not psutil.pid_exists(int(owner)))
+    _remove_attached(where)
     try:
         with CommandReading(where, output) as reading:
             refs = reading.attach(list(dict.fromkeys(paths)))
         yield refs
     finally:
-        _remove_attached(where, lambda owner: owner == str(os.getpid()))
+        _remove_attached(where)
 
 
-def _remove_attached(where: Paths, is_ended: Callable[[str], bool]) -> None:
-    """Remove the attached files whose owner has ended."""
+def _remove_attached(where: Paths) -> None:
+    """Remove the attached files of this command, and of commands that were killed."""
     with closing(collection_lookup.open_library(where.documents)) as library:
         for one in library.collections(has_attached=True):
-            if one.attached and is_ended(one.attached):
+            owner = int(one.attached) if one.attached.isdecimal() else None
+            if owner == os.getpid() or (owner is not None and not psutil.pid_exists(owner)):
                 library.remove_collection(one.id)
 
 

@@ -300,12 +300,13 @@ class DocumentLibrary(QObject):
     def forget_attached(self, asked: Collection[str]) -> None:
         """Remove what `collection_updates.ended_attached` names."""
         ended = collection_updates.ended_attached(self.collections(has_attached=True), asked)
+        paths = [document.path for collection_id in ended for document in self.documents(collection_id)]
         for collection_id in ended:
             self.remove_collection(collection_id)
         if ended:
             self._after_removals(
                 lambda: self.write_queue.do(
-                    lambda library, _note: collection_updates.delete_pasted(library),
+                    lambda library, _note: collection_updates.delete_pasted(library, paths),
                     lambda _nothing: self.attached_removed.emit(),
                 )
             )

@@ -1,14 +1,21 @@
 """What the documents are searched for: a question, and the one before it where it would mean nothing alone."""
 
+import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.base import database
 from app.base.errors import AppError
 from app.chat.services import retrieval_augmentation
+from app.documents.document_tables import MIGRATIONS
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
+from app.documents.records import DocumentSection
 from app.inference.prompts import Turn
+from tests.documents import driver
 
 BEFORE = "擁壁の高さはいくつまでですか"
 
@@ -55,3 +62,25 @@ def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path: Pa
     with pytest.raises(AppError) as caught:
         retrieval_augmentation.search(wanted)
     assert caught.value.code == "collections_gone"
+
+
+def test_a_question_right_after_an_update_waits_for_the_documents_to_be_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window opens, and so migrates, the documents some time after its start, which a question may precede."""
+    path = tmp_path / "documents.sqlite"
+    with closing(Library.open(path)) as library:
+        driver.put(library, DocumentSection(("3.2 かぶり",), "橋脚のかぶりは70mmとする。"), name="基準.md")
+        (ref,) = (CollectionRef(one.id, one.name) for one in library.collections())
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("ALTER TABLE collection DROP COLUMN attached")
+        other.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        other.execute("BEGIN IMMEDIATE")  # as another that migrates it does, for longer than connections wait else
+        monkeypatch.setattr(database, "BUSY_MS", 1)
+        release = threading.Timer(0.3, other.execute, ["COMMIT"])
+        release.start()
+        found = retrieval_augmentation.search(
+            retrieval_augmentation.RetrievalRequest(path, (ref,), (Turn("橋脚のかぶりは？", None),))
+        )
+        release.join()
+    assert [one.section.text for one in found.passages] == ["橋脚のかぶりは70mmとする。"]

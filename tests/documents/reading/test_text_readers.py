@@ -127,6 +127,17 @@ def test_a_table_of_contents_is_dropped_and_nothing_else(entry: str, tmp_path: P
     assert document.source_letters == sum(map(text_blocks.count_letters, found))
 
 
+@pytest.mark.parametrize("is_summary", [False, True])
+def test_text_right_below_entries_and_chapters_in_brief_are_kept(is_summary: bool, tmp_path: Path) -> None:
+    """Neither the chapter below a table of contents without a blank line, nor a summary with the same titles goes."""
+    entries = [f"{number} {title}" for number, title in enumerate(TITLES, start=1)]
+    brief = [line for entry in entries for line in (entry, f"{entry[2:]}の要点は次のとおり短い。")]
+    clauses = [line for entry in entries for line in (entry, *[f"{entry[2:]}は、別に定める。"] * 8)]
+    content = "\n".join([*(brief if is_summary else entries), *clauses])
+    found = texts(text_files.read_plain_text(written(tmp_path, "a.txt", content), silent).blocks)
+    assert found == [*(brief if is_summary else []), *clauses]
+
+
 def test_steps_that_are_written_again_for_another_case_are_no_table_of_contents(tmp_path: Path) -> None:
     steps = [f"{number}. {title}" for number, title in enumerate(TITLES, start=1)]
     content = "\n".join(["橋の場合", *steps, "", "堰の場合", *steps, "", "ほかは別に定める。"])
