@@ -20,7 +20,7 @@ SUMS = "SHA256SUMS"
 def addresses(place: str) -> tuple[str, str]:
     """Return the addresses of an edition and of its list. `place`: that of the file or of the folder it is in."""
     file = place if place.partition("?")[0].casefold().endswith(".toml") else f"{place.rstrip('/')}/{catalogue.FILE}"
-    return file, f"{file.rpartition('/')[0]}/{SUMS}"
+    return file, f"{file.partition('?')[0].rpartition('/')[0]}/{SUMS}"
 
 
 def bring_in(place: Path) -> Catalogue:

@@ -120,8 +120,8 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
         book = catalogue.load()
     elif "://" in options.place:
         with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, *_):
-            _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
-            book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
+            fetched: Path = _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
+            book = catalogue_edition.bring_in(fetched)
     else:
         book = catalogue_edition.bring_in(Path(options.place).expanduser())
     data = {"version": book.version, "date": book.date, "models": len(book.cards), "is_own": not book.is_brought_in}

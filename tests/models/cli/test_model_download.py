@@ -23,7 +23,7 @@ from tests import model_files as models
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
-from tests.models.test_catalogue_edition import edition
+from tests.models.test_catalogue_edition import edition, write_sum
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -389,11 +389,12 @@ def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_h
 
 
 def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, tmp_path: Path) -> None:
-    path = edition(tmp_path / "served")
+    path = edition(tmp_path / "served").rename(tmp_path / "served" / "edition-99.toml")
+    write_sum(path)
     with Hub(Content(9)) as hub:
-        hub.files = {name: Stored(path.with_name(name)) for name in ("models.toml", "SHA256SUMS")}
+        hub.files = {name: Stored(path.with_name(name)) for name in (path.name, "SHA256SUMS")}
         hub.hashes = {name: content.sha256() for name, content in hub.files.items()}
-        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/models.toml"
+        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/{path.name}?from=a/b"
         said = shell.run(None, "catalogue", "--from", address, "--json")
         assert said.status == 0, said.err
         assert (said.object["date"], said.object["is_own"]) == ("2027-03-01", False)
