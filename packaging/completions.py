@@ -1,4 +1,4 @@
-"""Completions of commands and options for shells: `python packaging/completions.py SHARE`, in a Python with the program.
+"""Completions for shells: `python packaging/completions.py SHARE`, run by a Python that has the program and shtab.
 
 They are in the words of the English help.
 """

@@ -9,16 +9,17 @@ import os
 import sys
 from pathlib import Path
 
-from app.models import found_models
+from app.models import download_queue, found_models
 from app.models.download_queue import QueuedDownload
 
 
 def share(queued: QueuedDownload, folder: Path) -> None:
     """Link the files of a finished download, which are in `folder`, into the cache. Raises OSError.
 
-    A download whose commit is not known, such as one from a folder, is left out.
+    A download from elsewhere than a hub, or whose commit or hashes are not known, is left out.
     """
-    if not (queued.repository and queued.revision):
+    is_known = queued.revision and all(file.sha256 for file in queued.files)
+    if not is_known or download_queue.source_kind(queued.place) != "hub":
         return
     found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
     hub = next(one.folder for one in found if one.source == "huggingface")
@@ -40,10 +41,9 @@ def share(queued: QueuedDownload, folder: Path) -> None:
 
 
 def _link(file: Path, blob: Path) -> None:
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.link(file, blob)
-        except FileExistsError:
-            raise
-        except OSError:  # another drive, or a file system without hard links
-            blob.symlink_to(file)
+    if os.path.lexists(blob):
+        return
+    try:
+        os.link(file, blob)
+    except OSError:  # another drive, or a file system without hard links
+        blob.symlink_to(file)

@@ -159,11 +159,6 @@ def _message_of_item(item: Any) -> Any:
         return {"role": "assistant", "tool_calls": [{"function": item}]}
     if _has_type(item, "function_call_output"):
         return {"role": "tool", "content": item.get("output")}
-    if isinstance(item, dict) and isinstance(item.get("content"), list):
-        texts = ("input_text", "output_text")
-        parts = [{**one, "type": "text"} if any(_has_type(one, kind) for kind in texts) else one
-                 for one in item["content"]]  # fmt: skip
-        return {**item, "content": parts}
     return item
 
 
@@ -268,7 +263,7 @@ def _part_text(part: Any, field: str) -> str:
     """Return the text of one content part. `field`: its path in the request, for the error. Raises HttpError."""
     if not isinstance(part, dict):
         raise wrong_type(field, "object")
-    if part.get("type") != "text":
+    if part.get("type") not in ("text", "input_text", "output_text"):
         raise http_error(400, "only_text", field)
     if not isinstance(part.get("text"), str):
         raise wrong_type(f"{field}.text", "text")

@@ -127,11 +127,11 @@ class McpServer:
     async def _on_call_tool(
         self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        try:
-            arguments, act = self._tools[params.name]
-            found = await act(msgspec.convert(params.arguments or {}, arguments), context)
-        except KeyError:
+        if params.name not in self._tools:
             return _refused(f"unknown tool: {params.name}")
+        arguments, act = self._tools[params.name]
+        try:
+            found = await act(msgspec.convert(params.arguments or {}, arguments), context)
         except msgspec.ValidationError as error:
             return _refused(str(error))
         except HttpError as error:

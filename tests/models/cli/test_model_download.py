@@ -17,7 +17,9 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
+from app.models import hub_cache
 from app.models.cli import model_download
+from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.model_store import ModelStore
 from tests import model_files as models
 from tests.models.cli.conftest import Run, Said
@@ -416,6 +418,12 @@ def test_a_shared_download_is_found_by_the_hubs_own_library(
     assert found is not None
     assert Path(str(found)).samefile(said.object["path"])
     assert COMMIT in str(found)
+    path = Path(said.object["path"])
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    for place, sha256 in (("https://example.com/x.gguf", "1" * 64), ("", "")):  # another name there, or not compared
+        file = QueuedFile(path.name, place or FILE, sha256=sha256)
+        hub_cache.share(QueuedDownload("1", "x", "X", "", place, REPOSITORY, "0" * 40, 1, (file,)), path.parent)
+    assert not list(cache.rglob("0" * 40))
     with Hub(small) as hub:  # and once more, with what is there already
         assert shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache)).status == 0
 
