@@ -195,7 +195,7 @@ class ResponseForm(_Form):
     def end(self, answer: FinishedAnswer) -> Iterator[Event]:
         if answer.rest:
             yield from self.text(answer.rest)
-        yield from self._close()
+        yield from self._close("incomplete" if answer.is_cut else "completed")
         if answer.call:
             yield from self._begin_item(_call_item(answer.call, "in_progress", ""))
             place = {"item_id": answer.call.id, "output_index": len(self._output) - 1}
@@ -211,7 +211,7 @@ class ResponseForm(_Form):
         for text, act in ((answer.outcome.thoughts, self.thought), (answer.content, self.text)):
             if text:
                 list(act(text))
-        list(self._close())
+        list(self._close("incomplete" if answer.is_cut else "completed"))
         if answer.call:
             self._output.append(_call_item(answer.call, "completed", answer.call.arguments))
         return self._response("incomplete" if answer.is_cut else "completed", self._output, answer.outcome)
@@ -234,14 +234,14 @@ class ResponseForm(_Form):
         self._output[-1]["content"][0]["text"] += text
         yield self._event(f"{name}.delta", **self._place(), delta=text, logprobs=[])
 
-    def _close(self) -> Iterator[Event]:
-        if not self._output or self._output[-1]["status"] == "completed":
+    def _close(self, status: str = "completed") -> Iterator[Event]:
+        if not self._output or self._output[-1]["status"] != "in_progress":
             return
         item = self._output[-1]
         (part,) = item["content"]
         yield self._event(f"{part['type']}.done", **self._place(), text=part["text"], logprobs=[])
         yield self._event("content_part.done", **self._place(), part=part)
-        item["status"] = "completed"
+        item["status"] = status
         yield self._item_event("done")
 
     def _begin_item(self, item: Json) -> Iterator[Event]:

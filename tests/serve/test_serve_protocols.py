@@ -12,6 +12,7 @@ from app.models import local_models, starter
 from app.models.model_store import ModelStore
 from app.serve import completion_request, tool_calls
 from app.serve.answer_forms import ResponseForm
+from app.serve.completion_request import HttpError
 from app.serve.tool_calls import Tool
 from tests.embedding_model import tiny_bert
 from tests.serve.served import COVER, Served, say, serving
@@ -55,6 +56,7 @@ def test_a_response_has_its_output_and_usage(served: Served) -> None:
     assert whole.usage is not None
     assert whole.usage.output_tokens == len("二です。")
     assert (cut.output_text, cut.status) == ("二で", "incomplete")
+    assert cut.output[0].status == "incomplete"  # type: ignore[union-attr]
     assert cut.incomplete_details is not None
     assert cut.incomplete_details.reason == "max_output_tokens"
     assert COVER in asked.output_text
@@ -128,13 +130,16 @@ def test_a_response_calls_functions_too(served: Served) -> None:
     assert [item.type for item in final.output] == ["function_call"]
 
 
-def test_a_stream_of_a_response_ends_with_an_error_in_its_own_form() -> None:
+def test_errors_of_a_response_are_in_its_own_form() -> None:
     from openai.types.responses import ResponseErrorEvent
 
     form = ResponseForm(completion_request.parse_response(b'{"model": "kotae", "input": "x"}'))
     begun = list(form.begin())
     event = ResponseErrorEvent.model_validate(form.failure(completion_request.http_error(500, "bug")))
     assert (event.code, event.sequence_number) == ("bug", len(begun))
+    with pytest.raises(HttpError) as refused:
+        completion_request.parse_response(b'{"model": "kotae", "input": "x", "max_output_tokens": 0}')
+    assert refused.value.field == "max_output_tokens"
 
 
 def test_functions_keep_their_own_definitions() -> None:
