@@ -326,13 +326,13 @@ class RequestQueue(QObject):
             self._job.put(Thought("", text))
 
     def _on_text(self, text: str) -> None:
-        if not self._may_send():
+        job = self._job
+        if job is None or not self._may_send():
             return
-        is_text = self._job is not None and self._job.request.is_text  # whose continuation may begin with a space
-        shown = text if self._has_text or is_text else text.lstrip()
+        shown = text if self._has_text or job.request.is_text else text.lstrip()  # a continued text may need a space
         self._has_text = self._has_text or bool(shown)
-        if self._job is not None and shown:
-            self._job.put(shown)
+        if shown:
+            job.put(shown)
 
     def _on_ended(self, outcome: AnswerOutcome | AppError) -> None:
         if isinstance(outcome, AnswerOutcome) and self._job is not None and not self._is_still_permitted(self._job):

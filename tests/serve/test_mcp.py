@@ -51,7 +51,8 @@ def with_client(data: Path, argv: list[str], act: Callable[[Any], Awaitable[None
     async def talk() -> None:
         started = StdioServerParameters(command=argv[0], args=argv[1:], env=environment(data), cwd=ROOT)
         with anyio.fail_after(LIMIT_S):
-            async with Client(stdio_client(started)) as client:
+            # Its own default is what stands for standard error while the first test runs.
+            async with Client(stdio_client(started, errlog=sys.__stderr__)) as client:
                 try:
                     await act(client)
                 except AssertionError as error:  # which would be told in groups of groups

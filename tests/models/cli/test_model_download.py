@@ -17,7 +17,7 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
-from app.models import hub_cache
+from app.models import catalogue, hub_cache
 from app.models.cli import model_download
 from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.model_store import ModelStore
@@ -349,6 +349,17 @@ def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> No
         assert said.status == 0, said.err
         assert not [one for one in hub.requests if one.path.startswith("/api/")]
     assert said.object["id"] == "tiny"
+
+
+def test_each_repository_of_a_card_gives_its_own_file() -> None:
+    card = catalogue.load().card("llama-3-elyza-jp-8b")
+    assert card is not None
+    repositories = {file.repository for file in card.files}
+    assert len(repositories) == 2
+    asked: Any = None  # the hub is not
+    found = [model_download._find_file(one, None, asked) for one in repositories]
+    assert {file.repository for _, file in found} == repositories
+    assert all(known is card for known, _ in found)
 
 
 @pytest.mark.parametrize("command", [("download", REPOSITORY), ("search", "tiny"), ("download", "tiny")])
