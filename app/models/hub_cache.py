@@ -16,13 +16,14 @@ from app.models.download_queue import QueuedDownload
 def share(queued: QueuedDownload, folder: Path) -> None:
     """Link the files of a finished download, which are in `folder`, into the cache. Raises OSError.
 
-    A download from elsewhere than a hub, or whose commit or hashes are not known, is left out.
+    A download whose commit is not known, such as one from a folder, is left out.
     """
-    is_known = queued.revision and all(file.sha256 for file in queued.files)
-    if not is_known or download_queue.source_kind(queued.place) != "hub":
+    if not (queued.repository and queued.revision):
         return
     found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
     hub = next(one.folder for one in found if one.source == "huggingface")
+    if download_queue.source_kind(queued.place) != "hub" or not all(file.sha256 for file in queued.files):
+        return  # its files may have other names, or were compared with nothing
     top = hub / f"models--{queued.repository.replace('/', '--')}"
     for file in queued.files:
         blob, snapshot = top / "blobs" / file.sha256, top / "snapshots" / queued.revision / file.source
