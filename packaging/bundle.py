@@ -38,6 +38,7 @@ STAMP = "kotae-bundle.json"
 PYINSTALLER = (
     "pyinstaller>=6.22,<7"  # GPL with an exception for what it makes; stays out of the program but its starter
 )
+SHTAB = "shtab>=1.13,<2"  # Apache-2.0; writes the completions of shells
 INSTALLED_LIMIT_BYTES = 430_000_000  # of which 115 are the dictionary of Japanese words; packed, it is 29
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
@@ -60,7 +61,7 @@ def build(root: Path, arguments: list[str]) -> int:
     if "--starter" in arguments:
         starter_kit(root, python, dist / "kotae-starter-kit")
     if "--folder-only" not in arguments and sys.platform == "linux":
-        made += linux_installers.build(tree, dist, program_version(root), made)
+        made += linux_installers.build(tree, dist, program_version(root), python, made)
     for path in made:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     return 0
@@ -84,8 +85,8 @@ def prepare(root: Path) -> Path:
     llama_build.ensure(folder, version, python, llama_build.PORTABLE_FLAGS)
     install: list[str | Path] = [python, "-m", "pip", "install"]
     _step("llama.cpp の取り付け / installing llama.cpp", [*install, llama_build.wheel_in(folder)], "bundle-native")
-    _step("部品の取り付け / installing dependencies", [*install, "--editable", f"{root}[keyring,serve]", PYINSTALLER],
-          "bundle-install")  # fmt: skip
+    _step("部品の取り付け / installing dependencies",
+          [*install, "--editable", f"{root}[keyring,serve]", PYINSTALLER, SHTAB], "bundle-install")  # fmt: skip
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
     return python
 

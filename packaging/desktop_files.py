@@ -3,19 +3,17 @@
 Laid out below `share` as the specifications of freedesktop.org ask, for a package and for a home folder alike.
 """
 
+import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import icons
-import shtab
 from steps import SetupError
-
-from app import cli
-from app.base import wording
 
 APP_ID = "jp.kotae.Kotae"  # the window says it too: app.DESKTOP_ID
 ROOT = icons.ROOT
@@ -23,8 +21,8 @@ TEMPLATES = ROOT / "packaging" / "linux"
 MOST_CHANGES = 8  # a software centre shows a short list
 
 
-def write(share: Path, version: str, built_at: int) -> None:
-    """`built_at`: seconds since 1970. Raises SetupError."""
+def write(share: Path, version: str, built_at: int, python: Path) -> None:
+    """`built_at`: seconds since 1970. `python`: it has the program and shtab. Raises SetupError."""
     _copy(TEMPLATES / f"{APP_ID}.desktop", share / "applications" / f"{APP_ID}.desktop")
     page = (TEMPLATES / f"{APP_ID}.metainfo.xml").read_text(encoding="utf-8")
     changes = changes_of((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version)
@@ -32,32 +30,14 @@ def write(share: Path, version: str, built_at: int) -> None:
     target.parent.mkdir(parents=True)
     target.write_text(page.replace("  <releases/>\n", releases(version, built_at, changes)), encoding="utf-8")
     _copy(TEMPLATES / f"{APP_ID}.xml", share / "mime" / "packages" / f"{APP_ID}.xml")
-    _write_completions(share)
+    subprocess.run(
+        [python, ROOT / "packaging" / "completions.py", share], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
     hicolor = share / "icons" / "hicolor"
     _copy(icons.SVG, hicolor / "scalable" / "apps" / f"{APP_ID}.svg")
     with tempfile.TemporaryDirectory() as folder:
         for size, png in icons.draw(Path(folder), icons.HICOLOR_SIZES_PX).items():
             _copy(png, hicolor / f"{size}x{size}" / "apps" / f"{APP_ID}.png")
-
-
-# Where each shell looks for completions below `share`.
-COMPLETIONS = {
-    "bash": "bash-completion/completions/kotae",
-    "zsh": "zsh/vendor-completions/_kotae",
-    "fish": "fish/vendor_completions.d/kotae.fish",
-}
-
-
-def _write_completions(share: Path) -> None:
-    """Commands and options of the command line, in the words of its English help."""
-    language = wording.current_language()
-    wording.use_language("en", is_command=True)
-    parser = cli.command_parser()
-    for shell, place in COMPLETIONS.items():
-        target = share / place
-        target.parent.mkdir(parents=True)
-        target.write_text(shtab.complete(parser, shell), encoding="utf-8")
-    wording.use_language(language, is_command=False)
 
 
 def changes_of(changelog: str, version: str) -> list[str]:

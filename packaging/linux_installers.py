@@ -16,10 +16,10 @@ _SCRIPTS = ("install.sh", "uninstall.sh")
 _TEXT = "README.txt"
 
 
-def build(tree: Path, out: Path, version: str, extra_files: Sequence[Path] = ()) -> list[Path]:
+def build(tree: Path, out: Path, version: str, python: Path, extra_files: Sequence[Path] = ()) -> list[Path]:
     """Archive, package and their SHA256SUMS in `out`, made of PyInstaller's folder `tree` with the program `Kotae`.
 
-    `extra_files`: files of `out` that go with them, for their sums.
+    `python`: as for `desktop_files.write`. `extra_files`: files of `out` that go with them, for their sums.
 
     Raises SetupError.
     """
@@ -28,7 +28,7 @@ def build(tree: Path, out: Path, version: str, extra_files: Sequence[Path] = ())
     requirements = linux_requirements.read(tree, platform.machine())
     with tempfile.TemporaryDirectory(dir=out) as folder:
         share = Path(folder) / "share"
-        desktop_files.write(share, version, built_at)
+        desktop_files.write(share, version, built_at, python)
         made = [
             pack(tree, share, out, version, requirements, built_at),
             deb.build(tree, share, out, version, requirements, built_at),

@@ -3,14 +3,15 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.dev_scripts import load_scripts, write_script
 
-archive, deb, desktop_files, elf, icons, linux_installers, linux_requirements = load_scripts(
-    "archive", "deb", "desktop_files", "elf", "icons", "linux_installers", "linux_requirements"
+archive, completions, deb, desktop_files, elf, icons, linux_installers, linux_requirements = load_scripts(
+    "archive", "completions", "deb", "desktop_files", "elf", "icons", "linux_installers", "linux_requirements"
 )
 VERSION = "0.1.0"
 BUILT_AT = 1_790_000_000
@@ -40,7 +41,7 @@ def make_tree(folder, program=PROGRAM):
 
 
 def make_share(folder):
-    desktop_files.write(folder, VERSION, BUILT_AT)
+    desktop_files.write(folder, VERSION, BUILT_AT, Path(sys.executable))
     return folder
 
 

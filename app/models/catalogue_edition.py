@@ -20,7 +20,7 @@ SUMS = "SHA256SUMS"
 def addresses(place: str) -> tuple[str, str]:
     """Return the addresses of an edition and of its list. `place`: that of the file or of the folder it is in."""
     file = place if place.partition("?")[0].casefold().endswith(".toml") else f"{place.rstrip('/')}/{catalogue.FILE}"
-    return file, f"{file.rpartition('/')[0]}/{SUMS}"
+    return file, f"{file.partition('?')[0].rpartition('/')[0]}/{SUMS}"
 
 
 def bring_in(place: Path) -> Catalogue:
@@ -31,7 +31,8 @@ def bring_in(place: Path) -> Catalogue:
     """
     file = place / catalogue.FILE if place.is_dir() else place
     content = _read(file)
-    listed = re.search(rf"^([0-9a-fA-F]{{64}}) [ *](?:\./)?{re.escape(file.name)}\s*$", _sums(file), re.MULTILINE)
+    sums = _read(file.with_name(SUMS)).decode("utf-8", "replace")
+    listed = re.search(rf"^([0-9a-fA-F]{{64}}) [ *](?:\./)?{re.escape(file.name)}\s*$", sums, re.MULTILINE)
     if listed is None:
         raise AppError("catalogue_no_sum", file=file.name, path=str(file.with_name(SUMS)))
     if hashlib.sha256(content).hexdigest() != listed[1].lower():
@@ -56,10 +57,6 @@ def go_back() -> Catalogue:
         raise AppError("catalogue_unwritable", path=str(target), reason=error.strerror or str(error)) from error
     catalogue.load.cache_clear()
     return catalogue.load()
-
-
-def _sums(file: Path) -> str:
-    return _read(file.with_name(SUMS)).decode("utf-8", "replace")
 
 
 def _read(path: Path) -> bytes:

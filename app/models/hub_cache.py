@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from app.models import found_models
+from app.models import download_queue, found_models
 from app.models.download_queue import QueuedDownload
 
 
@@ -22,6 +22,8 @@ def share(queued: QueuedDownload, folder: Path) -> None:
         return
     found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
     hub = next(one.folder for one in found if one.source == "huggingface")
+    if download_queue.source_kind(queued.place) != "hub" or not all(file.sha256 for file in queued.files):
+        return  # its files may have other names, or were compared with nothing
     top = hub / f"models--{queued.repository.replace('/', '--')}"
     for file in queued.files:
         blob, snapshot = top / "blobs" / file.sha256, top / "snapshots" / queued.revision / file.source
@@ -40,10 +42,9 @@ def share(queued: QueuedDownload, folder: Path) -> None:
 
 
 def _link(file: Path, blob: Path) -> None:
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.link(file, blob)
-        except FileExistsError:
-            raise
-        except OSError:  # another drive, or a file system without hard links
-            blob.symlink_to(file)
+    if os.path.lexists(blob):
+        return
+    try:
+        os.link(file, blob)
+    except OSError:  # another drive, or a file system without hard links
+        blob.symlink_to(file)

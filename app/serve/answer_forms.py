@@ -16,7 +16,7 @@ from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 from app.inference.engine.messages import CUT_OFF, Usage
 from app.serve import tool_calls
-from app.serve.completion_request import CompletionRequest
+from app.serve.completion_request import CompletionRequest, HttpError
 from app.serve.tool_calls import ToolCall
 
 Json = dict[str, Any]
@@ -87,7 +87,7 @@ def _usage(usage: Usage, asked: str = "prompt", answered: str = "completion") ->
     }
 
 
-class AnswerForm:
+class _Form:
     """Builds the objects of one answer. `begin`, `text`, `thought` and `end` yield the events of a stream in order."""
 
     prefix = ""  # of the id
@@ -97,23 +97,12 @@ class AnswerForm:
         self.id = self.prefix + secrets.token_hex(12)
         self.created = int(time.time())
 
-    def begin(self) -> Iterator[Event]:
-        yield from ()
-
-    def text(self, text: str) -> Iterator[Event]:
-        raise NotImplementedError
-
-    def thought(self, text: str) -> Iterator[Event]:
-        raise NotImplementedError
-
-    def end(self, answer: FinishedAnswer) -> Iterator[Event]:
-        raise NotImplementedError
-
-    def whole(self, answer: FinishedAnswer) -> Json:
-        raise NotImplementedError
+    def failure(self, error: HttpError) -> Event:
+        """Return the event of a stream that ends with an error."""
+        return error.body()
 
 
-class ChatCompletion(AnswerForm):
+class ChatCompletion(_Form):
     prefix = "chatcmpl-"
     kind, piece_kind = "chat.completion", "chat.completion.chunk"
 
@@ -183,7 +172,7 @@ class TextCompletion(ChatCompletion):
         return self._object(self.piece_kind, [choice])
 
 
-class ResponseForm(AnswerForm):
+class ResponseForm(_Form):
     """Of /v1/responses, whose stream tells of each item of the output when it begins and when it ends."""
 
     prefix = "resp_"
@@ -206,7 +195,7 @@ class ResponseForm(AnswerForm):
     def end(self, answer: FinishedAnswer) -> Iterator[Event]:
         if answer.rest:
             yield from self.text(answer.rest)
-        yield from self._close()
+        yield from self._close("incomplete" if answer.is_cut else "completed")
         if answer.call:
             yield from self._begin_item(_call_item(answer.call, "in_progress", ""))
             place = {"item_id": answer.call.id, "output_index": len(self._output) - 1}
@@ -222,10 +211,14 @@ class ResponseForm(AnswerForm):
         for text, act in ((answer.outcome.thoughts, self.thought), (answer.content, self.text)):
             if text:
                 list(act(text))
-        list(self._close())
+        list(self._close("incomplete" if answer.is_cut else "completed"))
         if answer.call:
             self._output.append(_call_item(answer.call, "completed", answer.call.arguments))
         return self._response("incomplete" if answer.is_cut else "completed", self._output, answer.outcome)
+
+    def failure(self, error: HttpError) -> Event:
+        body = error.body()
+        return {**body["error"], **body, "type": "error", "sequence_number": self._number}
 
     def _add(self, kind: str, text: str) -> Iterator[Event]:
         """Add a text to the item of this kind, and begin it if another one is open."""
@@ -241,14 +234,14 @@ class ResponseForm(AnswerForm):
         self._output[-1]["content"][0]["text"] += text
         yield self._event(f"{name}.delta", **self._place(), delta=text, logprobs=[])
 
-    def _close(self) -> Iterator[Event]:
-        if not self._output or self._output[-1]["status"] == "completed":
+    def _close(self, status: str = "completed") -> Iterator[Event]:
+        if not self._output or self._output[-1]["status"] != "in_progress":
             return
         item = self._output[-1]
         (part,) = item["content"]
         yield self._event(f"{part['type']}.done", **self._place(), text=part["text"], logprobs=[])
         yield self._event("content_part.done", **self._place(), part=part)
-        item["status"] = "completed"
+        item["status"] = status
         yield self._item_event("done")
 
     def _begin_item(self, item: Json) -> Iterator[Event]:
@@ -287,6 +280,9 @@ class ResponseForm(AnswerForm):
             "usage": _usage(outcome.done.usage, "input", "output") if outcome else None,
             **({"kotae": grounding_fields(outcome)} if outcome else {}),
         }  # fmt: skip
+
+
+AnswerForm = ChatCompletion | ResponseForm
 
 
 def _call_item(call: ToolCall, status: str, arguments: str) -> Json:

@@ -140,7 +140,7 @@ def parse_response(raw: bytes) -> CompletionRequest:
     wanted = text.get("format") if isinstance(text, dict) else None
     if _has_type(wanted, "json_schema"):
         wanted = {"type": "json_schema", "json_schema": wanted}
-    chat = {"input": items, "max_completion_tokens": data.get("max_output_tokens"), "response_format": wanted}
+    chat = {"input": items, "response_format": wanted}
     tools, choice = data.get("tools"), data.get("tool_choice")
     if isinstance(tools, list):
         chat["tools"] = [{**one, "function": one} if isinstance(one, dict) else one for one in tools]
@@ -159,11 +159,6 @@ def _message_of_item(item: Any) -> Any:
         return {"role": "assistant", "tool_calls": [{"function": item}]}
     if _has_type(item, "function_call_output"):
         return {"role": "tool", "content": item.get("output")}
-    if isinstance(item, dict) and isinstance(item.get("content"), list):
-        texts = ("input_text", "output_text")
-        parts = [{**one, "type": "text"} if any(_has_type(one, kind) for kind in texts) else one
-                 for one in item["content"]]  # fmt: skip
-        return {**item, "content": parts}
     return item
 
 
@@ -268,7 +263,7 @@ def _part_text(part: Any, field: str) -> str:
     """Return the text of one content part. `field`: its path in the request, for the error. Raises HttpError."""
     if not isinstance(part, dict):
         raise wrong_type(field, "object")
-    if part.get("type") != "text":
+    if part.get("type") not in ("text", "input_text", "output_text"):
         raise http_error(400, "only_text", field)
     if not isinstance(part.get("text"), str):
         raise wrong_type(f"{field}.text", "text")
@@ -279,8 +274,8 @@ def _part_text(part: Any, field: str) -> str:
 
 
 def _parse_answer_settings(data: dict[str, Any], system: str | None) -> Choices:
-    longest = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
-    tokens = _integer(data, longest, 1, None)
+    names = (name for name in ("max_completion_tokens", "max_output_tokens") if data.get(name) is not None)
+    tokens = _integer(data, next(names, "max_tokens"), 1, None)
     seed = _integer(data, "seed", -_SEED_LARGEST - 1, _SEED_LARGEST)
     return Choices(
         system_prompt=system,

@@ -54,9 +54,6 @@ class Endpoint:
         return [
             Route("/v1/models", self._models),
             *(Route(path, self._answering(parse, form), methods=["POST"]) for path, parse, form in answering),
-            Route(
-                "/v1/chat/completions", self._answering(completion_request.parse_chat, ChatCompletion), methods=["POST"]
-            ),
             Route("/v1/embeddings", self._embeddings, methods=["POST"]),
             Route("/health", self._health),
         ]
@@ -179,7 +176,7 @@ class _Answer:
             try:
                 item = await self._job.take(KEEP_ALIVE_S)
             except HttpError as error:
-                yield _line(error.body())
+                yield _line(self._form.failure(error))
                 return
 
     def _events_of(self, item: str | Thought | AnswerOutcome | None, text: str) -> Iterator[Event]:

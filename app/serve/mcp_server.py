@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, Any
 
 import mcp_types as types
@@ -127,11 +127,11 @@ class McpServer:
     async def _on_call_tool(
         self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        try:
-            arguments, act = self._tools[params.name]
-            found = await act(msgspec.convert(params.arguments or {}, arguments), context)
-        except KeyError:
+        if params.name not in self._tools:
             return _refused(f"unknown tool: {params.name}")
+        arguments, act = self._tools[params.name]
+        try:
+            found = await act(msgspec.convert(params.arguments or {}, arguments), context)
         except msgspec.ValidationError as error:
             return _refused(str(error))
         except HttpError as error:
@@ -239,14 +239,11 @@ def _input_schema(arguments: type[msgspec.Struct]) -> Json:
 
 def _find_document(library: Library, scope: Sequence[CollectionRef], name: str) -> tuple[CollectionRef, Document]:
     """Return a document and its collection. Raises AppError as `collection_lookup.find_document`."""
-    for ref in scope:
-        try:
-            collection = library.collection(ref.name)
-            return ref, collection_lookup.find_document(library, collection, name)
-        except AppError:
-            if ref == scope[-1]:
-                raise
-    raise AppError("collections_gone", names="")
+    *others, last = scope
+    for ref in others:
+        with suppress(AppError):
+            return ref, collection_lookup.find_document(library, library.collection(ref.name), name)
+    return last, collection_lookup.find_document(library, library.collection(last.name), name)
 
 
 def _refused(sentence: str) -> types.CallToolResult:

@@ -5,6 +5,7 @@ first answer is not delayed.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 import time
@@ -116,7 +117,7 @@ class CompletionJob:
         self._items: asyncio.Queue[str | Thought | AnswerOutcome | AppError] = asyncio.Queue()
 
     def put(self, item: str | Thought | AnswerOutcome | AppError) -> None:
-        self._loop.call_soon_threadsafe(self._items.put_nowait, item)
+        _call_in(self._loop, self._items.put_nowait, item)
 
     async def take(self, limit_s: float | None = None) -> str | Thought | AnswerOutcome | None:
         """Wait for the next item and return it; None after `limit_s`. Raises HttpError for an AppError."""
@@ -210,7 +211,7 @@ class RequestQueue(QObject):
         future: asyncio.Future[Any] = loop.create_future()
 
         def settle(found: Any) -> None:
-            loop.call_soon_threadsafe(_settle, future, found)
+            _call_in(loop, _settle, future, found)
 
         self._called.emit(lambda: act(settle))
         return await future
@@ -325,12 +326,13 @@ class RequestQueue(QObject):
             self._job.put(Thought("", text))
 
     def _on_text(self, text: str) -> None:
-        if not self._may_send():
+        job = self._job
+        if job is None or not self._may_send():
             return
-        shown = text if self._has_text else text.lstrip()
+        shown = text if self._has_text or job.request.is_text else text.lstrip()  # a continued text may need a space
         self._has_text = self._has_text or bool(shown)
-        if self._job is not None and shown:
-            self._job.put(shown)
+        if shown:
+            job.put(shown)
 
     def _on_ended(self, outcome: AnswerOutcome | AppError) -> None:
         if isinstance(outcome, AnswerOutcome) and self._job is not None and not self._is_still_permitted(self._job):
@@ -348,6 +350,11 @@ class RequestQueue(QObject):
         job.is_over = True
         with self._lock:
             self._count -= 1
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, act: Callable[..., object], *facts: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+        loop.call_soon_threadsafe(act, *facts)
 
 
 def _settle(future: "asyncio.Future[Any]", found: Any) -> None:

@@ -15,6 +15,7 @@ from app.base.wording import phrase
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 TOOLS_MOST = 64
+_REFERENCE = re.compile(r'"\$ref": "#/\$defs/[^"/]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,15 @@ def instruction(tools: Sequence[Tool]) -> str:
 
 def answer_schema(tools: Sequence[Tool], *, is_required: bool) -> str:
     """Return the JSON schema of an answer that calls one of the functions or, unless `is_required`, is a text."""
-    shapes = [_shape({"tool": {"const": one.name}, "arguments": _own_schema(one)}) for one in tools]
+    shapes: list[Any] = []
+    definitions: dict[str, Any] = {}
+    for number, one in enumerate(tools):
+        # References in a schema are from its root, which is another one now, and shared with the other functions.
+        parameters = json.loads(_REFERENCE.sub(rf"\g<0>-{number}", json.dumps(one.parameters)))
+        definitions |= {f"{name}-{number}": shape for name, shape in parameters.pop("$defs", {}).items()}
+        shapes.append(_shape({"tool": {"const": one.name}, "arguments": {"type": "object", **parameters}}))
     if not is_required:
         shapes.append(_shape({"answer": {"type": "string"}}))
-    # References in a schema are from its root, which is another one now.
-    definitions = {name: shape for one in tools for name, shape in one.parameters.get("$defs", {}).items()}
     return json.dumps({"anyOf": shapes, "$defs": definitions})
 
 
@@ -59,14 +64,9 @@ def _shape(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _own_schema(tool: Tool) -> dict[str, Any]:
-    """Return the schema of a function's arguments, which are an object also where the client does not say so."""
-    return {"type": "object", **{key: value for key, value in tool.parameters.items() if key != "$defs"}}
-
-
 def call_text(name: str, arguments: str) -> str:
-    """Return a call as the model has written it."""
-    return f'{{"tool": {json.dumps(name)}, "arguments": {arguments}}}'
+    """Return a call as the model has written it. Raises TypeError for arguments that are no text."""
+    return f'{{"tool": {json.dumps(name)}, "arguments": ' + arguments + "}"
 
 
 def read_answer(text: str) -> tuple[str, ToolCall | None]:

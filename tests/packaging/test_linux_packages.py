@@ -24,6 +24,7 @@ from tests.installer_trees import (
     BUILT_AT,
     VERSION,
     archive,
+    completions,
     deb,
     desktop_files,
     elf,
@@ -59,10 +60,16 @@ def output(*argv):
 # --- all of it ------------------------------------------------------------------------------------------------
 
 
+def test_the_recipe_is_read_by_a_python_without_packages():
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'packaging')!r}); import bundle"
+    done = run(sys.executable, "-I", "-S", "-c", code, home=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_one_call_makes_everything_with_its_sums(tmp_path, tree):
     needs("zstd")
     needs("dpkg-deb")
-    packed, package, sums = linux_installers.build(tree, tmp_path / "out", VERSION)
+    packed, package, sums = linux_installers.build(tree, tmp_path / "out", VERSION, Path(sys.executable))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         [packed.name, package.name, "SHA256SUMS"]
     )
@@ -357,12 +364,12 @@ def test_desktops_know_gguf_files_by_their_content_and_open_them_with_the_progra
     assert {"MimeType=application/x-gguf;", "Exec=kotae %f"} <= set(entry.splitlines())
 
 
-@pytest.mark.parametrize("shell", desktop_files.COMPLETIONS)
+@pytest.mark.parametrize("shell", completions.PLACES)
 def test_a_shell_completes_commands_and_options(share, shell):
-    text = (share / desktop_files.COMPLETIONS[shell]).read_text(encoding="utf-8")
+    text = (share / completions.PLACES[shell]).read_text(encoding="utf-8")
     assert {"offline-check", "download", "quant"} <= set(re.findall(r"[\w-]*[a-z]", text.replace("--quant", " quant ")))
     if shell == "bash":
         completed = 'COMP_WORDS=(kotae mod); COMP_CWORD=1; _shtab_kotae; echo "${COMPREPLY[*]}"'
         assert output("bash", "-c", f"{text}\n{completed}").strip() == "models"
     elif shutil.which(shell):
-        run(shell, "-n", share / desktop_files.COMPLETIONS[shell], home=share)
+        run(shell, "-n", share / completions.PLACES[shell], home=share)

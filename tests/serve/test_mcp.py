@@ -51,7 +51,8 @@ def with_client(data: Path, argv: list[str], act: Callable[[Any], Awaitable[None
     async def talk() -> None:
         started = StdioServerParameters(command=argv[0], args=argv[1:], env=environment(data), cwd=ROOT)
         with anyio.fail_after(LIMIT_S):
-            async with Client(stdio_client(started)) as client:
+            # Its own default is what stands for standard error while the first test runs.
+            async with Client(stdio_client(started, errlog=sys.__stderr__)) as client:
                 try:
                     await act(client)
                 except AssertionError as error:  # which would be told in groups of groups
@@ -185,26 +186,48 @@ def test_without_a_model_documents_are_quoted(documents: Path) -> None:
     with_client(documents, command(None), act)
 
 
-def test_standard_output_holds_the_protocol_alone_and_its_end_ends_all(documents: Path, base: Path) -> None:
+def begun(argv: list[str], data: Path, *questions: str) -> subprocess.Popen[str]:
+    """A server that has been greeted as request 1, and asked these questions."""
     process = subprocess.Popen(
-        command(base), env=environment(documents), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, encoding="utf-8",
+        argv, env=environment(data), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        encoding="utf-8",
     )  # fmt: skip
     assert process.stdin is not None
-    assert process.stdout is not None
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
     messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": hello},
         {"method": "notifications/initialized"},
-        {"id": 2, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": ASKED}}},
-        {"id": 3, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": "himitsu"}}},
     ]
+    for number, question in enumerate(questions, 2):
+        called = {"name": "ask", "arguments": {"question": question}, "_meta": {"progressToken": number}}
+        messages.append({"id": number, "method": "tools/call", "params": called})
     for message in messages:
         process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    process.stdin.flush()
+    return process
+
+
+def test_the_end_of_standard_input_ends_an_answer_that_is_being_written(documents: Path, base: Path) -> None:
+    slow = f"{ASKED} !slow !say {'70mm以上。' * 300}"
+    process = begun(command(base, before=WRITES), documents, slow)
+    assert process.stdout is not None
+    while "progress" not in process.stdout.readline():
+        pass
+    children = psutil.Process(process.pid).children(recursive=True)
+    _, log = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, log) == (0, "")
+    wait_until(lambda: not any(child.is_running() for child in children))
+
+
+def test_standard_output_holds_the_protocol_alone_and_its_end_ends_all(documents: Path, base: Path) -> None:
+    process = begun(command(base), documents, ASKED, "himitsu")
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write("not json\n")
     process.stdin.flush()
-    heard = [json.loads(process.stdout.readline()) for _ in range(3)]
-    assert {line["id"] for line in heard} == {1, 2, 3}
+    awaited = {1, 2, 3}
+    while awaited:
+        awaited.discard(json.loads(process.stdout.readline()).get("id"))
     children = psutil.Process(process.pid).children(recursive=True)
     own = psutil.Process(process.pid)
     assert [one for one in own.net_connections("all") if one.status == psutil.CONN_LISTEN] == []

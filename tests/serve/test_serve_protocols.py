@@ -10,6 +10,10 @@ import pytest
 
 from app.models import local_models, starter
 from app.models.model_store import ModelStore
+from app.serve import completion_request, tool_calls
+from app.serve.answer_forms import ResponseForm
+from app.serve.completion_request import HttpError
+from app.serve.tool_calls import Tool
 from tests.embedding_model import tiny_bert
 from tests.serve.served import COVER, Served, say, serving
 
@@ -34,11 +38,13 @@ def test_a_text_is_continued_as_it_is(served: Served) -> None:
         whole = client.completions.create(model="kotae", prompt="春は", max_tokens=9)
         chunks = list(client.completions.create(model="kotae", prompt=["春は!say あけぼの"], stream=True))
         cut = client.completions.create(model="kotae", prompt="春はあけぼの", max_tokens=2)
+        spaced = client.completions.create(model="kotae", prompt="Spring is\u3000!say \u3000dawn")
     assert whole.choices[0].text == "春は"  # the fake engine repeats the prompt: nothing stands around it
     assert (whole.object, whole.choices[0].finish_reason) == ("text_completion", "stop")
     assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == "あけぼの"
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert (cut.choices[0].text, cut.choices[0].finish_reason) == ("春は", "length")
+    assert spaced.choices[0].text == "\u3000dawn"
 
 
 def test_a_response_has_its_output_and_usage(served: Served) -> None:
@@ -50,6 +56,7 @@ def test_a_response_has_its_output_and_usage(served: Served) -> None:
     assert whole.usage is not None
     assert whole.usage.output_tokens == len("二です。")
     assert (cut.output_text, cut.status) == ("二で", "incomplete")
+    assert cut.output[0].status == "incomplete"  # type: ignore[union-attr]
     assert cut.incomplete_details is not None
     assert cut.incomplete_details.reason == "max_output_tokens"
     assert COVER in asked.output_text
@@ -113,13 +120,35 @@ def test_a_response_calls_functions_too(served: Served) -> None:
             final = [*stream] and stream.get_final_response()
         (call,) = whole.output
         assert call.type == "function_call"
-        result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": '!say {"answer": "晴れ"}'}
-        back = client.responses.create(
-            model="kotae", input=[*say("x"), call.model_dump(exclude_none=True), result], tools=[tool]
-        )
+        for output in ('!say {"answer": "晴れ"}', [{"type": "input_text", "text": '!say {"answer": "晴れ"}'}]):
+            result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": output}
+            back = client.responses.create(
+                model="kotae", input=[*say("x"), call.model_dump(exclude_none=True), result], tools=[tool]
+            )
+            assert back.output_text == "晴れ"
     assert json.loads(call.arguments) == {"city": "東京"}
     assert [item.type for item in final.output] == ["function_call"]
-    assert back.output_text == "晴れ"
+
+
+def test_errors_of_a_response_are_in_its_own_form() -> None:
+    from openai.types.responses import ResponseErrorEvent
+
+    form = ResponseForm(completion_request.parse_response(b'{"model": "kotae", "input": "x"}'))
+    begun = list(form.begin())
+    event = ResponseErrorEvent.model_validate(form.failure(completion_request.http_error(500, "bug")))
+    assert (event.code, event.sequence_number) == ("bug", len(begun))
+    with pytest.raises(HttpError) as refused:
+        completion_request.parse_response(b'{"model": "kotae", "input": "x", "max_output_tokens": 0}')
+    assert refused.value.field == "max_output_tokens"
+
+
+def test_functions_keep_their_own_definitions() -> None:
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    shape = {"properties": {"city": {"$ref": "#/$defs/City"}}}
+    tools = [Tool(f"f{name}", "", {**shape, "$defs": {"City": {"enum": [name]}}}) for name in ("Tokyo", "Osaka")]
+    grammar = json_schema_to_gbnf(tool_calls.answer_schema(tools, is_required=True))
+    assert all(grammar.count(name) == 2 for name in ("Tokyo", "Osaka"))  # in the function's name, and as its city
 
 
 @pytest.fixture

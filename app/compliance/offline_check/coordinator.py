@@ -265,7 +265,8 @@ def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
     if name == "models":
         return ["models", "list", "--catalogue", *data, "--json"], "", {}
     if name == "template":
-        request = {"template": _TEMPLATE, "messages": [{"role": "user", "content": job.question}], "end": "</s>"}
+        messages = [{"role": "user", "content": job.question}]
+        request = {"template": _TEMPLATE, "messages": messages, "end": "</s>", "thinks": False}
         return ["--render-template"], json.dumps(request) + "\n", {}
     if name == "answer":
         ask = ["ask", job.question, "--model", job.model, "--collection", _COLLECTION, "--max-tokens", "8"]

@@ -5,6 +5,7 @@ A download comes from the hub, a mirror, an address or a folder.
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import signal
 import tempfile
@@ -120,8 +121,8 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
         book = catalogue.load()
     elif "://" in options.place:
         with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, *_):
-            _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
-            book = catalogue_edition.bring_in(Path(folder) / catalogue.FILE)
+            fetched: Path = _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
+            book = catalogue_edition.bring_in(fetched)
     else:
         book = catalogue_edition.bring_in(Path(options.place).expanduser())
     data = {"version": book.version, "date": book.date, "models": len(book.cards), "is_own": not book.is_brought_in}
@@ -159,9 +160,11 @@ def _find_file(name: str, quantization: str | None, session: "_DownloadSession")
     card, reference = book.find(name), hub_models.parse_reference(name)
     if card is None and reference is not None:
         wanted = reference.wanted or quantization or ""
-        for known in (one for one in book.cards if not one.is_found and _is_of(one, reference)):
+        for known in (one for one in book.cards if not one.is_found and reference.revision == "main"):
+            files = tuple(file for file in known.files if file.repository == reference.repository)
             with contextlib.suppress(AppError):
-                return known, hub_models.choose_file(known, wanted)
+                if files:
+                    return known, hub_models.choose_file(dataclasses.replace(known, files=files), wanted)
         found = session.look_up(reference)
         return found, hub_models.choose_file(found, wanted)
     if card is None:
@@ -176,10 +179,6 @@ def _find_file(name: str, quantization: str | None, session: "_DownloadSession")
     if not card.files:
         raise AppError("download_no_source", name=card.title)
     return card, hub_models.choose_file(card, quantization or "")
-
-
-def _is_of(card: ModelCard, reference: HubReference) -> bool:
-    return any(file.repository == reference.repository for file in card.files)
 
 
 def _download_source(option: str) -> str:

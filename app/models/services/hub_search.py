@@ -72,7 +72,7 @@ class HubCredentials:
 class HubSearch(QObject):
     """Sends one request at a time. Each ends with exactly one of `found` and `failed`, unless it is cancelled."""
 
-    found = Signal(object)  # tuple[ModelCard, ...]; after `fetch_catalogue` the folder, a Path
+    found = Signal(object)  # tuple[ModelCard, ...]; after `fetch_catalogue` the file, a Path
     failed = Signal(object)  # AppError
     contacted = Signal(str)  # host
 
@@ -85,7 +85,7 @@ class HubSearch(QObject):
         self._child = ChildProcess(command, log, decode, self, silence_limit_s=SILENCE_LIMIT_S)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
-        self._folder, self._awaited = Path(), 0  # of the files being fetched
+        self._edition, self._awaited = Path(), 0  # the file being fetched, and how many with it
         preferences.changed.connect(self._on_preferences)
 
     @property
@@ -107,7 +107,7 @@ class HubSearch(QObject):
         """Fetch an edition of the catalogue and its list of hashes into a folder."""
         addresses, access = catalogue_edition.addresses(address), self._access(address)
         names = [urlsplit(one).path.rpartition("/")[2] for one in addresses]
-        self._folder, self._awaited = folder, len(addresses)
+        self._edition, self._awaited = folder / names[0], len(addresses)
         return self._ask(
             *(
                 Fetch(name, FileOrigin(one), str(folder), name, access=access)
@@ -149,7 +149,7 @@ class HubSearch(QObject):
                 self._awaited -= 1
                 if not self._awaited:
                     self._child.stop()
-                    self.found.emit(self._folder)
+                    self.found.emit(self._edition)
             case Failed():
                 self._child.stop()
                 self.failed.emit(AppError(event.code, **event.facts))

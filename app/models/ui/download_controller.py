@@ -320,7 +320,6 @@ class DownloadController(QObject):
         self._preferences = preferences
         self.downloads = downloads
         self._edition_folder: tempfile.TemporaryDirectory[str] | None = None  # kept until the next edition or the end
-        self._edition_name = ""
         downloads.catalogue.found.connect(self._on_edition_fetched)
         downloads.catalogue.failed.connect(self.catalogue_refused)
 
@@ -365,13 +364,12 @@ class DownloadController(QObject):
     def _on_edition_chosen(self, place: str) -> None:
         if download_queue.is_online(place):
             self._edition_folder = tempfile.TemporaryDirectory()
-            self._edition_name = catalogue_edition.addresses(place)[0].rpartition("/")[2]
             self.downloads.catalogue.fetch_catalogue(place, Path(self._edition_folder.name))
         else:
             self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
 
-    def _on_edition_fetched(self, folder: Path) -> None:
-        self._run_edition(lambda: catalogue_edition.bring_in(folder / self._edition_name))
+    def _on_edition_fetched(self, file: Path) -> None:
+        self._run_edition(lambda: catalogue_edition.bring_in(file))
 
     def go_back_to_own_catalogue(self) -> None:
         self._run_edition(catalogue_edition.go_back)

@@ -59,6 +59,7 @@ class HubPanel(QWidget):
         self.button.setEnabled(is_allowed and is_free and bool(self.field.text().strip()))
         self.field.setEnabled(is_allowed)
         if not is_allowed:
+            self._words = ""
             self._say(phrase("models.network_access_is_off"), "warning")
         elif is_free and not self._words:
             self._say(phrase("models.only_the_words_are_sent", place=self._place()))

@@ -17,13 +17,15 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
+from app.models import catalogue, hub_cache
 from app.models.cli import model_download
+from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.model_store import ModelStore
 from tests import model_files as models
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
-from tests.models.test_catalogue_edition import edition
+from tests.models.test_catalogue_edition import edition, write_sum
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -349,6 +351,17 @@ def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> No
     assert said.object["id"] == "tiny"
 
 
+def test_each_repository_of_a_card_gives_its_own_file() -> None:
+    card = catalogue.load().card("llama-3-elyza-jp-8b")
+    assert card is not None
+    repositories = {file.repository for file in card.files}
+    assert len(repositories) == 2
+    asked: Any = None  # the hub is not
+    found = [model_download._find_file(one, None, asked) for one in repositories]
+    assert {file.repository for _, file in found} == repositories
+    assert all(known is card for known, _ in found)
+
+
 @pytest.mark.parametrize("command", [("download", REPOSITORY), ("search", "tiny"), ("download", "tiny")])
 def test_a_hub_is_left_alone_where_the_user_wants_it(shell: Shell, small: Stored, command: tuple[str, ...]) -> None:
     shell.card(small)
@@ -389,11 +402,12 @@ def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_h
 
 
 def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, tmp_path: Path) -> None:
-    path = edition(tmp_path / "served")
+    path = edition(tmp_path / "served").rename(tmp_path / "served" / "edition-99.toml")
+    write_sum(path)
     with Hub(Content(9)) as hub:
-        hub.files = {name: Stored(path.with_name(name)) for name in ("models.toml", "SHA256SUMS")}
+        hub.files = {name: Stored(path.with_name(name)) for name in (path.name, "SHA256SUMS")}
         hub.hashes = {name: content.sha256() for name, content in hub.files.items()}
-        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/models.toml"
+        address = f"{hub.place}/{REPOSITORY}/resolve/{COMMIT}/{path.name}?from=a/b"
         said = shell.run(None, "catalogue", "--from", address, "--json")
         assert said.status == 0, said.err
         assert (said.object["date"], said.object["is_own"]) == ("2027-03-01", False)
@@ -415,6 +429,12 @@ def test_a_shared_download_is_found_by_the_hubs_own_library(
     assert found is not None
     assert Path(str(found)).samefile(said.object["path"])
     assert COMMIT in str(found)
+    path = Path(said.object["path"])
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    for place, sha256 in (("https://example.com/x.gguf", "1" * 64), ("", "")):  # another name there, or not compared
+        file = QueuedFile(path.name, place or FILE, sha256=sha256)
+        hub_cache.share(QueuedDownload("1", "x", "X", "", place, REPOSITORY, "0" * 40, 1, (file,)), path.parent)
+    assert not list(cache.rglob("0" * 40))
     with Hub(small) as hub:  # and once more, with what is there already
         assert shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache)).status == 0
 

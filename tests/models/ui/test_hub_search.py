@@ -97,6 +97,9 @@ def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, smal
         assert not driver.page.hub.button.isEnabled()
         driver.page.hub.search()
         assert len(hub.requests) == sent
+        off = words(driver.page.hub)
+        driver.preferences.change(network_allowed=True)
+        assert words(driver.page.hub) != off
 
 
 # ------------------------------------------------------------------------------------------- the catalogue's edition
