@@ -60,6 +60,11 @@ def test_a_heading_that_is_a_question_is_asked_as_it_stands(library: Library) ->
     assert suggest_questions(library.path, scope_of(library, "基準")) == ["制御ファイルとは何ですか?"]
 
 
+def test_a_foreign_name_as_a_heading_is_asked_about_in_the_language_of_its_text(library: Library) -> None:
+    put(library, DocumentSection(("Wiki",), "利用者が書いた解決策は、Wiki で読めます。登録すると編集もできます。"))
+    assert suggest_questions(library.path, scope_of(library, "基準")) == ["Wikiについて教えてください。"]
+
+
 def test_headings_that_every_document_has_become_no_question(library: Library) -> None:
     put(library, *STATUTE)
     asked = "".join(suggest_questions(library.path, scope_of(library, "基準")))

@@ -101,7 +101,7 @@ def _questions_of(heading: Sequence[str], text: str, often: Mapping[str, int]) -
         SAYS_NOTHING.match(title) or _GENERAL.fullmatch(title) or _POINTING.match(title) or often[title] > 1
     )
     if is_telling and any(one.kind == "text" for one in sentences.split_sentences(text)):
-        question = title if _QUESTION.search(title) else _form("heading", title, subject=title)
+        question = title if _QUESTION.search(title) else _form("heading", title + text, subject=title)
         yield _Candidate("heading", title, question, text)
     for one in sentences.split_sentences(text):
         sentence = text[one.start : one.end]
@@ -112,7 +112,7 @@ def _questions_of(heading: Sequence[str], text: str, often: Mapping[str, int]) -
 
 
 def _form(kind: str, source: str, **facts: str) -> str:
-    """Return a question in the language of its source."""
+    """Return a question in the language of its source: a heading may be a foreign name, such as Wiki."""
     japanese, english = phrases(f"documents.suggested.{kind}")
     return (japanese if _JAPANESE.search(source) else english).format(**facts)
 
