@@ -56,7 +56,8 @@ def search_hub(command: SearchHub, send: Send) -> HubSearched:
     if command.repository:
         info = _persistently(lambda: hub.describe(command.repository, command.revision), command.id, send)
         return HubSearched(command.id, (_repository(info),))
-    names = _persistently(lambda: hub.search(command.words), command.id, send)
+    # The library itself tries to search six times, in some 25 s.
+    names = _persistently(lambda: hub.search(command.words), command.id, send, TransferPolicy(patience=0))
 
     def describe(name: str) -> HubRepository | None:
         try:
@@ -68,12 +69,12 @@ def search_hub(command: SearchHub, send: Send) -> HubSearched:
         return HubSearched(command.id, tuple(found for found in pool.map(describe, names) if found is not None))
 
 
-def _persistently(request: Callable[[], Found], command_id: str, send: Send) -> Found:
+def _persistently(request: Callable[[], Found], command_id: str, send: Send, pace: TransferPolicy = PATIENCE) -> Found:
     def wait(reason: str, wait_s: float) -> None:
         send(WaitingToRetry(command_id, reason, wait_s))
         time.sleep(wait_s)  # to end the wait, the caller closes standard input, which ends the process
 
-    return with_retries(request, PATIENCE, wait)
+    return with_retries(request, pace, wait)
 
 
 class _Hub:

@@ -30,10 +30,17 @@ class HubPanel(QWidget):
         self._words = ""  # of the search that runs, or ran last
         self.field = SearchField(theme, phrase("models.words_for_the_hub"))
         self.button = Button(theme, phrase("models.search_the_hub"), icon="search")
+        self.cancel_button = Button(theme, phrase("common.cancel_2"))
         self._note = Label(role="caption", tone="muted", wraps=True)
-        make_column(make_row((self.field, 1), self.button, spacing_px=8), self._note, into=self, spacing_px=6)
+        make_column(
+            make_row((self.field, 1), self.button, self.cancel_button, spacing_px=8),
+            self._note,
+            into=self,
+            spacing_px=6,
+        )
         self.field.returnPressed.connect(self.search)
         self.button.clicked.connect(self.search)
+        self.cancel_button.clicked.connect(self._cancel)
         self.field.textChanged.connect(self._refresh)
         preferences.changed.connect(self._refresh)
         self._search.found.connect(self._on_found)
@@ -46,7 +53,13 @@ class HubPanel(QWidget):
             self._words = words
             self._search.search(words)
             self._say(phrase("models.searching_hub", place=self._place()))
-            self.button.setEnabled(False)
+            self._refresh()
+
+    def _cancel(self) -> None:
+        self._search.cancel()
+        self._words = ""
+        self._refresh()
+        self.field.setFocus()
 
     # ------------------------------------------------------------------- private
 
@@ -56,6 +69,8 @@ class HubPanel(QWidget):
     def _refresh(self) -> None:
         is_allowed = self._preferences.value.network_allowed
         is_free = not self._search.is_running
+        self.button.setVisible(is_free)
+        self.cancel_button.setVisible(not is_free)
         self.button.setEnabled(is_allowed and is_free and bool(self.field.text().strip()))
         self.field.setEnabled(is_allowed)
         if not is_allowed:

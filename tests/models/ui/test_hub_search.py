@@ -1,5 +1,7 @@
 """The tab Hugging Face of the page モデル: a search, what it finds, and the download of a model that no card knows."""
 
+import socket
+
 import pytest
 from PySide6.QtCore import Qt
 
@@ -47,6 +49,22 @@ def test_nothing_is_sent_before_the_search_and_what_is_found_says_licence_size_a
         assert {contact.host for contact in driver.downloads.contacts()} == {"127.0.0.1"}
         search(driver, "nothing")
         assert driver.titles() == []
+
+
+def test_a_search_that_gets_no_answer_can_be_cancelled_and_begun_again(open_tab, small, qtbot):
+    with Hub(small) as hub, socket.create_server(("127.0.0.1", 0)) as silent:
+        driver = open_tab(hub)
+        panel = driver.page.hub
+        driver.preferences.change(hub_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        panel.field.setText("tiny")
+        driver.click(panel.button)
+        assert (panel.button.isVisible(), panel.cancel_button.isVisible()) == (False, True)
+        driver.click(panel.cancel_button)
+        assert (panel.button.isVisible(), panel.cancel_button.isVisible()) == (True, False)
+        assert "探しています" not in words(panel)
+        driver.preferences.change(hub_endpoint=hub.place)
+        search(driver, "tiny")
+        assert driver.titles() == ["見つかったモデル", "tiny"]
 
 
 def test_a_found_model_comes_here_with_its_licence_and_source(open_tab, small):
