@@ -76,8 +76,9 @@ class CheckStep(WizardStep):
         self._connect()
 
     def focus_first(self) -> None:
-        shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.again_button
-        shown.setFocus(Qt.FocusReason.OtherFocusReason)
+        places = (self.tokens.text, self.again_button, self.job_button)
+        first = next((one for one in places if one.isVisibleTo(self)), self.job_button)
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def begin(self) -> None:
         if not self._is_checked and not self._work.is_busy:

@@ -290,6 +290,14 @@ def test_what_is_learned_differs_from_what_is_only_read_by_more_than_colour(driv
     assert tokens.text.accessibleDescription() == phrase("training.trained_text", text="守です。")
 
 
+def test_an_unchecked_draft_gives_the_keyboard_to_its_first_button(driver: CheckDriver) -> None:
+    step = driver.open(PLAN)
+    driver.until(step.job_button.hasFocus)
+    step.job_button.clearFocus()
+    step.focus_first()
+    driver.until(step.job_button.hasFocus)
+
+
 def test_examples_are_turned_by_buttons_and_by_arrow_keys_and_come_back_with_another_check(
     driver: CheckDriver,
 ) -> None:
