@@ -153,7 +153,7 @@ class AskingNotices(QObject):
             return "", "", lambda: None
         title = phrase("common.data_gap").join(one.ref.name for one in collections)
         title = found[0].name if len(found) == 1 else title
-        ids = tuple(one.id for one in sorted(found, key=lambda one: one.name))
+        ids = tuple(one.id for one in sorted(found, key=lambda one: result_table.edition_order(one.name)))
         request = OverviewRequest(kind, ids, title)
         return (
             phrase(f"chat.overview_offer.{kind}"),

@@ -62,6 +62,11 @@ def kind_of_question(question: str) -> Kind | None:
     return next((kind for kind, pattern in _ASKS.items() if pattern.search(question)), None)
 
 
+def edition_order(name: str) -> tuple[bool, str]:
+    """Return the key that sorts documents by name, but 旧 before 新."""
+    return "新" in name, name
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. `name`: the key of its title in the wording. `kind`: text | clause | word | number.

@@ -22,7 +22,7 @@ from app.base import confidentiality
 from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.overview.result_table import Kind, OverviewRequest
+from app.documents.overview.result_table import Kind, OverviewRequest, edition_order
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
@@ -402,7 +402,7 @@ class DocumentsPage(Page):
         """Add what can be done with whole documents. `name`: of their collection, if they are all of it."""
 
         def request(kind: Kind, title: str) -> None:
-            ids = tuple(one.id for one in sorted(documents, key=lambda one: one.name))
+            ids = tuple(one.id for one in sorted(documents, key=lambda one: edition_order(one.name)))
             self._navigation.overview_requested.emit(OverviewRequest(kind, ids, title))
 
         icon = self._theme.icon

@@ -8,7 +8,7 @@ import pytest
 from app.documents import whole_document
 from app.documents.overview import edition_comparison
 from app.documents.overview.edition_comparison import NumberChange, compare
-from app.documents.overview.result_table import ResultRow, plain
+from app.documents.overview.result_table import ResultRow, edition_order, plain
 from app.documents.whole_document import WholeDocument, WholeSection
 
 Clause = tuple[str, str]  # heading and text
@@ -138,3 +138,8 @@ def test_every_changed_number_of_many_is_found_and_no_other() -> None:
             [text for text, mark in side if mark] for line in found[heading].lines for side in (line.old, line.new)
         ]
         assert [re.sub(r"\D", "", one) for side in marked for one in side] == [old, new]
+
+
+def test_of_two_editions_the_one_named_old_or_with_the_earlier_year_is_the_older() -> None:
+    for names in (["共通仕様書（旧）.docx", "共通仕様書（新）.docx"], ["新基準2019.pdf", "新基準2024.pdf"]):
+        assert sorted(reversed(names), key=edition_order) == names
