@@ -141,5 +141,5 @@ def test_every_changed_number_of_many_is_found_and_no_other() -> None:
 
 
 def test_of_two_editions_the_one_named_old_or_with_the_earlier_year_is_the_older() -> None:
-    for names in (["共通仕様書（旧）.docx", "共通仕様書（新）.docx"], ["新基準2019.pdf", "新基準2024.pdf"]):
-        assert sorted(names[::-1], key=edition_order) == names
+    for older, newer in (("共通仕様書（旧）.docx", "共通仕様書（新）.docx"), ("新基準2019.pdf", "新基準2024.pdf")):
+        assert sorted([newer, older], key=edition_order) == [older, newer]

@@ -129,7 +129,7 @@ class LossCard(QFrame):
         )  # fmt: skip
         self.table = NumberTableModel(titles)
         self.view: StepTableView | None = None  # built when it is first shown
-        self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
+        self.note = Label(phrase("training.no_loss_yet"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.plot = SvgPlot(theme, lambda *size: _loss_plot(self._course, size), height_px=PLOT_PX)
         self.plot.setAccessibleName(phrase("training.loss_curves"))
