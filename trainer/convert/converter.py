@@ -1,8 +1,7 @@
 """Convert models and adapters into GGUF with llama.cpp's converter, and a GGUF file into a folder.
 
 llama.cpp's scripts run unchanged inside this process. Hooks add progress and pre-tokenizers and refuse code that comes
-with a model. The scripts' own `gguf` and `conversion` come first on the path, because PyPI's `gguf` of the same version
-has other files.
+with a model. Their own `gguf` and `conversion` come first on the path: PyPI's of the same version has other files.
 
 The converter knows published tokenizers by a digest of one encoded text, so it does not know a self-trained one.
 tokenizer.json states what a pre-tokenizer does; if all of it equals one that llama.cpp has (src/llama-vocab.cpp of the
