@@ -145,13 +145,14 @@ class AskingNotices(QObject):
         kind = result_table.kind_of_question(text)
         if kind is None or not self._session.scope:
             return "", "", lambda: None
-        collections = [one for one in self._page.scoping.documents_to_choose() if one.chosen]
+        collections = [one for one in self._page.scoping.documents_to_choose(has_attached=True) if one.chosen]
         found = [document for one in collections for document in one.documents if document.path in one.chosen]
         if kind == "summary" and len(found) != 1:
             return phrase("chat.offer_choose_one"), phrase("chat.choose_documents"), self._page.choose_documents
         if not found or (kind == "comparison" and len(found) != 2):
             return "", "", lambda: None
-        title = phrase("common.data_gap").join(one.ref.name for one in collections)
+        names = (one.documents[0].name if is_attached_name(one.ref.name) else one.ref.name for one in collections)
+        title = phrase("common.data_gap").join(names)
         title = found[0].name if len(found) == 1 else title
         ids = tuple(one.id for one in sorted(found, key=lambda one: result_table.edition_order(one.name)))
         request = OverviewRequest(kind, ids, title)

@@ -203,12 +203,15 @@ class CollectionSelection(QObject):
         ]
         self.choose([*ticked, *unread])
 
-    def documents_to_choose(self) -> list[CollectionDocuments]:
-        """Return the collections with all their documents that can be asked, and which of these are asked now."""
+    def documents_to_choose(self, *, has_attached: bool = False) -> list[CollectionDocuments]:
+        """Return the collections with all their documents that can be asked, and which of these are asked now.
+
+        `has_attached`: also attached files.
+        """
         asked = {one.id: ref for one, ref in self._resolved_scope() if one is not None}
         found = []
         for one in self._collections:
-            if one.attached:
+            if one.attached and not has_attached:
                 continue
             documents = self._documents.askable_documents(one.id)
             ref = asked.get(one.id)

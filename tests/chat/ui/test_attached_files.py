@@ -22,6 +22,7 @@ from app.chat.organizer import ConversationOrganizer
 from app.chat.store import Store
 from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.documents.library import Library
+from app.documents.overview.result_table import OverviewRequest
 from app.documents.services import document_library
 from app.uikit import desktop
 from app.uikit.widgets.banner import Banner
@@ -148,6 +149,18 @@ def test_a_dropped_file_is_read_and_answers_alone_with_its_clause(chat: Chat, co
     assert (chat.asked(), chat.composer.asking_notice.words) == (["契約書.md"], "")
     source = chat.send().details.grounding.sources[0]
     assert (source.document, source.heading[-1], CLAUSE in source.text) == ("契約書.md", "第8条（損害賠償）", True)
+
+
+def test_the_only_attached_file_is_summarized_whole(chat: Chat, contract: Path) -> None:
+    requests: list[OverviewRequest] = []
+    chat.parts.navigation.overview_requested.disconnect(chat.parts._on_overview_requested)
+    chat.parts.navigation.overview_requested.connect(requests.append)
+    chat.give(contract)
+    chat.composer.set_text("このファイルを要約して")
+    chat.composer.typed.emit()
+    assert chat.composer.asking_notice.words == phrase("chat.overview_offer.summary")
+    chat.qtbot.mouseClick(chat.composer.asking_notice.button, Qt.MouseButton.LeftButton)
+    assert [(one.kind, one.title) for one in requests] == [("summary", "契約書.md")]
     assert chat.documents.collections() == []
     assert chat.parts.preferences.value.scope is None, "new conversations ask what they did"
 
