@@ -20,7 +20,7 @@ import numpy as np
 from app.base import wording
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import packing
 from app.training.data import data_split
 from app.training.data.data_split import Split
@@ -135,7 +135,7 @@ def passages(entries: Sequence[dict[str, Any]]) -> list[Passage]:
     return [
         Passage(
             section_id=number,
-            section=DocumentSection(tuple(one["heading"]), one["text"], page=one["page"] or 0),
+            section=Section(tuple(one["heading"]), one["text"], page=one["page"] or 0),
             document_id=documents.index(one["document"]) + 1,
             document=one["document"],
             path=one["document"],

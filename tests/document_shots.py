@@ -14,7 +14,7 @@ from app.documents.collection_updates import RefreshResult
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.overview.result_table import OverviewRequest
-from app.documents.records import Document, DocumentSection, ReadingReport
+from app.documents.records import Document, ReadingReport, Section
 from app.documents.services.embedding import EmbeddingStatus
 from app.documents.services.reading_offers import ReadingOffer
 from app.documents.services.reading_queue import QueueStatus
@@ -54,7 +54,7 @@ def _read(documents: list[Document], library: Library) -> None:
     )  # fmt: skip
     for document, report in zip(documents, reports, strict=False):
         state = "doubtful" if report.is_doubtful else "done"
-        sections = [DocumentSection(("1",), "本文")]
+        sections = [Section(("1",), "本文")]
         library.put(replace(document, state=state, modified_ns=1, size_bytes=1, report=report), sections)
     library.fail(documents[5].id, AppError("document_hung", name=documents[5].name))
 
@@ -115,7 +115,7 @@ def documents_empty(parts: AppContext) -> None:
     assert document is not None
     library.put(
         replace(document, state="done", modified_ns=1, report=ReadingReport(sections=1)),
-        [DocumentSection(("1",), "本文")],
+        [Section(("1",), "本文")],
     )
     library.close()
     _open(parts)
@@ -254,7 +254,7 @@ def documents_overview(parts: AppContext) -> None:
     library = Library.open_second(parts.documents.path)
     chosen = library.documents(1)[:2]
     for document, (cover, other) in zip(chosen, EDITIONS[current_language()], strict=True):
-        library.put(document, [DocumentSection(("3.1",), cover, page=3), DocumentSection((f"3.{len(other)}",), other)])
+        library.put(document, [Section(("3.1",), cover, page=3), Section((f"3.{len(other)}",), other)])
     library.close()
     ids = tuple(one.id for one in chosen)
     parts.navigation.overview_requested.emit(OverviewRequest("comparison", ids, chosen[0].name))

@@ -19,7 +19,7 @@ from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import messages
 from app.documents.reading.messages import DocumentRemoved, Failed, Hello, Index, Indexed, Progress, Remove
-from app.documents.records import DocumentSection, ReadingReport
+from app.documents.records import ReadingReport, Section
 
 lines: list[bytes] = []
 arrived = threading.Condition()
@@ -62,7 +62,7 @@ def index(library: Library, command: Index) -> Indexed:
         document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns,
         sha256=hashlib.sha256(text.encode()).hexdigest(), report=ReadingReport(sections=text.count("\n")),
     )  # fmt: skip
-    library.put(read, [DocumentSection(("第1章",), line) for line in text.splitlines()])
+    library.put(read, [Section(("第1章",), line) for line in text.splitlines()])
     return Indexed(command.id, text.count("\n"))
 
 

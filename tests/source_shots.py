@@ -14,13 +14,13 @@ from app.chat.records import AnswerDetails
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 
 COLLECTIONS = {"ja": ("庁舎管理規程", "設備の点検記録 R5–R7"), "en": ("Building rules", "Inspections 2023–2025")}
 DOCUMENT = {"ja": "管理編.pdf", "en": "management.pdf"}
 SECTIONS = {
     "ja": (
-        DocumentSection(
+        Section(
             ("第2章 設備の維持", "第3節 非常用発電機", "2.3.1 点検"),
             "非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。\n"
             "年1回は、定格出力の30%以上の負荷で30分以上の運転を行う。\n"
@@ -29,7 +29,7 @@ SECTIONS = {
             21,
             21,
         ),
-        DocumentSection(
+        Section(
             ("第2章 設備の維持", "第3節 非常用発電機", "2.3.2 燃料"),
             "燃料は、72時間の連続運転に必要な量を常に備える。燃料タンクの残量は、毎週月曜日に確認する。",
             "必須",
@@ -38,7 +38,7 @@ SECTIONS = {
         ),
     ),
     "en": (
-        DocumentSection(
+        Section(
             ("2 Upkeep", "2.3 Emergency generator", "2.3.1 Inspection"),
             "The emergency generator is run without load once a month for at least 5 minutes.\n"
             "Once a year it is run with at least 30% of its rated load for at least 30 minutes.",
@@ -46,7 +46,7 @@ SECTIONS = {
             21,
             21,
         ),
-        DocumentSection(
+        Section(
             ("2 Upkeep", "2.3 Emergency generator", "2.3.2 Fuel"),
             "Fuel for 72 hours of running is always kept. The tank is checked every Monday.",
             "required",
@@ -127,9 +127,7 @@ def opened(parts: AppContext) -> None:
 def checked(answer: str) -> Grounding:
     found = passages()
     sources = tuple(grounding_record.source_of(passage) for passage in found)
-    return Grounding(
-        "answered", sources, claims.check_claims(answer, found, ASKED[current_language()]), retrieval_s=0.031
-    )
+    return Grounding("answered", sources, claims.check(answer, found, ASKED[current_language()]), retrieval_s=0.031)
 
 
 def sources_new(parts: AppContext) -> None:

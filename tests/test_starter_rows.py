@@ -10,7 +10,7 @@ import pytest
 from gguf import GGUFReader
 
 from app.documents.grounding import claims
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import packing
 from app.inference import gguf, prompts
 from app.inference.prompts import Turn
@@ -72,7 +72,7 @@ def found(row: dict) -> list[Passage]:
     return [
         Passage(
             section_id=10 + at,
-            section=DocumentSection(tuple(one["heading"]), one["text"], page=one["page"] or 0),
+            section=Section(tuple(one["heading"]), one["text"], page=one["page"] or 0),
             document_id=5 + names.index(one["document"]),
             document=one["document"],
             path=f"/documents/{one['document']}",
@@ -175,7 +175,7 @@ def test_the_program_itself_finds_nearly_every_sentence_in_its_source(every: int
     doubtful = [
         (row["question"], claim.sentence, claim.missing)
         for row in rows
-        for claim in claims.check_claims(row["answer"], found(row), row["question"])
+        for claim in claims.check(row["answer"], found(row), row["question"])
         if not claim.is_supported
     ]
     assert len(doubtful) <= 0.025 * len(rows), doubtful

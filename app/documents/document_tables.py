@@ -17,7 +17,7 @@ from app.base.confidentiality import stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents import terms
-from app.documents.records import DocumentSection, PageBox, Passage
+from app.documents.records import PageBox, Passage, Section
 from app.documents.section_terms import SectionTerms, runs_of_terms
 from app.documents.term_statistics import TermCounts, stored_terms
 
@@ -347,7 +347,7 @@ class IndexEntry:
 IndexBatch = tuple[list[IndexEntry], TermCounts]
 
 
-def batches_of(sections: Sequence[DocumentSection]) -> Iterator[list[tuple[tuple[str, ...], str]]]:
+def batches_of(sections: Sequence[Section]) -> Iterator[list[tuple[tuple[str, ...], str]]]:
     """Yield heading path and text of the sections, in lists of about BATCH_CHARACTERS."""
     batch: list[tuple[tuple[str, ...], str]] = []
     characters = 0
@@ -365,7 +365,7 @@ def index_batch(batch: Sequence[tuple[tuple[str, ...], str]]) -> IndexBatch:
     """Return the entries for sections, given as heading path and text, and the counts of their terms."""
     entries, counts = [], TermCounts()
     for path, text in batch:
-        found = terms.extract_section_terms(DocumentSection(path, text))
+        found = terms.extract_section_terms(Section(path, text))
         heading = json.dumps(path, ensure_ascii=False)
         heading_terms, body_terms = found.heading_terms(), found.body_terms()
         counts.add(heading_terms, body_terms)
@@ -394,7 +394,7 @@ class SectionTable:
     def add(
         self,
         document_id: int,
-        sections: Sequence[DocumentSection],
+        sections: Sequence[Section],
         note: Callable[[int], None],
         batches: Iterable[IndexBatch] | None = None,
     ) -> None:
@@ -454,11 +454,11 @@ class SectionTable:
         self._db.write("UPDATE document SET collection_id = ? WHERE id = ?", collection_id, document_id)
         counts.change(self._db.read, document_id, 1)
 
-    def of_document(self, document_id: int) -> list[tuple[int, DocumentSection]]:
+    def of_document(self, document_id: int) -> list[tuple[int, Section]]:
         """Return (section id, section) in the document's order."""
         return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
 
-    def around(self, section_id: int, reach: int) -> list[tuple[int, DocumentSection]]:
+    def around(self, section_id: int, reach: int) -> list[tuple[int, Section]]:
         """Return (section id, section) of a section and its neighbours in the document, in order.
 
         `reach`: the number of neighbours on either side.
@@ -489,12 +489,12 @@ class SectionTable:
         return [dataclasses.replace(one, score=score, rank=rank) for rank, (one, score) in enumerate(there, start=1)]
 
 
-def _with_id(row: Row) -> tuple[int, DocumentSection]:
+def _with_id(row: Row) -> tuple[int, Section]:
     return row["id"], _section(row)
 
 
-def _section(row: Row) -> DocumentSection:
-    return DocumentSection(
+def _section(row: Row) -> Section:
+    return Section(
         heading=heading_of(row),
         text=text_of(row, "text"),
         tag=invisible_characters.to_single_line(row["tag"]),

@@ -25,9 +25,9 @@ from app.documents.records import (
     AskableDocument,
     Document,
     DocumentCollection,
-    DocumentSection,
     Passage,
     ReadingReport,
+    Section,
     shown_name,
 )
 from app.inference import prefix_states
@@ -589,7 +589,7 @@ class Library:
     def put(
         self,
         document: Document,
-        sections: Sequence[DocumentSection],
+        sections: Sequence[Section],
         note: Callable[[int], None] = lambda _count: None,
         batches: Iterable[IndexBatch] | None = None,
     ) -> None:
@@ -648,7 +648,7 @@ class Library:
             document.id,
         )
 
-    def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
+    def sections(self, document_id: int) -> list[tuple[int, Section]]:
         """Return (section id, section) in the document's order."""
         return self._sections.of_document(document_id)
 

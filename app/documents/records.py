@@ -169,7 +169,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentSection:
+class Section:
     """A citable piece of a document: at most one clause, never half a sentence or table row.
 
     `text` is the document's own text, without headings. `heading` is the path from the outermost heading, as printed
@@ -195,7 +195,7 @@ class Passage:
     """
 
     section_id: int
-    section: DocumentSection
+    section: Section
     document_id: int
     document: str  # name
     path: str
@@ -203,7 +203,7 @@ class Passage:
     label: Label
     score: float  # higher is better; comparable within one search only
     rank: int = 0  # from 1
-    parts: tuple[DocumentSection, ...] = ()  # in the document's order
+    parts: tuple[Section, ...] = ()  # in the document's order
     # "clause": the question names its clause; "neighbour": the clause before or after one that does not exist
     named: Literal["", "clause", "neighbour"] = ""
 

@@ -16,7 +16,7 @@ from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 from app.documents import encodings, lexicon
 from app.documents.lexicon import Word
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.section_terms import SectionTerms
 from app.documents.values import quantities
 
@@ -61,7 +61,7 @@ def extract_terms(text: str) -> list[str]:
     return search_text.terms_of_runs(_runs(text))
 
 
-def extract_section_terms(section: DocumentSection) -> SectionTerms:
+def extract_section_terms(section: Section) -> SectionTerms:
     """Return the terms of the heading path, and those of the text with its values and dates.
 
     Tags are left out, because thousands of sections share them.

@@ -110,7 +110,7 @@ def _gold(question: Message, answer: Message, grounding: Grounding) -> tuple[Gol
             grounding_record.passage_of(source, number) for number, source in enumerate(grounding.sources, start=1)
         ]
         written = answer.text if answer.rating == GOOD else answer.correction
-        found, marked = claims.check_claims(written, passages, question.text), set()
+        found, marked = claims.check(written, passages, question.text), set()
     supported = replace(grounding, claims=tuple(claim for claim in found if claim.is_supported))
     used = marked | {number for claim in supported.claims for number in claim.sources}
     return tuple(

@@ -97,7 +97,7 @@ def answer_of(asked: Asked, kind: str, wrong: str, random_: random.Random) -> st
 
 
 def is_marked(asked: Asked, answer: str) -> bool:
-    return not all(claim.is_supported for claim in claims.check_claims(answer, asked.passages))
+    return not all(claim.is_supported for claim in claims.check(answer, asked.passages))
 
 
 def marked(
@@ -154,7 +154,7 @@ def measure(library: Library, each: int, seed: int, show: str | None) -> None:
             for is_marked_, answer, asked in results:
                 if is_marked_ != bool(kind[1]):
                     print(f"    {answer}\n      < {asked.sentence}")
-                    for claim in claims.check_claims(answer, asked.passages):
+                    for claim in claims.check(answer, asked.passages):
                         print(f"      {claim.sources} {asked.at + 1} {claim.missing} {claim.is_supported}")
 
 

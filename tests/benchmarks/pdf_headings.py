@@ -16,7 +16,7 @@ import pypdfium2
 
 from app.documents.reading import html, sections
 from app.documents.reading.pdf import pdf_reader
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 
 BOOKS = {
     "debian-reference": (
@@ -81,7 +81,7 @@ def _samples(folder: Path, pattern: str) -> Iterator[Sample]:
             yield Sample(words, _title(section.heading[-1]))
 
 
-def _beginning(section: DocumentSection) -> str:
+def _beginning(section: Section) -> str:
     return _squeezed(section.text.splitlines()[0] if section.text else "")[:SAMPLE]
 
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.settings import Settings
 from app.chat.ui.reader.reader_page import ReaderPage
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.whole_document import ReadingPlace
 from app.uikit.page import NavigationSignals
@@ -43,10 +43,7 @@ def write(path: Path, sections: int) -> int:
     assert document is not None
     library.put(
         replace(document, state="done"),
-        [
-            DocumentSection((f"第{n // IN_CHAPTER}章", f"{n}条"), message_text(chance, CHARACTERS))
-            for n in range(sections)
-        ],
+        [Section((f"第{n // IN_CHAPTER}章", f"{n}条"), message_text(chance, CHARACTERS)) for n in range(sections)],
     )
     library.close()
     return document_id

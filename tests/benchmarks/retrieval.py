@@ -27,7 +27,7 @@ from app.base import search_text
 from app.chat.services.retrieval_augmentation import NEAREST_OFFERED
 from app.documents.library import Library
 from app.documents.reading.messages import Indexed
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts, packing, passage_search, retrieved_passages
 from app.evaluation import question_files
 from app.evaluation.judge import rule_scoring as measuring
@@ -173,7 +173,7 @@ def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callab
         rows = db.execute(
             "SELECT rowid FROM windows WHERE windows MATCH ? ORDER BY rank LIMIT ?", (expression, limit)
         ).fetchall()
-        return [SimpleNamespace(section=DocumentSection((), pieces[row[0] - 1])) for row in rows]
+        return [SimpleNamespace(section=Section((), pieces[row[0] - 1])) for row in rows]
 
     return search
 

@@ -49,7 +49,7 @@ class Answered:
     def is_right(self) -> bool:
         """Of a row with passages."""
         passages = starter_adapter.passages(self.row["passages"])
-        found = claims.check_claims(self.text, passages, self.row["question"])
+        found = claims.check(self.text, passages, self.row["question"])
         if self.row["kind"] == "abstain":
             return claims.states_not_found(self.text, found)
         return bool(found) and all(claim.is_supported and claim.sources for claim in found) and self.cites

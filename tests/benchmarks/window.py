@@ -41,7 +41,7 @@ from app.chat.records import AnswerDetails, Conversation
 from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
 from app.documents.library import Library
-from app.documents.records import DocumentSection, ReadingReport
+from app.documents.records import ReadingReport, Section
 from app.documents.ui.page import DocumentsPage
 from app.evaluation import question_sets
 from app.evaluation.ui.evaluation_content import key_of
@@ -92,7 +92,7 @@ def fill(store: Store, folder: Path, documents: Path, share: float) -> None:
         with library.database.transaction():
             for document in library.documents(collection_id):
                 report = ReadingReport(pages=12, headings=8, tables=2, sections=30, characters=9_000)
-                section = DocumentSection(("1",), "設備の点検では、記録の様式をそろえます。")
+                section = Section(("1",), "設備の点検では、記録の様式をそろえます。")
                 library.put(replace(document, state="done", modified_ns=1, size_bytes=1, report=report), [section])
     library.close()
 

@@ -13,7 +13,7 @@ from app.base.paths import Paths
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 
 
 def store_thread(
@@ -39,7 +39,7 @@ def add_answer(
 
 
 def add_documents(
-    library: Library, name: str, label: Label, *sections: DocumentSection, sha256: str = "", document: str = ""
+    library: Library, name: str, label: Label, *sections: Section, sha256: str = "", document: str = ""
 ) -> int:
     """Add a collection with one document that has been read, and return the collection's id."""
     collection_id = library.add_collection(name, label)

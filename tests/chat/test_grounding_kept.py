@@ -11,10 +11,10 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
-from app.documents.records import DocumentSection, PageBox, Passage
+from app.documents.records import PageBox, Passage, Section
 from tests.chat.driver import store_thread
 
-SECTION = DocumentSection(
+SECTION = Section(
     ("第2章", "2.1 かぶり"),
     "かぶりは70mm以上とする。",
     "標準",

@@ -21,7 +21,7 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.services import answer_settings
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation import conversation_questions
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.prompts import Turn
@@ -33,10 +33,10 @@ LEAVE = "年次有給休暇は、勤続6か月で10日とする。\n申請は3�
 PROVISO = "ただし、勤続6か月未満の者には与えない。"
 HOURS = "残業の上限は月45時間とする。"
 PARTS = (
-    DocumentSection(("就業規則", "第5条（休暇）"), f"{LEAVE}\n{PROVISO}"),
-    DocumentSection(("就業規則", "第6条（残業）"), HOURS),
-    DocumentSection(("就業規則", "第7条（服装）"), "服装は自由とする。" * 60),
-    DocumentSection(("就業規則", "第8条（研修）"), "研修は年30日とする。"),
+    Section(("就業規則", "第5条（休暇）"), f"{LEAVE}\n{PROVISO}"),
+    Section(("就業規則", "第6条（残業）"), HOURS),
+    Section(("就業規則", "第7条（服装）"), "服装は自由とする。" * 60),
+    Section(("就業規則", "第8条（研修）"), "研修は年30日とする。"),
 )
 MARK, CHECKED = "取り込んだ会話（未照合）", "取り込んだ会話（この PC の資料と照合済み）"
 RIGHT, WRONG = "年次有給休暇は、勤続6か月で10日とする。[1]", "年次有給休暇は、勤続6か月で30日とする。[1]"

@@ -23,7 +23,7 @@ from app.documents import collection_lookup
 from app.documents.document_tables import SectionTable
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import DocumentCollection, DocumentSection
+from app.documents.records import DocumentCollection, Section
 from tests.chat.exchange_trees import nothing
 from tests.permits import PERMIT
 
@@ -185,7 +185,7 @@ def test_a_label_in_the_database_that_is_none_counts_as_the_highest(tmp_path: Pa
         here, gone = library.add_collection("規程"), library.add_collection("旧規程")
         (document, _) = library.add_documents(here, [tmp_path / "規程.md", tmp_path / "別.md"])
         with library.database.transaction():
-            SectionTable(library.database).add(document, [DocumentSection((), "本文")], lambda _count: None)
+            SectionTable(library.database).add(document, [Section((), "本文")], lambda _count: None)
         library.rename_collection(here, "新規程")
         library.remove_collection(gone)
         for odd in ("top", b"public", 1):

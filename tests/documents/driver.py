@@ -19,7 +19,7 @@ from app.documents.collection_updates import AddedFiles, RefreshResult
 from app.documents.document_tables import MIGRATIONS
 from app.documents.grounding import claims
 from app.documents.library import Library
-from app.documents.records import Document, DocumentSection, Passage
+from app.documents.records import Document, Passage, Section
 from app.documents.section_terms import SectionTerms
 from app.documents.services.document_library import DocumentLibrary
 
@@ -39,24 +39,24 @@ def written(folder: Path, name: str, content: str | bytes, codec: str = "utf-8")
 
 def make_passage(text: str, *heading: str, number: int = 1, document: str = "規則.md", **section: Any) -> Passage:
     """A passage of one section. `section`: its other fields."""
-    found = DocumentSection(heading, text, **section)
+    found = Section(heading, text, **section)
     return Passage(number, found, 1, document, f"/{document}", "基準", "internal", 1.0, number)
 
 
 def is_marked(answer: str, passages: Sequence[Passage], question: str = "") -> bool:
     """Whether the check marks any sentence of an answer."""
-    found = claims.check_claims(answer, passages, question)
+    found = claims.check(answer, passages, question)
     return not all(claim.is_supported and not claim.missing for claim in found)
 
 
-def put(library: Library, *sections: DocumentSection | str, collection: str = "基準", name: str = "a.md") -> int:
+def put(library: Library, *sections: Section | str, collection: str = "基準", name: str = "a.md") -> int:
     """Store a document, with a text as a section of 章, in place of one of that name. Return the collection's id."""
     known = {one.name: one.id for one in library.collections()}
     collection_id = known.get(collection) or library.add_collection(collection)
     same = [one for one in library.documents(collection_id) if one.name == name]
     for document in same or map(library.document, library.add_documents(collection_id, [Path(f"/{name}")])):
         assert document is not None
-        found = [DocumentSection(("章",), one) if isinstance(one, str) else one for one in sections]
+        found = [Section(("章",), one) if isinstance(one, str) else one for one in sections]
         library.put(dataclasses.replace(document, state="done"), found)
     return collection_id
 

@@ -4,15 +4,15 @@ import pytest
 
 from app.documents.grounding import evidence
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import passage_search, retrieved_passages
 from tests.documents.driver import put
 
 SECTIONS = [
-    DocumentSection(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
-    DocumentSection(("4.2 日常点検",), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。"),
-    DocumentSection(("6 除草",), "堤防の除草は年2回、5月と8月に行う。"),
-    DocumentSection(("7 訓練",), "防災訓練は令和4年から毎年6月に実施する。職員は全員参加する。"),
+    Section(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
+    Section(("4.2 日常点検",), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。"),
+    Section(("6 除草",), "堤防の除草は年2回、5月と8月に行う。"),
+    Section(("7 訓練",), "防災訓練は令和4年から毎年6月に実施する。職員は全員参加する。"),
 ]
 
 

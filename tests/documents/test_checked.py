@@ -16,7 +16,7 @@ PASSAGE = make_passage(TEXT, "第3章 設備", document="手引き.pdf", page=12
 
 
 def checked_answer(answer: str) -> Grounding:
-    return Grounding("answered", (grounding_record.source_of(PASSAGE),), claims.check_claims(answer, [PASSAGE]))
+    return Grounding("answered", (grounding_record.source_of(PASSAGE),), claims.check(answer, [PASSAGE]))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from app.documents.grounding import claims, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 WATER = "水中で施工する部材では、かぶりを100mm以上とする。"
@@ -16,11 +16,11 @@ SOURCES = (
 
 def grounded(answer: str, sources: tuple[CitedSource, ...] = SOURCES) -> Grounding:
     passages = [
-        Passage(n, DocumentSection(one.heading, one.text, one.tag, one.page), 0, one.document, one.path, one.collection,
+        Passage(n, Section(one.heading, one.text, one.tag, one.page), 0, one.document, one.path, one.collection,
                 one.label, 1.0, n)
         for n, one in enumerate(sources, start=1)
     ]  # fmt: skip
-    return Grounding("answered", sources, claims.check_claims(answer, passages))
+    return Grounding("answered", sources, claims.check(answer, passages))
 
 
 def quoted(kept: Grounding, number: int) -> list[str]:

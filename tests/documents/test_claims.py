@@ -31,7 +31,7 @@ def around(at: int) -> list[Passage]:
 
 
 def is_marked(at: int, answer: str) -> bool:
-    return not all(claim.is_supported for claim in claims.check_claims(answer, around(at)))
+    return not all(claim.is_supported for claim in claims.check(answer, around(at)))
 
 
 @functools.cache
@@ -85,13 +85,13 @@ DRAIN = make_passage("排水管の管径は300mm以上とし、勾配は2％以�
     ],
 )
 def test_a_sentence_is_tied_to_the_passages_that_it_is_from_whatever_it_cites(sentence, sources):
-    (claim,) = claims.check_claims(sentence, [WALL, DRAIN])
+    (claim,) = claims.check(sentence, [WALL, DRAIN])
     assert (claim.sources, claim.is_supported) == (sources, True)
 
 
 def test_what_no_passage_says_is_marked_and_stays():
     answer = "擁壁の高さは5m以下です[1]。景観への配慮として植栽や塗装の色彩を検討します。"
-    _, invented = claims.check_claims(answer, [WALL, DRAIN])
+    _, invented = claims.check(answer, [WALL, DRAIN])
     assert (invented.sources, invented.is_supported) == ((), False)
     assert (
         answer[invented.start : invented.end] == invented.sentence == "景観への配慮として植栽や塗装の色彩を検討します。"
@@ -112,7 +112,7 @@ def test_what_no_passage_says_is_marked_and_stays():
     ],
 )
 def test_what_is_missing_is_named(sentence, missing):
-    (claim,) = claims.check_claims(sentence, [WALL, DRAIN])
+    (claim,) = claims.check(sentence, [WALL, DRAIN])
     assert (claim.missing, claim.is_supported) == (missing, False)
 
 
@@ -129,7 +129,7 @@ def test_what_the_passages_say_of_another_thing_is_marked(sentence, missing):
         "堤防の天端幅は3m以上とし、令和4年から適用する。護岸の勾配は平成30年から適用し、のり先は令和2年から適用する。"
     )
     walls = [WALL, make_passage(text, "第6章 堤防")]
-    (claim,) = claims.check_claims(sentence, walls)
+    (claim,) = claims.check(sentence, walls)
     assert (claim.missing, claim.is_supported) == (missing, False)
 
 
@@ -148,7 +148,7 @@ MESH = make_passage(
     ],
 )
 def test_the_opposite_of_what_a_passage_says_is_marked(sentence, is_supported):
-    (claim,) = claims.check_claims(sentence, [MESH, WALL])
+    (claim,) = claims.check(sentence, [MESH, WALL])
     assert claim.is_supported == is_supported
 
 
@@ -157,19 +157,19 @@ def test_the_opposite_of_what_a_passage_says_is_marked(sentence, is_supported):
     [("延長は約2,300mです[1]。", True), ("延長は2,300mです[1]。", False), ("延長は約2,500mです[1]。", False)],
 )
 def test_a_rounded_value_says_so(sentence, is_supported):
-    (claim,) = claims.check_claims(sentence, [make_passage("対象とする区間の延長は2,345mである。")])
+    (claim,) = claims.check(sentence, [make_passage("対象とする区間の延長は2,345mである。")])
     assert claim.is_supported == is_supported
 
 
 def test_numbers_of_a_table_have_the_unit_of_its_head_however_it_is_written():
     table = make_passage("| 区分 | 車線幅員（ｍ） |\n|---|---|\n| 第2級 | 3.0 |\n| 第3級 | 2.75 |")
     right = "第2級の車線幅員は3.0メートル、第3級の車線幅員は275cmです[1]。"
-    (one,), (other,) = claims.check_claims(right, [table]), claims.check_claims(right.replace("275", "285"), [table])
+    (one,), (other,) = claims.check(right, [table]), claims.check(right.replace("275", "285"), [table])
     assert (one.is_supported, other.missing) == (True, ("285cm",))
 
 
 def test_latin_names_are_found_where_spaces_part_them():
-    (claim,) = claims.check_claims(
+    (claim,) = claims.check(
         "品質はJIS A 5308とSand Castle試験で確かめます[1]。",
         [make_passage("品質は JIS A 5308 及び Sand Castle 試験により確かめる。")],
     )
@@ -177,26 +177,26 @@ def test_latin_names_are_found_where_spaces_part_them():
 
 
 def test_the_place_of_a_passage_is_evidence_too():
-    (claim,) = claims.check_claims("第4章（3ページ）により、擁壁の高さは5m以下です[1]。", [WALL])
+    (claim,) = claims.check("第4章（3ページ）により、擁壁の高さは5m以下です[1]。", [WALL])
     assert claim.is_supported
 
 
 def test_a_name_of_the_question_may_be_said_again():
     answer = "ハイドロパイプの管径は300mm以上、排水管の勾配は2％以上です[1]。"
-    (asked,) = claims.check_claims(answer, [DRAIN], "ハイドロパイプの管径は?")
-    (unasked,) = claims.check_claims(answer, [DRAIN])
+    (asked,) = claims.check(answer, [DRAIN], "ハイドロパイプの管径は?")
+    (unasked,) = claims.check(answer, [DRAIN])
     assert (asked.is_supported, unasked.missing) == (True, ("ハイドロパイプ",))
 
 
 def test_an_english_sentence_is_checked_by_its_values():
-    right, wrong = claims.check_claims("The wall is at most 5 m high [1]. It is 7 m deep [1].", [WALL, DRAIN])
+    right, wrong = claims.check("The wall is at most 5 m high [1]. It is 7 m deep [1].", [WALL, DRAIN])
     assert (right.is_supported, right.sources) == (True, (1,))
     assert wrong.missing == ("7 m",)
 
 
 def test_headings_and_what_leads_to_a_list_claim_nothing():
     answer = "## 擁壁\n基準は次のとおりです。\n1. 擁壁の高さは5m以下\n2. 根入れ深さは0.5m以上\n"
-    assert [claim.sentence for claim in claims.check_claims(answer, [WALL])] == [
+    assert [claim.sentence for claim in claims.check(answer, [WALL])] == [
         "擁壁の高さは5m以下",
         "根入れ深さは0.5m以上",
     ]
@@ -204,7 +204,7 @@ def test_headings_and_what_leads_to_a_list_claim_nothing():
 
 def test_each_row_of_a_table_is_a_claim():
     answer = "| 項目 | 値 |\n|---|---|\n| 擁壁の高さ | 5m以下 |\n| 擁壁の根入れ深さ | 0.9m以上 |"
-    assert [(claim.is_supported, claim.missing) for claim in claims.check_claims(answer, [WALL])] == [
+    assert [(claim.is_supported, claim.missing) for claim in claims.check(answer, [WALL])] == [
         (True, ()),
         (False, ("0.9m以上",)),
     ]
@@ -220,14 +220,14 @@ def test_each_row_of_a_table_is_a_claim():
     ],
 )
 def test_it_is_seen_when_the_model_says_that_the_documents_do_not_have_it(answer):
-    found = claims.check_claims(answer, [WALL])
+    found = claims.check(answer, [WALL])
     assert found == ()
     assert claims.states_not_found(answer, found)
 
 
 def test_a_rule_that_forbids_is_not_taken_for_what_the_documents_do_not_have():
     answer = "資料には、擁壁の背面に樹木を植えてはならないと記載されています[1]。"
-    (claim,) = claims.check_claims(answer, [WALL])
+    (claim,) = claims.check(answer, [WALL])
     assert not claims.states_not_found(answer, (claim,))
 
 
@@ -237,9 +237,9 @@ def test_a_range_of_marks_names_all_of_its_sources():
 
 def test_an_answer_that_misses_one_thing_is_still_an_answer():
     answer = "擁壁の高さは5m以下と定められています[1]。なお、塗装の色は資料にありません。"
-    assert not claims.states_not_found(answer, claims.check_claims(answer, [WALL]))
+    assert not claims.states_not_found(answer, claims.check(answer, [WALL]))
     mixed = "塗装の色は資料にありませんが、擁壁の高さは5m以下です[1]。"
-    assert not claims.states_not_found(mixed, claims.check_claims(mixed, [WALL]))
+    assert not claims.states_not_found(mixed, claims.check(mixed, [WALL]))
 
 
 def calls(answer: str) -> int:
@@ -253,7 +253,7 @@ def calls(answer: str) -> int:
     before = sys.getprofile()
     sys.setprofile(counted)
     try:
-        claims.check_claims(answer, [WALL])
+        claims.check(answer, [WALL])
     finally:
         sys.setprofile(before)
     return count
@@ -270,7 +270,7 @@ def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
     spent = []
     for characters in (500, 4000):
         started = time.process_time()
-        claims.check_claims(part * (characters // len(part)), [WALL])
+        claims.check(part * (characters // len(part)), [WALL])
         spent.append(max(time.process_time() - started, 0.005))
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
@@ -283,9 +283,9 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
             f"分室{name} | 貸出{name}" for name in names[:rows]
         ]
         written = make_passage("場所 | 物\n" + "\n".join(lines), "第1章")
-        claims.check_claims("検査室の物を借ります。[1]", [written])  # reads the table
+        claims.check("検査室の物を借ります。[1]", [written])  # reads the table
         started = time.process_time()
-        claims.check_claims("検査室の物は貸出丁風器です。[1]", [written])
+        claims.check("検査室の物は貸出丁風器です。[1]", [written])
         spent.append(max(time.process_time() - started, 0.01))
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
@@ -298,6 +298,6 @@ def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo
             make_passage(part["quote"], *part["heading"].split(" > "), number=at)
             for at, part in enumerate(one["gold"], 1)
         ]
-        found = claims.check_claims(one["answer"], gold, one["question"])
+        found = claims.check(one["answer"], gold, one["question"])
         marked += [] if all(claim.is_supported for claim in found) else [one["answer"]]
     assert len(marked) <= len(asked) / 20, marked

@@ -2,20 +2,20 @@
 
 from app.documents.grounding import claims, source_citations
 from app.documents.grounding.grounding_record import Grounding, source_of
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
 
-HEIGHT = DocumentSection(("第4章 擁壁", "4.1 高さ"), "擁壁の高さは5m以下とする。", "標準", 12, 12)
-DEPTH = DocumentSection(
+HEIGHT = Section(("第4章 擁壁", "4.1 高さ"), "擁壁の高さは5m以下とする。", "標準", 12, 12)
+DEPTH = Section(
     ("第4章 擁壁", "4.2 根入れ"), "擁壁の根入れ深さは0.5m以上とする。ただし、岩盤では0.3mとする。", "推奨", 13, 14
 )
 TEXT = f"4.1 高さ\n{HEIGHT.text}\n4.2 根入れ\n＜推奨＞\n{DEPTH.text}"
-WHOLE = DocumentSection(HEIGHT.heading, TEXT, HEIGHT.tag, 12, 14)
+WHOLE = Section(HEIGHT.heading, TEXT, HEIGHT.tag, 12, 14)
 PASSAGE = Passage(1, WHOLE, 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, 1, (HEIGHT, DEPTH))
 
 
 def placed(answer: str, passage: Passage = PASSAGE) -> tuple[tuple[str, ...], str, int]:
-    kept = Grounding(sources=(source_of(passage),), claims=claims.check_claims(answer, [passage]))
+    kept = Grounding(sources=(source_of(passage),), claims=claims.check(answer, [passage]))
     (source,) = source_citations.locate_sources(kept, [passage]).sources
     assert source.text == passage.section.text
     return source.heading, source.tag, source.page
@@ -31,7 +31,7 @@ def test_what_uses_nothing_names_the_clause_that_was_found():
 
 
 def test_a_passage_that_was_cut_still_has_its_last_clause():
-    cut = DocumentSection(WHOLE.heading, TEXT[: TEXT.index("ただし")], WHOLE.tag, 12, 14)
+    cut = Section(WHOLE.heading, TEXT[: TEXT.index("ただし")], WHOLE.tag, 12, 14)
     passage = Passage(1, cut, 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, 1, (HEIGHT, DEPTH))
     assert placed("擁壁の根入れ深さは0.5m以上です[1]。", passage) == (DEPTH.heading, "推奨", 13)
 
@@ -49,7 +49,7 @@ def test_an_excerpt_is_from_the_clause_it_stands_in_and_the_best_clause_comes_fi
 
 
 def test_what_a_search_found_is_told_from_what_stands_beside_it():
-    found = DocumentSection(DEPTH.heading, TEXT, DEPTH.tag, 13, 14)
+    found = Section(DEPTH.heading, TEXT, DEPTH.tag, 13, 14)
     passage = Passage(1, found, 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, 1, (HEIGHT, DEPTH))
     assert source_citations.found_part(passage) == DEPTH
     alone = source_citations.source_of_part(source_of(passage, "f" * 64), DEPTH)

@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.documents import collection_updates
 from app.documents.collection_updates import compare_with_sources, scan_sources
 from app.documents.library import Library
-from app.documents.records import DocumentSection, ReadingReport
+from app.documents.records import ReadingReport, Section
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ class Gathering:
                 sha256=hashlib.sha256(Path(document.path).read_bytes()).hexdigest(),
                 report=report,
             )
-            self.library.put(done, [DocumentSection(("第1章",), "本文です。")])
+            self.library.put(done, [Section(("第1章",), "本文です。")])
 
     def fail(self) -> None:
         for document in self.library.waiting():
@@ -344,9 +344,9 @@ def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(
     other.remove_documents([waiting[0].id])
     other.close()
     with pytest.raises(AppError) as refused:
-        gathering.library.put(waiting[0], [DocumentSection(("1",), "本文。")])
+        gathering.library.put(waiting[0], [Section(("1",), "本文。")])
     assert refused.value.code == "document_removed"
-    gathering.library.put(waiting[1], [DocumentSection(("1",), "本文。")])
+    gathering.library.put(waiting[1], [Section(("1",), "本文。")])
     assert [section.text for _, section in gathering.library.sections(waiting[1].id)] == ["本文。"]
     assert gathering.library.sections(waiting[0].id) == []
 

@@ -11,20 +11,18 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.documents import terms
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.documents.section_terms import CountedTerm, SectionTerms
 from tests.documents import driver
 
 FILLER = [
-    DocumentSection(
-        ("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。"
-    )
+    Section(("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。")
     for number in range(40)
 ]
 
 
-def put(library: Library, *sections: DocumentSection, collection: str = "基準") -> int:
+def put(library: Library, *sections: Section, collection: str = "基準") -> int:
     return driver.put(library, *sections, *FILLER, collection=collection, name=f"{collection}.md")
 
 
@@ -54,23 +52,23 @@ def first(library: Library, query: str, collection_id: int, glossary: Path | Non
     ],
 )
 def test_what_means_the_same_is_found_first(library: Library, text: str, query: str) -> None:
-    collection = put(library, DocumentSection(("第1章 総則",), text))
+    collection = put(library, Section(("第1章 総則",), text))
     assert text in first(library, query, collection)
 
 
 def test_words_of_the_heading_count(library: Library) -> None:
     collection = put(
         library,
-        DocumentSection(("第3章 床止め", "3.2 材質"), "設計基準強度は24 N/mm²とする。"),
-        DocumentSection(("第4章 水門", "4.2 材質"), "設計基準強度は30 N/mm²とする。"),
+        Section(("第3章 床止め", "3.2 材質"), "設計基準強度は24 N/mm²とする。"),
+        Section(("第4章 水門", "4.2 材質"), "設計基準強度は30 N/mm²とする。"),
     )
     assert "30 N/mm²" in first(library, "水門の設計基準強度", collection)
     assert "24 N/mm²" in first(library, "床止めの設計基準強度", collection)
 
 
 def test_only_the_collections_that_are_asked_are_searched(library: Library) -> None:
-    one = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"), collection="一")
-    two = put(library, DocumentSection(("章",), "橋脚の根入れは3 mとする。"), collection="二")
+    one = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), collection="一")
+    two = put(library, Section(("章",), "橋脚の根入れは3 mとする。"), collection="二")
     assert {passage.collection for passage in passage_search.search(library, "橋脚", [one])} == {"一"}
     assert {passage.collection for passage in passage_search.search(library, "橋脚", [one, two])} == {"一", "二"}
     assert passage_search.search(library, "橋脚", []) == []
@@ -78,7 +76,7 @@ def test_only_the_collections_that_are_asked_are_searched(library: Library) -> N
 
 @pytest.mark.parametrize("query", ["", "   ", "。、！", '"', "OR", "NEAR(", "橋* AND", "a:b", "\0", "🌉", "{}[]^"])
 def test_whatever_is_typed_is_no_error(library: Library, query: str) -> None:
-    collection = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"))
+    collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
     assert all(passage.score >= 0 for passage in passage_search.search(library, query, [collection]))
 
 
@@ -88,7 +86,7 @@ def test_nothing_is_found_in_an_empty_collection(library: Library) -> None:
 
 def test_what_a_document_repeats_is_returned_once(library: Library) -> None:
     repeated = "本表は適用上の位置付けを示す。必須、標準、推奨、例示に分類する。"
-    collection = put(library, *[DocumentSection((f"第{number}章 章名{number}",), repeated) for number in range(1, 9)])
+    collection = put(library, *[Section((f"第{number}章 章名{number}",), repeated) for number in range(1, 9)])
     found = [passage.section.text for passage in passage_search.search(library, "適用上の位置付け", [collection])]
     assert sum("適用上" in text for text in found) == 1
 
@@ -96,10 +94,10 @@ def test_what_a_document_repeats_is_returned_once(library: Library) -> None:
 def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(library: Library) -> None:
     collection = put(
         library,
-        DocumentSection(("第2章 観測", "2.1 雨量"), "雨量は毎正時に観測する。", "標準", page=3, page_last=3),
-        DocumentSection(("第2章 観測", "2.1 雨量"), "転倒ますを用いる例がある。", "例示", page=4, page_last=4),
-        DocumentSection(("第2章 観測", "2.2 水位"), "水位は10分ごとに観測する。", "標準", page=5, page_last=5),
-        DocumentSection(("第3章 計画", "3.1 目的"), "計画の目的を定める。", page=6, page_last=6),
+        Section(("第2章 観測", "2.1 雨量"), "雨量は毎正時に観測する。", "標準", page=3, page_last=3),
+        Section(("第2章 観測", "2.1 雨量"), "転倒ますを用いる例がある。", "例示", page=4, page_last=4),
+        Section(("第2章 観測", "2.2 水位"), "水位は10分ごとに観測する。", "標準", page=5, page_last=5),
+        Section(("第3章 計画", "3.1 目的"), "計画の目的を定める。", page=6, page_last=6),
     )
     passage = passage_search.search(library, "転倒ます", [collection], 1)[0]
     assert passage.section.heading == ("第2章 観測", "2.1 雨量")
@@ -113,8 +111,7 @@ def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(librar
 
 def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) -> None:
     sections = [
-        DocumentSection(("第1章 章", f"1.{at} 節"), f"点検の項目{at}は、" + "目視により確認する。" * 20)
-        for at in range(30)
+        Section(("第1章 章", f"1.{at} 節"), f"点検の項目{at}は、" + "目視により確認する。" * 20) for at in range(30)
     ]
     collection = put(library, *sections)
     found = passage_search.search(library, "点検の項目", [collection], 20)
@@ -125,7 +122,7 @@ def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) 
 
 
 def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_path: Path) -> None:
-    collection = put(library, DocumentSection(("章",), "可動堰の操作は管理規程による。"))
+    collection = put(library, Section(("章",), "可動堰の操作は管理規程による。"))
     glossary = tmp_path / "用語集.csv"
     assert first(library, "ラバダム", collection, glossary) == ""
     glossary.write_text("# 事務所の言い方\nラバダム,可動堰\n", "utf-8-sig")
@@ -139,7 +136,7 @@ def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_p
 def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: Path) -> None:
     """A long list of other words must not outweigh what was asked."""
     asked, others = "ラバダムの点検を行う。", "可動堰、起伏堰、転倒堰、固定堰の点検を行う。"
-    collection = put(library, DocumentSection(("第1章",), others), DocumentSection(("第2章",), asked))
+    collection = put(library, Section(("第1章",), others), Section(("第2章",), asked))
     glossary = tmp_path / "用語集.csv"
     glossary.write_text("ラバダム,可動堰,起伏堰,転倒堰,固定堰\n", "utf-8")
     assert first(library, "ラバダム", collection, glossary).endswith(asked)
@@ -149,7 +146,7 @@ def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: 
 def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(
     library: Library, query: str, is_found: bool
 ) -> None:
-    collection = put(library, DocumentSection(("章",), "植生を管理する。"))
+    collection = put(library, Section(("章",), "植生を管理する。"))
     assert ("植生" in first(library, query, collection)) is is_found
 
 
@@ -162,7 +159,7 @@ def test_every_listed_word_has_others() -> None:
 
 
 def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, tmp_path: Path) -> None:
-    collection = put(library, DocumentSection(("章",), "橋脚"))
+    collection = put(library, Section(("章",), "橋脚"))
     glossary = tmp_path / "glossary.csv"
     glossary.write_bytes(bytes(range(256)) * 20)
     with pytest.raises(AppError) as caught:
@@ -171,9 +168,9 @@ def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, t
 
 
 def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None:
-    collection = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"))
+    collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
     (document,) = library.documents(collection)
-    library.put(document, [DocumentSection(("章",), "護岸の高さは3 mとする。")])
+    library.put(document, [Section(("章",), "護岸の高さは3 mとする。")])
     assert passage_search.search(library, "橋脚", [collection]) == []
     assert first(library, "護岸", collection) == "護岸の高さは3 mとする。"
     library.remove_documents([document.id])
@@ -185,7 +182,7 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
 
 
 def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
-    section = DocumentSection(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
+    section = Section(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
     found = terms.extract_section_terms(section)
     assert all(term.isalnum() for term in (*found.heading_terms(), *found.body_terms()))
 
@@ -211,12 +208,10 @@ def test_a_document_is_counted_in_the_collection_it_has_moved_to(library: Librar
 
 
 def test_a_collection_ranks_as_it_does_alone(library: Library) -> None:
-    collection = put(
-        library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"), DocumentSection(("章",), "橋脚の点検")
-    )
+    collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), Section(("章",), "橋脚の点検"))
     query = "橋脚の点検と根入れ"
     alone = [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])]
-    put(library, *(DocumentSection(("点検",), f"点検の記録{number}") for number in range(50)), collection="点検表")
+    put(library, *(Section(("点検",), f"点検の記録{number}") for number in range(50)), collection="点検表")
     assert [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])] == alone
 
 
@@ -234,7 +229,7 @@ def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path: Path
     path = tmp_path / "documents.sqlite"
     text = "令和7年3月31日までに、橋脚D13の々々、ああ、24 N/mm²、6か月以内、date、v2、x、Ａ-1を調べる。"
     with closing(Library.open(path)) as library:
-        collection = driver.put(library, DocumentSection(("第1章 総則", "1.2 x"), text), "堰", "。", name="a.md")
+        collection = driver.put(library, Section(("第1章 総則", "1.2 x"), text), "堰", "。", name="a.md")
         stored = list(map(tuple, library.database.read("SELECT * FROM section")))
     driver.write_as_earlier_version(path, 8)
     with closing(Library.open(path)) as library:
@@ -265,14 +260,14 @@ def test_a_damaged_library_of_an_earlier_version_is_said_to_be_one(tmp_path: Pat
     [("橋脚", 2), ("脚", 1), ("橋*", 2), ("33", 2), ("3", 0), ("ああ", 2), ("d", 1), ("date2025", 1), ("か月", 0)],
 )
 def test_a_term_is_counted_as_often_as_the_section_has_it(term: str, expected: int) -> None:
-    found = terms.extract_section_terms(DocumentSection((), "橋脚の橋脚、33 33、あああ、D13、2025年、6ヶ月"))
+    found = terms.extract_section_terms(Section((), "橋脚の橋脚、33 33、あああ、D13、2025年、6ヶ月"))
     listed = found.body_terms()
     assert CountedTerm.of(term).count(found.body, found.values) == expected
     assert expected == sum(one == term or (term[-1] == "*" and one.startswith(term[:-1])) for one in listed)
 
 
 def test_terms_of_another_text_are_damage() -> None:
-    section = DocumentSection((), "橋脚の根入れ")
+    section = Section((), "橋脚の根入れ")
     stored = terms.extract_section_terms(section).pack("[]", section.text)
     assert SectionTerms.unpack(stored, "[]", section.text) == terms.extract_section_terms(section)
     with pytest.raises(ValueError, match="terms"):

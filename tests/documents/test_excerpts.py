@@ -3,7 +3,7 @@
 import pytest
 
 from app.documents.grounding import claims
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
 from app.documents.retrieval.sentence_ranking import SoughtAnswer
 from tests.documents.driver import make_passage
@@ -24,7 +24,7 @@ def answer_to(question: str, *passages: Passage) -> str:
 
 
 def is_supported(answer: str, *passages: Passage) -> bool:
-    return all(claim.is_supported for claim in claims.check_claims(answer, passages))
+    return all(claim.is_supported for claim in claims.check(answer, passages))
 
 
 def test_the_sentence_that_answers_comes_with_what_limits_it():
@@ -49,7 +49,7 @@ def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
     assert answer.startswith("**「土に接する部材のかぶりは70mm以上とする。")
     assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True] * len(found)
     assert all(claim.is_supported for claim in found)
-    checked = claims.check_claims(answer, [COVER, PUMP])
+    checked = claims.check(answer, [COVER, PUMP])
     assert [claim.sources for claim in checked] == [claim.sources for claim in found]
     assert all(claim.is_supported for claim in checked)
 
@@ -60,10 +60,10 @@ def test_where_nothing_fits_there_is_no_excerpt():
 
 
 def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_are_not_quoted():
-    first = DocumentSection(("使い方", "最初の質問"), "モデルがないときは、お試し用を使う。")
-    second = DocumentSection(("使い方", "モデルを追加するには"), "モデルの画面でファイルを取り込む。")
+    first = Section(("使い方", "最初の質問"), "モデルがないときは、お試し用を使う。")
+    second = Section(("使い方", "モデルを追加するには"), "モデルの画面でファイルを取り込む。")
     text = f"最初の質問\n{first.text}\nモデルを追加するには\n{second.text}"
-    whole = DocumentSection(second.heading, text)
+    whole = Section(second.heading, text)
     joined = Passage(1, whole, 1, "a.md", "/a.md", "使い方", "public", 1.0, 1, (first, second))
     picked = excerpts.pick_excerpts("モデルを追加するには？", [joined])
     assert best_of("モデルを追加するには？", joined).text == second.text
@@ -127,9 +127,9 @@ def test_a_row_is_quoted_as_a_table_with_its_number_below_the_words_that_answer(
 
 def test_a_row_counts_from_the_head_of_its_table_also_where_the_head_is_repeated_in_the_next_section():
     head = "| 区分 | 天端幅 | 勾配 |\n| --- | --- | --- |"
-    first = DocumentSection(("3.1 断面",), f"{head}\n| 土石流区間 | 3.0m | 1:0.2 |\n| 掃流区間 | 2.0m | 1:0.3 |")
-    second = DocumentSection(("3.1 断面",), f"{head}\n| 扇状地 | 2.5m | 1:0.4 |\n| 河口 | 1.5m | 1:0.5 |")
-    whole = DocumentSection(first.heading, f"{first.text}\n{second.text}")
+    first = Section(("3.1 断面",), f"{head}\n| 土石流区間 | 3.0m | 1:0.2 |\n| 掃流区間 | 2.0m | 1:0.3 |")
+    second = Section(("3.1 断面",), f"{head}\n| 扇状地 | 2.5m | 1:0.4 |\n| 河口 | 1.5m | 1:0.5 |")
+    whole = Section(first.heading, f"{first.text}\n{second.text}")
     source = Passage(1, whole, 1, "a.md", "/a.md", "基準", "public", 1.0, 1, (first, second))
     picked = excerpts.pick_excerpts("天端幅は", [source])
     assert len(picked) == 4, "no header is quoted as a row"
@@ -195,12 +195,10 @@ def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
 
 
 def test_items_of_the_next_section_do_not_come_with_a_sentence():
-    first = DocumentSection(("第4条",), "契約の保証は、次のとおりとする。")
-    second = DocumentSection(("第5条",), "一　契約の変更")
+    first = Section(("第4条",), "契約の保証は、次のとおりとする。")
+    second = Section(("第5条",), "一　契約の変更")
     text = f"{first.text}\n{second.text}"
-    joined = Passage(
-        1, DocumentSection(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second)
-    )
+    joined = Passage(1, Section(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second))
     best = best_of("契約の保証は何か", joined)
     assert best.text == first.text
 
@@ -408,14 +406,14 @@ def test_the_kind_of_word_that_is_asked_for_comes_first(question, text, heading,
 
 
 def test_clauses_that_a_sentence_announces_come_after_it():
-    above = DocumentSection(("第8条",), "工事の施工者は、次に掲げる行為をしてはならない。")
+    above = Section(("第8条",), "工事の施工者は、次に掲げる行為をしてはならない。")
     items = [
-        DocumentSection(("第8条", f"第{number}号"), text)
+        Section(("第8条", f"第{number}号"), text)
         for number, text in enumerate(("夜間に杭を打つこと。", "河川に泥水を流すこと。"), start=1)
     ]
-    other = DocumentSection(("第9条",), "工事の施工者は、工事の行為の記録を保存する。")
+    other = Section(("第9条",), "工事の施工者は、工事の行為の記録を保存する。")
     parts = (above, *items, other)
-    whole = DocumentSection(above.heading, "\n".join(one.text for one in parts))
+    whole = Section(above.heading, "\n".join(one.text for one in parts))
     joined = Passage(1, whole, 1, "a.md", "/a.md", "規則", "public", 1.0, 1, parts)
     picked = excerpts.pick_excerpts("工事の施工者がしてはならない行為は", [joined])
     assert [one.text for one in picked[:3]] == [above.text, *(one.text for one in items)]

@@ -7,7 +7,7 @@ import pytest
 from app.base import wording
 from app.base.errors import AppError
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
 from app.documents.retrieval import follow_up_questions as follow_ups
 from app.documents.retrieval.follow_up_questions import follow_up_questions
@@ -16,11 +16,11 @@ from app.documents.retrieval.passage_search import search
 CHAPTER = "第2章 材料"
 
 
-def clause(*heading: str, text: str = "本文である。") -> DocumentSection:
-    return DocumentSection(heading, text)
+def clause(*heading: str, text: str = "本文である。") -> Section:
+    return Section(heading, text)
 
 
-def put(library: Library, *sections: DocumentSection) -> None:
+def put(library: Library, *sections: Section) -> None:
     collection_id = library.add_collection("基準")
     (document_id,) = library.add_documents(collection_id, [library.path.parent / "a.md"])
     library.put(dataclasses.replace(library.document(document_id), state="done"), sections)

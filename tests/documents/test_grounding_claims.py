@@ -72,13 +72,13 @@ def test_no_form_of_a_sentence_keeps_it_from_the_check(form: str, said: str) -> 
 )
 def test_a_number_is_read_as_its_reader_sees_it(ten: str) -> None:
     assert is_marked(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
-    (claim,) = claims.check_claims(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
+    (claim,) = claims.check(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
     assert claim.sentence == f"年次休暇は、勤続6か月で{ten}日です。[1]"
 
 
 def test_what_could_not_be_compared_is_counted() -> None:
     answer = "年次休暇は10日です[1]。\nThank you for reading.\nそうです。"
-    found = claims.check_claims(answer, [SOURCE])
+    found = claims.check(answer, [SOURCE])
     assert [claim.sentence for claim in found] == ["年次休暇は10日です[1]。"]
     assert claims.count_unchecked(answer, found) == 2
     assert claims.count_unchecked("資料にありません。", ()) == 0

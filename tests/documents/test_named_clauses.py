@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import named_clauses, passage_search, retrieved_passages
 from app.documents.retrieval.clause_references import clause_number, completes, parse_question, to_kanji
 from tests.documents.driver import put
@@ -80,25 +80,23 @@ def test_a_question_without_a_document_is_about_that_of_the_question_before(ques
 @pytest.fixture
 def collection(library: Library) -> int:
     statute = [
-        DocumentSection(("第一章　総則", f"第{to_kanji(number)}条（規定{number}）"), f"甲は、事項{number}を行う。")
+        Section(("第一章　総則", f"第{to_kanji(number)}条（規定{number}）"), f"甲は、事項{number}を行う。")
         for number in range(1, 31)
     ]
-    long = DocumentSection(
+    long = Section(
         ("第二章　雑則", "第三十一条の二（届出）"),
         "第三十一条の二　届出をする。\n２　届出は十日以内とする。\n３　届出は書面でする。",
     )
-    supplement = DocumentSection(("附　則", "第三条"), "第三条　経過措置を定める。")
+    supplement = Section(("附　則", "第三条"), "第三条　経過措置を定める。")
     number = put(library, *statute, long, supplement, collection="法令", name="道路整備の促進に関する法律.html")
-    rules = [
-        DocumentSection(("港湾管理規則", f"第{number}条"), f"乙は、手続{number}を取る。") for number in range(1, 9)
-    ]
+    rules = [Section(("港湾管理規則", f"第{number}条"), f"乙は、手続{number}を取る。") for number in range(1, 9)]
     put(library, *rules, collection="法令", name="kisoku.md")
     manual = [
-        DocumentSection(
+        Section(
             ("設計編", "第3章 水路", "3．2 断面", "3．2．1 流速"), "流速は毎秒3m以下とする。\n表3-1 流速の上限", page=45
         ),
-        DocumentSection(("設計編", "第3章 水路", "3．2 断面", "3．2．2 余裕高"), "余裕高は0.6m以上とする。", page=46),
-        DocumentSection(("はじめに",), "道路整備の促進に関する法律（以下「促進法」という。）による。"),
+        Section(("設計編", "第3章 水路", "3．2 断面", "3．2．2 余裕高"), "余裕高は0.6m以上とする。", page=46),
+        Section(("はじめに",), "道路整備の促進に関する法律（以下「促進法」という。）による。"),
     ]
     put(library, *manual, collection="法令", name="手引き.pdf")
     return number
@@ -150,12 +148,10 @@ def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(
 ) -> None:
     put(
         library,
-        DocumentSection(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"),
+        Section(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"),
         collection="法令",
     )
-    put(
-        library, DocumentSection(("第三条",), "丁は、届け出る。"), collection="法令", name="港湾の利用に関する政令.html"
-    )
+    put(library, Section(("第三条",), "丁は、届け出る。"), collection="法令", name="港湾の利用に関する政令.html")
     assert all(not passage.named for passage in found(library, question, collection))
 
 
@@ -211,12 +207,12 @@ def definitions(library: Library) -> int:
     first = "\n".join(f"{to_kanji(number)}　券面{number}" for number in range(1, 4))
     second = "\n".join(f"{to_kanji(number)}　業務{number}" for number in range(1, 4))
     statute = [
-        DocumentSection(heading, f"第二条　この法律において「証券」とは、次に掲げるものをいう。\n{first}"),
-        DocumentSection(heading, "四　券面4\n２　この法律において「業」とは、次に掲げるものをいう。"),
-        DocumentSection(heading, second),
-        DocumentSection(heading, "四　業務4\n３　この法律において「信託」とは、財産の管理をいう。"),
+        Section(heading, f"第二条　この法律において「証券」とは、次に掲げるものをいう。\n{first}"),
+        Section(heading, "四　券面4\n２　この法律において「業」とは、次に掲げるものをいう。"),
+        Section(heading, second),
+        Section(heading, "四　業務4\n３　この法律において「信託」とは、財産の管理をいう。"),
     ]
-    ordinance = [DocumentSection(("第八条（看板）",), "看板の大きさは、別に告示する。")]
+    ordinance = [Section(("第八条（看板）",), "看板の大きさは、別に告示する。")]
     put(library, *ordinance, collection="法令", name="取引規則.html")
     long = [dataclasses.replace(one, text=f"{one.text}\n{'長い説明。' * 150}") for one in statute]  # one passage each
     return put(library, *long, collection="法令", name="取引法.html")

@@ -18,7 +18,7 @@ from app.documents.grounding.grounding_record import Claim, Grounding
 from app.documents.library import Library
 from app.documents.reading import sections
 from app.documents.reading.text_blocks import Block, ReadDocument
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import passage_search, retrieved_passages
 from tests.documents import driver
 from tests.documents.driver import make_passage, put
@@ -33,7 +33,7 @@ Numbers = tuple[tuple[str, int], ...] | None
 def checked(answer: str, *recognized: Numbers, text: str = TEXT) -> Claim:
     """The check of an answer against passages with the same text."""
     passages = [make_passage(text, "3.2.1 材料", number=at, recognized=one) for at, one in enumerate(recognized, 1)]
-    (claim,) = claims.check_claims(answer, passages)
+    (claim,) = claims.check(answer, passages)
     return claim
 
 
@@ -69,7 +69,7 @@ def test_the_number_of_the_source_in_the_mark_is_no_number_of_the_sentence() -> 
 def test_doubts_and_places_name_the_recognition() -> None:
     passage = make_passage(TEXT, "3.2.1 材料", page=4, recognized=UNSURE)
     source = grounding_record.source_of(passage)
-    found = claims.check_claims("設計基準強度は24N/mm²以上とする。[1]", [passage])
+    found = claims.check("設計基準強度は24N/mm²以上とする。[1]", [passage])
     grounding = Grounding("answered", (source,), found)
     (message,) = source_citations.check_messages(grounding)
     assert "24N/mm²" in message
@@ -113,14 +113,14 @@ def test_a_section_has_the_lowest_certainty_of_its_numbers_on_its_recognized_pag
 
 
 def test_joined_sections_keep_the_lowest_certainty() -> None:
-    parts = [DocumentSection((), "a", recognized=one) for one in (UNSURE, None, (("24", 40), ("7", 99)))]
+    parts = [Section((), "a", recognized=one) for one in (UNSURE, None, (("24", 40), ("7", 99)))]
     joined: Passage = retrieved_passages.join_parts(make_passage("a"), parts)
     assert joined.section.recognized == (("24", 40), ("0.05", 99), ("7", 99))
     assert retrieved_passages.join_parts(make_passage("a"), parts[1:2]).section.recognized is None
 
 
 def test_the_database_keeps_it(library: Library) -> None:
-    collection = put(library, DocumentSection(("材料",), TEXT, recognized=UNSURE), DocumentSection(("材料",), "終。"))
+    collection = put(library, Section(("材料",), TEXT, recognized=UNSURE), Section(("材料",), "終。"))
     (document,) = library.documents(collection)
     assert [one.recognized for _, one in library.sections(document.id)] == [UNSURE, None]
     (found,) = passage_search.search(library, "設計基準強度", [collection], 1)
@@ -131,10 +131,10 @@ def test_a_database_of_an_earlier_version_keeps_its_texts_and_reads_nothing_agai
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:
         for name, notes in (("scan.pdf", ("recognized",)), ("a.md", ())):
-            collection = put(library, DocumentSection(("材料",), TEXT, page=1), name=name)
+            collection = put(library, Section(("材料",), TEXT, page=1), name=name)
             document = next(one for one in library.documents(collection) if one.name == name)
             report = dataclasses.replace(document.report, notes=notes)
-            library.put(dataclasses.replace(document, report=report), [DocumentSection(("材料",), TEXT)])
+            library.put(dataclasses.replace(document, report=report), [Section(("材料",), TEXT)])
     driver.write_as_earlier_version(path, 3)
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE document SET report = 'nothing' WHERE name = 'a.md'")
@@ -157,4 +157,4 @@ def test_from_the_picture_to_the_mark(install: Callable[[str], None], tmp_path: 
         child.index(document_id)
         found = passage_search.search(child.library, "強度とかぶり", [child.collection], 2)
     answer = "強度は24N/mm²とする。かぶりは0.05mとする。"
-    assert [claim.is_supported for claim in claims.check_claims(answer, found)] == [False, True]
+    assert [claim.is_supported for claim in claims.check(answer, found)] == [False, True]

@@ -11,15 +11,15 @@ from app.base.paths import Paths
 from app.documents import section_search, whole_document
 from app.documents.grounding import source_citations
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.whole_document import Heading, ReadingPlace, WordCounter
 
 SECTIONS = (
-    DocumentSection(("第1章 総則", "1.1 目的"), "この基準は、橋脚の設計について定める。", page=1),
-    DocumentSection(("第1章 総則", "1.1 目的"), "洗掘の影響も考える。", page=2),
-    DocumentSection(("第1章 総則", "1.2 橋脚の形"), "円形を標準とする。", "標準", 2),
-    DocumentSection(("第2章 施工",), "會社は、記録を残す。", page=4),
-    DocumentSection(("第2章 施工", "2.1 検査"), "橋 脚 を検査する。𠮟られても残す。", page=4),
+    Section(("第1章 総則", "1.1 目的"), "この基準は、橋脚の設計について定める。", page=1),
+    Section(("第1章 総則", "1.1 目的"), "洗掘の影響も考える。", page=2),
+    Section(("第1章 総則", "1.2 橋脚の形"), "円形を標準とする。", "標準", 2),
+    Section(("第2章 施工",), "會社は、記録を残す。", page=4),
+    Section(("第2章 施工", "2.1 検査"), "橋 脚 を検査する。𠮟られても残す。", page=4),
 )
 
 

@@ -10,7 +10,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.reading import markdown
 from app.documents.reading.sections import cut_into_sections
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval.suggested_questions import suggest_questions
 from app.inference.prompts import Turn
 from app.models import local_models
@@ -18,16 +18,14 @@ from tests.documents.driver import put, silent
 
 SAMPLES = Path(__file__).parents[2] / "resources" / "sample"
 STATUTE = [
-    DocumentSection(("第1章 総則", "第1条（目的）"), "第1条　この規程は、車両の管理について定めることを目的とする。"),
-    DocumentSection(
-        ("第1章 総則", "第2条（定義）"), "第2条　社用車とは、会社が所有し、又は借り受けて業務に使う車両をいう。"
-    ),
-    DocumentSection(
+    Section(("第1章 総則", "第1条（目的）"), "第1条　この規程は、車両の管理について定めることを目的とする。"),
+    Section(("第1章 総則", "第2条（定義）"), "第2条　社用車とは、会社が所有し、又は借り受けて業務に使う車両をいう。"),
+    Section(
         ("第2章 運転", "第5条（運転日報の提出）"),
         "第5条　運転者は、その日の行き先を運転日報に書いて提出する。",
     ),
-    DocumentSection(("第2章 運転", "第6条（駐車場の料金）"), "第6条　駐車場の料金は、一か月につき8000円とする。"),
-    DocumentSection(("附則",), "この規程は、令和5年4月1日から施行する。それまでの規程は廃止する。"),
+    Section(("第2章 運転", "第6条（駐車場の料金）"), "第6条　駐車場の料金は、一か月につき8000円とする。"),
+    Section(("附則",), "この規程は、令和5年4月1日から施行する。それまでの規程は廃止する。"),
 ]
 
 
@@ -56,12 +54,12 @@ def test_a_definition_a_value_and_a_heading_become_questions_that_are_answered(l
 
 def test_a_heading_that_is_a_question_is_asked_as_it_stands(library: Library) -> None:
     text = "制御ファイルは、パッケージの名前と版と依存関係を書いたファイルです。"
-    put(library, DocumentSection(("制御ファイルとは何ですか?",), text))
+    put(library, Section(("制御ファイルとは何ですか?",), text))
     assert suggest_questions(library.path, scope_of(library, "基準")) == ["制御ファイルとは何ですか?"]
 
 
 def test_a_foreign_name_as_a_heading_is_asked_about_in_the_language_of_its_text(library: Library) -> None:
-    put(library, DocumentSection(("Wiki",), "利用者が書いた解決策は、Wiki で読めます。登録すると編集もできます。"))
+    put(library, Section(("Wiki",), "利用者が書いた解決策は、Wiki で読めます。登録すると編集もできます。"))
     assert suggest_questions(library.path, scope_of(library, "基準")) == ["Wikiについて教えてください。"]
 
 
@@ -74,7 +72,7 @@ def test_headings_that_every_document_has_become_no_question(library: Library) -
 def test_they_are_about_the_documents_in_the_scope_only(library: Library) -> None:
     put(library, *STATUTE, name="車両.md")
     text = "会議室の予約は、使う日の三日前までに総務課へ申し込む。"
-    put(library, DocumentSection(("第1条（会議室の予約）",), text), name="会議室.md")
+    put(library, Section(("第1条（会議室の予約）",), text), name="会議室.md")
     scope = scope_of(library, "基準", "/会議室.md")
     assert suggest_questions(library.path, scope) == ["会議室の予約について教えてください。"]
     assert not is_answered(library, scope, "駐車場の料金は何円ですか？")

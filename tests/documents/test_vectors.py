@@ -12,7 +12,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.documents.library import Library
-from app.documents.records import DocumentSection, with_heading
+from app.documents.records import Section, with_heading
 from app.documents.retrieval import passage_search, semantic_index
 from app.documents.retrieval.semantic_index import (
     Floats,
@@ -142,7 +142,7 @@ class Shelf:
         self.library, self.store = library, store
 
     def put(self, collection: str, *texts: str, name: str = "a.md") -> list[int]:
-        sections = [DocumentSection((f"第{number}章",), text) for number, text in enumerate(texts)]
+        sections = [Section((f"第{number}章",), text) for number, text in enumerate(texts)]
         collection_id = put(self.library, *sections, collection=collection, name=name)
         (document,) = (one for one in self.library.documents(collection_id) if one.name == name)
         return [collection_id, document.id]

@@ -14,7 +14,7 @@ from app.chat.store import Store
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import DocumentCollection, DocumentSection, Passage
+from app.documents.records import DocumentCollection, Passage, Section
 from app.evaluation import current_labels, question_sets
 from app.evaluation.conversation_questions import CollectedQuestions, collect_questions
 from app.evaluation.records import Gold, Question
@@ -27,7 +27,7 @@ HEADINGS = (("第2章", "2.3.1 点検"), ("第2章", "2.3.2 燃料"))
 
 
 def passages(label: Label = "internal") -> list[Passage]:
-    sections = (DocumentSection(HEADINGS[0], f"{RUN}\n{LOAD}", page=21), DocumentSection(HEADINGS[1], FUEL, page=22))
+    sections = (Section(HEADINGS[0], f"{RUN}\n{LOAD}", page=21), Section(HEADINGS[1], FUEL, page=22))
     return [
         Passage(number, section, 1, "管理編.pdf", "/x/管理編.pdf", "規程", label, 1.0, number)
         for number, section in enumerate(sections, start=1)
@@ -37,7 +37,7 @@ def passages(label: Label = "internal") -> list[Passage]:
 def grounded(answer: str, label: Label = "internal") -> AnswerDetails:
     found = passages(label)
     sources = tuple(map(grounding_record.source_of, found))
-    return AnswerDetails("m", grounding=Grounding("answered", sources, claims.check_claims(answer, found, ASKED)))
+    return AnswerDetails("m", grounding=Grounding("answered", sources, claims.check(answer, found, ASKED)))
 
 
 def answered(

@@ -23,7 +23,7 @@ from app.chat.presets import PresetTable
 from app.chat.store import Store
 from app.documents.document_tables import SectionTable
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval.retrieved_passages import widen_sections
 from app.inference import engine_packs
 from app.inference.local_model import LocalModel
@@ -317,7 +317,7 @@ def test_a_database_of_documents_with_values_that_stand_for_nothing_is_damaged(c
     library = Library.open(where.documents)
     [id] = library.add_documents(library.add_collection("資料"), [tmp_path / "a.txt"])
     with library.database.transaction():
-        SectionTable(library.database).add(id, [DocumentSection(("第1条",), "高さは15 mとする。")], lambda _count: None)
+        SectionTable(library.database).add(id, [Section(("第1条",), "高さは15 mとする。")], lambda _count: None)
     with library.database.transaction():
         library.database.write(DOCUMENTS[case])
     with pytest.raises(AppError, match="database_damaged"):

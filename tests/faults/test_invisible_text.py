@@ -22,7 +22,7 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents import terms
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import packing, passage_search
 from app.inference import prompts
 from app.inference.engine.messages import Done, EngineFacts, Failed, Token
@@ -110,7 +110,7 @@ def test_an_index_of_an_earlier_version_is_read_again_where_it_holds_hidden_text
             added = library.add_documents(own, [Path("/x") / name])[0]
             document_ = library.document(added)
             assert document_ is not None
-            library.put(replace(document_, state="done"), [DocumentSection(("第1章",), text)])
+            library.put(replace(document_, state="done"), [Section(("第1章",), text)])
     write_as_earlier_version(where.documents, 1)
     with closing(Library.open(where.documents)) as library:
         states = {one.name: one.state for one in library.documents(own)}
@@ -268,7 +268,7 @@ def test_no_heading_or_name_of_a_document_makes_a_line_of_its_own(tmp_path: Path
         (_, section), *_ = library.sections(read.id)
         assert "\n" not in collection.name + "".join(section.heading) + section.tag
         assert FORGED in section.heading[0]
-        library.put(read, [DocumentSection((f"第1条\n{FORGED}",), "換気は毎時2回とする。", f"標準\r{FORGED}")])
+        library.put(read, [Section((f"第1条\n{FORGED}",), "換気は毎時2回とする。", f"標準\r{FORGED}")])
         ((number, kept),) = library.sections(read.id)
         passage = library.passage(number)
         assert passage is not None

@@ -13,7 +13,7 @@ from app.base import invisible_characters
 from app.chat.ui.text import citations
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Grounding
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts, packing
 from app.documents.values import notation
 from app.uikit.theme import Theme
@@ -63,7 +63,7 @@ def read_out(text: str) -> list[answer_markup.SourceMark]:
 def passage(text: str) -> Passage:
     return Passage(
         1,
-        DocumentSection(("第1章 " + text,), "通勤手当の上限は月5万円とする" + text + "。"),
+        Section(("第1章 " + text,), "通勤手当の上限は月5万円とする" + text + "。"),
         1,
         text,
         "/x",

@@ -17,7 +17,7 @@ import psutil
 
 from app.base.confidentiality import Label
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 SECTIONS = [
-    DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
-    DocumentSection(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
+    Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
+    Section(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
 ]
 
 

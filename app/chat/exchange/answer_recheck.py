@@ -18,7 +18,7 @@ from app.chat.records import Message
 from app.documents.grounding import claims, grounding_record, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import retrieved_passages
 
 # An answer beyond these limits stays unchecked. Kotae's own passages have 1,200 characters, and a model gets 12 of
@@ -110,7 +110,7 @@ class ImportedAnswerChecker:
             if passage is None:
                 return None
             passages.append(passage)
-        claimed = claims.check_claims(answer, passages, question)
+        claimed = claims.check(answer, passages, question)
         if not claimed or claims.states_not_found(answer, claimed):
             return None
         own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in passages)
@@ -153,7 +153,7 @@ class ImportedAnswerChecker:
 class _DocumentText:
     """The text of a document without white space, with the position where each section ends."""
 
-    def __init__(self, sections: Sequence[tuple[int, DocumentSection]]) -> None:
+    def __init__(self, sections: Sequence[tuple[int, Section]]) -> None:
         self.sections = sections
         texts = [_without_spaces(section.text) for _, section in sections]
         self._all = "".join(texts)

@@ -275,7 +275,7 @@ def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
     documents do not contain the answer."""
     from app.documents.grounding import claims  # quotations need no check
 
-    found = claims.check_claims(answer, packed.passages, question)
+    found = claims.check(answer, packed.passages, question)
     verdict = "not_in_documents" if claims.states_not_found(answer, found) else packed.grounding.verdict
     unchecked = claims.count_unchecked(answer, found)
     follow_ups = packed.grounding.follow_ups if verdict != "not_in_documents" else ()

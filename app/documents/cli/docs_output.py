@@ -11,8 +11,8 @@ from app.documents.records import (
     DOUBTFUL_GARBLED_SHARE,
     Document,
     DocumentCollection,
-    DocumentSection,
     Passage,
+    Section,
     page_ranges,
 )
 
@@ -101,7 +101,7 @@ def report_lines(document: Document) -> list[str]:
     return [*lines, *reading_warnings(document), *([str(error)] if error else [])]
 
 
-def section_data(section: DocumentSection) -> dict[str, Any]:
+def section_data(section: Section) -> dict[str, Any]:
     return {
         "heading": list(section.heading),
         "tag": section.tag,
@@ -112,7 +112,7 @@ def section_data(section: DocumentSection) -> dict[str, Any]:
     }
 
 
-def section_lines(sections: list[DocumentSection]) -> list[str]:
+def section_lines(sections: list[Section]) -> list[str]:
     """Return the outline of a document as lines: each heading path once, with its page and length."""
     totals: dict[tuple[str, ...], tuple[int, int]] = {}
     for section in sections:
@@ -129,7 +129,7 @@ def section_lines(sections: list[DocumentSection]) -> list[str]:
     ]
 
 
-def recognized_of(section: DocumentSection) -> str:
+def recognized_of(section: Section) -> str:
     return phrase("common.recognized") if section.recognized is not None else ""
 
 

@@ -56,7 +56,7 @@ _LEAD_IN = lazy_pattern(
 )
 
 
-def check_claims(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
+def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
     """Return the claims of an answer, in order.
 
     There is no claim for 資料にありません, nor for a heading that only names its topic.

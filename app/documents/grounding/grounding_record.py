@@ -14,7 +14,7 @@ import msgspec
 from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.wording import phrase
-from app.documents.records import DocumentSection, PageBox, Passage, collection_title, shown_name
+from app.documents.records import PageBox, Passage, Section, collection_title, shown_name
 
 T = TypeVar("T")
 # "near": passages come close to the question, and it is not certain that they answer it.
@@ -76,7 +76,7 @@ class CitedSource:
     """A passage that the model received, or one of the nearest if the answer was not in the documents.
 
     `text`: the text that the model received. `sha256`: digest of the document at that time. Other fields are as in
-    DocumentSection and Passage.
+    Section and Passage.
     """
 
     collection: str
@@ -138,7 +138,7 @@ def source_of(passage: Passage, sha256: str = "") -> CitedSource:
 
 def passage_of(source: CitedSource, number: int) -> Passage:
     """Return a stored source as a passage; its ids refer to no section."""
-    section = DocumentSection(
+    section = Section(
         source.heading,
         source.text,
         source.tag,

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 from app.documents.grounding.answer_markup import CITED_MARK
 from app.documents.grounding.grounding_record import CitedSource, Claim
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.values import notation, quantities
 
 CERTAIN_FROM = 95  # percent
 
 
-def mark_uncertain(claim: Claim, sources: Sequence[DocumentSection | CitedSource]) -> Claim:
+def mark_uncertain(claim: Claim, sources: Sequence[Section | CitedSource]) -> Claim:
     """Return the claim, as unsupported if its sources have one of its numbers from uncertain recognition only.
 
     The numbers are added to `missing`. `sources`: all sources of the answer, of which the claim names some.
@@ -35,13 +35,13 @@ def mark_uncertain(claim: Claim, sources: Sequence[DocumentSection | CitedSource
     return dataclasses.replace(claim, is_supported=False, missing=missing)
 
 
-def is_uncertain(written: str, sources: Sequence[DocumentSection | CitedSource]) -> bool:
+def is_uncertain(written: str, sources: Sequence[Section | CitedSource]) -> bool:
     """Whether a value, such as 24 N/mm², is in some source from uncertain recognition, and in no other one."""
     certain = [_is_certain(written, source) for source in sources]
     return False in certain and True not in certain
 
 
-def _is_certain(written: str, source: DocumentSection | CitedSource) -> bool | None:
+def _is_certain(written: str, source: Section | CitedSource) -> bool | None:
     """Whether a source has the value for certain; None if the source lacks it."""
     own = {number for number, _, _ in notation.numbers_in(written)}
     there = {number for number, _, _ in notation.numbers_in("\n".join([*source.heading, source.text]))}

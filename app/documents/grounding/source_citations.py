@@ -15,7 +15,7 @@ from app.base.wording import phrase
 from app.documents.grounding import answer_markup, evidence, recognized_numbers, sentences
 from app.documents.grounding.answer_markup import CITED_MARK, SourceMark
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
-from app.documents.records import PICTURE_SUFFIXES, DocumentSection, Passage
+from app.documents.records import PICTURE_SUFFIXES, Passage, Section
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
@@ -170,12 +170,12 @@ def locate_sources(grounding: Grounding, passages: Sequence[Passage]) -> Groundi
     )
 
 
-def part_at(passage: Passage, offset: int) -> DocumentSection:
+def part_at(passage: Passage, offset: int) -> Section:
     """Return the part at this offset in the passage's text; the passage's own section if it is in none."""
     return next((part for part, start, end in part_extents(passage) if start <= offset < end), passage.section)
 
 
-def found_part(passage: Passage) -> DocumentSection:
+def found_part(passage: Passage) -> Section:
     """Return the part that the search found, from which the passage was widened."""
     found = passage.section
     same = [
@@ -184,7 +184,7 @@ def found_part(passage: Passage) -> DocumentSection:
     return same[0] if same else found
 
 
-def source_of_part(source: CitedSource, part: DocumentSection) -> CitedSource:
+def source_of_part(source: CitedSource, part: Section) -> CitedSource:
     """Return the source reduced to one part."""
     return dataclasses.replace(
         source, text=part.text, heading=part.heading, tag=part.tag, page=part.page, page_last=part.page_last,
@@ -201,7 +201,7 @@ def _locate_source(source: CitedSource, passage: Passage, used: Sequence[tuple[i
     return dataclasses.replace(source, heading=best.heading, tag=best.tag, page=best.page)
 
 
-def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
+def part_extents(passage: Passage) -> list[tuple[Section, int, int]]:
     """Return the parts with their extents (start, end) in a passage's text, without headings.
 
     The last part may be cut.
@@ -209,7 +209,7 @@ def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
     text = passage.section.text
     if not passage.parts:
         return [(passage.section, 0, len(text))]
-    found: list[tuple[DocumentSection, int, int]] = []
+    found: list[tuple[Section, int, int]] = []
     at = 0
     for part in passage.parts:
         start = text.find(part.text, at)

@@ -25,7 +25,7 @@ from app.documents.overview.result_table import (
     clause_of,
     place_of,
 )
-from app.documents.records import DocumentSection, Passage, page_ranges
+from app.documents.records import Passage, Section, page_ranges
 from app.documents.retrieval import excerpts
 from app.documents.whole_document import WholeDocument
 from app.inference.reply_journal import ModelReply, StandalonePrompt
@@ -99,7 +99,7 @@ def _quotation(document: WholeDocument, clause: Sequence[int]) -> tuple[int, str
 
 def _passage(document: WholeDocument, row: int, text: str = "") -> Passage:
     section, collection = document.sections[row], document.collection
-    whole = DocumentSection(section.heading, text or section.text, section.tag, section.page, section.page)
+    whole = Section(section.heading, text or section.text, section.tag, section.page, section.page)
     name = collection.name if collection else ""
     return Passage(row, whole, 0, document.name, "", name, document.label, 1.0)
 
@@ -221,7 +221,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _checked(reply: str, passages: Sequence[Passage]) -> Iterator[_Sentence]:
     """Yield the sentences of a reply that say something, with the sections that they are from."""
-    for claim in claims.check_claims(reply, passages):
+    for claim in claims.check(reply, passages):
         rows = tuple(dict.fromkeys(passages[number - 1].section_id for number in claim.sources))
         fallback = passages[0].section_id
         yield _Sentence(

@@ -28,7 +28,7 @@ from app.documents.reading.helpers import Helpers
 from app.documents.reading.pdf import ocr as recognition
 from app.documents.reading.pdf.ocr import Recognizer
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
-from app.documents.records import Document, DocumentSection, ReadingReport
+from app.documents.records import Document, ReadingReport, Section
 
 Format = Literal[
     "pdf", "docx", "xlsx", "xlsb", "xls", "ods", "pptx", "html", "csv", "markdown", "text", "picture",
@@ -384,7 +384,7 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
     )
 
 
-def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_letters: int) -> ReadingReport:
+def _complete_report(reading: ReadDocument, cut: list[Section], lost_letters: int) -> ReadingReport:
     """Return the reader's report, completed with the numbers of headings, sections and characters."""
     characters = sum(len(section.text) for section in cut)
     garbled_share = reading.report.garbled_share
@@ -409,7 +409,7 @@ def _complete_report(reading: ReadDocument, cut: list[DocumentSection], lost_let
     )
 
 
-def _lost_letters(reading: ReadDocument, cut: list[DocumentSection], heading_letters: int) -> int:
+def _lost_letters(reading: ReadDocument, cut: list[Section], heading_letters: int) -> int:
     """Return how many letters of the file's text came neither into sections nor into headings; 0 if unknown.
 
     Letters that readers repeat, such as the names of a table's columns in each row, can hide lost ones.

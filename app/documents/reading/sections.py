@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
 from app.documents.reading.text_blocks import Block, ReadDocument, count_letters
-from app.documents.records import DocumentSection, PageBox
+from app.documents.records import PageBox, Section
 from app.documents.values import notation
 
 LONGEST = 1200  # characters of a section
@@ -69,12 +69,12 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def cut_into_sections(reading: ReadDocument) -> list[DocumentSection]:
+def cut_into_sections(reading: ReadDocument) -> list[Section]:
     """Return the sections in the order of the document."""
     return cut_and_count(reading)[0]
 
 
-def cut_and_count(reading: ReadDocument) -> tuple[list[DocumentSection], int]:
+def cut_and_count(reading: ReadDocument) -> tuple[list[Section], int]:
     """Return the sections in the order of the document, and the number of letters of all headings."""
     splitter = _Splitter()
     for block in reading.blocks:
@@ -84,7 +84,7 @@ def cut_and_count(reading: ReadDocument) -> tuple[list[DocumentSection], int]:
     return [_with_certainty(one, reading.recognized) for one in splitter.sections], splitter.heading_letters
 
 
-def _with_certainty(section: DocumentSection, recognized: Mapping[int, Mapping[str, int]]) -> DocumentSection:
+def _with_certainty(section: Section, recognized: Mapping[int, Mapping[str, int]]) -> Section:
     """Return the section with the certainty of its numbers if it is on a page whose text was recognized."""
     pages = [recognized[page] for page in range(section.page, section.page_last + 1) if page in recognized]
     if not pages:
@@ -104,7 +104,7 @@ def _paragraphs(block: Block) -> list[Block]:
 
 class _Splitter:
     def __init__(self) -> None:
-        self.sections: list[DocumentSection] = []
+        self.sections: list[Section] = []
         self.heading_letters = 0
         self._stack: list[_Entry] = []
         self._clause = _Clause(())
@@ -227,7 +227,7 @@ def _is_above(upper: _Entry, entry: _Entry) -> bool:
     return bool(upper.rank or upper.level or entry.rank)
 
 
-def _cut(clause: _Clause) -> list[DocumentSection]:
+def _cut(clause: _Clause) -> list[Section]:
     pieces = [part for piece in _with_titles_only(clause.pieces) for part in _sentences(piece)]
     total = sum(len(piece.text) + 1 for piece in pieces)
     count = -(-total // LONGEST)
@@ -279,12 +279,12 @@ def _repeated_heads(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
     return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
 
 
-def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSection]:
+def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[Section]:
     """Return the sections of a clause, each with the items in its path that it continues.
 
     So the second half of item （２） has （２） in its path.
     """
-    sections: list[DocumentSection] = []
+    sections: list[Section] = []
     items: list[_Entry] = []
     for group in groups:
         if group[0].item and len(groups) > 1:
@@ -303,7 +303,7 @@ def _entries_after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
     return [*(item for item in items if item.rank < rank), _Entry(piece.item, rank, 0, 0)]
 
 
-def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSection:
+def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> Section:
     pages = [piece.block.page for piece in group if piece.block.page]
     boxes: list[PageBox] = []
     for piece in group:
@@ -313,7 +313,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSe
     for before, piece in itertools.pairwise(group):
         is_one_paragraph = piece.block is before.block  # a paragraph that was cut into sentences
         text += piece.text if is_one_paragraph else f"\n{piece.text}"
-    return DocumentSection(
+    return Section(
         heading=path,
         text=text,
         tag=tag,

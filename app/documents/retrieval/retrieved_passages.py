@@ -26,7 +26,7 @@ from app.documents.document_tables import SectionTable
 from app.documents.grounding import evidence, sentences, source_citations
 from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval.named_clauses import NamedClauses
 from app.documents.term_statistics import TermStatistics
 from app.documents.values import notation, quantities
@@ -51,7 +51,7 @@ def widen_sections(
     """
     table = SectionTable(library.database)
     taken: set[int] = set()
-    kept: dict[int, list[tuple[int, DocumentSection]]] = {}
+    kept: dict[int, list[tuple[int, Section]]] = {}
     depths = {one.section_id: one.depth for one in clauses.first(scored)}
     best = max((score for _, score in scored), default=1.0)
     ordered = [*((section_id, best) for section_id in depths), *(one for one in scored if one[0] not in depths)]
@@ -75,8 +75,8 @@ def widen_sections(
 
 
 def _extent(
-    near_sections: Sequence[tuple[int, DocumentSection]], at: int, taken_ids: Collection[int], depth: int | None
-) -> list[tuple[int, DocumentSection]]:
+    near_sections: Sequence[tuple[int, Section]], at: int, taken_ids: Collection[int], depth: int | None
+) -> list[tuple[int, Section]]:
     """Return the sections of the passage around the section at index `at`, without those in `taken_ids`.
 
     `depth`: length of the heading path that they share; None: their headings are equal or siblings.
@@ -114,13 +114,13 @@ def _is_near(path: Sequence[str], other: Sequence[str], depth: int | None) -> bo
     return common >= max(1, len(other) - 1) if other else not path
 
 
-def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
+def join_parts(passage: Passage, parts: Sequence[Section]) -> Passage:
     """Join parts to one text with their headings and tags in between.
 
     The heading, tag and first page stay those of the section that was found.
     """
     lines: list[str] = []
-    before: DocumentSection | None = None
+    before: Section | None = None
     for part in parts:
         above = opening_lines(part, before) if len(parts) > 1 else ""
         lines += [above, part.text] if above else [part.text]
@@ -136,7 +136,7 @@ def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
     return dataclasses.replace(passage, section=section, parts=tuple(parts))
 
 
-def _join_recognized(parts: Sequence[DocumentSection]) -> tuple[tuple[str, int], ...] | None:
+def _join_recognized(parts: Sequence[Section]) -> tuple[tuple[str, int], ...] | None:
     """Return the numbers of all recognized parts, each with its lowest certainty; None if no part was recognized."""
     found = [part.recognized for part in parts if part.recognized is not None]
     lowest: dict[str, int] = {}
@@ -145,7 +145,7 @@ def _join_recognized(parts: Sequence[DocumentSection]) -> tuple[tuple[str, int],
     return tuple(lowest.items()) if found else None
 
 
-def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
+def opening_lines(part: Section, before: Section | None) -> str:
     """Return the heading and tag lines that precede a part in its document."""
     is_new = before is None or part.heading != before.heading
     lines = [part.heading[-1]] if is_new and part.heading else []

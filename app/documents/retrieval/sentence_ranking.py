@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon, terms
 from app.documents.grounding import sentences, source_citations
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
@@ -137,7 +137,7 @@ class Part:
     text: str
     start: int
     end: int
-    section: DocumentSection
+    section: Section
     section_end: int
     row: int
     header: str

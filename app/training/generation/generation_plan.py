@@ -133,7 +133,7 @@ def _support_rejection(candidate: PairCandidate) -> str:
     answer = candidate.answer
     if not all(found.holds(value, answer[value.start : value.end]) for value in quantities.parse(answer)):
         return "number_not_in_quote"
-    made = claims.check_claims(answer, [source])
+    made = claims.check(answer, [source])
     if made:
         return "" if all(claim.is_supported for claim in made) else "not_supported"
     terms = evidence.content_terms(answer)  # the answer is too short to contain a claim

@@ -22,7 +22,7 @@ from app.base.tables.table_reader import Cell, TableRow
 from app.base.wording import current_language, phrase
 from app.chat.batch import question_table
 from app.documents.grounding import evidence, source_citations
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.values import notation, quantities
 from app.training.generation import prompts
 from app.training.generation.pair_records import UNANSWERABLE, PairCandidate, PairWriter, QuestionAnswerPair
@@ -93,7 +93,7 @@ def must_include(question: str, answer: str) -> list[str]:
     return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # drops list numbers, the 2 of レベル2
 
 
-def _section(candidate: PairCandidate) -> DocumentSection:
+def _section(candidate: PairCandidate) -> Section:
     """Return the section of the passage that contains the quote."""
     passage = candidate.passage
     return (

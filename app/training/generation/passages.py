@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from app.documents.grounding import sentences
 from app.documents.library import Library
-from app.documents.records import DocumentCollection, DocumentSection, Passage
+from app.documents.records import DocumentCollection, Passage, Section
 from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
 from app.training.data.rows import seeded_key
@@ -41,7 +41,7 @@ class SelectedPassages:
 @dataclass(frozen=True, slots=True)
 class _SectionPlace:
     section_id: int
-    section: DocumentSection
+    section: Section
     document: str
 
 
@@ -68,7 +68,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _is_suitable(section: DocumentSection, texts: Counter[str]) -> bool:
+def _is_suitable(section: Section, texts: Counter[str]) -> bool:
     if len(section.text) < TEXT_MIN or texts[normalized(section.text)] > REPEATED_MAX:
         return False
     names = (section.tag, *section.heading[-1:])

@@ -13,7 +13,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app import cli as main
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from tests.base.cli.processes import ROOT
 from tests.chat.driver import add_documents
 
@@ -53,8 +53,8 @@ def trial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=120, check=True)
     library = Library.open(folder / "documents.sqlite")
     sections = [
-        DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
-        DocumentSection(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
+        Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
+        Section(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
     ]
     add_documents(library, "基準", "internal", *sections)
     add_documents(library, "内規", "secret", sections[0])

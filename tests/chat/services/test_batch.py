@@ -21,7 +21,7 @@ from app.chat.services.batch_session import CHAT, BatchSession, UnfinishedBatch
 from app.chat.services.retrieval_augmentation import FoundPassages, RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import excerpts
 from app.inference import child_commands, load_plan
 from app.inference.local_model import LocalModel
@@ -33,7 +33,7 @@ from tests.scene import Scene
 
 LIMIT_MS = 30_000
 SLOW = "!slow 長い質問"
-LEAVE = DocumentSection(("第1条",), "休暇は十日とする。")
+LEAVE = Section(("第1条",), "休暇は十日とする。")
 
 
 class Desk:

@@ -13,7 +13,7 @@ from app.base.settings import Settings
 from app.chat.services.document_summary import SummaryJob, SummaryRun
 from app.documents.library import Library
 from app.documents.overview.result_table import ResultTable
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.inference import child_commands, reply_journal
 from app.inference.local_model import LocalModel
 from tests.scene import Scene
@@ -33,7 +33,7 @@ def documents(scene: Scene, tmp_path: Path) -> Path:
     assert document is not None
     library.put(
         replace(document, state="done", sha256="5" * 64),
-        [DocumentSection((heading,), text) for heading, text in CLAUSES],
+        [Section((heading,), text) for heading, text in CLAUSES],
     )
     library.close()
     return path

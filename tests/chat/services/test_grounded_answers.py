@@ -12,7 +12,7 @@ from app.chat.presets import Preset
 from app.chat.records import Message, UnsentDraft
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import excerpts, retrieved_passages
 from app.inference.engine.messages import Ask
 from app.inference.services.events import AnswerStage
@@ -21,11 +21,9 @@ from tests.scene import Scene
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 SECTIONS = [
-    DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER + "水中で施工する部材では100mm以上とする。", "標準", 14),
-    DocumentSection(
-        ("第4章 ポンプ", "4.2 日常点検"), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "", 31
-    ),
-    DocumentSection(("第6章 堤防", "6.1 除草"), "堤防の除草は年2回、5月と8月に行う。", "例示", 52),
+    Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER + "水中で施工する部材では100mm以上とする。", "標準", 14),
+    Section(("第4章 ポンプ", "4.2 日常点検"), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "", 31),
+    Section(("第6章 堤防", "6.1 除草"), "堤防の除草は年2回、5月と8月に行う。", "例示", 52),
 ]
 RIGHT = "土に接する部材の鉄筋のかぶりは70mm以上です[1]。"
 

@@ -13,7 +13,7 @@ from app.chat.services import retrieval_augmentation
 from app.documents.document_tables import MIGRATIONS
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.inference.prompts import Turn
 from tests.documents import driver
 
@@ -70,7 +70,7 @@ def test_a_question_right_after_an_update_waits_for_the_documents_to_be_migrated
     """The window opens, and so migrates, the documents some time after its start, which a question may precede."""
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:
-        driver.put(library, DocumentSection(("3.2 かぶり",), "橋脚のかぶりは70mmとする。"), name="基準.md")
+        driver.put(library, Section(("3.2 かぶり",), "橋脚のかぶりは70mmとする。"), name="基準.md")
         (ref,) = (CollectionRef(one.id, one.name) for one in library.collections())
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("ALTER TABLE collection DROP COLUMN attached")

@@ -20,7 +20,7 @@ from app.chat.services.chat_session import ModelPreloader
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.inference import child_commands, prompts
@@ -75,7 +75,7 @@ def error_of(answer: Message) -> str:
 
 def ask_collection(scene: Scene, library: Library, label: Label) -> int:
     """Let the conversation ask a collection of this label from now on."""
-    collection = add_documents(library, "基準", label, DocumentSection(("2.2 鉄筋のかぶり",), COVER, "標準", 14))
+    collection = add_documents(library, "基準", label, Section(("2.2 鉄筋のかぶり",), COVER, "標準", 14))
     assert scene.session.ask_of((CollectionRef(collection, "基準"),))
     return collection
 

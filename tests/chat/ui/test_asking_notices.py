@@ -14,7 +14,7 @@ from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.inference.local_model import LocalModel
 from tests.chat.ui.driver import Window, heard, press
 
@@ -55,7 +55,7 @@ def model(store: Store, tiny_model: Path, tmp_path: Path) -> Path:
 def documents(library: Library) -> None:
     collection_id = library.add_collection("基準")
     (document_id,) = library.add_documents(collection_id, [Path("/nowhere/基準.md")])
-    library.put(library.document(document_id), [DocumentSection(("1",), "かぶりは70mmとする。")])
+    library.put(library.document(document_id), [Section(("1",), "かぶりは70mmとする。")])
     library.keep(document_id)
 
 
@@ -177,7 +177,7 @@ def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Pat
 
 def test_one_of_several_documents_has_to_be_chosen_for_a_summary(field, documents, model: Path, library) -> None:
     (other,) = library.add_documents(1, [Path("/nowhere/要領.md")])
-    library.put(library.document(other), [DocumentSection(("1",), "かぶりは80mmとする。")])
+    library.put(library.document(other), [Section(("1",), "かぶりは80mmとする。")])
     library.keep(other)
     desk = field()
     for text, key in (

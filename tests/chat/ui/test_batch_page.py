@@ -17,14 +17,14 @@ from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.batch_page import BatchPage
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.inference.local_model import LocalModel
 from app.uikit.desktop import Pickers
 from tests.chat.driver import add_documents
 from tests.chat.ui.driver import Window, entries
 
 LIMIT_MS = 30_000
-RULE = DocumentSection(("第1章",), "鍵は守衛室にある。")
+RULE = Section(("第1章",), "鍵は守衛室にある。")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from app.chat.ui.collection_picker import StayOpenMenu
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.inference.local_model import LocalModel
 from app.uikit import clipboard_guard
 from app.uikit.localization import with_note
@@ -88,7 +88,7 @@ def put(library: Library) -> Callable[..., None]:
         for name, label in labels.items():
             collection_id = library.add_collection(name, label, is_builtin=is_builtin)
             (document_id,) = library.add_documents(collection_id, [Path(f"/nowhere/{name}.md")])
-            library.put(library.document(document_id), [DocumentSection(("1",), f"{name}の本文。")])
+            library.put(library.document(document_id), [Section(("1",), f"{name}の本文。")])
             library.keep(document_id)
 
     return put
@@ -317,7 +317,7 @@ def put_several(library: Library) -> Callable[..., list[str]]:
         collection_id = library.add_collection(name, label)
         paths = [Path(f"/nowhere/{file}") for file in texts]
         for document_id, text in zip(library.add_documents(collection_id, paths), texts.values(), strict=True):
-            library.put(library.document(document_id), [DocumentSection(("1 本文",), text)])
+            library.put(library.document(document_id), [Section(("1 本文",), text)])
             library.keep(document_id)
         return [str(path) for path in paths]
 
@@ -418,7 +418,7 @@ def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_na
 ) -> None:
     id = library.add_collection("基準", "internal")
     for document_id in library.add_documents(id, [Path("/nowhere/旧/記録.md"), Path("/nowhere/新/記録.md")]):
-        library.put(library.document(document_id), [DocumentSection(("1",), "本文。")])
+        library.put(library.document(document_id), [Section(("1",), "本文。")])
         library.keep(document_id)
     scope = opened()
     (old,) = [one for one in scope.documents.documents(id) if "旧" in one.path]

@@ -31,7 +31,7 @@ WRONG = "発電機の燃料は**48時間分**を備えます。[1]"
 
 def grounded(text: str, sources: Sequence[CitedSource] = SOURCES) -> Grounding:
     passages = [grounding_record.passage_of(source, number) for number, source in enumerate(sources, start=1)]
-    return Grounding("answered", tuple(sources), claims.check_claims(text, passages))
+    return Grounding("answered", tuple(sources), claims.check(text, passages))
 
 
 def message(text: str, kept: Grounding, tokens: int = 40, status: str = "done") -> Message:

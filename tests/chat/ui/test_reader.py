@@ -21,7 +21,7 @@ from app.chat.ui.reader.reader_view import ReaderView
 from app.documents import whole_document
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.whole_document import ReadingPlace, WholeDocument, WholeSection
 from app.uikit.page import NavigationSignals
@@ -346,7 +346,7 @@ def test_a_document_that_was_removed_or_read_anew_is_noticed(read: Read, library
     document_id = fill(library)
     read.open(ReadingPlace(document_id))
     document = library.document(document_id)
-    library.put(replace(document, state="done", sha256="0"), [DocumentSection(("新しい章",), "新しい文。")])
+    library.put(replace(document, state="done", sha256="0"), [Section(("新しい章",), "新しい文。")])
     read.documents.check_for_changes()
     read.qtbot.waitUntil(lambda: read.page.document is not None and len(read.page.document.sections) == 1)
     library.remove_documents([document_id])
@@ -534,9 +534,7 @@ def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_f
 
 
 def test_the_chapter_to_summarize_is_below_the_title_of_the_document(read: Read, library: Library) -> None:
-    sections = [
-        DocumentSection(("基準", chapter, "第1節 一般"), f"{chapter}は検討する。") for chapter in ("第1章", "第2章")
-    ]
+    sections = [Section(("基準", chapter, "第1節 一般"), f"{chapter}は検討する。") for chapter in ("第1章", "第2章")]
     document_id = fill(library)
     document = library.document(document_id)
     assert document is not None

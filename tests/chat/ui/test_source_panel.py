@@ -183,7 +183,7 @@ def parts(open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot) 
     source = CitedSource("規程", "internal", document.name, document.path, read, ("第2節　点検",), "", 1, 3)
     source = dataclasses.replace(source, sha256=document.sha256)
     answer = "発電機は毎月一回、無負荷で五分以上の運転を行います。[1]"
-    kept = Grounding("answered", (source,), claims.check_claims(answer, [grounding_record.passage_of(source, 1)]))
+    kept = Grounding("answered", (source,), claims.check(answer, [grounding_record.passage_of(source, 1)]))
     store_answer(parts, answer, kept)
     return parts
 

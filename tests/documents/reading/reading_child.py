@@ -7,7 +7,7 @@ from app.base import json_lines, programs
 from app.documents.library import Library
 from app.documents.reading import messages
 from app.documents.reading.messages import DocumentRemoved, Event, Failed, Hello, Index, Indexed
-from app.documents.records import Document, DocumentSection
+from app.documents.records import Document, Section
 from tests.line_child import LineChild
 
 
@@ -80,5 +80,5 @@ class ReadingChild(LineChild):
         assert found is not None
         return found
 
-    def sections(self, document_id: int) -> list[DocumentSection]:
+    def sections(self, document_id: int) -> list[Section]:
         return [section for _, section in self.library.sections(document_id)]

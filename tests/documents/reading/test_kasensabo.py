@@ -10,14 +10,14 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.reading import markdown, sections
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.evaluation import question_files
 from app.evaluation.judge import rule_scoring as measuring
 
 
 @pytest.fixture(scope="module")
-def cut(kasensabo: Path) -> dict[str, list[DocumentSection]]:
+def cut(kasensabo: Path) -> dict[str, list[Section]]:
     files = sorted((kasensabo / "standards_md").glob("*.md"))
     return {
         file.name: sections.cut_into_sections(markdown.read(file.read_text("utf-8"), lambda *_: None)) for file in files
@@ -25,7 +25,7 @@ def cut(kasensabo: Path) -> dict[str, list[DocumentSection]]:
 
 
 @pytest.fixture(scope="module")
-def library(cut: dict[str, list[DocumentSection]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+def library(cut: dict[str, list[Section]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     opened = Library.open(tmp_path_factory.mktemp("index") / "documents.sqlite")
     collection = opened.add_collection("基準")
     for document_id, found in zip(opened.add_documents(collection, map(Path, cut)), cut.values(), strict=True):
@@ -42,9 +42,7 @@ def golds(kasensabo: Path) -> list[dict[str, str]]:
     return [gold for row in rows for gold in json.loads(row)["gold"]]
 
 
-def test_every_quote_stands_whole_in_one_section(
-    cut: dict[str, list[DocumentSection]], golds: list[dict[str, str]]
-) -> None:
+def test_every_quote_stands_whole_in_one_section(cut: dict[str, list[Section]], golds: list[dict[str, str]]) -> None:
     texts = {name: [retrieved_passages.normalize_quote(one.text) for one in found] for name, found in cut.items()}
     missing = [
         gold["quote_clean"]
@@ -55,7 +53,7 @@ def test_every_quote_stands_whole_in_one_section(
 
 
 def test_clauses_and_tags_are_those_of_the_standards(
-    cut: dict[str, list[DocumentSection]], golds: list[dict[str, str]]
+    cut: dict[str, list[Section]], golds: list[dict[str, str]]
 ) -> None:
     """The innermost heading of the label is in the path, and the tag is the label's."""
     right, wrong = 0, []
@@ -83,7 +81,7 @@ def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> No
     assert figures["passage_characters_median"] <= 1200, figures
 
 
-def test_no_section_is_longer_than_a_passage_but_for_one_row(cut: dict[str, list[DocumentSection]]) -> None:
+def test_no_section_is_longer_than_a_passage_but_for_one_row(cut: dict[str, list[Section]]) -> None:
     longest = max((one for found in cut.values() for one in found), key=lambda one: len(one.text))
     assert len(longest.text) <= 1.25 * sections.LONGEST
 

@@ -4,10 +4,10 @@ import pytest
 
 from app.documents.reading import headings, sections
 from app.documents.reading.text_blocks import Block, ReadDocument
-from app.documents.records import DocumentSection, PageBox
+from app.documents.records import PageBox, Section
 
 
-def cut(*found: Block) -> list[DocumentSection]:
+def cut(*found: Block) -> list[Section]:
     return sections.cut_into_sections(ReadDocument(list(found)))
 
 

@@ -12,7 +12,7 @@ from app.base import programs
 from app.base.paths import Paths
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection, Passage
+from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts, passage_search
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
@@ -27,9 +27,9 @@ QUESTION = "橋"
 COUNTS = (3, 0, 5, 1, 4, 2)  # of the liked letter, in passages that the search finds equally good
 
 
-def section(number: int, letters: int) -> DocumentSection:
+def section(number: int, letters: int) -> Section:
     """Return a section that stands alone, of the same length for each number of liked letters."""
-    return DocumentSection((f"{chr(0x4E00 + number)}章",), "橋" + "犬" * letters + "川" * (5 - letters))
+    return Section((f"{chr(0x4E00 + number)}章",), "橋" + "犬" * letters + "川" * (5 - letters))
 
 
 @pytest.fixture

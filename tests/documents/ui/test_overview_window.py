@@ -15,7 +15,7 @@ from app.documents import records
 from app.documents.library import Library
 from app.documents.overview import result_table
 from app.documents.overview.result_table import OverviewRequest, ResultTable
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.ui.overview_window import OverviewWindow
 from app.documents.whole_document import ReadingPlace
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -95,7 +95,7 @@ def desk(where: Paths, theme: Theme, qtbot: QtBot, tmp_path: Path) -> Desk:
         (document_id,) = library.add_documents(collection, [Path("/") / name])
         document = library.document(document_id)
         assert document is not None
-        sections = [DocumentSection((heading,), text) for heading, text in clauses]
+        sections = [Section((heading,), text) for heading, text in clauses]
         library.put(replace(document, state="done", sha256=name), sections)
     library.close()
     return Desk(where, theme, qtbot, tmp_path / "対照.xlsx")

@@ -10,7 +10,7 @@ import pytest
 from app.base.paths import Paths
 from app.cli import main
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation import question_sets
 from app.evaluation.records import Gold, Question
 
@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
     (document_id,) = library.add_documents(library.add_collection("基準"), [Path("/a.md")])
     document = library.document(document_id)
     assert document is not None
-    sections = [DocumentSection((f"第{at}章 章{at}",), f"装置{at}の点検は{at + 1}年に1回行う。") for at in range(60)]
+    sections = [Section((f"第{at}章 章{at}",), f"装置{at}の点検は{at + 1}年に1回行う。") for at in range(60)]
     library.put(dataclasses.replace(document, state="done"), sections)
     library.close()
     return tmp_path

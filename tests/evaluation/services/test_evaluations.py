@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.documents.retrieval import semantic_index
 from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
@@ -283,7 +283,7 @@ def scope(desk: Desk) -> tuple[CollectionRef, ...]:
     (document_id,) = library.add_documents(collection_id, [Path("/d/規程.md")])
     document = library.document(document_id)
     assert document is not None
-    sections = [DocumentSection((f"第{number}条",), f"番号{number}の給与は月末に払う。") for number in range(40)]
+    sections = [Section((f"第{number}条",), f"番号{number}の給与は月末に払う。") for number in range(40)]
     library.put(dataclasses.replace(document, state="done"), sections)
     library.close()
     return (CollectionRef(collection_id, "規程"),)

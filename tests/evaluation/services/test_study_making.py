@@ -19,7 +19,7 @@ from app.base.paths import Paths
 from app.base.wording import describe_error, phrase
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation import question_sets
 from app.evaluation.cli import eval_run
 from app.evaluation.records import Question
@@ -113,9 +113,7 @@ def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, mo
     tuned = published_model.publish(where.runs / "r1", store, where.models, strength=0.7)
     questions = [Question(f"q{number}", f"{number} 番目は？", reference="答え") for number in range(1, 5)]
     question_sets.store(where.questions, "試験", questions)
-    library = library_of(
-        where.documents, {"基準.md": [DocumentSection(("章",), "鉄筋のかぶりは50mm以上とする。", "標準")]}
-    )
+    library = library_of(where.documents, {"基準.md": [Section(("章",), "鉄筋のかぶりは50mm以上とする。", "標準")]})
     scope = (CollectionRef(library.collection("基準").id, "基準"),)
     library.close()
     return Bench(where, store, base, other, tuned, scope, training_run.locate_trainer(where.data), monkeypatch)

@@ -25,7 +25,7 @@ from app.chat.services.answer_run import AnswerRequest
 from app.chat.services.prompt_run import AnswerQueue
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation import question_files
 from app.evaluation.records import Evaluation, QuestionSet
 from app.evaluation.services import study_run
@@ -199,7 +199,7 @@ def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
 
 def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Desk, qtbot: QtBot) -> None:
     subjects = ("橋脚", "水門")
-    sections = [DocumentSection((one,), f"{one}の鉄筋のかぶりは50mm以上とする。", "標準") for one in subjects]
+    sections = [Section((one,), f"{one}の鉄筋のかぶりは50mm以上とする。", "標準") for one in subjects]
     library = library_of(desk.scene.where.documents, {"基準.md": sections})
     scope = (CollectionRef(library.collection("基準").id, "基準"),)
     library.close()

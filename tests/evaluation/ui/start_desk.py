@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.documents.library import Library
-from app.documents.records import DocumentCollection, DocumentSection
+from app.documents.records import DocumentCollection, Section
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study.request import StudyRequest
@@ -58,7 +58,7 @@ class StartDesk(Driver):
         models.tiny_adapter(folder / "a.lora")
         asked = [Question(f"q{n}", f"{n} 番目の質問", reference="答え") for n in range(1, 4)]
         question_sets.store(where.questions, "現場の質問", asked)
-        library_of(where.documents, {"規準.md": [DocumentSection(("第1章",), "本文")]}).close()
+        library_of(where.documents, {"規準.md": [Section(("第1章",), "本文")]}).close()
         self.has_trainer = True
         self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
         self.wishes: list[StudyRequest] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.documents.library import Library
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.training.generation import passages, prompts
 from tests.training.generation.collection import COVER, SECTION, TEXT, library_of, passage
 
@@ -18,10 +18,10 @@ def selected(library: Library, seed: int = 0, limit: int = 100) -> passages.Sele
         library.close()
 
 
-def numbered(name: str, count: int) -> list[DocumentSection]:
+def numbered(name: str, count: int) -> list[Section]:
     """Sections that say different things under two headings."""
     return [
-        DocumentSection(
+        Section(
             (f"第{1 + number % 2}章",),
             f"{name}の部材{number}のかぶりは{50 + number}mm以上とする。" + "点検は毎年行う。" * 8,
         )
@@ -32,27 +32,23 @@ def numbered(name: str, count: int) -> list[DocumentSection]:
 @pytest.mark.parametrize(
     "section",
     [
-        DocumentSection(("第1章",), COVER),  # too short to ask anything else than its own sentence
-        DocumentSection(("目次",), TEXT),
-        DocumentSection(("第1章", "参考文献"), TEXT),
-        DocumentSection(("第1章",), "\n".join(f"第{n}章 鉄筋のかぶりと継手の位置 ……… {n}" for n in range(1, 9))),
-        DocumentSection(
-            ("第1章",), "Cover of reinforcement shall be at least 70 mm where a member touches the ground. " * 3
-        ),
-        DocumentSection(
-            ("第1章",), "1. 河川砂防太郎：土砂の流出に関する研究, 土木学会論文集, Vol.12, pp.3-9, 2004.\n" * 3
-        ),
-        DocumentSection(("様式",), "かぶり 継手 定着\n" * 9),  # words without a sentence of any length
+        Section(("第1章",), COVER),  # too short to ask anything else than its own sentence
+        Section(("目次",), TEXT),
+        Section(("第1章", "参考文献"), TEXT),
+        Section(("第1章",), "\n".join(f"第{n}章 鉄筋のかぶりと継手の位置 ……… {n}" for n in range(1, 9))),
+        Section(("第1章",), "Cover of reinforcement shall be at least 70 mm where a member touches the ground. " * 3),
+        Section(("第1章",), "1. 河川砂防太郎：土砂の流出に関する研究, 土木学会論文集, Vol.12, pp.3-9, 2004.\n" * 3),
+        Section(("様式",), "かぶり 継手 定着\n" * 9),  # words without a sentence of any length
     ],
 )
-def test_what_nobody_would_ask_about_is_left_out(section: DocumentSection, tmp_path: Path) -> None:
+def test_what_nobody_would_ask_about_is_left_out(section: Section, tmp_path: Path) -> None:
     found = selected(library_of(tmp_path / "d.sqlite", {"a.md": [section, SECTION]}))
     assert [one.section.text for one in found.passages] == [TEXT]
     assert found.sections == 2
 
 
 def test_what_stands_in_many_places_is_a_form_and_what_stands_in_two_is_taken_once(tmp_path: Path) -> None:
-    form = DocumentSection(("様式",), "この様式は、工事の完成後に監督職員へ提出するものとする。" * 4)
+    form = Section(("様式",), "この様式は、工事の完成後に監督職員へ提出するものとする。" * 4)
     found = selected(
         library_of(tmp_path / "d.sqlite", {"a.md": [form, SECTION], "b.md": [form, SECTION], "c.md": [form]})
     )
@@ -83,9 +79,7 @@ def test_the_same_seed_gives_the_same_passages_wherever_the_documents_stand(tmp_
 
 
 def test_a_passage_is_cut_after_a_sentence(tmp_path: Path) -> None:
-    long = DocumentSection(
-        ("第1章",), "".join(f"部材{number}のかぶりは{number}mm以上とする。" for number in range(200))
-    )
+    long = Section(("第1章",), "".join(f"部材{number}のかぶりは{number}mm以上とする。" for number in range(200)))
     (found,) = selected(library_of(tmp_path / "d.sqlite", {"a.md": [long]})).passages
     assert 1000 < len(found.section.text) <= passages.LONGEST
     assert found.section.text.endswith("。")

@@ -14,7 +14,7 @@ import pytest
 from app.base.confidentiality import ExportRequest, permit_export
 from app.base.wording import phrase
 from app.chat.batch.journal import BatchAnswer
-from app.documents.records import DocumentSection
+from app.documents.records import Section
 from app.evaluation import question_files
 from app.evaluation.judge import rule_scoring
 from app.evaluation.records import Gold, Question
@@ -229,8 +229,8 @@ def test_a_line_says_what_it_rests_on_and_who_has_written_it() -> None:
 
 def test_the_clause_is_that_of_the_quote() -> None:
     parts = (
-        DocumentSection(("1 継手",), "継手は、一か所に集めない。", page=3),
-        DocumentSection(("2 かぶり",), COVER, page=4),
+        Section(("1 継手",), "継手は、一か所に集めない。", page=3),
+        Section(("2 かぶり",), COVER, page=4),
     )
     joined = dataclasses.replace(passage("\n2 かぶり\n".join(part.text for part in parts)), parts=parts)
     row = pair_files.pair_row(
