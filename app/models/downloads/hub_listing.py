@@ -130,7 +130,7 @@ def _read(response: httpx2.Response) -> None:
         content += piece
         if len(content) > ANSWER_MOST_BYTES:
             raise ValueError("no list of files is so long")
-    response._content = bytes(content)  # noqa: SLF001  as its own `read` does
+    response._content = bytes(content)  # as its own `read` does
 
 
 def _files(info: ModelInfo) -> tuple[ListedFile, ...]:
