@@ -6,6 +6,7 @@ where it is: the cache has a hard link to it, or a symbolic link on another driv
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from app.models.download_queue import QueuedDownload
 def share(queued: QueuedDownload, folder: Path) -> None:
     """Link the files of a finished download, which are in `folder`, into the cache. Raises OSError.
 
-    A download whose commit is not known, such as one from a folder, is left out.
+    A download whose commit is not known, such as one from a folder, is left out, and so is one whose hub states
+    something else for it, which could lead out of the cache.
     """
-    if not (queued.repository and queued.revision):
+    if not (queued.repository and re.fullmatch("[0-9a-f]{40}", queued.revision)):
         return
     found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
     hub = next(one.folder for one in found if one.source == "huggingface")

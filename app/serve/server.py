@@ -183,7 +183,9 @@ async def read_body(request: Request) -> bytes:
     """Return the bytes of a JSON body, whose length Content-Length gives. Raises HttpError and ClientDisconnect."""
     length = request.headers.get("Content-Length")
     if "Transfer-Encoding" in request.headers or length is None:
-        raise http_error(411, "no_length")
+        wrong = http_error(411, "no_length")
+        wrong.headers["Connection"] = "close"  # programs differ in where a body with both lengths ends
+        raise wrong
     if int(length) > BODY_MOST_BYTES:
         raise http_error(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()

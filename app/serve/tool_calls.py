@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.base.files import strict_json
 from app.base.wording import phrase
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -72,7 +73,7 @@ def call_text(name: str, arguments: str) -> str:
 def read_answer(text: str) -> tuple[str, ToolCall | None]:
     """Return the text and the call of an answer in the shape of `answer_schema`; an answer that was cut off is text."""
     try:
-        data = json.loads(text)
+        data = strict_json.loads(text)
     except ValueError:
         return text, None
     if "tool" in data:

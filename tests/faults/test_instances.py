@@ -209,4 +209,6 @@ def test_a_file_that_a_second_start_is_given_goes_to_the_first(where: Paths, qtb
     assert told.args == [str(file)]
     with qtbot.assertNotEmitted(first.file_requested), qtbot.waitSignal(first.raise_requested):
         assert not second.acquire()
+    with qtbot.waitSignal(first.raise_requested):  # a name of bytes that are no text
+        assert not second.acquire("/\udcff.gguf")
     first.release()

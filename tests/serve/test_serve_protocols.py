@@ -89,6 +89,7 @@ def test_a_call_of_a_function_comes_in_the_protocols_form(served: Served) -> Non
         told = create(model="kotae", messages=say('{"answer": "晴れです。"}'), tools=[WEATHER]).choices[0]
         chunks = list(create(model="kotae", messages=say(CALLED), tools=[WEATHER], stream=True))
         cut = create(model="kotae", messages=say(CALLED), tools=[WEATHER], max_tokens=9).choices[0]
+        deep = create(model="kotae", messages=say('{"tool": "weather", "arguments": ' + "[" * 1500), tools=[WEATHER])
         back = create(
             model="kotae",
             messages=[*say("x"), called.message.model_dump(exclude_none=True),
@@ -108,6 +109,7 @@ def test_a_call_of_a_function_comes_in_the_protocols_form(served: Served) -> Non
     assert "".join(one.choices[0].delta.content or "" for one in chunks) == ""
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
     assert (cut.finish_reason, cut.message.tool_calls) == ("length", None)
+    assert (deep.choices[0].message.content or "").endswith("[[")
     assert back.message.content == "晴れ"
     assert (refused.status, refused.error["code"], refused.error["param"]) == (400, "no_format_of_documents", "tools")
 

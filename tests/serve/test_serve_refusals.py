@@ -124,6 +124,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_and_the_client_he
     for length in (b"-1", b"+2", b"1e3", b"2\r\nContent-Length: 3", "２".encode()):
         assert raw(served, typed + b"Content-Length: " + length + b"\r\n\r\n{}")[0] == 400, length
     assert raw(served, typed + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}")[0] == 411
+    with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:  # and what follows is not answered
+        both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        client.sendall(typed + both + typed + b"Content-Length: 2\r\n\r\n{}")
+        heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert heard.count(b"HTTP/1.1 ") == 1
     assert served.get("/health").status == 200
 
 

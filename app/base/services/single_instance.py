@@ -76,7 +76,7 @@ class SingleInstance(QObject):
 
     def _write(self, text: str) -> None:
         try:
-            self._raise_request.write_text(text, "utf-8")
+            self._raise_request.write_text(text, "utf-8", "replace")  # a name may hold bytes that are no text
         except OSError as error:  # a full disk: the window opens, but a second start cannot call it to the front
             log.warning("single instance: %s", error)
 
@@ -92,7 +92,7 @@ class SingleInstance(QObject):
         if not self._raise_request.exists():  # the user may have deleted it
             self._write("")
         self._watcher.addPath(path)  # Qt stops watching a file that is replaced
-        text = self._raise_request.read_text("utf-8")
+        text = self._raise_request.read_text("utf-8", "replace")
         if text:
             self._write("")
             self.raise_requested.emit()

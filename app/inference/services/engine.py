@@ -44,6 +44,7 @@ from app.inference.services.keychain import RemoteKeys
 
 HEARTBEAT_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
 STALL_LIMIT_S = 600.0  # the longest time for one batch, while a slow disk pages an 8B model in
+CANCEL_LIMIT_S = 30.0  # likewise once it is cancelled, which ends all but a grammar with too many choices
 
 
 def exit_error(child_exit: ChildExit) -> AppError:
@@ -71,6 +72,7 @@ class EngineClient(QObject):
         *,
         heartbeat_limit_s: float = HEARTBEAT_LIMIT_S,
         stall_limit_s: float = STALL_LIMIT_S,
+        cancel_limit_s: float = CANCEL_LIMIT_S,
     ) -> None:
         super().__init__(parent)
         self.remote_keys = RemoteKeys()
@@ -83,12 +85,13 @@ class EngineClient(QObject):
         self._child.event_received.connect(self._on_event)
         self._child.checked.connect(self._check_progress)
         self._child.exited.connect(self._on_exited)
-        self._stall_limit_s = stall_limit_s
+        self._stall_limit_s, self._cancel_limit_s = stall_limit_s, cancel_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
+        self._cancelled: dict[str, float] = {}  # the time at which commands of `_running` were cancelled
         self._refusal: AppError | None = None
         self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
@@ -177,6 +180,8 @@ class EngineClient(QObject):
             self._waiting = [command for command in self._waiting if command.id != command_id]
             self._running.discard(command_id)
         else:
+            if command_id in self._running:
+                self._cancelled.setdefault(command_id, time.monotonic())
             self._child.send(json_lines.encode_line(Cancel(command_id)))
 
     def hold(self, owner: object) -> None:
@@ -259,6 +264,7 @@ class EngineClient(QObject):
     def _forget_all(self) -> None:
         self._waiting.clear()
         self._running.clear()
+        self._cancelled.clear()
         self._last_load = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
@@ -310,6 +316,7 @@ class EngineClient(QObject):
 
     def _clear_running(self, command_id: str) -> None:
         self._running.discard(command_id)
+        self._cancelled.pop(command_id, None)
         if self.loading is not None and self.loading.id == command_id:
             self.loading = None
 
@@ -318,13 +325,19 @@ class EngineClient(QObject):
         self.status_changed.emit(status)
 
     def _check_progress(self) -> None:
-        """Kill the child if its computation has reported no progress for `stall_limit_s` seconds."""
-        idle_s = time.monotonic() - max(self._last_progress_at, self._child.watched_since)
-        if self._running and idle_s > self._stall_limit_s:
+        """Kill the child if its computation has reported no progress for `stall_limit_s` seconds.
+
+        If the computation was cancelled, for `cancel_limit_s` since then.
+        """
+        now, since = time.monotonic(), max(self._last_progress_at, self._child.watched_since)
+        cancelled_at = min(self._cancelled.values(), default=now)
+        is_stalled = now - since > self._stall_limit_s or now - max(since, cancelled_at) > self._cancel_limit_s
+        if self._running and is_stalled:
             self._child.kill("hung")
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         self._running.clear()
+        self._cancelled.clear()
         self.loading = self.loaded = None
         if child_exit.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))

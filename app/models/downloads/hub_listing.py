@@ -31,6 +31,7 @@ from app.models.downloads.messages import (
 TIMEOUT_S = 30.0
 FOUND_MOST = 20  # repositories of one search
 CONNECTIONS = 5
+ANSWER_MOST_BYTES = 16 << 20  # a repository of 10,000 files has 4 MB
 TEXT_MOST = 120  # characters of a licence or name that a repository states
 
 
@@ -109,7 +110,7 @@ class _Hub:
                 http_source.raise_if_transient(error.response)
                 code = error.response.headers.get("X-Error-Code", "")
                 raise http_source.refusal_error(error.response.status_code, code, origin) from error
-            except (ValueError, KeyError, TypeError) as error:  # not JSON: a guest network, or no hub
+            except (ValueError, KeyError, TypeError, RecursionError) as error:  # not JSON: a guest network, or no hub
                 raise AppError("download_no_hub", place=self._endpoint) from error
 
 
@@ -118,8 +119,19 @@ def _client(command: ListFiles | SearchHub, send: Send) -> httpx2.Client:
         command.access, TransferPolicy(), lambda host: send(NetworkContacted(command.id, host))
     )
     client.follow_redirects = True
+    client.event_hooks = {**client.event_hooks, "response": [_read]}
     client.headers.update(http_source.authorization(httpx2.URL(command.place), command.access.token))
     return client
+
+
+def _read(response: httpx2.Response) -> None:
+    """Read an answer, which the library would do without a limit. Raises ValueError."""
+    content = bytearray()
+    for piece in response.iter_bytes():
+        content += piece
+        if len(content) > ANSWER_MOST_BYTES:
+            raise ValueError("no list of files is so long")
+    response._content = bytes(content)  # as its own `read` does
 
 
 def _files(info: ModelInfo) -> tuple[ListedFile, ...]:

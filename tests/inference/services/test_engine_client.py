@@ -97,6 +97,17 @@ def test_an_engine_that_stops_beating_is_ended(make_scene: Callable[..., Scene])
 
 
 @pytest.mark.fault("F4")
+def test_an_engine_that_is_deaf_to_a_cancellation_is_ended(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(heartbeat_limit_s=600.0, cancel_limit_s=1.0)
+    deaths = _deaths(scene)
+    assert scene.session.ask("!hang")
+    scene.qtbot.waitUntil(lambda: scene.engine.facts is not None, timeout=20_000)
+    with scene.qtbot.waitSignal(scene.engine.died, timeout=20_000):
+        scene.session.stop()
+    assert deaths[0].cause == "hung"
+
+
+@pytest.mark.fault("F4")
 def test_an_engine_that_writes_nonsense_is_ended(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = scene.ask("!garbage")

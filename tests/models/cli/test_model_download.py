@@ -334,6 +334,12 @@ def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) ->
         assert shell.refusal(hub, f"{REPOSITORY}:Q3_K_S").code == "hub_no_gguf"
 
 
+def test_an_answer_without_an_end_is_no_hub(shell: Shell, small: Stored) -> None:
+    with Hub(small) as hub:
+        hub.stated = {"description": "x" * (17 << 20)}
+        assert shell.refusal(hub, REPOSITORY).code == "download_no_hub"
+
+
 def test_an_unknown_quantization_names_those_there_are(shell: Shell, small: Stored) -> None:
     with Hub(small, others={"tiny-Q8_0.gguf": small}) as hub:
         said = shell.refusal(hub, f"{REPOSITORY}:Q3_K_S")

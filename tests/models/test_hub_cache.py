@@ -1,0 +1,20 @@
+"""Downloads that other programs see, in the cache of the hub's own library."""
+
+from pathlib import Path
+
+import pytest
+
+from app.models import hub_cache
+from app.models.download_queue import QueuedDownload, QueuedFile
+
+
+@pytest.mark.parametrize("commit", ["../../../../outside", "main", "C" * 40 + "/.."])
+def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "m.gguf").write_bytes(b"GGUF")
+    files = (QueuedFile("m.gguf", "m.gguf", 4, "a" * 64),)
+    queued = QueuedDownload("1", "m", "M", "Q8_0", "", "owner/m", commit, 4, files)
+    hub_cache.share(queued, tmp_path / "models")
+    assert [path.name for path in tmp_path.rglob("*") if path.name not in ("models", "m.gguf")] == []
+    assert len([*tmp_path.rglob("m.gguf")]) == 1
