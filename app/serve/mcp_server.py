@@ -131,8 +131,9 @@ class McpServer:
             return _refused(f"unknown tool: {params.name}")
         arguments, act = self._tools[params.name]
         try:
+            json.dumps(params.arguments, ensure_ascii=False).encode()  # half of a pair of surrogates is no text
             found = await act(msgspec.convert(params.arguments or {}, arguments), context)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             return _refused(str(error))
         except HttpError as error:
             return _refused(error.message)

@@ -1,8 +1,8 @@
-"""How well the time of a training is forecast: `python -m tests.benchmarks.forecast DATA SPLIT [--runs N]`.
+"""How well the time of a training is forecast: `python -m tests.benchmarks.forecast DATA SPLIT`.
 
 DATA is a data folder with the trial model, which keeps the measured rates from run to run as a person's does; SPLIT is
-a folder made by `kotae data split`. Each run trains the trial model in the settings "標準" and is judged, by the
-window's own runner. Printed for each: seconds from the start to the verdict, what the clock showed when the probe had
+a folder made by `kotae data split`. It trains the trial model in the settings "標準" and is judged, by the
+window's own runner. Printed: seconds from the start to the verdict, what the clock showed when the probe had
 measured and later (at a quarter, half and three quarters of the time), and the share by which elapsed time and shown
 time left together differ from what the run took. A second clock says what stages took and what they should have cost.
 """
@@ -89,13 +89,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("split", type=Path)
-    parser.add_argument("--runs", type=int, default=2)
     options = parser.parse_args()
     app = QCoreApplication(sys.argv[:1])
     try:
-        for _ in range(options.runs):
-            forecast(paths.locate(str(options.data)), options.split.absolute())
-            sys.stdout.flush()
+        forecast(paths.locate(str(options.data)), options.split.absolute())
     finally:
         background.shut_down()
     del app

@@ -106,16 +106,16 @@ def default_costs(load: Workload) -> dict[str, float]:
     answered = min(load.held_out, _ANSWERED) * load.row_tokens
     return {
         "starting": 7.0,
-        "converting_base": 8.0 + 220 * load.billions if load.converts else 0.0,
+        "converting_base": 18.0 + 22 * load.billions if load.converts else 0.0,
         "training": 20.0 + 0.15 * load.trained * load.row_tokens * load.billions,
-        "preparing": 20.0 + 100 * load.billions,
-        "exporting": 10.0 + 0.03 * tokens * load.billions + 20 * load.billions,
+        "preparing": 10.0 + 30 * load.billions,
+        "exporting": 5.0 + 0.01 * tokens * load.billions + 4 * load.billions,
         "convert": 8.0 + 30 * load.billions,
         "merge": 3.0 + 10 * load.billions,
         "quantize": 2.0 + 40 * load.billions,
         "score": 2.0 + 10 * load.billions + 0.012 * scored * load.billions,
-        "answer": 4.0 + 0.1 * answered * load.billions,
-        "base": 6.0 + 10 * load.billions + (0.012 * scored + 0.1 * answered) * load.billions,  # scores and answers
+        "answer": 4.0 + 0.03 * answered * load.billions,
+        "base": 4.0 + 10 * load.billions + (0.012 * scored + 0.03 * answered) * load.billions,  # scores and answers
     }
 
 
