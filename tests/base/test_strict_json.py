@@ -92,6 +92,7 @@ OWN = {
     "app/base/diagnostics.py", "app/base/migrations.py", "app/chat/presets.py", "app/chat/store.py",
     "app/chat/records.py", "app/compliance/components.py", "app/documents/library.py",
     "app/documents/document_tables.py", "app/evaluation/study/studies.py", "app/inference/engine/chat_template.py",
+    "app/serve/tool_calls.py",
     "app/inference/engine_packs.py", "app/inference/remote/worker.py", "app/models/model_store.py",
     "app/models/model_registry.py", "app/models/training_environment.py", "app/training/environment/base_pythons.py",
 }  # fmt: skip

@@ -281,7 +281,7 @@ def test_settings_are_those_of_the_largest_whatever_the_size(planned: PlannedSca
     settings = {(one.rank, one.dropout, one.learning_rate, one.micro_batch, one.accumulation) for one in main}
     assert len(settings) == 1
     assert None not in settings.pop()
-    assert {(one.epochs, one.evaluations_per_epoch, one.patience) for one in main} == {(3.0, 4, 3)}
+    assert {(one.epochs, one.evaluations_per_epoch, one.patience) for one in main} == {(3.0, 2, 3)}
 
 
 def test_the_control_has_as_many_steps_as_the_largest_and_is_not_ended_early(planned: PlannedScaleStudy) -> None:

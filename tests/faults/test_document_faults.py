@@ -199,7 +199,7 @@ def check_prompt(passages: Sequence[Passage]) -> None:
         segments = prompts.build(form, turns, system)
         bare = prompts.build(form, turns, "資料")
         beginnings = {form.question.partition("{text}")[0].strip(), form.answer_start.strip()}
-        assert not [one for one in beginnings if one in system and "<" not in one]
+        assert not [one for one in beginnings if one and one in system and "<" not in one]
         # Control tokens are read in markup only, and that is the same whatever the documents say.
         assert [one.text for one in segments if one.markup] == [one.text for one in bare if one.markup]
         if not form.is_completion:

@@ -58,6 +58,7 @@ def _render(qtbot: QtBot, template: str) -> tuple[Segment, ...] | AppError:
         "template": template,
         "messages": [{"role": "user", "content": "秘密"}],
         "end": "</s>",
+        "thinks": False,
     }
     renderer = TemplateRenderer(child_commands.template(), request, outcome.append, outcome.append)
     qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)

@@ -9,7 +9,8 @@ from app.inference.prompts import PromptForm, Segment, Turn
 from app.models import catalogue
 from trainer.prompt_form import TrainingPromptForm
 
-CARD_FORMS = catalogue.load().forms
+# All but the one of texts that are continued as they are, with which nobody trains.
+CARD_FORMS = {name: form for name, form in catalogue.load().forms.items() if form.answer_start}
 
 
 def form_of(card: PromptForm) -> TrainingPromptForm:

@@ -132,7 +132,7 @@ def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -
 
 
 def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_path: Path) -> None:
-    machine = Machine(convert_s=200, gate_s=120)
+    machine = Machine(convert_s=200, gate_s=150)
     spec = run_of(tmp_path)
     folder = Path(spec.folder)
     folder.mkdir(parents=True)

@@ -315,11 +315,11 @@ def test_vectors_whose_first_try_fails_are_waited_for(
     embedding._retry_timer.setInterval(50)
     look, tries = semantic_index.find_backlog, list[int]()
 
-    def fail_once(*anything: Any) -> Any:
+    def fail_once(*anything: Any, **named: Any) -> Any:
         tries.append(1)
         if len(tries) == 1:
             raise AppError("documents_damaged", path="")
-        return look(*anything)
+        return look(*anything, **named)
 
     monkeypatch.setattr(semantic_index, "find_backlog", fail_once)
     evaluations, seen = desk.made(embedding=embedding), list[int]()

@@ -223,7 +223,7 @@ def test_where_every_model_is_slow_the_quickest_lead_and_giants_come_last(driver
     waits = [one.usual.speed.answer_s for one in cards]
     assert waits[0] < 2 * min(waits)
     assert all(later > wait / 2 for place, wait in enumerate(waits) for later in waits[place:])
-    assert cards[-1].card.size_label == "8B"
+    assert cards[-1].card.size_label == "9B"
 
 
 def test_another_power_source_is_said_and_not_measured_by_itself(driver, monkeypatch, where):
