@@ -12,7 +12,7 @@ which are enough for a verdict; and on request, to compare the other forms with 
     quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from the merged f16;  score each
     quantize   F16 if it is the one to publish: a copy with the run's name, since merging keeps the base's name
 
-The engine measures MOST_LINES of the held-out lines: the trainer has measured all of them, and the engine shows what
+The engine measures 64 of the held-out lines at most: the trainer has measured all of them, and the engine shows what
 becomes of the result in a file. Only the best file so far is kept (`quality_gate`). Measurements are kept, so that an
 interrupted export resumes. The held-out questions are put to the model as the program would do it: in the catalogue's
 prompt form if training used it. The file is over 450 lines because all steps depend on which files are there.
@@ -72,7 +72,6 @@ def answer_limit_tokens(chat: HeldOutChat) -> int:
 QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL_FORMS = (*ON_BASE, F16_ADAPTER, MERGED_F16, *(form.name for form in QUANTIZED))
-MOST_LINES = 64
 EXPORT_FOLDER = "export"  # name inside the run's folder
 _REFERENCE_BYTES = 8200  # size per scored position (app/inference/engine/score.py)
 _SPEED_TOKENS = 24
@@ -235,10 +234,10 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
 
 
 def _measured_lines(holdout: Holdout) -> Holdout:
-    """Return at most MOST_LINES of the held-out lines: those of the chats, and others that are spread evenly."""
+    """Return at most MEASURED_LINES of the held-out lines: those of the chats, and others spread evenly."""
     asked = {chat.line for chat in holdout.chats}
     others = sorted({example.line for example in holdout.examples} - asked)
-    count = max(0, min(MOST_LINES - len(asked), len(others)))
+    count = max(0, min(run_folders.MEASURED_LINES - len(asked), len(others)))
     return holdout.only(asked.union(others[at * len(others) // count] for at in range(count)))
 
 

@@ -338,7 +338,7 @@ def _prepare_conversion_script(folder: str, script_name: str, model: Path, repor
 def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str, Any]:
     """Convert a GGUF file into a folder that can be fine-tuned, as for the trial model.
 
-    It is slow (a minute for 270M parameters, mostly for the tokenizer's merges) but needed once per file. Matrices
+    It takes 25 s for the trial model, mostly for its vocabulary of 262,144, but is needed once per file. Matrices
     become float16, which represents 4- to 8-bit weights more exactly than bfloat16. Vectors stay in float32: the
     converter adds one to Gemma's norms in their own type.
     """

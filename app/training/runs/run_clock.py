@@ -53,7 +53,7 @@ _FORMS = (
     *((kind, form) for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")),
     ("answer", ""),
 )  # fmt: skip
-_SCORED_LINES, _ANSWERED = 64, 20  # most lines that the gate scores and answers
+_ANSWERED = 20  # most lines that the gate answers
 _GATE_COSTS = frozenset(("convert", "score", "quantize", "base", "merge", "answer"))
 
 
@@ -102,7 +102,7 @@ def default_costs(load: Workload) -> dict[str, float]:
     Measured with the trial model (0.27 billion parameters). That of training holds until the trainer forecasts it.
     """
     tokens = load.held_out * load.row_tokens
-    scored = min(load.held_out, _SCORED_LINES) * load.row_tokens
+    scored = min(load.held_out, run_folders.MEASURED_LINES) * load.row_tokens
     answered = min(load.held_out, _ANSWERED) * load.row_tokens
     return {
         "starting": 7.0,

@@ -32,6 +32,7 @@ from trainer.spec import RunSpec
 
 SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
+MEASURED_LINES = 64  # most held-out lines that the engine measures for a verdict
 EXPORTED = "exported.txt"  # file with the path of the job's folder for another machine
 RETURNED = "returned.txt"  # file with the path of the job's folder from which the result was imported
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
