@@ -127,7 +127,8 @@ def list_values(
 
 def _row(document: WholeDocument, at: int, value: RequiredValue) -> ResultRow:
     section = document.sections[at]
-    number = value.numbers[0] if len(value.numbers) == 1 else "～".join(f"{one:g}" for one in value.numbers)
+    numbers = [int(one) if one.is_integer() else one for one in value.numbers]
+    number = numbers[0] if len(numbers) == 1 else "～".join(map(str, numbers))
     bound = phrase(f"documents.bound.{BOUND_NAMES[value.bound]}")
     cells = (
         value.requirement, value.written, number, value.unit, bound, value.condition, document.name,
