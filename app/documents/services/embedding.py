@@ -1,7 +1,7 @@
 """Embed sections in the background, and questions when they are asked, for the search by meaning.
 
 Nothing is started without an embedding model. A search by words never waits for vectors that are late, missing or
-broken.
+broken. The file is over 450 lines because questions and sections share one child, one model and one order of work.
 """
 
 import operator
