@@ -87,7 +87,8 @@ def test_the_shipped_locks_are_whole() -> None:
 def test_every_file_of_a_lock_can_be_installed_on_its_machine(system: str) -> None:
     platforms = training_lock._SYSTEMS[system][1]
     for lock in locks.all_locks(system):
-        fitting = {*cpython_tags(lock.python, platforms=platforms), *compatible_tags(lock.python, f"cp{lock.python[0]}{lock.python[1]}", platforms)}
+        abi = f"cp{lock.python[0]}{lock.python[1]}"
+        fitting = {*cpython_tags(lock.python, platforms=platforms), *compatible_tags(lock.python, abi, platforms)}
         for file in lock.files:
             name, version, _, tags = parse_wheel_filename(file.name)
             assert (name, str(version)) == (file.package, file.version), lock.name

@@ -196,7 +196,7 @@ def test_a_torch_for_processors_beside_a_card_is_said_and_can_be_made_anew(
     assert step.machine.practice_button.isVisible()
     driver.click(step.environment.make_button)
     dialog = driver.dialog(InstallEnvironmentDialog)
-    assert (dialog.variant, dialog.kind.currentData()) == ("cuda", "cuda")
+    assert (dialog.variant, dialog.kind.currentText()) == ("cuda", phrase("common.for_gpus_cuda"))
     dialog.reject()
     driver.enlarge(200)
     driver.area.resize(760, 600)
