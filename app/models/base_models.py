@@ -85,6 +85,12 @@ def weights_text(weights: str) -> str:
     return phrase(f"models.base_weights.{kind}", weights=weights)
 
 
+def weights_of_folder(model: HfModel) -> str:
+    """Return `BaseModel.weights` of a folder: repository and commit if it was fetched, by Kotae or others."""
+    is_fetched = bool(model.repository) and model.folder.parent.name == "snapshots"
+    return f"{model.repository}@{model.folder.name[:8]}" if is_fetched else hf_folders.WEIGHTS
+
+
 def fetched_bases(models: Path) -> list[Path]:
     """Return the folders of publisher's weights that were downloaded completely into the models folder."""
     folders = sorted((models / download_queue.BASES).glob("models--*/snapshots/*"))
@@ -282,13 +288,12 @@ def _base_of_model(model: LocalModel) -> BaseModel:
 def _of_folder(path: Path) -> BaseModel:
     model = hf_folders.read_hf_model(path)
     card, form = _card_of(model.repository), _form_of(model)
-    is_fetched = bool(model.repository) and path.parent.name == "snapshots"
     return BaseModel(
         model.folder,
         card.title if card else model.name,
         "",
         trainer_form(_form_after_training(form)) if form else None,
-        f"{model.repository}@{path.name[:8]}" if is_fetched else hf_folders.WEIGHTS,
+        weights_of_folder(model),
     )
 
 

@@ -74,7 +74,7 @@ def _card(found: HubRepository, files: tuple[ModelFile, ...], error_code: str) -
         raise AppError(error_code, repository=invisible_characters.to_single_line(found.name)[:80])
     name = found.name.partition("/")[2]
     return ModelCard(
-        id=re.sub(r"[^a-z0-9._-]+", "-", found.name.replace("/", "--").casefold()).lstrip("-._")[:80] or "model",
+        id=card_id(found.name),
         name=invisible_characters.to_single_line(re.sub(r"[-_.]gguf$", "", name, flags=re.IGNORECASE)),
         summary_ja="",
         summary_en="",
@@ -89,6 +89,10 @@ def _card(found: HubRepository, files: tuple[ModelFile, ...], error_code: str) -
         is_gated=found.is_gated,
         architecture=invisible_characters.to_single_line(found.architecture),
     )
+
+
+def card_id(repository: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", repository.replace("/", "--").casefold()).lstrip("-._")[:80] or "model"
 
 
 def choose_file(card: ModelCard, wanted: str) -> ModelFile:

@@ -27,7 +27,7 @@ class ModelDriver(Planned):
         self.picked = ""
         self.navigation = NavigationSignals()
         pickers = Pickers(folder=lambda *_: self.picked)
-        self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, pickers)
+        self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, self.downloads, pickers)
 
     def open(self, *, details: bool = False) -> ModelStep:
         self.show(self.step)
