@@ -141,9 +141,9 @@ class PublishedWeightsOffer(QWidget):
 
 
 def _size_text(card: ModelCard) -> str:
-    """Return "、約 16 GB" for a model of 8B, from its label; "" without one."""
+    """Return "約 16 GB" for a model of 8B, from its label; "" without one."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([BM])", card.size_label)
     if found is None:
         return ""
     parameters = float(found[1]) * (1e9 if found[2] == "B" else 1e6)
-    return phrase("common.about_size", size=format_size(round(BYTES_A_PARAMETER * parameters)))
+    return phrase("common.about_size", size=f"{BYTES_A_PARAMETER * parameters / 1e9:.2g}\u00a0GB")

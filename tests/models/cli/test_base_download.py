@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,40 +12,15 @@ from typing import Any
 import pytest
 
 from app.models import base_models, hf_folders
-from tests import hf_models
 from tests.hf_models import HfShape
 from tests.models.cli.conftest import Run, Said
-from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
-from tests.models.downloads.shelf import put_card
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
+from tests.models.downloads.shelf import Publisher, published, put_card
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 LARGE = HfShape(vocabulary=30_000, embedding=256, feed_forward=256)  # 31 MB in three files
 SHARD = "model-00002-of-00003.safetensors"
-
-
-def published(folder: Path, shape: HfShape = hf_models.TINY, **config: Any) -> dict[str, Content]:
-    """What a publisher has in a repository, with weights in three files and things that do not belong to a base."""
-    hf_models.model(folder, shape=shape, shards=3, **config)
-    (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
-    for name in ("LICENSE.txt", "README.md", "pytorch_model.bin", "original.gguf"):
-        (folder / name).write_text("-", encoding="utf-8")
-    return {path.name: Stored(path) for path in sorted(folder.iterdir())}
-
-
-class Publisher(Hub):
-    """A hub whose repository has these files. Like the real one it states hashes of weights alone."""
-
-    def __init__(self, files: Mapping[str, Content], fault: Fault = Fault()) -> None:
-        super().__init__(Content(1), fault)
-        self.files = dict(files)
-        self.hashes = {name: content.sha256() for name, content in files.items()}
-        self.small = {name for name in files if not name.endswith(".safetensors")}
-        self.stated = {"cardData": {"license": "llama3.1"}, "gated": "manual" if fault.token else False}
-
-    @property
-    def asked(self) -> set[str]:
-        return {request.path.rpartition("/")[2] for request in self.requests if "/resolve/" in request.path}
 
 
 @pytest.fixture
