@@ -19,6 +19,7 @@ from app.inference.local_model import LocalModel
 from app.inference.prompts import PromptForm
 from app.models import catalogue, download_queue, hf_folders, local_models, starter
 from app.models.catalogue import ModelCard
+from app.models.download_queue import QueuedDownload
 from app.models.hf_folders import HfModel
 from trainer import spec
 from trainer.prompt_form import TrainingPromptForm
@@ -108,9 +109,15 @@ def _require_template(model: HfModel) -> None:
         raise AppError("base_no_template", path=str(model.folder))
 
 
-def check_before_weights(folder: Path, weights: Collection[str]) -> None:
-    """Raise AppError as `read_base_folder` does, as far as it can be told while the `weights` are still to come."""
-    repository = hf_folders.check_before_weights(folder, weights)
+def check_before_weights(job: QueuedDownload) -> None:
+    """Refuse a base that could not be trained once all but its weights has come, before the gigabytes do.
+
+    Raises AppError as `read_base_folder` does.
+    """
+    if not job.is_base or any(file.has_arrived == hf_folders.is_weights(file.name) for file in job.files):
+        return
+    folder = Path(job.folder)
+    repository = hf_folders.check_before_weights(folder, [file.name for file in job.files if not file.has_arrived])
     if _card_of(repository) is None and not hf_folders.has_chat_template(folder):
         raise AppError("base_no_template", path=str(folder))
 

@@ -21,7 +21,7 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import base_models, catalogue, download_queue, hf_folders, hub_cache
+from app.models import base_models, catalogue, download_queue, hub_cache
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload
 from app.models.hf_folders import HfModel
@@ -72,11 +72,8 @@ class Downloads(QObject):
         self.hub = HubSearch(preferences, self._credentials, command, log.with_name("hub-search.log"), self)
         self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
         self.bases = HubSearch(preferences, self._credentials, command, log.with_name("bases.log"), self)
-        for request, purpose in (
-            (self.hub, "models.search_of_models"),
-            (self.catalogue, "models.the_catalogue"),
-            (self.bases, "models.search_of_models"),
-        ):
+        look_up, edition = "models.search_of_models", "models.the_catalogue"
+        for request, purpose in ((self.hub, look_up), (self.bases, look_up), (self.catalogue, edition)):
             request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
             request.found.connect(self._on_answered)
             request.failed.connect(self._on_answered)
@@ -318,14 +315,8 @@ class Downloads(QObject):
         if entry is not None:
             self._put(job.with_state(entry.state, entry.problem))
             self._save_and_announce()
-            if job.is_base and all(file.has_arrived != hf_folders.is_weights(file.name) for file in job.files):
-                self._check_before_weights(job)
-
-    def _check_before_weights(self, job: QueuedDownload) -> None:
-        """Refuse weights that could not be trained before their gigabytes come."""
-        weights = [file.name for file in job.files if not file.has_arrived]
         try:
-            base_models.check_before_weights(Path(job.folder), weights)
+            base_models.check_before_weights(job)
         except AppError as error:
             self._fetcher.abort(FetchResult("failed", error))
 

@@ -45,7 +45,7 @@ class PublishedWeightsOffer(QWidget):
         downloads.bases.found.connect(self._on_found)
         downloads.bases.failed.connect(self._on_not_found)
         downloads.changed.connect(self._show_download)
-        downloads.progressed.connect(lambda _item: self._show_download())
+        downloads.progressed.connect(self._show_download)
         downloads.failed.connect(self._on_failed)
         downloads.base_finished.connect(self._on_fetched)
         self.show_model(None)
@@ -71,7 +71,7 @@ class PublishedWeightsOffer(QWidget):
         card_id = hub_models.card_id(self._repository)
         return self._downloads.find(card_id, hf_folders.WEIGHTS) if self._repository else None
 
-    def _show_download(self) -> None:
+    def _show_download(self, *_: object) -> None:
         item = self._item()
         is_under_way = item is not None and item.state not in ("paused", "failed")
         if item is not None and is_under_way:
