@@ -55,8 +55,8 @@ class ModelStep(WizardStep):
         self._work = work
         self._models = models
         self.forecasts = PresetForecasts(paths, models, self)
-        self.base = BaseModelField(theme, pickers or Pickers(), paths.models)
         self.weights = PublishedWeightsOffer(theme, downloads)
+        self.base = BaseModelField(theme, pickers or Pickers(), paths.models, self.weights)
         self.cards = PresetCards(theme)
         self.about = Label(role="caption", tone="muted", wraps=True)
         self.fold_button = Button(theme, "", "", "sliders-horizontal")
@@ -92,7 +92,6 @@ class ModelStep(WizardStep):
         make_column(
             self.banner,
             self.base,
-            self.weights,
             Label(phrase("training.how_to_train"), "heading3"),
             self.cards,
             self.about,
@@ -158,14 +157,14 @@ WIDTH_PX = 520
 class BaseModelField(QWidget):
     chosen = Signal(str)  # a model id or a folder, accepted by `base_models.resolve_base`
 
-    def __init__(self, theme: Theme, pickers: Pickers, models: Path) -> None:
+    def __init__(self, theme: Theme, pickers: Pickers, models: Path, weights: PublishedWeightsOffer) -> None:
         """Create the field. `models`: the models folder, which has publishers' weights that were fetched."""
         super().__init__()
         self._theme = theme
         self._pickers = pickers
         self._models_folder = models
         self._shown_choices: tuple[str, tuple[LocalModel, ...]] | None = None
-        self._build()
+        self._build(weights)
         theme.changed.connect(self._resize)
         self._resize()
 
@@ -213,7 +212,7 @@ class BaseModelField(QWidget):
 
     # ------------------------------------------------------------- private methods
 
-    def _build(self) -> None:
+    def _build(self, weights: PublishedWeightsOffer) -> None:
         title = Label(phrase("training.base_model"), "heading3")
         self.box = Chooser((), self.chosen.emit)
         self.box.setAccessibleName(title.text())
@@ -228,7 +227,8 @@ class BaseModelField(QWidget):
         self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
         self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
         buttons = FlowBox(self.folder_button, self.get_button)
-        make_column(title, self.empty, self.box, self.state, buttons, self.refused, into=self, spacing_px=8)
+        parts = (title, self.empty, self.box, self.state, weights, buttons, self.refused)
+        make_column(*parts, into=self, spacing_px=8)
         self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
         self.folder_button.clicked.connect(self._choose_folder)
 
