@@ -24,7 +24,7 @@ PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # CUDA version and lowest car
 DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA version -> oldest driver that supports it (release notes)
 BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere can compute in bfloat16, Volta has tensor cores
 TOKENS, ROWS = 1024, 1000  # assumed tokens per example, assumed rows of training data
-FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "unverified", "memory_taken")  # by the user
+FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # the user can fix these
 _MAKERS = ("AMD", "Intel")  # `machine.list_gpus` gives only the maker for their cards
 
 
@@ -66,10 +66,14 @@ class TrainingCapability:
 
     @property
     def verdict(self) -> CapabilityNote:
-        """Return the note "card" if a model can be trained, else the first fixable obstacle, else "no_cuda"."""
+        """Return the note "card" if a model can be trained, else the first fixable obstacle, else "no_cuda".
+
+        "unverified": whether a model can be trained is not known before there is an environment.
+        """
         if self.size and self.card is not None:
             return CapabilityNote("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
-        return next((remark for remark in self.remarks if remark.code in FIXABLE), CapabilityNote("no_cuda"))
+        telling = (*FIXABLE, "unverified")
+        return next((remark for remark in self.remarks if remark.code in telling), CapabilityNote("no_cuda"))
 
     @property
     def notes(self) -> tuple[CapabilityNote, ...]:
