@@ -36,7 +36,8 @@ FAILURES = {
     "adapter_unsupported": ("kind",),  # `kind`: what GGUF cannot represent (DoRA, biases, several alphas, …)
     "base_quantized": ("tensor", "type"),  # a merge needs f16, bf16 or f32
     "disk_full": ("path", "needed_bytes"),
-    "no_memory": (),  # with needed_bytes and available_bytes if it was seen before anything was written
+    "no_memory": (),
+    "conversion_memory_short": ("needed_bytes", "available_bytes"),  # seen before anything was written
     "training_environment_broken": ("path", "reason"),  # a library is missing or cannot be loaded
     "converter_failed": ("reason", "log"),  # `reason`: one line; `log`: the last lines of the converter's log
 }

@@ -261,5 +261,5 @@ def test_a_conversion_that_memory_is_too_short_for_says_how_much_it_needs() -> N
     require_memory(1 << 20)
     with pytest.raises(JobError) as caught:
         require_memory(1 << 60)
-    assert caught.value.code == "no_memory"
+    assert caught.value.code == "conversion_memory_short"
     assert caught.value.facts["needed_bytes"] == 1 << 60 > caught.value.facts["available_bytes"] > 0

@@ -274,7 +274,7 @@ def session_of_the_converter() -> Any:
 
 def base_that_memory_is_too_short_for(folder: Path) -> Any:
     """How a run ends whose converter has seen, before it wrote, that memory is too short."""
-    failed = {"event": "failed", "code": "no_memory", "facts": {"needed_bytes": 9, "available_bytes": 1}}
+    failed = {"event": "failed", "code": "conversion_memory_short", "facts": {"needed_bytes": 9, "available_bytes": 1}}
     (folder / "base.gguf").write_bytes(b"GGUF")
     with replaced(start, command=lambda *_others: [sys.executable, "-c", f"print({json.dumps(json.dumps(failed))})"]):
         try:

@@ -82,7 +82,7 @@ def require_space(target: Path, needed_bytes: int) -> None:
 
 def require_memory(needed_bytes: int) -> None:
     if (available := free_memory_bytes()) < needed_bytes:
-        raise JobError("no_memory", needed_bytes=needed_bytes, available_bytes=available)
+        raise JobError("conversion_memory_short", needed_bytes=needed_bytes, available_bytes=available)
 
 
 def free_memory_bytes() -> int:
