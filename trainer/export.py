@@ -45,6 +45,8 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     failed = _run_conversion(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
     if failed is not None and failed.code == "disk_full":
         raise RunError("disk_full", **failed.facts)
+    if failed is not None and failed.code == "conversion_memory_short":
+        raise RunError("memory_short", device="cpu", **failed.facts)
     if failed is not None and failed.code != "target_exists":  # otherwise another run has converted it meanwhile
         raise RunError("base_unreadable", path=str(gguf), reason=_failure_reason(failed))
     return folder

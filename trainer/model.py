@@ -20,6 +20,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from trainer import adapter, data, estimate
 from trainer import prompt_form as forms
+from trainer.convert.report import free_memory_bytes
 from trainer.data import TARGETS, BaseFacts
 from trainer.events import RunError
 from trainer.prompt_form import Messages, TrainingPromptForm
@@ -112,12 +113,7 @@ def free_bytes(device: str) -> int:
     """Return the free memory of the card, or of the machine, in bytes."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
-    if sys.platform == "linux":
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    return free_memory_bytes()
 
 
 # ------------------------------------------------------------------ the loss

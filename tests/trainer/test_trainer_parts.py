@@ -103,6 +103,10 @@ def test_a_sample_is_greedy_whatever_the_base_prefers(found: dict[str, Any]) -> 
     assert found["answer"] == [["a", True], {"do_sample": False, "repetition_penalty": 1.0}]
 
 
+def test_a_base_that_cannot_be_converted_in_the_memory_says_what_is_short(found: dict[str, Any]) -> None:
+    assert found["short memory"] == ["memory_short", {"device": "cpu", "needed_bytes": 9, "available_bytes": 1}]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions of a terminal")
 def test_the_converter_does_not_hear_the_terminal(found: dict[str, Any]) -> None:
     assert found["session"] == "True"

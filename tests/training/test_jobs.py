@@ -153,6 +153,20 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(sent: Away) -> N
     assert (job / "run.sh").read_bytes().startswith(b"#!/bin/sh\n")
 
 
+def test_both_scripts_install_what_is_locked_for_cards(sent: Away) -> None:
+    for script, variables in (
+        ("run.sh", {"${KOTAE_TORCH:-cuda}": "cuda", "$(uname -m)": "x86_64", "$version": "py312"}),
+        ("run.ps1", {"$torch": "cuda", "$version": "py312"}),
+    ):
+        text = (sent.job / script).read_text("utf-8-sig")
+        (name,) = re.findall(r"lock = ?\"?(locked.+?\.txt)|^    lock=(locked.+?\.txt)", text, re.MULTILINE)[0:1]
+        path = "".join(name).replace("\\", "/")
+        for variable, value in variables.items():
+            path = path.replace(variable, value)
+        assert (sent.job / path).is_file(), (script, path)
+        assert "--require-hashes" in text
+
+
 @pytest.mark.fault("S16")
 def test_a_job_whose_data_become_secret_while_it_is_written_leaves_nothing(asked: RunSpec, tmp_path: Path) -> None:
     folder = tmp_path / "遠く" / "job"
