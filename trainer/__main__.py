@@ -1,9 +1,8 @@
 """Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`.
 
 `trainer.spec` describes RUN.json, `trainer.events` the events and commands. To use several processes, start it with
-`accelerate launch -m trainer RUN.json`; on a machine without graphics cards, where accelerate starts only one process,
-use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. The examples of each step are then
-distributed over all processes.
+`accelerate launch`, as a job for another machine does, or with `torch.distributed.run`. The examples of each step are
+then distributed over all processes; with a configuration of the type FSDP the base is, too (`trainer.sharding`).
 """
 
 import argparse
@@ -14,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from trainer import offline, spec
+from trainer import offline, sharding, spec
 from trainer.channel import RunControl, TrainerJournal
 from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
 from trainer.wire import claim_stdout
@@ -28,6 +27,7 @@ def main(arguments: list[str]) -> NoReturn:
     writer = claim_stdout()
     journal = TrainerJournal(writer if is_first else None)
     offline.enforce()
+    sharding.take_over()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
         requested = spec.read(Path(options.spec))

@@ -25,6 +25,7 @@ from trainer import (
     preflight,
     probe,
     recipe,
+    sharding,
     sleep_inhibitor,
     spec,
     storage,
@@ -98,8 +99,6 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started_event(start))
-    if start is not None:  # checked first: processes whose number has changed would wait for each other forever
-        _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
     prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
     if ends_after == "plan":
@@ -139,6 +138,7 @@ def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflig
     }
     longest = max(encoding.longest for encoding in whole.values())
     effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
+    effective = recipe.share_step(effective, process_count())
     journal.send(Phase("checking"))
     return _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
 
@@ -172,7 +172,6 @@ def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> reci
         parameters=base.parameters,
         model_type=base.model_type,
         platform=platform.system().lower(),
-        processes=process_count(),
     )
 
 
@@ -312,11 +311,14 @@ def _finish(
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
-    if not is_first_process():
+    if not (is_first_process() or sharding.is_wanted()):
         return None
     losses = training.evaluations()
     best = _best_checkpoint(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
+    if not is_first_process():
+        export.measure_holdout(adapted, material, prepared.rows.holdout, journal)
+        return None
     saved, gguf = export.export_run(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = training.so_far()
