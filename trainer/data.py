@@ -314,6 +314,7 @@ class TrainingInputs:
     train: Sequence[EncodedExample]
     validation: Sequence[EncodedExample]
     questions: Sequence[Messages]
+    report_to: str | None = None  # as in MachineSettings
     base_mark: str = ""  # hash or name that identifies the base's weights
 
     @property

@@ -22,7 +22,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import data, recipe, sharding, storage
+from trainer import data, machine, recipe, sharding, storage
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.convert.report import peak_rss_bytes
 from trainer.data import TrainingInputs
@@ -487,7 +487,7 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         dataloader_pin_memory=spec.device == "cuda",
         remove_unused_columns=False,
         label_names=["labels"],
-        report_to=[],
+        report_to=machine.prepare_logger(material.report_to, folder.parent),
         disable_tqdm=True,
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # with several cards, a process would use DataParallel

@@ -131,14 +131,16 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     return dataclasses.replace(spec, **values)
 
 
-def share_step(spec: RunSpec, processes: int) -> RunSpec:
+def share_step(spec: RunSpec, processes: int, micro_batch: int | None = None) -> RunSpec:
     """Return the effective spec with a micro batch that lets the processes share a step, whose size stays the same.
 
-    Raises RunError("step_not_shared") if the number of examples per step is no multiple of the number of processes.
+    `micro_batch`: the one that the machine wants. Raises RunError("step_not_shared") if the number of examples per step
+    is no multiple of the number of processes, or of theirs times `micro_batch`.
     """
     micro, step = spec.micro_batch or 1, (spec.micro_batch or 1) * (spec.accumulation or 1)
-    if step % processes:
-        raise RunError("step_not_shared", examples=step, processes=processes)
+    if step % (processes * (micro_batch or 1)):
+        raise RunError("step_not_shared", examples=step, processes=processes, micro_batch=micro_batch or 1)
+    micro = micro_batch or micro
     micro = next(size for size in range(micro, 0, -1) if step // processes % size == 0)
     return dataclasses.replace(spec, micro_batch=micro, accumulation=step // micro)
 

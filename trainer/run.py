@@ -47,6 +47,7 @@ from trainer.events import (
     Started,
 )
 from trainer.loop import NotFiniteError, TrainingLoop
+from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
 from trainer.storage import SavedCheckpoint
 from trainer.tokenization import BaseTokenizer
@@ -54,6 +55,7 @@ from trainer.tokenization import BaseTokenizer
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
 FILES = ("train", "validation", "holdout")
+_AS_ASKED = MachineSettings()
 SAMPLES = 2  # validation questions answered at each evaluation if the spec has none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
@@ -69,16 +71,23 @@ class PreparedRun:
 
 
 def run(
-    requested: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
+    requested: RunSpec,
+    journal: TrainerJournal,
+    control: RunControl,
+    *,
+    resumes: bool,
+    ends_after: str = "",
+    here: MachineSettings = _AS_ASKED,
 ) -> Event | None:
     """Run a training and return its last event, which the caller sends.
 
-    `ends_after`: "plan" or "probe" ends the run after its forecast and returns None; "" trains. Raises RunError.
+    `here`: what this machine decides. `ends_after`: "plan" or "probe" ends the run after its forecast and returns None;
+    "" trains. Raises RunError.
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
-        return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
+        return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
         return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
@@ -90,6 +99,7 @@ def _run(
     journal: TrainerJournal,
     control: RunControl,
     start: SavedCheckpoint | None,
+    here: MachineSettings,
     *,
     resumes: bool,
     ends_after: str,
@@ -100,7 +110,7 @@ def _run(
     journal.keep_in(folder)
     journal.send(_started_event(start))
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
+    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
     if ends_after == "plan":
         return None
     if start is not None:
@@ -118,11 +128,17 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
+def prepare(
+    requested: RunSpec,
+    journal: TrainerJournal,
+    previews: int = preflight.PREVIEWS,
+    here: MachineSettings = _AS_ASKED,
+) -> PreparedRun:
     """Read the data and decide what the spec leaves open. Raises RunError, also for findings that block.
 
-    `previews`: the number of examples to send token by token.
+    `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
+    requested = dataclasses.replace(requested, device=here.device or requested.device)
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
     journal.send(Phase("reading"))
@@ -138,9 +154,10 @@ def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflig
     }
     longest = max(encoding.longest for encoding in whole.values())
     effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
-    effective = recipe.share_step(effective, process_count())
+    effective = recipe.share_step(effective, process_count(), here.micro_batch)
     journal.send(Phase("checking"))
-    return _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    prepared = _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    return dataclasses.replace(prepared, material=dataclasses.replace(prepared.material, report_to=here.report_to))
 
 
 def _base_folder(requested: RunSpec, journal: TrainerJournal) -> Path:

@@ -10,6 +10,7 @@ own way.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -309,7 +310,14 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, requested: RunSp
         wanted = getattr(requested, item.name)
         if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
             raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
+    if None not in _step(requested) and math.prod(_step(effective)) != math.prod(_step(requested)):
+        raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
     return effective
+
+
+def _step(run: RunSpec) -> tuple[Any, Any]:
+    """Return the two settings whose product, the examples of a step, changes the result."""
+    return run.micro_batch, run.accumulation
 
 
 def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, requested: RunSpec) -> None:

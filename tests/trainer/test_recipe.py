@@ -208,6 +208,9 @@ def test_processes_share_a_step_of_the_same_size(processes: int, batches: tuple[
     assert (shared.micro_batch, shared.accumulation) == batches
     with pytest.raises(RunError, match="step_not_shared"):
         recipe.share_step(shared, 3 * processes)
+    with pytest.raises(RunError, match="step_not_shared"):
+        recipe.share_step(shared, 1, micro_batch=3)
+    assert recipe.share_step(shared, 1, micro_batch=8).accumulation == 2
 
 
 @pytest.mark.parametrize(("rows", "dropout"), [(499, 0.05), (500, 0.0)])

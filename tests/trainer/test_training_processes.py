@@ -89,4 +89,4 @@ def test_a_step_that_two_processes_cannot_share_is_refused(
     with in_two(environment, spec) as run:
         last = run.end()
     assert isinstance(last, Failed)
-    assert (last.code, last.facts) == ("step_not_shared", {"examples": 3, "processes": 2})
+    assert (last.code, last.facts) == ("step_not_shared", {"examples": 3, "processes": 2, "micro_batch": 1})
