@@ -53,15 +53,16 @@ def read(path: Path) -> MachineSettings:
     return MachineSettings(**found)
 
 
-def prepare_logger(name: str | None, run: Path) -> list[str]:
-    """Return the loggers for transformers, set up to write into the run's folder and to send nothing.
+def require_logger(name: str | None) -> None:
+    """Raise RunError("logger_missing") if the training environment lacks the logger."""
+    if name is not None and importlib.util.find_spec(name) is None:
+        raise RunError("logger_missing", name=name, python=sys.executable)
 
-    Raises RunError("logger_missing") if the training environment lacks it.
-    """
+
+def prepare_logger(name: str | None, run: Path) -> list[str]:
+    """Return the loggers for transformers, set up to write into the run's folder and to send nothing."""
     if name is None:
         return []
-    if importlib.util.find_spec(name) is None:
-        raise RunError("logger_missing", name=name, python=sys.executable)
     folder = run / LOGS
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= {

@@ -21,6 +21,7 @@ from trainer import (
     data,
     export,
     loop,
+    machine,
     model,
     preflight,
     probe,
@@ -138,6 +139,7 @@ def prepare(
 
     `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
+    machine.require_logger(here.report_to)
     requested = dataclasses.replace(requested, device=here.device or requested.device)
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
