@@ -153,8 +153,9 @@ class AnswersTask(StepTask):
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
         wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
         return AnswerRequest(
-            contender.model, turns, self._settings, self._choices(), adapters, retrieval=wanted, force_load=True
-        )
+            contender.model, turns, self._settings, self._choices(), adapters, retrieval=wanted, force_load=True,
+            label=self._questions.label, is_agreed=contender.model.remote is not None,
+        )  # fmt: skip
 
     def _choices(self) -> Choices:
         own = Choices(seed=self._step.seed, thought_tokens=self._step.contender.thought_tokens)

@@ -51,7 +51,7 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     chosen = _choose_model(_request_models(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_credential(key, origin_of(address))
-    remote = RemoteModel(address, chosen.model, options.context or 0)
+    remote = dataclasses.replace(chosen, context_tokens=options.context or 0)
     with ModelStore.open(where.database, where.backups) as store:
         model = model_registry.describe_remote_model(
             options.name or chosen.model, remote, model_registry.list_models(store, where.models)
