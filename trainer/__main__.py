@@ -52,6 +52,7 @@ def _run(
     try:
         from trainer.run import run  # imports torch, which takes seconds
 
+        machine.require_logger(here.report_to)
         ends_after = options.ends_after or ""
         last = run(requested, journal, control, resumes=options.resume, ends_after=ends_after, here=here)
         if last is not None:

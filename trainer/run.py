@@ -21,7 +21,6 @@ from trainer import (
     data,
     export,
     loop,
-    machine,
     model,
     preflight,
     probe,
@@ -130,16 +129,12 @@ def _run(
 
 
 def prepare(
-    requested: RunSpec,
-    journal: TrainerJournal,
-    previews: int = preflight.PREVIEWS,
-    here: MachineSettings = _AS_ASKED,
+    requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS, here: MachineSettings = _AS_ASKED
 ) -> PreparedRun:
     """Read the data and decide what the spec leaves open. Raises RunError, also for findings that block.
 
     `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
-    machine.require_logger(here.report_to)
     requested = dataclasses.replace(requested, device=here.device or requested.device)
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
