@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.base import confidentiality, paths
+from app.evaluation import question_sets
 from tests.command_fixtures import Kotae
 from tests.inference.remote.servers import Request, end, piece, scripted_server, stream_head, whole
 
@@ -62,3 +64,15 @@ def test_many_questions_are_sent_at_once_to_a_server_that_computes_them_together
     assert (len(result["systems"][0]["answers"]), result["systems"][0]["failed"]) == (QUESTIONS, 0)
     assert (counted.most >= 12) is (owner == "vllm")
     assert counted.most <= (32 if owner == "vllm" else 4)
+
+
+def test_questions_of_secret_documents_are_sent_to_no_server(kotae: Kotae, tmp_path: Path) -> None:
+    where = paths.locate(str(tmp_path / "データ"))
+    where.questions.mkdir(parents=True)
+    question_sets.store(where.questions, "秘", question_sets.shipped().questions[:3], confidentiality.HIGHEST_LABEL)
+    with scripted_server() as script:
+        script.answers[CHAT] = Counted().answer
+        _, added, _ = kotae("models", "add-remote", script.address)
+        _, result, _ = kotae("eval", "questions", "秘", "--model", added["id"], "--allow-remote")
+        assert result["error"]["code"] == "remote_secret"
+        assert script.questions == []
