@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[bytes, str, str]:
 
     Raises AppError as `import_file` does.
     """
-    files = _dataset_files(path) if path.is_dir() else [path]
+    files = _dataset_files(path) if os.path.isdir(path) else [path]  # noqa: PTH112  (Path.is_dir raises for long names)
     if files[0].suffix.lower() not in table_reader.COLUMNAR:
         raw = _read_bytes(path)
         return raw, *_decoded(raw, path)
