@@ -4,8 +4,9 @@
 `fully_shard`; the LoRA matrices and their optimizer are small and stay whole in each process, and the loop averages
 their gradients. So checkpoints and adapters are the same files for any number of processes.
 
-accelerate itself would share out the LoRA matrices too, and on a processor nothing at all. It has never run on several
-cards; two processes on a processor go through the same code.
+accelerate itself would share out the LoRA matrices too, and on a processor nothing at all. Each process first loads the
+whole base into the computer's memory. It has never run on several cards; two processes on a processor go through the
+same code.
 """
 
 import os
@@ -49,3 +50,4 @@ def shard_base(adapted: Any, device: str, place: int | str) -> None:
             fully_shard(module, mesh=mesh, ignored_params=whole)
     fully_shard(adapted, mesh=mesh, ignored_params=whole, reshard_after_forward=True)
     register_fsdp_forward_method(adapted, "generate")
+    adapted.base_model.model.hf_device_map = {"": place}  # accelerate refuses 4-bit weights loaded elsewhere
