@@ -87,8 +87,9 @@ def read_for(folder: Path, base: LocalModel) -> PeftAdapter:
         if name is None:
             raise AppError("peft_unsupported", name=base.name, where=target[:80])
         weight = header.tensors.get(name)
-        if weight is None or tuple(reversed(weight.shape)) != shape:
-            raise AppError("hf_adapter_mismatch", where=target[:80], reason=str(shape), base=made_for)
+        there = tuple(reversed(weight.shape)) if weight is not None else None
+        if there != shape:
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason=f"{shape} / {there or '-'}", base=made_for)
     return PeftAdapter(folder, shapes, header, is_proven=_is_proven(folder, base, made_for))
 
 
