@@ -379,11 +379,17 @@ def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTen
     """Return the tensors "A" and "B" of each target module. Raises AppError("hf_adapter_unsupported")."""
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
-        found = _PAIR.fullmatch(name)
-        if found is None:
+        place = lora_place(name)
+        if place is None:
             raise AppError("hf_adapter_unsupported", kind=name[:80])
-        pairs.setdefault(found[1], {})[found[2]] = tensor
+        pairs.setdefault(place[0], {})[place[1]] = tensor
     return pairs
+
+
+def lora_place(name: str) -> tuple[str, str] | None:
+    """Return the target module of a LoRA tensor and "A" or "B"; None for another tensor."""
+    found = _PAIR.fullmatch(name)
+    return (found[1], found[2]) if found is not None else None
 
 
 def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, trained_on: str) -> None:
