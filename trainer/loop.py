@@ -205,7 +205,8 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         """
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
-        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.run_control.check))
+        most = self.material.micro_batch * max(len(example.ids) for example in self.material.train)
+        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.run_control.check, most))
         totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()

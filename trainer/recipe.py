@@ -108,6 +108,8 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("compute", lambda: _computing_precision(facts, device) if precision == "nf4" else precision)
     decide("optimizer", lambda: _optimizer(facts, device))
     decide("gradient_checkpointing", lambda: not (device == "cpu" and is_small))
+    decide("checkpoint_every", lambda: 1)
+    decide("embedding_on_cpu", lambda: False)
     decide("context_tokens", lambda: room.context_tokens[facts.tokens_longest > room.context_tokens[0]])
     decide("loss", lambda: "answers")
 

@@ -193,7 +193,7 @@ def distributed() -> Any:
     alone = forecast()
     with two_processes():
         return {
-            "smaller": failed(lambda: probe.halve_micro_batch(material(), Ear(), 3)),  # type: ignore[arg-type]
+            "smaller": failed(lambda: probe.spare_memory(None, material(), Ear(), 3)),  # type: ignore[arg-type]
             "step_examples": material().step_examples,
             "forecast": {name: [alone[name], forecast()[name]] for name in ("step_s", "total_s")},
             "samples_s": _samples_s(),
