@@ -108,6 +108,36 @@ def test_several_processes_take_larger_steps_in_the_same_time(shape: TrainedShap
     assert two.step_s == pytest.approx(alone.step_s)
 
 
+@pytest.mark.parametrize(
+    ("gib", "micro_batch", "checkpoint_every", "embedding_on_cpu"),
+    [(30, 2, 0, False), (15, 1, 0, False), (10.8, 1, 4, False), (7.2, 1, 1, False), (6.6, 1, 1, True)],
+)
+def test_the_settings_are_the_fastest_that_fit_the_card(
+    shape: TrainedShape, gib: float, micro_batch: int, checkpoint_every: int, embedding_on_cpu: bool
+) -> None:
+    lengths = [700, 250, 300, 350] * 8
+    load = EpochWorkload(32, sum(lengths), sum(lengths), lengths=lengths)
+    planned = qlora(micro_batch=2, accumulation=4, optimizer="adamw_8bit")
+    asked = RunSpec("run", "base", "train", "validation")
+    found = estimate.fit_card(shape, planned, asked, load, round(gib * GIB))
+    assert (found.micro_batch, found.accumulation) == (micro_batch, 8 // micro_batch)
+    assert (found.checkpoint_every if found.gradient_checkpointing else 0) == checkpoint_every
+    assert bool(found.embedding_on_cpu) is embedding_on_cpu
+    before = estimate.estimate_memory(shape, dataclasses.replace(found, embedding_on_cpu=False), 700)
+    saved = before.total - estimate.estimate_memory(shape, found, 700).total
+    assert saved == (2 * 128256 * 4096 if embedding_on_cpu else 0)
+
+
+def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
+    assert estimate.padded_tokens([10, 40, 20, 30, 5], 4, 2) == 2 * 40 + 2 * 20 + 5
+    lengths = [300] * 64
+    load = EpochWorkload(64, sum(lengths), sum(lengths), lengths=lengths)
+    one, two = (
+        estimate.estimate_time(shape, qlora(micro_batch=size, accumulation=8 // size), load, 1e13) for size in (1, 2)
+    )
+    assert 1.1 < one.step_s / two.step_s < 1.3
+
+
 def test_a_card_is_known_by_a_part_of_its_name() -> None:
     assert estimate.card_flops_per_s("NVIDIA GeForce RTX 4060 Ti") > estimate.card_flops_per_s("RTX 4060")
     assert estimate.card_flops_per_s("something new") > 0
