@@ -17,7 +17,8 @@ from trainer.prompt_form import TrainingPromptForm
 
 VERSION = 1
 MAX_BYTES = 1 << 20  # limit of the file; usual ones have up to 4 kB
-PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
+PAPER_PRESETS = ("paper-2603.18037", "paper-2603.18037-bases")  # of its study of amounts, of its study of bases
+PRESETS = ("light", "standard", "thorough", *PAPER_PRESETS)
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
 OVER_LENGTH = ("refuse", "drop", "split")
