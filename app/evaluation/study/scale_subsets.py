@@ -162,6 +162,8 @@ def paper_subsets(data: Path) -> list[list[int]]:
         taken |= {kind: left * len(kinds[kind]) // max(1, count - largest) for kind in by_size[1:]}
         for kind in by_size[1 : 1 + size - sum(taken.values())]:
             taken[kind] += 1
+        if any(taken[kind] > len(kinds[kind]) for kind in kinds):  # other data than the paper's
+            raise AppError("scale_size_large", size=size, rows=count)
         draw = random.Random(PAPER_SEED)  # noqa: S311  no secret
         places = [place for kind in kinds for place in draw.sample(kinds[kind], taken[kind])]
         draw.shuffle(places)
