@@ -172,19 +172,19 @@ def measure_steps(
                 set_checkpointing(model, material.spec)
                 continue
         assert best is not None
-        return _keep_fastest(model, best, tried[0], journal)
+        if best[1].spec != tried[-1]:
+            set_checkpointing(model, best[1].spec)
+        return _send_fastest(best, tried[0], journal)
 
 
-def _keep_fastest(
-    model: Any, best: tuple[RunForecast, TrainingInputs], planned: RunSpec, journal: TrainerJournal
+def _send_fastest(
+    best: tuple[RunForecast, TrainingInputs], planned: RunSpec, journal: TrainerJournal
 ) -> TrainingInputs:
-    """Return the inputs of the fastest settings, after sending what differs from the planned ones, and the forecast."""
+    """Send the forecast of the fastest settings, and how they are faster than the planned ones; return their inputs."""
     forecast, material = best
     if material.micro_batch > (planned.micro_batch or 1) or _recomputed(material.spec) < _recomputed(planned):
         names = ("micro_batch", "accumulation", "gradient_checkpointing", "checkpoint_every")
         journal.send(Adjusted("faster", 0, {name: getattr(material.spec, name) for name in names}))
-    if _recomputed(material.spec) != _recomputed(planned):
-        set_checkpointing(model, material.spec)
     journal.send(forecast)
     return material
 

@@ -216,17 +216,23 @@ def searched(share: float, **given: Any) -> Any:
         activations = memory.kept + memory.working + memory.spare
         return round(memory.weights + memory.tables + memory.adapter + share * activations)
 
+    def set_one(_model: Any, spec: RunSpec) -> None:
+        in_model[0] = spec
+
     computed = dataclasses.replace(COMPUTED, available_bytes=available)
     with (
-        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0, set_checkpointing=lambda *_: None),
+        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0, set_checkpointing=set_one),
         replaced(loop, peak_memory_bytes=peak),
     ):
         ear, first = Ear(), planned()
+        in_model = [first.spec]
         refit = lambda material, peak_bytes: probe.fit_card(material, base, asked, available, peak_bytes)  # noqa: E731
         model: Any = torch.nn.Linear(2, 2)
         ended = probe.measure_steps(model, first, computed, ear, RunControl(), refit)  # type: ignore[arg-type]
     tried = [_use_of_the_card(spec) for spec in latest[1:]]
     told = [event.reason for event in ear.told if isinstance(event, Adjusted)]
+    assert in_model[0].checkpoint_every == ended.spec.checkpoint_every
+    assert in_model[0].gradient_checkpointing == ended.spec.gradient_checkpointing
     return {"tried": tried, "ended": _use_of_the_card(ended.spec), "told": told, "step": ended.step_examples}
 
 
@@ -341,7 +347,7 @@ def main(base: str, folder: str) -> None:
         "clock": clock_of_a_resumed_run(),
         "words": words_for_too_little_memory(),
         "measured": {str(room): measured(room) for room in (448, 250, 100)},
-        "searched": {str(share): searched(share) for share in (1.0, 0.45, 2.0)},
+        "searched": {str(share): searched(share) for share in (1.0, 0.45, 1.5, 2.0)},
         "as asked": searched(0.45, micro_batch=2, gradient_checkpointing=True),
         "named card": named_card(Path(base), place),
         "distributed": distributed(),
