@@ -68,8 +68,14 @@ def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
     assert expected["step"] == spare["step"] == 8
 
 
+def test_what_is_slower_is_not_kept(found: dict[str, Any]) -> None:
+    assert found["searched"]["1.5"]["tried"] == [[1, 0], [1, 4]]
+    assert found["searched"]["1.5"]["ended"] == [1, 0]
+    assert found["searched"]["1.5"]["told"] == []
+
+
 def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -> None:
-    tight = found["searched"]["2.0"]
+    tight = found["searched"]["2.5"]
     assert tight["tried"][:2] == [[1, 0], [1, 1]]
     assert tight["ended"] in tight["tried"][1:]
     assert tight["ended"][1] > 0
