@@ -69,9 +69,9 @@ def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
 
 
 def test_what_is_slower_is_not_kept(found: dict[str, Any]) -> None:
-    assert found["searched"]["1.5"]["tried"] == [[1, 0], [1, 4]]
-    assert found["searched"]["1.5"]["ended"] == [1, 0]
-    assert found["searched"]["1.5"]["told"] == []
+    assert found["searched"]["2.0"]["tried"] == [[1, 0], [1, 4]]
+    assert found["searched"]["2.0"]["ended"] == [1, 0]
+    assert found["searched"]["2.0"]["told"] == []
 
 
 def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -> None:

@@ -347,7 +347,7 @@ def main(base: str, folder: str) -> None:
         "clock": clock_of_a_resumed_run(),
         "words": words_for_too_little_memory(),
         "measured": {str(room): measured(room) for room in (448, 250, 100)},
-        "searched": {str(share): searched(share) for share in (1.0, 0.45, 1.5, 2.5)},
+        "searched": {str(share): searched(share) for share in (1.0, 0.45, 2.0, 2.5)},
         "as asked": searched(0.45, micro_batch=2, gradient_checkpointing=True),
         "named card": named_card(Path(base), place),
         "distributed": distributed(),
