@@ -1,4 +1,4 @@
-"""Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`.
+"""Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--card UUID] [--plan | --probe]`.
 
 `trainer.spec` describes RUN.json, `trainer.machine` a file beside it, `trainer.events` the events and commands. To use
 several processes, start it with `accelerate launch`, as a job for another machine does, or `torch.distributed.run`. The
@@ -49,6 +49,8 @@ def _run(
     control.listen_to_signals()
     if options.commands:
         control.listen_to_input()
+    if options.card:  # the numbers that CUDA gives the cards are not those of the driver
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", options.card)
     try:
         from trainer.run import run  # imports torch, which takes seconds
 
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="One training run.")
     parser.add_argument("spec", metavar="RUN.json")
     parser.add_argument("--resume", action="store_true", help="resume from the newest complete checkpoint")
+    parser.add_argument("--card", help="UUID of the card to use, unless CUDA_VISIBLE_DEVICES names one")
     parser.add_argument("--commands", action="store_true", help="read commands from standard input; its end is a pause")
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--plan", dest="ends_after", action="store_const", const="plan", help="check and compute, only")

@@ -241,6 +241,20 @@ def untrained(example: EncodedExample) -> EncodedExample:
     return EncodedExample(example.ids[:1], [UNTRAINED], example.line)
 
 
+def batches_of(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Return the indices of examples of like lengths in batches of at most `most_tokens` tokens, with padding.
+
+    A batch has one example at least.
+    """
+    batches: list[list[int]] = []
+    for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= most_tokens:
+            batches[-1].append(at)
+        else:
+            batches.append([at])
+    return batches
+
+
 def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
     """Return the indices of an epoch's examples, each once, in an order that depends only on `seed` and `epoch`.
 

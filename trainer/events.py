@@ -187,7 +187,8 @@ class Checkpoint:
 class Adjusted:
     """The run changed a setting or became slow.
 
-    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the initial tokens/s).
+    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the initial tokens/s) | "faster" (the measured
+    steps showed memory to spare).
     """
 
     reason: str

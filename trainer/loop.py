@@ -213,7 +213,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
         surplus = examples[: math.ceil(len(examples) / world) - len(own)]
-        sums = example_nll(self.model, [*own, *surplus], self.material.tokens.pad_id, self.run_control.check)
+        longest = max(len(example.ids) for example in self.material.train)
+        most = self.material.micro_batch * longest if world == 1 else 0  # processes must compute equally many batches
+        sums = example_nll(self.model, [*own, *surplus], self.material.tokens.pad_id, self.run_control.check, most)
         nll = sum(sums[: len(own)])
         totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
         if world > 1:

@@ -1,4 +1,7 @@
-"""Run one training from beginning to end: spec -> data -> checks -> model -> probe -> loop -> adapter."""
+"""Run one training from beginning to end: spec -> data -> checks -> model -> probe -> loop -> adapter.
+
+The file is over 450 lines because it is the one place that knows the order of all phases.
+"""
 
 import dataclasses
 import importlib.metadata
@@ -68,6 +71,10 @@ class PreparedRun:
     rows: SplitRows
     material: TrainingInputs
     forecast: RunForecast
+    requested: RunSpec
+
+    def refit(self, material: TrainingInputs, peak_bytes: int) -> TrainingInputs:
+        return probe.fit_card(material, self.base, self.requested, self.forecast.available_bytes, peak_bytes)
 
 
 def run(
@@ -118,7 +125,7 @@ def _run(
     control.check()
     with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
         adapted = _load_model(prepared, journal)
-        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control)
+        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control, prepared.refit)
         if ends_after == "probe":
             return None
         trained = _train(adapted, material, folder, journal, control, start)
@@ -153,7 +160,8 @@ def prepare(
     effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
     effective = recipe.share_step(effective, process_count(), here.micro_batch)
     journal.send(Phase("checking"))
-    prepared = _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    requested = dataclasses.replace(requested, micro_batch=here.micro_batch or requested.micro_batch)
+    prepared = _encode_and_check(requested, effective, tokens, base, rows, whole, previews, journal)
     return dataclasses.replace(prepared, material=dataclasses.replace(prepared.material, report_to=here.report_to))
 
 
@@ -199,6 +207,7 @@ def _broadcast(effective: RunSpec) -> RunSpec:
 
 
 def _encode_and_check(
+    requested: RunSpec,
     effective: RunSpec,
     tokens: BaseTokenizer,
     base: BaseFacts,
@@ -231,14 +240,16 @@ def _encode_and_check(
         questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
         base_mark=_base_mark(effective, base),
     )
-    journal.send(ResolvedRecipe(spec.to_json(effective), _effective_facts(base, material)))
+    free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
+    material = probe.fit_card(material, base, requested, free)
+    journal.send(ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
     frozen = {name: data.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
     material = material.with_spec(hashes=frozen)
-    return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal))
+    return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal), requested)
 
 
 def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any]:
@@ -267,7 +278,7 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     adapted = model.load_model(effective, prepared.base)
     shortest = min(prepared.material.train, key=lambda example: len(example.ids))
     batch = data.collate([shortest], prepared.material.tokens.pad_id)
-    device = next(adapted.parameters()).device
+    device = model.device_of(adapted)
     model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     return adapted
 
@@ -308,7 +319,7 @@ def _train(
         except (RuntimeError, MemoryError) as error:
             if not probe.is_out_of_memory(error):
                 raise
-            material = probe.halve_micro_batch(material, journal, training.state.global_step)
+            material = probe.spare_memory(adapted, material, journal, training.state.global_step)
         except pickle.UnpicklingError as error:  # torch refuses a file that contains more than numbers
             raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
         del training

@@ -71,9 +71,8 @@ def test_what_the_spec_says_stays(field: str, value: object, preset: str) -> Non
         (20_001, "standard", 64, 32),
         (20_001, "light", 8, 32),
         (100, "thorough", 32, 32),
-        (3_000, "paper-2603.18037", 16, 16),
-        (4_000, "paper-2603.18037", 32, 16),
-        (90_000, "paper-2603.18037", 32, 16),
+        (5_000, "paper-2603.18037", 16, 16),
+        (4_000, "paper-2603.18037-bases", 32, 16),
     ],
 )
 def test_the_rank_grows_with_the_rows(rows: int, preset: str, rank: int, alpha: int) -> None:
@@ -225,7 +224,14 @@ def test_the_standard_is_the_recipe() -> None:
     assert effective.loss == "answers"
 
 
-def test_the_paper_is_repeated_with_its_own_settings() -> None:
-    effective = decided(CARD, preset="paper-2603.18037")
+@pytest.mark.parametrize(
+    ("preset", "rank", "dropout"), [("paper-2603.18037", 16, 0.0), ("paper-2603.18037-bases", 32, 0.05)]
+)
+def test_the_paper_is_repeated_with_its_own_settings(preset: str, rank: int, dropout: float) -> None:
+    effective = decided(CARD, {"rows": 100}, preset=preset)
+    assert (effective.rank, effective.alpha, effective.dropout) == (rank, 16, dropout)
     assert (effective.loss, effective.context_tokens, effective.epochs) == ("all", 2048, 3.0)
-    assert (effective.weight_decay, effective.final_rate_share, effective.precision) == (0.01, 0.0, "nf4")
+    assert (effective.learning_rate, effective.warmup_share, effective.final_rate_share) == (2e-4, 0.05, 0.0)
+    assert (effective.micro_batch, effective.accumulation, effective.weight_decay) == (2, 4, 0.01)
+    assert (effective.precision, effective.optimizer, effective.clip_norm) == ("nf4", "adamw", 1.0)
+    assert effective.evaluations_per_epoch == 0  # the last checkpoint counts

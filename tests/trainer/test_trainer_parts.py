@@ -55,6 +55,40 @@ def test_what_was_measured_is_held_against_what_there_is(found: dict[str, Any]) 
     assert found["measured"]["100"] == {"cuts": [2, 1], "ended": none}
 
 
+def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
+    """Computed, one example at a time fits without checkpointing; if the activations take less, more of them do."""
+    expected, spare = found["searched"]["1.0"], found["searched"]["0.45"]
+    assert expected["tried"] == [[1, 0]]
+    assert expected["told"] == []
+    assert spare["tried"][0] == [1, 0]
+    assert spare["ended"] in spare["tried"][1:]
+    assert spare["ended"][0] > 1
+    assert spare["told"] == ["faster"]
+    assert expected["step"] == spare["step"] == 8
+
+
+def test_what_is_slower_is_not_kept(found: dict[str, Any]) -> None:
+    assert found["searched"]["2.0"]["tried"] == [[1, 0], [1, 4]]
+    assert found["searched"]["2.0"]["ended"] == [1, 0]
+    assert found["searched"]["2.0"]["told"] == []
+
+
+def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -> None:
+    tight = found["searched"]["2.5"]
+    assert tight["tried"][:2] == [[1, 0], [1, 1]]
+    assert tight["ended"] in tight["tried"][1:]
+    assert tight["ended"][1] > 0
+    assert tight["told"][0] == "out_of_memory"
+
+
+def test_what_was_asked_for_is_not_searched_for(found: dict[str, Any]) -> None:
+    assert found["as asked"]["tried"] == [[2, 1]]
+
+
+def test_the_chosen_card_is_the_one_that_is_used(found: dict[str, Any]) -> None:
+    assert found["named card"] == "GPU-1"
+
+
 def test_the_forecast_counts_the_sample_answers_of_each_epoch(found: dict[str, Any]) -> None:
     assert found["distributed"]["samples_s"] == 10.0  # before the first step, and at the end of the epoch
 

@@ -62,7 +62,7 @@ def test_what_a_machine_can_train_and_what_is_told(
     assert found.can_practise is can_practise
 
 
-@pytest.mark.parametrize(("gigabytes", "size"), [(1, ""), (4, "1B"), (7, "3B"), (12, "8B"), (17, "14B"), (80, "70B")])
+@pytest.mark.parametrize(("gigabytes", "size"), [(1, ""), (3, "1B"), (7, "3B"), (12, "8B"), (17, "14B"), (80, "70B")])
 def test_the_size_is_the_largest_whose_computed_memory_is_free(gigabytes: int, size: str) -> None:
     card = replace(CARD, memory_bytes=gigabytes * GB, free_bytes=gigabytes * GB)
     assert capability.largest_size(card, gigabytes * GB) == size

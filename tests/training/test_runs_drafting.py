@@ -114,7 +114,11 @@ def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path)
         ({"learning_rate": 2}, "spec_invalid", ("expected", "0.00000001〜1")),
         ({"学習率": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
         ({"learning_rate": float("nan")}, "spec_invalid", ("field", "learning_rate")),
-        ({"preset": "quick"}, "spec_invalid", ("expected", "light / standard / thorough / paper-2603.18037 のどれか")),
+        (
+            {"preset": "quick"},
+            "spec_invalid",
+            ("expected", "light / standard / thorough / paper-2603.18037 / paper-2603.18037-bases のどれか"),
+        ),
         ({"learning_rat": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
         ({"dta": "x"}, "spec_unknown_field", ("field", "dta")),
         ({"version": 2}, "spec_invalid", ("field", "version")),

@@ -1,7 +1,7 @@
 """Step 3, モデルと設定: choose the base model, a preset and settings, with a forecast of each preset.
 
 The base is a model of the library or a folder; models that cannot be trained are listed with the reason. Three cards
-show the usual presets, and a less prominent row shows the preset of the paper.
+show the usual presets, and less prominent rows show those of the paper.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +37,7 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_grid, make_row
 from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
 from app.uikit.widgets.labels import Label, plain_tooltip
+from trainer.spec import PAPER_PRESETS, PRESETS
 
 
 class ModelStep(WizardStep):
@@ -259,15 +260,13 @@ def _repository_of(folder: Path) -> str:
     return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
 
 
-PAPER_PRESET = "paper-2603.18037"
-PRESETS = ("light", "standard", "thorough", PAPER_PRESET)
 SIDE_BY_SIDE_PX = 200  # minimum width of a card with three in a row
 UNKNOWN = "—"
 
 
 class PresetCards(CardChoice):
     def __init__(self, theme: Theme) -> None:
-        self.cards = {name: PresetCard(theme, name, is_quiet=name == PAPER_PRESET) for name in PRESETS}
+        self.cards = {name: PresetCard(theme, name, is_quiet=name in PAPER_PRESETS) for name in PRESETS}
         super().__init__(self.cards)
         self._theme = theme
         self._grid = make_grid(self, spacing_px=(12, 12))
@@ -296,10 +295,11 @@ class PresetCards(CardChoice):
         if columns == self._columns:
             return
         self._columns = columns
-        *cards, paper = self.cards.values()
-        for place, card in enumerate(cards):
-            self._grid.addWidget(card, place // columns, place % columns)
-        self._grid.addWidget(paper, 3, 0, 1, columns)
+        for place, (name, card) in enumerate(self.cards.items()):
+            if name in PAPER_PRESETS:
+                self._grid.addWidget(card, place, 0, 1, columns)
+            else:
+                self._grid.addWidget(card, place // columns, place % columns)
         for column in range(3):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 

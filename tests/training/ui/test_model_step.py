@@ -19,7 +19,7 @@ from app.models.services.downloads import Downloads
 from app.models.services.model_library import ModelLibrary
 from app.training.drafts import StartingPoint
 from app.training.ui import settings_form
-from app.training.ui.model_step import PAPER_PRESET, ModelStep
+from app.training.ui.model_step import PAPER_PRESETS, ModelStep
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals
@@ -76,14 +76,14 @@ def test_each_card_tells_what_its_preset_would_take_and_is_chosen_by_click_or_ar
     driver.settle()
     time, memory, disk = (value.text() for value in cards["light"].values)
     assert (time, memory[-3:], disk[-3:]) == ("約 1 分", "\u00a0GB", "\u00a0GB")
-    assert phrase("common.memory") in cards[PAPER_PRESET].line.text()
+    assert phrase("common.memory") in cards[PAPER_PRESETS[0]].line.text()
     assert driver.step.about.text() == phrase("training.estimated_from_the_letters_of")
     assert cards["standard"].radio.isChecked()
     driver.qtbot.mouseClick(cards["thorough"], LEFT, pos=QPoint(20, 60))
     assert driver.work.draft.preset == "thorough"
     driver.step.focus_first()
     driver.press(cards["thorough"].radio, Qt.Key.Key_Down)
-    assert (driver.work.draft.preset, cards[PAPER_PRESET].radio.isChecked()) == (PAPER_PRESET, True)
+    assert (driver.work.draft.preset, cards[PAPER_PRESETS[0]].radio.isChecked()) == (PAPER_PRESETS[0], True)
 
 
 def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_reason(driver: ModelDriver) -> None:
