@@ -22,7 +22,7 @@ import torch
 from transformers import TrainerControl, TrainingArguments
 
 from trainer import __main__ as trainer_main
-from trainer import estimate, export, loop, model, probe, recipe, run, start
+from trainer import estimate, export, loop, machine, model, probe, recipe, run, start
 from trainer.channel import RunControl
 from trainer.convert_job import GgufToHf
 from trainer.data import BaseFacts, TrainingInputs, inspect_base
@@ -246,7 +246,7 @@ def named_card(base: Path, folder: Path) -> Any:
     options = SimpleNamespace(card="GPU-1", commands=False, resume=False, ends_after=None)
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     with replaced(run, run=lambda *_, **__: None):
-        trainer_main._run(spec, Ear(), options)  # type: ignore[arg-type]
+        trainer_main._run(spec, machine.MachineSettings(), Ear(), options)  # type: ignore[arg-type]
     return os.environ.pop("CUDA_VISIBLE_DEVICES", "")
 
 
