@@ -56,11 +56,7 @@ class ConfidenceInterval:
 def difference_interval(
     before: Sequence[float], after: Sequence[float], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> ConfidenceInterval:
-    """Return the interval of sum(after - before) / sum(tokens), in nats per token.
-
-    `before`, `after`: the loss of each example in nats, summed over its tokens. `tokens`: their number. `groups`: as
-    for `ratio_interval`.
-    """
+    """Return the interval of sum(after - before) / sum(tokens) in nats per token; `groups`: as for `ratio_interval`."""
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
@@ -151,10 +147,7 @@ def t_quantile(probability: float, degrees_of_freedom: int) -> float:
 
 
 def _resampled(numerators: _Floats, denominators: _Floats) -> _Floats:
-    """Return sum(numerators) / sum(denominators) of each of RESAMPLES draws with replacement (resamples x columns).
-
-    `numerators`: units x columns.
-    """
+    """Return sum(numerators) / sum(denominators) of RESAMPLES draws with replacement; `numerators`: units x columns."""
     count = len(numerators)
     least = _ROUNDING * np.abs(numerators).max(initial=0.0)
     both = np.column_stack([numerators, denominators])

@@ -1,9 +1,8 @@
 """Define the confidentiality labels (public, internal, secret), and control every export of content in one place.
 
-`permit_export` looks the label up when the content is exported. For 機密 (secret) it requires the user's consent and
-writes a record. Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`,
-which only `permit_export` makes. The user consents in a dialog of the window (`app.uikit.confidentiality_guard`), or by
-the option --allow-secret of a command.
+Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`. `permit_export`
+makes it with the current label; 機密 (secret) takes the user's consent (a dialog of the window or the option
+--allow-secret) and is recorded.
 """
 
 import datetime
@@ -65,10 +64,7 @@ def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
 
 
 def label_from_word(word: str) -> Label | None:
-    """Return the label for a word such as 公開 or "secret", in any language of the program; None for other words.
-
-    A file may come from a user of another language.
-    """
+    """Return the label for a word such as 公開 or "secret" in any language of the program; None for other words."""
     word = unicodedata.normalize("NFKC", word).strip().casefold()
     return next(
         (label for label in LABELS if word in (label, *map(str.casefold, phrases(f"common.label.{label}")))), None
@@ -139,10 +135,7 @@ class Permit:
         return self._export.needs_consent(self._label)
 
     def at(self, path: Path) -> Path:
-        """Return the absolute form of `path`, a file that the caller is about to write.
-
-        Raises ValueError unless `path` is the permit's target, inside it, or in the same folder as it.
-        """
+        """Return the absolute path of a file to write. Raises ValueError unless it is the target, in or beside it."""
         target, path = Path(self._export.target).absolute(), path.absolute()
         if target not in (path, *path.parents) and path.parent != target.parent:
             raise ValueError("the permit is for another place")
@@ -161,10 +154,7 @@ class Permit:
 
     @contextmanager
     def write_folder(self, folder: Path) -> Iterator[None]:
-        """Check the label again after the block, which writes `folder`; delete the folder if it has become secret.
-
-        Raises the errors of `at` and of `require`.
-        """
+        """Delete `folder`, which the block writes, if it has become secret. Raises as `at` and `require`."""
         self.at(folder)
         yield
         try:

@@ -61,10 +61,7 @@ _COUNTED = 13  # the first schema version whose table `last_id` counts the chang
 
 
 def copy_database(database: Path, target: Path) -> None:
-    """Copy a database that may be in use, completely or not at all.
-
-    Raises AppError("disk_full" | "backup_failed" | "database_damaged").
-    """
+    """Copy a database, also in use, wholly or not. Raises AppError("disk_full" | "backup_failed" | "database_damaged")."""
     temporary = target.with_suffix(".tmp")
     try:
         target.parent.mkdir(exist_ok=True)
@@ -243,8 +240,7 @@ def is_check_due(path: Path, now: float) -> bool:
 
 
 def has_open_log(path: Path) -> bool:
-    """Return whether a database has a write-ahead log: another process has it open, or the last one did not close
-    it."""
+    """Whether a write-ahead log exists: the database is open in another process, or was not closed."""
     return path.with_name(f"{path.name}-wal").exists()
 
 
@@ -373,17 +369,11 @@ class Database:
             raise AppError("database_damaged", path=str(self.path)) from error
 
     def write(self, sql: str, *values: object) -> int:
-        """Execute a statement, inside `transaction` only. Return the id of the row inserted last, or 0.
-
-        Raises sqlite3.Error, which `transaction` translates.
-        """
+        """Execute a statement in `transaction`, which translates sqlite3.Error; return the last inserted id, or 0."""
         return self._db.execute(sql, values).lastrowid or 0
 
     def empty_log(self) -> None:
-        """Empty the write-ahead log, which keeps old pages with erased content.
-
-        While another connection reads, do nothing: a later call, or closing the database, empties it.
-        """
+        """Empty the write-ahead log, which keeps erased content, unless another connection reads."""
         self.read("PRAGMA busy_timeout = 0")
         try:
             self.read("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -448,10 +438,7 @@ class Database:
         self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _drop_programs(self) -> None:
-        """Drop the file's triggers and views, of which the migrations leave none.
-
-        In a manipulated file, foreign triggers could change values such as a label after each write.
-        """
+        """Drop triggers and views, which only a manipulated file has: they could change labels after a write."""
         listed = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
         present = self._db.execute(listed).fetchall()
         if not present:

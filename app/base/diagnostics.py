@@ -104,10 +104,7 @@ class _SafeFormatter(logging.Formatter):
 
 
 def set_up_logging(folder: Path) -> None:
-    """Log records, uncaught exceptions of all threads, and tracebacks of native crashes to files in `folder`.
-
-    There are at most two files of records, of 1 MB each. A file that cannot be opened does not prevent the start.
-    """
+    """Log records (two files of 1 MB), uncaught exceptions and native crashes in `folder`, where possible."""
     rotate_crash_log(folder / CRASH_LOG)
     with contextlib.suppress(OSError):
         faulthandler.enable((folder / CRASH_LOG).open("a", encoding="utf-8"))  # keeps the file open

@@ -75,10 +75,7 @@ def remove_and_count(text: str) -> tuple[str, int]:
 
 
 def _replace_surrogates(text: str) -> str:
-    """Return the text with lone surrogates replaced by U+FFFD, and pairs of surrogates joined into one character.
-
-    UTF-8 files and the database do not accept surrogates.
-    """
+    """Return the text with lone surrogates as U+FFFD and pairs joined, as UTF-8 files and the database need it."""
     if not _SURROGATES.search(text):
         return text
     return _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

@@ -1,7 +1,4 @@
-"""Encode frozen dataclasses as lines of JSON, and decode them with a check of their types.
-
-The program and its child processes exchange such lines, and the program's own files of records consist of them.
-"""
+"""Encode frozen dataclasses as lines of JSON, for child processes and records, and decode them with checked types."""
 
 import json
 from collections.abc import Mapping
@@ -65,10 +62,9 @@ def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") 
 
 
 def convert(data: Any, kind: type[T]) -> T:
-    """Convert a parsed JSON object to the dataclass `kind`; inner lists become tuples, inner objects dataclasses.
+    """Convert a parsed object to the dataclass `kind`, with tuples and inner dataclasses; an integer may fill a float.
 
-    An integer is accepted for a float field, but no boolean for a number. Raises ValueError, whose English text names
-    the field and the expected type.
+    Raises ValueError, whose English text names the field and the expected type.
     """
     value = msgspec.convert(data, kind)
     _refuse_unknown(data, value)

@@ -152,10 +152,7 @@ def interval_plot(
 
 
 def interval_row(scale: "PlotScale", estimate: PlotEstimate | None, width: float, height: float) -> str:
-    """Return one interval as an <svg> element for a row of a table, with grid lines or, for differences, a zero line.
-
-    `estimate`: None draws only the lines.
-    """
+    """Return one interval as an <svg> for a table's row, over grid lines or a zero line; None: only the lines."""
     found = _draw_interval(scale, estimate, height / 2, width) if estimate else []
     return _svg("", width, height, *scale.grid(0, height, width, is_zero_alone=scale.has_zero), *found)
 
@@ -185,10 +182,7 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width
 
 
 def sparkline(points: Points, total: float, width: float, height: float, *, from_zero: bool = False) -> str:
-    """Return a small curve without axes as one <svg> element.
-
-    `total`: the x at the right edge, from 0 at the left. `from_zero`: the lower edge is y = 0 instead of the lowest y.
-    """
+    """Return a small curve as <svg>. `total`: the x at the right edge. `from_zero`: the lower edge is y = 0."""
     parts = [f'<path class="grid" d="M0 {height - 1}H{width}"/>']
     if points:
         low, high = min(y for _x, y in points), max(y for _x, y in points)
@@ -249,10 +243,7 @@ def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False)
 
 
 def ticks(low: float, high: float, least_step: float = 0.0) -> list[float]:
-    """Return evenly spaced round numbers, the first at or below `low` and the last at or above `high`.
-
-    `least_step`: the least distance between two.
-    """
+    """Return round numbers at even steps of at least `least_step`, from at or below `low` to at or above `high`."""
     if high - low < max(abs(high), abs(low)) * 1e-9 or high == low:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
     raw = max((high - low) / _TICKS, least_step)
@@ -358,11 +349,7 @@ def _draw_interval(scale: PlotScale, estimate: PlotEstimate, y: float, width: fl
 
 
 def _draw_mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> str:
-    """Return the SVG element of a mark centred at (x, y): the shape depends on the style.
-
-    Style "two" has a square, "three" a triangle, "four" a diamond, and any other a circle. `is_open`: the mark is not
-    filled. `radius`: in pixels.
-    """
+    """Return a mark at (x, y): "two" square, "three" triangle, "four" diamond, else a circle of `radius` pixels."""
     opened, r = f'class="mark {style}{" open" if is_open else ""}"', radius
     wide = 1.2 * r
     if style == "two":
@@ -395,10 +382,7 @@ def _draw_bar(bar: PlotBar, y: float, width: float) -> list[str]:
 
 
 def _draw_names(name: str, text: str, y: float, width: float) -> list[str]:
-    """Return the SVG texts of a row: `name` at the left, `text` at the right.
-
-    A name that would reach `text` is compressed, and a very long one also loses its middle.
-    """
+    """Return `name` at the left, compressed or cut where it would reach `text`, and `text` at the right."""
     room, shown, kept = width - 2 * EDGE - 16 - _width(text), name, len(name)
     while kept > 1 and _width(shown) * _NARROW > room:
         kept -= 1
@@ -432,10 +416,7 @@ def finite_points(points: Points) -> CurvePoints:
 
 
 def smooth_exponentially(points: Points) -> CurvePoints:
-    """Return the exponential moving average of y over the points, corrected for the bias of the first points.
-
-    The average reaches back over 5 % of the points, but over at least 5 and at most 50.
-    """
+    """Return the bias-corrected moving average of y, reaching back over 5 % of the points, 5 to 50 of them."""
     span = min(_SPAN_MOST, max(_SPAN_LEAST, round(_SPAN_SHARE * len(points))))
     share, total, weight = 2 / (span + 1), 0.0, 0.0
     smoothed = []
@@ -447,11 +428,7 @@ def smooth_exponentially(points: Points) -> CurvePoints:
 
 
 def thin_points(points: Points, most: int = CURVE_POINTS_MAX) -> CurvePoints:
-    """Return at most `most` points of a curve, with its peaks.
-
-    The curve is cut into stretches with the same number of points. The lowest and the highest point of each stretch are
-    kept, and both ends of the curve.
-    """
+    """Return at most `most` points: both ends, and the lowest and highest of stretches of equal numbers of points."""
     if len(points) <= most:
         return tuple(points)
     inner, stretches = points[1:-1], max(1, most // 2 - 1)

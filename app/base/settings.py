@@ -26,10 +26,7 @@ _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
 
 
 def system_policy_file() -> Path:
-    """Return the path of the policy file for the whole machine.
-
-    The path does not depend on environment variables, because users can set those.
-    """
+    """Return the machine's policy file, independent of environment variables, which users can set."""
     if sys.platform == "win32":
         return _windows_program_data() / "Kotae" / POLICY_FILE
     if sys.platform == "darwin":
@@ -38,18 +35,12 @@ def system_policy_file() -> Path:
 
 
 def policy_forbidding_network(data: Path, system: Path | None = None) -> Path | None:
-    """Return the policy file that forbids the network; None if none does. `data`: the data folder.
-
-    `system`: the policy file for the machine; None: `system_policy_file()`.
-    """
+    """Return the policy file, of the folder `data` or of the machine (`system`), that forbids the network, or None."""
     return next((file for file in (system or system_policy_file(), data / POLICY_FILE) if forbids_network(file)), None)
 
 
 def forbids_network(file: Path) -> bool:
-    """Return whether a policy file forbids the network.
-
-    A missing file does not; an unreadable file or one with unknown content does.
-    """
+    """Whether a policy file forbids the network: a missing one does not, an unreadable or unknown one does."""
     try:
         text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
@@ -90,10 +81,7 @@ DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
 
 
 def find_data_folder(data_dir: str | None) -> str:
-    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's own folder; ~ is not expanded.
-
-    Raises RuntimeError if the last is needed and there is no home folder.
-    """
+    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's, with ~. Raises RuntimeError without a home."""
     named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     if named:
         return named
@@ -186,10 +174,7 @@ def _rescue_network_choice(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Return the settings, with `network_allowed` False if a policy file forbids the network.
-
-    `path`: the settings file, whose folder may contain a policy file.
-    """
+    """Return the settings, without network if a policy, also one beside the settings file `path`, forbids it."""
     if settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
     return settings

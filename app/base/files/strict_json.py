@@ -1,8 +1,4 @@
-"""Parse JSON with limits on its size, depth and number of values. Only this module reads JSON files.
-
-Each value takes up to 100 bytes of memory however short its text is: a file of `[],[],[]` takes forty times its own
-size, so a limit on bytes alone is not enough.
-"""
+"""Parse JSON with limits on size, depth and number of values, as `[],[],[]` takes forty times its size in memory."""
 
 import functools
 import json
@@ -32,10 +28,7 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes, **how: Any) -> dict[str, Any]:
-    """Parse a JSON object. Raises ValueError for another value, a duplicate key, NaN, infinity or a lone surrogate.
-
-    `how`: further options of `json.loads`.
-    """
+    """Parse an object. Raises ValueError for others, a duplicate key, NaN, infinity or a lone surrogate."""
     data = loads(raw, object_pairs_hook=_unique_object, parse_constant=_refuse_constant, parse_float=parse_float, **how)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")

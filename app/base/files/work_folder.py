@@ -79,10 +79,7 @@ _SLUG_CHARACTERS = 40
 
 
 def timestamped_path(parent: Path, name: str, now: float) -> Path:
-    """Return a free path in `parent`, named by the local time and `name`. The folder is not created.
-
-    `now`: seconds since 1970. Names of folders in the bin count as taken, because those may be restored.
-    """
+    """Return a free path in `parent`, also free in its bin, by local time and `name`. `now`: seconds since 1970."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_CHARACTERS].strip("-.")
     stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
@@ -114,10 +111,7 @@ def restore_from_bin(parent: Path, name: str) -> Path:
 
 
 def mark_deleted(folder: Path, now: float) -> None:
-    """Mark a folder in the bin as deleted at `now`, in seconds since 1970, by an empty file in it.
-
-    If the file cannot be written, do nothing: `empty_bin` marks the folder later.
-    """
+    """Note by an empty file when a folder came into the bin (seconds since 1970); else `empty_bin` does it."""
     with contextlib.suppress(OSError):
         (folder / _REMOVED).touch()
         os.utime(folder / _REMOVED, (now, now))

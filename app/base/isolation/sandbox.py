@@ -254,10 +254,7 @@ def address_space_bytes() -> int:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limit the address space for the rest of this process's life.
-
-    Not on Windows, which has no such limit without a job object; there the parent process watches the memory.
-    """
+    """Limit the address space for good; not on Windows, where the parent process watches the memory."""
     if sys.platform == "win32":
         return
     import resource

@@ -14,10 +14,7 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def without_window(lock: Path) -> Iterator[None]:
-    """Hold the lock of the window during the block, for commands that change data which a window keeps in memory.
-
-    Raises AppError("window_is_open") if a window holds it.
-    """
+    """Hold the window's lock, for commands that change what a window keeps. Raises AppError("window_is_open")."""
     file = QLockFile(str(lock))
     file.setStaleLockTime(0)
     if not file.tryLock(0) and file.error() == QLockFile.LockError.LockFailedError:
@@ -29,10 +26,7 @@ def without_window(lock: Path) -> Iterator[None]:
 
 
 class SingleInstance(QObject):
-    """The lock by which only one window uses a data folder.
-
-    A second instance writes to the file `raise_request`; the first one then emits `raise_requested`.
-    """
+    """The lock by which one window uses a data folder; a second one writes `raise_request`, the first emits it."""
 
     raise_requested = Signal()
     file_requested = Signal(
@@ -47,11 +41,7 @@ class SingleInstance(QObject):
         self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
-        """Try to lock the data folder. Return False only if another process holds the lock.
-
-        Return True also if the lock file cannot be created, as on unusual file systems, so that the window opens there
-        without a lock. This method does not need a QApplication.
-        """
+        """Lock the data folder. Return False only if another process holds the lock; no QApplication is needed."""
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
         self._is_ours = not is_taken or self._take_over()
         return self._is_ours

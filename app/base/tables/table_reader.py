@@ -1,7 +1,4 @@
-"""Read the rows of Excel and CSV files, without interpreting the cells.
-
-A child process with limited rights reads workbooks (`workbook_child`); its output is treated as untrusted.
-"""
+"""Read rows of Excel and CSV files, without interpreting cells; a limited child, not trusted, opens workbooks."""
 
 import contextlib
 import csv
@@ -212,10 +209,7 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) ->
 def _watch(
     process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, is_over: threading.Event
 ) -> None:
-    """Kill a child that exceeds its time or memory. `is_over`: is set when the child is no longer needed.
-
-    The child's own limits are not enough: on Windows it has none, and elsewhere none of elapsed time.
-    """
+    """Kill a child that exceeds its time or memory, as its own limits miss both on Windows. `is_over`: it has ended."""
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
     while not is_over.wait(WATCH_INTERVAL_S):
         try:
@@ -228,10 +222,7 @@ def _watch(
 
 
 def check_text(text: str, name: str) -> None:
-    """Raise AppError("table_crowded") if a CSV text has too many lines or cells for its length.
-
-    Each takes up to 100 bytes of memory. `name`: the name of the file, for the error.
-    """
+    """Raise AppError("table_crowded") if a CSV text has too many lines or cells, of 100 bytes each, for its length."""
     lines, cells = text.count("\n") + text.count("\r"), sum(map(text.count, CELL_ENDS))
     most_lines = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_LINE)
     most_cells = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_CELL)

@@ -24,10 +24,7 @@ _NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
 
 
 def is_formula_like(text: str) -> bool:
-    """Return whether a spreadsheet program could read a text as a formula.
-
-    Spaces, control and invisible characters before the first sign are skipped.
-    """
+    """Whether a spreadsheet could read a text as a formula, behind spaces, control and invisible characters."""
     if text.startswith(_STARTS_LINE):
         return True
     first = next((one for one in text[:_UNSEEN_MAX] if not _is_unseen(one)), "")
@@ -44,10 +41,7 @@ def _is_unseen(character: str) -> bool:
 
 
 class WorkbookWriter:
-    """A writer of one Excel workbook, row by row.
-
-    The few cell styles are created once, because openpyxl compares each new style with all others.
-    """
+    """A writer of one workbook, row by row, with few cell styles, as openpyxl compares each new one with all."""
 
     def __init__(self, cut_note: str, label: str) -> None:
         """Create an empty workbook.
@@ -113,10 +107,7 @@ class WorkbookWriter:
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
-        """Write the workbook to a file.
-
-        Raises AppError("clock_unfit") if the machine's clock shows a year that an Excel file cannot store as its date.
-        """
+        """Write the workbook. Raises AppError("clock_unfit") if the clock's year cannot be stored in an Excel file."""
         require_clock_fit_for_zip()
         self._book.save(file)
 
