@@ -49,10 +49,7 @@ _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
 def collections_now(path: Path) -> list[DocumentCollection] | None:
-    """Return `Library.labelled` of a database that may be open elsewhere.
-
-    Return [] if the file does not exist, None if it is unreadable.
-    """
+    """Return `Library.labelled` of a database open anywhere; [] without a file, None if it is unreadable."""
     if not path.is_file():
         return []
     try:
@@ -69,11 +66,7 @@ def label_now(path: Path, collection_id: int) -> Label:
 
 
 class Library:
-    """A connection to the documents' database.
-
-    Its methods raise AppError as `Database` does. An instance belongs to one thread; `open_second` opens one for
-    another thread.
-    """
+    """A connection of one thread to the documents' database. Its methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self.database = self._db = database
@@ -104,10 +97,7 @@ class Library:
     # -------------------------------------------------------------- collections
 
     def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
-        """Return the collections by name, Kotae's own last, without those whose removal has begun.
-
-        `has_attached`: also the files that were attached to questions.
-        """
+        """Return the collections by name, Kotae's last, without those being removed or, by default, attached."""
         return self._db.read_as(
             _collection,
             f"SELECT c.id, c.name, c.label, c.is_builtin, c.attached, {_COUNTS} FROM collection c"  # noqa: S608
@@ -116,11 +106,7 @@ class Library:
         )
 
     def labelled(self) -> list[DocumentCollection]:
-        """Return the current collections, also attached files, then one entry for each former name of a collection.
-
-        The confidentiality label of a former name is the collection's current label, or its last one if the collection
-        was removed.
-        """
+        """Return all collections, then one entry for each former name, with its collection's current or last label."""
         rows = self._db.read(
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
@@ -151,10 +137,7 @@ class Library:
             )
 
     def attach(self, name: str, path: Path, owner: str) -> None:
-        """Add a file for the questions of a conversation or a command as a hidden collection, and queue it.
-
-        `owner`: as `DocumentCollection.attached`. Its label is 機密 if the file is known as such.
-        """
+        """Add and queue a file as a hidden collection (`DocumentCollection.attached`), 機密 if known as such."""
         with self._db.transaction():
             collection_id = self.add_collection(name)
             self._db.write("UPDATE collection SET attached = ? WHERE id = ?", owner, collection_id)
@@ -182,10 +165,7 @@ class Library:
             self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
-        """Set the label of a collection.
-
-        Raises AppError("secret_lowering") if the collection is confidential and `permit` does not allow a lower label.
-        """
+        """Set a label. Raises AppError("secret_lowering") if 機密 would become lower without a `permit`."""
         with self._db.transaction():
             if label != HIGHEST_LABEL and (permit is None or not permit.is_agreed):
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)

@@ -17,10 +17,7 @@ _BYTES_MOST = 64_000_000  # of unpacked terms: far more than the longest section
 
 @dataclass(frozen=True, slots=True)
 class SectionTerms:
-    """The terms of a section: the runs of its heading path and text, and the terms of its values and dates.
-
-    Each run or term has a space on both sides, so that `str.count` counts terms.
-    """
+    """The terms of a section, as runs of heading and text and as terms of values, between spaces to be counted."""
 
     heading: str
     body: str

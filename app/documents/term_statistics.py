@@ -1,7 +1,4 @@
-"""Count sections and their terms for each collection, as bm25 needs them.
-
-The counts are stored and changed with the sections, in the same transaction.
-"""
+"""Count sections and terms for each collection, as bm25 needs them, in the transaction that changes the sections."""
 
 import json
 from collections import Counter
@@ -95,10 +92,7 @@ def stored_terms(row: Row) -> SectionTerms:
 
 
 class TermStatistics:
-    """How many sections of some collections there are, how long they are, and how many contain a term.
-
-    So a collection ranks its sections equally whatever other collections the library has.
-    """
+    """Number and length of the sections of some collections, whatever others there are, and how many have a term."""
 
     def __init__(self, database: Database, collection_ids: Iterable[int]) -> None:
         self._db = database

@@ -1,7 +1,6 @@
 """Read Word files: headings by style and outline level, list numbers, tables as rows, notes and text boxes.
 
-The reader parses the XML itself, because python-docx does not support tracked changes, text boxes, notes, ruby and list
-numbers. The first half derives heading levels, captions and list numbers from the styles and numbering of a file.
+python-docx supports neither tracked changes nor text boxes, notes, ruby and list numbers, so the XML is parsed here.
 """
 
 import re
@@ -39,11 +38,7 @@ _KANJI = "〇一二三四五六七八九"
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """A paragraph style of a Word file.
-
-    `level`: 1 to 9 for a heading, 0 for other text. `numbering`: (list id, level in the list) of its paragraphs; None:
-    not a list.
-    """
+    """A paragraph style. `level`: 1 to 9 of a heading, else 0. `numbering`: (list id, level) of its lists, or None."""
 
     name: str = ""
     level: int = 0
@@ -128,10 +123,7 @@ def numbering_of(properties: Element | None) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One level of a list. `text`: the format of its numbers, such as 第%1章.
-
-    `is_legal`: whether all numbers are decimal.
-    """
+    """One level of a list. `text`: the format of its numbers, such as 第%1章. `is_legal`: all numbers are decimal."""
 
     kind: str = "decimal"
     text: str = ""

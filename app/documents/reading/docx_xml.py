@@ -1,7 +1,4 @@
-"""Collect the text of Word paragraphs: what is visible after accepting all tracked changes.
-
-Notes and text boxes that are anchored to a paragraph are returned with it.
-"""
+"""Collect the text of Word paragraphs with all tracked changes accepted, and their notes and text boxes."""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
@@ -18,10 +15,7 @@ _CHARACTERS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHy
 
 @dataclass(slots=True)
 class ParagraphText:
-    """The text of a paragraph.
-
-    `notes`: (footnote | endnote, id) in order. `boxes`: its text boxes, which contain paragraphs and tables.
-    """
+    """The text of a paragraph, its `notes` (footnote | endnote, id) in order, and its text `boxes`."""
 
     parts: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)

@@ -1,7 +1,6 @@
 """Read a document from its file, cut it into sections and store them.
 
-The format is detected from the content, because a name may be wrong. Only among Markdown, CSV and plain text, which
-look alike, the suffix decides.
+Its content tells the format, and the suffix only which of Markdown, CSV and plain text it is.
 """
 
 import dataclasses
@@ -118,10 +117,7 @@ def differs_from_name(path: Path, file_format: Format) -> bool:
 
 
 def not_text_error(path: Path) -> AppError:
-    """Return the error for content that is not text.
-
-    The file is damaged if the suffix is of a known format; otherwise the format is unknown.
-    """
+    """Return the error for content that is not text: damaged if the suffix is of a known format, else unknown."""
     suffix = path.suffix.lower()
     if suffix in _NAMED:
         return AppError("document_damaged", detail=_NAMED[suffix])
@@ -285,10 +281,7 @@ def _read(
     on_progress: ProgressCallback,
     helpers: Helpers | None,
 ) -> ReadDocument:
-    """Read a file, and note if its format differs from its suffix. `source`: the converted file, or `path`.
-
-    Raises AppError.
-    """
+    """Read a file (`source`: itself or converted), and note a suffix of another format. Raises AppError."""
     as_format = CONVERTED.get(file_format, file_format)
     try:
         reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress, helpers)
@@ -313,10 +306,7 @@ def _read_as(
     on_progress: ProgressCallback,
     helpers: Helpers | None,
 ) -> ReadDocument:
-    """Read a file in this format.
-
-    The libraries of a format are loaded with the first document that has it.
-    """
+    """Read a file in this format, whose libraries are loaded with the first document that has it."""
     match file_format:
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
@@ -360,10 +350,7 @@ def _read_as(
 
 
 def clean_document(reading: ReadDocument) -> ReadDocument:
-    """Return the document without invisible characters, and with their number in its reading report.
-
-    Variation selectors of ideographs are also removed but not counted, as they hide nothing.
-    """
+    """Return the document without invisible characters, whose number (but for harmless selectors) is reported."""
     blocks: list[Block] = []
     count = garbled = 0
     for block in reading.blocks:
@@ -410,9 +397,6 @@ def _complete_report(reading: ReadDocument, cut: list[Section], lost_letters: in
 
 
 def _lost_letters(reading: ReadDocument, cut: list[Section], heading_letters: int) -> int:
-    """Return how many letters of the file's text came neither into sections nor into headings; 0 if unknown.
-
-    Letters that readers repeat, such as the names of a table's columns in each row, can hide lost ones.
-    """
+    """Return how many letters came into no section or heading, or 0; repeated ones, as in rows, can hide some."""
     kept = heading_letters + sum(text_blocks.count_letters(section.text) for section in cut)
     return max(0, reading.source_letters - kept) if reading.source_letters else 0

@@ -1,7 +1,4 @@
-"""Read pictures as documents (PNG, JPEG, and TIFF with its pages): their text is recognized, one page for each picture.
-
-Pillow decodes only these formats, and no picture before its stated size is checked: a small file can hold a large one.
-"""
+"""Read PNG, JPEG and TIFF pictures as documents of recognized pages; Pillow decodes none before its size is checked."""
 
 import contextlib
 import itertools
@@ -76,10 +73,7 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
 
 
 def frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
-    """Seek each page of a TIFF file, or the only page of another one, and yield (number, total); 0: unknown.
-
-    Raises AppError("document_too_many_pages" | "document_damaged").
-    """
+    """Seek each page; yield (number, total or 0). Raises AppError("document_too_many_pages" | "document_damaged")."""
     yield 1, 0 if picture.format == "TIFF" else 1
     number = 1
     while picture.format == "TIFF":

@@ -1,7 +1,6 @@
 """Read PowerPoint files: each slide's title as a heading, its texts from top to bottom, tables, diagrams and notes.
 
-The reader parses the XML itself, one slide at a time, with the guards that Word files have. python-pptx would hold the
-whole file in memory with its pictures and videos, leave out diagrams and formulas, and bring Pillow and XlsxWriter.
+python-pptx would hold the whole file in memory and leave out diagrams and formulas, so the XML is parsed here.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,6 @@
-"""Read Excel and OpenDocument spreadsheets: each sheet with its tables, and values as displayed.
+"""Read Excel and OpenDocument spreadsheets by calamine: tables with values as displayed; formulas are never computed.
 
-calamine reads the values of all formats. What it omits of .xlsx files, `spreadsheet_xml` reads from the XML; the other
-formats lose their number formats. Formulas are never computed.
+What it omits of .xlsx files, `spreadsheet_xml` reads; the other formats lose their number formats.
 """
 
 import contextlib
@@ -58,10 +57,7 @@ def read(path: Path, on_progress: ProgressCallback, file_format: str = "xlsx") -
 
 
 def _check_parts(archive: zipfile.ZipFile, on_progress: ProgressCallback) -> None:
-    """Check that no part is larger than the archive's directory says, damaged, or declares entities.
-
-    Raises AppError("document_unsafe_xml"), exceptions of `zipfile`.
-    """
+    """Raise for a part that is larger than stated, damaged (`zipfile`'s errors), or AppError("document_unsafe_xml")."""
     for entry in archive.infolist():
         if not entry.filename.endswith(_PARTS):
             continue
@@ -151,10 +147,8 @@ def _flat(text: str) -> str:
 
 
 def _merged_rows(ranges: list[Range]) -> dict[int, list[tuple[int, int, bool]]]:
-    """Return for each row (from 1) its merged ranges as first column, last column, and whether it is their first row.
-
-    At most MERGED_MOST rows are returned.
-    """
+    """Return, for at most MERGED_MOST rows (from 1), merged ranges as first and last column and whether it begins
+    there."""
     merged: dict[int, list[tuple[int, int, bool]]] = {}
     rows = 0
     for (top, first), (bottom, last) in ranges:

@@ -1,7 +1,6 @@
-"""Read from the XML of an .xlsx file what calamine does not report.
+"""Read from the XML of .xlsx what calamine does not report: number formats, widths, formulas without stored values.
 
-That is the number format of each cell, the widths of columns, and formulas whose values were never stored. A sheet is
-scanned as bytes, piece by piece, and before calamine loads it: calamine takes memory for all cells up to the last one.
+A sheet is scanned in pieces, before calamine loads it and takes memory for all cells up to the last one.
 """
 
 import contextlib
@@ -82,10 +81,7 @@ class WorkbookXml:
 
 
 def _pieces(archive: zipfile.ZipFile, part: str) -> Generator[bytes, None, None]:
-    """Yield an XML part in pieces that end at the end of a row.
-
-    Raises AppError("document_damaged") for a text that is longer than PIECE_MOST_BYTES.
-    """
+    """Yield an XML part in pieces that end with a row. Raises AppError("document_damaged") beyond PIECE_MOST_BYTES."""
     rest = b""
     with archive.open(part) as file:
         while piece := file.read(PIECE_BYTES):

@@ -1,8 +1,4 @@
-"""Read plain text, CSV and TSV files in any encoding that Japanese files have.
-
-Lines of plain text that were only broken at a fixed width are joined, and a table of contents is dropped. The separator
-of CSV and TSV files is detected from the rows.
-"""
+"""Read plain text, CSV and TSV files in any Japanese encoding; broken lines are joined, tables of contents dropped."""
 
 import bisect
 import csv
@@ -69,10 +65,8 @@ def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
 
 
 def _without_contents(lines: list[str]) -> list[str]:
-    """Drop tables of contents: numbered lines, with those that continue them, most of which follow again as headings.
-
-    As headings they lie further apart. The steps of a procedure that follow again do not.
-    """
+    """Drop tables of contents: numbered lines most of which follow again, further apart, unlike the steps of a
+    procedure."""
     numbered = [(at, key) for at, line in enumerate(lines) if (key := _entry(line))]
     places: dict[tuple[str, str], list[int]] = {}
     for at, key in numbered:

@@ -55,10 +55,7 @@ class _Clauses:
                 yield topic
 
     def _topic(self, path: Sequence[str]) -> str:
-        """Return what a clause is about: its title, below the nearest heading that tells it from others of that title.
-
-        Return "" if the title says nothing.
-        """
+        """Return a clause's title, below the heading that tells it from others of that title; "" if it says nothing."""
         *outer, title = map(self.title, path)
         if not _is_topic(title):
             return ""
@@ -73,10 +70,7 @@ class _Clauses:
 
 
 def follow_up_questions(library: Library, passages: Sequence[Passage], asked: Sequence[str]) -> tuple[str, ...]:
-    """Return at most three questions from the headings next to the best passages, the nearest first; () if none fits.
-
-    `passages`: those of the answer, the best first. `asked`: the questions so far, whose subjects are not suggested.
-    """
+    """Return at most three questions, on none of the subjects `asked`, from headings next to the best passages."""
 
     def clauses_around(passage: Passage) -> _Clauses:
         paths, here = paths_of(passage.document_id), passage.section.heading

@@ -1,7 +1,4 @@
-"""Suggest questions about documents that were just read, made from their own headings, definitions and values.
-
-Each one was asked before it is suggested: the documents answer it, and with the place that it was made from.
-"""
+"""Suggest questions, made from documents just read (headings, definitions, values), that these answer."""
 
 import collections
 import json
@@ -58,10 +55,7 @@ class _Candidate:
 
 
 def suggest_questions(documents: Path, scope: Sequence[CollectionRef]) -> list[str]:
-    """Return up to three questions that the documents answer, of different kinds if possible; [] if there is none.
-
-    `documents`: path of the database. Raises AppError("collections_gone"), and as the database does.
-    """
+    """Return up to three questions, of different kinds if possible. Raises AppError("collections_gone")."""
     with closing(Library.open_second(documents)) as library:
         ids = collection_lookup.open_scope(library, scope)
         candidates = _candidates(library, ids)

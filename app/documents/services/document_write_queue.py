@@ -21,10 +21,7 @@ WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a docume
 
 
 class DocumentWriteQueue(QObject):
-    """A queue of write tasks, which run in the order of the calls of `do`.
-
-    A failed task does not stop the next one.
-    """
+    """A queue of write tasks, run in the order of the calls of `do`, also after one that failed."""
 
     failed = Signal(object)  # AppError
     counted = Signal(int)  # number of files found so far in folders; 0: no task is running

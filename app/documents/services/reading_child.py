@@ -1,7 +1,6 @@
 """Supervise the reading child: run its commands in order, with limits on silence and memory.
 
-The module also provides images of document pages. A second reading child renders them, so that reading a long document
-never delays them.
+A second one renders images of pages, which reading a long document never delays.
 """
 
 import base64
@@ -148,11 +147,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """The image of a page.
-
-    `rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: rectangles of the quotes, in pixels of the
-    image.
-    """
+    """The image of a page: `rgb` rows from the top, 3 bytes a pixel; `places`: of the quotes, in pixels."""
 
     request: PageRequest
     pages: int
@@ -238,10 +233,7 @@ class PagePictures(QObject):
 
 
 def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
-    """Return the image; None if the data is invalid.
-
-    The child has opened a foreign file, so its output is not trusted.
-    """
+    """Return the image; None for invalid data, as the child has opened a foreign file."""
     count = 3 * event.width * event.height
     if min(event.width, event.height) < 1 or count > PICTURE_BYTES_MAX:
         return None

@@ -137,10 +137,7 @@ class ReadingQueue(QObject):
         self._excluded.difference_update(document_ids)
 
     def close(self) -> None:
-        """End the child and block until it has ended.
-
-        Raises AppError if the database cannot be written; the interrupted attempt then counts as one.
-        """
+        """End the child and wait. Raises AppError if the database cannot be written; the attempt then counts."""
         self._retry_timer.stop()
         document, self._document = self._document, None
         self._stop_reader()
@@ -203,10 +200,7 @@ class ReadingQueue(QObject):
         self._waiting = deque(one for one in library.waiting() if one.id not in known)
 
     def _may_read(self) -> bool:
-        """Whether no other process reads.
-
-        If the lock fails for another reason (unusual file systems), reading continues.
-        """
+        """Whether no other process reads; if the lock fails otherwise (unusual file systems), go on."""
         if self._lock.isLocked():
             return True
         if self._lock.tryLock(0):

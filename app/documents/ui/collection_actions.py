@@ -1,7 +1,4 @@
-"""Run the actions on collections and documents, offer to undo them, and report their results in a banner.
-
-The module also contains the dialogs of the page 資料: name and label of a collection, and encoding of a text file.
-"""
+"""Run the actions on collections and documents, offer to undo them, and report; with the dialogs of the page 資料."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -208,11 +205,7 @@ class CollectionActions(QObject):
         self.add(collection, choose_folder(self._pickers, self._page.window(), self._start))
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to the shown collection; None creates one with the name of the folder.
-
-        Ask where to add a new folder if the collection has documents, since folders are mostly collections of their
-        own.
-        """
+        """Add files and folders to a collection, or ask whether a folder shall be one of its own; None creates one."""
         if not paths:
             return
         self._start = str(paths[0].parent)

@@ -1,7 +1,4 @@
-"""Show the list of collections, and the documents of one as a table.
-
-The table can be sorted, filtered and used by keyboard, mouse and menu.
-"""
+"""Show the list of collections, and the documents of one as a table to sort and filter."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -50,10 +47,7 @@ def collection_row(collection: DocumentCollection) -> EntryRow:
 
 
 class CollectionDelegate(QStyledItemDelegate):
-    """A delegate that paints a collection.
-
-    Name and number of documents are above, the label and a warning sign below.
-    """
+    """A delegate that paints a collection: name and number above, label and warning below."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -113,10 +107,7 @@ class DocumentTable(QAbstractTableModel):
         self._status = QueueStatus()
 
     def set_documents(self, documents: Sequence[Document]) -> None:
-        """Set the documents.
-
-        The model is reset only if their ids differ, so that a view keeps its selection and scroll position.
-        """
+        """Set the documents, without a reset, which loses selection and place, if their ids are the same."""
         self._given, documents = documents, self._sorted(documents)
         if {one.id for one in documents} != {one.id for one in self._documents}:
             self.beginResetModel()
@@ -326,10 +317,7 @@ class DocumentDelegate(QStyledItemDelegate):
 
 
 class DocumentView(QTreeView):
-    """A table view of documents.
-
-    Up and Down move, Enter shows the report, F5 reads again, Delete removes (which can be undone).
-    """
+    """A table of documents. Enter shows the report, F5 reads again, Delete removes (which can be undone)."""
 
     report_requested = Signal()
     remove_requested = Signal()

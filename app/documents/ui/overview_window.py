@@ -1,7 +1,5 @@
-"""Show the window of a summary, a comparison of two editions or a list of required values, and export it.
-
-The work runs in the background. Each row opens the document at its clause.
-"""
+"""Show a summary, a comparison of two editions or a list of required values, whose rows open the document, and export
+it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -383,10 +381,7 @@ def _group_name(table: ResultTable, group: str) -> str:
 
 
 def _with_texts(table: ResultTable) -> Made:
-    """Return a table with the text of each row in which words are looked for, and the cells that its list shows.
-
-    Of a clause the list shows the innermost heading, since the path above it seldom fits.
-    """
+    """Return a table with the text of each row to search, and its shown cells; of a clause its innermost heading."""
     shown = [(at, column.name.endswith("clause")) for at, column in enumerate(table.columns) if column.share]
     texts, cells = [], []
     for row in table.rows:

@@ -95,10 +95,7 @@ class DocumentsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all collections, as the page shows all their names.
-
-        Raises AppError as `Database` does.
-        """
+        """Return the highest label of all collections, whose names the page shows. Raises AppError as `Database`."""
         if not self._documents.path.is_file():
             return confidentiality.LABELS[0]
         with contextlib.closing(Library.open_second(self._documents.path)) as library:
@@ -333,10 +330,7 @@ class DocumentsPage(Page):
     # ---------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        """Return a menu of all actions on the collection.
-
-        A narrow window shows it, because its header has no room for the buttons.
-        """
+        """Return a menu of all actions on the collection, for a header without room for the buttons."""
         menu, one, actions, icon = self._new_menu(), self.collection, self.collection_actions, self._theme.icon
         is_own = one is not None and not one.is_builtin
         if one is None or is_own:
