@@ -133,10 +133,7 @@ def summary(component: Component) -> dict[str, Any]:
 
 
 def collect() -> tuple[Component, ...]:
-    """Return all installed components that Kotae needs, sorted.
-
-    In a bundle, where distributions have no metadata, these are only the components that `read_table` returns.
-    """
+    """Return all installed components that Kotae needs, sorted; in a bundle only those of `read_table`."""
     table = read_table()
     distributions = closure(ROOT)
     parts = [
@@ -152,10 +149,7 @@ def read_table() -> dict[str, Any]:
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """Return the installed distributions that `name` requires, directly or not, by normalized name.
-
-    The distribution `name` itself is not included.
-    """
+    """Return the installed distributions that `name` requires, directly or not, by normalized name, without itself."""
     from packaging.utils import canonicalize_name
 
     distributions: dict[str, Distribution] = {}
@@ -214,10 +208,7 @@ def metadata_field(distribution: Distribution, field: str) -> str:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """Return the licence of a distribution as an SPDX expression; UNKNOWN if its metadata has no clear one.
-
-    It comes from the field License-Expression, the older field License if that is SPDX, or an unambiguous classifier.
-    """
+    """Return the licence as an SPDX expression, by License-Expression, License or a clear classifier, or UNKNOWN."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     facts = distribution.metadata
@@ -233,10 +224,7 @@ def licence_of(distribution: Distribution) -> str:
 
 
 def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
-    """Return the texts of the distribution's licence files, each once.
-
-    `under`: a text that the path of a file must contain. `without`: texts that it must not contain.
-    """
+    """Return the texts of licence files, each once, whose path contains `under` and none of `without`."""
     texts: list[str] = []
     for file in sorted(distribution.files or (), key=str):
         path = str(file).replace("\\", "/")
@@ -257,10 +245,7 @@ def _is_licence(path: str) -> bool:
 
 
 def crates(distribution: Distribution) -> list[str]:
-    """Return a list with one text that names the Rust crates compiled into a wheel; [] if there are none.
-
-    The metadata of a wheel lists them in CycloneDX (PEP 770).
-    """
+    """Return one text with the Rust crates in a wheel, by the CycloneDX in its metadata (PEP 770), or []."""
     lines: list[str] = []
     for file in distribution.files or ():
         if ".dist-info/sboms/" in str(file).replace("\\", "/") and str(file).endswith(".json"):
@@ -287,10 +272,7 @@ def homepage(distribution: Distribution) -> str:
 
 
 def make_fallback_notice(licence: str, holder: str) -> str:
-    """Return a notice for a distribution without licence files: the copyright line, and licence texts of the resources.
-
-    `licence`: an SPDX expression; `holder`: the copyright line.
-    """
+    """Return a copyright line and the texts of an SPDX expression, for a distribution without licence files."""
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
     return join_texts([holder, *texts])
@@ -410,10 +392,7 @@ def _cyclonedx_component(component: Component) -> dict[str, Any]:
 
 
 def purl(component: Component) -> str:
-    """Return the package URL of a component: "pkg:pypi/…" for Python packages, else "pkg:generic/…".
-
-    See https://github.com/package-url/purl-spec.
-    """
+    """Return a component's package URL (https://github.com/package-url/purl-spec): pkg:pypi/… or pkg:generic/…."""
     if component.kind == "python" and " " not in component.name:
         kind, name = "pypi", re.sub(r"[-_.]+", "-", component.name).lower()
     else:

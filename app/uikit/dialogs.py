@@ -77,10 +77,7 @@ class Dialog(QDialog):
         super().showEvent(event)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        """Set the height for the present content.
-
-        `inner`: widgets whose content has just changed, which the layout would only notice in a later event.
-        """
+        """Set the height for the content. `inner`: widgets that just changed, which the layout would notice later."""
         for widget in inner:
             inside = widget.layout() if widget is not None else None
             if inside is not None:
@@ -161,10 +158,7 @@ def problem_dialog(
 
 
 class BugReporter:
-    """Shows each distinct bug in one dialog only, because a bug in a timer would open dialogs without end.
-
-    `save_log`, `make_report`: called for the dialog's buttons to save the log and to make a report of the problem.
-    """
+    """Shows each distinct bug in one dialog, with `save_log` and `make_report` behind its buttons."""
 
     def __init__(
         self,

@@ -19,10 +19,7 @@ STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
 
 
 class EditorWindow(QDialog):
-    """The base of editors. Subclasses fill `self.column` and implement `save_or_explain`.
-
-    Closing it with changes asks first.
-    """
+    """The base of editors with `self.column` and `save_or_explain`; closing one with changes asks first."""
 
     def __init__(self, theme: Theme, parent: QWidget | None) -> None:
         super().__init__(parent)

@@ -51,10 +51,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Return the absolute path of the report page. Check it before the long check, so that no file is replaced.
-
-    Raises AppError("bad_option" | "export_folder_gone" | "export_exists" | "offline_check_unwritable").
-    """
+    """Return the page's absolute path, before the long check, so that no file is replaced. Raises AppError."""
     from app.compliance.offline_check import report_page
 
     path = Path(text).expanduser().absolute()

@@ -1,7 +1,4 @@
-"""Collect facts about this machine that affect which data may leave it.
-
-The values of environment variables are not reported, because some are passwords.
-"""
+"""Collect facts about this machine that affect which data may leave it, without values that may be passwords."""
 
 import importlib.util
 import os

@@ -137,10 +137,7 @@ class ReportWindow(QDialog):
         self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
 
     def _find(self, step: int) -> None:
-        """Select the next match of the query. `step`: 1 forwards, -1 backwards, 0 from the beginning.
-
-        The search wraps around.
-        """
+        """Select the next match, wrapping around. `step`: 1 forwards, -1 backwards, 0 from the beginning."""
         query = self.field.text()
         total = self.text.toPlainText().lower().count(query.lower()) if query else 0
         backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)

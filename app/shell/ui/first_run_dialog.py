@@ -1,8 +1,4 @@
-"""Show the first run in three steps: what this machine can do, a model, a question about the user's own documents.
-
-The user can skip each step. Step 1 shows the machine, measures its speed, and then shows the largest suitable model
-size. Without documents, step 3 puts an example about Kotae into the question field.
-"""
+"""Show the first run in three steps to take or skip: this machine with its speed, a model, a question about documents."""
 
 import contextlib
 from collections.abc import Sequence
@@ -41,8 +37,7 @@ ROOM_FOR_FILE = 1.05  # factor; a file system needs some space for itself
 
 
 class MachineStep(QWidget):
-    """Shows the machine. Memory, cores and disk are shown at once, GPUs later, because asking their driver takes
-    time, and the advice after the speed is measured."""
+    """Shows the machine, GPUs later, as their driver takes time, and the advice once the speed is measured."""
 
     def __init__(self, theme: Theme, paths: Paths, settings: Settings) -> None:
         super().__init__()
@@ -178,8 +173,7 @@ class MachineStep(QWidget):
         )
 
     def _other_sizes(self, best_fit: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
-        """Return a sentence on the recommended size or on larger sizes that also fit, in a list; [] if neither
-        applies."""
+        """Return a sentence on the recommended size or larger ones that fit, in a list; [] for none."""
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
         largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
@@ -268,8 +262,7 @@ class FirstRunDialog(QDialog):
         self._focus_first()
 
     def go_on(self, problem: AppError | None) -> None:
-        """Continue at the model step after an import. `problem` is the error that ended the import; None: it
-        succeeded."""
+        """Continue at the model step after an import, with the `problem` that ended it, if any."""
         self.show_step(MODEL)
         if problem is not None:
             self.model.explain(problem)

@@ -67,8 +67,7 @@ class Pages(QObject):
         self._makers = makers
 
     def page(self, key: str) -> Page:
-        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search, reader or batch."""
+        """Return a page (ask, documents, models, training, …), building it at its first use."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -166,8 +165,7 @@ class MainWindow(QMainWindow):
         return self.page(self._current_page).label_now()
 
     def page(self, key: str) -> Page:
-        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search, reader or batch."""
+        """Return a page of `Pages`."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
@@ -376,10 +374,7 @@ class MainWindow(QMainWindow):
             page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
-        """Move the focus to the next (`step` 1) or previous (-1) region of the window.
-
-        The regions are the page buttons, the list below them, and the shown page.
-        """
+        """Move the focus to the next (1) or previous (-1) of the page buttons, their list, and the page."""
         around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self._current_page))
         window_layout.move_focus([one for one in around if one is not None], self.focusWidget(), step)
 

@@ -57,10 +57,7 @@ def draw_soft_background(painter: QPainter, theme: Theme, area: QRect, *, radius
 def draw_text(
     painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
 ) -> int:
-    """Draw one line of text, shortened with … to fit the area. Return its width in pixels.
-
-    `role`, `weight`: as for `Theme.font`. `tone`: the colour.
-    """
+    """Draw a line of text (`role`, `weight`: as for `Theme.font`), shortened with … ; return its width in pixels."""
     font = theme.font(role, weight)
     shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
     painter.setFont(font)
@@ -80,10 +77,7 @@ def draw_sign(
 
 
 def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
-    """Draw a badge with its upper right corner at (`right`, `top`). Return the x of its left edge.
-
-    `tone`: success, warning, danger or accent. `icon`: "" for none.
-    """
+    """Draw a badge (success, warning, danger or accent) at its right upper corner; return the x of its left edge."""
     font = theme.font("caption", 600 if tone == "accent" else 400)
     size = theme.px(13) if icon else 0
     gap = theme.px(4) if icon else 0
@@ -193,10 +187,7 @@ class EntryListModel(QAbstractListModel):
 
 
 def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
-    """Set up a list that scrolls by pixels, but not horizontally, and has no editing by itself.
-
-    `name`: its accessible name.
-    """
+    """Set up a list with an accessible name that scrolls by pixels, not sideways, and edits nothing by itself."""
     view.setModel(model)
     view.setItemDelegate(delegate)
     view.setAccessibleName(name)
@@ -207,11 +198,7 @@ def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledIte
 
 
 def find_menu_place(view: QAbstractItemView, event: QContextMenuEvent) -> QPoint | None:
-    """Return where on the screen the context menu of a table opens; None for a right click beside its rows.
-
-    A right click outside the selection first selects the row under it. For a key, it is the place below the current
-    row.
-    """
+    """Return the screen position for a table's menu, after selecting the row clicked; None beside the rows."""
     if event.reason() == QContextMenuEvent.Reason.Keyboard:
         return view.viewport().mapToGlobal(view.visualRect(view.currentIndex()).bottomLeft())
     index = view.indexAt(event.pos())

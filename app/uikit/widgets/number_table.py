@@ -18,10 +18,7 @@ Row = tuple[str, ...]
 
 
 class NumberTableModel(QAbstractTableModel):
-    """A table model of texts. `wide`: the left-aligned column that gets the remaining width; -1: none.
-
-    The other columns hold numbers and are right-aligned.
-    """
+    """A model of right-aligned numbers, and of the left-aligned column `wide` (-1: none), which grows."""
 
     def __init__(self, titles: Sequence[str], wide: int = -1) -> None:
         super().__init__()

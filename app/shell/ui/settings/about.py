@@ -1,8 +1,4 @@
-"""Show the section Kotae について: this version, how to get a newer one, and reports for a problem.
-
-The section neither uses the network nor opens any address; addresses are text to copy. A dialog checks a file with a
-newer version and explains how to install it by hand.
-"""
+"""Show the section Kotae について: version, newer ones by a checked file, reports; addresses are text to copy."""
 
 import sys
 from datetime import UTC, date, datetime
@@ -40,11 +36,7 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """Shows the facts about an update file, and compares its checksum with the one that the user pastes.
-
-    The pasted checksum comes from the publisher. One in a list next to the file can only reveal damage, not a forgery.
-    `judged`: emitted after each comparison.
-    """
+    """Shows the facts about an update file, and compares its checksum with a pasted one of the publisher."""
 
     judged = Signal()
 

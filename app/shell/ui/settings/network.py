@@ -1,7 +1,4 @@
-"""Show the section 通信: whether traffic may leave this machine, and the proxy, mirror and token that downloads use.
-
-The user name and password of the proxy stay in memory only.
-"""
+"""Show the section 通信: whether traffic may leave this machine, and proxy, mirror and token, passwords in memory only."""
 
 import functools
 from collections.abc import Callable
@@ -84,8 +81,7 @@ ADDRESS_MAX = 300  # characters
 
 
 class AddressField(QLineEdit):
-    """A field for a web address, which may be empty. Enter or leaving the field stores a valid address; a note below
-    explains what is wrong with another."""
+    """A field for a web address or nothing. Enter or leaving it stores a valid one; a note explains others."""
 
     def __init__(self, placeholder: str, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -214,11 +210,8 @@ class NetworkSection(SettingsSection):
         )
 
     def _protection_text(self, settings: Settings, policy: str) -> str:
-        """Return the note on what blocks traffic: Kotae alone, or also the system's kernel.
-
-        While traffic is allowed, return how to end a block by the kernel, or "" without one. `policy` is the path of
-        the file by which an administrator forbids traffic; "": there is none.
-        """
+        """Return what blocks traffic (Kotae, the kernel, the administrator's `policy`) or how to end the kernel's
+        block."""
         is_closed = network_guard.socket_filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""

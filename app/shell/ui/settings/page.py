@@ -47,8 +47,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class SectionDelegate(QStyledItemDelegate):
-    """Paints the section names. The rows move closer if they do not all fit, because a scroll bar would cut the names
-    off."""
+    """Paints the section names, closer if they do not fit, as a scroll bar would cut them."""
 
     def __init__(self, theme: Theme, view: QListView) -> None:
         super().__init__(view)

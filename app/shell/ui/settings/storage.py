@@ -27,8 +27,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class ModelsFolderPanel(QWidget):
-    """The panel of the models folder. While a load, a download or a build uses the folder, it refuses to move it and
-    gives the reason."""
+    """The panel of the models folder, which says why it cannot be moved while something uses it."""
 
     def __init__(
         self,
@@ -74,8 +73,7 @@ class ModelsFolderPanel(QWidget):
         self.refresh()
 
     def ask_to_move(self, target: Path) -> Dialog | None:
-        """Ask whether to move the folder to `target`. If it cannot be moved now, show the reason in the banner and
-        return None."""
+        """Ask whether to move the folder to `target`, or say in the banner why not now and return None."""
         reason = self._obstacle()
         if reason:
             self.banner.show_message("warning", phrase("shell.it_cannot_be_moved_now"), reason)

@@ -1,8 +1,5 @@
-"""Show the section 学習環境: the environment's state, place and size; make, roll back and delete it; write kits.
-
-A kit lets a machine without a network install the environment; a dialog asks for the machine, a Python archive and a
-folder.
-"""
+"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit without
+network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +37,7 @@ _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
 class TrainingKitDialog(Dialog):
-    """Asks for the contents of a training environment kit.
-
-    It emits `chosen` with "cancel" or "write"; then `job` and `variant` describe the kit.
-    """
+    """Asks for a training kit's `job` and `variant`, and emits `chosen` with "cancel" or "write"."""
 
     def __init__(self, theme: Theme, parent: QWidget, pickers: Pickers, *, may_use_network: bool) -> None:
         self._pickers = pickers
@@ -137,10 +131,7 @@ class TrainingKitDialog(Dialog):
         self.fit_height()
 
     def _python_words(self) -> str:
-        """Return which Python archive to choose, because Kotae refuses an archive with an unknown hash.
-
-        "" if Kotae knows no archive for the machine and the Python version of the kit.
-        """
+        """Return which Python archive to choose, as others are refused; "" if none is known for machine and kit."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
@@ -157,8 +148,7 @@ def lock_words(lock: PackageLock) -> str:
 
 
 class TrainingPanel(QWidget):
-    """The panel of the training environment. It examines the environment when first shown and after each change, which
-    takes seconds because torch is imported."""
+    """The panel of the training environment, examined when shown and changed, which imports torch for seconds."""
 
     def __init__(
         self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
