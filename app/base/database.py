@@ -61,7 +61,7 @@ _COUNTED = 13  # the first schema version whose table `last_id` counts the chang
 
 
 def copy_database(database: Path, target: Path) -> None:
-    """Copy a database, also in use, wholly or not. Raises AppError("disk_full" | "backup_failed" | "database_damaged")."""
+    """Copy a database wholly or not at all. Raises AppError("disk_full" | "backup_failed" | "database_damaged")."""
     temporary = target.with_suffix(".tmp")
     try:
         target.parent.mkdir(exist_ok=True)

@@ -172,7 +172,7 @@ class Theme(QObject):
 
 @contextmanager
 def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
-    """Exchange style sheets that differ in colours only; widgets said to have styles of their own skip the measuring."""
+    """Exchange sheets of other colours: widgets that seem to have a style of their own are not measured anew."""
     spared = [widget for widget in widgets if not widget.testAttribute(Qt.WidgetAttribute.WA_SetStyle)]
     for widget in spared:
         widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, True)

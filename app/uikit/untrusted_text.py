@@ -40,7 +40,7 @@ _UNIT = re.compile(
 
 
 def make_harmless(text: str) -> str:
-    """Return the text with line feeds, visible codes for direction and U+FFFD for broken signs, else nothing invisible."""
+    """Return the text with line feeds, visible codes for direction, U+FFFD for broken signs, nothing else invisible."""
     text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
     return _MARKS.sub(r"\1", invisible_characters.remove(_BROKEN.sub("\ufffd", text)))
 

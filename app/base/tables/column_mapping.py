@@ -47,7 +47,7 @@ def known_column_names() -> dict[str, Any]:
 
 
 def normalize_name(name: str) -> str:
-    """Return a column name in NFKC and lower case, without spaces, signs and brackets (質問（必須）) if text is left."""
+    """Return a column name in NFKC and lower case, without spaces, signs and, if text is left, brackets."""
     folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)
 

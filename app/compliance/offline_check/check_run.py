@@ -59,7 +59,7 @@ def hash_engine_packs() -> Iterator[HashedFile]:
 
 
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
-    """Yield the hash of each model file, stored if size and time are unchanged; `report`: bytes done and total to read."""
+    """Yield the hash of each model file, the stored one if size and time are unchanged; `report`: bytes done, total."""
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
     total = sum(_size(path) for _, path, mark in waiting if not _is_unchanged(path, mark))
     meter = CopyProgress(report, total)

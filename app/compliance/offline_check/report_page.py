@@ -1,4 +1,4 @@
-"""Write the result as an HTML page for an IT department, printed with the essentials first, and the components beside."""
+"""Write the result as an HTML page for an IT department, and the list of components in a second file."""
 
 import base64
 import json

@@ -43,7 +43,7 @@ _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 def find_waived_conditions(
     statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts
 ) -> Iterable[Place]:
-    """Yield where an answer waives a source's condition: 許可がなくてもできる, unless the source does without it, too."""
+    """Yield where an answer waives a source's condition: 許可がなくてもできる, unless the source does, too."""
     for frame, things in _done_without(statement):
         main = _main(statement, frame)
         if main is None or main.unit.kind not in _FREE:
@@ -139,7 +139,7 @@ def _agrees_with_case(statement: Statement, case: Statement) -> bool:
 def find_changed_obligations(
     statement: Statement, near_statements: Sequence[Statement], is_kept: bool
 ) -> Iterable[Place]:
-    """Yield what strengthens or weakens an obligation: 義務です for 推奨する. `is_kept`: the answer has its condition."""
+    """Yield what strengthens or weakens an obligation: 義務です for 推奨する. `is_kept`: its condition is there."""
     if not near_statements or alignment.share_of_words(statement.units, near_statements[0].units) < _ABOUT_MIN:
         return
     there = near_statements[0].text

@@ -114,7 +114,7 @@ def find_contradictions(statement: Statement, facts: SourceFacts) -> list[Place]
 
 
 def _has_same_object(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
-    """Whether the answer mentions a predicate's object, or half of its specific arguments, and no exception is stated."""
+    """Whether the answer has a predicate's object, or half of its specific arguments, and no exception is stated."""
     done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
     shared = [unit for unit in done_to if unit.keys & statement.keys]
     is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
@@ -192,7 +192,7 @@ def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
 
 
 def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
-    """Whether the source's predicate is about another thing: 鉛筆で書いてはならない for ボールペンで書く, if allowed."""
+    """Whether the source's predicate is about another thing: 鉛筆で書いてはならない for ボールペンで書く."""
     own, theirs = (
         frozenset(key for one in which.lead if one.role in ("at", "object") for key in one.keys)
         for which in (frame, other)
@@ -245,7 +245,7 @@ def _as_meant(sentence: Statement, source: PredicateFrame) -> PredicateFrame:
 
 
 def _is_kept_with(sentence: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
-    """Whether the modality agrees with that of a later predicate: 努める also holds for 換気をしながら使うよう努める."""
+    """Whether the modality agrees with a later predicate's: 努める of 換気をしながら使うよう努める."""
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
     later = [frame.unit for frame in sentence.frames if frame.unit.number > source.unit.number]
@@ -294,7 +294,7 @@ def _denied_values(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
 
 
 def _directions(statement: Statement, facts: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
-    """Yield where a time is on the other side of an event (出発の5日後 for 出発の5日前), but none of the `free` ones."""
+    """Yield where a time is on the other side of an event (出発の5日後 for 5日前), but none of the `free` ones."""
     for unit in statement.units:
         own = _direction(unit)
         if not own or unit.number in free:

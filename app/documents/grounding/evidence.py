@@ -276,7 +276,7 @@ class Evidence:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
     def contradicts(self, mention: ValueMention, besides: Sequence[ValueMention]) -> bool:
-        """Whether the source has, with these words, another value instead, which is none of the sentence's (`besides`)."""
+        """Whether the source has another value with these words, which is none of the sentence's (`besides`)."""
         value = mention.value
         if getattr(value, "is_per", False):  # the base of a rate
             return False

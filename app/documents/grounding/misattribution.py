@@ -92,7 +92,7 @@ def find_swapped_places(statement: Statement, near_statements: Sequence[Statemen
 def _words_of_other_topic(
     statement: Statement, source_clauses: Sequence[Sequence[Phrase]], answer_phrases: dict[int, list[Phrase]]
 ) -> Iterable[Place]:
-    """Yield words of a source clause that the answer gives to another's topic, by the phrases of the clauses of both."""
+    """Yield words of a source clause that the answer gives to another's topic, by phrases of the clauses of both."""
     for answer_phrase in answer_phrases:
         for two in answer_phrases:
             about = _about(source_clauses[two])

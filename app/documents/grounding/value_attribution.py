@@ -302,7 +302,7 @@ def _union(words: Sequence[Phrase]) -> frozenset[object]:
 def is_exchanged(
     claimed: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool | None:
-    """Whether the source has another value with this value's words; None if unclear. `besides`: those of its sentence."""
+    """Whether the source has another value with this one's words; None if unclear. `besides`: its sentence's values."""
     held = [
         one
         for one in source

@@ -1,4 +1,4 @@
-"""Define the result of work on whole documents as a table whose rows open the document; write it as Excel, CSV or HTML."""
+"""Define the result of work on whole documents as a table, whose rows name a place; write it as Excel, CSV or HTML."""
 
 import json
 import re

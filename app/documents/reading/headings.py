@@ -1,4 +1,4 @@
-"""Parse the numbers of Japanese headings and articles (第４条 …, with a title （契約の保証） above), and derive levels."""
+"""Parse the numbers of Japanese headings and articles (第４条 …, with a title above), and derive levels."""
 
 import itertools
 import re

@@ -21,7 +21,7 @@ COLLECT_EVERY_MS = 1000
 
 
 class GarbageCollector(QObject):
-    """A timer that collects garbage instead of Python, whose threads would destroy widgets in the middle of Qt's work."""
+    """A timer that collects garbage, as Python would destroy widgets in any thread in the middle of Qt's work."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""Show the first run in three steps to take or skip: this machine with its speed, a model, a question about documents."""
+"""Show the first run in three steps to take or skip: this machine and its speed, a model, a question on documents."""
 
 import contextlib
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ class _Look:
 
 
 def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: bool = False) -> None:
-    """Set every style before the document is laid out. `continues`: it is appended, so a heading keeps its top margin."""
+    """Set every style before the layout. `continues`: the document is appended, so a heading keeps its top margin."""
     document.setDefaultFont(theme.font("reading"))
     document.setIndentWidth(theme.px(22))
     if document.is_plain:

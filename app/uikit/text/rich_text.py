@@ -283,7 +283,7 @@ class RichText(QTextBrowser):
         """Ignore navigation."""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Return the selection as plain text in an object of Qt's, as one of Python's crashes the clipboard at the end."""
+        """Return the selection as plain text in an object of Qt's, as one of Python's would crash at the end."""
         data = super().createMimeDataFromSelection()
         data.text()  # Qt fills the object at the first access
         for kind in data.formats():

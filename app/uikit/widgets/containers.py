@@ -46,7 +46,7 @@ Margins = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 def make_column(
     *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
 ) -> QVBoxLayout:
-    """Return a layout of items below each other, `into` a widget or another layout; None, -1 keep the style's values."""
+    """Return a layout of items below each other, `into` a widget or a layout; None and -1 keep the style's values."""
     return _filled(QVBoxLayout(), items, into, margins_px, spacing_px)
 
 

@@ -39,7 +39,7 @@ STEPS = 1000  # the maximum of the progress bar
 
 
 class ProgressRow(QFrame):
-    """A row for one work, hidden until `start`; elapsed seconds while the total is unknown; `cancelled` until `finish`."""
+    """A row for one work, from `start` to `finish`, with the elapsed seconds while the total is unknown."""
 
     cancelled = Signal()
 

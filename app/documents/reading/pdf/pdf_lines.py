@@ -1,4 +1,4 @@
-"""Join glyphs to runs and lines, on a page rotated so that its lines run to the right; `PageRotation.back` undoes it."""
+"""Join glyphs to runs and lines on a page turned so that its lines run to the right (`PageRotation.back` undoes it)."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Show the section 通信: whether traffic may leave this machine, and proxy, mirror and token, passwords in memory only."""
+"""Show the section 通信: whether traffic may leave this machine, proxy, mirror and token (passwords in memory only)."""
 
 import functools
 from collections.abc import Callable
