@@ -8,6 +8,7 @@ created: a start that dies, by a crash in a plugin of Qt, an exception, a kill o
 
 import contextlib
 import faulthandler
+import functools
 import json
 import logging
 import re
@@ -113,8 +114,8 @@ def set_up_logging(folder: Path) -> None:
         handler.setFormatter(_SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _log_and_show
-    threading.excepthook = _log_in_thread
-    sys.unraisablehook = _log_unraisable
+    threading.excepthook = functools.partial(_log_bug, "bug in a thread")
+    sys.unraisablehook = functools.partial(_log_bug, "bug at an end")
 
 
 def rotate_crash_log(crashes: Path) -> None:
@@ -141,14 +142,9 @@ def _log_and_show(kind: type[BaseException], error: BaseException, trace: Traceb
     sys.__excepthook__(kind, error, trace)
 
 
-def _log_in_thread(hook: threading.ExceptHookArgs) -> None:
+def _log_bug(words: str, hook: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
     if hook.exc_value is not None:
-        log.error("bug in a thread", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
-
-
-def _log_unraisable(hook: "sys.UnraisableHookArgs") -> None:
-    if hook.exc_value is not None:
-        log.error("bug at an end", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
+        log.error(words, exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
 
 
 FAILED_STARTS_BEFORE_SAFE_MODE = 2  # in a row

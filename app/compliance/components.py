@@ -284,7 +284,7 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
 
     for entry in table["component"]:
         owner = distributions.get(canonicalize_name(entry["in"])) if "in" in entry else None
-        if ("in" in entry and owner is None) or not _is_for_this_system(entry.get("platforms")):
+        if ("in" in entry and owner is None) or sys.platform not in entry.get("platforms", [sys.platform]):
             continue
         texts = [_text(file) for file in entry.get("texts", ())]
         if "from_distribution" in entry and owner is not None:
@@ -299,10 +299,6 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
             join_texts(texts),
             entry.get("sha256") or (sha256_of(resources() / entry["file"]) if "file" in entry else None),
         )
-
-
-def _is_for_this_system(platforms: list[str] | None) -> bool:
-    return platforms is None or sys.platform in platforms
 
 
 def _version(entry: dict[str, Any], owner: Distribution | None) -> str:

@@ -25,7 +25,7 @@ from app.documents import records
 from app.documents.library import Library, label_now
 from app.documents.records import Document, DocumentCollection, shown_name
 
-_MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
+_JUNCTION = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT: Windows' other kind of link to a folder
 
 # Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
 # file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable, and a
@@ -216,17 +216,12 @@ def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
         status = entry.stat(follow_symlinks=False)
         if _is_hidden(status):
             return "hidden"
-        if stat.S_ISLNK(status.st_mode) or _is_junction(status):
+        if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == _JUNCTION:
             return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
     except (OSError, RuntimeError):  # the entry has gone meanwhile, or links form a circle
         return "unreadable"
     is_known = stat.S_ISREG(status.st_mode) and name.casefold().endswith(records.DOCUMENT_SUFFIXES)
     return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
-
-
-def _is_junction(status: os.stat_result) -> bool:
-    """Whether the entry is a junction, Windows' other kind of link to a folder."""
-    return getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
 
 
 def _is_hidden(status: os.stat_result) -> bool:

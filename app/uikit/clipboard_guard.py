@@ -90,7 +90,8 @@ class _MenuCopy(QObject):
 def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
     """Copy or cut the selection of a view. Return False if `selected_text` returns none."""
     text = selected_text(view)
-    if not text or (is_cut and not _can_cut(view)):
+    can_cut = isinstance(view, (*_TEXTS, QLineEdit)) and not view.isReadOnly()
+    if not text or (is_cut and not can_cut):
         return bool(text)
     copy_text(view, text)
     if is_cut and label_at(view) != HIGHEST_LABEL:  # secret text is not cut, because the user has not consented yet
@@ -204,10 +205,6 @@ def _view_of(part: QObject) -> QWidget | None:
     if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
         return parent
     return part if isinstance(part, QWidget) else None
-
-
-def _can_cut(view: QWidget) -> bool:
-    return isinstance(view, (*_TEXTS, QLineEdit)) and not view.isReadOnly()
 
 
 def _cut(view: QWidget) -> None:

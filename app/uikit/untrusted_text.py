@@ -101,10 +101,6 @@ def full_address(url: QUrl) -> str:
     return bytes(url.toEncoded().data()).decode("ascii", "replace")
 
 
-def shown_host(url: QUrl) -> str:
-    return url.host(QUrl.ComponentFormattingOption.FullyEncoded)
-
-
 def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object], parent: QWidget) -> Dialog | None:
     """Return the dialog that asks, then calls `open_url`; None for a link that must not be opened."""
     if not is_openable_link(href):
@@ -113,7 +109,7 @@ def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object]
     dialog = Dialog(
         theme,
         phrase("uikit.open_this_link"),
-        phrase("uikit.your_browser_will_connect_to", host=shown_host(url)),
+        phrase("uikit.your_browser_will_connect_to", host=url.host(QUrl.ComponentFormattingOption.FullyEncoded)),
         (
             DialogButton("open", phrase("common.open_in_the_browser")),
             DialogButton("cancel", phrase("common.cancel"), is_default=True),

@@ -331,11 +331,11 @@ def _confinement() -> str:
 def try_to_leak() -> NoReturn:
     """Try to reach the network by native calls, past the guard, and print how often; in an empty namespace only."""
     assert network_guard.is_attempt_counted()
-    system = ctypes.CDLL(None, use_errno=True)
+    system, foreign_6 = ctypes.CDLL(None, use_errno=True), socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
     tries = [
         (socket.AF_INET, _address_4(_FOREIGN)),
         (socket.AF_INET, _address_4(_OWN)),
-        (socket.AF_INET6, struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16sI", _PORT, 0, _packed_6(), 0)),
+        (socket.AF_INET6, struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16sI", _PORT, 0, foreign_6, 0)),
     ]
     for family, address in tries:
         for kind, call in ((socket.SOCK_DGRAM, _send), (socket.SOCK_STREAM, _connect)):
@@ -373,10 +373,6 @@ def _ways_out() -> list[Callable[[], object]]:
 
 def _address_4(host: str) -> bytes:
     return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", _PORT, socket.inet_aton(host))
-
-
-def _packed_6() -> bytes:
-    return socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
 
 
 def _send(libc: ctypes.CDLL, descriptor: int, address: bytes) -> None:

@@ -289,16 +289,12 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
         score = 0.0
         if not sought.informative.isdisjoint(about):
             score = math.fsum(share * sought.weights[term] for term, share in about.items())
-            score *= sought.gain(part.text) * _length_factor(part)
+            score *= sought.gain(part.text) / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
             score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
-
-
-def _length_factor(part: Part) -> float:
-    return 1 / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
 
 
 def _is_nominal(text: str) -> bool:

@@ -88,14 +88,11 @@ class MachineStep(QWidget):
             self._facts,
             self.progress,
             self._card,
-            Label(self._size_note(), "caption", "muted", wraps=True),
+            Label(phrase("shell.8b_and_the_like_are"), "caption", "muted", wraps=True),
             Stretch(),
             into=self,
             spacing_px=16,
         )
-
-    def _size_note(self) -> str:
-        return phrase("shell.8b_and_the_like_are")
 
     # -------------------------------------------------------------------- facts
 

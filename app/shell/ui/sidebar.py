@@ -304,9 +304,6 @@ class Sidebar(QWidget):
         else:
             fill()
 
-    def show_drafts(self, conversation_ids: Collection[int]) -> None:
-        self.conversations.set_drafts(conversation_ids)
-
     def show_open(self, conversation_id: int | None) -> None:
         if conversation_id != self._open_id or len(self.list.chosen_ids()) < 2:
             self._open_id = conversation_id
@@ -366,7 +363,7 @@ class Sidebar(QWidget):
         self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
         self._own_panel, self._empty_panel, self._panels = QWidget(), QWidget(), QStackedWidget()
-        own = (self._tools(), self._empty, (self.list, 1), self._bin_row())
+        own = (self._tools(), self._empty, (self.list, 1), make_column(self.bin_button, margins_px=(0, 4, 0, 4)))
         make_column(*own, into=self._own_panel, spacing_px=0)
         for widget in (self._own_panel, self._empty_panel):
             self._panels.addWidget(widget)
@@ -382,9 +379,6 @@ class Sidebar(QWidget):
     def _tools(self) -> QVBoxLayout:
         row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
         return make_column(row, self.filter, margins_px=(10, 10, 10, 4), spacing_px=8)
-
-    def _bin_row(self) -> QVBoxLayout:
-        return make_column(self.bin_button, margins_px=(0, 4, 0, 4))
 
     def _connect(self) -> None:
         self.nav.chosen.connect(self.page_chosen)

@@ -143,7 +143,7 @@ def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: The
     cursor.setPosition(block.position())
     merged = _block_format(look, theme)
     merged.setNonBreakableLines(False)
-    side = {CODE: 14, QUOTE: 16 * min(3, _quote_level(block))}.get(look.kind, 0)
+    side = {CODE: 14, QUOTE: 16 * min(3, int(block.blockFormat().property(_QUOTE_LEVEL) or 0))}.get(look.kind, 0)
     merged.setLeftMargin(theme.px(side))
     merged.setRightMargin(theme.px(14 if look.kind == CODE else 0))
     if look.kind:
@@ -261,7 +261,3 @@ def _collapse(cursor: QTextCursor, block: QTextBlock) -> None:
     tiny = QTextCharFormat()
     tiny.setProperty(QTextFormat.Property.FontPixelSize.value, 1)
     cursor.setBlockCharFormat(tiny)
-
-
-def _quote_level(block: QTextBlock) -> int:
-    return int(block.blockFormat().property(_QUOTE_LEVEL) or 0)
