@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
@@ -32,6 +32,14 @@ class DialogButton:
     words: str
     kind: str = ""
     is_default: bool = False
+
+
+def fit_to_parent(window: QWidget, theme: Theme, size_px: tuple[int, int]) -> None:
+    """Resize a window to a size, or less so that an edge of the window below it stays visible."""
+    parent, size = window.parentWidget(), QSize(*map(theme.px, size_px))
+    window.resize(
+        size.boundedTo(parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)) if parent is not None else size
+    )
 
 
 def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:

@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -28,7 +28,7 @@ class EditorWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.column = make_column(margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=20)
         self._build()
-        self._fit(parent)
+        fit_to_parent(self, theme, SIZE_PX)
 
     def set_words(self, title: str, sentence: str, save: str) -> None:
         """Set the texts of the window. `sentence`: below the title; "": none. `save`: on the button that saves."""
@@ -113,14 +113,6 @@ class EditorWindow(QDialog):
             margins_px=(MARGIN_PX, 12, MARGIN_PX, 16),
             spacing_px=8,
         )
-
-    def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
-        width, height = (self._theme.px(length) for length in SIZE_PX)
-        if parent is not None:
-            room = parent.window().size()
-            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
-        self.resize(width, height)
 
     def _show_problem(self, words: str) -> None:
         self.problem.setText(words)

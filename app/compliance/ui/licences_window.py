@@ -14,6 +14,7 @@ from app.compliance import components
 from app.compliance.components import Component
 from app.uikit import clipboard_guard
 from app.uikit.desktop import open_folder
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -80,7 +81,7 @@ class LicencesWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
         self._connect()
-        self._fit(parent)
+        fit_to_parent(self, theme, SIZE_PX)
         self._restyle()
         background.run(load, self._on_loaded, self._on_failed)
 
@@ -171,14 +172,6 @@ class LicencesWindow(QDialog):
         self.folder_button.clicked.connect(lambda: open_folder(components.folder()))
         self.close_button.clicked.connect(self.close)
         self._theme.changed.connect(self._restyle)
-
-    def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
-        width, height = (self._theme.px(length) for length in SIZE_PX)
-        if parent is not None:
-            room = parent.window().size()
-            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
-        self.resize(width, height)
 
     def _restyle(self) -> None:
         self.text.setFont(self._theme.font("mono"))

@@ -17,6 +17,7 @@ from app.base.wording import describe_error, phrase
 from app.compliance import problem_report
 from app.uikit import clipboard_guard
 from app.uikit.desktop import Pickers
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -26,7 +27,6 @@ from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label
 
 SIZE_PX = (760, 540)
-EDGE_PX = 20
 
 
 class ReportWindow(QDialog):
@@ -93,13 +93,7 @@ class ReportWindow(QDialog):
         column.addWidget(self.banner)
         column.addWidget(self.state)
         column.addWidget(FlowBox(self.save_button, self.copy_button, self.close_button))
-        parent = self.parentWidget()
-        assert parent is not None
-        room = parent.window().size()
-        wanted = [
-            min(self._theme.px(side), limit - 2 * EDGE_PX) for side, limit in zip(SIZE_PX, room.toTuple(), strict=True)
-        ]
-        self.resize(*wanted)
+        fit_to_parent(self, self._theme, SIZE_PX)
 
     def _connect(self) -> None:
         self.save_button.clicked.connect(self._save)

@@ -22,7 +22,7 @@ from app.documents.ui.adding import TargetDialog, choose_files, choose_folder
 from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
-from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -64,10 +64,7 @@ class CollectionDialog(Dialog):
             theme,
             question,
             phrase("documents.exports_of_confidential_documents_ask"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("done", done, "primary", is_default=True),
-            ),
+            cancel_or("done", done),
             parent,
             content=self._content(),
         )
@@ -121,10 +118,7 @@ class EncodingDialog(Dialog):
             theme,
             phrase("documents.choose_the_encoding"),
             phrase("documents.choose_the_one_in_which"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("read", phrase("documents.read_again"), "primary", is_default=True),
-            ),
+            cancel_or("read", phrase("documents.read_again")),
             parent,
             content=self._content(),
         )

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -186,13 +186,28 @@ class EntryListModel(QAbstractListModel):
                 return {EntryRole: row.entry, DescriptionRole: row.description, SignRole: row.sign}.get(role)
 
 
-def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
+class ThemedDelegate(QStyledItemDelegate):
+    """The base of what paints the rows of a view in the colours of a theme."""
+
+    def __init__(self, theme: Theme, parent: QAbstractItemView) -> None:
+        super().__init__(parent)
+        self._theme, self._view = theme, parent
+
+    def _draw_focus_lines(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
+        """Draw the keyboard focus along the edges of the whole current row of a table, cell by cell."""
+        is_keyboard = self._view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
+        if is_keyboard and index.row() == self._view.currentIndex().row():
+            for top in (area.top(), area.bottom() - 1):
+                painter.fillRect(area.left(), top, area.width(), 2, self._theme.color("accent"))
+
+
+def set_up_list(view: QAbstractItemView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
     """Set up a list with an accessible name that scrolls by pixels, not sideways, and edits nothing by itself."""
     view.setModel(model)
     view.setItemDelegate(delegate)
     view.setAccessibleName(name)
-    view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-    view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setMouseTracking(True)
 
@@ -243,12 +258,8 @@ class NamedList(QListView):
         self.menu_requested.emit(event.globalPos())
 
 
-class _Delegate(QStyledItemDelegate):
+class _Delegate(ThemedDelegate):
     """Draws the name of an entry, and below it the icon and the description."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         is_heading = index.data(EntryRole) is None

@@ -5,10 +5,11 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
 
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import ThemedDelegate
 
 ROWS_SHOWN = 8  # a table with more rows scrolls
 PADDING_PX, SIDE_PX = 24, 10
@@ -70,12 +71,8 @@ class NumberTableModel(QAbstractTableModel):
         return int(side | Qt.AlignmentFlag.AlignVCenter)
 
 
-class NumberTableDelegate(QStyledItemDelegate):
+class NumberTableDelegate(ThemedDelegate):
     """Draws elided cells, and the background and focus lines of the selected row."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()

@@ -21,7 +21,7 @@ from app.models.services.downloads import Downloads
 from app.models.services.hub_search import hub_address
 from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
@@ -42,10 +42,7 @@ class ProxyLoginDialog(Dialog):
             theme,
             phrase("shell.user_name_and_password_of"),
             phrase("shell.they_are_remembered_until_kotae"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("use", phrase("common.use"), "primary", is_default=True),
-            ),
+            cancel_or("use", phrase("common.use")),
             parent,
             content=self._content(),
         )

@@ -17,7 +17,7 @@ from app.base.wording import describe_error, format_size, phrase
 from app.inference import engine_packs, prefix_states
 from app.inference.engine_packs import EnginePack
 from app.uikit.desktop import Pickers, open_folder
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -64,10 +64,7 @@ class EnginePacksPanel(QWidget):
             self._theme,
             phrase("shell.remove_the_parts_for_graphics"),
             phrase("shell.the_processor_will_compute_instead"),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("remove", phrase("common.remove"), "danger_fill"),
-            ),
+            cancel_or("remove", phrase("common.remove"), is_grave=True),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)

@@ -16,7 +16,7 @@ from app.models.services.maintenance import ModelMaintenance
 from app.models.ui.work_progress import MaintenanceProgress
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -85,10 +85,7 @@ class ModelsFolderPanel(QWidget):
             self._theme,
             phrase("shell.move_the_models_folder"),
             f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("move", phrase("shell.move_2"), "primary", is_default=True),
-            ),
+            cancel_or("move", phrase("shell.move_2")),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self.move_to(target) if key == "move" else None)

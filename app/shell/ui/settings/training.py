@@ -20,7 +20,7 @@ from app.training.services.environment_setup import EnvironmentSetup
 from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -56,10 +56,7 @@ class TrainingKitDialog(Dialog):
             theme,
             phrase("shell.make_a_training_environment_kit"),
             phrase("shell.collects_what_a_pc_without"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("write", phrase("shell.write_it"), "primary", is_default=True),
-            ),
+            cancel_or("write", phrase("shell.write_it")),
             parent,
             content=self._content(),
         )
@@ -204,10 +201,7 @@ class TrainingPanel(QWidget):
             self._theme,
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("remove", phrase("shell.delete_2"), "danger_fill"),
-            ),
+            cancel_or("remove", phrase("shell.delete_2"), is_grave=True),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
@@ -219,10 +213,7 @@ class TrainingPanel(QWidget):
             self._theme,
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("back", phrase("shell.go_back"), "primary", is_default=True),
-            ),
+            cancel_or("back", phrase("shell.go_back")),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
