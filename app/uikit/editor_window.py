@@ -81,11 +81,9 @@ class EditorWindow(QDialog):
         form = QWidget()
         form.setLayout(self.column)
         set_surface(self, "base")
-        heading = make_column(margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
         self._title = Label("", "heading2", wraps=True)
         self._sentence = Label("", "caption", "muted", wraps=True)
-        heading.addWidget(self._title)
-        heading.addWidget(self._sentence)
+        heading = make_column(self._title, self._sentence, margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
         make_column(
             heading,
             Separator(),

@@ -79,20 +79,18 @@ class ReportWindow(QDialog):
         self.save_button = Button(self._theme, phrase("compliance.save"), "primary")
         for button in (self.copy_button, self.save_button):
             button.setEnabled(False)
-        search = make_row((self.field, 1), self.count, spacing_px=8)
-        column = make_column(
+        make_column(
             Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True),
+            Label(phrase("compliance.it_holds_no_text_or"), tone="text2", wraps=True),
+            make_row((self.field, 1), self.count, spacing_px=8),
+            (self.text, 1),
+            self.banner,
+            self.state,
+            FlowBox(self.save_button, self.copy_button, self.close_button),
             into=self,
             margins_px=(24, 20, 24, 20),
             spacing_px=12,
         )
-        promise = phrase("compliance.it_holds_no_text_or")
-        column.addWidget(Label(promise, tone="text2", wraps=True))
-        column.addLayout(search)
-        column.addWidget(self.text, 1)
-        column.addWidget(self.banner)
-        column.addWidget(self.state)
-        column.addWidget(FlowBox(self.save_button, self.copy_button, self.close_button))
         fit_to_parent(self, self._theme, SIZE_PX)
 
     def _connect(self) -> None:

@@ -30,7 +30,7 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import escape_mnemonic
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import make_box
 
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
@@ -66,16 +66,11 @@ class CollectionDialog(Dialog):
             phrase("documents.exports_of_confidential_documents_ask"),
             cancel_or("done", done),
             parent,
-            content=self._content(),
+            content=make_box(self.field, self._problem, self.label, spacing_px=8),
         )
         self.field.textChanged.connect(lambda: self._problem.setText(""))
         self.field.selectAll()
         self.field.setFocus()
-
-    def _content(self) -> QWidget:
-        content = QWidget()
-        make_column(self.field, self._problem, self.label, into=content, spacing_px=8)
-        return content
 
     def accept(self) -> None:
         name = self.field.text().strip()
@@ -120,16 +115,11 @@ class EncodingDialog(Dialog):
             phrase("documents.choose_the_one_in_which"),
             cancel_or("read", phrase("documents.read_again")),
             parent,
-            content=self._content(),
+            content=make_box(self.choice, self.preview, spacing_px=8),
         )
         self.choice.currentIndexChanged.connect(self._show_sample)
         self.chosen.connect(self._on_chosen)
         background.run(_sample_of(self._path), self._on_read, self._on_unreadable)
-
-    def _content(self) -> QWidget:
-        content = QWidget()
-        make_column(self.choice, self.preview, into=content, spacing_px=8)
-        return content
 
     def _on_read(self, sample: bytes) -> None:
         self._sample = sample

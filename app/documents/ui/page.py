@@ -42,7 +42,7 @@ from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import make_column, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole
@@ -154,35 +154,19 @@ class DocumentsPage(Page):
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, self._documents)
         self.report.hide()
-        content = QWidget()
-        column = make_column(into=content, margins_px=(20, 12, 20, 14), spacing_px=10)
-        for widget in (
-            self.banner,
-            self.offer,
-            self.ocr,
-            self.queue,
-            self.meaning,
-            self.files_line,
-            self.drop_zone,
-            self.filter,
-        ):
-            column.addWidget(widget)
-        column.addWidget(self.empty, 5)
-        for part, share in ((self.view, 5), (self.report, 4)):
+        for part in (self.view, self.report):
             part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each part scrolls by itself
-            column.addWidget(part, share)
-        return content
+        lines = self.banner, self.offer, self.ocr, self.queue, self.meaning, self.files_line
+        below = self.drop_zone, self.filter, (self.empty, 5), (self.view, 5), (self.report, 4)
+        return make_box(*lines, *below, margins_px=(20, 12, 20, 14), spacing_px=10)
 
     def _build_empty(self) -> QWidget:
-        empty = QWidget()
         self._empty_words = Label(wraps=True)
         self._example = Label(tone="muted", wraps=True)
-        column = make_column(self._empty_words, into=empty, margins_px=(4, 24, 4, 12), spacing_px=12)
         self.empty_button = Button(self._theme, phrase("documents.add_files_2"), "primary", "plus")
-        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self._example)
-        column.addStretch(1)
-        return empty
+        button = self.empty_button, 0, Qt.AlignmentFlag.AlignLeft
+        parts = self._empty_words, button, self._example, Stretch()
+        return make_box(*parts, margins_px=(4, 24, 4, 12), spacing_px=12)
 
     def _connect(self) -> None:
         documents, collection_actions = self._documents, self.collection_actions

@@ -28,7 +28,7 @@ from app.shell.ui.first_run_model import FirstModelStep
 from app.uikit.localization import join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import StepRail
@@ -80,9 +80,8 @@ class MachineStep(QWidget):
         self._card.setProperty("surface", "raised")
         self.progress = ProgressRow(self._theme)
         self.progress.cancelled.connect(self.cancel)
-        inside = make_column(into=self._card, margins_px=(16, 12, 16, 12), spacing_px=6)
-        for label in (self.advice, self.reasons, self.warning):
-            inside.addWidget(label)
+        lines = self.advice, self.reasons, self.warning
+        make_column(*lines, into=self._card, margins_px=(16, 12, 16, 12), spacing_px=6)
         make_column(
             Label(phrase("shell.what_this_pc_can_do"), "heading2"),
             self._facts,
@@ -272,7 +271,8 @@ class FirstRunDialog(QDialog):
         self.rail = StepRail(self._theme, names)
         self.stack = QStackedWidget()
         set_surface(self.stack, "base")
-        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.documents)]
+        steps = self.machine, self.model, self.documents
+        self._pages = [make_scrollable(make_box(step, margins_px=(24, 16, 24, 12))) for step in steps]
         for page in self._pages:
             self.stack.addWidget(page)
         head = make_row(self.rail, margins_px=(24, 14, 24, 14))
@@ -361,9 +361,3 @@ class FirstRunDialog(QDialog):
     def _on_start_clicked(self) -> None:
         self.example_chosen.emit(phrase("common.how_do_i_add_a"))
         self.accept()
-
-
-def _padded(step: QWidget) -> QWidget:
-    holder = QWidget()
-    make_column(step, into=holder, margins_px=(24, 16, 24, 12))
-    return holder

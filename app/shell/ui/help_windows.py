@@ -18,7 +18,7 @@ from app.uikit.dialogs import fit_to_parent
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_column, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
 from app.uikit.widgets.labels import Label, set_surface
 
 MARGIN_PX = 24
@@ -94,13 +94,9 @@ class NewsWindow(QDialog):
         self._theme = theme
         self.text = RichText(theme)
         self.text.setAccessibleName(self.windowTitle())
-        page = QWidget()
+        heading = Label(phrase("shell.what_is_new_in_kotae", version=__version__), "heading2", wraps=True)
+        page = make_box(heading, self.text, Stretch(), margins_px=(MARGIN_PX,) * 4, spacing_px=12)
         set_surface(page, "base")
-        inside = make_column(into=page, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12)
-        heading = phrase("shell.what_is_new_in_kotae", version=__version__)
-        inside.addWidget(Label(heading, "heading2", wraps=True))
-        inside.addWidget(self.text)
-        inside.addStretch(1)
         make_column(make_scrollable(page), into=self)
         fit_to_parent(self, theme, NEWS_SIZE_PX)
         self._width_px = self.width()

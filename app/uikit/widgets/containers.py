@@ -57,6 +57,13 @@ def make_row(
     return _filled(QHBoxLayout(), items, into, margins_px, spacing_px)
 
 
+def make_box(*items: LayoutItem, margins_px: Margins = NO_MARGINS, spacing_px: int = -1) -> QWidget:
+    """Return a widget with the items below each other."""
+    box = QWidget()
+    make_column(*items, into=box, margins_px=margins_px, spacing_px=spacing_px)
+    return box
+
+
 def _filled(
     layout: B, items: tuple[LayoutItem, ...], into: QWidget | None, margins_px: Margins | None, spacing_px: int
 ) -> B:

@@ -252,9 +252,7 @@ class DescribedChoice(CardChoice):
         """`answers`: the name and sentence for each key. `name_px`: the width of the names beside the sentences."""
         self.answers = {key: DescribedChoiceCard(theme, *words, name_px) for key, words in answers.items()}
         super().__init__(self.answers)
-        column = make_column(into=self, spacing_px=SPACING_PX)
-        for answer in self.answers.values():
-            column.addWidget(answer)
+        make_column(*self.answers.values(), into=self, spacing_px=SPACING_PX)
 
 
 SIDE_BY_SIDE_PX = 480  # the least width of a card with its sentence beside the name

@@ -135,9 +135,8 @@ class TransferStrip(QWidget):
         set_surface(self, "base")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = make_column(Separator(), into=self, spacing_px=0)
         inside = make_column(self.progress, self.banner, margins_px=(16, 8, 16, 8))
-        column.addLayout(inside)
+        make_column(Separator(), inside, into=self, spacing_px=0)
         for part in (self.progress, self.banner):
             part.installEventFilter(self)
         self.hide()

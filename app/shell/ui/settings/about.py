@@ -59,9 +59,7 @@ class UpdateFacts(QWidget):
         self.instructions = Label(tone="text2", wraps=True)
         self.instructions.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
         self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = make_column(into=self, spacing_px=8)
-        for widget in (facts, self.checksum_field, self.verdict, self.instructions):
-            column.addWidget(widget)
+        make_column(facts, self.checksum_field, self.verdict, self.instructions, into=self, spacing_px=8)
         self.checksum_field.textChanged.connect(self._judge)
         self._judge()
 

@@ -25,7 +25,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
-from app.uikit.widgets.containers import FlowBox, make_column
+from app.uikit.widgets.containers import FlowBox, make_box, make_column
 from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import Label, plain_tooltip
 
@@ -52,17 +52,14 @@ class ProxyLoginDialog(Dialog):
         self.user.setFocus()
 
     def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=4)
+        items: list[QWidget | int] = []
         for name, field in ((phrase("shell.user_name"), self.user), (phrase("shell.password"), self.password)):
             label = Label(name)
             label.setBuddy(field)
             field.setAccessibleName(name)
             field.setMaxLength(TEXT_MAX)
-            column.addWidget(label)
-            column.addWidget(field)
-            column.addSpacing(6)
-        return content
+            items += [label, field, 6]
+        return make_box(*items, spacing_px=4)
 
     def _on_changed(self) -> None:
         self.buttons["use"].setEnabled(bool(self.user.text().strip()))
@@ -234,7 +231,7 @@ class NetworkSection(SettingsSection):
         self._login.clicked.connect(self.ask_login)
         self._add(
             phrase("shell.proxy"),
-            _stacked(self.proxy, FlowBox(self._login)),
+            make_box(self.proxy, FlowBox(self._login), spacing_px=6),
             phrase("shell.as_http_host_port_user"),
             is_wide=True,
         )
@@ -310,11 +307,3 @@ class NetworkSection(SettingsSection):
 def _two_sentences(first: str, second: str) -> str:
     """Join two sentences as the language of the window requires."""
     return str(ErrorMessage(first, second))
-
-
-def _stacked(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    column = make_column(into=holder, spacing_px=6)
-    for widget in widgets:
-        column.addWidget(widget)
-    return holder

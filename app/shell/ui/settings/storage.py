@@ -51,9 +51,8 @@ class ModelsFolderPanel(QWidget):
         self.move_button = Button(theme, phrase("shell.move"), icon="folder-input")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = make_column(into=self, spacing_px=6)
-        for widget in (self.path, self.room, FlowBox(self.open_button, self.move_button), self.progress, self.banner):
-            column.addWidget(widget)
+        buttons = FlowBox(self.open_button, self.move_button)
+        make_column(self.path, self.room, buttons, self.progress, self.banner, into=self, spacing_px=6)
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self._work.ended.connect(self.refresh)
         self.open_button.clicked.connect(lambda: desktop.open_folder(upkeep.models_folder))

@@ -24,7 +24,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column
+from app.uikit.widgets.containers import FlowBox, make_box, make_column
 from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -80,15 +80,10 @@ class TrainingKitDialog(Dialog):
     # ------------------------------------------------------------------- private
 
     def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
         kind = make_column(Label(self.kind.accessibleName(), strong=True), self.kind, spacing_px=2)
-        column.addLayout(kind)
         for path_row in (self.folder_row, self.python):
             path_row.setContentsMargins(-12, 0, -12, 0)
-            column.addWidget(path_row)
-        column.addWidget(self.note)
-        return content
+        return make_box(kind, self.folder_row, self.python, self.note, spacing_px=8)
 
     def _pick(self, lock: PackageLock) -> None:
         self._lock = lock
@@ -170,9 +165,7 @@ class TrainingPanel(QWidget):
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
         )
-        column = make_column(into=self, spacing_px=6)
-        for widget in (self.state, self.versions, self.folder_label, buttons, self.making):
-            column.addWidget(widget)
+        make_column(self.state, self.versions, self.folder_label, buttons, self.making, into=self, spacing_px=6)
         self._connect()
 
     def _connect(self) -> None:
