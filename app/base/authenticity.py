@@ -154,10 +154,8 @@ _registry = _Registry()
 
 
 def use_registry(data: Path) -> None:
-    """Use the list of hashes in the data folder `data`, and create it if it is missing. Raises OSError.
-
-    If an earlier version has used the data folder, the new list begins with the hashes of the files that are there.
-    """
+    """Use the list of hashes in the folder `data`; a new one begins with the files of an earlier version. Raises
+    OSError."""
     _registry.file, _registry.digests, _registry.read_bytes = data / REGISTRY_FILE, set(), 0
     if not _registry.file.exists():
         digests = _digests_below(data) if (data / _DATABASE).is_file() else []

@@ -63,10 +63,7 @@ def difference_interval(
 def mean_interval(
     values: Sequence[float], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
 ) -> ConfidenceInterval:
-    """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`.
-
-    `bounds`: the least and the greatest possible value. Without them the interval of equal values is a point.
-    """
+    """Return the interval of the mean; without the `bounds` of its values that of equal ones is a point."""
     return mean_intervals([values], groups, bounds)[0]
 
 

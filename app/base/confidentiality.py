@@ -47,11 +47,7 @@ def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
 
 
 def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """Return the highest label in rows of training data or answers; None if no row has one.
-
-    A label is in the field `provenance` (`app.training.generation.pair_files` writes it) or in a column of labels.
-    Words that are no label are ignored.
-    """
+    """Return the highest label in the field `provenance`, or a column of labels, of rows of data; None without any."""
     rows = list(rows)
     origins = (row.get("provenance") for row in rows)
     words = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
@@ -99,11 +95,8 @@ class ExportRequest:
     becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
-        """Return the current label. Call this before long work that ends with an export, to refuse it early.
-
-        `is_agreed`: the user has consented. Raises AppError("secret_export" | "secret_lowering" | "secret_move")
-        without the consent that is needed.
-        """
+        """Return the label, also before long work. Raises AppError("secret_export" | "secret_lowering" |
+        "secret_move")."""
         label = self.label_now()
         if self.needs_consent(label) and not is_agreed:
             raise AppError(_REFUSALS.get(self.what, "secret_export"), what=self.content_name)
@@ -143,11 +136,7 @@ class Permit:
 
     @contextmanager
     def open_atomically(self, path: Path) -> Iterator[BinaryIO]:
-        """Open a file as `output_file.open_atomically` does, but keep the old one if the content has become secret.
-
-        The label is checked again before the new file replaces the old. Raises the errors of
-        `output_file.open_atomically`, of `at` and of `require`.
-        """
+        """Open a file as `output_file` does, but keep the old one if the content became secret. Raises as `at`."""
         with open_atomically(self.at(path)) as file:
             yield file
             self.require()
@@ -170,10 +159,9 @@ class Permit:
 
 
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:
-    """Return a permit for content that is not secret, and for secret content if the user has consented (`is_agreed`).
+    """Return a permit, for secret content with consent (`is_agreed`), which `log` records first.
 
-    An export with consent is recorded in `log` before the permit is returned. Raises AppError without the
-    consent as `ExportRequest.check` does; "export_log_unwritable" if `log` cannot be written.
+    Raises AppError as `ExportRequest.check`; "export_log_unwritable".
     """
     label = export.check(is_agreed=is_agreed)
     if export.needs_consent(label):

@@ -245,8 +245,7 @@ def has_open_log(path: Path) -> bool:
 
 
 def check_database(path: Path) -> None:
-    """Check a database that may be in use, which can take seconds, and note the result beside it. Not for the GUI
-    thread.
+    """Check a database that may be in use, for seconds, and note the result beside it; not in the GUI thread.
 
     Raises AppError("database_damaged" | "database_unusable" | "disk_full").
     """

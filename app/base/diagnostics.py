@@ -1,9 +1,6 @@
-"""Read the version and build of this Kotae, write the program's log, and record whether the last starts succeeded.
+"""Read the version and build of this Kotae, write its log, without texts of the user, and record the last starts.
 
-The date and commit of the build come from a file in the bundle. The log holds no text of questions,
-answers or documents. The record of starts is a small file that is written before any object of the window is
-created: a start that dies, by a crash in a plugin of Qt, an exception, a kill or a power cut, leaves it in the state
-"starting".
+The record is written before any object of the window: a start that dies in any way leaves it in the state "starting".
 """
 
 import contextlib

@@ -115,12 +115,10 @@ class Paths:
 
 
 def locate(data_dir: str | None = None) -> Paths:
-    """Create the data folder if necessary and return its paths: `data_dir`, else $KOTAE_DATA_DIR, else the default.
+    """Create the data folder for this user only, and return its paths: `data_dir`, $KOTAE_DATA_DIR, or the default.
 
-    Only this user may access the folder (0700); rights of others to an existing one are removed. If the models were
-    moved to a drive that is not connected, `models` is in the data folder meanwhile. Raises AppError:
-    "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files" when it holds a pipe or a
-    device.
+    `models` is in it while their drive is not connected. Raises AppError: "data_dir_unusable" when it cannot be
+    written, "data_dir_no_files" when it holds a pipe or a device.
     """
     chosen = data_dir or "~"
     try:

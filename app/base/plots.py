@@ -197,10 +197,7 @@ def sparkline(points: Points, total: float, width: float, height: float, *, from
 
 @dataclass(frozen=True, slots=True)
 class PlotScale:
-    """A horizontal or vertical scale from the first of its ascending `ticks` to the last.
-
-    `has_zero`: the values are differences, so numbers have a sign, and the line at zero is emphasized.
-    """
+    """A scale over its ascending `ticks`. `has_zero`: of differences, with signs and an emphasized zero."""
 
     ticks: list[float]
     has_zero: bool = False
@@ -317,11 +314,7 @@ def _svg(title: str, width: float, height: float, *parts: str, title_x: float = 
 
 
 def _draw_legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
-    """Return the SVG elements of a legend and its number of text lines.
-
-    `entries`: each name with an SVG element that shows its style (26 px wide, vertically centred at y = 0). `left`,
-    `top`: the corner of the legend; `width`: the width of the plot.
-    """
+    """Return the SVG of a legend (a name and a sign 26 px wide for each entry) and its number of text lines."""
     parts, at, line = list[str](), left, 0
     for name, sample in entries:
         wide = 44 + _width(name)

@@ -143,10 +143,7 @@ def _loose(word: str) -> str:
 
 
 def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 120) -> Snippet:
-    """Return one line of `length` characters around the first hit, with … for omitted text.
-
-    `before`: the approximate number of characters before the hit.
-    """
+    """Return a line of `length` characters around the first hit, about `before` characters in, with … for the rest."""
     line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = find_occurrences(line, query_words)
     start = _snippet_start(line, places[0][0], before) if places else 0

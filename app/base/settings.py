@@ -147,10 +147,9 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """Return the stored settings, with the network off if a policy forbids it.
+    """Return the stored settings or defaults, with the network off by policy; a damaged file becomes `.bad`.
 
-    If the file is missing, return the defaults; if it is damaged, rename it to `.bad` and return the defaults, but keep
-    a stored choice to switch the network off.
+    Of it a stored choice to switch the network off is kept.
     """
     try:
         data = strict_json.load_file(path)
@@ -190,10 +189,8 @@ def load_stored(path: Path) -> Settings | None:
 
 
 def save(path: Path, settings: Settings) -> None:
-    """Store the settings. Values of a newer version, unknown to this one, are kept in the file.
-
-    If a policy has switched the network off, the stored `network_allowed` is kept. Raises OSError.
-    """
+    """Store the settings with values of a newer version, and the network's as it was before a policy. Raises
+    OSError."""
     if not settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         chosen = load_stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
@@ -202,11 +199,8 @@ def save(path: Path, settings: Settings) -> None:
 
 
 def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
-    """Return the stored values of a newer version, which this version does not know, for `save` to keep.
-
-    These are the fields that `Settings` lacks. For a field with fixed choices it is also a stored value that is not one
-    of them, as long as `settings` has the default value there.
-    """
+    """Return stored values of a newer version for `save`: unknown fields, and choices where `settings` has the
+    default."""
     try:
         data = strict_json.load_file(path)
     except (ValueError, OSError):

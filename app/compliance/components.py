@@ -336,10 +336,7 @@ _COMPOUND = re.compile(r"\s(AND|OR|WITH)\s")
 
 
 def make_cyclonedx(components: Sequence[Component], version: str, made_at: datetime) -> dict[str, Any]:
-    """Return a CycloneDX document as JSON values. Equal arguments give equal documents, including the serial number.
-
-    `version`: Kotae's own.
-    """
+    """Return a CycloneDX document as JSON, equal for equal arguments. `version`: Kotae's own."""
     stamp = made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts = [_cyclonedx_component(component) for component in components]
     references = [part["bom-ref"] for part in parts]

@@ -45,10 +45,8 @@ def find_collection(library: Library, name: str) -> DocumentCollection:
 
 
 def find_document(library: Library, collection: DocumentCollection, reference: str) -> Document:
-    """Return the document of this name, path, or last parts of a path.
-
-    Raises AppError("unknown_document" | "unknown_document_near" | "document_ambiguous").
-    """
+    """Return the document of this name, path, or end of a path. Raises AppError, with similar names if there are
+    some."""
     documents = library.documents(collection.id)
     parts = Path(reference).parts
     found = [
@@ -92,10 +90,7 @@ def chosen_documents(
 
 
 def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
-    """Return the ids of the collections in `scope`, by name, or by id if one was renamed.
-
-    If it names documents, restrict the library to them. Raises AppError("collections_gone").
-    """
+    """Return the ids of the collections in `scope`, restricted to documents that it names. Raises AppError."""
     found: list[int] = []
     chosen: dict[int, list[int]] = {}
     for one, ref in resolve_scope(library.collections(has_attached=True), scope):

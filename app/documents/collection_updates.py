@@ -290,10 +290,7 @@ def restore_paths(
     files: Sequence[Path],
     note: CountCallback = lambda _count: None,
 ) -> AddedFiles:
-    """Add `paths` again, and queue even those of `files`, the former documents, that no longer exist.
-
-    Reading the missing ones fails with a reason that the user sees. They are among `missing` of the result.
-    """
+    """Add `paths` again, and queue also the former documents `files` that are gone, which fail with a reason."""
     added = add_paths(library, collection_id, paths, note)
     lost = [path for path in files if not _is_there(path)]
     for homeless in (added.missing, lost):
@@ -312,10 +309,7 @@ def refresh_collection(
     earlier: Sequence[FileVersions] = (),
     scan_result: ScanResult | None = None,
 ) -> RefreshResult:
-    """Put new and changed files of the sources into the queue, and return what changed.
-
-    `earlier`, `scan_result`: as in `compare_with_sources`. What was added since that scan does not count as removed.
-    """
+    """Queue new and changed files of the sources; what was added since `scan_result` does not count as removed."""
     documents = library.documents(collection_id)
     sources = library.sources(collection_id)
     difference = compare_with_sources(sources, documents, note, earlier, scan_result)
@@ -360,10 +354,8 @@ def entry_request(
 def move_documents(
     library: Library, document_ids: Sequence[int], collection_id: int, permit: Permit | None = None
 ) -> None:
-    """Move documents to another collection in one transaction, without reading them again. Raises as `Library` does.
-
-    The folders of the old collection do not add them again, and the new one follows their files.
-    """
+    """Move documents, unread again, in one transaction; only the new collection's folders follow them. Raises
+    AppError."""
     documents = [document for document in map(library.document, document_ids) if document is not None]
     paths = [Path(document.path) for document in documents]
     outside = _outside(library.sources(collection_id), paths)  # may take seconds on a network

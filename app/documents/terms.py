@@ -160,11 +160,8 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
 def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dict[str, float]]]:
-    """Return the synonyms of each query word that the lists contain, each synonym as terms with weights.
-
-    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more; those of a
-    general noun weigh half. `own_file`: the user's list. Raises AppError as `read_glossary` does.
-    """
+    """Return the synonyms of each query word that has some, as terms with weights that add up to √n, or half if
+    general."""
     return [
         [
             dict.fromkeys(listed, (WEIGHT_GENERAL if word in lexicon.GENERAL else 1) / len(listed) ** 0.5)

@@ -97,11 +97,8 @@ def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_
 
 
 def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
-    """Set the attributes `run` and `missing` of the arguments that this parser returns.
-
-    `run`: the function to execute. `missing(name)`: ends the program with argparse's error for a missing argument; a
-    command calls it for an argument that is required only together with others.
-    """
+    """Set `run`, the function to execute, and `missing(name)`, which ends the program for an argument that is
+    missing."""
     parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
 
 

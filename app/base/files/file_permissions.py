@@ -46,10 +46,9 @@ def restrict_umask() -> None:
 
 
 def tighten_permissions(folder: Path) -> None:
-    """Remove the rights of group and others from the data folder and from Kotae's files and folders in it.
+    """Remove the rights of group and others from the data folder, if it holds nothing foreign, and Kotae's files in it.
 
-    If the folder also holds foreign files, neither those nor the folder itself are changed. Links, entries of another
-    user, files with several hard links, and entries that cannot be changed are skipped.
+    Links, entries of another user, files with several hard links, and what cannot be changed are skipped.
     """
     if os.name == "nt":
         # There may be no home folder, and FAT has no access lists.

@@ -121,11 +121,7 @@ def require_clock_fit_for_zip() -> None:
 
 
 def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:
-    """Check the path of a file to create, before any work for it begins.
-
-    `suffixes`: those allowed, in lower case. Raises AppError: `format_code`, with the file name and `facts`, for
-    another suffix; "export_folder_gone"; "export_exists".
-    """
+    """Check the path of a file to create. Raises AppError: `format_code`, "export_folder_gone", "export_exists"."""
     if target.suffix.lower() not in suffixes:
         raise AppError(format_code, **{"name": target.name, **facts})
     if not target.parent.is_dir():
@@ -135,10 +131,9 @@ def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **
 
 
 def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:
-    """Create an empty file named `stem` and `suffix`, or if it exists with " (2)", " (3)" and so on between them.
+    """Create an empty file, with " (2)", " (3)" and so on for a taken name; two processes never get the same one.
 
-    Two processes never get the same name. `numbers`: the last number used for each stem; the caller keeps this dict
-    between calls, so that taken names are not tried again. Raises AppError as `open_atomically`.
+    `numbers`: the last one of each stem, kept between calls. Raises AppError as `open_atomically`.
     """
     while True:
         number = numbers[stem] = numbers.get(stem, 0) + 1

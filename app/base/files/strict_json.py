@@ -46,11 +46,7 @@ def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = 
 
 
 def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Parse a JSON value. Raises ValueError if it is invalid, too deeply nested or has too many values.
-
-    `max_values`: the limit on the number of values; None: that of `is_crowded`.
-    `how`: further options of `json.loads`.
-    """
+    """Parse a JSON value. Raises ValueError if it is invalid, too deep or `is_crowded`. `how`: of `json.loads`."""
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):
         raise ValueError("too many values")
@@ -66,11 +62,7 @@ def _decoder(**how: Any) -> json.JSONDecoder:
 
 
 def is_crowded(text: str, max_values: int | None = None) -> bool:
-    """Return whether a JSON text holds too many values.
-
-    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. A text of at most
-    500,000 characters is not counted: the result is False, whatever the limit.
-    """
+    """Whether a text of over 500,000 characters holds too many values: `max_values`, or one for every 8 characters."""
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
 

@@ -315,11 +315,8 @@ class NetworkRefusedError(PermissionError):
 
 
 def enforce_offline(allowed_address: tuple[str, int] | None = None) -> None:
-    """Turn the guard on for the rest of this process. It cannot be turned off again.
-
-    `allowed_address`: a host and port; None: none. The host may be looked up, and the process may connect to those of
-    its addresses that `allow_address` accepts.
-    """
+    """Turn the guard on for good; `allowed_address`: a host, which may be looked up, and port to which it may
+    connect."""
     global _is_on, _is_hub_offline, _only
     if not _is_on:
         _is_hub_offline = is_hub_offline()
@@ -346,10 +343,9 @@ def permit_downloads() -> None:
 
 
 def allow_address(ip: str, port: int) -> None:
-    """Let this process connect to a numeric IP address of the host `only` of `enforce_offline`.
+    """Let this process connect to a numeric address of the host that `enforce_offline` allowed.
 
-    Raises NetworkRefusedError if `only` was None, if the address does not belong to this machine or the local network,
-    or if the port is not that of `only`.
+    Raises NetworkRefusedError for another port, or an address outside of this machine and the local network.
     """
     if _only is None or port != _only[1] or not addresses.is_local_address(ip):
         _refuse(f"door {ip}:{port}")

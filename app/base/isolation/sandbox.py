@@ -65,11 +65,9 @@ def landlock_version() -> int:
 
 
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
-    """Confine this process and its future children for the rest of its life. Return whether it is confined now.
+    """Confine this process and its children for good, before it has threads. Return whether it is confined now.
 
-    Call it before the process has threads. `writes`: files and folders that it may read and change. `starts`: programs,
-    or folders of programs, that it may start. `reads`: files and folders that it may read in addition to the program's
-    own parts; None: all files.
+    `writes`: what it may change. `starts`: programs, or their folders. `reads`: beside the program's parts; None: all.
     """
     global _confined
     rules = [
@@ -83,10 +81,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
 
 
 def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterable[Path] | None = None) -> Made:
-    """Run `act` in a thread that can read only the files and folders `reads` and the program's own; return its result.
+    """Run `act` in a thread that reads only `reads` and the program, and changes only `writes` (None: what it could).
 
-    `writes`: those that it may change, of what the process may change; None: all of that. Without `confine`, run it in
-    this thread. Raises what `act` raises, and OSError if the kernel refuses.
+    Without `confine` it runs in this thread. Raises what `act` raises, and OSError if the kernel refuses.
     """
     if not _confined:
         return act()

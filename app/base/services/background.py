@@ -204,11 +204,10 @@ def _start_task(task: Task) -> None:
 def run(
     work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None
 ) -> Task:
-    """Run `work` in the thread pool, then call `done(result)` or `failed(error)` in the caller's thread.
+    """Run `work`, without Qt objects, in the pool; then call `done(result)` or `failed(error)` in the caller's thread.
 
-    `work` must not use Qt objects. An exception other than AppError is a bug: `failed` gets AppError("unexpected"), so
-    that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed` an
-    AppError is raised there too.
+    An exception other than AppError is a bug: `failed` gets AppError("unexpected"), and it is raised in the caller's
+    event loop, as is an AppError without `failed`.
     """
     task = Task(work, on_done, failed)
     _start_task(task)

@@ -47,10 +47,8 @@ class SingleInstance(QObject):
         return self._is_ours
 
     def acquire(self, file: str = "") -> bool:
-        """Lock the data folder and watch the file `raise_request`.
-
-        If another instance holds the lock, request it to come to the front and to open `file`, and return False.
-        """
+        """Lock the data folder and watch `raise_request`, or ask the instance that holds it to open `file`; return
+        False."""
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:
             self._write(f"{file}\n")
@@ -71,11 +69,8 @@ class SingleInstance(QObject):
             log.warning("single instance: %s", error)
 
     def _take_over(self) -> bool:
-        """Take over a lock file whose owner has ended although the file looks valid. Return whether this succeeded.
-
-        The file may be empty after a power cut, come from another system on this disk, or name a process id that
-        another program has now. It cannot be removed while its owner runs.
-        """
+        """Take over the lock file of an ended process that looks valid (power cut, other system, reused id), if
+        possible."""
         return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
 
     def _on_touched(self, path: str) -> None:

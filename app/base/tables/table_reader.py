@@ -47,11 +47,7 @@ _END = "\x1e\x1f"
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row of a table.
-
-    `line`: the line of the file, or the row of the sheet, from 1. `problem`: why the row could not be read, and so has
-    no cells; "" for a row that was read.
-    """
+    """A row of a table, `line` from 1, or the `problem` why it could not be read; "" for none."""
 
     line: int
     cells: tuple[Cell, ...] = ()
@@ -142,11 +138,7 @@ class _EndEvent:
 def _checked_events(
     lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.WorkbookBudget
 ) -> Iterator[str | TableRow | _EndEvent]:
-    """Yield a sheet's title, each of its rows, and at last the end, from the lines that the child sends.
-
-    End with the problem "crowded" at the first line that is invalid or exceeds the limits: a malicious file may control
-    the child.
-    """
+    """Yield a sheet's title, rows and end from a child's lines; at one that is invalid or over the limits "crowded"."""
     cells, characters, last = allowed.cells, allowed.characters, -1  # no sheet yet
     for sent_line in lines_of_child:
         try:

@@ -19,10 +19,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the check. Return 0 if there was no network attempt; 1 if there was one, or the check is incomplete.
-
-    Raises AppError, for which the program exits with status 3.
-    """
+    """Run the check. Exit status: 0 without an attempt; 1 with one, or incomplete. Raises AppError for 3."""
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun
 

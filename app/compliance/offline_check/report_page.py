@@ -63,10 +63,7 @@ def sbom_path(path: Path) -> Path:
 
 
 def write_page(result: CheckResult, path: Path) -> Path:
-    """Write the page, and in the same folder the CycloneDX file; return the path of the latter. Create the folder.
-
-    Raises AppError("offline_check_unwritable" | "drive_space").
-    """
+    """Write the page and, beside it, the CycloneDX file, whose path is returned. Raises AppError."""
     parts = components.load()
     made_at = datetime.fromtimestamp(result.made_at, UTC)
     listed = json.dumps(components.make_cyclonedx(parts, result.version, made_at), ensure_ascii=False, indent=1)

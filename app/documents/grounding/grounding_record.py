@@ -66,11 +66,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """A passage that the model received, or one of the nearest if the answer was not in the documents.
-
-    `text`: the text that the model received. `sha256`: digest of the document at that time. Other fields are as in
-    Section and Passage.
-    """
+    """A passage that the model received, or one of the nearest without an answer. `sha256`: of the document then."""
 
     collection: str
     label: Label

@@ -155,10 +155,8 @@ def check_suffix(path: Path) -> None:
 
 
 def save(table: ResultTable, path: Path, permit: Permit) -> None:
-    """Write a table in the format of the file's suffix, with its label.
-
-    Raises AppError("bad_result_suffix"), and as `Permit.open_atomically` does.
-    """
+    """Write a table with its label by the suffix. Raises AppError("bad_result_suffix"), and as
+    `Permit.open_atomically`."""
     from app.base import html_report  # what the window does not need to start
     from app.base.tables import table_writer
 

@@ -244,11 +244,7 @@ NOT_LETTERS = frozenset(("moveFrom", "rt", "Fallback"))  # moved text, pronuncia
 
 
 def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a Word file.
-
-    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
-    "document_too_long" | "document_protected"), OSError.
-    """
+    """Read a Word file. Raises AppError for a damaged, unsafe, protected or too long one, OSError."""
     with limits.open_archive(path) as archive:
         part = relations(archive, "").get("officeDocument", "word/document.xml")
         if part not in archive.namelist():

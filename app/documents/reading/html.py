@@ -115,11 +115,7 @@ def _span(attribute: str | None) -> int:
 
 
 def read(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read an HTML file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError,
-    MemoryError.
-    """
+    """Read an HTML file. Raises AppError as `read_decoded`, OSError, MemoryError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = chosen_encoding or _codec(data)

@@ -84,11 +84,8 @@ _STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # signatures of ASCII letters,
 
 
 def detect_format(path: Path) -> Format:
-    """Return the format of a file, detected from its content.
-
-    Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
-    "document_unknown_format" | "document_damaged" | "document_bomb") if it cannot be read, OSError.
-    """
+    """Return the format of a file by its content. Raises AppError for what is not read, damaged or protected,
+    OSError."""
     with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_START_BYTES]:
@@ -195,12 +192,11 @@ def index_document(
     conversion_folder: Path | None = None,
     helpers: Helpers | None = None,
 ) -> int:
-    """Read a document and store its sections; return their number.
+    """Read a document and store its sections; return their number. Raises AppError, which its row does not have yet.
 
-    `ocr`: recognize the text of pages that are images. `ocr_part`: the folder of RapidOCR's packages; None: without.
-    `on_progress`: called while the file is read; `on_written`: while the sections are written. `conversion_folder`: see
-    `office_conversion`. `helpers`: processes that share the work. Raises AppError for problems that the user can solve;
-    the error is then not stored in the document's row.
+    `ocr`: recognize pages that are images. `ocr_part`: the folder of RapidOCR, or None. `on_progress`, `on_written`:
+    while the file is read, and sections written. `conversion_folder`: see `office_conversion`. `helpers`: share the
+    work.
     """
     path = Path(document.path)
     status = _status(path)

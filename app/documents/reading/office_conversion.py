@@ -83,10 +83,9 @@ def empty_folder(folder: Path) -> None:
 
 
 def convert(path: Path, file_format: str, target: str, folder: Path | None, on_progress: ProgressCallback) -> Path:
-    """Convert a document and return the path of the new file in `folder`, whose content is replaced.
+    """Convert a document to docx or pptx in the emptied `folder` of `prepare_folder`; return the path.
 
-    `target`: docx | pptx. `folder`: of `prepare_folder`; no other process uses it. Raises
-    AppError("document_needs_libreoffice" | "document_not_converted"), OSError.
+    Raises AppError("document_needs_libreoffice" | "document_not_converted"), OSError.
     """
     if folder is None:
         raise AppError("document_needs_libreoffice", format=file_format, target=target)

@@ -36,11 +36,7 @@ Place = tuple[int, int]  # top and left of a shape, in EMU
 
 
 def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a PowerPoint file.
-
-    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
-    "document_too_long" | "document_too_many_pages" | "document_protected"), OSError.
-    """
+    """Read a PowerPoint file. Raises AppError for a damaged, unsafe, protected or too long one, OSError."""
     with limits.open_archive(path) as archive:
         part = relations(archive, "").get("officeDocument", "ppt/presentation.xml")
         if part not in archive.namelist():

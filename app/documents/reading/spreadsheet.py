@@ -67,10 +67,7 @@ class SheetDetails:
 
 
 class WorkbookXml:
-    """The styles, properties and sheets of an .xlsx file.
-
-    Raises AppError("document_damaged" | "document_unsafe_xml" | "document_too_deep").
-    """
+    """The styles, properties and sheets of an .xlsx file. Raises AppError if it is damaged, unsafe or too deep."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -175,11 +172,8 @@ def _number(digits: bytes) -> float:
 
 
 def read(path: Path, on_progress: ProgressCallback, file_format: str = "xlsx") -> ReadDocument:
-    """Read a spreadsheet. `file_format`: xlsx | xlsb | xls | ods.
-
-    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long" |
-    "document_many_cells" | "document_wide_table" | "document_protected"), OSError.
-    """
+    """Read a spreadsheet: xlsx | xlsb | xls | ods. Raises AppError for a damaged, unsafe, protected or too large
+    one."""
     with contextlib.ExitStack() as stack:
         try:
             extra = None

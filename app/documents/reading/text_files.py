@@ -41,10 +41,7 @@ _RULE = lazy_pattern(r"[-=*_~─━―=＝\s]{4,}")
 
 
 def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read a plain text file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
-    """
+    """Read a plain text file. Raises as `read_decoded`."""
     text, codec = read_decoded(path, chosen_encoding)
     lines = _without_contents(text.split("\n"))
     letters = count_letters("\n".join(lines))
@@ -52,10 +49,8 @@ def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: 
 
 
 def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
-    """Return the text of a file, with line feeds only, and its codec.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
-    """
+    """Return a text with line feeds, and its codec. Raises AppError if it is none, too long or in no such code,
+    OSError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = chosen_encoding or encodings.detect(data)
@@ -168,11 +163,7 @@ PROGRESS_EVERY_ROWS = 2_000  # rows between two reports of progress
 
 
 def read_delimited(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read a CSV or TSV file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" | "document_wide_table" |
-    "document_damaged"), OSError.
-    """
+    """Read a CSV or TSV file. Raises as `read_decoded`, and AppError("document_wide_table" | "document_damaged")."""
     text, codec = read_decoded(path, chosen_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
     separator = find_separator(text, SEPARATORS)

@@ -159,11 +159,8 @@ class SemanticQuery:
     def fuse_ranking(
         self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
     ) -> list[tuple[int, float]]:
-        """Return a ranking by words and meaning: (section id, score from 0 to 1), the best first.
-
-        `scored`: the ranking by words in the same form, with any scores. A section without a vector keeps its score by
-        words. Raises AppError("vectors_unusable").
-        """
+        """Return (section id, score from 0 to 1) by words, as `scored`, and meaning. Raises
+        AppError("vectors_unusable")."""
         similar = self.compare(library, collection_ids)
         best = max((score for _, score in scored), default=1.0)
         by_words = {section_id: score / best for section_id, score in scored}

@@ -1,8 +1,7 @@
-"""Provide the collections of documents to the window: read them, and queue every change.
+"""Provide the collections of documents to the window: queries at once, changes through queues.
 
-Queries of the database are quick and happen here. Changes go through `DocumentWriteQueue`, and only the reading child
-opens foreign files. A second child deletes documents, so that deleting need not wait for a long document. The file is
-long because one object owns both queues and reports every change to the pages.
+Only the reading child opens foreign files; a second one deletes documents, which need not wait for a long one. The file
+is long because one object owns both queues and reports every change to the pages.
 """
 
 import functools

@@ -62,11 +62,8 @@ def derive_values(text: str) -> list[Quantity | Date]:
 
 
 def find_calculated_values(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
-    """Return the values of a text that are correctly calculated from the values of one group.
-
-    The calculation may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each
-    listed thing (2本ずつ). A sentence with too many values is not checked.
-    """
+    """Return values that are a total (合わせて80人), difference, share (3分の1) or amount for each of one group's
+    values."""
     own = quantities.parse(text)
     if len(own) > _MOST_OF_ITS_OWN:
         return []

@@ -80,10 +80,9 @@ def has_tesseract() -> bool:
 
 
 def make_recognizer(part: Path | None, on_progress: ProgressCallback) -> Recognizer:
-    """Return the best recognizer there is. `part`: the folder of RapidOCR's packages; None: not installed.
+    """Return RapidOCR from the folder `part`, else Tesseract; `on_progress` is called every few seconds.
 
-    `on_progress` is called with (0, 0) every few seconds. Raises AppError("ocr_missing" | "ocr_part_broken" |
-    "ocr_part_changed").
+    Raises AppError("ocr_missing" | "ocr_part_broken" | "ocr_part_changed").
     """
     if part is not None:
         return RapidRecognizer(part, on_progress)

@@ -26,11 +26,7 @@ HEAD_BYTES = 1024  # the signature may follow other bytes
 
 
 def render(document: Document, command: Render) -> Rendered:
-    """Render a page.
-
-    Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_protected" | "document_damaged"),
-    OSError.
-    """
+    """Render a page. Raises AppError if the file is gone, changed or damaged, or has no such page, OSError."""
     path = Path(document.path)
     check_unchanged(path, document)
     with open_regular(path) as start:

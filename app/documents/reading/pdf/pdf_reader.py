@@ -161,11 +161,8 @@ def read(
     recognizer: ocr.Recognizer | None = None,
     helpers: Helpers | None = None,
 ) -> ReadDocument:
-    """Read a PDF file. `recognizer`: recognizes the text of pages that are images; None: those pages have no text.
-
-    `helpers`: processes that share the work. Raises AppError("document_protected" | "document_damaged" |
-    "document_too_many_pages" | "document_too_long"), OSError.
-    """
+    """Read a PDF file, images with a `recognizer`. Raises AppError for a damaged, protected or too long one,
+    OSError."""
     document = open_pdf(path)
     try:
         if len(document) > limits.PAGES:
