@@ -303,9 +303,9 @@ class MainWindow(QMainWindow):
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
         navigation.search_requested.connect(self._on_search_requested)
-        navigation.search_closed.connect(lambda: self._on_page_chosen(self._page_before["search"]))
+        navigation.search_closed.connect(self._leave_search)
         navigation.reading_requested.connect(self._on_reading_requested)
-        navigation.reading_closed.connect(lambda: self._on_page_chosen(self._page_before["reader"]))
+        navigation.reading_closed.connect(self._leave_reader)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -330,6 +330,12 @@ class MainWindow(QMainWindow):
         if self._current_page != key and self._page_before.get(self._current_page) != key:
             self._page_before[key] = self._current_page
         self._on_page_chosen(key)
+
+    def _leave_search(self) -> None:
+        self._on_page_chosen(self._page_before["search"])
+
+    def _leave_reader(self) -> None:
+        self._on_page_chosen(self._page_before["reader"])
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
