@@ -60,17 +60,13 @@ def difference_interval(
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
-def mean_interval(
-    values: Sequence[float], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
-) -> ConfidenceInterval:
-    """Return the interval of the mean; without the `bounds` of its values that of equal ones is a point."""
-    return mean_intervals([values], groups, bounds)[0]
-
-
 def mean_intervals(
     rows: Sequence[Sequence[float]], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
 ) -> list[ConfidenceInterval]:
-    """Return `mean_interval` of each row of values. All rows have the same examples, which are drawn once for all."""
+    """Return the interval of the mean of each row of values, whose examples are drawn once for all rows.
+
+    `groups`: as for `ratio_interval`. Without the `bounds` of the values the interval of equal ones is a point.
+    """
     values = np.asarray(rows, np.float64).T
     found = _ratio_intervals(values, np.ones(len(values)), groups)
     return [_of_equal_values(one, bounds) if bounds and one.low == one.high else one for one in found]

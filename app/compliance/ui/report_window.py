@@ -55,10 +55,6 @@ class ReportWindow(QDialog):
             self._on_failed,
         )
 
-    @property
-    def is_composed(self) -> bool:
-        return self.save_button.isEnabled()
-
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # the text is scrubbed, and the user has seen it
 

@@ -69,11 +69,6 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def cut_into_sections(reading: ReadDocument) -> list[Section]:
-    """Return the sections in the order of the document."""
-    return cut_and_count(reading)[0]
-
-
 def cut_and_count(reading: ReadDocument) -> tuple[list[Section], int]:
     """Return the sections in the order of the document, and the number of letters of all headings."""
     splitter = _Splitter()

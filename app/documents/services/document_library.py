@@ -78,7 +78,6 @@ class DocumentLibrary(QObject):
         self._remover = ReadingChild(command, logs / "documents-removal.log", self)
         self._remover.ended.connect(self._on_removed)
         reader = ReadingChild(command, logs / "documents.log", self, **limits)
-        self._reader = reader
         self.pictures = PagePictures(ReadingChild(command, logs / "documents-pages.log", self), self)
         self.queue = ReadingQueue(reader, self.write_queue, path, self)
         self.queue.document_ended.connect(lambda _document_id: self.changed.emit())
@@ -135,11 +134,6 @@ class DocumentLibrary(QObject):
     def is_busy(self) -> bool:
         """Whether something is being written, deleted or scanned."""
         return self.write_queue.is_working or bool(self._removals)
-
-    @property
-    def reader_pid(self) -> int:
-        """Return the process id of the reading child; 0 while nothing is read."""
-        return self._reader.pid
 
     def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
         """Return `Library.collections`; [] before `opened`."""
