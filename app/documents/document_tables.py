@@ -18,8 +18,7 @@ from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents import terms
 from app.documents.records import PageBox, Passage, Section
-from app.documents.section_terms import SectionTerms, runs_of_terms
-from app.documents.term_statistics import TermCounts, stored_terms
+from app.documents.section_terms import SectionTerms, TermCounts, runs_of_terms, stored_terms
 
 
 def _first_version(db: sqlite3.Connection) -> None:

@@ -21,8 +21,7 @@ from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import named_clauses, sentence_ranking
 from app.documents.retrieval.retrieved_passages import widen_sections
-from app.documents.section_terms import CountedTerm, SectionTerms
-from app.documents.term_statistics import TermStatistics
+from app.documents.section_terms import CountedTerm, SectionTerms, TermStatistics
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
     from app.documents.retrieval.semantic_index import SemanticQuery

@@ -24,7 +24,7 @@ from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import Passage, Section
 from app.documents.retrieval.named_clauses import NamedClauses
-from app.documents.term_statistics import TermStatistics
+from app.documents.section_terms import TermStatistics
 from app.documents.values import notation, quantities
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy

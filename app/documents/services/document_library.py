@@ -30,10 +30,9 @@ from app.documents.overview import summary_journals
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import AskableDocument, Document, DocumentCollection
-from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.folder_watch import FolderWatch
 from app.documents.services.reading_child import PagePictures, ReadingChild
-from app.documents.services.reading_queue import QueueStatus, ReadingQueue
+from app.documents.services.reading_queue import DocumentWriteQueue, QueueStatus, ReadingQueue
 from app.inference import prefix_states
 
 REMOVED_AT_ONCE = 20  # documents per command: the child sends no events while it deletes them
