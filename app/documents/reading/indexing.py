@@ -209,7 +209,9 @@ def index_document(
     recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
 
     def read_as(file_format: Format, source: Path) -> ReadDocument:
-        return _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress, helpers)
+        as_format, encoding = CONVERTED.get(file_format, file_format), document.chosen_encoding
+        read = functools.partial(_read_as, as_format, source, encoding, recognizer, ocr, on_progress, helpers)
+        return _noted(path, file_format, source, read)
 
     def read_unless_converted() -> tuple[Format, ReadDocument | None]:
         file_format = detect_format(path)
@@ -267,20 +269,10 @@ def _digest(path: Path, on_progress: ProgressCallback) -> str:
     return digest.hexdigest()
 
 
-def _read(
-    path: Path,
-    file_format: Format,
-    source: Path,
-    chosen_encoding: str,
-    make_recognizer: Callable[[], Recognizer],
-    ocr: bool,
-    on_progress: ProgressCallback,
-    helpers: Helpers | None,
-) -> ReadDocument:
+def _noted(path: Path, file_format: Format, source: Path, read: Callable[[], ReadDocument]) -> ReadDocument:
     """Read a file (`source`: itself or converted), and note a suffix of another format. Raises AppError."""
-    as_format = CONVERTED.get(file_format, file_format)
     try:
-        reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress, helpers)
+        reading = read()
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error

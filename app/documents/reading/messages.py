@@ -111,7 +111,8 @@ class Failed:
 
 
 Command = Index | Remove | Render
-Event = Hello | Progress | Indexed | DocumentRemoved | Rendered | Failed
+Ended = Indexed | DocumentRemoved | Rendered | Failed  # by which a command ends
+Event = Hello | Progress | Ended
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -19,18 +19,7 @@ from app.base import json_lines
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.documents.reading import limits, messages
-from app.documents.reading.messages import (
-    DocumentRemoved,
-    Failed,
-    Hello,
-    Index,
-    Indexed,
-    Progress,
-    QuotePlace,
-    Remove,
-    Render,
-    Rendered,
-)
+from app.documents.reading.messages import Ended, Failed, Rendered
 
 
 class ReadingChild(QObject):
@@ -40,8 +29,8 @@ class ReadingChild(QObject):
     `stop` is called or the child ends before it begins the command. An unexpected exit is reported for the first one.
     """
 
-    progressed = Signal(object)  # messages.Progress
-    ended = Signal(object)  # Indexed | DocumentRemoved | Rendered | Failed | ChildExit, also with the cause "memory"
+    progressed = Signal(object)  # Progress
+    ended = Signal(object)  # Ended | ChildExit, also with the cause "memory"
 
     def __init__(
         self,
@@ -72,13 +61,13 @@ class ReadingChild(QObject):
         return self._child.pid
 
     def index(self, document_id: int, *, ocr: bool = False) -> None:
-        self._send(Index(self._new_id(), document_id, ocr))
+        self._send(messages.Index(self._new_id(), document_id, ocr))
 
     def remove(self, document_ids: list[int]) -> None:
-        self._send(Remove(self._new_id(), tuple(document_ids)))
+        self._send(messages.Remove(self._new_id(), tuple(document_ids)))
 
     def render(self, document_id: int, page: int, width_px: int, quotes: tuple[str, ...]) -> None:
-        self._send(Render(self._new_id(), document_id, page, width_px, quotes))
+        self._send(messages.Render(self._new_id(), document_id, page, width_px, quotes))
 
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks until it has ended."""
@@ -99,9 +88,9 @@ class ReadingChild(QObject):
         self._child.send(json_lines.encode_line(command))
 
     def _on_event(self, event: messages.Event) -> None:
-        if isinstance(event, Hello) or not self._command_ids or event.id != self._command_ids[0]:
+        if isinstance(event, messages.Hello) or not self._command_ids or event.id != self._command_ids[0]:
             return
-        if isinstance(event, Progress):
+        if isinstance(event, messages.Progress):
             self.progressed.emit(event)
             return
         self._command_ids.popleft()
@@ -154,7 +143,7 @@ class PagePicture:
     width: int
     height: int
     rgb: bytes
-    places: tuple[QuotePlace, ...]
+    places: tuple[messages.QuotePlace, ...]
 
 
 class PagePictures(QObject):
@@ -209,7 +198,7 @@ class PagePictures(QObject):
         self._drawing = request
         self._reader.render(request.document_id, request.page, request.width_px, request.quotes)
 
-    def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
+    def _on_ended(self, outcome: Ended | ChildExit) -> None:
         drawn, self._drawing = self._drawing, None
         if drawn is None:
             return
@@ -247,7 +236,7 @@ def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
     )
 
 
-def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> AppError:
+def _why(outcome: Ended | ChildExit) -> AppError:
     """Return the error for a command that ended without an image."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)
