@@ -17,7 +17,7 @@ from app.evaluation import question_sets
 from app.evaluation.question_sets import QuestionSetChanges, StoredQuestionSet
 from app.evaluation.records import Question
 from app.evaluation.ui.sets.question_set_forms import FormField
-from app.uikit.dialogs import Dialog, cancel_or
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels as text
@@ -194,7 +194,10 @@ class RenameDialog(Dialog):
             theme,
             phrase("evaluation.rename_the_question_set"),
             phrase("evaluation.results_so_far_keep_the"),
-            cancel_or("keep", phrase("evaluation.rename")),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("keep", phrase("evaluation.rename"), "primary", is_default=True),
+            ),
             parent,
             content=self.field,
         )
