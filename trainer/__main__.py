@@ -1,9 +1,9 @@
 """Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`.
 
-`trainer.spec` describes RUN.json, `trainer.events` the events and commands. To use several processes, start it with
-`accelerate launch -m trainer RUN.json`; on a machine without graphics cards, where accelerate starts only one process,
-use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. The examples of each step are then
-distributed over all processes.
+`trainer.spec` describes RUN.json, `trainer.machine` a file beside it, `trainer.events` the events and commands. To use
+several processes, start it with `accelerate launch`, as a job for another machine does, or `torch.distributed.run`. The
+examples of each step are then distributed over all processes; with a configuration of the type FSDP the base is, too
+(`trainer.sharding`).
 """
 
 import argparse
@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from trainer import offline, spec
+from trainer import machine, offline, sharding, spec
 from trainer.channel import RunControl, TrainerJournal
 from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
 from trainer.wire import claim_stdout
@@ -28,19 +28,23 @@ def main(arguments: list[str]) -> NoReturn:
     writer = claim_stdout()
     journal = TrainerJournal(writer if is_first else None)
     offline.enforce()
+    sharding.take_over()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
         requested = spec.read(Path(options.spec))
+        here = machine.read(Path(options.spec).with_name(machine.FILE))
     except spec.SpecError as error:
         journal.send(_invalid(error))
         _exit(1)
     except OSError as error:
         print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         _exit(EXIT_UNREADABLE_SPEC)
-    _exit(_run(requested, journal, options))
+    _exit(_run(requested, here, journal, options))
 
 
-def _run(requested: spec.RunSpec, journal: TrainerJournal, options: argparse.Namespace) -> int:
+def _run(
+    requested: spec.RunSpec, here: machine.MachineSettings, journal: TrainerJournal, options: argparse.Namespace
+) -> int:
     control = RunControl()
     control.listen_to_signals()
     if options.commands:
@@ -48,7 +52,9 @@ def _run(requested: spec.RunSpec, journal: TrainerJournal, options: argparse.Nam
     try:
         from trainer.run import run  # imports torch, which takes seconds
 
-        last = run(requested, journal, control, resumes=options.resume, ends_after=options.ends_after or "")
+        machine.require_logger(here.report_to)
+        ends_after = options.ends_after or ""
+        last = run(requested, journal, control, resumes=options.resume, ends_after=ends_after, here=here)
         if last is not None:
             journal.send(last)
         return 0

@@ -268,7 +268,7 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     `flops_per_s`: operations per second that the device reaches (`card_flops_per_s`); a multiplication and an addition
     count as two.
     """
-    batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
+    batch = (spec.micro_batch or 1) * (spec.accumulation or 1)
     flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
     steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)

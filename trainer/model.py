@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.modeling_outputs import CausalLMOutput
 
-from trainer import adapter, data, estimate
+from trainer import adapter, data, estimate, sharding
 from trainer import prompt_form as forms
+from trainer.convert.report import free_memory_bytes
 from trainer.data import TARGETS, BaseFacts
 from trainer.events import RunError
 from trainer.prompt_form import Messages, TrainingPromptForm
@@ -42,7 +43,11 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
     quantization = None
     if spec.precision == "nf4":
         quantization = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype if sharding.is_wanted() else None,  # bytes cannot be shared out
         )
     place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
@@ -52,7 +57,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
             config=config,
             dtype=dtype,
             quantization_config=quantization,
-            device_map={"": own_device(device)},
+            device_map={"": "cpu" if sharding.is_wanted() else own_device(device)},
             use_safetensors=True,
             attn_implementation="sdpa",
             **place,
@@ -76,6 +81,8 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
     if spec.adapter:
         _load_adapter(Path(spec.adapter), adapted)
     adapted.base_model.model.config.use_cache = False
+    if sharding.is_wanted():
+        sharding.shard_base(adapted, device, own_device(device))
     return adapted
 
 
@@ -112,12 +119,7 @@ def free_bytes(device: str) -> int:
     """Return the free memory of the card, or of the machine, in bytes."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
-    if sys.platform == "linux":
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    return free_memory_bytes()
 
 
 # ------------------------------------------------------------------ the loss
@@ -131,7 +133,7 @@ def install_loss_if_equal(adapted: Any, example: dict[str, torch.Tensor]) -> flo
     model = adapted.base_model.model
     plain = model.forward
     install_loss(model)
-    difference = loss_difference(model, example, plain)
+    difference = loss_difference(adapted, example, plain)
     if difference <= LOSS_TOLERANCE:
         return difference
     model.forward = plain
@@ -173,15 +175,18 @@ def install_loss(model: Any) -> None:
     model.forward = types.MethodType(forward, model)
 
 
-def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
+def loss_difference(adapted: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
     """Return the relative difference between our loss and the model's own.
 
-    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the model's `forward`
-    from before `install_loss`.
+    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the `forward` of the
+    adapted model from before `install_loss`.
     """
+    model = adapted.base_model.model
     with torch.no_grad():
-        ours = float(model(**batch).loss)
-        logits = plain(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+        ours = float(adapted(**batch).loss)
+        own, model.forward = model.forward, plain
+        logits = adapted(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+        model.forward = own
         theirs = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=UNTRAINED
         )
@@ -289,6 +294,7 @@ def generate_answer(
             repetition_penalty=1.0,  # overrides the base's own generation settings
             use_cache=True,
             stopping_criteria=[check_after_token],
+            synced_gpus=sharding.is_wanted(),  # each process needs the others for a token, so none ends before them
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,
         )[0, len(ids) :].tolist()

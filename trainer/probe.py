@@ -3,6 +3,7 @@
 The steps use the longest examples.
 """
 
+import dataclasses
 import gc
 import math
 import statistics
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from trainer import data, estimate, loop, recipe
+from trainer import data, estimate, loop, recipe, sharding
 from trainer.channel import RunControl, TrainerJournal
 from trainer.data import BaseFacts, TrainingInputs, process_count
 from trainer.events import Adjusted, Phase, RunError, RunForecast
@@ -58,6 +59,9 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
     lengths = [len(example.ids) for example in material.train]
     shape = estimate.shape_from_config(base.config, base.parameters)
     memory = estimate.estimate_memory(shape, effective, max(lengths))
+    if sharding.is_wanted():  # each process holds its part, and one layer whole at a time
+        shared = {name: getattr(memory, name) // process_count() for name in ("weights", "tables")}
+        memory = dataclasses.replace(memory, **shared, working=memory.working + memory.weights // shape.layers)
     load = estimate.EpochWorkload(
         examples=len(lengths),
         tokens=sum(lengths),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trainer.events import RunError
 from trainer.spec import RunSpec
 
 GIB = 1 << 30
@@ -22,7 +23,7 @@ class RecipeFacts:
 
     `rows`: number of training rows. `memory_bytes`: memory of the card, or of the computer if there is no card.
     `has_bf16`: the device computes in bfloat16. `parameters`: number of the base's weights. `model_type`: as in
-    config.json. `platform`: begins with "linux" on Linux. `processes`: number of processes that share a step.
+    config.json. `platform`: begins with "linux" on Linux.
     """
 
     rows: int
@@ -33,7 +34,6 @@ class RecipeFacts:
     parameters: int
     model_type: str
     platform: str
-    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
     accumulation = decide("accumulation", lambda: max(1, batch // micro))
     epochs = decide("epochs", lambda: 3.0)
-    steps = total_steps(facts.rows, micro * accumulation * facts.processes, epochs, spec.max_steps)
+    steps = total_steps(facts.rows, micro * accumulation, epochs, spec.max_steps)
     decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
     decide("warmup_share", lambda: max(0.05, min(_LEAST_WARMUP_STEPS, max(1, steps // 2)) / steps))
     decide("final_rate_share", lambda: 0.1)
@@ -129,6 +129,20 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("evaluations_per_epoch", lambda: 2 if facts.rows < _FEW_ROWS else 4)
     decide("patience", lambda: 3)
     return dataclasses.replace(spec, **values)
+
+
+def share_step(spec: RunSpec, processes: int, micro_batch: int | None = None) -> RunSpec:
+    """Return the effective spec with a micro batch that lets the processes share a step, whose size stays the same.
+
+    `micro_batch`: the one that the machine wants. Raises RunError("step_not_shared") if the number of examples per step
+    is no multiple of the number of processes, or of theirs times `micro_batch`.
+    """
+    micro, step = spec.micro_batch or 1, (spec.micro_batch or 1) * (spec.accumulation or 1)
+    if step % (processes * (micro_batch or 1)):
+        raise RunError("step_not_shared", examples=step, processes=processes, micro_batch=micro_batch or 1)
+    micro = micro_batch or micro
+    micro = next(size for size in range(micro, 0, -1) if step // processes % size == 0)
+    return dataclasses.replace(spec, micro_batch=micro, accumulation=step // micro)
 
 
 def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:

@@ -25,6 +25,7 @@ from trainer import (
     preflight,
     probe,
     recipe,
+    sharding,
     sleep_inhibitor,
     spec,
     storage,
@@ -46,6 +47,7 @@ from trainer.events import (
     Started,
 )
 from trainer.loop import NotFiniteError, TrainingLoop
+from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
 from trainer.storage import SavedCheckpoint
 from trainer.tokenization import BaseTokenizer
@@ -53,6 +55,7 @@ from trainer.tokenization import BaseTokenizer
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
 FILES = ("train", "validation", "holdout")
+_AS_ASKED = MachineSettings()
 SAMPLES = 2  # validation questions answered at each evaluation if the spec has none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
@@ -68,16 +71,23 @@ class PreparedRun:
 
 
 def run(
-    requested: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
+    requested: RunSpec,
+    journal: TrainerJournal,
+    control: RunControl,
+    *,
+    resumes: bool,
+    ends_after: str = "",
+    here: MachineSettings = _AS_ASKED,
 ) -> Event | None:
     """Run a training and return its last event, which the caller sends.
 
-    `ends_after`: "plan" or "probe" ends the run after its forecast and returns None; "" trains. Raises RunError.
+    `here`: what this machine decides. `ends_after`: "plan" or "probe" ends the run after its forecast and returns None;
+    "" trains. Raises RunError.
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
-        return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
+        return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
         return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
@@ -89,6 +99,7 @@ def _run(
     journal: TrainerJournal,
     control: RunControl,
     start: SavedCheckpoint | None,
+    here: MachineSettings,
     *,
     resumes: bool,
     ends_after: str,
@@ -98,10 +109,8 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started_event(start))
-    if start is not None:  # checked first: processes whose number has changed would wait for each other forever
-        _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
+    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
     if ends_after == "plan":
         return None
     if start is not None:
@@ -119,11 +128,14 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
+def prepare(
+    requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS, here: MachineSettings = _AS_ASKED
+) -> PreparedRun:
     """Read the data and decide what the spec leaves open. Raises RunError, also for findings that block.
 
-    `previews`: the number of examples to send token by token.
+    `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
+    requested = dataclasses.replace(requested, device=here.device or requested.device)
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
     journal.send(Phase("reading"))
@@ -139,8 +151,10 @@ def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflig
     }
     longest = max(encoding.longest for encoding in whole.values())
     effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
+    effective = recipe.share_step(effective, process_count(), here.micro_batch)
     journal.send(Phase("checking"))
-    return _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    prepared = _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    return dataclasses.replace(prepared, material=dataclasses.replace(prepared.material, report_to=here.report_to))
 
 
 def _base_folder(requested: RunSpec, journal: TrainerJournal) -> Path:
@@ -172,7 +186,6 @@ def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> reci
         parameters=base.parameters,
         model_type=base.model_type,
         platform=platform.system().lower(),
-        processes=process_count(),
     )
 
 
@@ -312,11 +325,14 @@ def _finish(
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
-    if not is_first_process():
+    if not (is_first_process() or sharding.is_wanted()):
         return None
     losses = training.evaluations()
     best = _best_checkpoint(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
+    if not is_first_process():
+        export.measure_holdout(adapted, material, prepared.rows.holdout, journal)
+        return None
     saved, gguf = export.export_run(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = training.so_far()

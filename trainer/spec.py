@@ -51,6 +51,7 @@ class RunSpec:
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of train, validation, holdout, adapter; checked
     bases: str = ""  # folder for folders made from GGUF bases; "": the run's folder
     base_sha256: str = ""  # hash of the GGUF that will answer with the adapter
+    base_weights: str = ""  # where the base's weights are from, for the report: a repository, or the type of a GGUF
     form: TrainingPromptForm | None = None  # None: derived from the base's chat template
     converter: str = ""  # folder of llama.cpp's converter; "": no GGUF is written
 
@@ -155,7 +156,7 @@ def _form(data: Any) -> TrainingPromptForm:
 # ------------------------------------------------------------------- checks
 
 _PATHS = ("folder", "base", "train", "validation")
-_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "converter")  # texts that may be empty
+_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "base_weights", "converter")  # texts that may be empty
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,

@@ -81,7 +81,7 @@ def compared(family: str, dtype: str) -> dict[str, float]:
     is_as_before = torch.equal(inner(given["input_ids"]).logits, plain(given["input_ids"]).logits)
     return {
         "loss": abs(ours - theirs) / theirs,
-        "mean": model.loss_difference(inner, given, plain),
+        "mean": model.loss_difference(adapted, given, plain),
         "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
         "untrained": float(hidden[untrained].abs().max()),
         "trained": float(hidden[~untrained].abs().sum(-1).min()),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from trainer import recipe
+from trainer.events import RunError
 from trainer.recipe import RecipeFacts
 from trainer.spec import DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, PRESETS, RunSpec
 
@@ -201,9 +202,15 @@ def test_few_steps_get_a_higher_rate_and_at_least_five_of_warm_up(
     assert (effective.learning_rate, effective.warmup_share) == (rate, pytest.approx(warmup))
 
 
-def test_several_processes_take_fewer_steps() -> None:
-    effective = decided(CARD, {"rows": 1_000, "processes": 2})
-    assert (effective.learning_rate, effective.warmup_share) == (3e-4, pytest.approx(5 / 96))
+@pytest.mark.parametrize(("processes", "batches"), [(1, (4, 4)), (2, (4, 4)), (8, (2, 8)), (16, (1, 16))])
+def test_processes_share_a_step_of_the_same_size(processes: int, batches: tuple[int, int]) -> None:
+    shared = recipe.share_step(decided(CARD, micro_batch=4, accumulation=4), processes)
+    assert (shared.micro_batch, shared.accumulation) == batches
+    with pytest.raises(RunError, match="step_not_shared"):
+        recipe.share_step(shared, 3 * processes)
+    with pytest.raises(RunError, match="step_not_shared"):
+        recipe.share_step(shared, 1, micro_batch=3)
+    assert recipe.share_step(shared, 1, micro_batch=8).accumulation == 2
 
 
 @pytest.mark.parametrize(("rows", "dropout"), [(499, 0.05), (500, 0.0)])

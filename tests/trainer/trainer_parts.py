@@ -272,9 +272,21 @@ def session_of_the_converter() -> Any:
     return ended.facts["reason"]
 
 
+def base_that_memory_is_too_short_for(folder: Path) -> Any:
+    """How a run ends whose converter has seen, before it wrote, that memory is too short."""
+    failed = {"event": "failed", "code": "conversion_memory_short", "facts": {"needed_bytes": 9, "available_bytes": 1}}
+    (folder / "base.gguf").write_bytes(b"GGUF")
+    with replaced(start, command=lambda *_others: [sys.executable, "-c", f"print({json.dumps(json.dumps(failed))})"]):
+        try:
+            export.convert_base(folder / "base.gguf", folder / "bases", Ear(), is_maker=True)  # type: ignore[arg-type]
+        except RunError as error:
+            return [error.code, error.facts]
+
+
 def main(base: str, folder: str) -> None:
     place = Path(folder)
     found = {
+        "short memory": base_that_memory_is_too_short_for(place),
         "saving": saving_when_another_process_wants_it(),
         "cards": cards_of_one_process(place),
         "warm_up": warm_up(),

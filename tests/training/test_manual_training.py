@@ -15,7 +15,7 @@ from trainer.recipe import GIB, RecipeFacts
 from trainer.spec import PRESETS, RunSpec
 
 # What Kotae itself fills in.
-OURS = {"folder", "version", "hashes", "bases", "base_sha256", "form", "converter"}
+OURS = {"folder", "version", "hashes", "bases", "base_sha256", "base_weights", "form", "converter"}
 # What is said in words: it is no number and no choice, or has no default of the recipe.
 IN_WORDS = {"data", "train", "validation", "holdout", "base", "adapter", "name", "samples", "max_steps"}
 UNLISTED = {"warmup_share", "accumulation"}  # computed from the number of steps and from micro_batch

@@ -160,10 +160,14 @@ _UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 @dataclass(frozen=True, slots=True)
 class Answerability:
-    """A judgement. `confidence`: the weighted share (0 to 1) of terms in the best sentence, moved by the cosine."""
+    """A judgement. `confidence`: the weighted share (0 to 1) of terms in the best sentence, moved by the cosine.
+
+    `is_by_words`: whether a cosine could still change the verdict.
+    """
 
     verdict: Verdict
     confidence: float
+    is_by_words: bool = False
 
 
 def judge_answerability(
@@ -172,11 +176,12 @@ def judge_answerability(
     passages: Sequence[Passage],
     collection_ids: Sequence[int],
     glossary: Path | None = None,
-    meaning: "SemanticQuery | None" = None,
+    nearness: float | None = None,
 ) -> Answerability:
     """Judge the best three passages by their best sentence and by meaning; a named clause is an answer.
 
-    `glossary`, `meaning`: as for `search`. Raises AppError("glossary_unreadable" | "vectors_unusable").
+    `glossary`: the user's own list of synonyms. `nearness`: the passages' best cosine with the question above the
+    model's neutral one, as `nearness` returns it. Raises AppError("glossary_unreadable").
     """
     if not passages or passages[0].named == "neighbour":
         return Answerability("not_in_documents", 0.0)
@@ -189,28 +194,34 @@ def judge_answerability(
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
     confidence = max(wanted.best_share(one, others) * values.discount(one) for one in best)
-    limits = LIMITS_BY_WORDS
-    if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
-        confidence += gain
-        limits = LIMITS_WITH_MEANING
-    certain, near = limits
+    certain, near = LIMITS_BY_WORDS
+    if nearness is not None:
+        confidence += COSINE_WEIGHT * nearness
+        certain, near = LIMITS_WITH_MEANING
     verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
-    return Answerability(verdict, confidence)
+    return Answerability(verdict, confidence, is_by_words=nearness is None)
 
 
-def _confidence_by_meaning(
-    library: Library, passages: Sequence[Passage], collection_ids: Sequence[int], meaning: "SemanticQuery"
+def nearness(
+    library: Library, passages: Sequence[Passage], collection_ids: Sequence[int], meaning: "SemanticQuery | None"
 ) -> float | None:
-    """Return what the nearest passage adds to the confidence; None if its model's cosines were not measured."""
-    similar = meaning.compare(library, collection_ids)
-    cosines = [cosine for one in passages if (cosine := similar.of_passage(one)) is not None]
-    if not meaning.neutral_cosine or not cosines:
+    """Return the best cosine of the passages that are judged, above the model's neutral one.
+
+    None without a vector of the question (`meaning`) or of the passages, or if the model's cosines were not measured.
+    Raises AppError("vectors_unusable").
+    """
+    if meaning is None or not meaning.neutral_cosine:
         return None
-    return COSINE_WEIGHT * (max(cosines) - meaning.neutral_cosine)
+    similar = meaning.compare(library, collection_ids)
+    cosines = [similar.of_passage(one) for one in passages[:PASSAGES_JUDGED]]
+    return max((one - meaning.neutral_cosine for one in cosines if one is not None), default=None)
 
 
 class _WantedTerms:
-    """The terms of a question by the root of their idf: pairs of characters, and nouns without one: 堰, のり面."""
+    """The terms of a question by the root of their idf: pairs of characters, and nouns without one: 堰, のり面.
+
+    Those of general nouns count half: 注意点 of 杭の注意点 may be nowhere, and the answer still be there.
+    """
 
     def __init__(self, statistics: TermStatistics, question: str) -> None:
         # A part of a loanword says nothing: ワイ of ワイン.
@@ -229,8 +240,11 @@ class _WantedTerms:
         having = dict.fromkeys(pairs, 0) | statistics.count(pairs)
         for text in self._words:
             having[text] = statistics.count_matches(search_text.match_expression(text))
+        general = terms.general_terms(question)
         self.weights = {
-            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5))) for term, count in having.items()
+            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5)))
+            * (terms.WEIGHT_GENERAL if term in general else 1)
+            for term, count in having.items()
         }
 
     def best_share(self, passage: Passage, others: Sequence[tuple[str, list[list[str]]]]) -> float:

@@ -18,12 +18,14 @@ from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
 from app.models.hf_folders import HfModel
+from app.models.services.downloads import Downloads
 from app.training import training_errors
 from app.training.drafts import TrainingDraft
 from app.training.run_plan import RunPlan
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.preset_forecasts import PresetForecast, PresetForecasts
 from app.training.ui import settings_form, training_texts
+from app.training.ui.published_weights import PublishedWeightsOffer
 from app.training.ui.settings_form import TrainingSettingsForm
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit import localization
@@ -45,6 +47,7 @@ class ModelStep(WizardStep):
         work: DraftEditor,
         paths: Paths,
         models: Callable[[], Sequence[LocalModel]],
+        downloads: Downloads,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(theme)
@@ -52,7 +55,8 @@ class ModelStep(WizardStep):
         self._work = work
         self._models = models
         self.forecasts = PresetForecasts(paths, models, self)
-        self.base = BaseModelField(theme, pickers or Pickers())
+        self.weights = PublishedWeightsOffer(theme, downloads)
+        self.base = BaseModelField(theme, pickers or Pickers(), paths.models, self.weights)
         self.cards = PresetCards(theme)
         self.about = Label(role="caption", tone="muted", wraps=True)
         self.fold_button = Button(theme, "", "", "sliders-horizontal")
@@ -64,6 +68,7 @@ class ModelStep(WizardStep):
     def show_draft(self) -> None:
         draft = self._work.draft
         self.base.show_base(draft.base, self._models())
+        self.weights.show_model(base_models.find_listed(draft.base, self._models()))
         self.forecasts.look(draft)
         self._show_forecasts()
 
@@ -101,6 +106,8 @@ class ModelStep(WizardStep):
 
     def _connect(self) -> None:
         self.base.chosen.connect(lambda base: self._run_or_show_error(lambda: self._work.change(base=base)))
+        self.weights.fetched.connect(lambda folder: self._run_or_show_error(lambda: self._work.change(base=folder)))
+        self.weights.failed.connect(self.banner.show_error)
         self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.cards.chosen.connect(lambda preset: self._run_or_show_error(lambda: self._work.change(preset=preset)))
         self.expert.chosen.connect(
@@ -150,12 +157,14 @@ WIDTH_PX = 520
 class BaseModelField(QWidget):
     chosen = Signal(str)  # a model id or a folder, accepted by `base_models.resolve_base`
 
-    def __init__(self, theme: Theme, pickers: Pickers) -> None:
+    def __init__(self, theme: Theme, pickers: Pickers, models: Path, weights: PublishedWeightsOffer) -> None:
+        """Create the field. `models`: the models folder, which has publishers' weights that were fetched."""
         super().__init__()
         self._theme = theme
         self._pickers = pickers
+        self._models_folder = models
         self._shown_choices: tuple[str, tuple[LocalModel, ...]] | None = None
-        self._build()
+        self._build(weights)
         theme.changed.connect(self._resize)
         self._resize()
 
@@ -170,7 +179,11 @@ class BaseModelField(QWidget):
         self.refused.setVisible(bool(refused))
         path = base_models.existing_path(base)
         found = None if path else base_models.find_listed(base, models)
-        if path is not None:
+        folders = base_models.fetched_bases(self._models_folder)
+        choices += [
+            (with_note(_repository_of(one), phrase("training.publishers_weights")), str(one)) for one in folders
+        ]
+        if path is not None and path not in folders:
             choices.append((path.name, base))
         self.box.set_choices(choices)
         self.box.setEnabled(bool(choices))
@@ -199,7 +212,7 @@ class BaseModelField(QWidget):
 
     # ------------------------------------------------------------- private methods
 
-    def _build(self) -> None:
+    def _build(self, weights: PublishedWeightsOffer) -> None:
         title = Label(phrase("training.base_model"), "heading3")
         self.box = Chooser((), self.chosen.emit)
         self.box.setAccessibleName(title.text())
@@ -214,7 +227,8 @@ class BaseModelField(QWidget):
         self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
         self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
         buttons = FlowBox(self.folder_button, self.get_button)
-        make_column(title, self.empty, self.box, self.state, buttons, self.refused, into=self, spacing_px=8)
+        parts = (title, self.empty, self.box, self.state, weights, buttons, self.refused)
+        make_column(*parts, into=self, spacing_px=8)
         self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
         self.folder_button.clicked.connect(self._choose_folder)
 
@@ -234,10 +248,15 @@ class BaseModelField(QWidget):
         base, model = outcome
         if self._shown_choices is not None and self._shown_choices[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
+            weights = base_models.weights_text(base_models.weights_of_folder(model))
+            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters, weights), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
         self._show_state(f"▲ {describe_error(error)}", "warning")
+
+
+def _repository_of(folder: Path) -> str:
+    return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
 
 
 PAPER_PRESET = "paper-2603.18037"
