@@ -91,12 +91,9 @@ def copy_database(database: Path, target: Path) -> None:
 def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
     """Make today's backup unless there is one, then delete those older than BACKUP_DAYS. Return the new file, or None.
 
-    `now`: seconds since 1970. A clock that stops or goes back delays the next backup by two days of the `DayRecord` at
-    most. A backup is deleted only if that record counts it as old too, or if there are BACKUPS_MAX with newer content;
-    the BACKUPS_KEPT with the newest content are never deleted. Copies made before a migration and leftovers of killed
-    copies are deleted likewise; damaged databases are kept, because they may hold content that exists nowhere else.
-
-    Raises AppError as `copy_database`; then nothing is removed.
+    A wrong clock (`now`: seconds since 1970) delays the next one by two days of the `DayRecord` at most. A backup goes
+    only if that record counts it as old too, or if BACKUPS_MAX have newer content; the BACKUPS_KEPT with the newest
+    content never go, and neither do damaged databases. Raises AppError as `copy_database`; then nothing is removed.
     """
     record, today = DayRecord(database.parent), time.strftime("kotae-%Y%m%d", time.localtime(now))
     seen = record.track(_BACKUP_KIND, _dated_backups(database, folder), now)
@@ -174,10 +171,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def restore_newest_backup(database: Path, folder: Path) -> Path | None:
-    """Replace a damaged database by the undamaged backup with the newest content; rename the old file to `.damaged-…`.
-
-    Return the backup used; None if there is none: the program then starts with an empty database.
-    """
+    """Replace a damaged database, renamed to `.damaged-…`, by the backup with the newest content; None without any."""
     sound = next(iter(_newest_first(folder)), None)
     # The order of these steps ensures that the next start finds the damaged file or the backup, never no file.
     fresh = database.with_name(f"{database.stem}.restored")

@@ -109,10 +109,8 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
 def _message_branch_index_and_faster_erasing(db: sqlite3.Connection) -> None:
     """Make it faster to find the branches of a message, and to erase messages.
 
-    Branches are messages with one parent, such as two answers to a question. A conversation's first question has no
-    parent; without the new index, sqlite would look through the messages of all conversations for its branches.
-    secure-delete takes milliseconds for each message erased from the full-text index, so it is turned off. Erasing
-    messages (`ConversationOrganizer.erase_some`) later removes their terms from the file by merging the index.
+    Branches share a parent; first questions have none, and without the index all messages would be searched for them.
+    secure-delete is off, as it takes milliseconds a message: erasing messages removes their terms by merging the index.
     """
     db.execute("DROP INDEX message_conversation")
     db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
@@ -159,12 +157,10 @@ def _remote_models(db: sqlite3.Connection) -> None:
 
 
 def _imported_conversations(db: sqlite3.Connection) -> None:
-    """Add `imported_at`, and mark imported answers with sources as such.
+    """Add `imported_at`, and mark imported answers with sources, whose details earlier versions trusted.
 
-    Earlier versions trusted the details of answers in imported files. Imported answers with sources can be recognized,
-    because only an answer generated here has the names of its collections (`scope`), or repeats the sources of an
-    answer that has them. From imported answers the check of their sources is removed, and the sources are kept as
-    unverified (`quoted`). Imported answers without sources cannot be recognized.
+    Only an answer generated here has the names of its collections (`scope`), or repeats the sources of one that has.
+    The check of the others is removed, and their sources are kept as unverified (`quoted`).
     """
     db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
     of_here: dict[int, list[tuple[str, str]]] = {}  # answer id -> path and text of its sources

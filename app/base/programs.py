@@ -1,8 +1,6 @@
-"""Find installed programs, and return the command lines of Kotae's own child processes.
+"""Find installed programs, and return the command lines of Kotae's own child processes, which are this program.
 
-Programs are looked up only in the absolute folders of PATH. Windows looks in the current folder first, and PATH may
-have relative folders; a program there may come from a USB stick or a download. A child process is this program with
-another first argument.
+Only absolute folders of PATH are searched: a program in the current folder may come from a USB stick or a download.
 """
 
 import os

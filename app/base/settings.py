@@ -1,8 +1,7 @@
 """Load and save the settings, find the data folder, and decide whether Kotae may use a network.
 
-The settings are a frozen dataclass in one small JSON file. A file `policy.toml` with the line `network = "never"`
-forbids the network. There may be one for the whole machine, which only administrators can write, and one in the data
-folder, for a folder that is prepared for others. A policy cannot allow a network that the user has switched off.
+A file `policy.toml` with the line `network = "never"`, for the whole machine or in the data folder, forbids the
+network; none can allow what the user has switched off.
 """
 
 import contextlib

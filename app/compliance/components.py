@@ -1,12 +1,8 @@
 """List the components that Kotae ships, with their licences and notices, and export them as CycloneDX.
 
-In a checkout or a pip install, the list is collected from the metadata of installed distributions and from the table
-`resources/licences/components.toml`. The table has the components that pip does not list (Python, Qt, libraries inside
-wheels, fonts, models), and the licences of distributions whose metadata has no SPDX expression. A bundle has no
-metadata of distributions; there the list is a file that `packaging/notices.py` has written.
-
-CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for software inventories. The only dependencies
-in it are those of Kotae on each component, because the list does not record others.
+The list comes from the metadata of installed distributions and from `resources/licences/components.toml`, which has
+what pip does not list and licences without SPDX; in a bundle from a file that `packaging/notices.py` has written.
+CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for inventories; dependencies are Kotae's only.
 """
 
 import dataclasses

@@ -1,8 +1,7 @@
 """Queue the documents to be read, and what this process writes to their database.
 
-The queue is in the database, so the next start continues after any interruption. One process reads at a time: the
-window or command that gets the lock also reads the documents queued by others. Its child has some documents ahead, so
-that it does not wait for this process between small ones.
+The queue is in the database, and continues after any interruption. The process that gets the lock reads for all, and
+its child has some documents ahead, so that it does not wait between small ones.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
-"""Show the page 資料 with collections in the sidebar.
+"""Show the page 資料: collections in the sidebar, the documents of one, the report on one of them, and the queue.
 
-On the right are the documents of one collection, the report on reading one of them, and the queue. The file is long
-because one widget lays all of these out for every size of the window.
+The file is long because one widget lays all of these out for every size of the window.
 """
 
 import contextlib

@@ -1,11 +1,8 @@
 """Parse numbers, units and dates as Japanese technical text writes them, each in one comparable form.
 
-Numbers may be full width, grouped by commas, in kanji, or with 万 and 億. All units of one quantity, such as length,
-are converted to one of them. The spellings of units are flattened (`flatten`): ㎥ is m3, ² is ^2. Conversions that
-engineers round (kgf to N) are `is_rounded`: values that differ by up to 1 % are then equal.
-
-Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月, 9月30日. A number of years
-(100年) is a quantity, not a date.
+Numbers may be full width, grouped by commas, in kanji, or with 万 and 億; units of one quantity are converted to one of
+them and flattened: ㎥ is m3, ² is ^2. Rounded conversions (kgf to N, `is_rounded`) are equal up to 1 %. Dates are
+Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月. 100年 is a quantity, no date.
 """
 
 import dataclasses

@@ -62,8 +62,7 @@ def derive_values(text: str) -> list[Quantity | Date]:
 
 
 def find_calculated_values(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
-    """Return values that are a total (合わせて80人), difference, share (3分の1) or amount for each of one group's
-    values."""
+    """Return values that are a total (合わせて80人), difference, share or amount for each of one group's values."""
     own = quantities.parse(text)
     if len(own) > _MOST_OF_ITS_OWN:
         return []
