@@ -78,14 +78,11 @@ _KEY = object()  # only this module can make a `Permit` with it
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Content that is about to leave the program.
+    """Content that is about to leave the program, to the `target`: a file or folder, an address, or CLIPBOARD.
 
-    `target`: the file or folder, an address, or CLIPBOARD. `label_now`: returns the current label of the content; it
-    may be called often and in any thread. `content_name`: the name of the content, for the text of an error.
-
-    If `what` is "label", the request is to change the label of the item `target` to `becomes`; if it is "move", to move
-    content into the item `target`, whose label is `becomes`. A lower label than secret needs consent like an export,
-    because the content can be exported without consent afterwards.
+    `label_now`: returns its current label, in any thread. `content_name`: for the text of an error. If `what` is
+    "label" or "move", the label of `target` becomes `becomes`, or content moves into `target` with this label: a lower
+    one than secret needs consent like an export, because the content can be exported without it afterwards.
     """
 
     what: ExportKind

@@ -99,11 +99,10 @@ def line_plot(
     y_ends: tuple[float, float] | None = None,
     size: tuple[float, float] = (WIDTH, HEIGHT),
 ) -> str:
-    """Return a line plot as one <svg> element.
+    """Return a line plot as one <svg> element; "" if there are no finite points.
 
-    `title`: "" for none. `x_name`: the name of the x axis. `x_ends`: values that the x axis must include. `y_ends`: the
-    lowest and highest y to show; None: those of the points. `size`: width and height. Points that are not finite are
-    skipped. Return "" if there are no points.
+    `x_name`: of the x axis. `x_ends`: values that it must include. `y_ends`: the lowest and highest y; None: the
+    points'.
     """
     drawn = [dataclasses.replace(one, points=thin_points(finite_points(one.points))) for one in series]
     drawn = [one for one in drawn if one.points]
@@ -129,10 +128,9 @@ def interval_plot(
     legend: Sequence[tuple[str, PlotEstimate]] = (),
     width: float = WIDTH,
 ) -> str:
-    """Return an interval plot as one <svg> element, with a mark at each mean and caps at the ends of its interval.
+    """Return an interval plot as one <svg> element, a mark at each mean and caps at the ends; "" without finite rows.
 
-    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate whose style
-    it explains. Rows with values that are not finite are skipped. Return "" if no row is left.
+    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate of its style.
     """
     drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
     if not drawn:
@@ -163,10 +161,9 @@ def axis_row(scale: "PlotScale", width: float, height: float) -> str:
 
 
 def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width: float = WIDTH) -> str:
-    """Return a bar plot as one <svg> element: bars of equal length, each divided in proportion to its counts.
+    """Return bars of equal length as one <svg> element, each divided by its counts; "" if all are 0.
 
-    `names`: the names of the parts, at most four, from the left. Bars whose counts are all 0 are skipped. Return "" if
-    none is left.
+    `names`: the names of the parts, at most four, from the left.
     """
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:

@@ -124,10 +124,9 @@ def unmark_deleted(folder: Path) -> None:
 
 
 def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
-    """Erase the folders that were moved to the bin of `parent` more than `days` ago, and return their names.
+    """Erase the folders that are in the bin of `parent` for more than `days`, as `record` confirms; return their names.
 
-    `now`: seconds since 1970; `record` must confirm the days, because the clock may be wrong. A folder without a mark,
-    which an earlier version has moved to the bin, is marked now.
+    `now`: seconds since 1970. A folder without a mark, of an earlier version, is marked now.
     """
     dated, gone = {}, []
     for folder in _folders(parent / BIN):

@@ -1,16 +1,13 @@
 """Restrict what child processes that open foreign files may reach and use.
 
-On Linux (5.13 and later), Landlock restricts access to files, programs and processes, also for native code. There are
-two layers, because a process learns the path of a document or a model only later. `confine` restricts the whole
-process: it may write and start only the given files, and signal only itself and its children. `run_confined` runs the
-code that parses a file in a thread that can read only that file and the program's own parts. Without Landlock, and on
-Windows and macOS, nothing is restricted. The protection has limits: threads share their memory, so code that takes over
-a parsing thread may take over one that can read more; files that were open before stay open; names, sizes and dates of
-files stay visible.
+On Linux (5.13 and later), Landlock restricts access to files, programs and processes, also for native code. `confine`
+restricts the whole process: it may write and start only the given files, and signal only itself and its children.
+`run_confined` parses a file in a thread that can read only that file and the program's own parts. Elsewhere nothing is
+restricted. The protection has limits: threads share their memory, files that were open before stay open, and names,
+sizes and dates of files stay visible.
 
-The second half of the module limits memory, processor time, priority and the unpacked size of archives. Documents
-(`app.documents.reading.limits`) and workbooks (`app.base.tables`) share these limits. Nothing is ever extracted to
-disk.
+The second half limits memory, processor time, priority and the unpacked size of archives, for documents and workbooks.
+Nothing is ever extracted to disk.
 """
 
 import _thread

@@ -99,10 +99,9 @@ def column_letter(column: int) -> str:
 
 
 def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[TableRow]]]:
-    """Yield the title and the rows of each sheet that is not empty. A formula has the value that Excel last computed.
+    """Yield the title and rows of each sheet that is not empty, formulas by their stored values; not in the GUI thread.
 
-    A child process reads the workbook, and each step blocks: do not call this in the window's thread. `raw`: the
-    content of the file. `name`: its name, for errors. `max_rows`: the most rows read of each sheet. Raises
+    `raw`: the content of the file, which a child reads. `name`: for errors. `max_rows`: of each sheet. Raises
     AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
     sheets: list[tuple[str, list[TableRow]]] = []
