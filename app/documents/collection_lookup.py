@@ -1,5 +1,4 @@
-"""Find collections and documents by name, and the confidentiality label (公開, 社外秘, 機密) of a text made of
-documents."""
+"""Find collections and documents by name, and the confidentiality label of a text that was made of documents."""
 
 import contextlib
 from collections.abc import Collection as Names

@@ -70,8 +70,7 @@ def prepare_folder(database: Path) -> Path | None:
 
 
 def empty_folder(folder: Path) -> None:
-    """Remove what a conversion left in its folder, which stays; links, which a malicious document made, are not
-    followed."""
+    """Remove what a conversion left in its folder, which stays, without following links of a malicious document."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for entry in folder.iterdir():
