@@ -82,8 +82,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """Blocks, and a report without numbers of sections. `recognized`: pages with their numbers' lowest certainty,
-    percent."""
+    """Blocks, and a report without numbers of sections. `recognized`: pages with their numbers' lowest certainty."""
 
     blocks: list[Block] = field(default_factory=list)
     title: str = ""  # title in the file's properties; "": none

@@ -60,8 +60,7 @@ def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
 
 
 def _without_contents(lines: list[str]) -> list[str]:
-    """Drop tables of contents: numbered lines most of which follow again, further apart, unlike the steps of a
-    procedure."""
+    """Drop tables of contents: numbered lines most of which follow again, further apart than a procedure's steps."""
     numbered = [(at, key) for at, line in enumerate(lines) if (key := _entry(line))]
     places: dict[tuple[str, str], list[int]] = {}
     for at, key in numbered:
