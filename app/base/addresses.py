@@ -14,10 +14,7 @@ _LOCAL_NETWORKS = tuple(
 
 
 def strip_credentials(address_or_folder: str) -> str:
-    """Return an http(s) address without user, password, query and fragment, which may hold keys.
-
-    Return any other text, such as the path of a folder, unchanged.
-    """
+    """Return an http(s) address without user, password, query and fragment; any other text unchanged."""
     try:
         address = urlsplit(address_or_folder)
     except ValueError:  # such as an incomplete IPv6 address

@@ -1,18 +1,12 @@
 """Recognize files that this program has written itself, so that files from elsewhere are not mistaken for them.
 
-There are three methods, for three threats:
-
-- `Signer` makes a MAC (message authentication code) of files in folders where others can write, with a key in the data
-  folder. For example, an exported record of answers holds the results of checks, and a forged one must be rejected.
-- `sign_for_this_machine` makes a MAC of files in the data folder that decide which program Kotae starts or what it
-  deletes. A data folder can be carried on a stick, come from a backup or be prepared by a stranger, who can put any key
-  into it, so a key inside the folder proves nothing. The key is therefore the machine id of the operating system, which
-  is never written into the data folder and is unknown to anyone who has not used this machine. Other users of the
-  machine know it: the modes of the data folder protect against them.
-- `write_registered` appends the hash of each file in REGISTERED_NAMES (plans and results of training runs and
-  evaluations) to a list in the data folder. A run folder that comes from someone else can hold any result, but its
-  hashes are not in this list. The hash is recorded before the file is written, so that every file that Kotae has
-  written is in the list even if the program is killed.
+- `Signer` makes a MAC (message authentication code) of files in folders where others can write, such as an exported
+  record of checked answers, with a key in the data folder.
+- `sign_for_this_machine` makes a MAC of files that decide which program Kotae starts or what it deletes. A data folder
+  may come from a stranger with any key in it, so the key is the machine id of the operating system, which only users of
+  this machine know.
+- `write_registered` appends the hash of each file in REGISTERED_NAMES (plans and results of runs and evaluations) to a
+  list in the data folder, before the file is written: a result that came from elsewhere is not in it.
 """
 
 import contextlib
@@ -47,10 +41,7 @@ def is_valid_mac(mac: object, key: bytes, *parts: bytes) -> bool:
 
 
 class Signer:
-    """Make and verify MACs with a key file in `folder`, the data folder.
-
-    The first call creates the key if there is none. Every method raises OSError if the key cannot be read or created.
-    """
+    """Make and verify MACs with a key file in the data folder, created at the first call. Methods raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEY_FILE
@@ -137,10 +128,7 @@ _DATABASE = "kotae.sqlite"  # exists in a data folder that an earlier version ha
 
 
 class _Registry:
-    """The hashes of the registered files, which a list file in the data folder holds, one per line.
-
-    While `file` is None, the hashes are kept in memory only.
-    """
+    """The hashes of the registered files, one a line of a list file; in memory only while `file` is None."""
 
     def __init__(self) -> None:
         self.file: Path | None = None
@@ -166,10 +154,8 @@ _registry = _Registry()
 
 
 def use_registry(data: Path) -> None:
-    """Use the list of hashes in the data folder `data`, and create it if it is missing. Raises OSError.
-
-    If an earlier version has used the data folder, the new list begins with the hashes of the files that are there.
-    """
+    """Use the list of hashes in the folder `data`; a new one begins with the files of an earlier version. Raises
+    OSError."""
     _registry.file, _registry.digests, _registry.read_bytes = data / REGISTRY_FILE, set(), 0
     if not _registry.file.exists():
         digests = _digests_below(data) if (data / _DATABASE).is_file() else []
@@ -177,10 +163,9 @@ def use_registry(data: Path) -> None:
 
 
 def write_registered(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all, and record its hash as Kotae's own. Raises OSError.
+    """Record a file's hash as Kotae's own, then write it completely or not at all. Raises OSError.
 
-    Its name must be one of `REGISTERED_NAMES`. The hash is recorded first: if the program is killed in between, a hash
-    without a file is left, instead of a file that would count as foreign.
+    Its name must be one of `REGISTERED_NAMES`. A kill in between leaves a hash without a file, which does no harm.
     """
     assert path.name in REGISTERED_NAMES
     digest = _digest(path.name, content)

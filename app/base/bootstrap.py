@@ -56,28 +56,17 @@ class ConfidenceInterval:
 def difference_interval(
     before: Sequence[float], after: Sequence[float], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> ConfidenceInterval:
-    """Return the interval of sum(after - before) / sum(tokens), in nats per token.
-
-    `before`, `after`: the loss of each example in nats, summed over its tokens. `tokens`: their number. `groups`: as
-    for `ratio_interval`.
-    """
+    """Return the interval of sum(after - before) / sum(tokens) in nats per token; `groups`: as for `ratio_interval`."""
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
-
-
-def mean_interval(
-    values: Sequence[float], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
-) -> ConfidenceInterval:
-    """Return the interval of the mean, in which each value has the same weight. `groups`: as for `ratio_interval`.
-
-    `bounds`: the least and the greatest possible value. Without them the interval of equal values is a point.
-    """
-    return mean_intervals([values], groups, bounds)[0]
 
 
 def mean_intervals(
     rows: Sequence[Sequence[float]], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
 ) -> list[ConfidenceInterval]:
-    """Return `mean_interval` of each row of values. All rows have the same examples, which are drawn once for all."""
+    """Return the interval of the mean of each row of values, whose examples are drawn once for all rows.
+
+    `groups`: as for `ratio_interval`. Without the `bounds` of the values the interval of equal ones is a point.
+    """
     values = np.asarray(rows, np.float64).T
     found = _ratio_intervals(values, np.ones(len(values)), groups)
     return [_of_equal_values(one, bounds) if bounds and one.low == one.high else one for one in found]
@@ -151,10 +140,7 @@ def t_quantile(probability: float, degrees_of_freedom: int) -> float:
 
 
 def _resampled(numerators: _Floats, denominators: _Floats) -> _Floats:
-    """Return sum(numerators) / sum(denominators) of each of RESAMPLES draws with replacement (resamples x columns).
-
-    `numerators`: units x columns.
-    """
+    """Return sum(numerators) / sum(denominators) of RESAMPLES draws with replacement; `numerators`: units x columns."""
     count = len(numerators)
     least = _ROUNDING * np.abs(numerators).max(initial=0.0)
     both = np.column_stack([numerators, denominators])

@@ -1,9 +1,8 @@
 """Define the confidentiality labels (public, internal, secret), and control every export of content in one place.
 
-`permit_export` looks the label up when the content is exported. For 機密 (secret) it requires the user's consent and
-writes a record. Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`,
-which only `permit_export` makes. The user consents in a dialog of the window (`app.uikit.confidentiality_guard`), or by
-the option --allow-secret of a command.
+Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`. `permit_export`
+makes it with the current label; 機密 (secret) takes the user's consent (a dialog of the window or the option
+--allow-secret) and is recorded.
 """
 
 import datetime
@@ -48,11 +47,7 @@ def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
 
 
 def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """Return the highest label in rows of training data or answers; None if no row has one.
-
-    A label is in the field `provenance` (`app.training.generation.pair_files` writes it) or in a column of labels.
-    Words that are no label are ignored.
-    """
+    """Return the highest label in the field `provenance`, or a column of labels, of rows of data; None without any."""
     rows = list(rows)
     origins = (row.get("provenance") for row in rows)
     words = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
@@ -65,10 +60,7 @@ def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
 
 
 def label_from_word(word: str) -> Label | None:
-    """Return the label for a word such as 公開 or "secret", in any language of the program; None for other words.
-
-    A file may come from a user of another language.
-    """
+    """Return the label for a word such as 公開 or "secret" in any language of the program; None for other words."""
     word = unicodedata.normalize("NFKC", word).strip().casefold()
     return next(
         (label for label in LABELS if word in (label, *map(str.casefold, phrases(f"common.label.{label}")))), None
@@ -86,14 +78,11 @@ _KEY = object()  # only this module can make a `Permit` with it
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Content that is about to leave the program.
+    """Content that is about to leave the program, to the `target`: a file or folder, an address, or CLIPBOARD.
 
-    `target`: the file or folder, an address, or CLIPBOARD. `label_now`: returns the current label of the content; it
-    may be called often and in any thread. `content_name`: the name of the content, for the text of an error.
-
-    If `what` is "label", the request is to change the label of the item `target` to `becomes`; if it is "move", to move
-    content into the item `target`, whose label is `becomes`. A lower label than secret needs consent like an export,
-    because the content can be exported without consent afterwards.
+    `label_now`: returns its current label, in any thread. `content_name`: for the text of an error. If `what` is
+    "label" or "move", the label of `target` becomes `becomes`, or content moves into `target` with this label: a lower
+    one than secret needs consent like an export, because the content can be exported without it afterwards.
     """
 
     what: ExportKind
@@ -103,11 +92,8 @@ class ExportRequest:
     becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
-        """Return the current label. Call this before long work that ends with an export, to refuse it early.
-
-        `is_agreed`: the user has consented. Raises AppError("secret_export" | "secret_lowering" | "secret_move")
-        without the consent that is needed.
-        """
+        """Return the label, also before long work. Raises AppError("secret_export" | "secret_lowering" |
+        "secret_move")."""
         label = self.label_now()
         if self.needs_consent(label) and not is_agreed:
             raise AppError(_REFUSALS.get(self.what, "secret_export"), what=self.content_name)
@@ -139,10 +125,7 @@ class Permit:
         return self._export.needs_consent(self._label)
 
     def at(self, path: Path) -> Path:
-        """Return the absolute form of `path`, a file that the caller is about to write.
-
-        Raises ValueError unless `path` is the permit's target, inside it, or in the same folder as it.
-        """
+        """Return the absolute path of a file to write. Raises ValueError unless it is the target, in or beside it."""
         target, path = Path(self._export.target).absolute(), path.absolute()
         if target not in (path, *path.parents) and path.parent != target.parent:
             raise ValueError("the permit is for another place")
@@ -150,21 +133,14 @@ class Permit:
 
     @contextmanager
     def open_atomically(self, path: Path) -> Iterator[BinaryIO]:
-        """Open a file as `output_file.open_atomically` does, but keep the old one if the content has become secret.
-
-        The label is checked again before the new file replaces the old. Raises the errors of
-        `output_file.open_atomically`, of `at` and of `require`.
-        """
+        """Open a file as `output_file` does, but keep the old one if the content became secret. Raises as `at`."""
         with open_atomically(self.at(path)) as file:
             yield file
             self.require()
 
     @contextmanager
     def write_folder(self, folder: Path) -> Iterator[None]:
-        """Check the label again after the block, which writes `folder`; delete the folder if it has become secret.
-
-        Raises the errors of `at` and of `require`.
-        """
+        """Delete `folder`, which the block writes, if it has become secret. Raises as `at` and `require`."""
         self.at(folder)
         yield
         try:
@@ -180,10 +156,9 @@ class Permit:
 
 
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:
-    """Return a permit for content that is not secret, and for secret content if the user has consented (`is_agreed`).
+    """Return a permit, for secret content with consent (`is_agreed`), which `log` records first.
 
-    An export with consent is recorded in `log` before the permit is returned. Raises AppError without the
-    consent as `ExportRequest.check` does; "export_log_unwritable" if `log` cannot be written.
+    Raises AppError as `ExportRequest.check`; "export_log_unwritable".
     """
     label = export.check(is_agreed=is_agreed)
     if export.needs_consent(label):

@@ -61,10 +61,7 @@ _COUNTED = 13  # the first schema version whose table `last_id` counts the chang
 
 
 def copy_database(database: Path, target: Path) -> None:
-    """Copy a database that may be in use, completely or not at all.
-
-    Raises AppError("disk_full" | "backup_failed" | "database_damaged").
-    """
+    """Copy a database wholly or not at all. Raises AppError("disk_full" | "backup_failed" | "database_damaged")."""
     temporary = target.with_suffix(".tmp")
     try:
         target.parent.mkdir(exist_ok=True)
@@ -94,12 +91,9 @@ def copy_database(database: Path, target: Path) -> None:
 def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
     """Make today's backup unless there is one, then delete those older than BACKUP_DAYS. Return the new file, or None.
 
-    `now`: seconds since 1970. A clock that stops or goes back delays the next backup by two days of the `DayRecord` at
-    most. A backup is deleted only if that record counts it as old too, or if there are BACKUPS_MAX with newer content;
-    the BACKUPS_KEPT with the newest content are never deleted. Copies made before a migration and leftovers of killed
-    copies are deleted likewise; damaged databases are kept, because they may hold content that exists nowhere else.
-
-    Raises AppError as `copy_database`; then nothing is removed.
+    A wrong clock (`now`: seconds since 1970) delays the next one by two days of the `DayRecord` at most. A backup goes
+    only if that record counts it as old too, or if BACKUPS_MAX have newer content; the BACKUPS_KEPT with the newest
+    content never go, and neither do damaged databases. Raises AppError as `copy_database`; then nothing is removed.
     """
     record, today = DayRecord(database.parent), time.strftime("kotae-%Y%m%d", time.localtime(now))
     seen = record.track(_BACKUP_KIND, _dated_backups(database, folder), now)
@@ -177,10 +171,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def restore_newest_backup(database: Path, folder: Path) -> Path | None:
-    """Replace a damaged database by the undamaged backup with the newest content; rename the old file to `.damaged-…`.
-
-    Return the backup used; None if there is none: the program then starts with an empty database.
-    """
+    """Replace a damaged database, renamed to `.damaged-…`, by the backup with the newest content; None without any."""
     sound = next(iter(_newest_first(folder)), None)
     # The order of these steps ensures that the next start finds the damaged file or the backup, never no file.
     fresh = database.with_name(f"{database.stem}.restored")
@@ -243,14 +234,12 @@ def is_check_due(path: Path, now: float) -> bool:
 
 
 def has_open_log(path: Path) -> bool:
-    """Return whether a database has a write-ahead log: another process has it open, or the last one did not close
-    it."""
+    """Whether a write-ahead log exists: the database is open in another process, or was not closed."""
     return path.with_name(f"{path.name}-wal").exists()
 
 
 def check_database(path: Path) -> None:
-    """Check a database that may be in use, which can take seconds, and note the result beside it. Not for the GUI
-    thread.
+    """Check a database that may be in use, for seconds, and note the result beside it; not in the GUI thread.
 
     Raises AppError("database_damaged" | "database_unusable" | "disk_full").
     """
@@ -373,17 +362,11 @@ class Database:
             raise AppError("database_damaged", path=str(self.path)) from error
 
     def write(self, sql: str, *values: object) -> int:
-        """Execute a statement, inside `transaction` only. Return the id of the row inserted last, or 0.
-
-        Raises sqlite3.Error, which `transaction` translates.
-        """
+        """Execute a statement in `transaction`, which translates sqlite3.Error; return the last inserted id, or 0."""
         return self._db.execute(sql, values).lastrowid or 0
 
     def empty_log(self) -> None:
-        """Empty the write-ahead log, which keeps old pages with erased content.
-
-        While another connection reads, do nothing: a later call, or closing the database, empties it.
-        """
+        """Empty the write-ahead log, which keeps erased content, unless another connection reads."""
         self.read("PRAGMA busy_timeout = 0")
         try:
             self.read("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -448,10 +431,7 @@ class Database:
         self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _drop_programs(self) -> None:
-        """Drop the file's triggers and views, of which the migrations leave none.
-
-        In a manipulated file, foreign triggers could change values such as a label after each write.
-        """
+        """Drop triggers and views, which only a manipulated file has: they could change labels after a write."""
         listed = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
         present = self._db.execute(listed).fetchall()
         if not present:

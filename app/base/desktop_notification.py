@@ -1,7 +1,6 @@
-"""Show desktop notifications over the session's D-Bus, as freedesktop.org specifies them. Linux only.
+"""Show desktop notifications over the session's D-Bus (freedesktop.org), a local socket. Linux only.
 
-D-Bus is an AF_UNIX socket of this machine, so no network is used. The call blocks for up to TIMEOUT_S: do not call it
-in the GUI thread.
+A call blocks for up to TIMEOUT_S: do not call it in the GUI thread.
 """
 
 import os

@@ -1,13 +1,11 @@
-"""Read the version and build of this Kotae, write the program's log, and record whether the last starts succeeded.
+"""Read the version and build of this Kotae, write its log, without texts of the user, and record the last starts.
 
-The date and commit of the build come from a file in the bundle. The log holds no text of questions,
-answers or documents. The record of starts is a small file that is written before any object of the window is
-created: a start that dies, by a crash in a plugin of Qt, an exception, a kill or a power cut, leaves it in the state
-"starting".
+The record is written before any object of the window: a start that dies in any way leaves it in the state "starting".
 """
 
 import contextlib
 import faulthandler
+import functools
 import json
 import logging
 import re
@@ -104,10 +102,7 @@ class _SafeFormatter(logging.Formatter):
 
 
 def set_up_logging(folder: Path) -> None:
-    """Log records, uncaught exceptions of all threads, and tracebacks of native crashes to files in `folder`.
-
-    There are at most two files of records, of 1 MB each. A file that cannot be opened does not prevent the start.
-    """
+    """Log records (two files of 1 MB), uncaught exceptions and native crashes in `folder`, where possible."""
     rotate_crash_log(folder / CRASH_LOG)
     with contextlib.suppress(OSError):
         faulthandler.enable((folder / CRASH_LOG).open("a", encoding="utf-8"))  # keeps the file open
@@ -116,8 +111,8 @@ def set_up_logging(folder: Path) -> None:
         handler.setFormatter(_SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _log_and_show
-    threading.excepthook = _log_in_thread
-    sys.unraisablehook = _log_unraisable
+    threading.excepthook = functools.partial(_log_bug, "bug in a thread")
+    sys.unraisablehook = functools.partial(_log_bug, "bug at an end")
 
 
 def rotate_crash_log(crashes: Path) -> None:
@@ -144,14 +139,9 @@ def _log_and_show(kind: type[BaseException], error: BaseException, trace: Traceb
     sys.__excepthook__(kind, error, trace)
 
 
-def _log_in_thread(hook: threading.ExceptHookArgs) -> None:
+def _log_bug(words: str, hook: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
     if hook.exc_value is not None:
-        log.error("bug in a thread", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
-
-
-def _log_unraisable(hook: "sys.UnraisableHookArgs") -> None:
-    if hook.exc_value is not None:
-        log.error("bug at an end", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
+        log.error(words, exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
 
 
 FAILED_STARTS_BEFORE_SAFE_MODE = 2  # in a row

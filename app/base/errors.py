@@ -4,11 +4,7 @@ from typing import Any
 
 
 class AppError(Exception):
-    """An expected failure, without a text for the user.
-
-    `code`: the key of an entry in `resources/wording/errors.toml`. `facts`: the values of its placeholders, with their
-    units in the names. `app.base.wording` makes the translated message from both.
-    """
+    """An expected failure: the `code` of a text in errors.toml, and `facts`, the values of its placeholders."""
 
     def __init__(self, code: str, **facts: Any) -> None:
         super().__init__(f"{code}: {facts}" if facts else code)

@@ -1,8 +1,4 @@
-"""Render reports as one HTML file that needs no network, script or second file.
-
-The templates in `resources/report` extend `frame.html`; `report.css` and `plots.css` are embedded. All text is escaped
-except `Markup`.
-"""
+"""Render reports as one HTML file without network or script. The templates extend `frame.html`; all text is escaped."""
 
 import functools
 from typing import Any
@@ -15,11 +11,7 @@ from app.base.paths import resources
 
 
 def render(page: str, title: str, **values: Any) -> str:
-    """Return a report as HTML in the current language.
-
-    `page`: the name of a template in `resources/report`. `title`: the title of the page. `values`: the template's
-    variables. Raises jinja2.UndefinedError if one is missing.
-    """
+    """Return a report in the current language from a template in `resources/report` with its variables `values`."""
     common = {"language": wording.current_language(), "css": _stylesheet(), "title": title, "phrase": wording.phrase}
     return invisible_characters.remove(_environment().get_template(page).render(**common, **values))
 

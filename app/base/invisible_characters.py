@@ -57,11 +57,7 @@ _VIRAMA = 9  # the combining class of signs that join letters of Indic scripts
 
 
 def remove(text: str) -> str:
-    """Return the text without invisible characters.
-
-    All line ends become line feeds, blank signs such as U+2800 become spaces, and lone surrogates become U+FFFD.
-    Calling `remove` again changes nothing.
-    """
+    """Return the text without invisible characters, with line feeds, plain spaces, and U+FFFD for lone surrogates."""
     return remove_and_count(text)[0]
 
 
@@ -75,10 +71,7 @@ def remove_and_count(text: str) -> tuple[str, int]:
 
 
 def _replace_surrogates(text: str) -> str:
-    """Return the text with lone surrogates replaced by U+FFFD, and pairs of surrogates joined into one character.
-
-    UTF-8 files and the database do not accept surrogates.
-    """
+    """Return the text with lone surrogates as U+FFFD and pairs joined, as UTF-8 files and the database need it."""
     if not _SURROGATES.search(text):
         return text
     return _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
@@ -100,11 +93,7 @@ def to_single_line(text: str) -> str:
 
 
 def spell_out(text: str, before: str = "") -> str:
-    """Replace each invisible character by a visible sign such as ␛ or ‹U+202E›. Tab and line feed are kept.
-
-    `before`: the text printed just before. Its end decides whether a joiner or a selector at the beginning of `text` is
-    part of a visible sign and is kept.
-    """
+    """Replace invisible characters but tab and line feed by signs such as ␛; `before`: the text printed before."""
     if text.isascii() and text.isprintable():
         return text
     return _replaced(before + text.replace("\r\n", "\n"), len(before), _stand_in)

@@ -1,7 +1,4 @@
-"""Encode frozen dataclasses as lines of JSON, and decode them with a check of their types.
-
-The program and its child processes exchange such lines, and the program's own files of records consist of them.
-"""
+"""Encode frozen dataclasses as lines of JSON, for child processes and records, and decode them with checked types."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +14,8 @@ T = TypeVar("T")
 
 
 def encode_line(message: Any, name: str = "") -> bytes:
-    """Return a dataclass with slots as one line of UTF-8 JSON. Its field "type" is `name`, or "" for the class name.
-
-    Records in files need an explicit name, so that renaming the class does not change it. Lone surrogates become
-    question marks.
-    """
+    """Return a dataclass with slots as a line of UTF-8 JSON, with "type" `name` (explicit in files) or that of its
+    class."""
     text = _encoder.encode({"type": name or type(message).__name__, **_fields(message)})
     return f"{text}\n".encode("utf-8", "replace")
 
@@ -48,10 +42,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def decode(line: bytes, kinds: Mapping[str, type[T]], key: str = "type") -> T:
-    """Return the dataclass that a JSON object encodes, such as a message in a line. Raises ValueError if it is invalid.
-
-    `key`: the field with the name of the class. `kinds`: the class for each of its values.
-    """
+    """Return the dataclass of `kinds` that the field `key` of a JSON object names. Raises ValueError."""
     return convert_message(strict_json.loads(line, parse_int=parse_int), kinds, key)
 
 
@@ -65,11 +56,7 @@ def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") 
 
 
 def convert(data: Any, kind: type[T]) -> T:
-    """Convert a parsed JSON object to the dataclass `kind`; inner lists become tuples, inner objects dataclasses.
-
-    An integer is accepted for a float field, but no boolean for a number. Raises ValueError, whose English text names
-    the field and the expected type.
-    """
+    """Convert a parsed object to the dataclass `kind`; an integer may fill a float. Raises ValueError in English."""
     value = msgspec.convert(data, kind)
     _refuse_unknown(data, value)
     return value

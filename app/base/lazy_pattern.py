@@ -17,8 +17,5 @@ class _LazyPattern:
 
 
 def lazy_pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """Return a pattern like that of `re.compile`; an invalid one raises re.error only at its first use.
-
-    Call its methods: the functions of `re` do not take it.
-    """
+    """Return a pattern that is compiled at its first use. Call its methods: the functions of `re` do not take it."""
     return cast("re.Pattern[str]", _LazyPattern(pattern, flags))

@@ -97,10 +97,7 @@ def _marks_of_model_files(db: sqlite3.Connection) -> None:
 
 
 def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
-    """Add indexes and the table `last_id`.
-
-    Without the indexes, erasing a message would scan all conversations and drafts.
-    """
+    """Add the table `last_id`, and indexes without which erasing a message would scan all conversations and drafts."""
     db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
     db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
     # Its one row holds the highest ids at the last erasure. Without it sqlite would assign erased ids again, and an
@@ -112,10 +109,8 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
 def _message_branch_index_and_faster_erasing(db: sqlite3.Connection) -> None:
     """Make it faster to find the branches of a message, and to erase messages.
 
-    Branches are messages with one parent, such as two answers to a question. A conversation's first question has no
-    parent; without the new index, sqlite would look through the messages of all conversations for its branches.
-    secure-delete takes milliseconds for each message erased from the full-text index, so it is turned off. Erasing
-    messages (`ConversationOrganizer.erase_some`) later removes their terms from the file by merging the index.
+    Branches share a parent; first questions have none, and without the index all messages would be searched for them.
+    secure-delete is off, as it takes milliseconds a message: erasing messages removes their terms by merging the index.
     """
     db.execute("DROP INDEX message_conversation")
     db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
@@ -146,19 +141,12 @@ def _ratings_of_answers(db: sqlite3.Connection) -> None:
 
 
 def _tuned_models(db: sqlite3.Connection) -> None:
-    """Add a table of trained models, whose columns hold JSON.
-
-    `tuned`: facts of the training. `entry`: the entry of a base model with an adapter; it is not in local_model,
-    because there the base model's file has a row of its own.
-    """
+    """Add a table of trained models in JSON. `tuned`: the training's facts; `entry`: a base model with an adapter."""
     db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
 
 
 def _remote_models(db: sqlite3.Connection) -> None:
-    """Add tables of models on other machines, and of consents to send a conversation to such a machine.
-
-    `entry` is JSON. `origin`: scheme, host and port of the machine's address.
-    """
+    """Add models on other machines (`entry`: JSON) and consents to send to an `origin` (scheme, host and port)."""
     db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
     db.execute(
         """CREATE TABLE remote_consent (
@@ -169,12 +157,10 @@ def _remote_models(db: sqlite3.Connection) -> None:
 
 
 def _imported_conversations(db: sqlite3.Connection) -> None:
-    """Add `imported_at`, and mark imported answers with sources as such.
+    """Add `imported_at`, and mark imported answers with sources, whose details earlier versions trusted.
 
-    Earlier versions trusted the details of answers in imported files. Imported answers with sources can be recognized,
-    because only an answer generated here has the names of its collections (`scope`), or repeats the sources of an
-    answer that has them. From imported answers the check of their sources is removed, and the sources are kept as
-    unverified (`quoted`). Imported answers without sources cannot be recognized.
+    Only an answer generated here has the names of its collections (`scope`), or repeats the sources of one that has.
+    The check of the others is removed, and their sources are kept as unverified (`quoted`).
     """
     db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
     of_here: dict[int, list[tuple[str, str]]] = {}  # answer id -> path and text of its sources
@@ -198,10 +184,7 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
 def _earlier_sources(
     db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
 ) -> list[tuple[str, str]]:
-    """Return the path and text of each source of the nearest earlier answer generated here; [] for none.
-
-    `of_here`: these sources by the id of the answer.
-    """
+    """Return (path, text) of the sources (`of_here`, by answer) of the nearest answer before made here, or []."""
     while message_id is not None:
         if message_id in of_here:
             return of_here[message_id]
@@ -215,10 +198,7 @@ def _count_of_changes(db: sqlite3.Connection) -> None:
 
 
 def _remove_invisible_characters(db: sqlite3.Connection) -> None:
-    """Remove invisible characters, such as those that reverse the writing direction, from the stored titles and names.
-
-    These are the titles of conversations and the names of folders and models, which earlier versions stored unchanged.
-    """
+    """Remove invisible characters from the titles and names that earlier versions stored unchanged."""
     db.create_function("as_line", 1, invisible_characters.to_single_line, deterministic=True)
     db.execute("UPDATE conversation SET title = as_line(title) WHERE title <> as_line(title)")
     db.execute("UPDATE folder SET name = as_line(name) WHERE name <> as_line(name)")

@@ -115,12 +115,10 @@ class Paths:
 
 
 def locate(data_dir: str | None = None) -> Paths:
-    """Create the data folder if necessary and return its paths: `data_dir`, else $KOTAE_DATA_DIR, else the default.
+    """Create the data folder for this user only, and return its paths: `data_dir`, $KOTAE_DATA_DIR, or the default.
 
-    Only this user may access the folder (0700); rights of others to an existing one are removed. If the models were
-    moved to a drive that is not connected, `models` is in the data folder meanwhile. Raises AppError:
-    "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files" when it holds a pipe or a
-    device.
+    `models` is in it while their drive is not connected. Raises AppError: "data_dir_unusable" when it cannot be
+    written, "data_dir_no_files" when it holds a pipe or a device.
     """
     chosen = data_dir or "~"
     try:
@@ -148,11 +146,7 @@ def locate(data_dir: str | None = None) -> Paths:
 
 
 def _require_files(data: Path) -> None:
-    """Check that no entry of the data folder is a pipe or a device, because reading it would never end.
-
-    A data folder may come from someone else. Two levels are checked; deeper files are opened by
-    `open_plain` or `open_regular`. Raises AppError("data_dir_no_files"), OSError.
-    """
+    """Raise AppError("data_dir_no_files") for a pipe or device in the upper two levels of a foreign data folder."""
     entries = list(os.scandir(data))
     for folder in [entry for entry in entries if entry.is_dir()]:
         with contextlib.suppress(OSError), os.scandir(folder.path) as inner:
@@ -172,10 +166,7 @@ def _is_folder(path: Path) -> bool:
 
 @functools.cache
 def resources() -> Path:
-    """Return the folder of the shipped resources.
-
-    It is beside the sources in a checkout, and inside the package when installed.
-    """
+    """Return the folder of the shipped resources: beside the sources, or inside the installed package."""
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / "resources"
     return checkout if (checkout / "models.toml").is_file() else package / "_resources"

@@ -99,11 +99,10 @@ def line_plot(
     y_ends: tuple[float, float] | None = None,
     size: tuple[float, float] = (WIDTH, HEIGHT),
 ) -> str:
-    """Return a line plot as one <svg> element.
+    """Return a line plot as one <svg> element; "" if there are no finite points.
 
-    `title`: "" for none. `x_name`: the name of the x axis. `x_ends`: values that the x axis must include. `y_ends`: the
-    lowest and highest y to show; None: those of the points. `size`: width and height. Points that are not finite are
-    skipped. Return "" if there are no points.
+    `x_name`: of the x axis. `x_ends`: values that it must include. `y_ends`: the lowest and highest y; None: the
+    points'.
     """
     drawn = [dataclasses.replace(one, points=thin_points(finite_points(one.points))) for one in series]
     drawn = [one for one in drawn if one.points]
@@ -129,10 +128,9 @@ def interval_plot(
     legend: Sequence[tuple[str, PlotEstimate]] = (),
     width: float = WIDTH,
 ) -> str:
-    """Return an interval plot as one <svg> element, with a mark at each mean and caps at the ends of its interval.
+    """Return an interval plot as one <svg> element, a mark at each mean and caps at the ends; "" without finite rows.
 
-    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate whose style
-    it explains. Rows with values that are not finite are skipped. Return "" if no row is left.
+    `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate of its style.
     """
     drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
     if not drawn:
@@ -152,10 +150,7 @@ def interval_plot(
 
 
 def interval_row(scale: "PlotScale", estimate: PlotEstimate | None, width: float, height: float) -> str:
-    """Return one interval as an <svg> element for a row of a table, with grid lines or, for differences, a zero line.
-
-    `estimate`: None draws only the lines.
-    """
+    """Return one interval as an <svg> for a table's row, over grid lines or a zero line; None: only the lines."""
     found = _draw_interval(scale, estimate, height / 2, width) if estimate else []
     return _svg("", width, height, *scale.grid(0, height, width, is_zero_alone=scale.has_zero), *found)
 
@@ -166,10 +161,9 @@ def axis_row(scale: "PlotScale", width: float, height: float) -> str:
 
 
 def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width: float = WIDTH) -> str:
-    """Return a bar plot as one <svg> element: bars of equal length, each divided in proportion to its counts.
+    """Return bars of equal length as one <svg> element, each divided by its counts; "" if all are 0.
 
-    `names`: the names of the parts, at most four, from the left. Bars whose counts are all 0 are skipped. Return "" if
-    none is left.
+    `names`: the names of the parts, at most four, from the left.
     """
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:
@@ -185,10 +179,7 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar], *, width
 
 
 def sparkline(points: Points, total: float, width: float, height: float, *, from_zero: bool = False) -> str:
-    """Return a small curve without axes as one <svg> element.
-
-    `total`: the x at the right edge, from 0 at the left. `from_zero`: the lower edge is y = 0 instead of the lowest y.
-    """
+    """Return a small curve as <svg>. `total`: the x at the right edge. `from_zero`: the lower edge is y = 0."""
     parts = [f'<path class="grid" d="M0 {height - 1}H{width}"/>']
     if points:
         low, high = min(y for _x, y in points), max(y for _x, y in points)
@@ -203,10 +194,7 @@ def sparkline(points: Points, total: float, width: float, height: float, *, from
 
 @dataclass(frozen=True, slots=True)
 class PlotScale:
-    """A horizontal or vertical scale from the first of its ascending `ticks` to the last.
-
-    `has_zero`: the values are differences, so numbers have a sign, and the line at zero is emphasized.
-    """
+    """A scale over its ascending `ticks`. `has_zero`: of differences, with signs and an emphasized zero."""
 
     ticks: list[float]
     has_zero: bool = False
@@ -249,10 +237,7 @@ def interval_scale(estimates: Sequence[PlotEstimate], *, has_zero: bool = False)
 
 
 def ticks(low: float, high: float, least_step: float = 0.0) -> list[float]:
-    """Return evenly spaced round numbers, the first at or below `low` and the last at or above `high`.
-
-    `least_step`: the least distance between two.
-    """
+    """Return round numbers at even steps of at least `least_step`, from at or below `low` to at or above `high`."""
     if high - low < max(abs(high), abs(low)) * 1e-9 or high == low:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
     raw = max((high - low) / _TICKS, least_step)
@@ -326,11 +311,7 @@ def _svg(title: str, width: float, height: float, *parts: str, title_x: float = 
 
 
 def _draw_legend(entries: Sequence[tuple[str, str]], left: float, top: float, width: float) -> tuple[list[str], int]:
-    """Return the SVG elements of a legend and its number of text lines.
-
-    `entries`: each name with an SVG element that shows its style (26 px wide, vertically centred at y = 0). `left`,
-    `top`: the corner of the legend; `width`: the width of the plot.
-    """
+    """Return the SVG of a legend (a name and a sign 26 px wide for each entry) and its number of text lines."""
     parts, at, line = list[str](), left, 0
     for name, sample in entries:
         wide = 44 + _width(name)
@@ -358,11 +339,7 @@ def _draw_interval(scale: PlotScale, estimate: PlotEstimate, y: float, width: fl
 
 
 def _draw_mark(style: str, x: float, y: float, *, is_open: bool, radius: float) -> str:
-    """Return the SVG element of a mark centred at (x, y): the shape depends on the style.
-
-    Style "two" has a square, "three" a triangle, "four" a diamond, and any other a circle. `is_open`: the mark is not
-    filled. `radius`: in pixels.
-    """
+    """Return a mark at (x, y): "two" square, "three" triangle, "four" diamond, else a circle of `radius` pixels."""
     opened, r = f'class="mark {style}{" open" if is_open else ""}"', radius
     wide = 1.2 * r
     if style == "two":
@@ -395,10 +372,7 @@ def _draw_bar(bar: PlotBar, y: float, width: float) -> list[str]:
 
 
 def _draw_names(name: str, text: str, y: float, width: float) -> list[str]:
-    """Return the SVG texts of a row: `name` at the left, `text` at the right.
-
-    A name that would reach `text` is compressed, and a very long one also loses its middle.
-    """
+    """Return `name` at the left, compressed or cut where it would reach `text`, and `text` at the right."""
     room, shown, kept = width - 2 * EDGE - 16 - _width(text), name, len(name)
     while kept > 1 and _width(shown) * _NARROW > room:
         kept -= 1
@@ -432,10 +406,7 @@ def finite_points(points: Points) -> CurvePoints:
 
 
 def smooth_exponentially(points: Points) -> CurvePoints:
-    """Return the exponential moving average of y over the points, corrected for the bias of the first points.
-
-    The average reaches back over 5 % of the points, but over at least 5 and at most 50.
-    """
+    """Return the bias-corrected moving average of y, reaching back over 5 % of the points, 5 to 50 of them."""
     span = min(_SPAN_MOST, max(_SPAN_LEAST, round(_SPAN_SHARE * len(points))))
     share, total, weight = 2 / (span + 1), 0.0, 0.0
     smoothed = []
@@ -447,11 +418,7 @@ def smooth_exponentially(points: Points) -> CurvePoints:
 
 
 def thin_points(points: Points, most: int = CURVE_POINTS_MAX) -> CurvePoints:
-    """Return at most `most` points of a curve, with its peaks.
-
-    The curve is cut into stretches with the same number of points. The lowest and the highest point of each stretch are
-    kept, and both ends of the curve.
-    """
+    """Return at most `most` points: both ends, and the lowest and highest of stretches of equal numbers of points."""
     if len(points) <= most:
         return tuple(points)
     inner, stretches = points[1:-1], max(1, most // 2 - 1)

@@ -1,8 +1,6 @@
-"""Find installed programs, and return the command lines of Kotae's own child processes.
+"""Find installed programs, and return the command lines of Kotae's own child processes, which are this program.
 
-Programs are looked up only in the absolute folders of PATH. Windows looks in the current folder first, and PATH may
-have relative folders; a program there may come from a USB stick or a download. A child process is this program with
-another first argument.
+Only absolute folders of PATH are searched: a program in the current folder may come from a USB stick or a download.
 """
 
 import os
@@ -15,10 +13,7 @@ REPORT_START_VARIABLE = "KOTAE_REPORT_START"
 
 
 def own_program() -> list[str]:
-    """Return the command that starts this program, as a bundle or from the sources.
-
-    -P: Python does not import from the current folder, where a folder `app` would replace Kotae's.
-    """
+    """Return the command of this program, a bundle or the sources. -P: a folder `app` here does not replace Kotae's."""
     return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "app"]
 
 
@@ -34,11 +29,7 @@ def prepare_child_environment() -> None:
 
 
 def _drop_bundle_variables() -> None:
-    """Remove the variables that the start of a bundle sets for its own libraries.
-
-    With them, other programs (browser, file manager, Python) would load the bundle's libraries instead of their own.
-    This process has read them already, and each child of the bundle sets them again.
-    """
+    """Remove the variables by which other programs (browser, Python) would load the bundle's libraries."""
     original = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
     os.environ.pop("LD_LIBRARY_PATH", None)
     if original:
@@ -68,10 +59,7 @@ def reader_command(database: Path) -> list[str]:
 
 
 def training_setup_command() -> list[str]:
-    """Return the command of the child that creates the training environment. It reads its job from standard input.
-
-    If the job requires it, the child downloads packages; it cannot use the network after that.
-    """
+    """Return the command of the child that makes the training environment; after downloads it has no network."""
     return [*own_program(), "--make-training-environment"]
 
 

@@ -46,10 +46,7 @@ class Snippet:
 
 
 def fold(text: str) -> str:
-    """Return the text with equivalent characters unified, such as full and half width, capitals, ㌢ and センチ.
-
-    It applies NFKC and case folding, and removes Markdown's signs of emphasis and code.
-    """
+    """Return the text in NFKC, case-folded, without Markdown's emphasis and code: ㌢ and センチ are equal."""
     if "**" in text or "`" in text:
         text = _EMPHASIS.sub("", text)
     return normalize_nfkc(text).casefold()
@@ -65,10 +62,7 @@ def _normalized(match: re.Match[str]) -> str:
 
 
 def index_terms(text: str) -> list[str]:
-    """Return the terms of a text for the full-text index, in order.
-
-    The last character of a Japanese run is a term too, so that a search for one character finds it.
-    """
+    """Return the terms for the full-text index in order; the last character of a Japanese run is one, too."""
     return terms_of_runs(index_runs(text))
 
 
@@ -94,18 +88,12 @@ def is_japanese_run(run: str) -> bool:
 
 
 def split_query(query: str) -> list[str]:
-    """Return the words of a query, folded by `fold`. Spaces of any width separate them.
-
-    Words without a letter or digit are left out.
-    """
+    """Return the folded words of a query, separated by any spaces, without those that lack letters and digits."""
     return [word for word in fold(query).split() if _RUNS.search(word)]
 
 
 def match_expression(query: str) -> str:
-    """Return a query as an FTS5 expression, by which all its words must occur; "" for no words.
-
-    Each word becomes a phrase whose last term may be the beginning of a term.
-    """
+    """Return an FTS5 expression by which all words must occur, each as a phrase with an open end; "" for no words."""
     return " AND ".join(_phrase(word) for word in split_query(query))
 
 
@@ -130,10 +118,7 @@ def count_occurrences(folded: str, query_words: Sequence[str]) -> int:
 
 
 def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, int]]:
-    """Return (start, end) of each occurrence of a query's words, in characters of `text`, in order, without overlaps.
-
-    `query_words`: the result of `split_query`.
-    """
+    """Return (start, end) of the places of the words from `split_query` in `text`, in order, without overlaps."""
     if not query_words or not compile_pattern(tuple(query_words)).search(fold(text)):
         return []
     folded, origin = _folded_with_origin(text)
@@ -146,10 +131,7 @@ def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, i
 
 
 def _loose(word: str) -> str:
-    """Return a regular expression for the texts that the index finds by this word.
-
-    A word without letters and digits matches itself only.
-    """
+    """Return a regular expression for what the index finds by a word; one without letters and digits matches itself."""
     expression, before = "", _RUNS.search(word)
     if before is None:
         return re.escape(word)
@@ -161,10 +143,7 @@ def _loose(word: str) -> str:
 
 
 def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 120) -> Snippet:
-    """Return one line of `length` characters around the first hit, with … for omitted text.
-
-    `before`: the approximate number of characters before the hit.
-    """
+    """Return a line of `length` characters around the first hit, about `before` characters in, with … for the rest."""
     line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = find_occurrences(line, query_words)
     start = _snippet_start(line, places[0][0], before) if places else 0
@@ -200,10 +179,7 @@ def _folded_with_origin(text: str) -> tuple[str, list[int]]:
 
 
 def _foldable_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of consecutive pieces that can be folded separately.
-
-    A piece is a run of characters that fold one to one, Markdown's signs, or a character with its combining marks.
-    """
+    """Yield (start, end) of pieces to fold by themselves: plain runs, Markdown's signs, a character with its marks."""
     at = 0
     while at < len(text):
         match = _EMPHASIS.match(text, at) or _SIMPLE.match(text, at)

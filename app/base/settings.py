@@ -1,8 +1,7 @@
 """Load and save the settings, find the data folder, and decide whether Kotae may use a network.
 
-The settings are a frozen dataclass in one small JSON file. A file `policy.toml` with the line `network = "never"`
-forbids the network. There may be one for the whole machine, which only administrators can write, and one in the data
-folder, for a folder that is prepared for others. A policy cannot allow a network that the user has switched off.
+A file `policy.toml` with the line `network = "never"`, for the whole machine or in the data folder, forbids the
+network; none can allow what the user has switched off.
 """
 
 import contextlib
@@ -26,10 +25,7 @@ _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
 
 
 def system_policy_file() -> Path:
-    """Return the path of the policy file for the whole machine.
-
-    The path does not depend on environment variables, because users can set those.
-    """
+    """Return the machine's policy file, independent of environment variables, which users can set."""
     if sys.platform == "win32":
         return _windows_program_data() / "Kotae" / POLICY_FILE
     if sys.platform == "darwin":
@@ -38,18 +34,12 @@ def system_policy_file() -> Path:
 
 
 def policy_forbidding_network(data: Path, system: Path | None = None) -> Path | None:
-    """Return the policy file that forbids the network; None if none does. `data`: the data folder.
-
-    `system`: the policy file for the machine; None: `system_policy_file()`.
-    """
+    """Return the policy file, of the folder `data` or of the machine (`system`), that forbids the network, or None."""
     return next((file for file in (system or system_policy_file(), data / POLICY_FILE) if forbids_network(file)), None)
 
 
 def forbids_network(file: Path) -> bool:
-    """Return whether a policy file forbids the network.
-
-    A missing file does not; an unreadable file or one with unknown content does.
-    """
+    """Whether a policy file forbids the network: a missing one does not, an unreadable or unknown one does."""
     try:
         text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
@@ -90,10 +80,7 @@ DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
 
 
 def find_data_folder(data_dir: str | None) -> str:
-    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's own folder; ~ is not expanded.
-
-    Raises RuntimeError if the last is needed and there is no home folder.
-    """
+    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's, with ~. Raises RuntimeError without a home."""
     named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     if named:
         return named
@@ -159,10 +146,9 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """Return the stored settings, with the network off if a policy forbids it.
+    """Return the stored settings or defaults, with the network off by policy; a damaged file becomes `.bad`.
 
-    If the file is missing, return the defaults; if it is damaged, rename it to `.bad` and return the defaults, but keep
-    a stored choice to switch the network off.
+    Of it a stored choice to switch the network off is kept.
     """
     try:
         data = strict_json.load_file(path)
@@ -186,10 +172,7 @@ def _rescue_network_choice(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Return the settings, with `network_allowed` False if a policy file forbids the network.
-
-    `path`: the settings file, whose folder may contain a policy file.
-    """
+    """Return the settings, without network if a policy, also one beside the settings file `path`, forbids it."""
     if settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
     return settings
@@ -205,10 +188,8 @@ def load_stored(path: Path) -> Settings | None:
 
 
 def save(path: Path, settings: Settings) -> None:
-    """Store the settings. Values of a newer version, unknown to this one, are kept in the file.
-
-    If a policy has switched the network off, the stored `network_allowed` is kept. Raises OSError.
-    """
+    """Store the settings with values of a newer version, and the network's as it was before a policy. Raises
+    OSError."""
     if not settings.network_allowed and policy_forbidding_network(path.parent) is not None:
         chosen = load_stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
@@ -217,11 +198,8 @@ def save(path: Path, settings: Settings) -> None:
 
 
 def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
-    """Return the stored values of a newer version, which this version does not know, for `save` to keep.
-
-    These are the fields that `Settings` lacks. For a field with fixed choices it is also a stored value that is not one
-    of them, as long as `settings` has the default value there.
-    """
+    """Return stored values of a newer version for `save`: unknown fields, and choices where `settings` has the
+    default."""
     try:
         data = strict_json.load_file(path)
     except (ValueError, OSError):

@@ -30,11 +30,7 @@ _is_command = False
 
 
 def use_language(language: str, *, is_command: bool = False) -> None:
-    """Set the language of all texts of this process: ja or en. Call it once, at the start.
-
-    `is_command`: the texts appear in a terminal. The next step of an error is then its entry's `ja_command` or
-    `en_command`, if there is one.
-    """
+    """Set the language (ja or en) of this process's texts, once; `is_command`: with the next steps of a terminal."""
     global _current, _is_command
     _current, _is_command = language, is_command
 
@@ -55,10 +51,8 @@ class ErrorMessage:
 
 
 def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMessage:
-    """Return the message for an error code; for a code without an entry that of an unexpected error.
-
-    `facts`: the values of the placeholders. `language`: ja or en; "": the current one.
-    """
+    """Return the message for an error code, in `language` or the current one; without an entry the unexpected
+    error's."""
     language = language or _current
     entry = _entries().get(code)
     if entry is None:
@@ -91,11 +85,7 @@ def qt_words() -> Mapping[str, Mapping[str, str]]:
 
 
 def phrase(key: str, /, **facts: Any) -> str:
-    """Return the text of a key such as "chat.no_answer", with its placeholders filled.
-
-    Without facts the placeholders are kept, so that the caller can fill them with `str.format`.
-    Raises KeyError for an unknown key.
-    """
+    """Return a text, filled with facts if there are any, else with its placeholders. Raises KeyError."""
     text = _find_entry(key)[_current]
     if not facts and "{{" not in text:
         return text
@@ -170,11 +160,8 @@ def error_codes() -> frozenset[str]:
 
 
 def _prepare_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return the values for the placeholders of a text.
-
-    Lists are joined by ", ", and for each number `x_bytes` a text `x_gb` (in 10^9 bytes) is added. In Japanese, values
-    that are error texts of the operating system or of the document reader are translated (`_system_words`).
-    """
+    """Return facts for a text: lists joined, `x_gb` for each `x_bytes`, and in Japanese the system's errors
+    translated."""
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     if language == "ja":
         words = _system_words()
@@ -200,10 +187,7 @@ def shell_word(text: str) -> str:
 
 
 class _PlainFormatter(string.Formatter):
-    """A formatter that only replaces {name}, without access to attributes or items.
-
-    {name!q} quotes the value for a shell.
-    """
+    """A formatter of {name} only, without attributes and items; {name!q} quotes the value for a shell."""
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         return shell_word(str(value)) if conversion == "q" and value != "?" else value
@@ -217,10 +201,7 @@ _formatter = _PlainFormatter()
 
 @functools.cache
 def _system_words() -> dict[str, str]:
-    """Return Japanese translations by error text, of the operating system and of the document reader.
-
-    They come from the tables `[system]` and `[reading]` of system.toml.
-    """
+    """Return Japanese by error text of the operating system and the document reader, from system.toml."""
     numbers = {getattr(errno, name, None): japanese for name, japanese in _load_file("system")["system"].items()}
     words = {os.strerror(number): japanese for number, japanese in numbers.items() if number is not None}
     reading: dict[str, str] = _load_file("system")["reading"]
@@ -234,10 +215,7 @@ def _load_file(name: str) -> dict[str, Any]:
 
 
 def _find_entry(key: str) -> dict[str, str]:
-    """Return the entry of a key: "file.key", or "file.group.member" for an entry in a table of similar ones.
-
-    Raises KeyError for an unknown key.
-    """
+    """Return the entry of "file.key", or "file.group.member" of a table of similar ones. Raises KeyError."""
     name, _, rest = key.partition(".")
     entries = _load_file(name)
     if rest in entries:

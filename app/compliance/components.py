@@ -1,12 +1,8 @@
 """List the components that Kotae ships, with their licences and notices, and export them as CycloneDX.
 
-In a checkout or a pip install, the list is collected from the metadata of installed distributions and from the table
-`resources/licences/components.toml`. The table has the components that pip does not list (Python, Qt, libraries inside
-wheels, fonts, models), and the licences of distributions whose metadata has no SPDX expression. A bundle has no
-metadata of distributions; there the list is a file that `packaging/notices.py` has written.
-
-CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for software inventories. The only dependencies
-in it are those of Kotae on each component, because the list does not record others.
+The list comes from the metadata of installed distributions and from `resources/licences/components.toml`, which has
+what pip does not list and licences without SPDX; in a bundle from a file that `packaging/notices.py` has written.
+CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for inventories; dependencies are Kotae's only.
 """
 
 import dataclasses
@@ -133,10 +129,7 @@ def summary(component: Component) -> dict[str, Any]:
 
 
 def collect() -> tuple[Component, ...]:
-    """Return all installed components that Kotae needs, sorted.
-
-    In a bundle, where distributions have no metadata, these are only the components that `read_table` returns.
-    """
+    """Return all installed components that Kotae needs, sorted; in a bundle only those of `read_table`."""
     table = read_table()
     distributions = closure(ROOT)
     parts = [
@@ -152,10 +145,7 @@ def read_table() -> dict[str, Any]:
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """Return the installed distributions that `name` requires, directly or not, by normalized name.
-
-    The distribution `name` itself is not included.
-    """
+    """Return the installed distributions that `name` requires, directly or not, by normalized name, without itself."""
     from packaging.utils import canonicalize_name
 
     distributions: dict[str, Distribution] = {}
@@ -214,10 +204,7 @@ def metadata_field(distribution: Distribution, field: str) -> str:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """Return the licence of a distribution as an SPDX expression; UNKNOWN if its metadata has no clear one.
-
-    It comes from the field License-Expression, the older field License if that is SPDX, or an unambiguous classifier.
-    """
+    """Return the licence as an SPDX expression, by License-Expression, License or a clear classifier, or UNKNOWN."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     facts = distribution.metadata
@@ -233,10 +220,7 @@ def licence_of(distribution: Distribution) -> str:
 
 
 def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
-    """Return the texts of the distribution's licence files, each once.
-
-    `under`: a text that the path of a file must contain. `without`: texts that it must not contain.
-    """
+    """Return the texts of licence files, each once, whose path contains `under` and none of `without`."""
     texts: list[str] = []
     for file in sorted(distribution.files or (), key=str):
         path = str(file).replace("\\", "/")
@@ -257,10 +241,7 @@ def _is_licence(path: str) -> bool:
 
 
 def crates(distribution: Distribution) -> list[str]:
-    """Return a list with one text that names the Rust crates compiled into a wheel; [] if there are none.
-
-    The metadata of a wheel lists them in CycloneDX (PEP 770).
-    """
+    """Return one text with the Rust crates in a wheel, by the CycloneDX in its metadata (PEP 770), or []."""
     lines: list[str] = []
     for file in distribution.files or ():
         if ".dist-info/sboms/" in str(file).replace("\\", "/") and str(file).endswith(".json"):
@@ -287,10 +268,7 @@ def homepage(distribution: Distribution) -> str:
 
 
 def make_fallback_notice(licence: str, holder: str) -> str:
-    """Return a notice for a distribution without licence files: the copyright line, and licence texts of the resources.
-
-    `licence`: an SPDX expression; `holder`: the copyright line.
-    """
+    """Return a copyright line and the texts of an SPDX expression, for a distribution without licence files."""
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
     return join_texts([holder, *texts])
@@ -302,7 +280,7 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
 
     for entry in table["component"]:
         owner = distributions.get(canonicalize_name(entry["in"])) if "in" in entry else None
-        if ("in" in entry and owner is None) or not _is_for_this_system(entry.get("platforms")):
+        if ("in" in entry and owner is None) or sys.platform not in entry.get("platforms", [sys.platform]):
             continue
         texts = [_text(file) for file in entry.get("texts", ())]
         if "from_distribution" in entry and owner is not None:
@@ -317,10 +295,6 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
             join_texts(texts),
             entry.get("sha256") or (sha256_of(resources() / entry["file"]) if "file" in entry else None),
         )
-
-
-def _is_for_this_system(platforms: list[str] | None) -> bool:
-    return platforms is None or sys.platform in platforms
 
 
 def _version(entry: dict[str, Any], owner: Distribution | None) -> str:
@@ -358,10 +332,7 @@ _COMPOUND = re.compile(r"\s(AND|OR|WITH)\s")
 
 
 def make_cyclonedx(components: Sequence[Component], version: str, made_at: datetime) -> dict[str, Any]:
-    """Return a CycloneDX document as JSON values. Equal arguments give equal documents, including the serial number.
-
-    `version`: Kotae's own.
-    """
+    """Return a CycloneDX document as JSON, equal for equal arguments. `version`: Kotae's own."""
     stamp = made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts = [_cyclonedx_component(component) for component in components]
     references = [part["bom-ref"] for part in parts]
@@ -410,10 +381,7 @@ def _cyclonedx_component(component: Component) -> dict[str, Any]:
 
 
 def purl(component: Component) -> str:
-    """Return the package URL of a component: "pkg:pypi/…" for Python packages, else "pkg:generic/…".
-
-    See https://github.com/package-url/purl-spec.
-    """
+    """Return a component's package URL (https://github.com/package-url/purl-spec): pkg:pypi/… or pkg:generic/…."""
     if component.kind == "python" and " " not in component.name:
         kind, name = "pypi", re.sub(r"[-_.]+", "-", component.name).lower()
     else:

@@ -1,12 +1,8 @@
 """Compose a report on a problem as one text, which the user can read before saving it. Nothing is sent.
 
-The report contains facts about the program and the ends of its logs, but no questions, answers or documents, and no
-names of documents, collections, conversations, models, people and machines. The logs of the processes that read
-documents are left out completely, because foreign libraries write them.
-
-Kotae's logs are in English and are not meant to contain such texts. `scrub` removes those that errors or libraries may
-have written: texts, file names, paths, addresses and the user's name. In doubt it removes too much. It is not made for
-texts that people write.
+It has facts about the program and the ends of its logs, but no questions, answers, documents, and no names of these, of
+people and machines; no logs of processes that read documents, as foreign libraries write them. Logs are not meant to
+have such texts: `scrub` removes those of errors and libraries, in doubt too much, but is not made for people's texts.
 """
 
 import dataclasses
@@ -53,10 +49,7 @@ _KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|C
 
 
 def find_user_names(where: Paths) -> list[str]:
-    """Return the names of the user's documents, collections, conversations, folders, presets, models and servers.
-
-    The longest come first. Names shorter than REDACTED_NAME_MIN are left out.
-    """
+    """Return the user's names of documents, conversations, presets, models and so on, the longest first."""
     queries = (
         (where.documents, "SELECT name FROM document UNION SELECT path FROM document"),
         (where.documents, "SELECT name FROM collection"),
@@ -75,10 +68,9 @@ def find_user_names(where: Paths) -> list[str]:
 
 
 def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool = False) -> str:
-    """Return the text of a log without private text and the messages of errors.
+    """Return a log without private text, the names of `find_user_names` and messages of errors.
 
-    `names`: the result of `find_user_names`. `has_tracebacks`: replace also lines that are neither a record nor part of
-    a traceback.
+    `has_tracebacks`: replace also lines that are neither a record nor part of a traceback.
     """
     for name in names:
         if name in text:
@@ -89,10 +81,7 @@ def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool
 
 
 def _hide_messages(lines: Sequence[str], *, keeps_other_lines: bool) -> Iterator[str]:
-    """Yield the lines of a log, of an error's line only its class, and other lines hidden.
-
-    Records and the lines of a traceback are kept. `keeps_other_lines`: so are all lines that are none of these.
-    """
+    """Yield records and tracebacks with the class of errors only, and other lines hidden unless kept."""
     is_frame = False
     for line in lines:
         kind = _KIND.match(line)
@@ -121,10 +110,7 @@ def _redacted_path(path: str) -> str:
 
 
 def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
-    """Return patterns for known folders and their placeholders, the longest path first.
-
-    Only complete names match, because a folder whose name only begins with one of them may be private.
-    """
+    """Return patterns of known folders and their placeholders, the longest first; only complete names match."""
     program = str(Path(__file__).resolve().parents[2])
     marks = {sys.base_prefix: "<Python>", sys.prefix: "<Python>", program: "<Kotae>", str(where.data): "<data>"}
     with suppress(RuntimeError):
@@ -146,10 +132,7 @@ def _people() -> re.Pattern[str] | None:
 
 
 def _read(file: Path, query: str) -> list[str]:
-    """Run a query with one column on an SQLite file and return its texts.
-
-    Return [] if the file is missing, damaged or of another version; `scrub` then applies only its other rules.
-    """
+    """Return a query's column of texts of an SQLite file; [] if it is missing, damaged or of another version."""
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
             return [value for (value,) in db.execute(query) if isinstance(value, str)]
@@ -181,10 +164,9 @@ _PLAIN = (
 
 
 def compose(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> str:
-    """Return the whole report in the current language. It reads files: do not call it in the window's thread.
+    """Return the whole report in the current language; not in the window's thread, as it reads files.
 
-    `now`: seconds since 1970. `qt_versions`: the versions of Qt and PySide6, by name. `shown_presets`: the ids of
-    presets that may be reported, because the user has not named them.
+    `now`: seconds since 1970. `qt_versions`: by name. `shown_presets`: ids of those that the user has not named.
     """
     return "\n".join(_lines(where, now, qt_versions, shown_presets)) + "\n"
 
@@ -291,10 +273,7 @@ def _version(name: str) -> str:
 
 
 def _journal_mode(file: Path) -> str:
-    """Return the journal mode of an SQLite file, as `PRAGMA journal_mode` names it; "-" if the file is unreadable.
-
-    It comes from the header, which is readable even if the database is damaged or locked.
-    """
+    """Return the mode of `PRAGMA journal_mode` from the header, also of a damaged or locked file; or "-"."""
     try:
         with open_regular(file) as opened:
             head = opened.read(20)
@@ -304,10 +283,7 @@ def _journal_mode(file: Path) -> str:
 
 
 def _tail(file: Path) -> str:
-    """Return the last complete lines of a log; "" if it is unreadable.
-
-    A partial first line is left out, because `scrub` would not recognize a partial path.
-    """
+    """Return the last complete lines of a log, as `scrub` knows no partial path; "" if it is unreadable."""
     try:
         with open_regular(file) as opened:
             start = max(0, file.stat().st_size - TAIL_BYTES)

@@ -1,7 +1,4 @@
-"""Find collections and documents by name, and the confidentiality label of a text that was made of documents.
-
-Labels are 公開, 社外秘 and 機密. A text made of several documents has the highest of their labels.
-"""
+"""Find collections and documents by name, and the confidentiality label of a text that was made of documents."""
 
 import contextlib
 from collections.abc import Collection as Names
@@ -47,10 +44,8 @@ def find_collection(library: Library, name: str) -> DocumentCollection:
 
 
 def find_document(library: Library, collection: DocumentCollection, reference: str) -> Document:
-    """Return the document of this name, path, or last parts of a path.
-
-    Raises AppError("unknown_document" | "unknown_document_near" | "document_ambiguous").
-    """
+    """Return the document of this name, path, or end of a path. Raises AppError, with similar names if there are
+    some."""
     documents = library.documents(collection.id)
     parts = Path(reference).parts
     found = [
@@ -77,10 +72,7 @@ Origin = tuple[str, str]  # names of the collection and the document behind a te
 def resolve_scope(
     collections: Sequence[DocumentCollection], scope: Iterable[CollectionRef]
 ) -> list[tuple[DocumentCollection | None, CollectionRef]]:
-    """Return for each reference the collection that a search uses, or None if it was removed.
-
-    The collection that now has the reference's name is used; if there is none, the one with its id, which was renamed.
-    """
+    """Return for each reference the collection of its name, else that of its id (renamed), else None (removed)."""
     by_name = {one.name: one for one in reversed(collections)}  # `labelled` lists current names before former ones
     # A new database gives ids from 1 again, the first one to the manual.
     by_id = {one.id: one for one in reversed(collections) if not one.is_builtin}
@@ -90,20 +82,14 @@ def resolve_scope(
 def chosen_documents(
     documents: Sequence[AskableDocument], ref: CollectionRef, removed: Names[str]
 ) -> list[AskableDocument]:
-    """Return those of a collection's documents that a reference names: by path, or by name where the file has moved.
-
-    `removed`: the paths that the user took out of the collection; a file of the same name is another one.
-    """
+    """Return the documents that a reference names by path, or by name if moved and its path is not `removed`."""
     there, wanted = {document.path for document in documents}, frozenset(ref.documents)
     moved = {shown_name(PurePath(path)) for path in wanted - there - set(removed)}
     return [one for one in documents if not wanted or one.path in wanted or one.name in moved]
 
 
 def open_scope(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
-    """Return the ids of the collections in `scope`, by name, or by id if one was renamed.
-
-    If it names documents, restrict the library to them. Raises AppError("collections_gone").
-    """
+    """Return the ids of the collections in `scope`, restricted to documents that it names. Raises AppError."""
     found: list[int] = []
     chosen: dict[int, list[int]] = {}
     for one, ref in resolve_scope(library.collections(has_attached=True), scope):
@@ -134,11 +120,10 @@ def resolve_reference(collections: Sequence[DocumentCollection], ref: Collection
 
 
 def label_of_scope(collections: Sequence[DocumentCollection], scope: Sequence[CollectionRef]) -> Label:
-    """Return the highest label of the collections that the scope names.
+    """Return the highest label of the collections that the scope names, of `Library.labelled`.
 
-    For each reference two collections count: the one that a search would use now, and the one that had the name when
-    the scope was chosen. An unknown collection counts as DEFAULT_LABEL, and so does an empty scope. `collections`: the
-    result of `Library.labelled`.
+    For each reference the one that a search would use now counts, and the one that had the name when the scope was
+    chosen. An unknown collection and an empty scope count as DEFAULT_LABEL.
     """
     taken = [one.label if one else DEFAULT_LABEL for one, _ in resolve_scope(collections, scope)]
     return highest_label(
@@ -166,10 +151,7 @@ def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
 
 
 def label_of_origins(documents: Path, origins: Names[Origin], least_label: Label = LABELS[0]) -> Label:
-    """Return the highest label that the origins have now, at least `least_label`.
-
-    `documents`: path of the database. If it cannot be read, any text that was made of documents counts as confidential.
-    """
+    """Return the highest label of the origins, at least `least_label`; the highest if the database cannot be read."""
     if not origins or least_label == HIGHEST_LABEL or not documents.is_file():
         return least_label
     collections, names = ({one[at] for one in origins if one[at]} for at in (0, 1))

@@ -1,9 +1,7 @@
-"""Add files and folders to a collection, and bring a collection up to date with its sources.
+"""Add files and folders to a collection, and bring a collection up to date with its sources, or with Kotae's manual.
 
-No file is opened here: documents are put into the queue, and only names, sizes and dates are compared. Removals are
-left to the reading child, as they take time. The module also provides Kotae's own manual as a collection, so that a
-first question can be answered without any preparation. The file is over 450 lines because adding, refreshing and moving
-share one scan and the same rules on which files may enter a collection.
+No file is opened: documents are queued, and names, sizes and dates compared. Removals are left to the reading child, as
+they take time. The file is over 450 lines because adding, refreshing and moving share one scan and its rules.
 """
 
 import hashlib
@@ -27,7 +25,7 @@ from app.documents import records
 from app.documents.library import Library, label_now
 from app.documents.records import Document, DocumentCollection, shown_name
 
-_MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
+_JUNCTION = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT: Windows' other kind of link to a folder
 
 # Why an entry of a folder is skipped, in the order of display: hidden, the lock of an open Office
 # file, a link that leads out of the folder, an unknown suffix, a name of bytes that are not text, unreadable, and a
@@ -39,15 +37,10 @@ CountCallback = Callable[[int], None]  # receives the number of files found so f
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The files found in the sources with their versions, and the entries that were skipped.
-
-    `skipped`: number of skipped folder entries by reason, one of SKIP_REASONS.
-
-    `sources`: what was scanned. `begun_at`: the time.
+    """The files found in the sources with their versions, and the number of skipped entries by reason (SKIP_REASONS).
 
     `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
-    while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
-    network failure, and folders there without any entry.
+    while the drive is not connected. `unreadable`: paths below a source that cannot be read, and empty folders there.
     """
 
     versions: FileVersions = field(default_factory=dict)
@@ -66,8 +59,7 @@ class ScanResult:
 class FolderDifference:
     """The difference between the sources of a collection and its documents.
 
-    `missing`: as in `ScanResult`, and unreadable folders that contain documents; their documents do not count as
-    `removed_ids`.
+    `missing`: also unreadable folders that contain documents, which are not in `removed_ids`.
     """
 
     new: list[Path]
@@ -79,10 +71,9 @@ class FolderDifference:
 def scan_sources(
     sources: Sequence[Path], note: CountCallback = lambda _count: None, given: Collection[str] = frozenset()
 ) -> ScanResult:
-    """Return the files of the sources: each file that is a source, and in folders the files with a known suffix.
+    """Return the files of the sources: those that are one, and in folders and their subfolders those of a known suffix.
 
-    Folders are searched with their subfolders. `note`: receives the number of files found so far. `given`: paths that
-    the user added by name, which do not count as skipped in a folder.
+    `note`: receives the number of files so far. `given`: paths added by name, which never count as skipped.
     """
     scan_result = ScanResult(sources=sources)
     for source in sources:
@@ -109,12 +100,11 @@ def compare_with_sources(
     earlier: Sequence[FileVersions] = (),
     scan_result: ScanResult | None = None,
 ) -> FolderDifference:
-    """Compare the files that the sources contain now with the documents of the collection.
+    """Compare names, sizes and dates of the files in the sources with the documents of the collection.
 
-    Names, sizes and dates are compared. A file that was added by name and is no longer in its folder counts as gone;
-    but a missing or empty folder may be on another drive, so its documents do not. `earlier`: the versions that former
-    scans found; a file that had another one may be half written, so it is left out. `scan_result`: a
-    recent scan of the sources; None: they are scanned now.
+    A file that was added by name and left its folder counts as gone; documents of a missing or empty folder, perhaps of
+    another drive, do not. `earlier`: the versions that former scans found; a file that had another one may be half
+    written, so it is left out. `scan_result`: a recent scan; None: scan now.
     """
     scan_result = scan_result or scan_sources(sources, note)
     known = {document.path: document for document in documents}
@@ -151,10 +141,7 @@ def includes(root: Path, path: Path) -> bool:
 
 
 def _is_changed(document: Document, version: tuple[int, int]) -> bool:
-    """Whether the file, of which a scan has found this version, differs from the version that was read.
-
-    For a document that failed, the version of the last attempt is compared.
-    """
+    """Whether a file with this version is not the one that was read or, for a failed document, tried."""
     known = document.modified_ns, document.size_bytes
     if document.state == "failed":  # only a changed file is tried again
         known = document.tried_modified_ns, document.tried_size_bytes
@@ -177,10 +164,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _walk(root: Path, result: ScanResult, note: CountCallback, given: Collection[str]) -> None:
-    """Add the files of a folder to `result`, without recursion, which deep nesting would exhaust.
-
-    Links to folders are not followed.
-    """
+    """Add the files of a folder to `result`, without following links, and without recursion for any depth."""
     folders, is_first = [str(root)], True
     while folders:
         folder = folders.pop()
@@ -220,10 +204,7 @@ def _is_text(path: str) -> bool:
 
 
 def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
-    """Return the reason to skip an entry, one of SKIP_REASONS, or "".
-
-    It is "inside", which is not reported, for a link to something in the same folder, which is found anyway.
-    """
+    """Return one of SKIP_REASONS, "", or "inside" for a link to something in the same folder, which is found anyway."""
     name, path = entry.name, os.fspath(entry)
     if not _is_text(path):
         return "name"
@@ -235,17 +216,12 @@ def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
         status = entry.stat(follow_symlinks=False)
         if _is_hidden(status):
             return "hidden"
-        if stat.S_ISLNK(status.st_mode) or _is_junction(status):
+        if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == _JUNCTION:
             return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
     except (OSError, RuntimeError):  # the entry has gone meanwhile, or links form a circle
         return "unreadable"
     is_known = stat.S_ISREG(status.st_mode) and name.casefold().endswith(records.DOCUMENT_SUFFIXES)
     return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
-
-
-def _is_junction(status: os.stat_result) -> bool:
-    """Whether the entry is a junction, Windows' other kind of link to a folder."""
-    return getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
 
 
 def _is_hidden(status: os.stat_result) -> bool:
@@ -255,10 +231,7 @@ def _is_hidden(status: os.stat_result) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AddedFiles:
-    """The result of adding paths.
-
-    `known_files`: files that the collection already had; other fields as in `ScanResult`.
-    """
+    """The result of adding paths. `known_files`: those that the collection had; other fields as in `ScanResult`."""
 
     collection_id: int
     new: list[int] = field(default_factory=list)  # ids of documents
@@ -269,10 +242,7 @@ class AddedFiles:
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """The result of a refresh, as numbers of documents.
-
-    `removed_ids`: ids of documents that are still to be removed. `missing`: sources that do not exist now.
-    """
+    """The numbers of a refresh. `removed_ids`: documents still to be removed. `missing`: sources that are not there."""
 
     collection_id: int
     new: int = 0
@@ -320,10 +290,7 @@ def restore_paths(
     files: Sequence[Path],
     note: CountCallback = lambda _count: None,
 ) -> AddedFiles:
-    """Add `paths` again, and queue even those of `files`, the former documents, that no longer exist.
-
-    Reading the missing ones fails with a reason that the user sees. They are among `missing` of the result.
-    """
+    """Add `paths` again, and queue also the former documents `files` that are gone, which fail with a reason."""
     added = add_paths(library, collection_id, paths, note)
     lost = [path for path in files if not _is_there(path)]
     for homeless in (added.missing, lost):
@@ -342,10 +309,7 @@ def refresh_collection(
     earlier: Sequence[FileVersions] = (),
     scan_result: ScanResult | None = None,
 ) -> RefreshResult:
-    """Put new and changed files of the sources into the queue, and return what changed.
-
-    `earlier`, `scan_result`: as in `compare_with_sources`. What was added since that scan does not count as removed.
-    """
+    """Queue new and changed files of the sources; what was added since `scan_result` does not count as removed."""
     documents = library.documents(collection_id)
     sources = library.sources(collection_id)
     difference = compare_with_sources(sources, documents, note, earlier, scan_result)
@@ -369,10 +333,7 @@ def refresh_collection(
 def move_request(
     path: Path, collection: DocumentCollection, target: DocumentCollection, content_name: str
 ) -> ExportRequest:
-    """Return the request that the confidentiality guard must allow before documents of a collection move to `target`.
-
-    `path`: the documents' database. `content_name`: what moves.
-    """
+    """Return the request for moving `content_name` from a collection of the database `path` to `target`."""
     label = partial(label_now, path, collection.id)
     return ExportRequest("move", target.name, label, content_name, becomes=target.label)
 
@@ -380,10 +341,9 @@ def move_request(
 def entry_request(
     library: Library, collection_id: int, paths: Sequence[Path], name: str, becomes: Label
 ) -> ExportRequest | None:
-    """Return the request that the guard must allow before `add_paths` takes files of a confidential collection.
+    """Return the request for taking those of `paths` that are in a confidential collection; None if none is.
 
-    None if none of `paths` was moved into one. `collection_id`: of the collection that gets them, 0 if it is new.
-    `name`, `becomes`: its name and label.
+    `collection_id`: of the collection that gets them, 0 if it is new. `name`, `becomes`: its name and label.
     """
     held = library.secret_paths(collection_id).intersection(map(str, paths))
     if not held:
@@ -394,11 +354,8 @@ def entry_request(
 def move_documents(
     library: Library, document_ids: Sequence[int], collection_id: int, permit: Permit | None = None
 ) -> None:
-    """Move documents to another collection in one transaction, without reading them again.
-
-    The folders of the old collection do not add them again, and the new one follows their files. Documents that do not
-    exist any more are left out. Raises AppError as `Library.move_documents` does.
-    """
+    """Move documents, unread again, in one transaction; only the new collection's folders follow them. Raises
+    AppError."""
     documents = [document for document in map(library.document, document_ids) if document is not None]
     paths = [Path(document.path) for document in documents]
     outside = _outside(library.sources(collection_id), paths)  # may take seconds on a network
@@ -415,10 +372,7 @@ _PASTED = "pasted"  # the folder beside the database
 
 
 def attach(library: Library, name: str, path: Path, owner: str, content: Callable[[], bytes] | None = None) -> None:
-    """Add a file for the questions of a conversation or command, as `Library.attach`.
-
-    `content`: makes the file, whose folder is made too. Raises AppError.
-    """
+    """Add a file, which `content` may make, for the questions of a conversation or command. Raises AppError."""
     if content is not None:
         with drive_errors(library.path.parent, "data_dir_unusable"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -427,10 +381,7 @@ def attach(library: Library, name: str, path: Path, owner: str, content: Callabl
 
 
 def ended_attached(collections: Iterable[DocumentCollection], asked: Collection[str]) -> list[int]:
-    """Return the ids of the attached files that no conversation asks, and of those of commands that have ended.
-
-    `asked`: the names of the collections that conversations ask.
-    """
+    """Return the ids of attached files of ended commands, and of those that no conversation has among `asked`."""
     return [
         one.id
         for one in collections
@@ -452,10 +403,7 @@ def pasted_path(documents: Path, name: str) -> Path:
 
 
 def delete_pasted(library: Library, paths: Iterable[str] | None = None) -> None:
-    """Delete the pasted files that are no documents any more, also none of the same data folder at another place.
-
-    `paths`: only these, because an undo may need the others; None: all.
-    """
+    """Delete pasted files (of `paths`, as an undo may need others; None: all) that are no documents any more."""
     folder = library.path.with_name(_PASTED)
     kept = {Path(path).parent.name for path in library.paths_with(_PASTED)}
     wanted = {Path(path).parent for path in paths} if paths is not None else folder.glob("*")
@@ -470,9 +418,8 @@ def _outside(sources: Sequence[Path], paths: Iterable[Path]) -> list[Path]:
 
 
 def empty_queue(library: Library) -> None:
-    """Take all documents out of the queue.
+    """Take all documents out of the queue: those never read are removed, until a later refresh finds them.
 
-    Those read before keep their sections, the others are removed; a later refresh finds the files of folders again.
     Until then, or until something is added, the folders of these collections are not watched.
     """
     with library.database.transaction():
@@ -493,11 +440,7 @@ def _is_there(path: Path) -> bool:
 
 
 def provide_manual(library: Library, file: Path, name: str) -> list[int]:
-    """Create or update the collection with Kotae's manual, and queue the manual if its text has changed.
-
-    Return the ids of documents to be removed: the manual in another language, or at its path before Kotae's folder was
-    moved.
-    """
+    """Create or update the collection with Kotae's manual. Return the ids of its other documents, to be removed."""
     collections = library.collections()
     own = next((collection for collection in collections if collection.is_builtin), None)
     free = free_name(name, {collection.name for collection in collections if collection is not own})

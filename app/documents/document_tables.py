@@ -18,8 +18,7 @@ from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents import terms
 from app.documents.records import PageBox, Passage, Section
-from app.documents.section_terms import SectionTerms, runs_of_terms
-from app.documents.term_statistics import TermCounts, stored_terms
+from app.documents.section_terms import SectionTerms, TermCounts, runs_of_terms, stored_terms
 
 
 def _first_version(db: sqlite3.Connection) -> None:
@@ -107,10 +106,7 @@ def _create_sections(db: sqlite3.Connection) -> None:
 
 
 def _create_index(db: sqlite3.Connection) -> None:
-    """Create the full-text index of sections.
-
-    Its terms come from `app.documents.terms`; stored lengths are numbers of terms.
-    """
+    """Create the full-text index of sections. `app.documents.terms` makes its terms; lengths are numbers of terms."""
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
             heading_terms, body_terms, content='section', content_rowid='id',
@@ -149,11 +145,7 @@ def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
 
 
 def _former_names(db: sqlite3.Connection) -> None:
-    """Store former names of collections and documents with their labels.
-
-    A text that was made of a collection refers to it by name. With these names it stays confidential when the
-    collection is renamed or removed.
-    """
+    """Store former names of collections and documents with labels, by which texts made of them stay confidential."""
     db.execute(
         """CREATE TABLE former (
             collection TEXT NOT NULL, -- a name that it had
@@ -211,10 +203,7 @@ def _statistics_of_collections(db: sqlite3.Connection) -> None:
 
 
 def _recognized_sections(db: sqlite3.Connection) -> None:
-    """Store which sections are of recognized text (OCR), and how certain their numbers are.
-
-    Earlier versions noted only the documents, so all sections of these are marked, without any number.
-    """
+    """Store which sections are of recognized text (OCR), earlier ones without numbers, and how certain numbers are."""
     db.execute("ALTER TABLE section ADD COLUMN recognized TEXT NOT NULL DEFAULT 'null'")
     db.execute(
         """UPDATE section SET recognized = '[]' WHERE document_id IN (SELECT id FROM document WHERE json_valid(report)
@@ -383,10 +372,7 @@ def _entries(batches: Iterable[IndexBatch], counts: TermCounts) -> Iterator[Inde
 
 
 class SectionTable:
-    """The table of the sections of documents.
-
-    Its methods raise AppError as `Database` does. Changes belong to the caller's transaction.
-    """
+    """The table of the sections, changed in the caller's transaction. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -398,10 +384,7 @@ class SectionTable:
         note: Callable[[int], None],
         batches: Iterable[IndexBatch] | None = None,
     ) -> None:
-        """Add the sections of a document. `note` receives the number of sections written so far.
-
-        `batches`: the results of `index_batch` for all of `batches_of`; None: made here.
-        """
+        """Add sections; `note` gets their number so far. `batches`: of `index_batch`; None: made here."""
         counts = TermCounts()
         entries = _entries(map(index_batch, batches_of(sections)) if batches is None else batches, counts)
         for position, (section, entry) in enumerate(zip(sections, entries, strict=True)):
@@ -459,10 +442,7 @@ class SectionTable:
         return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
 
     def around(self, section_id: int, reach: int) -> list[tuple[int, Section]]:
-        """Return (section id, section) of a section and its neighbours in the document, in order.
-
-        `reach`: the number of neighbours on either side.
-        """
+        """Return (section id, section) of a section and `reach` neighbours on either side in the document, in order."""
         return self._db.read_as(
             _with_id,
             """SELECT near.* FROM section s JOIN section near ON near.document_id = s.document_id
@@ -473,10 +453,7 @@ class SectionTable:
         )
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Return the passages of (section id, score) in the given order, ranked from 1.
-
-        Sections that no longer exist are left out.
-        """
+        """Return the passages of those (section id, score) that exist, in the given order, ranked from 1."""
         found = self._db.read_as(
             _passage,
             """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label

@@ -75,10 +75,7 @@ def detect(data: bytes) -> str:
 
 
 def decode_as(data: bytes, codec: str) -> str:
-    """Decode bytes as `decode` does, but report an unusable codec as an AppError.
-
-    Raises AppError("document_not_text") for the codec "", and AppError("document_encoding_unknown") for an unknown one.
-    """
+    """Decode as `decode`. Raises AppError("document_not_text") for "", AppError("document_encoding_unknown")."""
     if not codec:
         raise AppError("document_not_text")
     try:
@@ -88,19 +85,13 @@ def decode_as(data: bytes, codec: str) -> str:
 
 
 def decode(data: bytes, codec: str) -> str:
-    """Return the text without its byte order mark; it has U+FFFD for invalid bytes, and keeps NULs.
-
-    Raises LookupError if the codec is unknown or not one for text.
-    """
+    """Return the text without byte order mark, with U+FFFD for invalid bytes, and NULs. Raises LookupError."""
     known = codec_of(codec)
     return data.decode(_WIDER.get(known, known), "replace").removeprefix("\ufeff")
 
 
 def codec_of(name: str) -> str:
-    """Return the codec for the name of an encoding in a file or from a user.
-
-    Raises LookupError if it is not one for text.
-    """
+    """Return the codec for the name of an encoding. Raises LookupError if it is not one for text."""
     try:
         known = codecs.lookup(name).name
     except ValueError as error:
@@ -127,10 +118,7 @@ def _is_strict(sample: bytes, codec: str) -> bool:
 
 
 def _half_width(sample: bytes) -> str:
-    """Return the codec of a text whose bytes beyond ASCII are mostly half-width kana, as in files of banks; else "".
-
-    General guessers mistake such kana for Cyrillic, whose small letters have higher codes, or for kanji.
-    """
+    """Return the codec of mostly half-width kana, which guessers take for Cyrillic or kanji, else ""."""
     beyond = sample.translate(None, bytes(range(128)))
     is_euc = _is_strict(sample, "euc_jp")
     if len(beyond) >= _FEWEST_KANA and not beyond.translate(None, _KANA_BYTES) and not is_euc:
@@ -140,10 +128,7 @@ def _half_width(sample: bytes) -> str:
 
 
 def _wide(sample: bytes) -> str:
-    """Return the UTF-16 codec of a text without a byte order mark, else "".
-
-    Such a text has NULs only at even or only at odd positions, and is readable when decoded.
-    """
+    """Return the UTF-16 codec of a readable text with NULs at even or at odd positions only, else ""."""
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
         strange = len(_CONTROLS.findall(text)) / max(1, len(text))
@@ -160,10 +145,7 @@ def _is_half_width(sample: bytes) -> bool:
 
 
 def _score(sample: bytes, codec: str) -> float:
-    """Return a score of how Japanese the decoded text is, up to 1; below 0 it is not text in this encoding.
-
-    The score is the share of kana, kanji (weight 0.6) and common punctuation among the characters beyond ASCII.
-    """
+    """Return how Japanese the text beyond ASCII is, up to 1 (kanji weigh 0.6); below 0 it is none in this codec."""
     decoder = codecs.getincrementaldecoder(codec)("replace")
     text = decoder.decode(sample, len(sample) < SAMPLE_BYTES)
     if len(_CONTROLS.findall(text)) > _UNREADABLE * len(text):

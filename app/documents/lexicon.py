@@ -1,8 +1,7 @@
 """Tokenize Japanese text, and define closed classes of words: grammatical words, general nouns, opposites and actors.
 
-SudachiPy tokenizes with SudachiDict (Works Applications), which gives each word's base form, part of speech and
-synonyms. The dictionary is memory-mapped: it opens in under 0.1 s, and a sentence takes about 50 µs. Word lists use the
-dictionary's spelling (`Word.base`), some words also other common spellings.
+SudachiPy gives each word's base form, part of speech and synonyms from the memory-mapped SudachiDict: 0.1 s to open, 50
+µs a sentence. Word lists use the dictionary's spelling (`Word.base`), some words also other common spellings.
 """
 
 import functools
@@ -184,10 +183,7 @@ def is_everyday(noun: str) -> bool:
 
 
 def opposites(word: str) -> frozenset[str]:
-    """Return the words that exclude this one.
-
-    These are the others of its series, and words that differ in the first character (開場, 閉場).
-    """
+    """Return the words that exclude this one: its series, and those of another first character (開場, 閉場)."""
     is_noun = re.fullmatch(rf"[一-鿿]{{{_PAIR}}}", word) is not None
     others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if is_noun and word[0] == one)
     return _OPPOSITE.get(word, frozenset()).union(others)

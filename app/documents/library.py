@@ -49,10 +49,7 @@ _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
 def collections_now(path: Path) -> list[DocumentCollection] | None:
-    """Return `Library.labelled` of a database that may be open elsewhere.
-
-    Return [] if the file does not exist, None if it is unreadable.
-    """
+    """Return `Library.labelled` of a database open anywhere; [] without a file, None if it is unreadable."""
     if not path.is_file():
         return []
     try:
@@ -69,11 +66,7 @@ def label_now(path: Path, collection_id: int) -> Label:
 
 
 class Library:
-    """A connection to the documents' database.
-
-    Its methods raise AppError as `Database` does. An instance belongs to one thread; `open_second` opens one for
-    another thread.
-    """
+    """A connection of one thread to the documents' database. Its methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self.database = self._db = database
@@ -82,10 +75,7 @@ class Library:
 
     @classmethod
     def open(cls, path: Path, clock: Callable[[], float] = time.time) -> "Library":
-        """Open the database; create or migrate its file.
-
-        Raises AppError("documents_newer") if a newer version of Kotae wrote the file, else as `Database.open` does.
-        """
+        """Open, create or migrate the database. Raises AppError("documents_newer"), else as `Database.open`."""
         try:
             return cls(Database.open(path, None, clock, MIGRATIONS))
         except AppError as error:
@@ -104,10 +94,7 @@ class Library:
     # -------------------------------------------------------------- collections
 
     def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
-        """Return the collections by name, Kotae's own last, without those whose removal has begun.
-
-        `has_attached`: also the files that were attached to questions.
-        """
+        """Return the collections by name, Kotae's last, without those being removed or, by default, attached."""
         return self._db.read_as(
             _collection,
             f"SELECT c.id, c.name, c.label, c.is_builtin, c.attached, {_COUNTS} FROM collection c"  # noqa: S608
@@ -116,11 +103,7 @@ class Library:
         )
 
     def labelled(self) -> list[DocumentCollection]:
-        """Return the current collections, also attached files, then one entry for each former name of a collection.
-
-        The confidentiality label of a former name is the collection's current label, or its last one if the collection
-        was removed.
-        """
+        """Return all collections, then one entry for each former name, with its collection's current or last label."""
         rows = self._db.read(
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
@@ -151,10 +134,7 @@ class Library:
             )
 
     def attach(self, name: str, path: Path, owner: str) -> None:
-        """Add a file for the questions of a conversation or a command as a hidden collection, and queue it.
-
-        `owner`: as `DocumentCollection.attached`. Its label is 機密 if the file is known as such.
-        """
+        """Add and queue a file as a hidden collection (`DocumentCollection.attached`), 機密 if known as such."""
         with self._db.transaction():
             collection_id = self.add_collection(name)
             self._db.write("UPDATE collection SET attached = ? WHERE id = ?", owner, collection_id)
@@ -182,10 +162,7 @@ class Library:
             self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
-        """Set the label of a collection.
-
-        Raises AppError("secret_lowering") if the collection is confidential and `permit` does not allow a lower label.
-        """
+        """Set a label. Raises AppError("secret_lowering") if 機密 would become lower without a `permit`."""
         with self._db.transaction():
             if label != HIGHEST_LABEL and (permit is None or not permit.is_agreed):
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
@@ -203,11 +180,9 @@ class Library:
             self.wipe_states([collection_id])
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
-        """Return the labels of all collections that a text made of these collections and documents may come from.
+        """Return the labels of all collections that have or had these names, or contain or contained these documents.
 
-        These are the collections that have or had one of the names in `collections`, and those that contain or
-        contained one of `documents`: both may have been renamed or moved since. If a database was lost, an unknown name
-        counts as confidential.
+        If a database was lost, an unknown name counts as confidential.
         """
         rows = self._db.read(
             f"WITH former_label AS (SELECT f.collection, f.document, {_FORMER_LABEL} AS label"  # noqa: S608
@@ -282,10 +257,8 @@ class Library:
         )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
-        """Return the name on a single line. Raises AppError("collection_unnamed" | "collection_exists").
-
-        `own_id`: the collection that may have this name already.
-        """
+        """Return a name on one line, which no other collection has. Raises AppError("collection_unnamed" |
+        "collection_exists")."""
         name = invisible_characters.to_single_line(name)
         if not name:
             raise AppError("collection_unnamed")
@@ -301,10 +274,8 @@ class Library:
         return [Path(row[0]) for row in rows]
 
     def watched_sources(self) -> dict[int, list[Path]]:
-        """Return the files and folders of each collection by its id.
-
-        Without Kotae's own, those being removed, and those in which the user has cancelled the reading.
-        """
+        """Return files and folders by collection, without Kotae's own, leaving ones, and those whose reading was
+        cancelled."""
         sources: dict[int, list[Path]] = {}
         for collection_id, path in self._db.read(
             "SELECT s.collection_id, s.path FROM source s JOIN collection c ON c.id = s.collection_id"
@@ -330,10 +301,7 @@ class Library:
             self._db.write("DELETE FROM source WHERE collection_id = ? AND path = ?", collection_id, str(path))
 
     def exclude(self, document_ids: Iterable[int]) -> None:
-        """Exclude documents that are about to be removed.
-
-        The next refresh of their folder then does not add them again.
-        """
+        """Exclude documents that are about to be removed, so that no refresh adds them again."""
         left: set[int] = set()
         with self._db.transaction():
             for document_id in document_ids:
@@ -359,10 +327,8 @@ class Library:
                 self._db.write("DELETE FROM left_out WHERE collection_id = ? AND path = ?", collection_id, str(path))
 
     def secret_paths(self, collection_id: int) -> set[str]:
-        """Return the paths of files moved into a confidential collection that may not enter this one without consent.
-
-        None may not if the collection is confidential itself; nor do those count that it has read or was permitted.
-        """
+        """Return the paths of files moved into a confidential collection that may not enter this one without
+        consent."""
         rows = self._db.read(
             "SELECT path FROM secret_file WHERE NOT EXISTS (SELECT 1 FROM collection WHERE id = ?1 AND label = ?2)"
             " AND path NOT IN"
@@ -406,10 +372,9 @@ class Library:
         return found[0] if found else None
 
     def restrict(self, document_ids: Mapping[int, Sequence[int]]) -> None:
-        """Let every later read of this connection see only these documents of the collections that are named.
+        """Let later reads see only these documents, by collection id; others and the statistics stay whole.
 
-        `document_ids`: by the id of the collection. Other collections stay whole, and so do the statistics by which
-        sections are ranked. In sqlite, a temporary view stands before a table of its name.
+        A temporary view stands before the table of its name.
         """
         if document_ids:
             whole, chosen = (
@@ -422,10 +387,7 @@ class Library:
             )
 
     def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
-        """Return the documents with this path or this content.
-
-        A file may be in several collections, and may have been moved. `sha256`: digest of the content.
-        """
+        """Return the documents, in any collection, with this path or the digest of this content."""
         wanted = f"{_DOCUMENT} WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
         return self._db.read_as(_document, wanted, path, sha256)
 
@@ -440,10 +402,7 @@ class Library:
         return [row[0] for row in rows]
 
     def waiting(self) -> list[Document]:
-        """Return the documents to be read, including those whose reading was interrupted.
-
-        Attached files come first, the others in the order of their ids.
-        """
+        """Return the documents to be read, also interrupted ones: attached files first, then by id."""
         is_own = "collection_id NOT IN (SELECT id FROM collection WHERE attached <> '')"
         return self._db.read_as(
             _document,
@@ -481,10 +440,8 @@ class Library:
         return int(self._db.read("SELECT attempts FROM document WHERE id = ?", document_id)[0][0])
 
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
-        """Put documents into the queue. Their sections stay until they are read.
-
-        `encoding`: the codec of a text file; "" to detect it; None leaves the stored one.
-        """
+        """Put documents into the queue, with sections kept; `encoding`: a codec, "" to detect it, None for the stored
+        one."""
         with self._db.transaction():
             for document_id in document_ids:
                 self._db.write(
@@ -495,10 +452,7 @@ class Library:
                 )
 
     def interrupt(self, document_id: int) -> None:
-        """Put a document back into the queue without counting the attempt.
-
-        A document whose reading has ended meanwhile is not changed.
-        """
+        """Put a document whose reading has not ended back into the queue, without counting the attempt."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'waiting', attempts = 0 WHERE id = ? AND state = 'reading'", document_id
@@ -531,9 +485,8 @@ class Library:
     def move_documents(self, document_ids: Sequence[int], collection_id: int, permit: Permit | None = None) -> None:
         """Put documents with their sections into another collection; all of them or none.
 
-        Raises AppError("collection_gone") if the collection does not exist or is Kotae's own, "document_already_there"
-        if it has a document with the same path, and "secret_move" if a document is confidential, the collection is not,
-        and `permit` does not allow that. What moves into a confidential collection enters no other one by itself.
+        Raises AppError("collection_gone" | "document_already_there"), and "secret_move" if confidential ones would
+        leave without `permit`. What moves into a confidential collection enters no other one by itself.
         """
         ids = json.dumps(list(document_ids))
         with self._db.transaction():
@@ -593,13 +546,11 @@ class Library:
         note: Callable[[int], None] = lambda _count: None,
         batches: Iterable[IndexBatch] | None = None,
     ) -> None:
-        """Replace a document's row and all its sections in one transaction.
+        """Replace a document's row and sections in one transaction. `note`, `batches`: as for `SectionTable.add`.
 
-        After a kill either the old or the new ones exist. `note` receives the number of sections written so far: the
-        longest documents take minutes on slow machines. `batches`: see `SectionTable.add`. Raises
-        AppError("document_removed") if another process has removed the document meanwhile, "document_is_secret" if its
-        file or content was moved into a confidential collection, this one is not confidential and does not have it,
-        and the user has not consented.
+        Raises AppError("document_removed") if another process has removed it, "document_is_secret" if its file or
+        content was moved into a confidential collection, this one is not and does not have it, and the user has not
+        consented.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
@@ -662,10 +613,7 @@ class Library:
         return list(dict.fromkeys(found))
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Return the passages of (section id, score) in the given order, ranked from 1.
-
-        Sections that no longer exist are left out.
-        """
+        """Return the passages of those (section id, score) that exist, in the given order, ranked from 1."""
         return self._sections.passages(scored)
 
     def passage(self, section_id: int) -> Passage | None:

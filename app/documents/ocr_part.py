@@ -1,7 +1,4 @@
-"""Find the optional part that recognizes text on pictures of pages: RapidOCR, in a folder beside the database.
-
-Without it Tesseract is used, if it is installed. The downloading child installs the part (`models.package_folder`).
-"""
+"""Find the optional part for text recognition, RapidOCR, beside the database; without it Tesseract is used."""
 
 from pathlib import Path
 

@@ -31,10 +31,7 @@ _RANGES_MOST = 12  # ranges of pages in a list
 
 
 def shown_name(path: PurePath) -> str:
-    """Return a file's name as it is displayed and given to models, with U+FFFD for each invisible character.
-
-    Such a character could reverse a name (exe.txt for txt.exe), or make it look like two lines written by the program.
-    """
+    """Return a file's name as displayed, with U+FFFD for what could reverse (exe.txt for txt.exe) or break it."""
     return shown_path(path.name)
 
 
@@ -47,10 +44,7 @@ _ATTACHED_NAME = re.compile(" #[a-z]{8}$")
 
 
 def new_attached_name() -> str:
-    """Return the name of a hidden collection with an attached file.
-
-    No other one ever has it, as references in conversations find collections by name, also in another database.
-    """
+    """Return a unique name for a hidden collection, as references in conversations find collections by name."""
     token = "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))  # numbers would count as values
     return f"{phrase('documents.attached_file')} #{token}"
 
@@ -130,10 +124,9 @@ class ReadingReport:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file of a collection; the file stays in its folder.
+    """One file of a collection, which stays in its folder.
 
-    `size_bytes` and `modified_ns` are those of the file version that was read, `tried_…` those of the last attempt; 0
-    if there is none.
+    `size_bytes`, `modified_ns`: of the version that was read; `tried_…`: of the last attempt; 0: none.
     """
 
     id: int
@@ -172,8 +165,7 @@ class Document:
 class Section:
     """A citable piece of a document: at most one clause, never half a sentence or table row.
 
-    `text` is the document's own text, without headings. `heading` is the path from the outermost heading, as printed
-    (第3章 …, 3.2.1 …).
+    `text`: without headings. `heading`: the path from the outermost heading, as printed (第3章 …, 3.2.1 …).
     """
 
     heading: tuple[str, ...]
@@ -189,10 +181,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A section that a search found, its neighbours, and where it comes from.
-
-    `section` has the text of all `parts`; its heading, tag and first page are those of the section that was found.
-    """
+    """A section that a search found, with its origin. `section`: the text of all `parts`, under the found heading."""
 
     section_id: int
     section: Section

@@ -1,7 +1,4 @@
-"""Find the sections of all documents that contain every word of a query, as the search of the window does.
-
-`retrieval.passage_search` ranks what may answer a question, and so also finds sections that lack some of its words.
-"""
+"""Find the sections that contain every word of a query; `retrieval.passage_search` also finds those that lack some."""
 
 from dataclasses import dataclass
 
@@ -43,10 +40,7 @@ class FoundSections:
 
 
 def find_sections(library: Library, query: str, limit: int = SECTIONS_MAX) -> FoundSections:
-    """Return the sections in all collections that match, without those that are being removed.
-
-    Raises AppError as `Database` does, also if another thread calls `Database.interrupt` meanwhile.
-    """
+    """Return the matching sections of all collections. Raises AppError as `Database`, also if it is interrupted."""
     expression = terms.match_expression(query)
     if not expression:
         return FoundSections()

@@ -62,10 +62,7 @@ def extract_terms(text: str) -> list[str]:
 
 
 def extract_section_terms(section: Section) -> SectionTerms:
-    """Return the terms of the heading path, and those of the text with its values and dates.
-
-    Tags are left out, because thousands of sections share them.
-    """
+    """Return the terms of headings, text, values and dates, without the tags that thousands of sections share."""
     heading = _SPACED.sub("", " ".join(section.heading))
     body = _SPACED.sub("", section.text)
     return SectionTerms.of(_runs(heading), _runs(body), extract_value_terms(body))
@@ -115,10 +112,7 @@ def without_grammar(query: str) -> str:
 
 
 def weigh_query_terms(query: str) -> dict[str, float]:
-    """Return the terms of a question with their weights (0 to 1).
-
-    A noun of one kanji is a prefix, 堰*, because most of its terms are pairs with what follows it: 堰の, 堰柱.
-    """
+    """Return the terms of a question with weights (0 to 1). A noun of one kanji is a prefix: 堰* for 堰の, 堰柱."""
     weights = {term: _weight(term) for term in extract_terms(query)}
     for noun in _nouns(query):
         pairs = extract_terms(noun.text)[:-1]
@@ -141,10 +135,7 @@ def _is_general(noun: Word) -> bool:
 
 
 def extract_value_terms(text: str) -> list[str]:
-    """Return one term for each value or date, however it is written.
-
-    24 N/mm² and ２４MPa have the same term, as have 昭和33年 and 1958年, and 十年 and 10年.
-    """
+    """Return one term for each value or date, however written: 24 N/mm² and ２４MPa, 昭和33年 and 1958年."""
     text = invisible_characters.to_plain_text(text)
     values, dates = quantities.parse_with_dates(text)
     found = [
@@ -178,11 +169,8 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
 def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dict[str, float]]]:
-    """Return the synonyms of each query word that the lists contain, each synonym as terms with weights.
-
-    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more; those of a
-    general noun weigh half. `own_file`: the user's list. Raises AppError as `read_glossary` does.
-    """
+    """Return the synonyms of each query word that has some, as terms with weights that add up to √n, or half if
+    general."""
     return [
         [
             dict.fromkeys(listed, (WEIGHT_GENERAL if word in lexicon.GENERAL else 1) / len(listed) ** 0.5)
@@ -193,10 +181,7 @@ def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dic
 
 
 def synonyms_by_word(query: str, own_file: Path | None = None) -> list[tuple[str, list[list[str]]]]:
-    """Return each query word that the lists contain, with the terms of each of its synonyms.
-
-    `own_file`: the user's list. Raises AppError as `read_glossary` does.
-    """
+    """Return each query word with synonyms, also of the user's list `own_file`, as terms. Raises as `read_glossary`."""
     folded = search_text.fold(query)
     found = []
     for word, others in (*_shipped_synonyms().items(), *(read_glossary(own_file) if own_file else {}).items()):
@@ -215,11 +200,7 @@ def _is_whole_word(word: str, folded: str) -> bool:
 
 
 def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return word -> synonyms from the user's list, a text file.
-
-    Each of its lines has synonyms separated by commas or tabs. Return {} without a file. Raises
-    AppError("glossary_unreadable").
-    """
+    """Return word -> synonyms of the user's list, or {}. Raises AppError("glossary_unreadable")."""
     try:
         stamp = path.stat()
     except OSError:

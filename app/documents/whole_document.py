@@ -124,10 +124,7 @@ class ReadingPlace:
 
 
 def load(path: Path, document_id: int, check: Callable[[], None] = lambda: None) -> WholeDocument | None:
-    """Read a document from the library's database at `path`; None if it is not there any more.
-
-    `check` is called between parts and may raise to cancel the work. Raises AppError as `Database` does.
-    """
+    """Read a document of the database at `path`; None if it is gone. `check` may raise. Raises as `Database`."""
     library = Library.open(path)
     try:
         document = library.document(document_id)
@@ -198,10 +195,7 @@ _heading = functools.lru_cache(maxsize=1024)(document_tables.parse_heading)  # m
 
 
 class WordCounter:
-    """Counts the places of words in each section of a document. The folded texts are kept for the next words.
-
-    Several threads may count at a time.
-    """
+    """Counts words in each section of a document, in any thread, and keeps its folded texts."""
 
     def __init__(self, document: WholeDocument) -> None:
         self._document = document

@@ -1,7 +1,4 @@
-"""Examine a file that the user has chosen: whether it is a newer Kotae, and whether it is complete. Install nothing.
-
-Other files that are published with Kotae (GPU parts, kits) are recognized too; they are added elsewhere.
-"""
+"""Examine, without installing, whether a chosen file is a newer, complete Kotae, or one of its add-ons."""
 
 import hashlib
 import re
@@ -34,11 +31,9 @@ Report = Callable[[int, int], None]  # takes bytes done and total bytes; an exce
 
 @dataclass(frozen=True, slots=True)
 class UpdateFile:
-    """The facts about a file.
+    """The facts about a file. `add_on`: engine_pack | model_kit | training_kit, or "".
 
-    `listed_sha256` is the SHA-256 in the list next to the file; "" without a list or an entry. Someone who changed the
-    file could also change the list, so the list reveals damage but not a forgery. `add_on` is engine_pack | model_kit |
-    training_kit if the file is one of these or a part of one, else "".
+    `listed_sha256`: of the list beside the file, or "", which reveals damage but no forgery.
     """
 
     path: Path
@@ -67,10 +62,7 @@ class UpdateFile:
         return self.listed_sha256 == self.sha256 if self.listed_sha256 else None
 
     def matches_checksum(self, text: str) -> bool | None:
-        """Return whether the file has the SHA-256 in a text that the user has pasted from the publisher.
-
-        Return None if the text has no complete SHA-256.
-        """
+        """Return whether a pasted text has the file's SHA-256; None if it has no complete one."""
         wanted = digest_in(text)
         return wanted == self.sha256 if wanted else None
 
@@ -82,8 +74,7 @@ def digest_in(text: str) -> str:
 
 
 def inspect_update_file(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
-    """Read the whole file and return the facts about it. Raises AppError("file_unreadable"), also for one over 8
-    GiB."""
+    """Read the whole file for its facts. Raises AppError("file_unreadable"), also over 8 GiB."""
     digest, done = hashlib.sha256(), 0
     try:
         size_bytes = path.stat().st_size

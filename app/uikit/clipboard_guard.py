@@ -1,10 +1,8 @@
 """Ask for consent before confidential text of a widget is copied by key or menu, selected for pasting, or dragged.
 
-Every widget that has had the keyboard focus is watched, because text can be selected only in such widgets. A widget has
-the label of its nearest ancestor with `label_now`; without one its text counts as secret. If secret text reaches the
-clipboard in another way (a menu of Qt's own, an assistive technology), it is removed, and the user is asked. Secret
-text is also removed from the primary selection, which X11 and Wayland paste with the middle button, but without a
-question, because selecting text is no export.
+Every widget that has had the keyboard focus is watched, as only there text can be selected. Its label is that of the
+nearest ancestor with `label_now`; without one its text counts as secret. Secret text that Qt copied otherwise is
+removed and the user asked; from the primary selection of X11 and Wayland it is removed without a question.
 """
 
 from pathlib import Path
@@ -92,7 +90,8 @@ class _MenuCopy(QObject):
 def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
     """Copy or cut the selection of a view. Return False if `selected_text` returns none."""
     text = selected_text(view)
-    if not text or (is_cut and not _can_cut(view)):
+    can_cut = isinstance(view, (*_TEXTS, QLineEdit)) and not view.isReadOnly()
+    if not text or (is_cut and not can_cut):
         return bool(text)
     copy_text(view, text)
     if is_cut and label_at(view) != HIGHEST_LABEL:  # secret text is not cut, because the user has not consented yet
@@ -167,10 +166,7 @@ class ClipboardGuard(QObject):
             self._is_passing = False
 
     def _on_copied(self) -> None:
-        """Remove text that Qt itself has copied from a secret widget, and ask for consent to copy it.
-
-        Text that this class, another program or a widget with a lower label has copied is kept.
-        """
+        """Remove text that Qt itself has copied from a secret widget, and ask; other text is kept."""
         clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
         if self._is_passing or not clipboard.ownsClipboard() or label_at(source) != HIGHEST_LABEL:
             return
@@ -184,11 +180,7 @@ class ClipboardGuard(QObject):
         self._clear_confidential_selection()
 
     def _clear_confidential_selection(self) -> None:
-        """Clear the primary selection if its text is secret or its widget is hidden.
-
-        The label is looked up now, because it may have changed since the text was selected; that of a hidden widget
-        cannot be looked up.
-        """
+        """Clear the primary selection if its text is secret now, or its widget hidden, whose label is unknown."""
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
             return
@@ -215,10 +207,6 @@ def _view_of(part: QObject) -> QWidget | None:
     return part if isinstance(part, QWidget) else None
 
 
-def _can_cut(view: QWidget) -> bool:
-    return isinstance(view, (*_TEXTS, QLineEdit)) and not view.isReadOnly()
-
-
 def _cut(view: QWidget) -> None:
     if isinstance(view, _TEXTS):
         view.textCursor().removeSelectedText()
@@ -227,10 +215,7 @@ def _cut(view: QWidget) -> None:
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
-    """Clear a selection of secret text when the left button is pressed, so that the text cannot be dragged.
-
-    With Shift and no other modifier Qt extends the selection and never drags, so it is kept.
-    """
+    """Clear a selection of secret text at the press that could drag it; with Shift alone Qt only extends it."""
     may_drag = event.button() == Qt.MouseButton.LeftButton and event.modifiers() != Qt.KeyboardModifier.ShiftModifier
     if not may_drag or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):
         return

@@ -30,21 +30,14 @@ def label_text(label: Label) -> str:
 
 
 def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
-    """Draw a label in a list row, the highest with an icon in its own colour. Return the width drawn in pixels.
-
-    `tone`: the colour of the other labels.
-    """
+    """Draw a label in a list row, other than the highest in `tone`; return the width in pixels."""
     if label != confidentiality.HIGHEST_LABEL:
         return list_rows.draw_text(painter, theme, area, phrase(f"common.label.{label}"), "caption", tone)
     return list_rows.draw_sign(painter, theme, area, *LABEL_LOOKS[label], phrase(f"common.label.{label}"), weight=600)
 
 
 class ConfidentialityGuard:
-    """Asks the user in a dialog before secret content is exported.
-
-    Each method calls its callback at once if the content is not secret, else after the user's consent. Without the
-    consent the callback is never called.
-    """
+    """Asks before secret content is exported; callbacks are called at once if it is not, else only after consent."""
 
     def __init__(self, theme: Theme, log: Path) -> None:
         """`log`: the file that records exports with consent."""
@@ -74,11 +67,7 @@ class ConfidentialityGuard:
         self._pass(parent, export, go, question, phrase("uikit.the_text_that_is_moved"), phrase("uikit.move"))
 
     def ask_before_training(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
-        """Call `go` before training data is made from documents, at once or after consent.
-
-        Its argument is True after consent, False if none was needed. The caller passes it to `permit_export` before the
-        first text is written.
-        """
+        """Call `go` before training data is made from documents, with True after consent, for `permit_export`."""
         question = phrase("uikit.make_training_data_from_confidential")
         body = phrase("uikit.what_the_documents_hold_may")
         if label_now() == HIGHEST_LABEL:

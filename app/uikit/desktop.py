@@ -46,10 +46,7 @@ Application = QApplication  # for `app.application`, which imports nothing from 
 
 
 def make_application(language: str = "system") -> QApplication:
-    """Create the QApplication and set its language and input method. `language`: ja, en or system.
-
-    Its desktop file name is DESKTOP_ID, by which desktops find the installed menu entry and its icon.
-    """
+    """Create the QApplication with language (ja, en or system), input method and DESKTOP_ID, for its icon."""
     QGuiApplication.setDesktopFileName(DESKTOP_ID)
     if sys.platform == "linux":
         input_method.prepare_fcitx(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
@@ -93,10 +90,7 @@ class RestingCaret(QObject):
 
 
 def keep_visited_folders(folder: Path) -> None:
-    """Store the history of Qt's file dialogs in `folder` instead of in a file that all programs with Qt share.
-
-    On Windows this has no effect, because the dialogs are the system's.
-    """
+    """Store the history of Qt's file dialogs in `folder`, not with all programs' ones. Not on Windows."""
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(folder))
 
 
@@ -177,10 +171,8 @@ class Pickers:
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
-    """Append `suffix` to a path unless it ends in that or one of the others, and a number if that path exists.
-
-    The file dialog has asked about replacing only the path as typed, so another existing file must not be replaced.
-    """
+    """Append `suffix` unless the path has one of these, and a number if that exists, as the dialog asked about the
+    typed one."""
     if not path.name or path.suffix.lower() in (suffix, *others):
         return path
     free, number = path.with_name(path.name + suffix), 2
@@ -253,10 +245,7 @@ def dropped_paths(data: QMimeData) -> list[Path]:
 
 
 class JsonDropFilter(QObject):
-    """An event filter that accepts a JSON file dropped anywhere on the window and emits `dropped`.
-
-    It also covers text fields, which would otherwise insert the path.
-    """
+    """An event filter that emits `dropped` for a JSON file dropped on the window, text fields included."""
 
     dropped = Signal(object)  # Path
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
@@ -32,6 +32,14 @@ class DialogButton:
     words: str
     kind: str = ""
     is_default: bool = False
+
+
+def fit_to_parent(window: QWidget, theme: Theme, size_px: tuple[int, int]) -> None:
+    """Resize a window to a size, or less so that an edge of the window below it stays visible."""
+    parent, size = window.parentWidget(), QSize(*map(theme.px, size_px))
+    window.resize(
+        size.boundedTo(parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)) if parent is not None else size
+    )
 
 
 def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
@@ -77,10 +85,7 @@ class Dialog(QDialog):
         super().showEvent(event)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        """Set the height for the present content.
-
-        `inner`: widgets whose content has just changed, which the layout would only notice in a later event.
-        """
+        """Set the height for the content. `inner`: widgets that just changed, which the layout would notice later."""
         for widget in inner:
             inside = widget.layout() if widget is not None else None
             if inside is not None:
@@ -161,10 +166,7 @@ def problem_dialog(
 
 
 class BugReporter:
-    """Shows each distinct bug in one dialog only, because a bug in a timer would open dialogs without end.
-
-    `save_log`, `make_report`: called for the dialog's buttons to save the log and to make a report of the problem.
-    """
+    """Shows each distinct bug in one dialog, with `save_log` and `make_report` behind its buttons."""
 
     def __init__(
         self,

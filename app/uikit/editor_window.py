@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -19,10 +19,7 @@ STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
 
 
 class EditorWindow(QDialog):
-    """The base of editors. Subclasses fill `self.column` and implement `save_or_explain`.
-
-    Closing it with changes asks first.
-    """
+    """The base of editors with `self.column` and `save_or_explain`; closing one with changes asks first."""
 
     def __init__(self, theme: Theme, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -31,7 +28,7 @@ class EditorWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.column = make_column(margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=20)
         self._build()
-        self._fit(parent)
+        fit_to_parent(self, theme, SIZE_PX)
 
     def set_words(self, title: str, sentence: str, save: str) -> None:
         """Set the texts of the window. `sentence`: below the title; "": none. `save`: on the button that saves."""
@@ -84,11 +81,9 @@ class EditorWindow(QDialog):
         form = QWidget()
         form.setLayout(self.column)
         set_surface(self, "base")
-        heading = make_column(margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
         self._title = Label("", "heading2", wraps=True)
         self._sentence = Label("", "caption", "muted", wraps=True)
-        heading.addWidget(self._title)
-        heading.addWidget(self._sentence)
+        heading = make_column(self._title, self._sentence, margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
         make_column(
             heading,
             Separator(),
@@ -116,14 +111,6 @@ class EditorWindow(QDialog):
             margins_px=(MARGIN_PX, 12, MARGIN_PX, 16),
             spacing_px=8,
         )
-
-    def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
-        width, height = (self._theme.px(length) for length in SIZE_PX)
-        if parent is not None:
-            room = parent.window().size()
-            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
-        self.resize(width, height)
 
     def _show_problem(self, words: str) -> None:
         self.problem.setText(words)

@@ -21,8 +21,7 @@ FIELD_PX, FIELD_MIN_PX = 300, 120
 
 
 class MatchPlaces:
-    """Numbers the matches of all rows from 0, and maps each number to a row and a place, the match's number in that
-    row."""
+    """Numbers the matches of all rows from 0, and maps each number to a row and the match's number in it."""
 
     def __init__(self, counts: Sequence[int] = ()) -> None:
         """Number the matches. `counts` are the numbers of matches in each row."""
@@ -46,10 +45,7 @@ class MatchPlaces:
 
 
 class FindStrip(QWidget):
-    """The strip, hidden at first. Subclasses find the words and call `_show_number`.
-
-    When nothing is found it offers to look everywhere.
-    """
+    """The strip, hidden at first, that offers to look everywhere. Subclasses find words and call `_show_number`."""
 
     left = Signal()  # the strip was closed while it had the focus
     everywhere_requested = Signal(str)  # words to look for in all conversations and documents

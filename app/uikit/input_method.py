@@ -1,15 +1,9 @@
-"""Keep keys from a text field while the input method converts Japanese text in it.
+"""Keep keys from a text field while the input method converts Japanese text in it, by a filter (`ConversionGuard`).
 
-An event filter does this in every text field (`ConversionGuard`), so that the field classes need no code for it. The
-preedit is the text under conversion, which is not committed to the field yet.
-
-Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): fcitx consumes all key
-presses during a conversion. Return commits the text and clears the preedit; the field receives only the release of the
-key. When the keyboard focus moves or the mouse clicks, Qt requests fcitx to commit, but fcitx only clears the preedit,
-so that the text under conversion would be lost. If fcitx is restarted during a conversion, it never reports the end of
-that conversion. Other input methods send the field the Return or Esc that ended a conversion.
-
-PySide6 has no plugin for fcitx, but fcitx also speaks the protocol of IBus (`prepare_fcitx`).
+The preedit is the text under conversion. fcitx 5 with anthy, through Qt's ibus plugin (tests/uikit/ui/test_fcitx.py),
+consumes all key presses meanwhile: Return commits and clears the preedit, and the field gets only the release. When the
+focus moves or the mouse clicks, fcitx clears the preedit although Qt asks it to commit, so the text would be lost. Once
+restarted, it never reports the end. Other input methods send the Return or Esc that ended a conversion.
 """
 
 import time
@@ -28,11 +22,9 @@ _HINTS = (("XMODIFIERS", "@im="), ("INPUT_METHOD", ""), ("GTK_IM_MODULE", ""))
 
 
 def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
-    """Make Qt use fcitx through its ibus plugin, if fcitx is chosen and has no plugin of its own.
+    """Make Qt use fcitx, if chosen and without a plugin of its own, through its ibus plugin and IBUS_USE_PORTAL.
 
-    Call it before the QApplication is created, and only on Linux. `environment`: the variables, which are changed.
-    `plugins`: Qt's folder of plugins. Without this, Qt would look for a plugin that does not exist, and users could not
-    type Japanese. IBUS_USE_PORTAL makes Qt use the name on the session bus under which fcitx listens.
+    Call it on Linux before the QApplication. `environment`: is changed. `plugins`: Qt's folder.
     """
     if any((plugins / "platforminputcontexts").glob("*fcitx*")):
         return
@@ -53,10 +45,7 @@ def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
 
 
 def _is_hinted(environment: MutableMapping[str, str]) -> bool:
-    """Return whether the variables in _HINTS, which configure other programs, name fcitx as the input method.
-
-    Return False on Wayland, where Qt receives text from the compositor and needs no plugin.
-    """
+    """Whether variables for other programs (_HINTS) name fcitx; False on Wayland, which needs no plugin."""
     is_wayland = environment.get("XDG_SESSION_TYPE") == "wayland" or bool(environment.get("WAYLAND_DISPLAY"))
     if is_wayland and environment.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):
         return False
@@ -103,11 +92,7 @@ class Composition:
 
 
 def _types(event: QKeyEvent) -> bool:
-    """Return whether a key press types a character, which the field must receive even during a conversion.
-
-    Only an input method that was restarted during a conversion, and has not reported its end, sends such key presses.
-    If they were ignored, the user could not type any more.
-    """
+    """Whether a key types a character, which in a conversion only a restarted input method lets through."""
     return event.text().isprintable() and event.text() != "" and not event.modifiers() & _COMMAND_MODIFIERS
 
 
@@ -126,10 +111,7 @@ class InputMethodGuard(QObject):
             new.installEventFilter(conversion_guard_of(new))
 
     def _guard_list(self, view: QAbstractItemView) -> None:
-        """Turn the input method off in a list whose items are not edited by typing, because its keys are commands.
-
-        Qt turns it on for every editable item, and letters would then begin an invisible conversion.
-        """
+        """Turn the input method, which Qt turns on for every editable item, off in a list whose keys are commands."""
         if not view.editTriggers() & QAbstractItemView.EditTrigger.AnyKeyPressed:
             view.installEventFilter(self)
             QGuiApplication.inputMethod().update(Qt.InputMethodQuery.ImEnabled)
@@ -149,10 +131,7 @@ def conversion_guard_of(field: QWidget) -> "ConversionGuard":
 
 
 class ConversionGuard(QObject):
-    """The event filter that keeps keys from one text field during a conversion.
-
-    The field owns it.
-    """
+    """The event filter, owned by a text field, that keeps keys from it during a conversion."""
 
     # Keeps the guards of fields that Qt itself has created, to which Python has no other reference: the garbage
     # collector would clear them while Qt still calls them.

@@ -1,8 +1,4 @@
-"""Show a list of entries at the left of a page and the chosen entry at the right, as the pages 学習 and 評価 do.
-
-A narrow page shows only one of them. It has a button back to the list, and shows the actions of the entry below the
-header.
-"""
+"""Show a list of entries and the chosen one beside it, or one of both on a narrow page, as 学習 and 評価 do."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -114,10 +110,7 @@ class EntryActions(QObject):
 
 
 class ListDetailPage(Page):
-    """A page with a list of entries in the sidebar, and the content of the shown entry. Subclasses fill both.
-
-    An entry is opened as soon as it becomes the current one.
-    """
+    """A page with a list of entries in the sidebar, each opened when it becomes current. Subclasses fill both."""
 
     def __init__(self, theme: Theme, title: str, list_name: str, *, selects_several: bool = False) -> None:
         """`list_name`: the accessible name of the list. `selects_several`: several entries can be selected."""

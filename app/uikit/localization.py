@@ -13,10 +13,7 @@ _installed: list[QTranslator] = []
 
 
 def resolve_language(setting: str) -> str:
-    """Return "ja" or "en" for the setting "ja", "en" or "system".
-
-    "system" is Japanese if the system's language is Japanese or not set (C, POSIX, an unknown locale), else English.
-    """
+    """Return "ja" or "en" for a setting; "system" is Japanese also without a language (C, POSIX, unknown)."""
     if setting in ("ja", "en"):
         return setting
     system = QLocale(next(iter(QLocale.system().uiLanguages()), "C")).language()

@@ -71,10 +71,7 @@ def focus_first_widget(region: QWidget) -> None:
 
 
 class NavigationSignals(QObject):
-    """The signals by which widgets send requests to the window, since pages do not know each other.
-
-    Widgets emit them; the main window and `app.application` connect them.
-    """
+    """The requests of widgets to the window, which connects them, since pages do not know each other."""
 
     page_requested = Signal(str)  # ask | documents | models | training | evaluation | settings | bin | search | batch
     settings_requested = Signal(str)  # a section of the settings: models | network | training | presets
@@ -101,10 +98,7 @@ class NavigationSignals(QObject):
 
 
 class MachinePause(QObject):
-    """Pauses the long work that holds the machine, so that a question can be asked, and goes on with it.
-
-    The window implements it, because a page does not know the work of others.
-    """
+    """Pauses the long work that holds the machine for a question; the window knows it and implements this."""
 
     changed = Signal()
 
@@ -128,10 +122,7 @@ PAGE_MARGIN_PX = 24
 
 
 class PageHeader(QWidget):
-    """The row at the top of a page with its title and its actions.
-
-    `set_inset` keeps space free at the left for the button that shows the sidebar of a narrow window.
-    """
+    """A page's title and actions; `set_inset` keeps space at the left for a narrow window's button."""
 
     def __init__(self, theme: Theme, title: str = "") -> None:
         super().__init__()

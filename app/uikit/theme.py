@@ -117,10 +117,7 @@ class Theme(QObject):
         return palette
 
     def style_sheet(self) -> str:
-        """Return kotae.qss with its placeholders replaced.
-
-        They are `$token`, `$px(n)`, `$circle(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`.
-        """
+        """Return kotae.qss with its placeholders ($token, $px(n), $circle(n), $size(role), …) replaced."""
         return re.sub(r"\$([a-z]\w*)(?:\((\w+)\))?", self._filled, _style_template())
 
     def _filled(self, match: re.Match[str]) -> str:
@@ -175,11 +172,7 @@ class Theme(QObject):
 
 @contextmanager
 def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
-    """Let the widgets keep their layout while the application's style sheet is exchanged for one of other colours.
-
-    On each change of the sheet, Qt tells all widgets, hidden ones too, to measure themselves and paint: half of the
-    time that the change takes. It spares those that have a style of their own, which these are said to have.
-    """
+    """Exchange sheets of other colours: widgets that seem to have a style of their own are not measured anew."""
     spared = [widget for widget in widgets if not widget.testAttribute(Qt.WidgetAttribute.WA_SetStyle)]
     for widget in spared:
         widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, True)
@@ -194,10 +187,7 @@ def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
 
 @contextmanager
 def unstyled() -> Iterator[None]:
-    """Remove the application's style sheet during the block, which halves the time to create many widgets.
-
-    With a style sheet, Qt computes the style of a widget again whenever its parent changes.
-    """
+    """Create widgets without style sheet, in half the time, as Qt styles each again whenever its parent changes."""
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     sheet = app.styleSheet()
@@ -218,11 +208,7 @@ def register_fonts() -> bool:
 
 
 def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
-    """Render `resources/icons/<name>.svg` with `color` in place of `currentColor`.
-
-    The icon is a square of `size` device-independent pixels, with `gap` empty ones at its right. `ratio`: the device
-    pixel ratio.
-    """
+    """Render an icon in `color`, a square of `size` device-independent pixels with `gap` empty ones at its right."""
     renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
     pixmap = QPixmap(QSize(size + gap, size) * ratio)
     pixmap.fill(Qt.GlobalColor.transparent)

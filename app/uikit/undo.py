@@ -1,7 +1,4 @@
-"""Undo and redo actions of any page, the last first by keys, or one by the toast, a message that reports it.
-
-The toast is the only message that disappears by itself, after ten seconds.
-"""
+"""Undo and redo actions of any page, the last first by keys, or one by the toast that reports it for ten seconds."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -23,10 +20,7 @@ UNDO, REDO = ("common.undo", "undo-2"), ("common.redo", "redo-2")  # key of the 
 
 
 class Toast(QFrame):
-    """A message with a button, at the lower edge of the window over the status line, where it covers no content.
-
-    A new message replaces the one shown.
-    """
+    """A message with a button over the status line, where it covers nothing; a new one replaces it."""
 
     expired = Signal()  # the time is over, or the user has closed the toast
 
@@ -45,11 +39,7 @@ class Toast(QFrame):
         self.hide()
 
     def offer(self, text: str, button: tuple[str, str], act: Callable[[], object], title: str = "") -> None:
-        """Show `text`, and call `act` if the user clicks the button within ten seconds.
-
-        `button`: the key of its name, and its icon. `title` replaces {title} in the text, shortened if the text is too
-        long.
-        """
+        """Show `text` with a shortened `title`, and call `act` if its `button` (key of its name, icon) is clicked."""
         self._act = act
         name, icon = button
         self.button.setText(phrase(name))
@@ -131,11 +121,7 @@ class UndoableAction:
 
 
 class UndoStack(QObject):
-    """The actions that can be undone or done again.
-
-    If a conversation is erased, the actions that would change it are removed. The text fields of Qt keep Ctrl+Z and the
-    keys of redo to themselves, also when they are empty, so that they undo what was typed and nothing else.
-    """
+    """The actions to undo or do again, but those of erased conversations. Fields keep Ctrl+Z even when empty."""
 
     def __init__(
         self,
@@ -144,10 +130,7 @@ class UndoStack(QObject):
         find_stored: Callable[[frozenset[int]], frozenset[int]],
         parent: QWidget,
     ) -> None:
-        """`changed`: emitted when conversations change.
-
-        `find_stored`: returns those of the given ids that still exist.
-        """
+        """`changed`: emitted when conversations change. `find_stored`: returns those of the given ids that exist."""
         super().__init__(parent)
         self._toast = toast
         self._find_stored = find_stored

@@ -1,8 +1,7 @@
-"""Make foreign text harmless to show, and ask the user before opening one of its links.
+"""Make foreign text harmless to show, and ask, with the full address in ASCII, before opening one of its links.
 
-Characters that hide, reorder or break text are removed or replaced by visible ones. Display helpers are characters that
-control line breaks in the shown text; copies of it do not contain them. The question about a link shows the full
-address in ASCII.
+Characters that hide, reorder or break text are removed or replaced by visible ones; display helpers control line
+breaks, and no copy has them.
 """
 
 import re
@@ -41,20 +40,13 @@ _UNIT = re.compile(
 
 
 def make_harmless(text: str) -> str:
-    """Return the text with line feeds as line ends, visible codes for direction controls, and U+FFFD for broken ones.
-
-    All other invisible characters and excessive combining marks are removed.
-    """
+    """Return the text with line feeds, visible codes for direction, U+FFFD for broken signs, nothing else invisible."""
     text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
     return _MARKS.sub(r"\1", invisible_characters.remove(_BROKEN.sub("\ufffd", text)))
 
 
 def display_helpers(text: str) -> list[tuple[int, int, str]]:
-    """Return the invisible characters to insert into a shown line, the last one first.
-
-    They prevent a line break before a source mark such as [1], and between a number and its unit. Each is (index in the
-    line, number of characters that it replaces, the character).
-    """
+    """Return (index in the line, characters replaced, character), the last first, that keep [1] and units unbroken."""
     helpers = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
     helpers += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
     return sorted(helpers, reverse=True)
@@ -75,10 +67,7 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 
 def find_unsafe(text: str) -> list[tuple[int, int, str]]:
-    """Return the unsafe characters of a parsed text, which come from entities such as &#x202e;.
-
-    Each is (index, length, replacement).
-    """
+    """Return the unsafe characters that entities such as &#x202e; made, as (index, length, replacement)."""
     directions = [(match.start(), 1, _spelled_out(match)) for match in _DIRECTION.finditer(text)]
     broken = [(match.start(), 1, "" if match[0] == LINE_BREAK else "\ufffd") for match in _BROKEN.finditer(text)]
     known = {at for at, _, _ in directions + broken}
@@ -91,10 +80,7 @@ ADDRESS_PX = 72
 
 
 def is_openable_link(href: str) -> bool:
-    """Return whether a link may be opened: only http and https with a host.
-
-    Links to files, network shares, scripts, data and other programs are never opened.
-    """
+    """Whether a link is http or https with a host; files, shares, scripts and programs are never opened."""
     if href != make_harmless(href) or any(character.isspace() or character == "\\" for character in href):
         return False
     url = QUrl(href, QUrl.ParsingMode.StrictMode)
@@ -115,22 +101,15 @@ def full_address(url: QUrl) -> str:
     return bytes(url.toEncoded().data()).decode("ascii", "replace")
 
 
-def shown_host(url: QUrl) -> str:
-    return url.host(QUrl.ComponentFormattingOption.FullyEncoded)
-
-
 def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object], parent: QWidget) -> Dialog | None:
-    """Ask whether to open a link, and call `open_url` if the user agrees. Return the dialog.
-
-    Return None for a link that must not be opened.
-    """
+    """Return the dialog that asks, then calls `open_url`; None for a link that must not be opened."""
     if not is_openable_link(href):
         return None
     url = QUrl(href, QUrl.ParsingMode.StrictMode)
     dialog = Dialog(
         theme,
         phrase("uikit.open_this_link"),
-        phrase("uikit.your_browser_will_connect_to", host=shown_host(url)),
+        phrase("uikit.your_browser_will_connect_to", host=url.host(QUrl.ComponentFormattingOption.FullyEncoded)),
         (
             DialogButton("open", phrase("common.open_in_the_browser")),
             DialogButton("cancel", phrase("common.cancel"), is_default=True),

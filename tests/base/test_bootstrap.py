@@ -1,12 +1,18 @@
 """Intervals: the same each time, as wide as chance is, and drawn by group where examples are alike."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.base import bootstrap
 from app.base.bootstrap import ConfidenceInterval
+
+
+def mean_interval(values: Sequence[float], *more: Any, **further: Any) -> ConfidenceInterval:
+    return bootstrap.mean_intervals([values], *more, **further)[0]
 
 
 def test_an_interval_is_the_same_each_time_and_holds_the_mean() -> None:
@@ -32,7 +38,7 @@ def test_examples_of_one_group_count_as_one_draw() -> None:
 
 def test_long_examples_weigh_more_in_nats_a_token_and_no_more_in_a_mean() -> None:
     assert bootstrap.difference_interval([0.0] * 6, [10.0] + [0.0] * 5, [95, 1, 1, 1, 1, 1]).mean == pytest.approx(0.1)
-    found = bootstrap.mean_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
+    found = mean_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
     assert (found.mean, found.units) == (0.75, 2)
 
 
@@ -52,7 +58,7 @@ def test_quantiles_far_out_are_near_those_of_the_table(freedom: int, tabulated: 
 @pytest.mark.parametrize("count", [8, 15, 30])
 def test_of_few_units_the_interval_is_that_of_students_t(count: int) -> None:
     values = np.random.default_rng(1).normal(0, 1, count)
-    found = bootstrap.mean_interval(values)
+    found = mean_interval(values)
     expected = bootstrap.t_quantile(0.975, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.06)
 
@@ -85,7 +91,7 @@ def test_means_that_are_drawn_together_have_the_intervals_that_they_have_alone(c
     for names in ((), groups):
         together = bootstrap.mean_intervals(rows, names)
         for one, row in zip(together, rows, strict=True):
-            alone = bootstrap.mean_interval(row, names)
+            alone = mean_interval(row, names)
             assert (one.mean, one.low, one.high) == pytest.approx((alone.mean, alone.low, alone.high), abs=1e-12)
             assert one.units == alone.units
 
@@ -99,21 +105,19 @@ def test_a_resample_whose_thirds_add_up_to_nothing_is_exactly_zero() -> None:
 
 def test_of_nothing_there_is_no_interval() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        bootstrap.mean_interval([])
+        mean_interval([])
 
 
 @pytest.mark.parametrize(("count", "upper"), [(6, 0.390), (10, 0.278), (100, 0.037)])
 def test_equal_values_leave_as_much_open_as_their_number_does(count: int, upper: float) -> None:
     """The upper bounds of Wilson's interval for 0 of n, as tables have them."""
-    none = bootstrap.mean_interval([0.0] * count, bounds=(0.0, 1.0))
+    none = mean_interval([0.0] * count, bounds=(0.0, 1.0))
     assert (none.mean, none.low) == (0.0, 0.0)
     assert none.high == pytest.approx(upper, abs=5e-4)
-    every = bootstrap.mean_interval([3.0] * count, bounds=(0.0, 3.0))
+    every = mean_interval([3.0] * count, bounds=(0.0, 3.0))
     assert (every.mean, every.high) == (3.0, 3.0)
     assert every.low == pytest.approx(3 - 3 * upper, abs=2e-3)
-    same = bootstrap.mean_interval([0.0] * count, bounds=(-1.0, 1.0))
+    same = mean_interval([0.0] * count, bounds=(-1.0, 1.0))
     assert same.low == pytest.approx(-same.high)
     assert same.holds_zero
-    assert bootstrap.mean_interval([0.0] * (count - 1) + [1.0], bounds=(0.0, 1.0)) == bootstrap.mean_interval(
-        [0.0] * (count - 1) + [1.0]
-    )
+    assert mean_interval([0.0] * (count - 1) + [1.0], bounds=(0.0, 1.0)) == mean_interval([0.0] * (count - 1) + [1.0])

@@ -273,16 +273,6 @@ def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gatheri
     assert len(gathering.add(folder).new) == 1
 
 
-def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(
-    gathering: Gathering, folder: Path
-) -> None:
-    gathering.add(folder / "a.pdf")
-    gathering.fail()
-    assert gathering.refresh().changed == 0
-    os.utime(folder / "a.pdf", (1, 1))  # a copy that is older and whole
-    assert gathering.refresh().changed == 1
-
-
 def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(
     gathering: Gathering, folder: Path
 ) -> None:

@@ -36,14 +36,6 @@ def test_the_sentence_that_answers_comes_with_what_limits_it():
     assert (cover.number, pump.number, pump.text) == (1, 2, "ポンプの軸受温度は75℃を超えてはならない。")
 
 
-def test_excerpts_are_verbatim_and_their_places_are_right():
-    passages = [COVER, PUMP]
-    found = excerpts.pick_excerpts("かぶりと軸受温度", passages)
-    assert found
-    for excerpt in found:
-        assert passages[excerpt.number - 1].section.text[excerpt.start : excerpt.end] == excerpt.text
-
-
 def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
     answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("かぶりは何mm", [COVER, PUMP]))
     assert answer.startswith("**「土に接する部材のかぶりは70mm以上とする。")
@@ -74,15 +66,6 @@ def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
     numbered = make_passage("目地の間隔は文献[2]による。", "2.4 目地")
     answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("目地の間隔は", [numbered]))
     assert answer == "**「目地の間隔は文献（2）による。」[1]**"
-
-
-def test_literature_on_the_matter_says_less_than_the_matter():
-    book = make_passage(
-        "山田太郎：かぶりの計測，土木技術，vol.48 No.1，pp.66-71，2006．\nかぶりは年に1回計測する。",
-        "5 かぶりの計測",
-    )
-    best = best_of("かぶりの計測は年に何回か", book)
-    assert best.text == "かぶりは年に1回計測する。"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
-from app.documents.retrieval import follow_up_questions as follow_ups
-from app.documents.retrieval.follow_up_questions import follow_up_questions
+from app.documents.retrieval import suggested_questions as follow_ups
 from app.documents.retrieval.passage_search import search
+from app.documents.retrieval.suggested_questions import follow_up_questions
 
 CHAPTER = "第2章 材料"
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from app.documents import collection_updates
 from app.documents.collection_updates import move_documents, move_request
 from app.documents.library import Library
 from app.documents.records import shown_name
-from app.documents.retrieval import passage_search
 from tests.documents.test_document_gathering import Gathering, folder  # noqa: F401
 from tests.faults.ledger import Tally
 from tests.permits import permit_to_lower
@@ -65,23 +63,6 @@ def agreed(library: Library, source: Gathering, target: Gathering, log: Path, *,
     known = {one.id: one for one in library.collections()}
     export = move_request(library.path, known[source.id], known[target.id], "a.pdf")
     return permit_export(export, log, is_agreed=is_agreed)
-
-
-def test_what_moves_keeps_its_sections_and_is_found_in_the_new_collection_only(
-    read: Gathering, other: Gathering
-) -> None:
-    library = read.library
-    before = sections(library)
-    documents = {one.name: one for one in library.documents(read.id)}
-    move(read, other, "a.pdf", "c.md")
-    assert (read.names(), other.names()) == (["b.DOCX"], ["a.pdf", "c.md"])
-    assert sections(library) == before
-    moved = next(one for one in library.documents(other.id) if one.name == "a.pdf")
-    assert moved == replace(documents["a.pdf"], collection_id=other.id)
-    for gathering, name in ((other, "a.pdf"), (read, "b.DOCX")):
-        (found,) = passage_search.search(library, "本文です", [gathering.id], 5, None)  # those of one text are one
-        assert found.document == name
-    assert library.waiting() == []
 
 
 def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_now(

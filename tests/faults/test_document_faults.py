@@ -64,7 +64,7 @@ class Desk:
 
     def _look(self) -> None:
         try:
-            if pid := self.documents.reader_pid:
+            if pid := self.documents.queue._reader.pid:
                 self.peak_bytes = max(self.peak_bytes, psutil.Process(pid).memory_info().rss)
         except psutil.Error:
             pass  # it has just ended

@@ -1,7 +1,6 @@
 """Add commands to the parser of `kotae`, check their options and print their output.
 
-A command prints one JSON object or plain text on stdout and everything else on stderr. Control characters in
-foreign text are replaced by visible signs on the way to a terminal (`app.base.invisible_characters.SafeTerminal`).
+Stdout gets one JSON object or plain text, stderr everything else, with control characters spelled out on a terminal.
 """
 
 import argparse
@@ -90,10 +89,7 @@ MISSING = "the following arguments are required: {}"  # argparse's English, whic
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:
-    """Add a subcommand with the shared options. `run` None: it only groups further subcommands.
-
-    `commands`: the result of argparse's `add_subparsers`. See `set_command` for the attributes of the parsed arguments.
-    """
+    """Add a subcommand with the shared options. `run`: as for `set_command`; None: it only groups subcommands."""
     parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
     if run is not None:
         set_command(parser, run)
@@ -101,11 +97,8 @@ def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_
 
 
 def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
-    """Set the attributes `run` and `missing` of the arguments that this parser returns.
-
-    `run`: the function to execute. `missing(name)`: ends the program with argparse's error for a missing argument; a
-    command calls it for an argument that is required only together with others.
-    """
+    """Set `run`, the function to execute, and `missing(name)`, which ends the program for an argument that is
+    missing."""
     parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
 
 

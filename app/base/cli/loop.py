@@ -29,10 +29,8 @@ def core_application() -> QCoreApplication:
 
 
 class CommandEventLoop:
-    """An event loop that runs until `stop`, `finish` or `fail` is called.
-
-    The first Ctrl+C calls `interrupt`; a second one makes `run` raise KeyboardInterrupt.
-    """
+    """An event loop until `stop`, `finish` or `fail`; the first Ctrl+C calls `interrupt`, `run` raises at the
+    second."""
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
@@ -45,10 +43,7 @@ class CommandEventLoop:
         self._bug: BaseException | None = None
 
     def run(self) -> None:
-        """Run until `stop` is called. Raises KeyboardInterrupt at the second Ctrl+C, and any exception of a slot.
-
-        Qt itself would only print the exception of a slot, and the loop would never end.
-        """
+        """Run until `stop`. Raises KeyboardInterrupt and any exception of a slot, which Qt itself would only print."""
         # Python handles signals only between bytecodes, and Qt's idle loop executes none: the timer makes it execute
         # some.
         pulse = QTimer(interval=100)

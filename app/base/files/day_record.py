@@ -1,16 +1,11 @@
 """Count days by the machine's running time, so that a wrong clock never causes a deletion.
 
-The clock of a computer without a network may be years off, and one start with a wrong clock must not erase anything. So
-a record in the data folder adds up the time that has surely passed between two calls of `track`. It uses the uptime of
-the machine, which no change of the clock affects. If the uptime is longer than at the last call, the difference has
-passed; if it is shorter, the machine has been started again, and the whole uptime has passed. Time while the machine
-was off does not count, and one call adds a day at most, even if the folder is moved to another machine. The window
-calls `track` at its start and every hour.
-
-For each item that will be deleted some day, the record keeps the count of days and the date of the first call with that
-item. The item may be deleted when both its own date and that first date are old enough (one of them alone may come from
-a clock that was years behind) and PROOF_DAYS have been counted since; or when the count alone exceeds the whole time. A
-lost or damaged record begins at zero, so every item is kept for longer.
+A record in the data folder adds up the time that has surely passed between two calls of `track`: the machine's uptime
+has grown by it, or is shorter because the machine was started again. One call adds a day at most. For each item that
+will be deleted some day the record keeps the count and the clock's date at the first call with it. The item may be
+deleted when its own date and that one are old enough (a single one may come from a clock that was years behind) and
+PROOF_DAYS were counted since; or when the count alone exceeds the whole time. A lost record begins at zero, so items
+are kept for longer.
 """
 
 import json
@@ -54,10 +49,7 @@ class TrackedItem:
     at: float
 
     def is_expired(self, now: float, days: float) -> bool:
-        """Return whether the item may be deleted, by the rule in the module's docstring.
-
-        `now`: seconds since 1970. `days`: how long items are kept.
-        """
+        """Whether the item may be deleted at `now` (seconds since 1970), if items are kept for so many days."""
         return (self.age >= PROOF_DAYS and max(self.at, self.seen_at) < now - days * DAY_S) or self.age > days
 
 
@@ -73,11 +65,9 @@ class DayRecord:
         return {name for name, one in self.track(kind, dated, now).items() if one.is_expired(now, days)}
 
     def track(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
-        """Add the days that the machine has run since the last call, record new items, and return each item's age.
+        """Add the days since the last call, record the items of a kind with their dates, and return each one's age.
 
-        An age has the counted days since the item was first recorded, the clock's date then, and the item's own date:
-        the clock alone may be wrong. `dated`: all existing items of a kind with their dates; the record drops other
-        items of that kind. `now`: the clock's time. Dates and `now` are in seconds since 1970.
+        Items of this kind that are not in `dated` are dropped. Dates and `now` are in seconds since 1970.
         """
         with _lock:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}

@@ -1,9 +1,8 @@
 """Keep the files that Kotae writes private to their user, whatever the system's defaults are.
 
-Every process calls `restrict_umask` before anything else: files and folders are then created with modes 0600 and 0700,
-including those of sqlite, of libraries and of child processes, which inherit the umask. `tighten_permissions` corrects
-the modes of files that earlier versions have written. Windows has no such modes: a folder in the user's profile is
-private already, and any other data folder gets an access list.
+`restrict_umask`, which every process calls first, makes modes 0600 and 0700 also for files of sqlite, libraries and
+children; `tighten_permissions` corrects files of earlier versions. On Windows a folder outside the user's profile gets
+an access list.
 """
 
 import contextlib
@@ -47,10 +46,9 @@ def restrict_umask() -> None:
 
 
 def tighten_permissions(folder: Path) -> None:
-    """Remove the rights of group and others from the data folder and from Kotae's files and folders in it.
+    """Remove the rights of group and others from the data folder, if it holds nothing foreign, and Kotae's files in it.
 
-    If the folder also holds foreign files, neither those nor the folder itself are changed. Links, entries of another
-    user, files with several hard links, and entries that cannot be changed are skipped.
+    Links, entries of another user, files with several hard links, and what cannot be changed are skipped.
     """
     if os.name == "nt":
         # There may be no home folder, and FAT has no access lists.
@@ -72,10 +70,7 @@ def tighten_permissions(folder: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None) -> None:
-    """Copy the contents of a folder; the copies get private modes instead of the source's.
-
-    `ignore`: as for `shutil.copytree`. Raises OSError.
-    """
+    """Copy a folder's contents with private modes. `ignore`: as for `shutil.copytree`. Raises OSError."""
     try:
         shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
     except shutil.Error as failed:

@@ -1,9 +1,7 @@
 """Parse foreign Markdown, and write it into Kotae's files so that nothing in it is active.
 
-Editors and wikis that open such a file load images, follow links and run HTML, and each parses Markdown somewhat
-differently. So this module does not repair dangerous places of the text. It writes the whole text again from the parsed
-tokens, with headings, lists, tables, code and emphasis in one fixed form. All other text is escaped, and addresses
-become code, which no program turns into links.
+Editors and wikis load images, follow links and run HTML, and each parses Markdown somewhat differently. So the whole
+text is written again from its parsed tokens in one fixed form, escaped, with addresses as code.
 """
 
 import re
@@ -56,10 +54,7 @@ _LINE_START = re.compile(r"^(?:([-+=#>@!%^])|(:)(?=:)|(\d{1,9})([.)])(?=\s|$))")
 
 
 def parse(text: str) -> list[Token] | None:
-    """Return the Markdown tokens of a text. HTML in it counts as plain text, as in the answers that the window shows.
-
-    Return None for a text over CHARACTERS_MAX or nested as deep as NESTING_MAX.
-    """
+    """Return the tokens of a text, with HTML as text; None if it is over CHARACTERS_MAX or as deep as NESTING_MAX."""
     if len(text) > CHARACTERS_MAX:
         return None
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable(["table", "strikethrough"])

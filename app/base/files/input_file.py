@@ -1,7 +1,4 @@
-"""Open files of foreign folders only if they are regular files, and read them up to a limit.
-
-Reading a pipe or a device instead of a file would block or never end.
-"""
+"""Open files of foreign folders only if they are regular files (a pipe would block), and read them up to a limit."""
 
 import errno
 import hashlib
@@ -34,10 +31,7 @@ class NotPlainError(OSError):
 
 
 def require_folder(path: Path) -> None:
-    """Check that the path is a folder and no link.
-
-    Raises NotPlainError if it is a link or a file, and OSError if it does not exist.
-    """
+    """Raise NotPlainError if the path is a link or a file, and OSError if it does not exist."""
     mode = path.lstat().st_mode
     if _is_link(path, mode):
         raise NotPlainError(path, "link")
@@ -73,10 +67,7 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 
 def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
-    """Yield the lines of a regular file, each with its line end.
-
-    Raises OSError as `open_regular`, and for a line of more than `most_bytes`.
-    """
+    """Yield the lines of a regular file with their ends. Raises OSError, also for a line of more than `most_bytes`."""
     with open_regular(path) as file:
         while line := file.readline(most_bytes + 1):
             if len(line) > most_bytes:
@@ -85,10 +76,7 @@ def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
 
 
 def open_plain(path: Path, most_bytes: int) -> BinaryIO:
-    """Open a regular file of at most `most_bytes` that is no symbolic link and has no second hard link.
-
-    Raises NotPlainError for a symbolic or hard link, a device, a folder or a larger file, and OSError.
-    """
+    """Open a regular file of at most `most_bytes`. Raises NotPlainError, also for links and hard links, and OSError."""
     if _is_link(path, path.lstat().st_mode):
         raise NotPlainError(path, "link")
     descriptor = os.open(path, _FLAGS)
@@ -120,10 +108,7 @@ def _read_bounded(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
 
 
 def _is_link(path: Path, mode: int) -> bool:
-    """Return whether the path is a symbolic link, or a reparse point (such as a junction) of Windows.
-
-    `mode`: its `st_mode`, not following links.
-    """
+    """Whether the path, with this `st_mode`, is a symbolic link or a reparse point (junction) of Windows."""
     if stat.S_ISLNK(mode):
         return True
     attributes = getattr(path.lstat(), "st_file_attributes", 0)
@@ -131,10 +116,7 @@ def _is_link(path: Path, mode: int) -> bool:
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a path that the user has typed as an absolute one, with ~ expanded.
-
-    Raises AppError("hf_folder_unreadable") if ~ cannot be expanded, as for an unknown user.
-    """
+    """Return a typed path as an absolute one, with ~ expanded. Raises AppError("hf_folder_unreadable")."""
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:

@@ -31,10 +31,7 @@ _DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|COM[0-9¹²³]|LPT[0-
 
 
 def safe_name(title: str, otherwise: str) -> str:
-    """Return a title as a file name without suffix that all operating and file systems accept.
-
-    `otherwise`: the name to use if no character of the title is left.
-    """
+    """Return a title as a file name, without suffix, that all systems accept; `otherwise` if nothing of it is left."""
     # Control characters and those of writing direction are removed, because they can make a name show another suffix.
     kept = "".join(
         " " if character.isspace() else character
@@ -66,10 +63,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def create_atomically(path: Path, content: bytes) -> None:
-    """Create a file completely or not at all. A file that exists, or that another process creates first, is kept.
-
-    Raises OSError.
-    """
+    """Create a file completely or not at all; an existing one is kept. Raises OSError."""
     with _temporary_file_beside(path, content) as temporary:
         try:
             os.link(temporary, path)
@@ -127,11 +121,7 @@ def require_clock_fit_for_zip() -> None:
 
 
 def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:
-    """Check the path of a file to create, before any work for it begins.
-
-    `suffixes`: those allowed, in lower case. Raises AppError: `format_code`, with the file name and `facts`, for
-    another suffix; "export_folder_gone"; "export_exists".
-    """
+    """Check the path of a file to create. Raises AppError: `format_code`, "export_folder_gone", "export_exists"."""
     if target.suffix.lower() not in suffixes:
         raise AppError(format_code, **{"name": target.name, **facts})
     if not target.parent.is_dir():
@@ -141,10 +131,9 @@ def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **
 
 
 def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:
-    """Create an empty file named `stem` and `suffix`, or if it exists with " (2)", " (3)" and so on between them.
+    """Create an empty file, with " (2)", " (3)" and so on for a taken name; two processes never get the same one.
 
-    Two processes never get the same name. `numbers`: the last number used for each stem; the caller keeps this dict
-    between calls, so that taken names are not tried again. Raises AppError as `open_atomically`.
+    `numbers`: the last one of each stem, kept between calls. Raises AppError as `open_atomically`.
     """
     while True:
         number = numbers[stem] = numbers.get(stem, 0) + 1
@@ -171,10 +160,7 @@ def export_error(error: OSError, target: Path) -> AppError:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append `line` and a line feed, and wait until they are on the disk. Raises OSError.
-
-    If the file ends with an incomplete line, as after a write to a full disk, that line is ended first.
-    """
+    """Append a line, after ending an incomplete one, and wait until it is on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
         size = os.fstat(descriptor).st_size
@@ -211,10 +197,7 @@ class CopyProgress:
 
 
 def hash_file(path: Path, meter: CopyProgress) -> str:
-    """Return the SHA-256 of a file in hexadecimal, read from the drive instead of the cache where possible.
-
-    `meter`: gets each block. Raises OSError.
-    """
+    """Return the SHA-256 in hexadecimal, read from the drive if possible; `meter` gets each block. Raises OSError."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         drop_from_cache(file)
@@ -248,10 +231,7 @@ def require_space(folder: Path, need_bytes: int) -> None:
 
 
 def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 0) -> AppError:
-    """Return the AppError for an OSError on a drive: "drive_space", "drive_file_limit", or the code `otherwise`.
-
-    `need_bytes`: the space needed, for the error's text.
-    """
+    """Return "drive_space" (with `need_bytes`), "drive_file_limit" or `otherwise` for an OSError on a drive."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return AppError("drive_space", path=str(folder), need_bytes=need_bytes, free_bytes=free_bytes(folder))
     if error.errno == errno.EFBIG:  # FAT32 allows 4 GiB

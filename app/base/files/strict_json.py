@@ -1,8 +1,4 @@
-"""Parse JSON with limits on its size, depth and number of values. Only this module reads JSON files.
-
-Each value takes up to 100 bytes of memory however short its text is: a file of `[],[],[]` takes forty times its own
-size, so a limit on bytes alone is not enough.
-"""
+"""Parse JSON with limits on size, depth and number of values, as `[],[],[]` takes forty times its size in memory."""
 
 import functools
 import json
@@ -32,10 +28,7 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes, **how: Any) -> dict[str, Any]:
-    """Parse a JSON object. Raises ValueError for another value, a duplicate key, NaN, infinity or a lone surrogate.
-
-    `how`: further options of `json.loads`.
-    """
+    """Parse an object. Raises ValueError for others, a duplicate key, NaN, infinity or a lone surrogate."""
     data = loads(raw, object_pairs_hook=_unique_object, parse_constant=_refuse_constant, parse_float=parse_float, **how)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
@@ -53,11 +46,7 @@ def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = 
 
 
 def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Parse a JSON value. Raises ValueError if it is invalid, too deeply nested or has too many values.
-
-    `max_values`: the limit on the number of values; None: that of `is_crowded`.
-    `how`: further options of `json.loads`.
-    """
+    """Parse a JSON value. Raises ValueError if it is invalid, too deep or `is_crowded`. `how`: of `json.loads`."""
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):
         raise ValueError("too many values")
@@ -73,11 +62,7 @@ def _decoder(**how: Any) -> json.JSONDecoder:
 
 
 def is_crowded(text: str, max_values: int | None = None) -> bool:
-    """Return whether a JSON text holds too many values.
-
-    `max_values`: the limit; None: 500,000 and one more for every 8 characters, up to 6,000,000. A text of at most
-    500,000 characters is not counted: the result is False, whatever the limit.
-    """
+    """Whether a text of over 500,000 characters holds too many values: `max_values`, or one for every 8 characters."""
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
 

@@ -79,10 +79,7 @@ _SLUG_CHARACTERS = 40
 
 
 def timestamped_path(parent: Path, name: str, now: float) -> Path:
-    """Return a free path in `parent`, named by the local time and `name`. The folder is not created.
-
-    `now`: seconds since 1970. Names of folders in the bin count as taken, because those may be restored.
-    """
+    """Return a free path in `parent`, also free in its bin, by local time and `name`. `now`: seconds since 1970."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_CHARACTERS].strip("-.")
     stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
@@ -114,10 +111,7 @@ def restore_from_bin(parent: Path, name: str) -> Path:
 
 
 def mark_deleted(folder: Path, now: float) -> None:
-    """Mark a folder in the bin as deleted at `now`, in seconds since 1970, by an empty file in it.
-
-    If the file cannot be written, do nothing: `empty_bin` marks the folder later.
-    """
+    """Note by an empty file when a folder came into the bin (seconds since 1970); else `empty_bin` does it."""
     with contextlib.suppress(OSError):
         (folder / _REMOVED).touch()
         os.utime(folder / _REMOVED, (now, now))
@@ -130,10 +124,9 @@ def unmark_deleted(folder: Path) -> None:
 
 
 def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
-    """Erase the folders that were moved to the bin of `parent` more than `days` ago, and return their names.
+    """Erase the folders that are in the bin of `parent` for more than `days`, as `record` confirms; return their names.
 
-    `now`: seconds since 1970; `record` must confirm the days, because the clock may be wrong. A folder without a mark,
-    which an earlier version has moved to the bin, is marked now.
+    `now`: seconds since 1970. A folder without a mark, of an earlier version, is marked now.
     """
     dated, gone = {}, []
     for folder in _folders(parent / BIN):

@@ -97,10 +97,7 @@ _state = "off"
 
 
 def install_socket_filter_for(arguments: Sequence[str]) -> None:
-    """Install the filter for the role that the arguments select. Call it before the process has threads.
-
-    `arguments`: the arguments of the command line, without the program.
-    """
+    """Install the filter for the role of these command-line arguments, before the process has threads."""
     global _state
     first = arguments[0] if arguments else ""
     if first in OFFLINE_ROLES:
@@ -144,10 +141,7 @@ def is_filter_supported() -> bool:
 
 
 def install_socket_filter(scope: str = _SHOWING) -> str:
-    """Install the filter for this process, all its threads and its future children. Return `socket_filter_state()`.
-
-    `scope`: as for `_compile_filter`.
-    """
+    """Install the filter of a `scope` of `_compile_filter` for this process and its children; return the state."""
     global _state
     if _state == "on":
         return _state
@@ -171,10 +165,7 @@ def _protect_other_processes() -> None:
 
 
 def is_attempt_counted() -> bool:
-    """Return whether this is a child of the offline check in its empty network namespace.
-
-    There the filter must not stop attempts, so that the kernel counts them; no data can leave the namespace.
-    """
+    """Whether this is a child of the offline check in its empty namespace, where the kernel must count attempts."""
     if COUNTED_VARIABLE not in os.environ:
         return False
     try:
@@ -280,11 +271,7 @@ def _compile_filter(machine: _Machine, scope: str) -> bytes:
 
 
 def _make_devices() -> None:
-    """Create the device files of NVIDIA's driver before the filter is installed.
-
-    A privileged (setuid) program creates them once after each start of the machine; under the filter it would not get
-    its privileges.
-    """
+    """Let NVIDIA's setuid program create its device files, which it could not do under the filter."""
     cards = Path("/proc/driver/nvidia/gpus")
     if not cards.is_dir() or Path("/dev/nvidia-uvm").exists():
         return
@@ -328,11 +315,8 @@ class NetworkRefusedError(PermissionError):
 
 
 def enforce_offline(allowed_address: tuple[str, int] | None = None) -> None:
-    """Turn the guard on for the rest of this process. It cannot be turned off again.
-
-    `allowed_address`: a host and port; None: none. The host may be looked up, and the process may connect to those of
-    its addresses that `allow_address` accepts.
-    """
+    """Turn the guard on for good; `allowed_address`: a host, which may be looked up, and port to which it may
+    connect."""
     global _is_on, _is_hub_offline, _only
     if not _is_on:
         _is_hub_offline = is_hub_offline()
@@ -359,10 +343,9 @@ def permit_downloads() -> None:
 
 
 def allow_address(ip: str, port: int) -> None:
-    """Let this process connect to a numeric IP address of the host `only` of `enforce_offline`.
+    """Let this process connect to a numeric address of the host that `enforce_offline` allowed.
 
-    Raises NetworkRefusedError if `only` was None, if the address does not belong to this machine or the local network,
-    or if the port is not that of `only`.
+    Raises NetworkRefusedError for another port, or an address outside of this machine and the local network.
     """
     if _only is None or port != _only[1] or not addresses.is_local_address(ip):
         _refuse(f"door {ip}:{port}")
@@ -370,10 +353,7 @@ def allow_address(ip: str, port: int) -> None:
 
 
 def listen_on_loopback(port: int) -> socket.socket:
-    """Return a socket on which `kotae serve` listens for other programs of this machine. `port` 0: any free port.
-
-    Call it once: the guard lets only this socket be bound, and only to 127.0.0.1. Raises OSError.
-    """
+    """Return the one socket, on 127.0.0.1, on which `kotae serve` listens. `port` 0: any. Raises OSError."""
     global _listener
     assert _listener is None
     _listener = endpoint = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -407,11 +387,7 @@ def refused_attempts() -> tuple[str, ...]:
 
 
 def _disable_core_dumps() -> None:
-    """Turn off core dumps of this process and its children. Windows writes none unless it is configured to.
-
-    The limit is 1 byte, too small for a dump file. Linux pipes dumps to a collector at any limit except 1
-    (fs/coredump.c).
-    """
+    """Turn off core dumps: a limit of 1 byte, as Linux pipes dumps to a collector at any other (fs/coredump.c)."""
     if sys.platform != "win32":
         import resource
 

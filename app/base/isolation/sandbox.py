@@ -1,16 +1,13 @@
 """Restrict what child processes that open foreign files may reach and use.
 
-On Linux (5.13 and later), Landlock restricts access to files, programs and processes, also for native code. There are
-two layers, because a process learns the path of a document or a model only later. `confine` restricts the whole
-process: it may write and start only the given files, and signal only itself and its children. `run_confined` runs the
-code that parses a file in a thread that can read only that file and the program's own parts. Without Landlock, and on
-Windows and macOS, nothing is restricted. The protection has limits: threads share their memory, so code that takes over
-a parsing thread may take over one that can read more; files that were open before stay open; names, sizes and dates of
-files stay visible.
+On Linux (5.13 and later), Landlock restricts access to files, programs and processes, also for native code. `confine`
+restricts the whole process: it may write and start only the given files, and signal only itself and its children.
+`run_confined` parses a file in a thread that can read only that file and the program's own parts. Elsewhere nothing is
+restricted. The protection has limits: threads share their memory, files that were open before stay open, and names,
+sizes and dates of files stay visible.
 
-The second half of the module limits memory, processor time, priority and the unpacked size of archives. Documents
-(`app.documents.reading.limits`) and workbooks (`app.base.tables`) share these limits. Nothing is ever extracted to
-disk.
+The second half limits memory, processor time, priority and the unpacked size of archives, for documents and workbooks.
+Nothing is ever extracted to disk.
 """
 
 import _thread
@@ -65,11 +62,9 @@ def landlock_version() -> int:
 
 
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
-    """Confine this process and its future children for the rest of its life. Return whether it is confined now.
+    """Confine this process and its children for good, before it has threads. Return whether it is confined now.
 
-    Call it before the process has threads. `writes`: files and folders that it may read and change. `starts`: programs,
-    or folders of programs, that it may start. `reads`: files and folders that it may read in addition to the program's
-    own parts; None: all files.
+    `writes`: what it may change. `starts`: programs, or their folders. `reads`: beside the program's parts; None: all.
     """
     global _confined
     rules = [
@@ -83,10 +78,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
 
 
 def run_confined(act: Callable[[], Made], reads: Iterable[Path], writes: Iterable[Path] | None = None) -> Made:
-    """Run `act` in a thread that can read only the files and folders `reads` and the program's own; return its result.
+    """Run `act` in a thread that reads only `reads` and the program, and changes only `writes` (None: what it could).
 
-    `writes`: those that it may change, of what the process may change; None: all of that. Without `confine`, run it in
-    this thread. Raises what `act` raises, and OSError if the kernel refuses.
+    Without `confine` it runs in this thread. Raises what `act` raises, and OSError if the kernel refuses.
     """
     if not _confined:
         return act()
@@ -254,10 +248,7 @@ def address_space_bytes() -> int:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limit the address space for the rest of this process's life.
-
-    Not on Windows, which has no such limit without a job object; there the parent process watches the memory.
-    """
+    """Limit the address space for good; not on Windows, where the parent process watches the memory."""
     if sys.platform == "win32":
         return
     import resource

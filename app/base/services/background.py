@@ -27,10 +27,9 @@ class TaskCancelled(Exception):  # noqa: N818  it is no error
 
 
 class Task(QObject):
-    """Work in the thread pool, kept alive until its result has been delivered in the thread that called `run`.
+    """Work in the pool, alive until its result is delivered to the thread that called `run`.
 
-    A callback that is a method of a QObject, or functools.partial of one, is not called if that object has been
-    deleted, as when a dialog was closed meanwhile.
+    A callback of a QObject that was deleted meanwhile (also in functools.partial) is not called.
     """
 
     def __init__(
@@ -91,10 +90,7 @@ class TaskProgress:
         self._act()
 
     def on_cancel(self, act: Callable[[], None]) -> None:
-        """Set a function to call at cancellation, in the cancelling thread, such as one that kills a process.
-
-        If the work is cancelled already, call it at once.
-        """
+        """Set a function, such as one that kills a process, for the cancelling thread; called at once if cancelled."""
         self._act = act
         if self._is_cancelled:
             act()
@@ -109,10 +105,7 @@ class TaskProgress:
             raise TaskCancelled
 
     def report(self, done: int, total: int) -> None:
-        """Report progress, in any unit; `total` 0: unknown. Raises TaskCancelled if the work is cancelled.
-
-        Reports are emitted at most every REPORT_EVERY_S, except the last.
-        """
+        """Report progress, at most every REPORT_EVERY_S; `total` 0: unknown. Raises TaskCancelled."""
         self.check()
         now = time.monotonic()
         if 0 < total <= done or now - self._reported_at >= REPORT_EVERY_S:
@@ -121,10 +114,7 @@ class TaskProgress:
 
 
 class LongTask(Task):
-    """Long work in the thread pool.
-
-    After `cancel`, the callback `cancelled` is called, or `on_done` if the work had finished already.
-    """
+    """Long work in the pool. After `cancel` comes `cancelled`, or `on_done` if it had finished already."""
 
     progressed = Signal(object, object)  # done, total; not as int, because Qt's has 32 bits
 
@@ -214,11 +204,10 @@ def _start_task(task: Task) -> None:
 def run(
     work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None
 ) -> Task:
-    """Run `work` in the thread pool, then call `done(result)` or `failed(error)` in the caller's thread.
+    """Run `work`, without Qt objects, in the pool; then call `done(result)` or `failed(error)` in the caller's thread.
 
-    `work` must not use Qt objects. An exception other than AppError is a bug: `failed` gets AppError("unexpected"), so
-    that the caller does not wait for ever, and the exception is raised in the caller's event loop. Without `failed` an
-    AppError is raised there too.
+    An exception other than AppError is a bug: `failed` gets AppError("unexpected"), and it is raised in the caller's
+    event loop, as is an AppError without `failed`.
     """
     task = Task(work, on_done, failed)
     _start_task(task)
@@ -243,19 +232,13 @@ def run_long(
 
 
 def run_detached(work: Callable[[], T], on_done: Callable[[T], None]) -> None:
-    """Run `work` in a thread of its own, for which the end of the program does not wait; then call `on_done` as `run`.
-
-    For work that may block without limit, such as looking into a folder of a server that no longer answers.
-    """
+    """Run work that may block for ever, such as a look at a dead server, in its own thread; then `on_done` as `run`."""
     _result_receiver()  # as in `_start_task`
     threading.Thread(target=_Job(Task(work, on_done, None)).run, name="detached", daemon=True).start()
 
 
 def shut_down() -> None:
-    """Cancel all long work and wait until all work has ended, so that no file stays partly written.
-
-    Callbacks of that work are only called if the event loop runs afterwards, which it does not when the program ends.
-    """
+    """Cancel long work and wait until all work has ended, so that no file stays partly written."""
     for task in _running.values():
         if isinstance(task, LongTask):
             task.cancel()

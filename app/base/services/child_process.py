@@ -133,10 +133,7 @@ class ChildProcess(QObject):
             self.watch()
 
     def ask(self, request: bytes, limit_s: float) -> None:
-        """Start the child, send it one line, close its input, and kill it after `limit_s`.
-
-        `exited` then has the answer as `last_event`.
-        """
+        """Start the child, send one line, close its input, kill it after `limit_s`; the answer is the `last_event`."""
         self.start()
         self.send(request)
         if self._process is not None:
@@ -270,10 +267,7 @@ class ChildProcess(QObject):
 
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
-    """Wait until a child process that is being stopped has ended, at most `limit_s`. `pid` 0: return at once.
-
-    Call it in a background thread, because the event loop must run to notice the end of the child.
-    """
+    """Wait at most `limit_s` for the end of a child (`pid` 0: none), in a thread, as the event loop must run."""
     until = time.monotonic() + limit_s
     while pid and psutil.pid_exists(pid) and time.monotonic() < until:
         time.sleep(_POLL_S)

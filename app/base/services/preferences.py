@@ -19,10 +19,7 @@ class Preferences(QObject):
     failed = Signal(object)  # AppError
 
     def __init__(self, path: Path, parent: QObject | None = None, overrides: Mapping[str, Any] | None = None) -> None:
-        """Load the settings from `path`.
-
-        `overrides`: values that replace the stored ones until the user changes them, for safe mode.
-        """
+        """Load the settings from `path`. `overrides`: replace stored values until the user changes them (safe mode)."""
         super().__init__(parent)
         self._path = path
         self._overrides = dict(overrides or {})
@@ -30,10 +27,7 @@ class Preferences(QObject):
         self.value: Settings = dataclasses.replace(self._stored, **self._overrides)
 
     def change(self, **fields: Any) -> None:
-        """Store changed fields of the settings. If the file cannot be written, emit `failed` and change nothing.
-
-        Changes that another process, such as a command, has stored meanwhile are kept.
-        """
+        """Store changed fields, and keep what others stored; if that fails, emit `failed` and change nothing."""
         kept = settings.load_stored(self._path) or self._stored
         new = dataclasses.replace(kept, **fields)
         try:

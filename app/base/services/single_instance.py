@@ -14,10 +14,7 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def without_window(lock: Path) -> Iterator[None]:
-    """Hold the lock of the window during the block, for commands that change data which a window keeps in memory.
-
-    Raises AppError("window_is_open") if a window holds it.
-    """
+    """Hold the window's lock, for commands that change what a window keeps. Raises AppError("window_is_open")."""
     file = QLockFile(str(lock))
     file.setStaleLockTime(0)
     if not file.tryLock(0) and file.error() == QLockFile.LockError.LockFailedError:
@@ -29,10 +26,7 @@ def without_window(lock: Path) -> Iterator[None]:
 
 
 class SingleInstance(QObject):
-    """The lock by which only one window uses a data folder.
-
-    A second instance writes to the file `raise_request`; the first one then emits `raise_requested`.
-    """
+    """The lock by which one window uses a data folder; a second one writes `raise_request`, the first emits it."""
 
     raise_requested = Signal()
     file_requested = Signal(
@@ -47,20 +41,14 @@ class SingleInstance(QObject):
         self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
-        """Try to lock the data folder. Return False only if another process holds the lock.
-
-        Return True also if the lock file cannot be created, as on unusual file systems, so that the window opens there
-        without a lock. This method does not need a QApplication.
-        """
+        """Lock the data folder. Return False only if another process holds the lock; no QApplication is needed."""
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
         self._is_ours = not is_taken or self._take_over()
         return self._is_ours
 
     def acquire(self, file: str = "") -> bool:
-        """Lock the data folder and watch the file `raise_request`.
-
-        If another instance holds the lock, request it to come to the front and to open `file`, and return False.
-        """
+        """Lock the data folder and watch `raise_request`, or ask the instance that holds it to open `file`; return
+        False."""
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:
             self._write(f"{file}\n")
@@ -81,11 +69,8 @@ class SingleInstance(QObject):
             log.warning("single instance: %s", error)
 
     def _take_over(self) -> bool:
-        """Take over a lock file whose owner has ended although the file looks valid. Return whether this succeeded.
-
-        The file may be empty after a power cut, come from another system on this disk, or name a process id that
-        another program has now. It cannot be removed while its owner runs.
-        """
+        """Take over the lock file of an ended process that looks valid (power cut, other system, reused id), if
+        possible."""
         return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
 
     def _on_touched(self, path: str) -> None:

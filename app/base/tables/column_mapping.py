@@ -47,10 +47,7 @@ def known_column_names() -> dict[str, Any]:
 
 
 def normalize_name(name: str) -> str:
-    """Return a column name in NFKC and lower case, without spaces, signs and bracketed text.
-
-    質問（必須） becomes 質問. A name that is all in brackets keeps its text: 【質問】 becomes 質問.
-    """
+    """Return a column name in NFKC and lower case, without spaces, signs and, if text is left, brackets."""
     folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)
 
@@ -62,10 +59,7 @@ def is_known_column(name: str) -> bool:
 
 
 def guess_mapping(columns: Sequence[str], requested: ColumnMapping) -> ColumnMapping:
-    """Return `requested` with a guessed column for each field that has none.
-
-    A field stays "" if no column name fits. NO_COLUMN in `requested` becomes "".
-    """
+    """Return `requested` with a guessed column, or "", for each field that has none; NO_COLUMN becomes ""."""
     mapped = {name: column for name, column in requested.as_dict().items() if name in FIELDS}
     for name in FIELDS:
         if name not in mapped and (column := _guess_column(name, columns, mapped)):
@@ -119,10 +113,7 @@ def _known_names(name: str) -> tuple[str, ...]:
 
 
 def _guess_column(name: str, columns: Sequence[str], used_columns: dict[str, str]) -> str:
-    """Return the column whose name columns.toml lists for the field, else one that matches its pattern, else "".
-
-    `name`: the field. `used_columns`: the columns of other fields, which are excluded.
-    """
+    """Return the unused column that columns.toml lists for the field `name`, else one of its pattern, else ""."""
     free = {
         normalize_name(column): column for column in reversed(columns) if column and column not in used_columns.values()
     }

@@ -1,7 +1,4 @@
-"""Read the rows of Excel and CSV files, without interpreting the cells.
-
-A child process with limited rights reads workbooks (`workbook_child`); its output is treated as untrusted.
-"""
+"""Read rows of Excel and CSV files, without interpreting cells; a limited child, not trusted, opens workbooks."""
 
 import contextlib
 import csv
@@ -51,11 +48,7 @@ _END = "\x1e\x1f"
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row of a table.
-
-    `line`: the line of the file, or the row of the sheet, from 1. `problem`: why the row could not be read, and so has
-    no cells; "" for a row that was read.
-    """
+    """A row of a table, `line` from 1, or the `problem` why it could not be read; "" for none."""
 
     line: int
     cells: tuple[Cell, ...] = ()
@@ -106,10 +99,9 @@ def column_letter(column: int) -> str:
 
 
 def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[TableRow]]]:
-    """Yield the title and the rows of each sheet that is not empty. A formula has the value that Excel last computed.
+    """Yield the title and rows of each sheet that is not empty, formulas by their stored values; not in the GUI thread.
 
-    A child process reads the workbook, and each step blocks: do not call this in the window's thread. `raw`: the
-    content of the file. `name`: its name, for errors. `max_rows`: the most rows read of each sheet. Raises
+    `raw`: the content of the file, which a child reads. `name`: for errors. `max_rows`: of each sheet. Raises
     AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
     sheets: list[tuple[str, list[TableRow]]] = []
@@ -168,11 +160,7 @@ class _EndEvent:
 def _checked_events(
     lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.WorkbookBudget
 ) -> Iterator[str | TableRow | _EndEvent]:
-    """Yield a sheet's title, each of its rows, and at last the end, from the lines that the child sends.
-
-    End with the problem "crowded" at the first line that is invalid or exceeds the limits: a malicious file may control
-    the child.
-    """
+    """Yield a sheet's title, rows and end from a child's lines; at one that is invalid or over the limits "crowded"."""
     cells, characters, last = allowed.cells, allowed.characters, -1  # no sheet yet
     for sent_line in lines_of_child:
         try:
@@ -235,10 +223,7 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) ->
 def _watch(
     process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, is_over: threading.Event
 ) -> None:
-    """Kill a child that exceeds its time or memory. `is_over`: is set when the child is no longer needed.
-
-    The child's own limits are not enough: on Windows it has none, and elsewhere none of elapsed time.
-    """
+    """Kill a child that exceeds its time or memory, as its own limits miss both on Windows. `is_over`: it has ended."""
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
     while not is_over.wait(WATCH_INTERVAL_S):
         try:
@@ -251,10 +236,7 @@ def _watch(
 
 
 def check_text(text: str, name: str) -> None:
-    """Raise AppError("table_crowded") if a CSV text has too many lines or cells for its length.
-
-    Each takes up to 100 bytes of memory. `name`: the name of the file, for the error.
-    """
+    """Raise AppError("table_crowded") if a CSV text has too many lines or cells, of 100 bytes each, for its length."""
     lines, cells = text.count("\n") + text.count("\r"), sum(map(text.count, CELL_ENDS))
     most_lines = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_LINE)
     most_cells = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_CELL)

@@ -24,10 +24,7 @@ _NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
 
 
 def is_formula_like(text: str) -> bool:
-    """Return whether a spreadsheet program could read a text as a formula.
-
-    Spaces, control and invisible characters before the first sign are skipped.
-    """
+    """Whether a spreadsheet could read a text as a formula, behind spaces, control and invisible characters."""
     if text.startswith(_STARTS_LINE):
         return True
     first = next((one for one in text[:_UNSEEN_MAX] if not _is_unseen(one)), "")
@@ -44,17 +41,11 @@ def _is_unseen(character: str) -> bool:
 
 
 class WorkbookWriter:
-    """A writer of one Excel workbook, row by row.
-
-    The few cell styles are created once, because openpyxl compares each new style with all others.
-    """
+    """A writer of one workbook, row by row, with few cell styles, as openpyxl compares each new one with all."""
 
     def __init__(self, cut_note: str, label: str) -> None:
-        """Create an empty workbook.
-
-        `cut_note`: the text that ends a cell cut at Excel's limit. `label`: the confidentiality label to print in the
-        page header, such as 社外秘; in a cell it would be read back as a row.
-        """
+        """Create an empty workbook. `cut_note`: ends a cell that is cut. `label`: for the header, as cells are read
+        back."""
         from openpyxl import Workbook  # imported here, because the import takes a fifth of a second
         from openpyxl.cell import WriteOnlyCell
         from openpyxl.styles import Alignment, Font, PatternFill
@@ -113,10 +104,7 @@ class WorkbookWriter:
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
-        """Write the workbook to a file.
-
-        Raises AppError("clock_unfit") if the machine's clock shows a year that an Excel file cannot store as its date.
-        """
+        """Write the workbook. Raises AppError("clock_unfit") if the clock's year cannot be stored in an Excel file."""
         require_clock_fit_for_zip()
         self._book.save(file)
 
@@ -160,11 +148,8 @@ class WorkbookWriter:
 
 
 def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV in UTF-8 with a byte order mark, by which Excel recognizes the encoding.
-
-    A text that a spreadsheet program could read as a formula gets an apostrophe before it. All texts are quoted, so
-    that a program that separates columns by ; or tabs does not split them.
-    """
+    """Write a CSV in UTF-8 with byte order mark, all texts quoted, and an apostrophe before what looks like a
+    formula."""
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="", write_through=True)
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(_harmless(head))
@@ -174,10 +159,7 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def _harmless(cells: Sequence[object]) -> list[object]:
-    """Return the cells with an apostrophe before each text that looks like a formula. Numbers such as -5 are unchanged.
-
-    A formula that already has an apostrophe gets another one, so that `remove_formula_apostrophe` restores the text.
-    """
+    """Return the cells with an apostrophe before texts that look like a formula, or already have one before it."""
     shown = [invisible_characters.remove(cell) if isinstance(cell, str) else cell for cell in cells]
     return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in shown]
 

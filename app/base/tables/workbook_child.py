@@ -1,11 +1,9 @@
-"""Read one Excel workbook in a child process, from standard input, and write each row as a line of JSON.
+"""Read an Excel workbook from standard input in a child process, and write each row as a line of JSON.
 
 Files of columns (Parquet, and Arrow's, of which Hugging Face's datasets consist) are read here too, by pyarrow where it
 is installed; their rows are objects.
 
-openpyxl keeps all texts of a workbook in memory, and a file of some kilobytes can make it work for a long time. So
-memory, processor time, cells and characters are limited in proportion to the size of the file, and the process ends
-when a limit is exceeded.
+openpyxl keeps all texts, and a small file can make it work for long, so memory, time, cells and characters are limited.
 """
 
 import datetime
@@ -30,10 +28,7 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """The limits for reading a workbook, which `for_file_size` computes from the size of its file.
-
-    A cell takes about 5 bytes in the zipped file, and openpyxl reads it in 5 microseconds.
-    """
+    """The limits for a workbook by its file's size: a cell takes 5 zipped bytes and 5 microseconds in openpyxl."""
 
     memory_bytes: int  # in addition to the memory of the process without the workbook
     processor_s: float
@@ -55,10 +50,7 @@ class _CrowdedError(Exception):
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Read the workbook and exit. `arguments`: one number, the most rows to read of each sheet.
-
-    The process exits without returning, because freeing all objects would take time.
-    """
+    """Read the workbook, at most `arguments` rows of a sheet, and exit without the time to free all objects."""
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
     allowed = WorkbookBudget.for_file_size(len(raw))

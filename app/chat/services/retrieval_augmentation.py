@@ -31,11 +31,11 @@ from app.documents.records import Document, DocumentCollection, Passage
 from app.documents.retrieval import (
     clause_references,
     excerpts,
-    follow_up_questions,
     named_clauses,
     packing,
     passage_search,
     retrieved_passages,
+    suggested_questions,
 )
 from app.documents.retrieval.named_clauses import MissingClause
 from app.inference import prompts
@@ -200,7 +200,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
         asked = [turn.question for turn in request.turns]
         is_answered = found.verdict == "answered"
-        follow_ups = follow_up_questions.follow_up_questions(library, passages, asked) if is_answered else ()
+        follow_ups = suggested_questions.follow_up_questions(library, passages, asked) if is_answered else ()
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):

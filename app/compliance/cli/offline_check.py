@@ -19,10 +19,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the check. Return 0 if there was no network attempt; 1 if there was one, or the check is incomplete.
-
-    Raises AppError, for which the program exits with status 3.
-    """
+    """Run the check. Exit status: 0 without an attempt; 1 with one, or incomplete. Raises AppError for 3."""
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun
 
@@ -51,10 +48,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Return the absolute path of the report page. Check it before the long check, so that no file is replaced.
-
-    Raises AppError("bad_option" | "export_folder_gone" | "export_exists" | "offline_check_unwritable").
-    """
+    """Return the page's absolute path, before the long check, so that no file is replaced. Raises AppError."""
     from app.compliance.offline_check import report_page
 
     path = Path(text).expanduser().absolute()

@@ -1,7 +1,4 @@
-"""Run the whole offline check, for the command line and for the window's child process.
-
-It also computes hashes of this program and its models, by which files on two machines can be compared.
-"""
+"""Run the whole offline check, for command line and window, with hashes of the program and its models to compare."""
 
 import hashlib
 import platform
@@ -38,11 +35,9 @@ def hash_program() -> Iterator[HashedFile]:
 
 
 def hash_folder(folder: Path) -> HashedFile:
-    """Return one hash of all files in a folder, except __pycache__.
+    """Return the SHA-256 of a folder's lines "sha256 path", sorted (`files_note` of the page), without __pycache__.
 
-    It is the SHA-256 of the lines "sha256  path", sorted by path; the text `files_note` of the page explains it. A link
-    to a file inside the folder is skipped; the target of a link out of it is hashed, because it belongs to no other
-    line.
+    A link to a file inside is skipped; the target of a link out of the folder is hashed, as no other line has it.
     """
     lines, total, root = [], 0, folder.resolve()
     for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
@@ -64,11 +59,7 @@ def hash_engine_packs() -> Iterator[HashedFile]:
 
 
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
-    """Yield the hash of each file of the models.
-
-    If the size and modification time of a file are unchanged, its stored hash is used; otherwise the file is read.
-    `report`: gets the bytes done and the total of the files to read.
-    """
+    """Yield the hash of each model file, the stored one if size and time are unchanged; `report`: bytes done, total."""
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
     total = sum(_size(path) for _, path, mark in waiting if not _is_unchanged(path, mark))
     meter = CopyProgress(report, total)

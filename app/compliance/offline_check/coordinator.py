@@ -1,10 +1,8 @@
 """Use each part of Kotae once in watched processes, in an empty network where the system allows one.
 
-The process reads a `CheckJob` on standard input, prints a `CheckStage` before each scenario (one use of Kotae), and
-then `MeasuredTraffic`. When its input is closed, it ends with all its children. The empty network (Linux only) is a
-network namespace of its own, in which the kernel counts sent packets. Before the scenarios, processes try to reach the
-network on purpose, which shows that attempts are counted, so that a count of zero afterwards is evidence. They only use
-addresses reserved for examples (RFC 5737, RFC 3849) and this machine's own.
+It reads a `CheckJob`, prints a `CheckStage` for each scenario (a use of Kotae), then `MeasuredTraffic`, and ends with
+its input. The empty network is a namespace of Linux, in which the kernel counts. Before, processes try to leak to
+addresses of examples (RFC 5737, RFC 3849) and this machine's, so that a count of zero afterwards is evidence.
 """
 
 import ctypes
@@ -48,10 +46,9 @@ _TRIES = (
 
 
 def isolate() -> str:
-    """Move this process and its future children into a network namespace with only a loopback interface.
+    """Move this process, of one thread, into a network namespace with a loopback only.
 
-    The process must have only one thread. Return namespace | unsupported (not Linux) | refused (some systems allow it
-    only to administrators).
+    Return namespace | unsupported (not Linux) | refused (some systems allow it only to administrators).
     """
     if sys.platform != "linux":
         return "unsupported"
@@ -131,10 +128,8 @@ _TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """The input of the coordinator. `folder`: an empty folder, deleted afterwards. `model`: its file; "": none.
-
-    `text`, `question`: the texts of a document and a question in the user's language.
-    """
+    """The coordinator's input. `folder`: an empty one, deleted later. `model`: a file or "". Texts in the user's
+    language."""
 
     folder: str
     model: str
@@ -251,10 +246,8 @@ def _run_scenario(name: str, job: CheckJob) -> ScenarioResult:
 
 
 def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
-    """Return arguments, standard input and additional environment variables of the process for a scenario.
-
-    `name`: documents | search | models | template | answer; any other name starts the window.
-    """
+    """Return arguments, input and extra environment of a scenario: documents | search | models | template | answer, or
+    window."""
     data = ["--data-dir", str(Path(job.folder) / "data")]
     if name == "documents":
         document = Path(job.folder) / "check.md"
@@ -307,10 +300,7 @@ _PORT = 9  # the discard service
 
 
 def probe_guard() -> NoReturn:
-    """Try to reach the network in several ways, and print a `GuardProbe`: the number of attempts and of refusals.
-
-    An attempt is refused by the guard of `network_guard` in this process, or by the kernel before it.
-    """
+    """Try to reach the network, refused by this process's guard or the kernel before it; print a `GuardProbe`."""
     ways = _ways_out()
     _send_and_exit(GuardProbe(len(ways), sum(map(_is_refused, ways))))
 
@@ -339,16 +329,13 @@ def _confinement() -> str:
 
 
 def try_to_leak() -> NoReturn:
-    """Try to reach the network by native calls and print the number of attempts.
-
-    Native calls bypass the guard of `network_guard`.     Call it only in an empty network namespace.
-    """
+    """Try to reach the network by native calls, past the guard, and print how often; in an empty namespace only."""
     assert network_guard.is_attempt_counted()
-    system = ctypes.CDLL(None, use_errno=True)
+    system, foreign_6 = ctypes.CDLL(None, use_errno=True), socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
     tries = [
         (socket.AF_INET, _address_4(_FOREIGN)),
         (socket.AF_INET, _address_4(_OWN)),
-        (socket.AF_INET6, struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16sI", _PORT, 0, _packed_6(), 0)),
+        (socket.AF_INET6, struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16sI", _PORT, 0, foreign_6, 0)),
     ]
     for family, address in tries:
         for kind, call in ((socket.SOCK_DGRAM, _send), (socket.SOCK_STREAM, _connect)):
@@ -386,10 +373,6 @@ def _ways_out() -> list[Callable[[], object]]:
 
 def _address_4(host: str) -> bytes:
     return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", _PORT, socket.inet_aton(host))
-
-
-def _packed_6() -> bytes:
-    return socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
 
 
 def _send(libc: ctypes.CDLL, descriptor: int, address: bytes) -> None:

@@ -1,7 +1,4 @@
-"""Collect facts about this machine that affect which data may leave it.
-
-The values of environment variables are not reported, because some are passwords.
-"""
+"""Collect facts about this machine that affect which data may leave it, without values that may be passwords."""
 
 import importlib.util
 import os
@@ -43,7 +40,7 @@ def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()
     """Return the facts. `folders`: the folders "data" and "models". `elsewhere`: models on other machines."""
     facts = [
         _remote_model_fact(elsewhere),
-        _display_fact(),
+        CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok"),
         *_variable_facts(),
         *_python_plugin_facts(),
         *_core_dump_facts(),
@@ -57,10 +54,6 @@ def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()
 def _remote_model_fact(models: Sequence[LocalModel]) -> CheckFact:
     places = sorted({address_label(one.remote.address) for one in models if one.remote is not None})
     return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
-
-
-def _display_fact() -> CheckFact:
-    return CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok")
 
 
 def _variable_facts() -> Iterator[CheckFact]:

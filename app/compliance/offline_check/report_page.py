@@ -1,7 +1,4 @@
-"""Write the result of the check as an HTML page for an IT department, with the list of components in a second file.
-
-When the report is printed, the first page has the essentials, and long lists begin on new pages.
-"""
+"""Write the result as an HTML page for an IT department, and the list of components in a second file."""
 
 import base64
 import json
@@ -66,10 +63,7 @@ def sbom_path(path: Path) -> Path:
 
 
 def write_page(result: CheckResult, path: Path) -> Path:
-    """Write the page, and in the same folder the CycloneDX file; return the path of the latter. Create the folder.
-
-    Raises AppError("offline_check_unwritable" | "drive_space").
-    """
+    """Write the page and, beside it, the CycloneDX file, whose path is returned. Raises AppError."""
     parts = components.load()
     made_at = datetime.fromtimestamp(result.made_at, UTC)
     listed = json.dumps(components.make_cyclonedx(parts, result.version, made_at), ensure_ascii=False, indent=1)
@@ -196,10 +190,7 @@ def _scenario_row(result: ScenarioResult) -> _ScenarioRow:
 
 
 def _front_page_files(result: CheckResult) -> list[HashedFile]:
-    """Return the files to list on the first printed page.
-
-    They are those of the program, then changed and missing ones, then those of the model used.
-    """
+    """Return the files of the first printed page: the program's, changed and missing ones, the used model's."""
     program = [file for file in result.files if file.role != "model"]
     bad = [file for file in result.files if file.state in _BAD]
     model = [file for file in result.files if file.name == result.model]

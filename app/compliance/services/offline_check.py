@@ -41,10 +41,7 @@ class OfflineCheck(QObject):
 
     @property
     def report_path(self) -> Path:
-        """Return the path of the last check's page; before the first check, the path that its page would get.
-
-        The name of a page contains the time of its check, so that no page is overwritten.
-        """
+        """Return the page of the last check, or that of a first one, named by time so that none is overwritten."""
         if self._outcome is not None:  # with a wrong clock, older pages may have later names
             return Path(self._outcome.report)
         place = self._new_report()

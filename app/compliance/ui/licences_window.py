@@ -14,10 +14,11 @@ from app.compliance import components
 from app.compliance.components import Component
 from app.uikit import clipboard_guard
 from app.uikit.desktop import open_folder
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import make_box, make_column, make_row, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
@@ -80,7 +81,7 @@ class LicencesWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
         self._connect()
-        self._fit(parent)
+        fit_to_parent(self, theme, SIZE_PX)
         self._restyle()
         background.run(load, self._on_loaded, self._on_failed)
 
@@ -106,30 +107,19 @@ class LicencesWindow(QDialog):
         self.field = SearchField(self._theme, phrase("compliance.filter_by_name_or_licence"))
         self.list = NamedList(self._theme, self._filtered, phrase("compliance.list_of_parts"))
         self.count = Label(phrase("compliance.loading"), "caption", "text2", wraps=True)
-        left = make_column(spacing_px=8)
-        for widget in (self.field, self.count, self.list):
-            left.addWidget(widget)
-        self._left = QWidget()
-        self._left.setLayout(left)
-        left.setContentsMargins(0, 0, 0, 0)
+        self._left = make_box(self.field, self.count, self.list, spacing_px=8)
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._body.setSpacing(MARGIN_PX)
         self._body.addWidget(self._left, 2)
         self._body.addLayout(self._build_detail(), 3)
-        inside = make_column(
+        page = make_box(
             Label(intro, "caption", "text2", wraps=True),
             (self._body, 1),
             margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, 12),
             spacing_px=12,
         )
-        page = QWidget()
-        page.setLayout(inside)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(make_scrollable(page), 1)  # with a large font a small window is too low for the page
-        column.addWidget(Separator())
-        column.addLayout(self._build_foot())
+        area = make_scrollable(page)  # with a large font a small window is too low for the page
+        make_column((area, 1), Separator(), self._build_foot(), into=self, spacing_px=0)
 
     def _build_detail(self) -> QVBoxLayout:
         self.name = Label(role="heading3", wraps=True)
@@ -143,12 +133,7 @@ class LicencesWindow(QDialog):
         self.text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        detail = make_column(spacing_px=4)
-        for label in (self.name, self.facts, self.holder):
-            detail.addWidget(label)
-        detail.addSpacing(4)
-        detail.addWidget(self.text, 1)
-        return detail
+        return make_column(self.name, self.facts, self.holder, 4, (self.text, 1), spacing_px=4)
 
     def _build_foot(self) -> QHBoxLayout:
         self.copy_button = Button(self._theme, phrase("compliance.copy_text"), icon="copy")
@@ -171,14 +156,6 @@ class LicencesWindow(QDialog):
         self.folder_button.clicked.connect(lambda: open_folder(components.folder()))
         self.close_button.clicked.connect(self.close)
         self._theme.changed.connect(self._restyle)
-
-    def _fit(self, parent: QWidget | None) -> None:
-        """Resize the window to SIZE_PX, or less to fit into the window of `parent`."""
-        width, height = (self._theme.px(length) for length in SIZE_PX)
-        if parent is not None:
-            room = parent.window().size()
-            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
-        self.resize(width, height)
 
     def _restyle(self) -> None:
         self.text.setFont(self._theme.font("mono"))

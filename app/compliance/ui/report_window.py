@@ -17,6 +17,7 @@ from app.base.wording import describe_error, phrase
 from app.compliance import problem_report
 from app.uikit import clipboard_guard
 from app.uikit.desktop import Pickers
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -26,7 +27,6 @@ from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label
 
 SIZE_PX = (760, 540)
-EDGE_PX = 20
 
 
 class ReportWindow(QDialog):
@@ -55,10 +55,6 @@ class ReportWindow(QDialog):
             self._on_failed,
         )
 
-    @property
-    def is_composed(self) -> bool:
-        return self.save_button.isEnabled()
-
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # the text is scrubbed, and the user has seen it
 
@@ -79,27 +75,19 @@ class ReportWindow(QDialog):
         self.save_button = Button(self._theme, phrase("compliance.save"), "primary")
         for button in (self.copy_button, self.save_button):
             button.setEnabled(False)
-        search = make_row((self.field, 1), self.count, spacing_px=8)
-        column = make_column(
+        make_column(
             Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True),
+            Label(phrase("compliance.it_holds_no_text_or"), tone="text2", wraps=True),
+            make_row((self.field, 1), self.count, spacing_px=8),
+            (self.text, 1),
+            self.banner,
+            self.state,
+            FlowBox(self.save_button, self.copy_button, self.close_button),
             into=self,
             margins_px=(24, 20, 24, 20),
             spacing_px=12,
         )
-        promise = phrase("compliance.it_holds_no_text_or")
-        column.addWidget(Label(promise, tone="text2", wraps=True))
-        column.addLayout(search)
-        column.addWidget(self.text, 1)
-        column.addWidget(self.banner)
-        column.addWidget(self.state)
-        column.addWidget(FlowBox(self.save_button, self.copy_button, self.close_button))
-        parent = self.parentWidget()
-        assert parent is not None
-        room = parent.window().size()
-        wanted = [
-            min(self._theme.px(side), limit - 2 * EDGE_PX) for side, limit in zip(SIZE_PX, room.toTuple(), strict=True)
-        ]
-        self.resize(*wanted)
+        fit_to_parent(self, self._theme, SIZE_PX)
 
     def _connect(self) -> None:
         self.save_button.clicked.connect(self._save)
@@ -137,10 +125,7 @@ class ReportWindow(QDialog):
         self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
 
     def _find(self, step: int) -> None:
-        """Select the next match of the query. `step`: 1 forwards, -1 backwards, 0 from the beginning.
-
-        The search wraps around.
-        """
+        """Select the next match, wrapping around. `step`: 1 forwards, -1 backwards, 0 from the beginning."""
         query = self.field.text()
         total = self.text.toPlainText().lower().count(query.lower()) if query else 0
         backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)

@@ -83,10 +83,7 @@ def _labels() -> list[str]:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae docs add` and return its exit status.
-
-    It is 0; 1 if something could not be read; 3 for an expected error; 130 if interrupted.
-    """
+    """Run `kotae docs add`. Exit status: 0; 1: something could not be read; 3: an expected error; 130: interrupted."""
     named = [_existing(path) for path in options.paths]
     label = confidentiality.label_from_word(options.label) if options.label is not None else None
     if options.label is not None and label is None:
@@ -139,10 +136,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae docs refresh`, which reads new and changed files of collections, and return its exit status.
-
-    It is 0; 1 if something could not be read or a source is missing; 3 for an expected error; 130 if interrupted.
-    """
+    """Read new and changed files. Exit status: 0; 1: something unread or missing; 3: an expected error; 130."""
     with closing(collection_lookup.open_library(where.documents)) as library:
         known = [collection for collection in library.collections() if not collection.is_builtin]
         if options.collection is not None:
@@ -255,10 +249,7 @@ def _counts(documents: list[Document]) -> dict[str, int]:
 
 
 def _attention(documents: list[Document]) -> dict[str, Any]:
-    """Return the JSON fields for documents with problems.
-
-    `unread` is the number of documents without any searchable text.
-    """
+    """Return the JSON fields for documents with problems; `unread`: how many have no searchable text."""
     troubled = [document for document in documents if document.state in ("doubtful", "failed")]
     unread = sum(map(_is_unread, documents))
     removed = [document.report.invisible for document in documents if document.report.invisible]
@@ -336,10 +327,7 @@ def _list_documents(name: str, where: Paths, output: Output) -> int:
 
 
 def _embed(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae docs embed`, which prepares the search by meaning, and return its exit status.
-
-    It is 0; 1 if vectors could not be made; 3 without an embedding model; 130 if interrupted, when vectors are kept.
-    """
+    """Prepare the search by meaning. Exit status: 0; 1: no vectors; 3: no model; 130: interrupted, vectors kept."""
     from app.documents.services import command_documents
 
     started = time.monotonic()

@@ -129,10 +129,6 @@ def section_lines(sections: list[Section]) -> list[str]:
     ]
 
 
-def recognized_of(section: Section) -> str:
-    return phrase("common.recognized") if section.recognized is not None else ""
-
-
 def page_of(page: int) -> str:
     return phrase("common.page", page=page) if page else ""
 
@@ -159,7 +155,8 @@ def passage_lines(passage: Passage, query: str) -> list[str]:
     weights = terms.weigh_query_terms(query)
     found = source_citations.found_part(passage)
     section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
-    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page), recognized_of(section))
+    recognized = phrase("common.recognized") if section.recognized is not None else ""
+    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page), recognized)
     quote = _quote(" ".join(section.text.split()), weights)
     return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
 

@@ -1,8 +1,4 @@
-"""Find the statements of the sources that a sentence of an answer must be compared with.
-
-The module also reads exceptions in a source (ただし…): the condition of each, and the opposite of the rule, which then
-holds.
-"""
+"""Find the statements of the sources that a sentence must be compared with, also those of exceptions (ただし…)."""
 
 import dataclasses
 import functools
@@ -42,10 +38,7 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
 
 
 def _only_under_its_condition(statement: Statement, before: Statement | None) -> Statement:
-    """Limit a sentence with ただし to answers that mention its condition, or else its topic (下刈りは).
-
-    Words that are in the sentence before too do not count as its condition, unless there are no others.
-    """
+    """Limit a sentence with ただし to answers that mention its condition, if it has words of its own, or its topic."""
     if not re.match(r"\s*(?:ただし|但し)", statement.text):
         return statement
     conditions = [frame for frame in statement.frames if frame.unit.is_condition]
@@ -62,10 +55,7 @@ def _only_under_its_condition(statement: Statement, before: Statement | None) ->
 
 
 def _opposites_for_excepted_words(statement: Statement) -> Iterable[Statement]:
-    """Yield the opposite of a sentence for the words that one of its clauses excepts.
-
-    For 交差点を除いて落とす (slow down except at crossings) it means 交差点では落とさない.
-    """
+    """Yield the opposite for the words that a clause excepts: 交差点では落とさない of 交差点を除いて落とす."""
     for unit in statement.units:
         main = statement.frames[-1] if statement.frames else None
         if main is None or main.unit is unit or not _EXCLUDED.match(unit.tail):
@@ -82,9 +72,7 @@ def _opposites_for_excepted_words(statement: Statement) -> Iterable[Statement]:
 
 
 def _excepted(before: Statement, statement: Statement) -> Statement:
-    """Return the statement that an exception implies: the opposite of the sentence `before`, for the words of
-    `statement`.
-    """
+    """Return the opposite of the sentence `before` for the words of the exception `statement`."""
     main = before.frames[-1]
     flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
     units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*statement.units, *before.units))]
@@ -104,10 +92,7 @@ NEAR = 0.85  # share of the best fit from which other source statements may be m
 
 @dataclass(frozen=True, slots=True)
 class PassageFacts:
-    """The statements of one passage.
-
-    `text`: the passage with its headings; `sentences`: in the form of `answer_markup.comparable_text`.
-    """
+    """The statements of one passage. `text`: with headings; `sentences`: as `answer_markup.comparable_text`."""
 
     statements: tuple[Statement, ...]
     keys: frozenset[object]
@@ -167,10 +152,7 @@ def weigh_shared_words(statement: Statement, facts: SourceFacts) -> dict[object,
 def nearest_statements(
     statement: Statement, facts: SourceFacts, weights: dict[object, float]
 ) -> list[Statement] | None:
-    """Return the source statements that share most words with the sentence, the best first.
-
-    Return None if no statement shares any word.
-    """
+    """Return the source statements that share most words with the sentence, the best first; None if none does."""
     rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in facts.statements]
     best = max((fit for fit, _ in rated), default=0.0)
     rated.sort(key=lambda one: -one[0])
@@ -246,10 +228,7 @@ def shares_kanji(unit: Phrase, other: Phrase) -> bool:
 
 
 def share_of_words(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    """Return the share (0 to 1) of the phrases `own` that `theirs` contains.
-
-    General phrases are ignored if there are others.
-    """
+    """Return the share (0 to 1) of the phrases `own` that `theirs` contains, without general ones if it has others."""
     content = [unit for unit in own if not unit.is_general] or list(own)
     there = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
     return len(there) / len(content) if content else 0.0
@@ -261,10 +240,7 @@ def are_alike_acts(phrase: Phrase, other: Phrase) -> bool:
 
 
 def have_one_end(unit: Phrase, statement: Statement, other: Phrase, source: Statement) -> bool:
-    """Whether both phrases belong to predicates that may be the same.
-
-    音 of 音がしたら and 監視員 of 監視員は出す do not.
-    """
+    """Whether the predicates of both phrases may be one: not 音 of 音がしたら and 監視員 of 監視員は出す."""
     own, theirs = (
         next((one for one in whole.units[at.number + 1 :] if one.kind), None)
         for at, whole in ((unit, statement), (other, source))

@@ -1,10 +1,6 @@
 """Read the marks of sources in answers ([1], ［出典2］, [1, 3-5]), and make look-alikes in documents harmless.
 
-One grammar serves both: any text that would be read as a mark is neutralized in documents, also in full width, with
-Markdown, or with HTML entities.
-
-`strip_markup` returns an answer as displayed: &#51;0日, 3**0**日 and 3 and 0 with an invisible character in between are
-all 30日.
+One grammar serves both, also in full width, with Markdown and HTML entities: &#51;0日 and 3**0**日 are 30日.
 """
 
 import html
@@ -72,10 +68,8 @@ def numbers_in_mark(inside: str) -> list[int]:
 
 
 def neutralize_marks(text: str) -> str:
-    """Return a document's text with （2） instead of [2], so that no part of it is read as the mark of a source.
-
-    HTML entities are decoded and invisible characters removed, because either could form a mark later.
-    """
+    """Return a document's text with （2） instead of [2], and without entities and hidden characters that could form
+    it."""
     text = invisible_characters.to_plain_text(re.sub(HTML_ENTITY, _decoded, text))
     flat, origin = notation.flatten(text)
     characters = list(text)
@@ -99,10 +93,7 @@ _LINE_MARK = lazy_pattern(r"[ \t]*[*+-][ \t]", re.MULTILINE)
 
 
 def strip_markup(answer: str) -> tuple[str, list[int]]:
-    """Return the text without markup, and a list of positions.
-
-    The list has, for each position in the text and for its end, the position in the answer.
-    """
+    """Return the text without markup, and for each position in it and its end the position in the answer."""
     pieces = [(character, at) for at, character in enumerate(answer) if not _is_invisible(character)]
     pieces = _without_emphasis(pieces)
     text, origin = "".join(character for character, _ in pieces), [at for _, at in pieces]
@@ -158,8 +149,5 @@ def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def comparable_text(text: str) -> str:
-    """Return the text in the form in which sentences are compared word for word.
-
-    It is flattened, and has no blanks, full stops and quotation marks.
-    """
+    """Return the flattened text without blanks, full stops and quotation marks, to compare sentences."""
     return re.sub(r"[\s。．.「」『』“”]+", "", notation.flatten(text)[0])

@@ -1,10 +1,8 @@
 """Check each sentence of an answer against its passages and list what they lack or contradict.
 
-A sentence is supported under these conditions: most of its terms occur in its passages; no value, date or name is
-missing; each value occurs with the words that it has there; nothing contradicts the passages in modality, order or
-roles (contradictions, roles); and no noun replaces another (vocabulary). Every form of sentence is checked, including
-headings, table headers, code and quotations. Nothing is hidden or changed: doubtful sentences are marked. Whether a
-sentence follows logically from its sources is not judged.
+A sentence is supported if its passages have most of its terms, each value, date and name, values with their words, no
+contradiction in modality, order or roles, and no noun that another replaces. Every form is checked, also headings,
+tables, code and quotations; doubtful ones are marked, nothing is hidden. Logical consequence is not judged.
 """
 
 import re
@@ -57,10 +55,7 @@ _LEAD_IN = lazy_pattern(
 
 
 def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
-    """Return the claims of an answer, in order.
-
-    There is no claim for 資料にありません, nor for a heading that only names its topic.
-    """
+    """Return the claims of an answer in order; none for 資料にありません or a heading that only names its topic."""
     check_of = _Check(answer, passages, question)
     claims = (claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
     sections = [passage.section for passage in passages]
@@ -138,10 +133,7 @@ class _Check:
         return self._together[numbers]
 
     def _shares_words(self, statement: Statement, tied: Sequence[int]) -> bool:
-        """Whether the sources have most words of the sentence, or words with the same kanji.
-
-        An example is 料理 for 調理した食品.
-        """
+        """Whether the sources have most words of the sentence, or words of their kanji: 料理 for 調理した食品."""
         known = self._merged_facts(tuple(tied))
         kanji = set(statements.kanji_of(known.body))
         shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in statement.units]
@@ -152,8 +144,7 @@ class _Check:
     ) -> tuple[list[str], bool]:
         """Return what the sources lack or contradict, and whether they contain the sentence word for word.
 
-        `tied`: indexes of the passages that the sentence belongs to. Without a citation all passages are tried after
-        these.
+        `tied`: passages of the sentence; without a citation all others are tried after them.
         """
         missing: list[str] = []
         for numbers in [tied] if is_cited else [tied, range(len(self._sources))]:
@@ -241,12 +232,7 @@ class _Check:
         return named is not None and len(_LISTS.split(named.group())) == value.number > 1
 
     def _numbers_its_row(self, number: int, span: tuple[int, int]) -> bool:
-        """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番.
-
-        Below 行 it is the number in the source, which may be any.
-
-        `number`: the index of the sentence. `span`: start and end of the value in the sentence.
-        """
+        """Whether the value `span` of sentence `number` is its row's number: 2 in the second row, or any below 行."""
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
         if sentence.kind != "row":
             return False
@@ -264,10 +250,7 @@ class _Check:
         return self.sentences[number].kind == "row" and self._first_row(number) == number
 
     def _values(self, number: int, text: str) -> list[AttributedValue]:
-        """Return the values of the sentence with the words they belong to.
-
-        In a table row these include the words of the header.
-        """
+        """Return the values of the sentence with the words they belong to, in a row also those of the header."""
         sentence = self.sentences[number]
         if sentence.kind != "row":
             return value_attribution.attribute_sentence(text)
@@ -321,11 +304,7 @@ def _is_cell_of(value: Quantity, text: str, facts: SourceFacts) -> bool:
 def _tied(
     text: str, terms: frozenset[str], cited: list[int], sources: Sequence[Evidence], question: Evidence
 ) -> list[int]:
-    """Return the indexes of the passages that a sentence belongs to.
-
-    These are the cited ones, unless others fit much better or are the only ones with all values; without a citation,
-    the best ones. `terms`: the sentence's terms. `question`: the question.
-    """
+    """Return the passages of a sentence: the cited ones, unless others fit far better or alone have all values."""
     if not sources:
         return []
     ranked = sorted(range(len(sources)), key=lambda at: (-_fit(text, terms, sources[at], question), at))
@@ -353,11 +332,7 @@ def _has_values(text: str, source: Evidence, question: Evidence) -> bool:
 
 
 def _fit(text: str, terms: frozenset[str], source: Evidence, question: Evidence) -> float:
-    """Return how well a source fits a sentence, 0 to 1.
-
-    It is the share of the sentence's terms that the source has, divided by 1 plus the number of missing values and
-    names.
-    """
+    """Return how well a source fits: its share of the terms, by 1 plus the number of missing values and names."""
     missing = len(_missing_places(text, source, question))
     return _coverage(terms, source) / (1 + missing)
 
@@ -377,10 +352,7 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _missing_places(text: str, source: Evidence, question: Evidence) -> list[tuple[int, int]]:
-    """Return the places of values, dates and names that the source lacks, in order.
-
-    Names of the question (`question`) are allowed.
-    """
+    """Return the places of values, dates and names that source and question lack, in order."""
     values, days = quantities.parse(text), notation.parse_dates(text)
     found = [
         (value.start, value.bound_end)
@@ -402,10 +374,7 @@ def _missing_places(text: str, source: Evidence, question: Evidence) -> list[tup
 
 
 def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the places of values and dates for which the passages have different ones in the same context.
-
-    `right`: places to skip, because these values are correct.
-    """
+    """Return the places of values and dates, but the `right` ones, that differ from those in the same context."""
     all_of_them = evidence.value_mentions(text)
     return [
         (one.value.start, getattr(one.value, "bound_end", one.value.end))

@@ -43,10 +43,7 @@ _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 def find_waived_conditions(
     statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts
 ) -> Iterable[Place]:
-    """Yield the places where an answer waives a condition of its source.
-
-    許可がなくてもできる is one if the source mentions 許可 and never allows doing without it.
-    """
+    """Yield where an answer waives a source's condition: 許可がなくてもできる, unless the source does, too."""
     for frame, things in _done_without(statement):
         main = _main(statement, frame)
         if main is None or main.unit.kind not in _FREE:
@@ -67,10 +64,7 @@ def find_waived_conditions(
 
 
 def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase]]]:
-    """Yield each predicate that expresses doing without something, with the phrases of that thing.
-
-    Examples are 許可なしで and 届け出ずに.
-    """
+    """Yield each predicate of doing without (許可なしで, 届け出ずに), with the phrases of what is missing."""
     for frame in statement.frames:
         unit = frame.unit
         if _WITHOUT.match(unit.tail):
@@ -145,10 +139,7 @@ def _agrees_with_case(statement: Statement, case: Statement) -> bool:
 def find_changed_obligations(
     statement: Statement, near_statements: Sequence[Statement], is_kept: bool
 ) -> Iterable[Place]:
-    """Yield words that strengthen or weaken an obligation: 義務です for 推奨する, 義務ではない for a duty.
-
-    `is_kept`: whether the answer has a condition of the source that is necessary for the action.
-    """
+    """Yield what strengthens or weakens an obligation: 義務です for 推奨する. `is_kept`: its condition is there."""
     if not near_statements or alignment.share_of_words(statement.units, near_statements[0].units) < _ABOUT_MIN:
         return
     there = near_statements[0].text

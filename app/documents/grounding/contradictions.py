@@ -1,9 +1,8 @@
 """Find where a sentence of an answer contradicts the statements of its sources.
 
-Each predicate of the answer is compared with the predicate of the source that has the same word and most of the same
-arguments. The comparison covers modality (an action is done, not done, required, permitted or advised), who does it to
-whom, and the order of actions. Only words that both contain are compared. Whether one sentence follows logically from
-another is not judged. The file is long because the comparisons share one alignment of two predicates.
+Predicates of one word and most of their arguments are compared by modality (done, not done, required, permitted,
+advised), who does it to whom, and order; only words that both have count, and no logical consequence. The file is long
+because the comparisons share one alignment of two predicates.
 """
 
 import dataclasses
@@ -115,10 +114,7 @@ def find_contradictions(statement: Statement, facts: SourceFacts) -> list[Place]
 
 
 def _has_same_object(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
-    """Whether the answer mentions the object of a source's predicate, or at least half of its arguments.
-
-    Actors and general words do not count. False if the source's sentence states an exception.
-    """
+    """Whether the answer has a predicate's object, or half of its specific arguments, and no exception is stated."""
     done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
     shared = [unit for unit in done_to if unit.keys & statement.keys]
     is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
@@ -136,10 +132,9 @@ def _is_verbatim(statement: Statement, span: Place, facts: SourceFacts) -> bool:
 def _changed_modalities(
     statement: Statement, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]], free: frozenset[int]
 ) -> Iterable[Place]:
-    """Yield the places of predicates whose modality (app.documents.grounding.modality) differs from the source's.
+    """Yield the predicates whose modality differs from that of those in `frames` that they may repeat.
 
-    `frames`: number of a predicate -> the predicates of the source that it may repeat, each with its statement. `free`:
-    numbers of predicates that agree with the source together with their condition; one side may negate these.
+    `free`: those that agree together with their condition; one side may negate them.
     """
     for frame in statement.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, statement):  # 標準とする
@@ -197,10 +192,7 @@ def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
 
 
 def _is_about_other_thing(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
-    """Whether the predicate of the source is about a different thing from the answer's.
-
-    ボールペンで書く is not compared with 鉛筆で書いてはならない, if the source allows ボールペン.
-    """
+    """Whether the source's predicate is about another thing: 鉛筆で書いてはならない for ボールペンで書く."""
     own, theirs = (
         frozenset(key for one in which.lead if one.role in ("at", "object") for key in one.keys)
         for which in (frame, other)
@@ -253,10 +245,7 @@ def _as_meant(sentence: Statement, source: PredicateFrame) -> PredicateFrame:
 
 
 def _is_kept_with(sentence: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
-    """Whether the answer's modality is compatible with that of a later predicate of the source sentence.
-
-    In 換気をしながら使うよう努める, 努める applies to 換気をする as well.
-    """
+    """Whether the modality agrees with a later predicate's: 努める of 換気をしながら使うよう努める."""
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
     later = [frame.unit for frame in sentence.frames if frame.unit.number > source.unit.number]
@@ -282,10 +271,7 @@ def _is_asked_for(sentence: Statement, source: PredicateFrame, answer: Predicate
 
 
 def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> bool:
-    """Whether the answer's modality is compatible with the source's.
-
-    `is_final`: whether the answer's predicate ends a clause and so asserts something.
-    """
+    """Whether the modalities agree. `is_final`: the answer's predicate ends a clause and so asserts something."""
     kind, own = source.unit.kind, answer.unit.kind
     if answer.unit.is_concession and source.unit.is_condition and not source.unit.is_concession:
         return False  # 近いときも, if the source says what holds 近いときは
@@ -308,10 +294,7 @@ def _denied_values(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
 
 
 def _directions(statement: Statement, facts: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
-    """Yield the places where the answer puts a time on the other side of an event: 出発の5日後 for 出発の5日前.
-
-    `free`: as in `_changed_modalities`; 受けた後はできない agrees with 受ける前に限りできる.
-    """
+    """Yield where a time is on the other side of an event (出発の5日後 for 5日前), but none of the `free` ones."""
     for unit in statement.units:
         own = _direction(unit)
         if not own or unit.number in free:
@@ -329,10 +312,7 @@ def _directions(statement: Statement, facts: SourceFacts, free: frozenset[int]) 
 
 
 def _bounds(statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts) -> Iterable[Place]:
-    """Yield the places of values with the complementary bound: 5mを超えるとき for 5m以下のとき.
-
-    If only one of the two sentences is negated, both may express one rule, and nothing is yielded.
-    """
+    """Yield values with the complementary bound: 5mを超えるとき for 5m以下のとき, unless one side is negated."""
     for value in statement.values:
         there = {other.bound for one in near_statements for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
@@ -406,10 +386,7 @@ def _share_words(phrase: Phrase, other: Phrase) -> bool:
 def _scopes(
     statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts, is_kept: bool
 ) -> Iterable[Place]:
-    """Yield words for all, only or except (すべて, だけ, 以外) that have no counterpart in the source.
-
-    `is_kept`: whether a condition of the answer agrees with the source; then only words for all are checked.
-    """
+    """Yield すべて, だけ, 以外 without counterpart; `is_kept`: a condition agrees, so that only すべて counts."""
     source = "\n".join(one.text for one in near_statements)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(statement.text) if own is _ALL or not is_kept else None

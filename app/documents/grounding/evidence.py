@@ -137,10 +137,7 @@ def word_rarity(values: Sequence[WordWeights]) -> dict[str, float]:
 
 
 def word_overlap(claimed: WordWeights, source_words: WordWeights, weights: Mapping[str, float]) -> float:
-    """Return the weighted share (0 to 1) of the words around one value that are equally near the other value.
-
-    `weights`: from `word_rarity`. The result is also 0 if there are too few words to compare.
-    """
+    """Return the weighted share (0 to 1; 0 for too few) of one value's words that are as near the other one."""
     shares = {word: weight * weights.get(word, 0.0) for word, weight in claimed.items()}
     total, squares = sum(shares.values()), sum(weight**2 for weight in shares.values())
     if not squares or total**2 / squares < WORDS_MIN:
@@ -237,8 +234,7 @@ class Evidence:
     def holds(self, quantity: Quantity, value_text: str, behind: str = "") -> bool:
         """Whether the source has this value, and not only with an incompatible bound (以上 for 以下).
 
-        `value_text`: the value as written in the answer. `behind`: the character after a number without a unit; "" for
-        none.
+        `value_text`: as written in the answer. `behind`: the character after a number without unit, or "".
         """
         factors = self._factors(quantity, value_text)
         same = [
@@ -280,10 +276,7 @@ class Evidence:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
     def contradicts(self, mention: ValueMention, besides: Sequence[ValueMention]) -> bool:
-        """Whether the source has a different value, and not this one, with the words that are around it in the answer.
-
-        `besides`: all values of the answer's sentence; a value of the source that equals one of them does not count.
-        """
+        """Whether the source has another value with these words, which is none of the sentence's (`besides`)."""
         value = mention.value
         if getattr(value, "is_per", False):  # the base of a rate
             return False
@@ -313,10 +306,7 @@ class Evidence:
         return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
 
     def _factors(self, quantity: Quantity, value_text: str) -> list[float]:
-        """Return the factors that convert a number of the source without a unit to this value's unit.
-
-        The units come from table headers, or from anywhere in the source if the answer uses the same unit.
-        """
+        """Return factors from a number without unit to this value's, by table headers or units as in the answer."""
         unit = re.sub(r"[\s^{}]", "", notation.flatten(value_text)[0].lstrip("0123456789., +-")).casefold()
         own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
         size = quantity.per[1] if quantity.per else 1.0
@@ -342,11 +332,7 @@ def prepare_text(*texts: str) -> Evidence:
 
 
 def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
-    """Return the values and then the dates of a text, each with the words around it.
-
-    A date without a year appears a second time, with the year of the date before it. `is_source`: include values that
-    intervals and lists imply.
-    """
+    """Return values, then dates (without year also with that before), with their words; `is_source`: implied ones."""
     found: list[Quantity | Date] = [*quantities.parse(text)]
     found += [*spans.parse_intervals(text), *spans.parse_implied_counts(text)] if is_source else []
     found += notation.with_years_filled(notation.parse_dates(text))
@@ -421,10 +407,8 @@ def _closing(piece: str) -> frozenset[str]:
 
 
 def refers_back(question: str) -> bool:
-    """Whether a question can only be understood together with the question before it.
-
-    A short or general word alone refers back (杭は？, 理由は？), but not a question about it (杭とは何ですか).
-    """
+    """Whether a question needs the one before: a short or general word alone (杭は？, 理由は？), but not
+    杭とは何ですか."""
     if _BACK.search(question) is not None:
         return True
     words = [*terms.nouns_without_pairs(question), *terms.general_nouns(question)]
@@ -433,10 +417,7 @@ def refers_back(question: str) -> bool:
 
 
 def _is_same_value(claimed: Quantity, source_value: Quantity, factors: Sequence[float]) -> bool:
-    """Whether the values are equal.
-
-    `factors`: conversion factors to try if the source's number has no unit.
-    """
+    """Whether the values are equal; `factors`: to try for a number without unit."""
     if claimed.is_same(source_value):
         return True
     if not claimed.unit:
@@ -455,11 +436,7 @@ def bound_of(value: Quantity) -> str:
 
 
 def _compare_values(claimed: Quantity | Date, source_value: Quantity | Date, factors: Sequence[float] = ()) -> str:
-    """Return how a value of the answer compares with one of the source: same | other | "".
-
-    other: a different value, which could replace it. "": not comparable, such as a length and a date. `factors`:
-    conversion factors to try if the source's number has no unit.
-    """
+    """Return how a value compares with one of the source: same, other (may replace it), or "" (not comparable)."""
     if isinstance(claimed, Date):
         if not isinstance(source_value, Date):
             return ""

@@ -1,7 +1,4 @@
-"""Define what is stored with an answer, so that it stays readable when the documents change or are removed.
-
-Also converts sources and claims for the command line and export files.
-"""
+"""Define what is stored with an answer, readable without its documents, and convert it for commands and exports."""
 
 import math
 import re
@@ -37,11 +34,7 @@ POINTS_MOST = 1e6
 
 @dataclass(frozen=True, slots=True)
 class CollectionRef:
-    """A reference to a collection in the scope of a conversation.
-
-    The name decides, because ids change with a new index. `documents`: the paths of the documents that are asked; ():
-    all of the collection.
-    """
+    """A collection in a conversation's scope, by name, as ids change. `documents`: paths of those asked; (): all."""
 
     id: int
     name: str
@@ -73,11 +66,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """A passage that the model received, or one of the nearest if the answer was not in the documents.
-
-    `text`: the text that the model received. `sha256`: digest of the document at that time. Other fields are as in
-    Section and Passage.
-    """
+    """A passage that the model received, or one of the nearest without an answer. `sha256`: of the document then."""
 
     collection: str
     label: Label
@@ -154,10 +143,7 @@ def passage_of(source: CitedSource, number: int) -> Passage:
 
 
 def from_dict(data: Any) -> Grounding:
-    """Build a grounding from the output of `dataclasses.asdict`, possibly read from an edited file.
-
-    Unknown fields, of a later version, are dropped. Raises ValueError for invalid data.
-    """
+    """Build a grounding from `dataclasses.asdict` of perhaps a later version or edited. Raises ValueError."""
     found = _convert(data, Grounding)
     _check_range(found.unchecked, COUNT_LIMITS["claims"])
     for source in found.sources:
@@ -183,10 +169,7 @@ def _convert(data: Any, kind: type[T]) -> T:
 
 
 def _cleaned(value: Any, name: str) -> Any:
-    """Return a parsed value without invisible characters. `name`: the name of its field.
-
-    Raises ValueError for values that are too long.
-    """
+    """Return the parsed value of a field without invisible characters. Raises ValueError if it is too long."""
     match value:
         case dict():
             return {key: _cleaned(item, key) for key, item in value.items()}

@@ -24,10 +24,7 @@ _ENDS = lazy_pattern("[、。]")
 
 
 def find_crossed_parts(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
-    """Yield the place of two crossed pairs: AはXに、BはYに for AはYに、BはXに.
-
-    Pairs are crossed if each of two clauses of the answer joins words from two clauses of the source.
-    """
+    """Yield the place of two crossed pairs: AはXに、BはYに for AはYに、BはXに, in two clauses of either side."""
     parts = _parts(statement)
     own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
     sentences = [source for source in near_statements[:_NEAREST] if "|" not in source.text]
@@ -61,10 +58,7 @@ def _with_values(parts: list[list[Phrase]], sentence: Statement) -> list[tuple[l
 def _of_values(
     at: int, values: Sequence[Sequence[Quantity]], theirs: Sequence[tuple[Sequence[Phrase], Sequence[Quantity]]]
 ) -> dict[int, list[Quantity]]:
-    """Return clause index of the source -> values that only it has, for the values of clause `at` of the answer.
-
-    Only values that this clause of the answer alone has count, and only if another clause has one of the same kind.
-    """
+    """Return clause of the source -> its own values of a kind that only clause `at` of the answer has."""
     others = [value for number, part in enumerate(values) if number != at for value in part]
     found: dict[int, list[Quantity]] = {}
     for value in values[at]:
@@ -98,11 +92,7 @@ def find_swapped_places(statement: Statement, near_statements: Sequence[Statemen
 def _words_of_other_topic(
     statement: Statement, source_clauses: Sequence[Sequence[Phrase]], answer_phrases: dict[int, list[Phrase]]
 ) -> Iterable[Place]:
-    """Yield words of one clause of the source that the answer assigns to the topic of another clause.
-
-    `source_clauses`: phrases of each clause of the source. `answer_phrases`: for the index of a clause, the phrases of
-    the answer that occur in it.
-    """
+    """Yield words of a source clause that the answer gives to another's topic, by phrases of the clauses of both."""
     for answer_phrase in answer_phrases:
         for two in answer_phrases:
             about = _about(source_clauses[two])
@@ -172,10 +162,7 @@ def _numbered(unit: Phrase, text: str) -> Phrase:
 
 
 def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[int, list[Phrase]]:
-    """Return clause index of the source -> phrases of `part` that only this clause has.
-
-    Equal words count before similar ones.
-    """
+    """Return clause of the source -> phrases of `part` that only it has, equal words before similar ones."""
     found: dict[int, list[Phrase]] = {}
     for unit in part:
         if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # belongs to all clauses, or to none

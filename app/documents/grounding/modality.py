@@ -1,7 +1,6 @@
 """Classify predicates by their endings: stated, negated, required, permitted, advised, prohibited or unnecessary.
 
-The patterns are closed classes of grammar (auxiliaries and the expressions of duty and permission), so they apply to
-texts on any subject. The last part of the file finds the polarity of a sentence by its end alone.
+The patterns are closed classes of grammar, for any subject. The last part finds a sentence's polarity by its end.
 """
 
 from app.base.lazy_pattern import lazy_pattern
@@ -128,10 +127,7 @@ _NEGATED_END = lazy_pattern(
 
 
 def polarity_of(sentence: str) -> int:
-    """Return 1 for an affirmative sentence, -1 for a negative one, 0 if unclear.
-
-    Sentences that end in 避ける, 困難である or 超えない (a bound of a value) are unclear.
-    """
+    """Return 1 for an affirmative sentence, -1 for a negative one, 0 if unclear (避ける, 困難である, 超えない)."""
     end = sentence.rstrip("。．.!！ 　\n）)」")[-POLARITY_REACH:]
     if _POSITIVE_IN_SUM.search(end):
         return 1

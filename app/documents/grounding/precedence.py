@@ -35,10 +35,7 @@ _MAX = 200  # phrases of a statement that are examined
 
 @dataclass(frozen=True, slots=True)
 class Precedence:
-    """Two groups of phrases whose order a statement gives: `earlier` comes before `later`.
-
-    `order_phrase`: the phrase whose ending has the word of order (後, 前).
-    """
+    """Two groups of phrases, `earlier` before `later`. `order_phrase`: whose ending has the word of order (後, 前)."""
 
     earlier: tuple[Phrase, ...]
     later: tuple[Phrase, ...]
@@ -91,28 +88,19 @@ def side_of(unit: Phrase) -> str:
 
 
 def _begin(units: Sequence[Phrase], at: int) -> int:
-    """Return the number of the first phrase of the clause with phrase number `at`.
-
-    A clause that ends in のは (確認するのは) counts as a part of the clause after it.
-    """
+    """Return the first phrase of the clause with phrase `at`; one that ends in のは belongs to the clause after it."""
     ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
     return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
 
 
 def _matter(units: Sequence[Phrase], at: int) -> tuple[Phrase, ...]:
-    """Return the phrases up to a topic that is an action: 交換は of 交換は、電源を切ってから行う.
-
-    In such a sentence the topic is ordered, since the verb at its end only means that it is done. () if there is none.
-    """
+    """Return the phrases up to a topic that is an action: 交換は of 交換は、電源を切ってから行う; or ()."""
     topic = next((one.number for one in units[:at] if one.is_act and _OF_MATTER.match(one.tail)), -1)
     return tuple(units[: topic + 1])
 
 
 def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
-    """Return the phrases of the clause that ends in 後 or 前, and of the clause that it is ordered with.
-
-    The second one follows it, or ends in のは before it: 報告するのは、確認した後だ.
-    """
+    """Return the clause that ends in 後 or 前, and the one ordered with it, behind it or before it in のは."""
     begin = _begin(units, at)
     cleft = next(
         (unit.number for unit in reversed(units[begin:at]) if unit.kind and statements.CLEFT.search(unit.tail)), None
@@ -135,10 +123,7 @@ def _content(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
 
 
 def find_reversed_order(statement: Statement, facts: SourceFacts) -> Iterable[Place]:
-    """Yield the places of words of order where the answer reverses an order of the sources.
-
-    An order is not yielded if any source statement has it as the answer does.
-    """
+    """Yield words of order that reverse an order of the sources which none of them has as the answer does."""
     orders = parse_precedences(statement)
     theirs = [other for one in facts.statements for other in parse_precedences(one)] if orders else []
     chains = [other for one in facts.statements for other in _sequence(one)] if orders else []

@@ -1,9 +1,7 @@
 """Compare the conditions of actions in an answer with those in its source.
 
-The sentences 「CでなければAできない」, 「AするにはCが必要」 and 「AできるのはCだけ」 all make C the condition of the
-action A. A sentence is parsed into pairs of an action and its condition. Each pair records whether the action goes with
-the condition or with its absence; two negations (Cしない限りできない) mean with it. So pairs of an answer and its
-source can agree although their wording differs.
+「CでなければAできない」, 「AするにはCが必要」 and 「AできるのはCだけ」 all make C the condition of A. Sentences become
+pairs of both, with whether A goes with C or without it (two negations: with it), that agree in any wording.
 """
 
 import dataclasses
@@ -119,9 +117,8 @@ def parse_prerequisites(statement: Statement) -> list[Prerequisite]:
 
 
 def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phrase) -> list[Prerequisite]:
-    """Return the pairs that an exception implies: under its condition, the rule before it does not apply.
+    """Return the pairs of an exception, under which the rule `rest`, and what it requires, does not apply.
 
-    A requirement of that rule is then waived too. `condition`: phrases of the exception. `rest`: phrases of the rule.
     `main`: the predicate of the rule, already reversed.
     """
     at = (condition[0].start, condition[-1].end)
@@ -202,10 +199,7 @@ def _modality_after_limit(unit: Phrase) -> str:
 
 
 def _sign(unit: Phrase, statement: Statement) -> bool | None:
-    """Return True if a phrase ends a condition that must hold (鍵があれば), False if one that must not (鍵がなければ).
-
-    Return None if it ends no condition. Words like 不在 reverse the result.
-    """
+    """Return True if a phrase ends a condition that must hold (鍵があれば), False for 鍵がなければ, else None."""
     found = _sign_of_end(unit, statement)
     return found if found is None or unit.text not in _ABSENT else not found
 
@@ -278,10 +272,7 @@ def _clefts(statement: Statement) -> Iterator[Prerequisite]:
 def related_statements(
     statement: Statement, near_statements: Sequence[Statement], everything: Sequence[Statement]
 ) -> list[Statement]:
-    """Return the nearest statements, and then all others that have a predicate of this statement.
-
-    The conditions of its predicates may be in those others.
-    """
+    """Return the nearest statements, then all others with a predicate of this one, whose conditions may be there."""
     does = frozenset(key for frame in statement.frames for key in frame.unit.keys if isinstance(key, str))
     others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
     return [*near_statements, *(one for one in others if not any(one is other for other in near_statements))]
@@ -303,10 +294,7 @@ def _actors(statement: Statement) -> Iterator[Prerequisite]:
 def compare_prerequisites(
     statement: Statement, near_statements: Iterable[Statement]
 ) -> tuple[list[Prerequisite], list[Prerequisite]]:
-    """Return the pairs of an answer that its source has too, and those that the source reverses or lacks.
-
-    `near_statements`: statements of the source.
-    """
+    """Return the pairs of an answer that its source has too, and those that the source reverses or lacks."""
     near_statements = list(near_statements)
     theirs = [
         (other, bool(one.required_keys or one.excepted_count))
@@ -333,19 +321,13 @@ def compare_prerequisites(
 
 
 def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]]) -> bool:
-    """Whether a pair of the source has the last phrase of the answer's condition, and not only its modifiers.
-
-    `rated`: (fit, pair of the source, whether it is from an exception).
-    """
+    """Whether a pair (fit, pair, from an exception) has the condition's last phrase, not only its modifiers."""
     ends = own.condition[-1:]
     return any(share_of_words(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
 def _have_same_meaning(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether a condition and action of the answer and those of the source have the same meaning.
-
-    Both are about the same thing. `own`: of the answer. `other`: of the source.
-    """
+    """Whether condition and action of the answer and the source, about the same thing, mean the same."""
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
@@ -354,10 +336,7 @@ def _have_same_meaning(own: Prerequisite, other: Prerequisite) -> bool:
 
 
 def _precedes_negated_action(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether the answer has an earlier action of a source sentence that negates only its last one.
-
-    In 報告し、補ってはならない only 補う is negated, so the negation does not apply to an answer with 報告する.
-    """
+    """Whether the answer has an action before the only negated one: 報告し of 報告し、補ってはならない."""
     if own.keys & other.keys or other.does.kind not in modality.NEGATIVE:
         return False
     return any(one.kind and one.kind not in modality.NEGATIVE and own.keys & one.keys for one in other.act)
@@ -383,10 +362,7 @@ def _is_same_value(quantity: Quantity, other: Quantity) -> bool:
 
 
 def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether both pairs have one condition and different words for one action.
-
-    滞納がある人は受け取れない is the same as 滞納している者には交付しない.
-    """
+    """Whether one condition has different words for one action: 受け取れない, 滞納している者には交付しない."""
     if own.is_together != other.is_together or _mutual_overlap(own.condition, other.condition) < 1:
         return False
     return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE

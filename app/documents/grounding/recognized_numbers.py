@@ -1,11 +1,8 @@
-"""Mark the sentences of an answer whose numbers rest on uncertain text recognition (OCR).
+"""Mark the sentences of an answer whose numbers rest on uncertain text recognition (OCR), as sources repeat errors.
 
-A wrong digit looks like a right one, and the source repeats it, so comparing with the source cannot find it. Measured
-on 54 pages with 1,800 numbers, most of them poor scans (72 to 150 dpi, noise, blur, JPEG, fax, slanted): RapidOCR read
-164 numbers wrong; 80 % of those and 8 % of the right ones are below CERTAIN_FROM. The threshold was chosen on two
-typefaces; on the third it finds 61 %, for 10 % of the right ones. On clean pages of 150 dpi and more, 5 % of the right
-ones are below it. Tesseract is less certain of each number than that, and 28 % of those that it gave were wrong: all of
-its numbers are marked.
+On 54 pages with 1,800 numbers, most of them poor scans, RapidOCR read 164 wrong: 80 % of those and 8 % of the right
+ones are below CERTAIN_FROM, chosen on two typefaces; on the third 61 % and 10 %, on clean pages of 150 dpi 5 % of the
+right ones. Tesseract is less certain, and 28 % of its numbers were wrong: all are marked.
 """
 
 import dataclasses
@@ -20,10 +17,7 @@ CERTAIN_FROM = 95  # percent
 
 
 def mark_uncertain(claim: Claim, sources: Sequence[Section | CitedSource]) -> Claim:
-    """Return the claim, as unsupported if its sources have one of its numbers from uncertain recognition only.
-
-    The numbers are added to `missing`. `sources`: all sources of the answer, of which the claim names some.
-    """
+    """Return the claim, unsupported with the numbers as `missing` that its sources have from uncertain text only."""
     own = [sources[number - 1] for number in claim.sources]
     if all(source.recognized is None for source in own):
         return claim

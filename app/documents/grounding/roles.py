@@ -20,11 +20,7 @@ _SHARED_MIN = 2  # shared phrases that identify a statement
 
 
 def find_exchanged_roles(statement: Statement, near_statements: Sequence[Statement]) -> Iterable[Place]:
-    """Yield the first of two names whose roles the answer exchanges: AがBに頼む for BがAに頼む.
-
-    Arguments of causative verbs are ignored, since the acting person may be object or addressee: 人に作業をさせる,
-    人を作業に就かせる.
-    """
+    """Yield the first of two names in exchanged roles, AがBに頼む for BがAに頼む, but not of causative verbs."""
     made_to = {
         argument.number for frame in statement.frames if _CAUSES.match(frame.unit.tail) for argument in frame.arguments
     }
@@ -53,11 +49,7 @@ def _has_names_in_roles(
     other_phrase: Phrase,
     others: object,
 ) -> bool:
-    """Whether the source has the name `phrase` in the role `phrase_role` and the name `other_phrase` in the role
-    `others`.
-
-    `source_roles`: the phrases of a source statement, each with its role.
-    """
+    """Whether the source's phrases with roles have both names in these roles."""
     return any(
         role == phrase_role
         and is_same_name(phrase, unit)
@@ -69,10 +61,7 @@ def _has_names_in_roles(
 
 
 def role_of(unit: Phrase, sentence: Statement) -> object:
-    """Return the grammatical role of a phrase for comparisons; "" for none.
-
-    Topic and subject are one role. The role of a phrase with の is ("of", the word that it modifies).
-    """
+    """Return a phrase's role, topic and subject as one, ("of", its word) with の, and "" for none."""
     if unit.is_condition:  # 離れる際に
         return ""
     if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない have no actor
@@ -98,10 +87,7 @@ def role_of(unit: Phrase, sentence: Statement) -> object:
 
 
 def is_same_name(phrase: Phrase, other: Phrase) -> bool:
-    """Whether the longer of two names has all words of the shorter one.
-
-    部長 and 人事部長 may be the same, 所属長 and 人事部長 are not.
-    """
+    """Whether the longer of two names has all words of the shorter one: 部長, 人事部長; not 所属長, 人事部長."""
     shorter, longer = (phrase, other) if len(phrase.words) <= len(other.words) else (other, phrase)
     return not any(keys.isdisjoint(longer.phrase_and_word_keys) for keys in shorter.word_keys)
 
@@ -114,11 +100,7 @@ def _has_same_words(phrase: Phrase, other: Phrase) -> bool:
 def find_other_fillers(
     statement: Statement, facts: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
-    """Yield the place of each actor, recipient, location or object for which the source has a different one.
-
-    Both belong to the same predicate. `frames`: number of a predicate of the answer -> the similar predicates of the
-    source, each with its statement.
-    """
+    """Yield actors, recipients, locations or objects that differ in the source's similar predicates (`frames`)."""
     known_units: dict[str, bool] = {}
 
     def is_there(unit: Phrase) -> bool:
@@ -140,10 +122,7 @@ def find_other_fillers(
 def find_other_actors(
     statement: Statement, near_statements: Sequence[Statement], facts: SourceFacts
 ) -> Iterable[Place]:
-    """Yield an actor that the source names only in other statements than the one the answer repeats.
-
-    The answer must not mention the actor of the repeated statement.
-    """
+    """Yield an actor that the source has only in other statements, if the answer lacks that of the repeated one."""
     theirs = [
         unit for unit in near_statements[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")
     ]
@@ -173,10 +152,7 @@ def _is_in(unit: Phrase, sentence: Statement) -> bool:
 
 
 def _is_possessor_of_action(name: Phrase, frame: PredicateFrame, facts: SourceFacts) -> bool:
-    """Whether a source has the actor as a modifier of the action: 賃貸人の負担 for 賃貸人が負担する.
-
-    False if a sentence of the source states an exception for this action.
-    """
+    """Whether a source has the actor as 賃貸人の負担 for 賃貸人が負担する, and no exception for this action."""
     if any(one.required_keys & frame.scope for one in facts.statements):
         return False
     return any(
@@ -230,10 +206,7 @@ def _other_filler(
     facts: SourceFacts,
     is_there: Callable[[Phrase], bool],
 ) -> Place | None:
-    """Return the place of a phrase whose role another phrase has in the source; None if there is none.
-
-    `is_there`: whether any source has a phrase.
-    """
+    """Return the phrase whose role another one has in the source, or None; `is_there`: a source has a phrase."""
 
     def is_better(unit: Phrase) -> bool:
         """Whether the statement shares more words with the answer than each statement that has the phrase."""
@@ -271,11 +244,7 @@ def _other_filler(
 def _exchanged_subject(
     frame: PredicateFrame, statement: Statement, source: Statement, other: PredicateFrame
 ) -> Place | None:
-    """Return the place of the answer's actor if the source has that name in another role; else None.
-
-    保護者が園に知らせる is exchanged for 園は保護者に知らせる. `frame`: the answer's predicate; `other`: the source's
-    predicate.
-    """
+    """Return the answer's actor if the source has that name in another role (園は保護者に知らせる), or None."""
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
     if other.unit.head.is_verbal_noun and not re.match(r"を?[しすさせで]", other.unit.tail):  # 同意なく
@@ -316,10 +285,7 @@ def _is_thing(unit: Phrase) -> bool:
 
 
 def _fillers(frame: PredicateFrame, role: str) -> list[Phrase]:
-    """Return the phrases with this role in the predicate's clause.
-
-    The subject may also be the topic of the clause or sentence.
-    """
+    """Return the phrases with this role in the predicate's clause, as subject also a topic."""
     found = [unit for unit in frame.lead if unit.role == role]
     if role == "subject":  # 市が定め、使用者が納める: each が belongs to its own verb
         ends = [at for at, unit in enumerate(found[:-1]) if unit.tail.startswith("が")]

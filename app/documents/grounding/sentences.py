@@ -1,7 +1,6 @@
-"""Split Japanese and English text into sentences; a line of a list and a row of a table are sentences too.
+"""Split Japanese and English text into sentences, lines of lists and rows of tables, and sentences into clauses.
 
-The module also splits sentences into clauses, and finds the items that belong to an introducing sentence
-(次のとおりとする。), and header rows of tables, which only name the columns.
+Also find the items of an introducing sentence (次のとおりとする。), and header rows, which only name the columns.
 """
 
 import itertools
@@ -34,10 +33,7 @@ class Sentence:
 
 
 def split_sentences(text: str) -> list[Sentence]:
-    """Return the sentences of a text, in order.
-
-    Marks of a source ([1]) after a full stop belong to the sentence before.
-    """
+    """Return the sentences of a text in order, each with the marks of sources ([1]) after its full stop."""
     found: list[Sentence] = []
     at = 0
     for line in text.split("\n"):
@@ -176,10 +172,9 @@ def announces_items(text: str, start: int, end: int) -> bool:
 
 
 def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
-    """Return the end of the list that the sentence text[start:end] introduces, and whether the list continues after it.
+    """Return the end of the list that text[start:end] introduces, up to `last`, and whether the list goes on.
 
-    Return (`end`, False) if it introduces none, and (`end`, True) if its first item is too long. `last`: the end of the
-    sentence's section.
+    Without a list it is (`end`, False); with a first item that is too long (`end`, True).
     """
     if not announces_items(text, start, end):
         return end, False

@@ -1,7 +1,6 @@
-"""Present the sources of a grounded answer: its marks [n], the sources it uses, and the passages it relies on.
+"""Present the sources of a grounded answer: its marks [n], the sources it uses, the clause and page it relies on.
 
-`locate_sources` finds the exact clause and page if a passage has several parts. The last part states the results of the
-check as messages for files and the command line.
+The last part states the results of the check as messages for files and the command line.
 """
 
 import dataclasses
@@ -68,10 +67,7 @@ def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
 
 
 def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]:
-    """Return the sentences (start, end) of source [number] that the answer uses, in order.
-
-    For doubtful claims these are the nearest sentences. Return [] for a source that the answer does not use.
-    """
+    """Return the sentences (start, end) of source [number] that the answer uses or, in doubt, is nearest to."""
     source = grounding.sources[number - 1]
     found: set[tuple[int, int]] = set()
     parts = [(part.start, part.end) for part in sentences.split_sentences(source.text)]
@@ -139,10 +135,7 @@ def quote_text(source: CitedSource, text: str) -> str:
 
 
 def _gap(text: str, start: int, end: int) -> str:
-    """Return the text to put between two quoted places.
-
-    It has … if sentences are omitted, and a line break if a paragraph ends.
-    """
+    """Return the text between two quoted places: … for omitted sentences, a line break where a paragraph ends."""
     is_left_out = any(start <= part.start < end for part in sentences.split_sentences(text))
     return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
 
@@ -157,10 +150,7 @@ _BEGINNING = 12  # characters that identify a cut part
 
 
 def locate_sources(grounding: Grounding, passages: Sequence[Passage]) -> Grounding:
-    """Return the grounding with each source's heading, tag and page from the part that the claims use most.
-
-    `passages`: the passages of the sources, in the same order.
-    """
+    """Return the grounding with heading, tag and page of the part of each source's passage that the claims use most."""
     return dataclasses.replace(
         grounding,
         sources=tuple(
@@ -202,10 +192,7 @@ def _locate_source(source: CitedSource, passage: Passage, used: Sequence[tuple[i
 
 
 def part_extents(passage: Passage) -> list[tuple[Section, int, int]]:
-    """Return the parts with their extents (start, end) in a passage's text, without headings.
-
-    The last part may be cut.
-    """
+    """Return the parts with their extents (start, end) in a passage's text; the last one may be cut."""
     text = passage.section.text
     if not passage.parts:
         return [(passage.section, 0, len(text))]
@@ -223,10 +210,7 @@ def part_extents(passage: Passage) -> list[tuple[Section, int, int]]:
 
 
 def check_messages(grounding: Grounding) -> list[str]:
-    """Return sentences that tell the user how an answer's check ended: each doubt, or else the agreement.
-
-    [] if the documents have no answer and nothing is doubtful, because nothing was compared.
-    """
+    """Return how an answer's check ended: each doubt, or the agreement; [] if nothing was to be compared."""
     claims = grounding.claims
     near = [*picture_messages(grounding), *([phrase("documents.near")] if grounding.verdict == "near" else [])]
     doubts = [
@@ -265,11 +249,8 @@ def unchecked_messages(grounding: Grounding) -> list[str]:
 
 
 def doubt_kind(grounding: Grounding, claims: Iterable[Claim]) -> str:
-    """Return the kind of doubt about claims: "missing", "differing", or "unsupported" if no value is missing.
-
-    "recognized": the sources have all missing values, from uncertain text recognition only. "differing": a source of a
-    claim has one of the missing values as written, but for something else.
-    """
+    """Return the kind of doubt: "missing" values, else "unsupported"; "recognized": in uncertain recognized text only;
+    "differing": a source has one of the values for something else."""
     found = [(value, claim) for claim in claims for value in claim.missing]
     sources = grounding.sources
     if found and all(
@@ -283,10 +264,7 @@ def doubt_kind(grounding: Grounding, claims: Iterable[Claim]) -> str:
 
 
 def _occurs(value: str, text: str) -> bool:
-    """Whether the value occurs as written, without its bound (以上): 5 mm is not in 25 mm, nor 5 m in 5 mm.
-
-    For words, all their kanji and katakana must occur.
-    """
+    """Whether the value occurs as written, without bound (5 mm is not in 25 mm), or all kanji and katakana of words."""
     number = next(iter(quantities.parse(value)), None)
     if number is None and not re.search(r"\d", value):
         return all(character in text for character in re.findall("[ァ-ヺ一-鿿]", value))

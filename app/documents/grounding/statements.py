@@ -126,10 +126,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class PredicateFrame:
-    """A predicate with the phrases that belong to it.
-
-    `unit`: the predicate. `lead`: the phrases of its clause. `topics`: the topics of the sentence.
-    """
+    """A predicate `unit` with the phrases of its clause (`lead`) and the topics of the sentence."""
 
     unit: Phrase
     lead: tuple[Phrase, ...]
@@ -244,10 +241,7 @@ def _with_either(units: list[Phrase]) -> list[Phrase]:
 
 
 def _with_ends(units: list[Phrase]) -> list[Phrase]:
-    """Give the modality at the end of a sentence to its topic, if only an inserted clause is in between.
-
-    立替えは、離島での給油を除いて認めない prohibits 立替え, not 給油.
-    """
+    """Give the last modality to its topic behind an inserted clause: 立替えは、離島での給油を除いて認めない."""
     for at, unit in enumerate(units):
         match = _OF_TOPIC.match(unit.tail)
         topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
@@ -306,8 +300,7 @@ def _begins(before: Word, word: Word) -> bool:
 
 
 def _means(word: Word, before: Word | None) -> bool:
-    """Whether the word carries meaning, and is not only grammatical. `before`: the word before it; None: it is the
-    first."""
+    """Whether the word, after the word `before` or as the first, is not only grammatical."""
     if word.kind.startswith("接尾辞"):
         return word.kind == "接尾辞-名詞的-一般" and word.text not in ("外", "等", "毎", "間", "上", "内", "中")
     if word.text == "先" and before is not None and before.end == word.start and before.is_noun:  # 仕入先
@@ -390,10 +383,7 @@ def _with_roles(units: list[Phrase]) -> list[Phrase]:
 
 
 def _clefts(units: Sequence[Phrase]) -> dict[int, int]:
-    """Return predicate number -> number of the phrase that it names, for each predicate with のは.
-
-    In 記録するのは調理責任者で the predicate 記録する names 調理責任者.
-    """
+    """Return number of a predicate with のは -> that of the phrase it names: 記録するのは調理責任者."""
     found: dict[int, int] = {}
     for at, unit in enumerate(units):
         if not unit.kind or not CLEFT.search(unit.tail):
@@ -458,10 +448,7 @@ def is_attributive(unit: Phrase, sentence: Statement) -> bool:
 
 
 def _keys_around_predicate(units: Sequence[Phrase], at: int) -> frozenset[object]:
-    """Return the keys of the sentence part around predicate number `at`.
-
-    It ends at a contrast (…が、) and has no excluded clauses (…の場合を除き).
-    """
+    """Return the keys around predicate `at`, up to a contrast (…が、), without excluded clauses (…の場合を除き)."""
     begin = next((one.number + 1 for one in reversed(units[:at]) if _CONTRAST.search(one.tail)), 0)
     end = next((one.number for one in units[at:] if _CONTRAST.search(one.tail)), len(units) - 1)
     kept: list[Phrase] = []

@@ -1,7 +1,6 @@
 """Find the words that a value belongs to: those of its row and column in a table, or of its clause in a sentence.
 
-If the source has 5日 for one cement and 7日 for another, it is not enough that an answer has both values: each must
-occur with the words that it has in the source, and not with those of the other.
+With 5日 for one cement and 7日 for another in the source, each must occur with its own words in an answer.
 """
 
 import dataclasses
@@ -30,11 +29,8 @@ _BOTH = lazy_pattern(r"どちら|いずれ|両方|ともに|共に|双方|どれ
 
 @dataclass(frozen=True, slots=True)
 class AttributedValue:
-    """A value with the keys (statements.keys_of) of the words that it belongs to.
-
-    `own_keys`: keys of its own clause or table cell. `all_keys`: also keys of the sentence's topic and of words after
-    the value. `is_cell`: whether it is from a table. `sentence`: the sentence with the value; "" for a table.
-    """
+    """A value with keys (statements.keys_of) of its words: `own_keys` of its clause or table cell, `all_keys` also of
+    the topic and what follows. `sentence`: that of the value; "" for a cell (`is_cell`)."""
 
     value: Quantity
     own_keys: frozenset[object]
@@ -81,10 +77,7 @@ def parse_source_values(text: str) -> list[Quantity]:
 
 
 def _of_date(date: Date, text: str) -> Quantity:
-    """Return a date as a value that is comparable only with equally exact dates.
-
-    A date that is a topic (7月は) only labels other values, so it gets `is_per`.
-    """
+    """Return a date as a value, comparable with equally exact ones; a topic (7月は) gets `is_per`, as a label."""
     exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
     is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
     number = (date.year * 12 + date.month) * 31 + date.day  # small enough that rounding never merges two days
@@ -134,10 +127,9 @@ def _as_label(value: Quantity) -> object:
 
 
 def group_values(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
-    """Return the groups of values from which a text with these keys may calculate its own values.
+    """Return the groups of values (of a sentence, the tables, a shared word) from which a text may calculate.
 
-    A group has the values of one sentence, of the tables, or of all places that share a word with the text. A
-    percentage only counts if it belongs to such a word: 団体は半額 does not apply to others.
+    A percentage only counts if it belongs to such a word: 団体は半額 does not apply to others.
     """
     groups: dict[str, list[AttributedValue]] = {}
     for one in owned:
@@ -218,10 +210,7 @@ def _is_condition(unit: Phrase) -> bool:
 
 
 def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:
-    """Return the start of a value's clause if it has a topic of its own after another value (Aは2m、Bは3%).
-
-    Return `begin` if it has none.
-    """
+    """Return the start of a value's clause with a topic of its own after another value (Aは2m、Bは3%), or `begin`."""
     last = max((one.end for one in values if begin <= one.start < value.start), default=-1)
     for unit in words:
         if last >= 0 and last <= unit.start and unit.end <= value.start and re.match("[にで]?は", unit.tail):
@@ -313,11 +302,7 @@ def _union(words: Sequence[Phrase]) -> frozenset[object]:
 def is_exchanged(
     claimed: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool | None:
-    """Whether the source has a different value with the words that this value has in the answer; None if unclear.
-
-    `claimed`: the value of the answer. `besides`: all values of its sentence. `source`: the values of the source.
-    `text`: the sentence of the answer.
-    """
+    """Whether the source has another value with this one's words; None if unclear. `besides`: its sentence's values."""
     held = [
         one
         for one in source
@@ -366,10 +351,7 @@ def _are_crossed(
 def _has_other_bound(
     claimed: AttributedValue, source_values: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
-    """Whether the source has the words and the value with another bound, 以下 for 以上.
-
-    Only sentences of the same polarity count: 3mを超えるときは要る agrees with 3m以下のときは要らない.
-    """
+    """Whether the source, in the same polarity (3mを超えるときは要る), has words and value with another bound."""
     sign = modality.polarity_of(text) if claimed.value.bound else 0
     others = [
         other
@@ -385,10 +367,7 @@ def _has_other_bound(
 def _fits_other_value_better(
     claimed: AttributedValue, source_values: Sequence[AttributedValue], others: Sequence[AttributedValue]
 ) -> bool:
-    """Whether one of `others` shares nearly all words of the claimed value, and each of `source_values` far fewer.
-
-    `source_values`: occurrences of the same value in the source. `others`: other values of the source.
-    """
+    """Whether one of `others` shares nearly all words of the claimed value, and its own occurrences far fewer."""
     if len(claimed.own_keys) < _ALIGNED_KEYS or not others:
         return False
     best = max((_share(claimed, one) for one in source_values), default=0.0)
@@ -416,11 +395,7 @@ def _is_rival(
     besides: Sequence[AttributedValue],
     text: str,
 ) -> bool | None:
-    """Return True if the answer's words belong to the value `other` of the source, False if to `source_value`, None if
-    unclear.
-
-    `source_value`: an occurrence of the claimed value in the source. `besides`, `text`: as in `is_exchanged`.
-    """
+    """Return whether the words belong to the value `other` (True) or to `source_value` (False); None if unclear."""
     mine, theirs = source_value.all_keys - other.all_keys, other.all_keys - source_value.all_keys
     if source_value.is_cell:
         has_mine, has_theirs = bool(claimed.all_keys & mine), bool(claimed.all_keys & theirs)

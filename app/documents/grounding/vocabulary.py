@@ -14,10 +14,9 @@ _NAMES = lazy_pattern("(?:です|で、|だ|である|。|$)")  # 提出先は�
 
 
 def find_absent_nouns(statement: Statement, facts: SourceFacts, is_label: bool = False) -> list[Place]:
-    """Return the places of nouns that the sources do not have and that replace a word of the source.
+    """Return nouns that the sources lack and that replace one of theirs, which explanations (塩素の濃度) do not.
 
-    Words that the answer adds as explanation (塩素の濃度) are allowed. `is_label`: the sentence is a table row, whose
-    words have no particles.
+    `is_label`: the sentence is a table row, whose words have no particles.
     """
     near: Sequence[Statement] | None = None
     spans: list[Place] = []
@@ -80,10 +79,7 @@ def _is_stranger(unit: Phrase, statement: Statement, facts: SourceFacts) -> bool
 
 
 def _stands_for_a_value(unit: Phrase, statement: Statement, near_statements: Sequence[Statement]) -> bool:
-    """Whether a word of the answer stands where the source has a value: 室温で保存できる for 4℃で保存できる.
-
-    `unit`: the word.
-    """
+    """Whether a word stands where the source has a value: 室温で保存できる for 4℃で保存できる."""
     end = next((one for one in statement.units[unit.number + 1 :] if one.kind), None)
     if end is None or not unit.role or unit.tail[:1] not in "でにへをが":
         return False
@@ -98,10 +94,7 @@ def _stands_for_a_value(unit: Phrase, statement: Statement, near_statements: Seq
 
 
 def _pairs_with(word: Word, unit: Phrase) -> list[str]:
-    """Return a one-character word joined with the character before it, and with the one after it.
-
-    The dictionary splits one word differently in different contexts.
-    """
+    """Return a word of one character with the one before or after it, as the dictionary may split it otherwise."""
     at = word.start - unit.start
     return [pair for pair in (unit.text[max(0, at - 1) : at + 1], unit.text[at : at + 2]) if len(pair) > 1]
 

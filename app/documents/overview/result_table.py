@@ -1,8 +1,4 @@
-"""Define the result of work on whole documents as a table, and write it as Excel, CSV or HTML.
-
-Each row names its clause and page, and opens the document there. Texts that are compared are pairs of lines, of which
-pieces are marked.
-"""
+"""Define the result of work on whole documents as a table, whose rows name a place; write it as Excel, CSV or HTML."""
 
 import json
 import re
@@ -137,10 +133,7 @@ def plain(pieces: Sequence[Piece]) -> str:
 
 
 def label_now(documents: Path, table: ResultTable) -> Label:
-    """Return the highest label that a table's documents have now; a document that is gone counts as secret.
-
-    `documents`: the path of the library's database.
-    """
+    """Return the highest label of a table's documents in the library's database; one that is gone counts as secret."""
     with closing(Library.open_second(documents)) as library:
         labels = {one.id: one.label for one in library.collections(has_attached=True)}
         found = library.database.read(
@@ -162,10 +155,8 @@ def check_suffix(path: Path) -> None:
 
 
 def save(table: ResultTable, path: Path, permit: Permit) -> None:
-    """Write a table in the format of the file's suffix, with its label.
-
-    Raises AppError("bad_result_suffix"), and as `Permit.open_atomically` does.
-    """
+    """Write a table with its label by the suffix. Raises AppError("bad_result_suffix"), and as
+    `Permit.open_atomically`."""
     from app.base import html_report  # what the window does not need to start
     from app.base.tables import table_writer
 

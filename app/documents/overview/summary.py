@@ -1,7 +1,6 @@
 """Summarize a document or a chapter, and say which sections were read.
 
-A model sums up the document part by part, and then the parts; each of its sentences is checked against the sections
-that it is from. Without a model that can do this, one sentence of each clause is quoted.
+A model sums up the parts, then its sentences, each checked against its sections. Without one each clause is quoted.
 """
 
 import itertools
@@ -122,10 +121,7 @@ class _Sentence:
 
 
 class ModelSummary:
-    """A summary in rounds: the parts of the document, then their sentences, until a few are left.
-
-    Ask `prompts`, and give the replies to `take`, until there are none.
-    """
+    """A summary in rounds, from parts to few sentences: ask `prompts`, and `take` the replies, until there are none."""
 
     def __init__(self, document: WholeDocument, rows: range) -> None:
         self._document, self._rows = document, rows

@@ -1,7 +1,4 @@
-"""Format the values of spreadsheet cells as Excel displays them. Formulas are never computed.
-
-Number formats cover dates of both calendars, percentages and thousands separators.
-"""
+"""Format the values of spreadsheet cells as Excel displays them: dates of both calendars, percentages, thousands."""
 
 import datetime
 import functools
@@ -61,10 +58,7 @@ _DATE_PARTS = lazy_pattern(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 
 
 def format_value(value: Any, number_format: str) -> str:
-    """Return a value as Excel displays it.
-
-    `number_format`: Excel's format, of which only the first section is used; "" for General.
-    """
+    """Return a value as Excel displays it by the first section of a number format; "": General."""
     match value:
         case str():
             return value

@@ -1,12 +1,12 @@
 """Read Word files: headings by style and outline level, list numbers, tables as rows, notes and text boxes.
 
-The reader parses the XML itself, because python-docx does not support tracked changes, text boxes, notes, ruby and list
-numbers. The first half derives heading levels, captions and list numbers from the styles and numbering of a file.
+python-docx supports neither tracked changes nor text boxes, notes, ruby and list numbers, so the XML is parsed here.
+The file is over 450 lines because styles, lists and the text of paragraphs are one grammar.
 """
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -15,7 +15,6 @@ from zipfile import ZipFile
 from app.base.errors import AppError
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import limits, text_blocks
-from app.documents.reading.docx_xml import is_contents, parts_of, text_of, vanishes
 from app.documents.reading.office_xml import (
     attribute,
     child,
@@ -39,11 +38,7 @@ _KANJI = "〇一二三四五六七八九"
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """A paragraph style of a Word file.
-
-    `level`: 1 to 9 for a heading, 0 for other text. `numbering`: (list id, level in the list) of its paragraphs; None:
-    not a list.
-    """
+    """A paragraph style. `level`: 1 to 9 of a heading, else 0. `numbering`: (list id, level) of its lists, or None."""
 
     name: str = ""
     level: int = 0
@@ -128,10 +123,7 @@ def numbering_of(properties: Element | None) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One level of a list. `text`: the format of its numbers, such as 第%1章.
-
-    `is_legal`: whether all numbers are decimal.
-    """
+    """One level of a list. `text`: the format of its numbers, such as 第%1章. `is_legal`: all numbers are decimal."""
 
     kind: str = "decimal"
     text: str = ""
@@ -252,11 +244,7 @@ NOT_LETTERS = frozenset(("moveFrom", "rt", "Fallback"))  # moved text, pronuncia
 
 
 def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a Word file.
-
-    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
-    "document_too_long" | "document_protected"), OSError.
-    """
+    """Read a Word file. Raises AppError for a damaged, unsafe, protected or too long one, OSError."""
     with limits.open_archive(path) as archive:
         part = relations(archive, "").get("officeDocument", "word/document.xml")
         if part not in archive.namelist():
@@ -396,3 +384,92 @@ def _notes(archive: ZipFile, part: str) -> dict[str, str]:
             texts = [text_of(one).text for one in parts_of(note) if name_of(one) == "p"]
             found[attribute(note, "id")] = " ".join(text for text in texts if text)
     return found
+
+
+_SKIPPED = frozenset(
+    ("del", "moveFrom", "delText", "instrText", "delInstrText", "rt", "pPr", "rPr", "Fallback", "sectPr", "fldData")
+)
+_BOXES = "txbxContent"
+_CHARACTERS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": "", "ptab": " "}
+
+
+@dataclass(slots=True)
+class ParagraphText:
+    """The text of a paragraph, its `notes` (footnote | endnote, id) in order, and its text `boxes`."""
+
+    parts: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    boxes: list[Element] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts).strip()
+
+
+def text_of(paragraph: Element, hidden_styles: Set[str] = frozenset()) -> ParagraphText:
+    """Return the visible text of a paragraph. `hidden_styles`: the ids of styles with hidden text."""
+    found = ParagraphText()
+    style = attribute(child(child(paragraph, "pPr"), "pStyle"), "val")
+    _collect(paragraph, found, hidden_styles, style in hidden_styles)
+    return found
+
+
+def _collect(element: Element, paragraph: ParagraphText, hidden_styles: Set[str], is_hidden: bool) -> None:
+    for part in element:
+        name = name_of(part)
+        if name in _SKIPPED or (name == "r" and _is_hidden(part, hidden_styles, is_hidden)):
+            continue
+        if name == "t":
+            paragraph.parts.append(part.text or "")
+        elif name in _CHARACTERS:
+            paragraph.parts.append(_CHARACTERS[name])
+        elif name == "sym":
+            paragraph.parts.append(_symbol(part))
+        elif name in ("footnoteReference", "endnoteReference"):
+            paragraph.notes.append((name.removesuffix("Reference"), attribute(part, "id")))
+            paragraph.parts.append(f"（注{len(paragraph.notes)}）")
+        elif name == _BOXES:
+            paragraph.boxes.append(part)
+        else:
+            _collect(part, paragraph, hidden_styles, is_hidden)
+
+
+def _is_hidden(run: Element, hidden_styles: Set[str], is_hidden: bool) -> bool:
+    """Whether a run is hidden by its own properties, its style, or its paragraph's style (`is_hidden`)."""
+    properties = child(run, "rPr")
+    own = vanishes(properties)
+    return own if own is not None else is_hidden or attribute(child(properties, "rStyle"), "val") in hidden_styles
+
+
+def vanishes(properties: Element | None) -> bool | None:
+    """Whether a run's properties hide its text; None if they do not define it."""
+    hidden = child(properties, "vanish")
+    return None if hidden is None else attribute(hidden, "val") not in ("0", "false", "off")
+
+
+def _symbol(element: Element) -> str:
+    """Return the character of a symbol font; "" in the private range, which has no meaning without the font."""
+    code = attribute(element, "char")
+    try:
+        value = int(code, 16)
+    except ValueError:
+        return ""
+    return chr(value) if 0x20 <= value < 0xD800 else ""
+
+
+def parts_of(container: Element) -> Iterator[Element]:
+    """Yield paragraphs and tables of a body, cell, box or note in order, including those in content controls."""
+    for part in container:
+        name = name_of(part)
+        if name in ("p", "tbl"):
+            yield part
+        elif name in ("ins", "moveTo", "smartTag", "customXml", "sdtContent") or (
+            name == "sdt" and not is_contents(part)
+        ):
+            yield from parts_of(part)
+
+
+def is_contents(control: Element) -> bool:
+    """Whether a content control is Word's own table of contents."""
+    part = child(child(child(control, "sdtPr"), "docPartObj"), "docPartGallery")
+    return attribute(part, "val") == "Table of Contents"

@@ -1,8 +1,7 @@
-"""Read sheets that are used as graph paper (Excel方眼紙): lines of text instead of a table with empty columns.
+"""Read sheets that are used as graph paper (Excel方眼紙) as lines of text instead of a table.
 
-Such a sheet has many narrow columns, and its texts stand in merged cells, run over empty ones, or have one character
-per cell. Whether a sheet is graph paper is decided by these properties. `row`: the texts of its cells; a cell merged
-with the one on its left is MERGED_CELL, and one merged with the one above begins with CONTINUED.
+Such a sheet has many narrow columns, and texts in merged cells, over empty ones, or with one character a cell. `row`:
+the texts of its cells; merged with the left one: MERGED_CELL; one merged with the upper one begins with CONTINUED.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

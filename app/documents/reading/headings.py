@@ -1,8 +1,4 @@
-"""Parse the numbers of Japanese headings and articles, and derive levels from them, independent of the file format.
-
-Articles of contracts and regulations have their text on the same line (第４条 …) and may have a title above them
-(（契約の保証）).
-"""
+"""Parse the numbers of Japanese headings and articles (第４条 …, with a title above), and derive levels."""
 
 import itertools
 import re
@@ -106,10 +102,7 @@ def is_certain_heading(folded: str) -> bool:
 
 
 def is_supplement(folded: str) -> bool:
-    """Whether a line is only the heading of a supplement: 附則 or 附則(令和2年規則第10号)抄.
-
-    After it, article numbers restart at 1.
-    """
+    """Whether a line is only the heading of a supplement (附則), after which article numbers restart at 1."""
     return bool(_SUPPLEMENT.fullmatch(folded))
 
 
@@ -194,10 +187,7 @@ def running_supplement(text: str) -> str:
 
 
 def is_appended(folded: str) -> bool:
-    """Whether a line is only the heading of an appendix: 別表第1(第2条関係) or the like.
-
-    Appendices come after the last article and are not part of it.
-    """
+    """Whether a line is only the heading of an appendix, 別表第1(第2条関係) or the like, behind the last article."""
     is_short = len(folded) <= _APPENDED_LONGEST and not reads_like_prose(folded) and not folded.endswith("とおり")
     return is_short and bool(_APPENDED.match(folded))
 
@@ -223,18 +213,12 @@ def _is_start(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_reference(gap: str, rest: str) -> bool:
-    """Whether the text after 第4条 shows that a sentence only refers to the article.
-
-    `gap`: the space after the number; in few references it is full-width.
-    """
+    """Whether what follows 第4条 shows a mere reference; few of them have a full-width space (`gap`) behind."""
     return bool((_REFERRED_WIDE if gap.startswith("\u3000") else _REFERRED).match(rest))
 
 
 def begins_article(line: str, *, is_sure: bool = False) -> bool:
-    """Whether a line begins with the number of an article, chapter or paragraph, and not with a reference to it.
-
-    `is_sure`: require stronger signs, as the line before has not ended: broken prose may continue with 第3章 水文解析.
-    """
+    """Whether a line begins an article, chapter or paragraph; `is_sure`: also as broken prose may go on with 第3章."""
     found = _ARTICLE_LINE.match(line)
     if found is None:
         return False
@@ -301,10 +285,7 @@ class ArticleNumbering:
             self._last = ordinal
 
     def continues(self, article: str, ranks: Collection[int]) -> bool:
-        """Whether an article with its text on the same line belongs to the document, not to a quoted law.
-
-        `ranks`: ranks of the numbered headings that contain this place.
-        """
+        """Whether an article belongs to the document, not to a quoted law. `ranks`: of the numbered headings above."""
         number = parse_number(fold(article))
         if number is None or not number.ordinal:  # 第〇条: a form that is not filled in
             return False

@@ -1,9 +1,7 @@
 """Share the work of the reading child with copies of its process, as many as the machine has cores to spare.
 
-A helper makes the index terms of sections and reads pages of PDF files; it is confined like the reading child, but has
-no database. It only saves time: what a helper does not return, because it has failed or was killed, the reading child
-does itself, so errors, limits and crashes are those of a reading without helpers. Only Linux has helpers, as they are
-forks of a process without threads and end with it.
+A helper makes index terms and reads pages of PDF files, confined and without a database. It only saves time: what it
+does not return, the reading child does itself. Only Linux has helpers, forks of a process without threads.
 """
 
 import contextlib
@@ -126,11 +124,7 @@ class Helpers:
         return bool(self._helpers)
 
     def map(self, work: Callable[[Part], Made], parts: Sequence[Part], own: Callable[[Part], Made]) -> Iterator[Made]:
-        """Yield `work(part)` for all parts, in their order.
-
-        `work`: a function of a module, for helpers, unless there are few parts. `own`: the same for this process, which
-        also raises what `work` raises.
-        """
+        """Yield `work(part)` for all parts in order, in helpers if they are many; `own`: the same for this process."""
         if len(parts) < PARTS_LEAST:
             yield from map(own, parts)
             return

@@ -1,8 +1,6 @@
 """Read HTML files: headings, paragraphs, list items and tables. Nothing is executed and nothing is loaded.
 
-Lexbor builds the tree that a browser builds, whatever tags are missing, and the reader walks it once. The time to read
-nested lists grows with the square of their depth: 20,000 levels take seconds. Much deeper documents end at the time
-limit.
+Lexbor builds the tree that a browser builds; 20,000 levels of lists take seconds, much deeper ones end at the limit.
 """
 
 import itertools
@@ -55,10 +53,7 @@ _INVISIBLE = lazy_pattern(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:
 
 
 class HtmlTable:
-    """A table while it is read.
-
-    `is_frame`: the table is only for layout, since it contains headings or tables; it has no rows of its own.
-    """
+    """A table while it is read. `is_frame`: it is layout with headings or tables inside, and has no rows."""
 
     def __init__(self) -> None:
         self.is_frame = False
@@ -120,11 +115,7 @@ def _span(attribute: str | None) -> int:
 
 
 def read(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read an HTML file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError,
-    MemoryError.
-    """
+    """Read an HTML file. Raises AppError as `read_decoded`, OSError, MemoryError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = chosen_encoding or _codec(data)
@@ -346,10 +337,7 @@ class _Reader:
 
 
 def collapse_whitespace(text: str) -> str:
-    """Collapse white space as browsers do, and remove line breaks between Japanese characters.
-
-    Vertical tabs become line feeds.
-    """
+    """Collapse white space as browsers do, except between Japanese characters; vertical tabs become line feeds."""
     lines = []
     for line in text.split("\v"):
         words = re.split(r"([ \t\r\n\f]+)", line.strip())

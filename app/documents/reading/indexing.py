@@ -1,7 +1,6 @@
 """Read a document from its file, cut it into sections and store them.
 
-The format is detected from the content, because a name may be wrong. Only among Markdown, CSV and plain text, which
-look alike, the suffix decides.
+Its content tells the format, and the suffix only which of Markdown, CSV and plain text it is.
 """
 
 import dataclasses
@@ -85,11 +84,8 @@ _STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # signatures of ASCII letters,
 
 
 def detect_format(path: Path) -> Format:
-    """Return the format of a file, detected from its content.
-
-    Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
-    "document_unknown_format" | "document_damaged" | "document_bomb") if it cannot be read, OSError.
-    """
+    """Return the format of a file by its content. Raises AppError for what is not read, damaged or protected,
+    OSError."""
     with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_START_BYTES]:
@@ -118,10 +114,7 @@ def differs_from_name(path: Path, file_format: Format) -> bool:
 
 
 def not_text_error(path: Path) -> AppError:
-    """Return the error for content that is not text.
-
-    The file is damaged if the suffix is of a known format; otherwise the format is unknown.
-    """
+    """Return the error for content that is not text: damaged if the suffix is of a known format, else unknown."""
     suffix = path.suffix.lower()
     if suffix in _NAMED:
         return AppError("document_damaged", detail=_NAMED[suffix])
@@ -199,12 +192,11 @@ def index_document(
     conversion_folder: Path | None = None,
     helpers: Helpers | None = None,
 ) -> int:
-    """Read a document and store its sections; return their number.
+    """Read a document and store its sections; return their number. Raises AppError, which its row does not have yet.
 
-    `ocr`: recognize the text of pages that are images. `ocr_part`: the folder of RapidOCR's packages; None: without.
-    `on_progress`: called while the file is read; `on_written`: while the sections are written. `conversion_folder`: see
-    `office_conversion`. `helpers`: processes that share the work. Raises AppError for problems that the user can solve;
-    the error is then not stored in the document's row.
+    `ocr`: recognize pages that are images. `ocr_part`: the folder of RapidOCR, or None. `on_progress`, `on_written`:
+    while the file is read, and sections written. `conversion_folder`: see `office_conversion`. `helpers`: share the
+    work.
     """
     path = Path(document.path)
     status = _status(path)
@@ -217,7 +209,9 @@ def index_document(
     recognizer = functools.partial(recognition.make_recognizer, ocr_part, on_progress)
 
     def read_as(file_format: Format, source: Path) -> ReadDocument:
-        return _read(path, file_format, source, document.chosen_encoding, recognizer, ocr, on_progress, helpers)
+        as_format, encoding = CONVERTED.get(file_format, file_format), document.chosen_encoding
+        read = functools.partial(_read_as, as_format, source, encoding, recognizer, ocr, on_progress, helpers)
+        return _noted(path, file_format, source, read)
 
     def read_unless_converted() -> tuple[Format, ReadDocument | None]:
         file_format = detect_format(path)
@@ -275,23 +269,10 @@ def _digest(path: Path, on_progress: ProgressCallback) -> str:
     return digest.hexdigest()
 
 
-def _read(
-    path: Path,
-    file_format: Format,
-    source: Path,
-    chosen_encoding: str,
-    make_recognizer: Callable[[], Recognizer],
-    ocr: bool,
-    on_progress: ProgressCallback,
-    helpers: Helpers | None,
-) -> ReadDocument:
-    """Read a file, and note if its format differs from its suffix. `source`: the converted file, or `path`.
-
-    Raises AppError.
-    """
-    as_format = CONVERTED.get(file_format, file_format)
+def _noted(path: Path, file_format: Format, source: Path, read: Callable[[], ReadDocument]) -> ReadDocument:
+    """Read a file (`source`: itself or converted), and note a suffix of another format. Raises AppError."""
     try:
-        reading = _read_as(as_format, source, chosen_encoding, make_recognizer, ocr, on_progress, helpers)
+        reading = read()
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error
@@ -313,10 +294,7 @@ def _read_as(
     on_progress: ProgressCallback,
     helpers: Helpers | None,
 ) -> ReadDocument:
-    """Read a file in this format.
-
-    The libraries of a format are loaded with the first document that has it.
-    """
+    """Read a file in this format, whose libraries are loaded with the first document that has it."""
     match file_format:
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
@@ -360,10 +338,7 @@ def _read_as(
 
 
 def clean_document(reading: ReadDocument) -> ReadDocument:
-    """Return the document without invisible characters, and with their number in its reading report.
-
-    Variation selectors of ideographs are also removed but not counted, as they hide nothing.
-    """
+    """Return the document without invisible characters, whose number (but for harmless selectors) is reported."""
     blocks: list[Block] = []
     count = garbled = 0
     for block in reading.blocks:
@@ -410,9 +385,6 @@ def _complete_report(reading: ReadDocument, cut: list[Section], lost_letters: in
 
 
 def _lost_letters(reading: ReadDocument, cut: list[Section], heading_letters: int) -> int:
-    """Return how many letters of the file's text came neither into sections nor into headings; 0 if unknown.
-
-    Letters that readers repeat, such as the names of a table's columns in each row, can hide lost ones.
-    """
+    """Return how many letters came into no section or heading, or 0; repeated ones, as in rows, can hide some."""
     kept = heading_letters + sum(text_blocks.count_letters(section.text) for section in cut)
     return max(0, reading.source_letters - kept) if reading.source_letters else 0

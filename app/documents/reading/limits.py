@@ -1,8 +1,6 @@
 """Limit the resources that a foreign document may use, before it is opened or while it is read.
 
-Each limit has its reason in a comment. Limits for unpacking archives are in `app.base.isolation.sandbox`. Memory and
-priority are limits of the process, which `limit_process` sets once. `PageTimeout` ends the process if a page takes too
-long, as nothing else stops native code that loops.
+Memory and priority are limits of the process. `PageTimeout` ends it, as nothing else stops native code that loops.
 """
 
 import threading
@@ -32,10 +30,7 @@ DOCUMENT_S = 3600.0  # limit of a whole document
 
 
 def limit_process(*, has_ocr_part: bool = False) -> None:
-    """Limit the memory and lower the priority of this process for the rest of its life.
-
-    `has_ocr_part`: allow the address space of the libraries that recognize text, too.
-    """
+    """Limit memory and priority of this process for good; `has_ocr_part`: with address space for its libraries."""
     sandbox.lower_priority()
     sandbox.limit_memory(MEMORY_BYTES + (OCR_ADDRESSES if has_ocr_part else 0))
 
@@ -49,10 +44,7 @@ def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
-    """Check an archive by its directory only.
-
-    Raises AppError("document_bomb" | "document_damaged" | "document_protected").
-    """
+    """Check an archive's directory. Raises AppError("document_bomb" | "document_damaged" | "document_protected")."""
     match sandbox.archive_problem(archive):
         case "protected":
             raise AppError("document_protected")
@@ -90,10 +82,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 class PageTimeout:
-    """A thread that checks once a second whether a page or document takes too long.
-
-    It then calls `on_late` with an error code; `on_late` runs in that thread and ends the process.
-    """
+    """A thread that looks each second whether a page takes too long; it calls `on_late`, which ends the process."""
 
     def __init__(self, on_late: Callable[[str], None], page_s: float, document_s: float) -> None:
         self._on_late = on_late

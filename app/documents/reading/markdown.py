@@ -27,10 +27,7 @@ _REACH = 50  # lines searched backwards for the clause before
 
 
 def begins_clause(lines: Sequence[str], at: int) -> bool:
-    """Whether a line begins an article, an item or a numbered clause.
-
-    A number counts if it continues the number of the clause before, or if the line before ends a sentence.
-    """
+    """Whether a line begins an article, an item, or a numbered clause that counts on or follows a sentence."""
     line, before = lines[at], lines[at - 1].rstrip()
     if _ITEM.match(line) or headings.begins_article(line, is_sure=True):
         return True
@@ -279,10 +276,7 @@ class _Reader:
 
 
 def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
-    """Return anchor -> heading as printed in the contents; also title -> heading if the title is unique.
-
-    The output of word processors has the numbers of headings only there.
-    """
+    """Return anchor, or unique title, -> heading as in the contents, where alone word processors print numbers."""
     found: dict[str, str] = {}
     titles: dict[str, set[str]] = {}
     for match in itertools.chain.from_iterable(map(_LINK.finditer, _with_links(lines))):

@@ -31,10 +31,7 @@ _ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while mar
 
 
 def strip_inline(text: str) -> str:
-    """Return a line or joined paragraph without Markdown's inline markup.
-
-    Superscript and subscript digits become Unicode's (m³/s, H₂O), which NFKC folds back for matching.
-    """
+    """Return a line or paragraph without inline markup, with raised and lowered digits of Unicode (m³/s, H₂O)."""
     if len(text) > INLINE_CHARACTERS or not any(sign in text for sign in "*_`[]<>^~\\{&"):
         return text.strip()
     escaped: list[str] = []
@@ -80,11 +77,7 @@ _INLINE: tuple[_Replacement, ...] = (
 
 
 def join_paragraph(lines: list[str], width: int = 0) -> str:
-    """Join the lines of a paragraph, without a space between Japanese characters.
-
-    `width`: columns of the table cell with these lines; 0: not a cell. Lines of a cell are cut anywhere, also inside a
-    word or number, so the line after one that fills the cell continues without a space.
-    """
+    """Join lines, without spaces between Japanese. `width`: columns of their table cell, which cuts words; 0: none."""
     text = ""
     is_full = False
     for line in lines:
@@ -190,10 +183,7 @@ def dashed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def headed(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return pandoc's simple table whose header is line `start`; None if it is no table.
-
-    Below the header are dashes, one row per line, and a blank line.
-    """
+    """Return pandoc's simple table (header, dashes, rows, blank line) whose header is line `start`, or None."""
     spans = _spans(lines[start + 1])
     end = start + 2
     while end < len(lines) and lines[end].strip() and not DASHES.match(lines[end]):
@@ -205,10 +195,7 @@ def headed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def piped(lines: list[str], start: int) -> MarkdownTable | None:
-    """Return the table with | between cells whose header is line `start`; None if it is no table.
-
-    A rule must follow the header.
-    """
+    """Return the table with | between cells whose header is line `start`, with a rule below; None if it is none."""
     if start + 1 >= len(lines) or "|" not in lines[start] or not PIPE_RULE.match(lines[start + 1]):
         return None
     if "|" not in lines[start + 1] and "-" * 3 not in lines[start + 1]:

@@ -1,8 +1,7 @@
 """Define the messages between a process of Kotae and its reading child, as frozen dataclasses; one JSON object a line.
 
-Commands are run in order. Each ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the
-exit of the process. There is no command to cancel: the parent kills the process, which leaves each document in the
-database either complete or as it was.
+Commands run in order; each ends with one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or the process's exit.
+The parent cancels by a kill, which leaves each document complete or as it was.
 """
 
 from dataclasses import dataclass, field
@@ -56,10 +55,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a document. It is sent often, because a silent child counts as stuck.
-
-    `phase`: reading | indexing. `total`: 0 if unknown.
-    """
+    """The progress of a document. `phase`: reading | indexing. `total` 0: unknown. A silent child counts as stuck."""
 
     id: str
     phase: str
@@ -93,10 +89,7 @@ class QuotePlace:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The image of a page.
-
-    `rgb`: rows from the top, 3 bytes a pixel, without padding; compressed (zlib), then base64.
-    """
+    """The image of a page. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64."""
 
     id: str
     page: int
@@ -109,10 +102,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected error. That of an `Index` command is also stored in the document's row.
-
-    `is_last`: the process ends after it, so that commands behind it are not begun.
-    """
+    """An expected error, stored in the row of a document to index. `is_last`: the process ends after it."""
 
     id: str
     code: str
@@ -121,7 +111,8 @@ class Failed:
 
 
 Command = Index | Remove | Render
-Event = Hello | Progress | Indexed | DocumentRemoved | Rendered | Failed
+Ended = Indexed | DocumentRemoved | Rendered | Failed  # by which a command ends
+Event = Hello | Progress | Ended
 
 COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

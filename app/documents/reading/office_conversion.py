@@ -1,9 +1,7 @@
 """Convert old Word and PowerPoint, RTF and OpenDocument files with LibreOffice, if it is installed.
 
-A child process of the reading child converts one document. It inherits all limits: it has no network, not even local
-sockets, and can read and change only a folder with a copy of the document and a profile of its own. Such a process
-cannot start LibreOffice's usual program, which makes a socket, so on Linux it loads LibreOffice as a library
-(LibreOfficeKit). Where the system does not enforce the limits, the profile turns macros and linked content off.
+A child of the reading child converts one document under all its limits, in a folder with a copy and a profile without
+macros and linked content. LibreOffice's own program makes a socket, so Linux loads it as a library (LibreOfficeKit).
 """
 
 import contextlib
@@ -72,11 +70,7 @@ def prepare_folder(database: Path) -> Path | None:
 
 
 def empty_folder(folder: Path) -> None:
-    """Remove what a conversion left in its folder. The folder stays, because the sandbox knows it.
-
-    Links are removed and not followed: a document that has taken over LibreOffice can make them. Nothing is done if the
-    folder does not exist or is a link itself.
-    """
+    """Remove what a conversion left in its folder, which stays, without following links of a malicious document."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for entry in folder.iterdir():
@@ -88,10 +82,9 @@ def empty_folder(folder: Path) -> None:
 
 
 def convert(path: Path, file_format: str, target: str, folder: Path | None, on_progress: ProgressCallback) -> Path:
-    """Convert a document and return the path of the new file in `folder`, whose content is replaced.
+    """Convert a document to docx or pptx in the emptied `folder` of `prepare_folder`; return the path.
 
-    `target`: docx | pptx. `folder`: of `prepare_folder`; no other process uses it. Raises
-    AppError("document_needs_libreoffice" | "document_not_converted"), OSError.
+    Raises AppError("document_needs_libreoffice" | "document_not_converted"), OSError.
     """
     if folder is None:
         raise AppError("document_needs_libreoffice", format=file_format, target=target)

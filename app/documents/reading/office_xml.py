@@ -17,11 +17,7 @@ from app.documents.reading import limits, text_blocks
 
 
 def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
-    """Yield the children of the element named `parent` in a part, each complete; free each one afterwards.
-
-    `parent`: without namespace; "" for the root. Raises AppError("document_damaged" | "document_unsafe_xml" |
-    "document_too_deep").
-    """
+    """Yield complete children of the element `parent` ("": the root) of a part, each freed after. Raises AppError."""
     with _converted_errors(), archive.open(part) as file:
         yield from _children(file, parent)
 

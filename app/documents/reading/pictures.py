@@ -1,7 +1,4 @@
-"""Read pictures as documents (PNG, JPEG, and TIFF with its pages): their text is recognized, one page for each picture.
-
-Pillow decodes only these formats, and no picture before its stated size is checked: a small file can hold a large one.
-"""
+"""Read PNG, JPEG and TIFF pictures as documents of recognized pages; Pillow decodes none before its size is checked."""
 
 import contextlib
 import itertools
@@ -31,10 +28,8 @@ _DAMAGES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, 
 
 
 def read(path: Path, on_progress: ProgressCallback, make_recognizer: Callable[[], ocr.Recognizer]) -> ReadDocument:
-    """Read a file of one or several pictures. `make_recognizer`: is called once, if the file is a picture.
-
-    Raises AppError("document_damaged" | "picture_too_large" | "document_too_many_pages" | "document_too_long").
-    """
+    """Read a file of pictures, for which `make_recognizer` is called once. Raises AppError for a damaged or too large
+    one."""
     pages, recognized, empty = [], {}, []
     characters = limits.CharacterBudget()
     with open_picture(path) as picture:
@@ -76,10 +71,7 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
 
 
 def frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
-    """Seek each page of a TIFF file, or the only page of another one, and yield (number, total); 0: unknown.
-
-    Raises AppError("document_too_many_pages" | "document_damaged").
-    """
+    """Seek each page; yield (number, total or 0). Raises AppError("document_too_many_pages" | "document_damaged")."""
     yield 1, 0 if picture.format == "TIFF" else 1
     number = 1
     while picture.format == "TIFF":
@@ -96,10 +88,7 @@ def frames(picture: Image.Image) -> Iterator[tuple[int, int]]:
 
 @_converted_errors()
 def decode(picture: Image.Image, mode: str, pixels_most: int) -> Image.Image:
-    """Return the current page in Pillow's mode "L" (grey) or "RGB", upright, on white, with at most so many pixels.
-
-    Raises AppError("picture_too_large" | "document_damaged").
-    """
+    """Return a page in mode "L" (grey) or "RGB", upright, on white, with at most so many pixels. Raises AppError."""
     width, height = picture.size
     if width * height > limits.PICTURE_PIXELS:
         raise AppError("picture_too_large", limit=f"{limits.PICTURE_PIXELS:,}")
@@ -129,10 +118,7 @@ def _narrowed(picture: Image.Image) -> Image.Image:
 
 
 def render(document: Document, command: Render) -> Rendered:
-    """Draw a picture for the window, without places of quotes.
-
-    Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_damaged" | "picture_too_large").
-    """
+    """Draw a picture for the window. Raises AppError as `page_renderer.render`, and "picture_too_large"."""
     path = Path(document.path)
     page_renderer.check_unchanged(path, document)
     with open_picture(path) as picture:

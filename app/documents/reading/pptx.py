@@ -1,7 +1,6 @@
 """Read PowerPoint files: each slide's title as a heading, its texts from top to bottom, tables, diagrams and notes.
 
-The reader parses the XML itself, one slide at a time, with the guards that Word files have. python-pptx would hold the
-whole file in memory with its pictures and videos, leave out diagrams and formulas, and bring Pillow and XlsxWriter.
+python-pptx would hold the whole file in memory and leave out diagrams and formulas, so the XML is parsed here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,11 +36,7 @@ Place = tuple[int, int]  # top and left of a shape, in EMU
 
 
 def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
-    """Read a PowerPoint file.
-
-    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
-    "document_too_long" | "document_too_many_pages" | "document_protected"), OSError.
-    """
+    """Read a PowerPoint file. Raises AppError for a damaged, unsafe, protected or too long one, OSError."""
     with limits.open_archive(path) as archive:
         part = relations(archive, "").get("officeDocument", "ppt/presentation.xml")
         if part not in archive.namelist():

@@ -69,11 +69,6 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def cut_into_sections(reading: ReadDocument) -> list[Section]:
-    """Return the sections in the order of the document."""
-    return cut_and_count(reading)[0]
-
-
 def cut_and_count(reading: ReadDocument) -> tuple[list[Section], int]:
     """Return the sections in the order of the document, and the number of letters of all headings."""
     splitter = _Splitter()
@@ -162,10 +157,7 @@ class _Splitter:
         return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)
 
     def _title_above(self) -> str:
-        """Remove the title of an article (（契約の保証）) from the end of the clause before, and return it.
-
-        Return "" if there is none.
-        """
+        """Remove an article's title (（契約の保証）) from the end of the clause before; return it, or ""."""
         before = self._clause.pieces[-1] if self._clause.pieces else None
         if before is None or before.block.kind != "paragraph" or not headings.is_article_title(before.text):
             return ""
@@ -214,10 +206,7 @@ def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
 
 
 def _is_above(upper: _Entry, entry: _Entry) -> bool:
-    """Whether a heading contains the new one.
-
-    A heading without number and level is below all others, except those without both.
-    """
+    """Whether a heading contains the new one; one without number and level is below all that have one."""
     if upper.is_running and not entry.rank:
         return False
     if upper.rank and entry.rank:
@@ -280,10 +269,7 @@ def _repeated_heads(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
 
 
 def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[Section]:
-    """Return the sections of a clause, each with the items in its path that it continues.
-
-    So the second half of item （２） has （２） in its path.
-    """
+    """Return the sections of a clause, each with the items that it continues in its path: （２） in its second half."""
     sections: list[Section] = []
     items: list[_Entry] = []
     for group in groups:

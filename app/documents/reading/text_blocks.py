@@ -1,7 +1,6 @@
-"""Define the blocks that readers produce from any format, and the text and table helpers that readers share.
+"""Define the blocks that readers produce from any format, and the text and table helpers that they share.
 
-Readers know formats but not clauses; `app.documents.reading.sections` knows clauses but not formats. Rows of cells
-become titles, header rows and named values, as sheets and CSV files have them.
+Readers know formats, not clauses; `sections` knows clauses, not formats.
 """
 
 import re
@@ -67,10 +66,9 @@ ProgressCallback = Callable[[int, int], None]  # done, total (pages, sheets, lin
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A heading, a paragraph or list item, one row of a table, or the caption of a figure or table.
+    """A heading, paragraph or list item, table row, or caption, in whole sentences.
 
-    `text` consists of whole sentences: lines broken only at the page's width are joined, without a space between
-    Japanese characters. A row's cells are joined by " | "; a table's header row comes first and has `is_head`.
+    A row's cells are joined by " | "; a table's header row comes first and has `is_head`.
     """
 
     kind: BlockKind
@@ -84,10 +82,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """The result of a reader: blocks, and a report without the numbers of sections and headings.
-
-    `recognized`: the pages whose text was recognized, each with its numbers and their lowest certainty in percent.
-    """
+    """Blocks, and a report without numbers of sections. `recognized`: pages with their numbers' lowest certainty."""
 
     blocks: list[Block] = field(default_factory=list)
     title: str = ""  # title in the file's properties; "": none
@@ -103,10 +98,7 @@ CELL_SEPARATOR = " | "
 
 
 def table_blocks(rows: Iterable[list[str]]) -> Iterator[Block]:
-    """Yield the blocks of a sheet, whose tables are separated by empty rows.
-
-    Each value in a row below a header row is preceded by its column name: 列名: 値 | 列名: 値.
-    """
+    """Yield the blocks of a sheet's tables, between empty rows, with names before values: 列名: 値 | 列名: 値."""
     for is_empty, region in groupby(rows, key=lambda row: not any(cell.strip(" \0\n") for cell in row)):
         if not is_empty:
             yield from _region(region)
@@ -151,10 +143,7 @@ def _region(rows: Iterator[list[str]]) -> Iterator[Block]:
 
 
 def _names(first: list[str], second: list[str]) -> tuple[list[str], list[list[str]]]:
-    """Return the column names and the rows that are not names.
-
-    Names come from one row, or from two if cells of the upper one span columns.
-    """
+    """Return the column names, of one row or of two if the upper one spans columns, and the other rows."""
     upper = _spread(first)
     if MERGED_CELL in first:
         lower = _without_marks(second)

@@ -1,8 +1,4 @@
-"""Read plain text, CSV and TSV files in any encoding that Japanese files have.
-
-Lines of plain text that were only broken at a fixed width are joined, and a table of contents is dropped. The separator
-of CSV and TSV files is detected from the rows.
-"""
+"""Read plain text, CSV and TSV files in any Japanese encoding; broken lines are joined, tables of contents dropped."""
 
 import bisect
 import csv
@@ -45,10 +41,7 @@ _RULE = lazy_pattern(r"[-=*_~─━―=＝\s]{4,}")
 
 
 def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read a plain text file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
-    """
+    """Read a plain text file. Raises as `read_decoded`."""
     text, codec = read_decoded(path, chosen_encoding)
     lines = _without_contents(text.split("\n"))
     letters = count_letters("\n".join(lines))
@@ -56,10 +49,8 @@ def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: 
 
 
 def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
-    """Return the text of a file, with line feeds only, and its codec.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
-    """
+    """Return a text with line feeds, and its codec. Raises AppError if it is none, too long or in no such code,
+    OSError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = chosen_encoding or encodings.detect(data)
@@ -69,10 +60,7 @@ def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
 
 
 def _without_contents(lines: list[str]) -> list[str]:
-    """Drop tables of contents: numbered lines, with those that continue them, most of which follow again as headings.
-
-    As headings they lie further apart. The steps of a procedure that follow again do not.
-    """
+    """Drop tables of contents: numbered lines most of which follow again, further apart than a procedure's steps."""
     numbered = [(at, key) for at, line in enumerate(lines) if (key := _entry(line))]
     places: dict[tuple[str, str], list[int]] = {}
     for at, key in numbered:
@@ -174,11 +162,7 @@ PROGRESS_EVERY_ROWS = 2_000  # rows between two reports of progress
 
 
 def read_delimited(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
-    """Read a CSV or TSV file.
-
-    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" | "document_wide_table" |
-    "document_damaged"), OSError.
-    """
+    """Read a CSV or TSV file. Raises as `read_decoded`, and AppError("document_wide_table" | "document_damaged")."""
     text, codec = read_decoded(path, chosen_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
     separator = find_separator(text, SEPARATORS)

@@ -1,7 +1,6 @@
 """Run the reading child: receive commands, send events, and read one document after the other within `limits`.
 
-A thread takes commands from standard input and ends the process when the parent is gone. A timeout thread ends the
-process when a page takes too long. The main thread reads documents and owns the database's connection.
+A thread takes commands and ends the process when the parent is gone; the main thread reads and owns the database.
 """
 
 import contextlib
@@ -69,10 +68,7 @@ class ReadingWorker:
         conversion_folder: Path | None = None,
         helpers: Helpers | None = None,
     ) -> None:
-        """Create the worker.
-
-        `part`: the folder of RapidOCR's packages; None: not installed. `conversion_folder`: see `office_conversion`.
-        """
+        """Create the worker. `part`: RapidOCR's folder, or None. `conversion_folder`: see `office_conversion`."""
         self._database = database
         self._ocr_part = part
         self._helpers = helpers
@@ -207,10 +203,7 @@ class ReadingWorker:
             self._send(Progress(command.id, phase, done, total))
 
     def _give_up(self, code: str) -> None:
-        """Report a timeout and end the process.
-
-        This runs in the timeout thread, because the main thread is stuck in the document.
-        """
+        """Report a timeout and end the process, in the timeout thread, as the main one is stuck."""
         if self._rendering is not None:
             self._send(Failed(self._rendering.id, code, is_last=True))
             self._end(3)

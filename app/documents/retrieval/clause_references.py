@@ -52,10 +52,7 @@ _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 @dataclass(frozen=True, slots=True)
 class ClauseNumber:
-    """The number of a clause: kind 条 and (709, 2) for 第709条の2; kind . and (3, 2, 1) for 3.2.1.
-
-    別表 without a number has ().
-    """
+    """The number of a clause: 条 and (709, 2) for 第709条の2; . and (3, 2, 1) for 3.2.1; () for 別表 alone."""
 
     kind: str
     numbers: tuple[int, ...]
@@ -76,11 +73,7 @@ class ClauseNumber:
 
 @dataclass(frozen=True, slots=True)
 class ClauseReference:
-    """A place that a question names.
-
-    `levels`: from the outermost. `before`: the folded text before it in the question, which may end with the name of
-    its document.
-    """
+    """A place that a question names, from its outermost level. `before`: the text before it, perhaps a name."""
 
     levels: tuple[ClauseNumber, ...]
     before: str = ""
@@ -237,10 +230,7 @@ def _number(match: re.Match[str]) -> ClauseNumber:
 
 
 def _complete(steps: list[re.Match[str]], last: ClauseReference | None) -> tuple[ClauseNumber, ...]:
-    """Return the levels, with those that 同条, 前条 or a missing 条 leave to the reference before.
-
-    Return () if there is no reference before.
-    """
+    """Return the levels with those that 同条, 前条 or a missing 条 take from the reference before; () without one."""
     first = steps[0]
     if first["same"]:
         kind = first["same_kind"]

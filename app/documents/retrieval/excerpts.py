@@ -1,8 +1,7 @@
 """Answer with 抜粋表示: quote the best sentences of the passages instead of generating an answer.
 
-This is for models too small to be trusted. The trial model (0.27 billion parameters) repeats the question or invents;
-the smallest models in the catalogue that follow "only from the documents" have 1.2 billion. So nothing is generated
-from documents below a billion parameters.
+The trial model (0.27 billion parameters) repeats the question or invents, and the smallest models that keep to the
+documents have 1.2 billion, so below a billion parameters nothing is generated from documents.
 """
 
 import dataclasses
@@ -52,12 +51,11 @@ _REFERS_BACK = lazy_pattern(
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A quoted sentence, list or table row.
+    """A quoted sentence, list or table row, at `start` to `end` in the text of the passage `number`, from 1.
 
-    `number`: the passage's number, from 1. `start`, `end`: offsets in the passage's text. `head`: the header row of a
-    table row's table, or "". `row`: the number of a table row below the header, from 1; 0 for anything else. `subject`:
-    the heading that says what the text is about, if the text does not; else "". `is_cut`: the excerpt ends before the
-    list does that its sentence introduces. `lead`: the words of the excerpt that answer; "": all of them.
+    `head`: the header of a row's table, or "". `row`: a row's number below it, from 1; else 0. `subject`: the heading
+    that says what the text is about, if it does not itself. `is_cut`: the list that it introduces goes on. `lead`: the
+    words that answer; "": all of them.
     """
 
     number: int
@@ -73,10 +71,7 @@ class Excerpt:
 
 
 def is_too_small(model: LocalModel) -> bool:
-    """Whether a model is too small to be asked about documents, or is `NO_MODEL`, so that they are quoted.
-
-    Raises AppError for a damaged file.
-    """
+    """Whether a model, or `NO_MODEL`, is too small to be asked about documents. Raises AppError for a damaged file."""
     card = catalogue.load().card(model.card_id)
     if model == local_models.NO_MODEL or (card is not None and card.is_trial):
         return True
@@ -94,10 +89,9 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 
 def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """Return the best two quotations, the best first, and then the others in the order of the documents.
+    """Return the best two quotations, the best first, then the others in the order of the documents.
 
-    Rows of one table that have the same of the question's terms are all returned, and count as one quotation. If the
-    question only names clauses, return the beginning of each of the first two.
+    Equally good rows of one table count as one. For a question that only names clauses, the first two begin.
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
         return _clause_openings(question, passages)
@@ -148,10 +142,7 @@ def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt
 def number_rows(
     passages: Sequence[Passage], excerpts: Sequence[Excerpt], texts_of: Callable[[int], Sequence[str]]
 ) -> list[Excerpt]:
-    """Return the excerpts with rows numbered as in their whole table, which may have begun in an earlier section.
-
-    `texts_of` returns the texts of a document's sections by its id.
-    """
+    """Return the excerpts with rows numbered as in their whole table; `texts_of`: texts of a document by id."""
     found: list[Excerpt] = []
     for one in excerpts:
         passage = passages[one.number - 1]
@@ -174,8 +165,7 @@ def _rows_below(head: str, text: str) -> int:
 def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     """Return the answer in Markdown, and one supported claim for each excerpt.
 
-    Its first line is bold and answers the question: the first excerpt, or the words of it that answer if it is long or
-    a row. The others follow as a list, and rows as tables with the number of each row.
+    A bold line answers the question; the other excerpts follow as a list, rows as tables with their numbers.
     """
     lead, found = _lead_line(excerpts), list[Claim]()
     text, previous = f"**{lead}**" if lead else "", None
@@ -274,11 +264,7 @@ def _with_equal_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:
 
 
 def _with_announced(ranked: Sequence[RankedSentence], passages: Sequence[Passage]) -> list[RankedSentence]:
-    """Give the clauses and items below the best sentence, if it ends by announcing them, scores after its.
-
-    The items of 次に掲げる行為 may be clauses of their own, and share few words with the question. Each counts by its
-    first sentence.
-    """
+    """Score what the best sentence announces (次に掲げる行為), clauses or items, right after it."""
     found = list(ranked)
     at = max(range(len(found)), key=lambda at: found[at].score, default=-1)
     if at < 0:
@@ -330,10 +316,9 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
 
 
 def _lead(sought: SoughtAnswer, quoted: str, text: str) -> str:
-    """Return the words of a long quotation that answer, out of its sentences `text`; "" if they are all of it.
+    """Return the words of a long quotation that answer; "" if all do.
 
-    A long sentence is shortened to the clauses that have most of what is asked for, behind its topic. It stays whole
-    where what would be left out may negate or limit it.
+    A long sentence is cut to its topic and the clauses with what is asked for, unless the rest may negate or limit it.
     """
     if len(_plain(quoted)) <= LEAD_MOST:
         return ""
@@ -393,10 +378,7 @@ def _adds(sought: SoughtAnswer, other: RankedSentence, found: frozenset[str]) ->
 
 
 def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozenset[str]) -> str:
-    """Return the title of the heading that has terms of the question that the text lacks, or that names its subject.
-
-    Return "" if the text needs none.
-    """
+    """Return the title of the heading that has terms of the question, or the subject, which the text lacks; or ""."""
     titles = [title for heading in reversed(one.part.section.heading) if (title := title_of(heading))]
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}

@@ -49,10 +49,7 @@ _FORMAL_NAME = lazy_pattern("関する|係る")
 
 @dataclass(frozen=True, slots=True)
 class NamedSection:
-    """A section of a named clause. `depth`: the length of its heading path down to the clause.
-
-    `has_inner`: it has the paragraph or item (第2項第3号) that the question names.
-    """
+    """A section of a named clause. `depth`: of its path down to it. `has_inner`: with the named 第2項第3号."""
 
     section_id: int
     depth: int
@@ -70,10 +67,7 @@ class MissingClause:
 
 @dataclass(frozen=True, slots=True)
 class NamedClauses:
-    """The clauses that a question names. `is_all`: the question asks for nothing else, even if they are missing.
-
-    `groups`: for each name, the sections of its clauses.
-    """
+    """The sections of each named clause in `groups`. `is_all`: the question asks for nothing else."""
 
     groups: tuple[tuple[NamedSection, ...], ...] = ()
     missing: tuple[MissingClause, ...] = ()
@@ -82,8 +76,7 @@ class NamedClauses:
     def first(self, scored: Sequence[tuple[int, float]]) -> list[NamedSection]:
         """Return the sections to show first: those of the clauses or, if there are none, of their neighbours.
 
-        If the question also asks for something else, which may stand in other clauses, it is one section for each name:
-        the one with the named paragraph, or the best of the search. `scored`: the ranking of the search.
+        If more is asked, only one for each name: with the named paragraph, or the best in the ranking `scored`.
         """
         if self.is_all:
             neighbours = (section for one in self.missing for _, section in one.neighbours)
@@ -227,10 +220,7 @@ class _Finder:
         return [one for one in read if headings[-1] in _captions(one)]
 
     def _read(self, condition: str, documents: Sequence[int], *values: object, most: int = -1) -> list[_Candidate]:
-        """Return the sections of the documents, or of all if there are none, in the order of the documents.
-
-        `most`: their largest number; -1: all.
-        """
+        """Return at most so many sections (-1: all) of the documents, or of all without any, in their order."""
         column, ids = ("id", json.dumps(list(documents))) if documents else ("collection_id", self._collections)
         return self._database.read_as(
             _candidate,
@@ -298,10 +288,7 @@ class _Finder:
 
 
 def match_name(before: str, name: str) -> float:
-    """Return how well the text before a clause number names a document or heading: 0 not at all, 3 or more by its name.
-
-    `name`: from `_name`.
-    """
+    """Return how well the text before a clause number names a document or heading: 0 not at all, 3 by its name."""
     if len(name) < 2:
         return 0.0
     written = _name(before)
@@ -350,10 +337,7 @@ def _last_word(before: str) -> str:
 
 
 def _is_short_form(short: str, name: str) -> bool:
-    """Whether a word of at least 3 characters is made of a name's characters in order: 金商法, 個人情報保護法.
-
-    It begins like the name and ends like it, or with 法 for 法律.
-    """
+    """Whether at least 3 characters are some of a name's in order with its begin and end (or 法): 金商法."""
     if not 3 <= len(short) < len(name) or short[0] != name[0]:
         return False
     at = 0
@@ -403,10 +387,7 @@ def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
 
 
 def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
-    """Return the offset of the line of an article that begins with the paragraph or item, or None.
-
-    `start`: the offset of a line, before which none is looked for.
-    """
+    """Return the offset, from `start` on, of the line that begins with the paragraph or item; None without."""
     value = number.numbers[0]
     # Statutes number paragraphs in digits and items in kanji.
     starts = {"項": (f"{value} ", f"第{value}項"), "号": (f"{to_kanji(value)} ", f"{value} ", f"({value})")}
@@ -429,10 +410,9 @@ def _captions(section: _Candidate) -> set[ClauseNumber | None]:
 
 
 def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence[_Candidate]) -> _Candidate | None:
-    """Return the section of a clause with the paragraph or item that is named, or None.
+    """Return the section of a clause with the named paragraph or item, which is a heading or begins a line, or None.
 
-    They are headings below the clause, or begin lines: an item that of its paragraph or of a later section. The first
-    paragraph has no number. `depth`: the length of the clause's heading path. `sections`: in the document's order.
+    An item is that of its paragraph or of a later section; the first paragraph has no number.
     """
     for one in sections:
         numbers = [number for part in one.path[depth:] if (number := clause_number(part))]

@@ -1,7 +1,6 @@
 """Pack passages into the part of a prompt before the question, within a token budget.
 
-The content of documents is data: it stays one plain segment, in which control tokens are text (app.inference.prompts).
-Here, text that imitates the frame, such as a source number [2], is made harmless.
+Documents are data: one plain segment (app.inference.prompts), in which imitated marks such as [2] are made harmless.
 """
 
 import dataclasses
@@ -28,9 +27,7 @@ _TURN = lazy_pattern(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|�
 
 
 def build_system_text(passages: Sequence[Passage], own_prompt: str = "") -> str:
-    """Return the instruction, the user's own instructions (`own_prompt`), and the passages, numbered from 1 in their
-    order.
-    """
+    """Return the instruction, the user's own (`own_prompt`), and the passages, numbered from 1 in order."""
     words = _prompt_words()
     pieces = [words["instruction"], own_prompt.strip(), words["heading"]]
     pieces += [format_passage(passage, number) for number, passage in enumerate(passages, start=1)]
@@ -46,10 +43,7 @@ def format_passage(passage: Passage, number: int) -> str:
 
 
 def budget_tokens(context_tokens: int, written_tokens: Sequence[int], rest_tokens: int) -> int:
-    """Return the number of tokens left for passages, after the shares of the answer and of its thoughts.
-
-    `written_tokens`: the most of each. `rest_tokens`: tokens of the prompt without passages.
-    """
+    """Return the tokens left for passages beside the prompt's rest and shares of what is written (each one's most)."""
     shares = (min(most, context_tokens // ANSWER_SHARE) for most in written_tokens)
     return context_tokens - sum(shares) - rest_tokens
 
@@ -62,9 +56,8 @@ def select_near_best(passages: Sequence[Passage]) -> list[Passage]:
 def pack_passages(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
     """Choose the best passages that fit into `budget` tokens, and return them in the order of the documents.
 
-    So equal choices give equal prompts. `passages`: the best first. `counts`: tokens of each passage as
-    `format_passage` returns it. If the best one does not fit, it is cut after a sentence; [] if there is no room even
-    for that.
+    `counts`: tokens of each as `format_passage` returns it. If not even the first fits, it is cut after a sentence, or
+    [].
     """
     chosen: list[Passage] = []
     left = budget

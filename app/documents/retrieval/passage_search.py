@@ -1,9 +1,8 @@
-"""Search for the passages that may answer a question, by its words; an embedding model is optional.
+"""Search for the passages that may answer a question, by its words and, with an embedding model, by meaning.
 
-bm25 (Robertson and Zaragoza 2009) over pairs of characters runs twice: FTS5 finds candidates by the rarer terms, then
-each candidate is scored with weighted terms and with the score of its clause. Of the synonyms of a word only the best
-one counts, so that a long list of them does little harm. The weights were fitted to the questions that
-tests/benchmarks/retrieval.py measures with.
+FTS5 finds candidates by the rarer terms (pairs of characters), then bm25 (Robertson and Zaragoza 2009) with weighted
+terms and their clause scores them. Of the synonyms of a word only the best counts. The weights were fitted to the
+questions of tests/benchmarks/retrieval.py.
 """
 
 import json
@@ -22,8 +21,7 @@ from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import named_clauses, sentence_ranking
 from app.documents.retrieval.retrieved_passages import widen_sections
-from app.documents.section_terms import CountedTerm, SectionTerms
-from app.documents.term_statistics import TermStatistics
+from app.documents.section_terms import CountedTerm, SectionTerms, TermStatistics
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
@@ -73,14 +71,10 @@ def search(
     glossary: Path | None = None,
     meaning: "SemanticQuery | None" = None,
 ) -> list[Passage]:
-    """Return the best `limit` passages of the collections, the best first; those of clauses that it names come first.
+    """Return the best `limit` passages of the collections; clauses that the query names first, or alone if it is all.
 
-    If the query consists of names of clauses, only their passages are returned; if none of them exists, those of their
-    neighbours.
-
-    `glossary`: the user's own list of synonyms. `meaning`: the question's embedding; with it, sections near in meaning
-    are found too. Without it the result is [] if no word of the question occurs. Raises
-    AppError("glossary_unreadable").
+    `glossary`: the user's own list of synonyms. `meaning`: the question's embedding, by which sections near in meaning
+    are found too. Raises AppError("glossary_unreadable").
     """
     clauses = named_clauses.find_clauses(library, query, collection_ids)
     if clauses.is_all:
@@ -114,10 +108,7 @@ def _by_words(
 def _raise_definitions(
     database: Database, word: str, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
 ) -> list[tuple[int, float]]:
-    """Return the ranking with the definitions of a word raised, and with those that it lacks.
-
-    They are looked for among the first sections, and where the index has the word before とは.
-    """
+    """Return the ranking with definitions of a word raised or added, from its first sections and those with …とは."""
     *pairs, last = terms.extract_terms(search_text.fold(word)) or [""]
     listed = [" ".join((*pairs, f"{last}と", "とは")), " ".join((*pairs, last, "とは"))]  # 堰とは, 「堰」とは
     found = database.read_as(
@@ -203,10 +194,7 @@ def _candidate(row: Row) -> _Candidate:
 
 
 def _clauses(database: Database, best: Sequence[_Candidate]) -> list[list[_Candidate]]:
-    """Return, grouped by clause, the sections around the candidates that have the same heading.
-
-    The number of sections on either side is limited, since a whole table can be one clause.
-    """
+    """Return the candidates by clause, with a limited number of sections around that have the same heading."""
     rows = database.read_as(
         _candidate,
         """WITH near(id) AS (
@@ -226,10 +214,7 @@ def _clauses(database: Database, best: Sequence[_Candidate]) -> list[list[_Candi
 
 
 def _score(query: _Query, rows: Sequence[_Candidate], parts: int = 1) -> float:
-    """Return the bm25 score of sections that are scored as one text.
-
-    `parts`: the number of sections; the length is divided by its square root.
-    """
+    """Return the bm25 score of `parts` sections scored as one text, its length divided by the root of their number."""
     body, values = ("".join(texts) for texts in zip(*((row.terms.body, row.terms.values) for row in rows), strict=True))
     heading = rows[0].terms.heading
     length = sum(row.body_length for row in rows) / (query.body_length * max(1.0, parts**0.5))

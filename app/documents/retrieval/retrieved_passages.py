@@ -1,13 +1,9 @@
 """Widen found sections to passages, and judge whether passages can contain the answer to a question.
 
-A passage is a section with its neighbours under the same heading, up to 1,200 characters. The judgement is made before
-any model is asked. It has three results, because a user who is refused an answer that is there loses as much as one who
-gets a wrong answer, and between the two the passage itself can be shown. A sentence with its headings is judged, not a
-whole passage, in which the question's words may meet by chance. The limits were chosen with
-tests/benchmarks/abstention.py on laws, Wikipedia and technical standards; limits chosen on two of these kinds of text
-also hold for the third.
-
-The last part checks whether passages contain the quotes behind a right answer, which measures retrieval and citations.
+A passage is a section with neighbours under the same heading, up to 1,200 characters. Before any model is asked, the
+best sentence with its headings is judged, in three results, since refusing an answer that is there harms as much as a
+wrong one. The limits were chosen with tests/benchmarks/abstention.py; chosen on two kinds of text (laws, Wikipedia,
+technical standards), they also hold for the third.
 """
 
 import dataclasses
@@ -28,7 +24,7 @@ from app.documents.grounding.grounding_record import Verdict
 from app.documents.library import Library
 from app.documents.records import Passage, Section
 from app.documents.retrieval.named_clauses import NamedClauses
-from app.documents.term_statistics import TermStatistics
+from app.documents.section_terms import TermStatistics
 from app.documents.values import notation, quantities
 
 if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
@@ -44,10 +40,9 @@ def widen_sections(
     limit: int,
     clauses: NamedClauses = NamedClauses(),  # noqa: B008  immutable
 ) -> list[Passage]:
-    """Return up to `limit` passages for sections found by a search, the best first.
+    """Return up to `limit` passages for sections (id, score) found by a search, the best first, without common parts.
 
-    `scored`: (section id, score), the best first. No passage repeats a part of a better one. The sections of `clauses`
-    come first, with the best score, and are not widened beyond their clauses.
+    Those of `clauses` come first, with the best score, and stay within their clauses.
     """
     table = SectionTable(library.database)
     taken: set[int] = set()
@@ -77,10 +72,7 @@ def widen_sections(
 def _extent(
     near_sections: Sequence[tuple[int, Section]], at: int, taken_ids: Collection[int], depth: int | None
 ) -> list[tuple[int, Section]]:
-    """Return the sections of the passage around the section at index `at`, without those in `taken_ids`.
-
-    `depth`: length of the heading path that they share; None: their headings are equal or siblings.
-    """
+    """Return the sections around index `at` that are not taken and share a path of `depth` (None: siblings)."""
     headings = [section.heading for _, section in near_sections]
     sizes = [
         len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
@@ -115,10 +107,7 @@ def _is_near(path: Sequence[str], other: Sequence[str], depth: int | None) -> bo
 
 
 def join_parts(passage: Passage, parts: Sequence[Section]) -> Passage:
-    """Join parts to one text with their headings and tags in between.
-
-    The heading, tag and first page stay those of the section that was found.
-    """
+    """Join parts to one text with headings and tags in between, under the found section's heading, tag and page."""
     lines: list[str] = []
     before: Section | None = None
     for part in parts:
@@ -171,10 +160,9 @@ _UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 @dataclass(frozen=True, slots=True)
 class Answerability:
-    """A judgement whether passages contain the answer.
+    """A judgement. `confidence`: the weighted share (0 to 1) of terms in the best sentence, moved by the cosine.
 
-    `confidence`: the weighted share (0 to 1) of the question's terms in the best sentence, changed by the cosine if
-    there is an embedding model. `is_by_words`: whether a cosine could still change the verdict.
+    `is_by_words`: whether a cosine could still change the verdict.
     """
 
     verdict: Verdict
@@ -190,11 +178,10 @@ def judge_answerability(
     glossary: Path | None = None,
     nearness: float | None = None,
 ) -> Answerability:
-    """Judge the best three passages of a search by their best sentence and by meaning.
+    """Judge the best three passages by their best sentence and by meaning; a named clause is an answer.
 
-    A clause that the question names is an answer, and the neighbours of one that does not exist are not. `passages`:
-    the best first. `glossary`: the user's own list of synonyms. `nearness`: the passages' best cosine with the question
-    above the model's neutral one, as `nearness` returns it. Raises AppError("glossary_unreadable").
+    `glossary`: the user's own list of synonyms. `nearness`: the passages' best cosine with the question above the
+    model's neutral one, as `nearness` returns it. Raises AppError("glossary_unreadable").
     """
     if not passages or passages[0].named == "neighbour":
         return Answerability("not_in_documents", 0.0)
@@ -231,11 +218,9 @@ def nearness(
 
 
 class _WantedTerms:
-    """The terms of a question, each with the square root of its rarity in the collections (the idf of bm25).
+    """The terms of a question by the root of their idf: pairs of characters, and nouns without one: 堰, のり面.
 
     Those of general nouns count half: 注意点 of 杭の注意点 may be nowhere, and the answer still be there.
-
-    They are pairs of characters, and as whole words the nouns that have no pair of their own: 堰, すべり, のり面.
     """
 
     def __init__(self, statistics: TermStatistics, question: str) -> None:
@@ -263,10 +248,7 @@ class _WantedTerms:
         }
 
     def best_share(self, passage: Passage, others: Sequence[tuple[str, list[list[str]]]]) -> float:
-        """Return the largest weighted share of the terms in a sentence of a passage with its headings.
-
-        A term counts as itself or as a synonym. `others`: from `terms.synonyms_by_word`.
-        """
+        """Return the largest weighted share of the terms, or synonyms (`others`), in a sentence with its headings."""
         text, best = passage.section.text, 0.0
         for section, start, end in source_citations.part_extents(passage):
             heading = " ".join((*section.heading, passage.document))
@@ -320,10 +302,7 @@ def normalize_quote(text: str) -> str:
 
 
 def quote_rank(texts: Sequence[str], quotes: Sequence[str]) -> int:
-    """Return the number of texts, from the first one, that together contain all quotes; 0 if any is missing.
-
-    All texts and quotes are normalized by `normalize_quote`.
-    """
+    """Return how many texts, from the first, have all quotes as `normalize_quote` writes them; 0 if any is missing."""
     ranks = [next((at for at, text in enumerate(texts, 1) if contains_quote(text, quote)), 0) for quote in quotes]
     return max(ranks, default=0) if all(ranks) else 0
 

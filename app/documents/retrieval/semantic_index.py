@@ -1,16 +1,13 @@
 """Search sections by meaning: vectors in one file per embedding model, and the fusion with a search by words.
 
-Vectors are 8-bit numbers in a memory-mapped file. A search reads the whole file and takes the vectors at the smallest
-angle. Of 20 searches among 100,000 sections of 768 numbers 19 take less than 26 ms (with sqlite-vec 268 ms, with its
-8-bit vectors 103 ms). They need a quarter of the space of 32-bit numbers and no extension of sqlite, which many Pythons
-cannot load (tests/benchmarks/vectors.py). An index of neighbours would only save milliseconds. The file is a cache. A
-row stores the digest of its text, so rows of removed or changed sections are ignored, and rows that a kill cut off are
-made again.
+Vectors are 8-bit numbers in a memory-mapped file that a search reads whole: 19 of 20 searches among 100,000 sections of
+768 numbers take less than 26 ms (sqlite-vec: 268 ms, 103 ms with 8 bits; tests/benchmarks/vectors.py), without an
+extension of sqlite. The file is a cache: a row stores the digest of its text, so rows of removed or changed sections
+are ignored, and rows that a kill cut off are made again.
 
-A ranking by words and one by meaning are combined by a weighted sum (Bruch, Gai and Ingber, ACM TOIS 2023) of the score
-by words, divided by the best one, and the cosine, scaled from the mean of all sections to the nearest one. With
-multilingual-e5-small, reciprocal rank fusion with its usual constant of 60 loses 5 of 100 questions about Wikipedia
-that words alone find in five passages. This rule loses none there, in laws or in technical standards.
+The fused score is a weighted sum (Bruch, Gai and Ingber, ACM TOIS 2023) of the score by words, divided by the best one,
+and the cosine, scaled from the mean of all sections to the nearest one. Reciprocal rank fusion loses 5 of 100 questions
+about Wikipedia that words find; this loses none there, in laws or in technical standards.
 """
 
 import errno
@@ -48,10 +45,7 @@ def text_digest(text: str) -> int:
 
 
 class VectorFile:
-    """A file of vectors for any number of readers and one writer at a time, in any processes.
-
-    Its methods raise AppError("vectors_unusable" | "disk_full").
-    """
+    """A file of vectors for many readers and one writer. Raises AppError("vectors_unusable" | "disk_full")."""
 
     def __init__(self, path: Path, dimensions: int) -> None:
         """Use the file `path`, which need not exist before `add`. `dimensions`: numbers of a vector."""
@@ -95,10 +89,7 @@ class VectorFile:
             return 0
 
     def similarities(self, vector: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], Floats]:
-        """Return the section ids and digests of all rows, and their cosines (-1 to 1) with a vector.
-
-        `vector`: [dimensions], of unit length.
-        """
+        """Return section ids and digests of all rows, and their cosines with a `vector` [dimensions] of unit length."""
         rows = self._rows()
         found = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), CHUNK_ROWS):
@@ -107,10 +98,7 @@ class VectorFile:
         return np.array(rows["section"]), np.array(rows["digest"]), found
 
     def keep_only(self, kept_keys: set[tuple[int, int]]) -> None:
-        """Rewrite the file with only the vectors of these (section id, text digest), each once.
-
-        After a kill either the old or the new file exists. Raises AppError.
-        """
+        """Rewrite the file, wholly or not, with the vectors of these (section id, text digest). Raises AppError."""
         rows = self._rows()
         pairs = zip(rows["section"].tolist(), rows["digest"].tolist(), strict=True)
         kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in kept_keys}.values())
@@ -150,11 +138,7 @@ CANDIDATES = 120  # nearest sections that are added to those found by words
 
 @dataclass(frozen=True, slots=True)
 class SemanticQuery:
-    """A question as the vector of an embedding model.
-
-    `vector`: [dimensions], of unit length. `neutral_cosine`: the model's cosine of a question and a passage about the
-    same subject that may or may not answer it; 0 if it was not measured.
-    """
+    """A question as a `vector` of unit length. `neutral_cosine`: the model's for a mere common subject, or 0."""
 
     vectors: VectorFile
     vector: Floats
@@ -175,11 +159,8 @@ class SemanticQuery:
     def fuse_ranking(
         self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
     ) -> list[tuple[int, float]]:
-        """Return a ranking by words and meaning: (section id, score from 0 to 1), the best first.
-
-        `scored`: the ranking by words in the same form, with any scores. A section without a vector keeps its score by
-        words. Raises AppError("vectors_unusable").
-        """
+        """Return (section id, score from 0 to 1) by words, as `scored`, and meaning. Raises
+        AppError("vectors_unusable")."""
         similar = self.compare(library, collection_ids)
         best = max((score for _, score in scored), default=1.0)
         by_words = {section_id: score / best for section_id, score in scored}
@@ -245,10 +226,7 @@ class Similarities:
 
 
 def embedded_section(row: Row) -> tuple[int, str]:
-    """Return the id of a section and the text that is embedded.
-
-    Raises ValueError or TypeError if stored values are invalid.
-    """
+    """Return a section's id and the text to embed. Raises ValueError or TypeError for invalid stored values."""
     return row["id"], with_heading(heading_of(row), text_of(row, "text"))
 
 
@@ -282,20 +260,14 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBacklog:
-    """The work left for an embedding model.
-
-    `missing`: (section id, collection id) of the sections without a vector, those of the newest documents first.
-    """
+    """The work left: (section id, collection id) of the `missing` vectors, newest documents first."""
 
     missing: list[tuple[int, int]]
     total: int
 
 
 def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
-    """Return the embedding model that was added last, or None; the one that Kotae brings along counts as the first.
-
-    `documents`: path of the documents' database. Raises AppError for a damaged or missing file.
-    """
+    """Return the embedding model added last (Kotae's own as the first), or None. Raises AppError for its file."""
     suited = [model for model in models if local_models.is_embedding_model(model)]
     if not suited:
         return None
@@ -330,10 +302,7 @@ def file_fingerprint(path: Path) -> str:
 
 
 def find_backlog(documents: Path, vectors: VectorFile, *, is_emptied: bool = False) -> EmbeddingBacklog:
-    """Read all sections and return those without a vector; rewrite the vector file if it has too many unused rows.
-
-    `documents` need not exist yet. `is_emptied`: the file shall have no unused row.
-    """
+    """Return the sections without vector; rewrite the file if too many (`is_emptied`: any) rows are unused."""
     if not documents.is_file():
         return EmbeddingBacklog([], 0)
     with closing(Database.open_second(documents)) as database:

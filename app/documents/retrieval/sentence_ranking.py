@@ -1,10 +1,8 @@
 """Rank the sentences and table rows of passages by how likely each one answers a question.
 
-A sentence counts by the question's terms in it, each weighted by how few of the sentences have it. The table's header,
-the heading and the sentence before count less, since they often name the subject. What the question asks for raises a
-sentence: a value in the unit asked for, the definition of the word that it asks about, or, less, a time, an actor, a
-place, a name or a reason. The numbers below were chosen on half of the questions of three domains, and did as well on
-the other half.
+Each of the question's terms weighs by how few sentences have it; header, heading and the sentence before count less.
+What is asked for raises a sentence: a value in the unit, a definition, or, less, a time, an actor, a place, a name or a
+reason. The numbers below were chosen on half of the questions of three domains, and did as well on the others.
 """
 
 import collections
@@ -207,10 +205,7 @@ class SoughtAnswer:
         return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
 
     def asked_share(self, text: str) -> float:
-        """Return how surely a text has what the question asks for and does not say itself, from 0 to 1.
-
-        That is a value, a time, an actor, a place, a name or a reason.
-        """
+        """Return how surely (0 to 1) a text has the value, time, actor, place, name or reason that is asked for."""
         if self._asks_value:
             units = {one.unit for one in quantities.parse(text) if self._is_asked(one)}
             if units:
@@ -278,10 +273,7 @@ def terms_of(text: str) -> frozenset[str]:
 
 
 def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAnswer, list[RankedSentence]]:
-    """Return what the question asks for, and all sentences in the order of the passages.
-
-    A sentence that has nothing to do with the question has the score 0.
-    """
+    """Return what is asked for, and all sentences in the order of the passages; unrelated ones have the score 0."""
     parts = [(number, part) for number, passage in enumerate(passages, start=1) for part in _parts(passage)]
     having = [terms_of(part.text) for _, part in parts]
     sought = SoughtAnswer(question, having)
@@ -297,16 +289,12 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
         score = 0.0
         if not sought.informative.isdisjoint(about):
             score = math.fsum(share * sought.weights[term] for term, share in about.items())
-            score *= sought.gain(part.text) * _length_factor(part)
+            score *= sought.gain(part.text) / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
             score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
-
-
-def _length_factor(part: Part) -> float:
-    return 1 / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
 
 
 def _is_nominal(text: str) -> bool:
@@ -316,10 +304,7 @@ def _is_nominal(text: str) -> bool:
 
 
 def defined_word(question: str) -> str:
-    """Return the word whose definition a question asks for (堰とは何ですか), or "".
-
-    Of several lines the last one counts; those before it are earlier questions, to which it refers back.
-    """
+    """Return the word whose definition the last line of a question asks for (堰とは何ですか), or ""."""
     asked = _DEFINED.match(question.strip().rpartition("\n")[2])
     return asked["word"].strip() if asked else ""
 

@@ -1,9 +1,4 @@
-"""Read documents and embed questions for a command of `kotae`.
-
-A command blocks until the work is done or Ctrl+C is pressed. `CommandReading` runs the reading queue that the window
-uses, `scope_of` turns names of collections into the scope of a question, and `QuestionEmbedder` makes vectors if an
-embedding model is installed.
-"""
+"""Read documents and embed questions for a command of `kotae`, which blocks until that is done or Ctrl+C."""
 
 import hashlib
 import os
@@ -87,10 +82,9 @@ class CommandReading:
         permit: Permit | None = None,
         entry: Permit | None = None,
     ) -> "AddedFiles":
-        """Add files and folders to the collection of this name, which is created if necessary, and read them.
+        """Add files and folders to the collection of this name, made if necessary, and read new and changed ones.
 
-        Known files that have changed are read again. `label`: None keeps the collection's label. `permit`: allows a
-        lower label than the collection has. `entry`: as `permit` of `add_paths`.
+        `label`: None keeps it. `permit`: allows a lower one. `entry`: as `permit` of `add_paths`.
         """
         documents = self.documents
         there = next(
@@ -210,10 +204,9 @@ class CommandReading:
 
 
 def provide_manual(where: Paths, output: Output, name: str) -> None:
-    """Read Kotae's own manual if `name` is its collection and the manual is not stored yet or has changed.
+    """Read Kotae's manual if `name` is its collection and it is not stored or has changed.
 
-    If `name` is the collection's name in the current language, the manual is read in that language. If it is only the
-    name that the collection has now, the manual keeps its language.
+    The name in the current language gives the manual in it; by its other name it keeps its language.
     """
     with closing(collection_lookup.open_library(where.documents)) as library:
         own = next((collection for collection in library.collections() if collection.is_builtin), None)
@@ -234,10 +227,7 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
 
 
 def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
-    """Return the collections of these names as a scope, and read Kotae's own manual first if it is among them.
-
-    Raises AppError as `find_collection` does.
-    """
+    """Return these collections as a scope, after reading Kotae's manual among them. Raises as `find_collection`."""
     for name in names:
         provide_manual(where, Output(is_json=False), name)
     with closing(collection_lookup.open_library(where.documents)) as library:
@@ -277,10 +267,7 @@ QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window
 
 
 class QuestionEmbedder:
-    """A context in which a command uses the models for search; without one it does nothing.
-
-    Its methods block. They raise KeyboardInterrupt after Ctrl+C; vectors made so far are kept.
-    """
+    """A context with the models for search, if any, whose methods block and raise KeyboardInterrupt after Ctrl+C."""
 
     def __init__(self, where: Paths, output: Output) -> None:
         self._output = output
@@ -332,10 +319,7 @@ class QuestionEmbedder:
         return embedding.standing
 
     def embed_question(self, question: str) -> "SemanticQuery | None":
-        """Return the embedded question; None to search by words alone.
-
-        If there are vectors to compare with, a note on stderr reports that the search is by words alone.
-        """
+        """Return the embedded question, or None to search by words, which stderr says if there are vectors."""
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
             return None
@@ -353,10 +337,7 @@ class QuestionEmbedder:
         return found[0]
 
     def rerank(self, question: str, passages: Sequence[Passage]) -> Reranking:
-        """Return the passages in the order of a reranker, if one is in use.
-
-        If it fails, a note on stderr reports that the order is that of the search.
-        """
+        """Return the passages in the order of a reranker, if any; stderr says if it fails."""
         if self.embedding is None:
             return Reranking(tuple(passages))
         found: list[Reranking] = []

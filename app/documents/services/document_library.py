@@ -1,8 +1,7 @@
-"""Provide the collections of documents to the window: read them, and queue every change.
+"""Provide the collections of documents to the window: queries at once, changes through queues.
 
-Queries of the database are quick and happen here. Changes go through `DocumentWriteQueue`, and only the reading child
-opens foreign files. A second child deletes documents, so that deleting need not wait for a long document. The file is
-long because one object owns both queues and reports every change to the pages.
+Only the reading child opens foreign files; a second one deletes documents, which need not wait for a long one. The file
+is long because one object owns both queues and reports every change to the pages.
 """
 
 import functools
@@ -31,10 +30,9 @@ from app.documents.overview import summary_journals
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import AskableDocument, Document, DocumentCollection
-from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.folder_watch import FolderWatch
 from app.documents.services.reading_child import PagePictures, ReadingChild
-from app.documents.services.reading_queue import QueueStatus, ReadingQueue
+from app.documents.services.reading_queue import DocumentWriteQueue, QueueStatus, ReadingQueue
 from app.inference import prefix_states
 
 REMOVED_AT_ONCE = 20  # documents per command: the child sends no events while it deletes them
@@ -53,10 +51,7 @@ class RemovedCollection:
 
 
 class DocumentLibrary(QObject):
-    """The collections of documents.
-
-    Before `open` no file is opened and no child started. Before the signal `opened` there are no collections.
-    """
+    """The collections of documents: no file or child before `open`, no collection before `opened`."""
 
     opened = Signal()
     changed = Signal()  # collections or documents
@@ -70,10 +65,7 @@ class DocumentLibrary(QObject):
     def __init__(
         self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
     ) -> None:
-        """Create the library without opening it.
-
-        `path`: the database. `command`: starts the reading child. `limits`: keyword arguments of `ReadingChild`.
-        """
+        """Create it unopened. `path`: the database. `command`: of the reading child, `limits` of `ReadingChild`."""
         super().__init__(parent)
         self._path = path
         self._library: Library | None = None
@@ -85,7 +77,6 @@ class DocumentLibrary(QObject):
         self._remover = ReadingChild(command, logs / "documents-removal.log", self)
         self._remover.ended.connect(self._on_removed)
         reader = ReadingChild(command, logs / "documents.log", self, **limits)
-        self._reader = reader
         self.pictures = PagePictures(ReadingChild(command, logs / "documents-pages.log", self), self)
         self.queue = ReadingQueue(reader, self.write_queue, path, self)
         self.queue.document_ended.connect(lambda _document_id: self.changed.emit())
@@ -104,8 +95,7 @@ class DocumentLibrary(QObject):
             background.run(lambda: _prepare_file(self._path), self._on_opened, self._on_not_opened)
 
     def close(self) -> None:
-        """End the children, and do nothing more with what background work finds. Unread documents are read after the
-        next `open`."""
+        """End the children, and do nothing more with what background work finds; the next `open` reads the rest."""
         self._is_opening = False
         self.watch.stop()
         self.write_queue.close()
@@ -144,11 +134,6 @@ class DocumentLibrary(QObject):
         """Whether something is being written, deleted or scanned."""
         return self.write_queue.is_working or bool(self._removals)
 
-    @property
-    def reader_pid(self) -> int:
-        """Return the process id of the reading child; 0 while nothing is read."""
-        return self._reader.pid
-
     def collections(self, *, has_attached: bool = False) -> list[DocumentCollection]:
         """Return `Library.collections`; [] before `opened`."""
         found = self._library.collections(has_attached=has_attached) if self._library is not None else []
@@ -185,10 +170,7 @@ class DocumentLibrary(QObject):
         return self._library.document(document_id)
 
     def documents_of(self, source: CitedSource) -> list[Document]:
-        """Return the user's documents that a stored answer may cite, the likeliest first.
-
-        Other files are not returned, because the answer, and the path in it, may come from another user.
-        """
+        """Return the user's own documents that a stored answer, perhaps another's, may cite, the likeliest first."""
         found = (
             self._library.documents_with_path_or_content(source.path, source.sha256)
             if self._library is not None
@@ -224,10 +206,7 @@ class DocumentLibrary(QObject):
         return self._path
 
     def label_change_request(self, collection: DocumentCollection, becomes: Label) -> ExportRequest:
-        """Return the request that the confidentiality guard must allow before `set_label`.
-
-        A lower label needs permission, because content with it may be exported without a question.
-        """
+        """Return the request for consent before `set_label`, as a lower label lets content out without a question."""
         label = functools.partial(label_now, self._path, collection.id)
         return ExportRequest("label", collection.name, label, collection.name, becomes=becomes)
 
@@ -274,10 +253,7 @@ class DocumentLibrary(QObject):
     def attach(
         self, name: str, path: Path, owner: str = "conversation", content: Callable[[], bytes] | None = None
     ) -> None:
-        """Read a file for the questions of a conversation or command, as `Library.attach`.
-
-        `content`: makes a file that does not exist yet, in the folder of pasted files.
-        """
+        """Read a file, which `content` may make among the pasted ones, for questions, as `Library.attach`."""
         self.write_queue.do(
             lambda library, _note: collection_updates.attach(library, name, path, owner, content),
             lambda _nothing: self._on_queued(),
@@ -359,10 +335,7 @@ class DocumentLibrary(QObject):
         permit: Permit | None = None,
         on_moved: Callable[[], None] = lambda: None,
     ) -> None:
-        """Move documents to another collection without reading them again; all of them or none.
-
-        One that is waiting or being read stays in the queue.
-        """
+        """Move documents, all or none, to another collection without reading them again; queued ones stay queued."""
 
         def moved(_nothing: None) -> None:
             self.changed.emit()
@@ -383,10 +356,7 @@ class DocumentLibrary(QObject):
         self.queue.resume()
 
     def cancel_all(self) -> None:
-        """Empty the queue.
-
-        Documents read before keep their sections, the others are removed until the next `refresh` or `add`.
-        """
+        """Empty the queue; documents that were never read are removed until the next `refresh` or `add`."""
 
         def left(_nothing: None) -> None:
             self.changed.emit()
@@ -462,10 +432,7 @@ class DocumentLibrary(QObject):
         return self._library.watched_sources() if self._library is not None else {}
 
     def _on_differed(self, collection_id: int, scan: ScanResult, earlier: Sequence[FileVersions]) -> None:
-        """Refresh a collection with the result of a look, but emit nothing if nothing has changed.
-
-        Nothing is done if the user has changed the sources, or cancelled the reading, since that look.
-        """
+        """Refresh by a look, unless sources or watching changed since; emit nothing without changes."""
 
         def refresh(library: Library, note: CountCallback) -> RefreshResult | None:
             if library.watched_sources().get(collection_id) != scan.sources:
@@ -489,10 +456,7 @@ class DocumentLibrary(QObject):
         self.refreshed.emit(refreshed)
 
     def _after_removals(self, act: Callable[[], None]) -> None:
-        """Call `act` after all pending removals.
-
-        Until then, the names of removed collections, and their files, are still in use.
-        """
+        """Call `act` after all removals, until which names and files of removed collections are in use."""
 
         def wait(_nothing: None) -> None:
             self._removals.append(([], act))
@@ -547,10 +511,7 @@ def _why_not_removed(outcome: Indexed | Failed | ChildExit) -> AppError:
 
 
 def _prepare_file(path: Path) -> bool:
-    """Create or migrate the database file; replace it if it is damaged.
-
-    Return True if it was damaged: the damaged file is then kept next to the new one.
-    """
+    """Create or migrate the database; replace a damaged one, which is kept beside it, and return True."""
     try:
         with closing(Library.open(path)) as library:  # reads what the window lists, because damage is met only there
             for collection in library.labelled():
@@ -572,10 +533,7 @@ def _prepare_file(path: Path) -> bool:
 
 
 def _labels_in(damaged: Path) -> list[Former]:
-    """Return the names and confidentiality labels in a damaged database, for `Library.keep_lost_labels`.
-
-    The last one is UNKNOWN if the database cannot be read completely.
-    """
+    """Return names and labels of a damaged database for `Library.keep_lost_labels`, with UNKNOWN if incomplete."""
     found: list[Former] = []
     try:
         with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as db:

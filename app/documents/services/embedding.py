@@ -1,8 +1,4 @@
-"""Embed sections in the background, and questions when they are asked, for the search by meaning.
-
-Nothing is started without an embedding model. A search by words never waits for vectors that are late, missing or
-broken. The file is over 450 lines because questions and sections share one child, one model and one order of work.
-"""
+"""Embed sections in the background and questions when they are asked; a search by words never waits for it."""
 
 import operator
 import time
@@ -59,10 +55,7 @@ class Embedding(QObject):
     status_changed = Signal(object)  # EmbeddingStatus
 
     def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
-        """Create the object without a model.
-
-        `command`: starts an engine child. `logs`: folder of its log. `documents`: path of the documents' database.
-        """
+        """Create the object without a model. `command`: of an engine child. `documents`: path of the database."""
         super().__init__(parent)
         self.question_limit_s = QUESTION_LIMIT_S
         self._engine = SearchModelEngine(command, logs / "embedding.log", self)
@@ -91,11 +84,7 @@ class Embedding(QObject):
     def follow(
         self, documents: "DocumentLibrary", library: "ModelLibrary", engine: EngineClient, preferences: Preferences
     ) -> None:
-        """Connect to the window's objects.
-
-        `engine`: the engine that answers questions; while it does, embedding pauses. `preferences`: say whether a
-        reranker is used.
-        """
+        """Connect to the window's objects; while `engine` answers a question, embedding pauses."""
 
         def use() -> None:
             if documents.is_open:
@@ -163,10 +152,9 @@ class Embedding(QObject):
     def find_meaning(
         self, question: str, on_done: Callable[["SemanticQuery | None"], None], collection_ids: Sequence[int] = ()
     ) -> None:
-        """Embed a question and call `on_done` once with the result.
+        """Embed a question and call `on_done` once, with None without a model, a vector to compare with, or in time.
 
-        The result is None if there is no model, no vector to compare with (both at once), or the vector is not ready in
-        time. `collection_ids`: those asked, whose sections are embedded before others from now on.
+        `collection_ids`: those asked, whose sections are embedded before others from now on.
         """
         model = self._model
         if self._asked != frozenset(collection_ids):
@@ -387,10 +375,7 @@ class Embedding(QObject):
         self._stop_after_failure(self._model_number, error)
 
     def _stop_after_failure(self, model_number: int, error: AppError) -> None:
-        """Stop after a failure: try once more, and after another failure wait for the next `look`.
-
-        `model_number`: that of the model whose work failed; nothing happens if another one is used now.
-        """
+        """Stop after a failure of the model in use: try once more, then wait for the next `look`."""
         if model_number != self._model_number or not (self._is_working or self._is_looking):
             return
         self._missing.extend(self._batch_of)
@@ -405,10 +390,7 @@ class Embedding(QObject):
         self._update_status()
 
     def _may_work(self) -> bool:
-        """Whether no other process embeds.
-
-        If the lock fails for another reason (unusual file systems), embedding continues.
-        """
+        """Whether no other process embeds; if the lock fails otherwise (unusual file systems), go on."""
         has_lock = self._lock.isLocked() or self._lock.tryLock(0)
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 

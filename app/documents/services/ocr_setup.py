@@ -45,8 +45,7 @@ class OcrSetup(QObject):
     ) -> None:
         """Create the setup; `command` starts the downloading child.
 
-        `database`: the documents' database, beside which the part is. `logs`: the folder of log files. `proxy`: returns
-        a URL, with name and password if needed; "" for the system's settings.
+        `database`: of the documents, beside which the part is. `proxy`: returns a URL with name and password, or "".
         """
         super().__init__(parent)
         self._preferences = preferences

@@ -1,7 +1,6 @@
 """Supervise the reading child: run its commands in order, with limits on silence and memory.
 
-The module also provides images of document pages. A second reading child renders them, so that reading a long document
-never delays them.
+A second one renders images of pages, which reading a long document never delays.
 """
 
 import base64
@@ -20,18 +19,7 @@ from app.base import json_lines
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.documents.reading import limits, messages
-from app.documents.reading.messages import (
-    DocumentRemoved,
-    Failed,
-    Hello,
-    Index,
-    Indexed,
-    Progress,
-    QuotePlace,
-    Remove,
-    Render,
-    Rendered,
-)
+from app.documents.reading.messages import Ended, Failed, Rendered
 
 
 class ReadingChild(QObject):
@@ -41,8 +29,8 @@ class ReadingChild(QObject):
     `stop` is called or the child ends before it begins the command. An unexpected exit is reported for the first one.
     """
 
-    progressed = Signal(object)  # messages.Progress
-    ended = Signal(object)  # Indexed | DocumentRemoved | Rendered | Failed | ChildExit, also with the cause "memory"
+    progressed = Signal(object)  # Progress
+    ended = Signal(object)  # Ended | ChildExit, also with the cause "memory"
 
     def __init__(
         self,
@@ -73,13 +61,13 @@ class ReadingChild(QObject):
         return self._child.pid
 
     def index(self, document_id: int, *, ocr: bool = False) -> None:
-        self._send(Index(self._new_id(), document_id, ocr))
+        self._send(messages.Index(self._new_id(), document_id, ocr))
 
     def remove(self, document_ids: list[int]) -> None:
-        self._send(Remove(self._new_id(), tuple(document_ids)))
+        self._send(messages.Remove(self._new_id(), tuple(document_ids)))
 
     def render(self, document_id: int, page: int, width_px: int, quotes: tuple[str, ...]) -> None:
-        self._send(Render(self._new_id(), document_id, page, width_px, quotes))
+        self._send(messages.Render(self._new_id(), document_id, page, width_px, quotes))
 
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks until it has ended."""
@@ -100,9 +88,9 @@ class ReadingChild(QObject):
         self._child.send(json_lines.encode_line(command))
 
     def _on_event(self, event: messages.Event) -> None:
-        if isinstance(event, Hello) or not self._command_ids or event.id != self._command_ids[0]:
+        if isinstance(event, messages.Hello) or not self._command_ids or event.id != self._command_ids[0]:
             return
-        if isinstance(event, Progress):
+        if isinstance(event, messages.Progress):
             self.progressed.emit(event)
             return
         self._command_ids.popleft()
@@ -148,18 +136,14 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """The image of a page.
-
-    `rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: rectangles of the quotes, in pixels of the
-    image.
-    """
+    """The image of a page: `rgb` rows from the top, 3 bytes a pixel; `places`: of the quotes, in pixels."""
 
     request: PageRequest
     pages: int
     width: int
     height: int
     rgb: bytes
-    places: tuple[QuotePlace, ...]
+    places: tuple[messages.QuotePlace, ...]
 
 
 class PagePictures(QObject):
@@ -214,7 +198,7 @@ class PagePictures(QObject):
         self._drawing = request
         self._reader.render(request.document_id, request.page, request.width_px, request.quotes)
 
-    def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> None:
+    def _on_ended(self, outcome: Ended | ChildExit) -> None:
         drawn, self._drawing = self._drawing, None
         if drawn is None:
             return
@@ -238,10 +222,7 @@ class PagePictures(QObject):
 
 
 def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
-    """Return the image; None if the data is invalid.
-
-    The child has opened a foreign file, so its output is not trusted.
-    """
+    """Return the image; None for invalid data, as the child has opened a foreign file."""
     count = 3 * event.width * event.height
     if min(event.width, event.height) < 1 or count > PICTURE_BYTES_MAX:
         return None
@@ -255,7 +236,7 @@ def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
     )
 
 
-def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ChildExit) -> AppError:
+def _why(outcome: Ended | ChildExit) -> AppError:
     """Return the error for a command that ended without an image."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)

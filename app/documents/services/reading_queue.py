@@ -1,27 +1,97 @@
-"""Queue the documents to be read.
+"""Queue the documents to be read, and what this process writes to their database.
 
-The queue is in the database, so the next start continues after any interruption. One process reads at a time: the
-window or command that gets the lock also reads the documents queued by others. Its child has some documents ahead, so
-that it does not wait for this process between small ones.
+The queue is in the database, and continues after any interruption. The process that gets the lock reads for all, and
+its child has some documents ahead, so that it does not wait between small ones.
 """
 
 import contextlib
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import TaskProgress
 from app.base.services.child_process import ChildExit
 from app.documents import ocr_part
+from app.documents.collection_updates import CountCallback
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion
 from app.documents.reading.messages import DATABASE_ERRORS, DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
-from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.reading_child import ReadingChild
+
+T = TypeVar("T")
+Work = Callable[[Library, CountCallback], T]
+
+WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a document in one transaction
+
+
+class DocumentWriteQueue(QObject):
+    """A queue of write tasks, run in the order of the calls of `do`, also after one that failed."""
+
+    failed = Signal(object)  # AppError
+    counted = Signal(int)  # number of files found so far in folders; 0: no task is running
+
+    def __init__(self, path: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._path = path
+        self._queued: deque[tuple[Work[Any], Callable[[Any], None]]] = deque()
+        self._task: background.LongTask | None = None
+        self._callback: Callable[[Any], None] = lambda _result: None  # callback of the running task
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def do(self, work: Work[T], on_done: Callable[[T], None] = lambda _result: None) -> None:
+        """Queue a task. `work` may report a number of files; `on_done` receives its result on the caller's thread."""
+        self._queued.append((work, on_done))
+        if self._task is None:
+            self._next()
+
+    def cancel(self) -> None:
+        """Cancel the running task at its next check of `TaskProgress`. Its commits stay, and later tasks still run."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def close(self) -> None:
+        """Begin no other task, and call nothing when the running one ends."""
+        self._queued.clear()
+        self._callback = lambda _result: None
+
+    def _next(self) -> None:
+        if not self._queued:
+            self._task = None
+            self.counted.emit(0)
+            return
+        work, self._callback = self._queued.popleft()
+
+        def run(progress: TaskProgress) -> Any:
+            with closing(Library.open_second(self._path)) as library:
+                library.database.read(f"PRAGMA busy_timeout = {WRITE_PATIENCE_MS}")
+                return work(library, lambda count: progress.report(count, 0))
+
+        self._task = background.run_long(run, self._on_done, self._on_failed, self._on_progressed, self._next)
+
+    def _on_done(self, result: Any) -> None:
+        try:
+            self._callback(result)
+        finally:
+            self._next()
+
+    def _on_progressed(self, done: int, _total: int) -> None:
+        self.counted.emit(done)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.failed.emit(error)
+        self._next()
+
 
 TRIES = 2  # a document that has ended the child twice would do so again
 ASK_AGAIN_MS = 1000  # milliseconds between attempts while another process reads
@@ -137,10 +207,7 @@ class ReadingQueue(QObject):
         self._excluded.difference_update(document_ids)
 
     def close(self) -> None:
-        """End the child and block until it has ended.
-
-        Raises AppError if the database cannot be written; the interrupted attempt then counts as one.
-        """
+        """End the child and wait. Raises AppError if the database cannot be written; the attempt then counts."""
         self._retry_timer.stop()
         document, self._document = self._document, None
         self._stop_reader()
@@ -203,10 +270,7 @@ class ReadingQueue(QObject):
         self._waiting = deque(one for one in library.waiting() if one.id not in known)
 
     def _may_read(self) -> bool:
-        """Whether no other process reads.
-
-        If the lock fails for another reason (unusual file systems), reading continues.
-        """
+        """Whether no other process reads; if the lock fails otherwise (unusual file systems), go on."""
         if self._lock.isLocked():
             return True
         if self._lock.tryLock(0):

@@ -1,7 +1,6 @@
-"""Reorder the passages of a search by a reranker, which reads each of them together with the question.
+"""Reorder the first passages of a search by a reranker, which reads each found section with the question.
 
-It takes seconds for each question, so it reads only the first passages, and of each the section that was found. A
-search never depends on it: after a failure or too long a time the order stays as it was.
+After a failure or too long a time the order stays as it was.
 """
 
 import dataclasses
@@ -69,10 +68,7 @@ class Reranker(QObject):
     def rerank(
         self, question: str, passages: Sequence[Passage], on_done: Callable[[Reranking], None], limit_s: float
     ) -> str:
-        """Reorder passages and call `on_done` once, after `limit_s` seconds at the latest; return an id for `cancel`.
-
-        Clauses that the question names stay first.
-        """
+        """Reorder all but named clauses; call `on_done` once, in `limit_s` at the latest; return an id for `cancel`."""
         model, before = self._model, tuple(passages)
         named, others = [one for one in before if one.named], [one for one in before if not one.named]
         ordered, rest = others[:RERANKED], others[RERANKED:]

@@ -25,10 +25,7 @@ Done = Callable[[Embedded | Ranked | None], None]  # receives None after a failu
 
 
 class SearchModelEngine(QObject):
-    """An engine child for an embedding model or a reranker.
-
-    It answers requests in order, each once; `use` and `close` drop unanswered ones.
-    """
+    """An engine child for an embedding model or a reranker, which answers in order; `use` and `close` drop the rest."""
 
     failed = Signal(object)  # AppError
 
@@ -83,10 +80,7 @@ class SearchModelEngine(QObject):
         self._ask(command, lambda event: on_done(event.vectors if isinstance(event, Embedded) else None))
 
     def rank(self, question: str, passages: Sequence[str], on_done: Callable[[Ranked | None], None]) -> str:
-        """Pass the passages' scores to `on_done`, or None on failure; return the id of the request.
-
-        Passages that are too long are cut.
-        """
+        """Pass the scores of passages, cut if long, to `on_done`, or None on failure; return the request's id."""
         command = Rank(self._client.new_id(), question, tuple(passages))
         self._ask(command, lambda event: on_done(event if isinstance(event, Ranked) else None))
         return command.id
@@ -152,11 +146,10 @@ class SearchModelEngine(QObject):
 
 
 def _plan(model: LocalModel) -> tuple[str, int, bool]:
-    """Return the path of a model, the context size for it, and whether to repack its weights.
+    """Return a model's path, its context size, and whether to repack its weights.
 
-    Repacked weights of 4 bits take a third less time (111 ms instead of 166 for 440 characters, one core, e5-small).
-
-    Raises AppError("memory_short") and the errors of `gguf.check_model`.
+    Repacked weights of 4 bits take a third less time (111 ms for 166 on 440 characters, one core, e5-small). Raises
+    AppError("memory_short") and the errors of `gguf.check_model`.
     """
     header = gguf.check_model(Path(model.path), every_token=False)
     most = PAIR_TOKENS if header.is_reranker else CONTEXT_TOKENS

@@ -1,7 +1,4 @@
-"""Run the actions on collections and documents, offer to undo them, and report their results in a banner.
-
-The module also contains the dialogs of the page 資料: name and label of a collection, and encoding of a text file.
-"""
+"""Run the actions on collections and documents, offer to undo them, and report; with the dialogs of the page 資料."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -25,7 +22,7 @@ from app.documents.ui.adding import TargetDialog, choose_files, choose_folder
 from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard
-from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -33,7 +30,7 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import escape_mnemonic
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import make_box
 
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
@@ -67,21 +64,13 @@ class CollectionDialog(Dialog):
             theme,
             question,
             phrase("documents.exports_of_confidential_documents_ask"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("done", done, "primary", is_default=True),
-            ),
+            cancel_or("done", done),
             parent,
-            content=self._content(),
+            content=make_box(self.field, self._problem, self.label, spacing_px=8),
         )
         self.field.textChanged.connect(lambda: self._problem.setText(""))
         self.field.selectAll()
         self.field.setFocus()
-
-    def _content(self) -> QWidget:
-        content = QWidget()
-        make_column(self.field, self._problem, self.label, into=content, spacing_px=8)
-        return content
 
     def accept(self) -> None:
         name = self.field.text().strip()
@@ -124,21 +113,13 @@ class EncodingDialog(Dialog):
             theme,
             phrase("documents.choose_the_encoding"),
             phrase("documents.choose_the_one_in_which"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("read", phrase("documents.read_again"), "primary", is_default=True),
-            ),
+            cancel_or("read", phrase("documents.read_again")),
             parent,
-            content=self._content(),
+            content=make_box(self.choice, self.preview, spacing_px=8),
         )
         self.choice.currentIndexChanged.connect(self._show_sample)
         self.chosen.connect(self._on_chosen)
         background.run(_sample_of(self._path), self._on_read, self._on_unreadable)
-
-    def _content(self) -> QWidget:
-        content = QWidget()
-        make_column(self.choice, self.preview, into=content, spacing_px=8)
-        return content
 
     def _on_read(self, sample: bytes) -> None:
         self._sample = sample
@@ -208,11 +189,7 @@ class CollectionActions(QObject):
         self.add(collection, choose_folder(self._pickers, self._page.window(), self._start))
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """Add files and folders to the shown collection; None creates one with the name of the folder.
-
-        Ask where to add a new folder if the collection has documents, since folders are mostly collections of their
-        own.
-        """
+        """Add files and folders to a collection, or ask whether a folder shall be one of its own; None creates one."""
         if not paths:
             return
         self._start = str(paths[0].parent)

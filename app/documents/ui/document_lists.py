@@ -1,7 +1,4 @@
-"""Show the list of collections, and the documents of one as a table.
-
-The table can be sorted, filtered and used by keyboard, mouse and menu.
-"""
+"""Show the list of collections, and the documents of one as a table to sort and filter."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -19,7 +16,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
 
 from app.base.wording import describe_error, phrase
 from app.documents.records import Document, DocumentCollection
@@ -30,7 +27,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import plain_tooltip
-from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList, ThemedDelegate
 
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
@@ -49,15 +46,8 @@ def collection_row(collection: DocumentCollection) -> EntryRow:
     return EntryRow(collection.name, collection.id, collection, join_facts(label, *facts), label)
 
 
-class CollectionDelegate(QStyledItemDelegate):
-    """A delegate that paints a collection.
-
-    Name and number of documents are above, the label and a warning sign below.
-    """
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+class CollectionDelegate(ThemedDelegate):
+    """A delegate that paints a collection: name and number above, label and warning below."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         return QSize(0, self._theme.metric("row_conversation"))
@@ -113,10 +103,7 @@ class DocumentTable(QAbstractTableModel):
         self._status = QueueStatus()
 
     def set_documents(self, documents: Sequence[Document]) -> None:
-        """Set the documents.
-
-        The model is reset only if their ids differ, so that a view keeps its selection and scroll position.
-        """
+        """Set the documents, without a reset, which loses selection and place, if their ids are the same."""
         self._given, documents = documents, self._sorted(documents)
         if {one.id for one in documents} != {one.id for one in self._documents}:
             self.beginResetModel()
@@ -276,12 +263,8 @@ LEAST_PX = {PAGES: 520, SECTIONS: 520, PROBLEMS: 380}
 SIDE_PX = 10
 
 
-class DocumentDelegate(QStyledItemDelegate):
+class DocumentDelegate(ThemedDelegate):
     """A delegate that paints the cells of a row."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         return QSize(0, self._theme.metric("row_list"))
@@ -311,25 +294,12 @@ class DocumentDelegate(QStyledItemDelegate):
             width = QFontMetrics(theme.font("ui")).horizontalAdvance(index.data()) + 1
             inside.setLeft(max(inside.left(), inside.right() - width + 1))
             list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone)
-        self._draw_ring(painter, option, area, index)
+        self._draw_focus_lines(painter, option, area, index)
         painter.restore()
-
-    def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Draw the keyboard focus along the whole row."""
-        view = self.parent()
-        assert isinstance(view, DocumentView)
-        is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
-        if is_keyboard and index.row() == view.currentIndex().row():
-            color = self._theme.color("accent")
-            painter.fillRect(QRect(area.left(), area.top(), area.width(), 2), color)
-            painter.fillRect(QRect(area.left(), area.bottom() - 1, area.width(), 2), color)
 
 
 class DocumentView(QTreeView):
-    """A table view of documents.
-
-    Up and Down move, Enter shows the report, F5 reads again, Delete removes (which can be undone).
-    """
+    """A table of documents. Enter shows the report, F5 reads again, Delete removes (which can be undone)."""
 
     report_requested = Signal()
     remove_requested = Signal()
@@ -340,17 +310,11 @@ class DocumentView(QTreeView):
         super().__init__()
         self._theme = theme
         self._documents = documents
-        self.setModel(documents)
-        self.setItemDelegate(DocumentDelegate(theme, self))
+        list_rows.set_up_list(self, documents, DocumentDelegate(theme, self), phrase("documents.list_of_documents"))
         self.setProperty("framed", True)
-        self.setAccessibleName(phrase("documents.list_of_documents"))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
-        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QTreeView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMouseTracking(True)
         self.setMinimumHeight(theme.px(64))
         self._set_up_header()
         self.setSortingEnabled(True)

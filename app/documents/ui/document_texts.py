@@ -37,10 +37,7 @@ def changes(result: RefreshResult) -> str:
 
 
 def problems(document: Document) -> int:
-    """Return the number of problems of a document.
-
-    Problems are pages without text, garbled text, some notes of the reader, and a failure.
-    """
+    """Return the number of problems: pages without text, garbled text, some notes of the reader, a failure."""
     report = document.report
     is_garbled = report.garbled_share > DOUBTFUL_GARBLED_SHARE
     noted = len(DOUBTFUL_NOTES.intersection(report.notes))

@@ -1,7 +1,5 @@
-"""Show the window of a summary, a comparison of two editions or a list of required values, and export it.
-
-The work runs in the background. Each row opens the document at its clause.
-"""
+"""Show a summary, a comparison of two editions or a list of required values, whose rows open the document, and export
+it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QSize, QStandardPaths, Qt
+from PySide6.QtCore import QObject, QStandardPaths, Qt
 from PySide6.QtGui import (
     QGuiApplication,
     QKeyEvent,
@@ -34,6 +32,7 @@ from app.documents.whole_document import ReadingPlace
 from app.uikit import untrusted_text
 from app.uikit.confidentiality_guard import LABEL_LOOKS, ConfidentialityGuard, label_text
 from app.uikit.desktop import Pickers, complete_suffix
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.localization import join_facts
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -46,7 +45,7 @@ from app.uikit.widgets.number_table import Index, NumberTableModel, NumberTableV
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TabBar
 
-SIZE_PX, EDGE_PX = (1080, 720), 20
+SIZE_PX = (1080, 720)
 ALL = "all"
 SHOWN_CHARACTERS = 5_000  # of one row; laying out more of them holds the window
 _COLUMNS = {"summary": summary.COLUMNS, "comparison": edition_comparison.COLUMNS, "values": required_values.COLUMNS}
@@ -86,9 +85,7 @@ class OverviewWindow(QDialog):
         self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
         self._build()
         self._connect()
-        size = QSize(*map(theme.px, SIZE_PX))
-        edges = QSize(2 * EDGE_PX, 2 * EDGE_PX)
-        self.resize(size.boundedTo(parent.window().size() - edges) if parent is not None else size)
+        fit_to_parent(self, theme, SIZE_PX)
         self._begin()
 
     def label_now(self) -> SecrecyLabel:
@@ -383,10 +380,7 @@ def _group_name(table: ResultTable, group: str) -> str:
 
 
 def _with_texts(table: ResultTable) -> Made:
-    """Return a table with the text of each row in which words are looked for, and the cells that its list shows.
-
-    Of a clause the list shows the innermost heading, since the path above it seldom fits.
-    """
+    """Return a table with the text of each row to search, and its shown cells; of a clause its innermost heading."""
     shown = [(at, column.name.endswith("clause")) for at, column in enumerate(table.columns) if column.share]
     texts, cells = [], []
     for row in table.rows:

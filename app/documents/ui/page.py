@@ -1,7 +1,6 @@
-"""Show the page 資料 with collections in the sidebar.
+"""Show the page 資料: collections in the sidebar, the documents of one, the report on one of them, and the queue.
 
-On the right are the documents of one collection, the report on reading one of them, and the queue. The file is long
-because one widget lays all of these out for every size of the window.
+The file is long because one widget lays all of these out for every size of the window.
 """
 
 import contextlib
@@ -42,7 +41,7 @@ from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import make_column, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole
@@ -95,10 +94,7 @@ class DocumentsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all collections, as the page shows all their names.
-
-        Raises AppError as `Database` does.
-        """
+        """Return the highest label of all collections, whose names the page shows. Raises AppError as `Database`."""
         if not self._documents.path.is_file():
             return confidentiality.LABELS[0]
         with contextlib.closing(Library.open_second(self._documents.path)) as library:
@@ -157,35 +153,19 @@ class DocumentsPage(Page):
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, self._documents)
         self.report.hide()
-        content = QWidget()
-        column = make_column(into=content, margins_px=(20, 12, 20, 14), spacing_px=10)
-        for widget in (
-            self.banner,
-            self.offer,
-            self.ocr,
-            self.queue,
-            self.meaning,
-            self.files_line,
-            self.drop_zone,
-            self.filter,
-        ):
-            column.addWidget(widget)
-        column.addWidget(self.empty, 5)
-        for part, share in ((self.view, 5), (self.report, 4)):
+        for part in (self.view, self.report):
             part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each part scrolls by itself
-            column.addWidget(part, share)
-        return content
+        lines = self.banner, self.offer, self.ocr, self.queue, self.meaning, self.files_line
+        below = self.drop_zone, self.filter, (self.empty, 5), (self.view, 5), (self.report, 4)
+        return make_box(*lines, *below, margins_px=(20, 12, 20, 14), spacing_px=10)
 
     def _build_empty(self) -> QWidget:
-        empty = QWidget()
         self._empty_words = Label(wraps=True)
         self._example = Label(tone="muted", wraps=True)
-        column = make_column(self._empty_words, into=empty, margins_px=(4, 24, 4, 12), spacing_px=12)
         self.empty_button = Button(self._theme, phrase("documents.add_files_2"), "primary", "plus")
-        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self._example)
-        column.addStretch(1)
-        return empty
+        button = self.empty_button, 0, Qt.AlignmentFlag.AlignLeft
+        parts = self._empty_words, button, self._example, Stretch()
+        return make_box(*parts, margins_px=(4, 24, 4, 12), spacing_px=12)
 
     def _connect(self) -> None:
         documents, collection_actions = self._documents, self.collection_actions
@@ -333,10 +313,7 @@ class DocumentsPage(Page):
     # ---------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        """Return a menu of all actions on the collection.
-
-        A narrow window shows it, because its header has no room for the buttons.
-        """
+        """Return a menu of all actions on the collection, for a header without room for the buttons."""
         menu, one, actions, icon = self._new_menu(), self.collection, self.collection_actions, self._theme.icon
         is_own = one is not None and not one.is_builtin
         if one is None or is_own:

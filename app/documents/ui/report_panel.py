@@ -14,7 +14,7 @@ from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import FlowBox, Stretch, make_box, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
@@ -58,16 +58,11 @@ class ReportPanel(QFrame):
             self._state,
             spacing_px=10,
         )
-        content = QWidget()
-        inside = make_column(head, into=content, margins_px=(16, 10, 16, 12), spacing_px=10)
         self.banner = Banner(self._theme, can_close=False)
-        inside.addWidget(self.banner)
         self.facts = FactList(self._theme, is_compact=True)
-        inside.addWidget(self.facts)
         self._notes = Label(role="caption", tone="text2", wraps=True)
-        inside.addWidget(self._notes)
-        inside.addWidget(self._build_actions())
-        inside.addStretch(1)
+        parts = head, self.banner, self.facts, self._notes, self._build_actions(), Stretch()
+        content = make_box(*parts, margins_px=(16, 10, 16, 12), spacing_px=10)
         make_column(make_scrollable(content), into=self, margins_px=(1, 1, 1, 1))
 
     def _build_actions(self) -> QWidget:

@@ -151,10 +151,7 @@ def _fraction(status: QueueStatus) -> float:
 
 
 class FilesLine(Label):
-    """A line that says that files are followed, and which changes of the shown collection were taken in last.
-
-    It is empty while they are not followed, and for Kotae's own collection.
-    """
+    """A line that says that files are followed, and what was taken in last; empty if not followed or Kotae's own."""
 
     def __init__(self, documents: DocumentLibrary) -> None:
         super().__init__(role="caption", tone="text2", wraps=True)

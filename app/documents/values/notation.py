@@ -1,11 +1,8 @@
 """Parse numbers, units and dates as Japanese technical text writes them, each in one comparable form.
 
-Numbers may be full width, grouped by commas, in kanji, or with 万 and 億. All units of one quantity, such as length,
-are converted to one of them. The spellings of units are flattened (`flatten`): ㎥ is m3, ² is ^2. Conversions that
-engineers round (kgf to N) are `is_rounded`: values that differ by up to 1 % are then equal.
-
-Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月, 9月30日. A number of years
-(100年) is a quantity, not a date.
+Numbers may be full width, grouped by commas, in kanji, or with 万 and 億; units of one quantity are converted to one of
+them and flattened: ㎥ is m3, ² is ^2. Rounded conversions (kgf to N, `is_rounded`) are equal up to 1 %. Dates are
+Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月. 100年 is a quantity, no date.
 """
 
 import dataclasses
@@ -26,10 +23,7 @@ _PART = lazy_pattern(
 
 
 class _Flat(dict[int, str]):
-    """A table for str.translate that flattens characters.
-
-    It maps each one to its NFKC form, raised digits to ^2, and all dashes of one kind to one character.
-    """
+    """A table for str.translate: NFKC, raised digits as ^2, dashes of one kind as one character."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -51,10 +45,7 @@ _FLAT = _Flat()
 
 
 def flatten(text: str) -> tuple[str, Callable[[int], int]]:
-    """Flatten a text: write each character in one spelling.
-
-    Return the flat text, and a function that converts an offset in it to the offset in the original text.
-    """
+    """Return a text with one spelling for each character, and a function from its offsets to the original's."""
     flat = text.translate(_FLAT)
     if len(flat) == len(text):
         return flat, int
@@ -74,10 +65,7 @@ def numbers_in(text: str) -> list[tuple[str, int, int]]:
 
 
 def parse_numeral(notation: str) -> float:
-    """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
-
-    Raises ValueError if it is not a numeral.
-    """
+    """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五. Raises ValueError."""
     if notation.isdecimal():
         return float(notation)
     total = block = 0.0  # value up to the last 万 or 億, and after it
@@ -277,10 +265,7 @@ _BY_SPELLING = _units_by_notation()
 
 
 def _pattern(spelling: str) -> str:
-    """Return a pattern for a spelling of a unit, with all ways to write a raised digit.
-
-    A unit that ends in a Latin letter must end the word.
-    """
+    """Return a pattern for a unit with any raised digits; a unit that ends in a Latin letter must end the word."""
     raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
     portion = r"(?![割類布岐析離納解担配])" if spelling.endswith("分") else ""
     ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
@@ -305,10 +290,7 @@ _EACH = (
 
 
 def _any_of(patterns: Iterable[str]) -> str:
-    """Return a pattern for any of these, the first one that matches; each begins with a literal character.
-
-    They are grouped by this character, as `re` tries each alternative at every place.
-    """
+    """Return a pattern for any of these, grouped by first (literal) character, as `re` tries each at every place."""
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
         groups.setdefault(pattern[0], []).append(pattern[1:])
@@ -336,10 +318,7 @@ def unit_of(notation: str) -> Unit:
 
 
 def units_of_heads(flat: str) -> list[Unit]:
-    """Return the units that a flattened text declares for its bare numbers: 幅員(m), 単位：mm.
-
-    For kg/m3 also kg is returned.
-    """
+    """Return the units that a flattened text declares for bare numbers: 幅員(m), 単位：mm; for kg/m3 also kg."""
     written = [found["unit"] or found["named"] for found in _HEAD.finditer(flat)]
     return [unit_of(part) for one in written for part in dict.fromkeys((one, one.partition("/")[0].strip())) if part]
 
@@ -369,10 +348,7 @@ _DATE = lazy_pattern(
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A date in a text. `start`, `end`: offsets in the text.
-
-    `year` is Western. `year`, `month` and `day` are 0 if the text does not write them.
-    """
+    """A date in a text at `start` to `end`: Western year; year, month, day are 0 where the text has none."""
 
     year: int
     month: int
@@ -408,10 +384,7 @@ def dates_in_flat(flat: str) -> list[Date]:
 
 
 def with_years_filled(dates: list[Date]) -> list[Date]:
-    """Return the dates, and then copies of those without a year, with the year of the date before each.
-
-    In 2025年6月1日から9月30日まで the second date gets such a copy.
-    """
+    """Return the dates, then copies of those without a year, with that before: 2025年6月1日から9月30日まで."""
     completed, year = list(dates), 0
     for date in dates:
         year = date.year or year

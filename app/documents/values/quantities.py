@@ -146,10 +146,7 @@ class Quantity:
         return False
 
     def is_of_kind(self, other: "Quantity") -> bool:
-        """Whether both measure the same kind of thing, so that one can replace the other.
-
-        340 in a table with kg/m3 is of the kind of 300kg.
-        """
+        """Whether both measure one kind of thing: 340 in a table with kg/m3 is of the kind of 300kg."""
         if self.unit == other.unit or (self.unit, other.unit) in _ALIKE or (other.unit, self.unit) in _ALIKE:
             return True
         if {self.unit, other.unit} == {"", "%"}:
@@ -258,10 +255,7 @@ def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quant
 
 
 def _joined(flat: str, mentions: list[_Found]) -> list[_Found]:
-    """Join two parts of one number, as in 1分30秒.
-
-    The second part follows directly and is less than one unit of the first.
-    """
+    """Join two parts of one number, as in 1分30秒: the second follows directly and is less than one of the first."""
     joined: list[_Found] = []
     for one in _with_parts(flat, mentions):
         last = joined[-1] if joined else None
@@ -390,10 +384,7 @@ def _exponent(numeral: str) -> int:
 
 
 def _with_ranges(flat: str, mentions: list[_Found]) -> list[_Placed]:
-    """Return each number with its bound and its place in a range.
-
-    The unit of the last number applies to all of 10～20 m and 10、20 m.
-    """
+    """Return each number with bound and place in a range; of 10～20 m and 10、20 m all have the last one's unit."""
     mentions = _with_shared_units(flat, mentions)
     result: list[_Placed] = []
     for at, one in enumerate(mentions):

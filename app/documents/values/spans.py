@@ -1,7 +1,4 @@
-"""Derive values that a text implies without writing them.
-
-These are durations between dates or hours, the ends of terms, counts, and rates.
-"""
+"""Derive values that a text implies: durations between dates or hours, ends of terms, counts, and rates."""
 
 import dataclasses
 import datetime
@@ -55,10 +52,7 @@ _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 
 def derive_values(text: str) -> list[Quantity | Date]:
-    """Return the values that a text implies.
-
-    Examples are 2年間 between two dates, the end of a term, and the number of items of a list.
-    """
+    """Return the values that a text implies: 2年間 between two dates, the end of a term, the length of a list."""
     days = [day for day in notation.with_years_filled(notation.parse_dates(text)) if day.year and day.month]
     values = quantities.parse(text)
     return [
@@ -68,11 +62,7 @@ def derive_values(text: str) -> list[Quantity | Date]:
 
 
 def find_calculated_values(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
-    """Return the values of a text that are correctly calculated from the values of one group.
-
-    The calculation may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each
-    listed thing (2本ずつ). A sentence with too many values is not checked.
-    """
+    """Return values that are a total (合わせて80人), difference, share or amount for each of one group's values."""
     own = quantities.parse(text)
     if len(own) > _MOST_OF_ITS_OWN:
         return []
@@ -189,10 +179,7 @@ def _named_intervals(text: str) -> list[Quantity]:
 
 
 def other_intervals(text: str, values: Sequence[Quantity]) -> list[Quantity]:
-    """Return the intervals of a text (毎月, 隔週) that differ from those of the given values.
-
-    The result is [] if the given values have no such intervals.
-    """
+    """Return the intervals of a text (毎月, 隔週) that differ from those of the given values, if they have some."""
     often = [one for one in values if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
     lengths = {(one.unit, one.value) for one in values} | {one.per for one in values}
     return [

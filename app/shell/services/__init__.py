@@ -1,3 +1,1 @@
-"""Provide the Qt objects of the whole program: the record of starts, signals of the system, Qt's messages,
-housekeeping.
-"""
+"""Provide Qt objects of the whole program: record of starts, signals, Qt's messages, housekeeping."""

@@ -1,8 +1,4 @@
-"""Work in the background some time after the start: make daily backups, check the databases, empty the bins, and
-collect garbage.
-
-Python's collector of reference cycles runs only in the window's thread, and not during Qt's own work.
-"""
+"""Work some time after the start: daily backups, checks of databases, empty bins, and Python's garbage."""
 
 import functools
 import gc
@@ -25,11 +21,7 @@ COLLECT_EVERY_MS = 1000
 
 
 class GarbageCollector(QObject):
-    """A timer that collects the garbage generations that are full. While it exists, Python does not collect by itself.
-
-    Otherwise Python would collect in whichever thread allocates, in the middle of Qt's work. A widget in a cycle would
-    then be destroyed by a pool thread, or while an event is delivered to it, and Qt would crash.
-    """
+    """A timer that collects garbage, as Python would destroy widgets in any thread in the middle of Qt's work."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -109,8 +101,7 @@ def _find_damage(path: Path, code: str) -> AppError | None:
 
 
 def empty_bins(where: Paths, parent: QObject) -> None:
-    """Delete, AFTER_MS from now, the trainings, evaluations and question sets that have been in their bins for
-    BIN_DAYS."""
+    """Delete, AFTER_MS from now, trainings, evaluations and sets that were binned BIN_DAYS ago."""
 
     def empty() -> None:
         background.run(
@@ -123,10 +114,7 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins_now(where: Paths, now: float) -> int:
-    """Delete what has been in the bins for BIN_DAYS. Return the number of deleted trainings, studies and question sets.
-
-    This can take long, because a training can have gigabytes. `now`: seconds since 1970.
-    """
+    """Delete what was binned BIN_DAYS ago (`now`: seconds since 1970), gigabytes of it slowly; return its number."""
     from app.training.runs import training_list  # imported here, because short starts never need it
 
     record = DayRecord(where.data)

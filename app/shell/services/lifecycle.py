@@ -1,13 +1,7 @@
 """Record each start of the window, decide on safe mode, log Qt's messages, and end the window on a signal.
 
-Safe mode disables what may crash a start: the user's appearance settings, drawing by the GPU, preloading, reading
-documents, GPU parts of the engine, and resuming work. It changes no stored setting.
-
-If Qt finds no display, it prints an English message and aborts; Kotae then shows its own message. Qt's other messages
-at the start (a locale that is not installed, a plugin that failed) need no action of the user and are only logged.
-
-SIGTERM and SIGHUP (the session ends, a terminal closes) close the window as the user would, so that everything is
-saved.
+Safe mode disables what may crash a start (appearance, GPU, preloading, reading, resuming) but changes no setting. Qt
+without a display aborts: Kotae shows its own message. SIGTERM and SIGHUP close the window as the user would.
 """
 
 import logging
@@ -47,11 +41,7 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
-    """Log Qt's messages during the block. If Qt finds no display, end the process with status 3 and Kotae's own
-    message.
-
-    `on_refused` is called before the process ends.
-    """
+    """Log Qt's messages; without a display call `on_refused` and end with status 3 and Kotae's message."""
     is_display_plugin_loaded = False
 
     def note(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
@@ -90,10 +80,7 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class SignalHandlers(QObject):
-    """Emits `requested`, a request to close the window, on SIGTERM or SIGHUP. Windows has no such signals.
-
-    Python handles a signal only between two of its own instructions, so a pipe wakes up Qt's event loop for it.
-    """
+    """Emits `requested` on SIGTERM or SIGHUP, by a pipe that wakes Qt's loop up for Python; not on Windows."""
 
     requested = Signal()
 
@@ -133,14 +120,10 @@ _APPEARANCE_VARIABLES = (
 
 
 class ProgramStart:
-    """Records this start of the program in a file, from which the next start learns whether this one crashed.
-
-    Create it before Qt's application, so that a crash in a plugin of Qt is recorded too.
-    """
+    """Records this start, before Qt's application, so that the next one learns of any crash."""
 
     def __init__(self, data_dir: str | None, is_safe_requested: bool) -> None:
-        """Record the start. `data_dir` is as in `paths.locate`. `is_safe_requested`: the command line has
-        --safe-mode."""
+        """Record the start. `data_dir`: as in `paths.locate`. `is_safe_requested`: by --safe-mode."""
         self._where: Paths | AppError
         self._environment = dict(os.environ)
         self._is_on_record = False

@@ -1,8 +1,4 @@
-"""Notify the user when long work ends while another program is in front, and keep trainings running without a window.
-
-A notification names the kind of work, never its contents. `CloseGuard` decides what happens to a training or a study
-when the window closes or the session ends.
-"""
+"""Notify the user of the end of long work behind another program, and keep trainings running without a window."""
 
 import sys
 import time
@@ -56,8 +52,7 @@ class _EndReporter(QObject):
 
 
 class Notifier(QObject):
-    """Marks the window in the task bar and shows a desktop notification, if the desktop supports them, when long work
-    ends."""
+    """Marks the window in the task bar and shows a desktop notification when long work ends."""
 
     def __init__(
         self,
@@ -80,10 +75,7 @@ class Notifier(QObject):
         app.applicationStateChanged.connect(self._on_state_changed)
 
     def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
-        """Notify the user of the end of work if it took at least `at_least_s` seconds and no window of Kotae is active.
-
-        `words` is the sentence to show. It names the kind of work, never its contents.
-        """
+        """Show `words`, a kind of work without contents, if it took `at_least_s` and no window of Kotae is active."""
         if took_s >= at_least_s and self._is_away():
             QApplication.alert(self._window)
             self._show(words)
@@ -176,8 +168,7 @@ class Notifier(QObject):
             self._show_from_tray(words)
 
     def _show_from_tray(self, words: str) -> None:
-        """Show the message from a tray icon, which Windows and macOS require. Hide the icon when the user returns to
-        Kotae."""
+        """Show a message from a tray icon (Windows, macOS), hidden when the user returns."""
         if self._tray is None:
             self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
             self._tray.activated.connect(self._bring_back)
@@ -202,10 +193,8 @@ LINGER_MS = 0 if sys.platform == "linux" else 10_000
 class CloseGuard(QObject):
     """Keeps the program running without a window while a model is being trained or a trained model is being evaluated.
 
-    Starting Kotae again shows the window again (`app.base.services.single_instance`). Without a window the program ends
-    `linger_ms` after the training. A study (on the page of evaluations) stops when the window closes, and a
-    notification informs the user; its results are saved and the page offers to resume. A training that is paused for
-    questions goes on. A shutdown of the system pauses trainings and studies.
+    A second start shows the window again; without one the program ends `linger_ms` after the training. A study stops
+    with the window, and can be resumed; a paused training goes on. A shutdown of the system pauses both.
     """
 
     def __init__(
@@ -281,8 +270,7 @@ class CloseGuard(QObject):
             QApplication.quit()
 
     def _on_state_changed(self, state: Qt.ApplicationState) -> None:
-        """Show the window when the program becomes active, because on macOS a click on the dock icon activates it
-        without a window."""
+        """Show the window when the dock icon of macOS activates the program without one."""
         if self._is_closed and state == Qt.ApplicationState.ApplicationActive:
             self._window.show()
 

@@ -91,11 +91,7 @@ class FirstRunController(QObject):
 
 
 def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Add the trial model on the models page, which shows its progress and licence, then show the page 質問 if that
-    succeeded.
-
-    If this installation does not include the model, let the user choose the folder of the kit that has it.
-    """
+    """Add the trial model, or that of a kit that the user chooses, on the models page, then show 質問."""
     if not library.is_starter_available():
         window.models_page().maintenance_strip.choose_import()
         return

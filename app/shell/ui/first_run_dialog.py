@@ -1,8 +1,4 @@
-"""Show the first run in three steps: what this machine can do, a model, a question about the user's own documents.
-
-The user can skip each step. Step 1 shows the machine, measures its speed, and then shows the largest suitable model
-size. Without documents, step 3 puts an example about Kotae into the question field.
-"""
+"""Show the first run in three steps to take or skip: this machine and its speed, a model, a question on documents."""
 
 import contextlib
 from collections.abc import Sequence
@@ -32,7 +28,7 @@ from app.shell.ui.first_run_model import FirstModelStep
 from app.uikit.localization import join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import StepRail
@@ -41,8 +37,7 @@ ROOM_FOR_FILE = 1.05  # factor; a file system needs some space for itself
 
 
 class MachineStep(QWidget):
-    """Shows the machine. Memory, cores and disk are shown at once, GPUs later, because asking their driver takes
-    time, and the advice after the speed is measured."""
+    """Shows the machine, GPUs later, as their driver takes time, and the advice once the speed is measured."""
 
     def __init__(self, theme: Theme, paths: Paths, settings: Settings) -> None:
         super().__init__()
@@ -85,22 +80,18 @@ class MachineStep(QWidget):
         self._card.setProperty("surface", "raised")
         self.progress = ProgressRow(self._theme)
         self.progress.cancelled.connect(self.cancel)
-        inside = make_column(into=self._card, margins_px=(16, 12, 16, 12), spacing_px=6)
-        for label in (self.advice, self.reasons, self.warning):
-            inside.addWidget(label)
+        lines = self.advice, self.reasons, self.warning
+        make_column(*lines, into=self._card, margins_px=(16, 12, 16, 12), spacing_px=6)
         make_column(
             Label(phrase("shell.what_this_pc_can_do"), "heading2"),
             self._facts,
             self.progress,
             self._card,
-            Label(self._size_note(), "caption", "muted", wraps=True),
+            Label(phrase("shell.8b_and_the_like_are"), "caption", "muted", wraps=True),
             Stretch(),
             into=self,
             spacing_px=16,
         )
-
-    def _size_note(self) -> str:
-        return phrase("shell.8b_and_the_like_are")
 
     # -------------------------------------------------------------------- facts
 
@@ -178,8 +169,7 @@ class MachineStep(QWidget):
         )
 
     def _other_sizes(self, best_fit: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
-        """Return a sentence on the recommended size or on larger sizes that also fit, in a list; [] if neither
-        applies."""
+        """Return a sentence on the recommended size or larger ones that fit, in a list; [] for none."""
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
         largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
@@ -268,8 +258,7 @@ class FirstRunDialog(QDialog):
         self._focus_first()
 
     def go_on(self, problem: AppError | None) -> None:
-        """Continue at the model step after an import. `problem` is the error that ended the import; None: it
-        succeeded."""
+        """Continue at the model step after an import, with the `problem` that ended it, if any."""
         self.show_step(MODEL)
         if problem is not None:
             self.model.explain(problem)
@@ -282,7 +271,8 @@ class FirstRunDialog(QDialog):
         self.rail = StepRail(self._theme, names)
         self.stack = QStackedWidget()
         set_surface(self.stack, "base")
-        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.documents)]
+        steps = self.machine, self.model, self.documents
+        self._pages = [make_scrollable(make_box(step, margins_px=(24, 16, 24, 12))) for step in steps]
         for page in self._pages:
             self.stack.addWidget(page)
         head = make_row(self.rail, margins_px=(24, 14, 24, 14))
@@ -371,9 +361,3 @@ class FirstRunDialog(QDialog):
     def _on_start_clicked(self) -> None:
         self.example_chosen.emit(phrase("common.how_do_i_add_a"))
         self.accept()
-
-
-def _padded(step: QWidget) -> QWidget:
-    holder = QWidget()
-    make_column(step, into=holder, margins_px=(24, 16, 24, 12))
-    return holder

@@ -1,7 +1,4 @@
-"""Show step 2 of the first run: add the trial model, a GGUF file, a download that suits this machine, or nothing yet.
-
-The download is offered only where the settings allow network access.
-"""
+"""Show step 2 of the first run: the trial model, a GGUF file, a download where a network is allowed, or nothing yet."""
 
 from pathlib import Path
 
@@ -102,10 +99,7 @@ class DownloadCard(QFrame):
 def suggestion(
     available_bytes: int, settings: Settings, here: MachineSpeed | None
 ) -> tuple[ModelCard, ModelFile] | None:
-    """Return the model with the best published score up to the recommended size; None if there is none.
-
-    `available_bytes` is the free memory. `here`: the speed of the machine; None: not measured.
-    """
+    """Return the model of the best published score for this memory and speed (`here`; None: unmeasured), or None."""
     sizes = model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type, here)
     best = model_fit.recommended_size(sizes)
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
@@ -206,8 +200,7 @@ class FirstModelStep(QWidget):
         return self.starter_card
 
     def suggest(self) -> None:
-        """Show the card of a suggested download, or none without a suggestion. The network is used only after the user
-        has accepted the licence."""
+        """Show a suggested download, if any; its network is used after the licence is accepted."""
         available, here = machine.measure_machine(self._library.folder).available_bytes, speed.load(self._speed_file)
         found = suggestion(available, self._preferences.value, here)
         if self.download is not None:

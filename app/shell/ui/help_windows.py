@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from app import __version__
@@ -14,14 +14,15 @@ from app.base.wording import current_language, phrase
 from app.chat.ui.reader.reader_view import ReaderView
 from app.documents import whole_document
 from app.documents.whole_document import WholeDocument, WholeSection
+from app.uikit.dialogs import fit_to_parent
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import make_column, make_scrollable
+from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
 from app.uikit.widgets.labels import Label, set_surface
 
 MARGIN_PX = 24
-MANUAL_SIZE_PX, MANUAL_EDGE_PX = (940, 680), 20
+MANUAL_SIZE_PX = (940, 680)
 _HEADING = re.compile(r"(#{1,3}) (.+)")
 # A picture on a line of its own. RichText, which shows the text, never loads pictures.
 _PICTURE = re.compile(r"!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)")
@@ -42,9 +43,7 @@ class ManualWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.view = ReaderView(theme)
         make_column(self.view, into=self)
-        room = parent.window().size() - QSize(2 * MANUAL_EDGE_PX, 2 * MANUAL_EDGE_PX) if parent is not None else None
-        size = QSize(*map(theme.px, MANUAL_SIZE_PX))
-        self.resize(size.boundedTo(room) if room is not None else size)
+        fit_to_parent(self, theme, MANUAL_SIZE_PX)
         self.view.show_document(read_manual())
         self.view.go_to(0)
         self.view.find_strip.everywhere_requested.connect(look_everywhere)
@@ -85,7 +84,6 @@ def _sections(text: str, folder: Path) -> Iterator[WholeSection]:
 
 
 NEWS_SIZE_PX = (560, 420)
-NEWS_EDGE_PX = 20
 
 
 class NewsWindow(QDialog):
@@ -96,17 +94,12 @@ class NewsWindow(QDialog):
         self._theme = theme
         self.text = RichText(theme)
         self.text.setAccessibleName(self.windowTitle())
-        page = QWidget()
+        heading = Label(phrase("shell.what_is_new_in_kotae", version=__version__), "heading2", wraps=True)
+        page = make_box(heading, self.text, Stretch(), margins_px=(MARGIN_PX,) * 4, spacing_px=12)
         set_surface(page, "base")
-        inside = make_column(into=page, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12)
-        heading = phrase("shell.what_is_new_in_kotae", version=__version__)
-        inside.addWidget(Label(heading, "heading2", wraps=True))
-        inside.addWidget(self.text)
-        inside.addStretch(1)
         make_column(make_scrollable(page), into=self)
-        room = parent.window().size()
-        self._width_px = min(theme.px(NEWS_SIZE_PX[0]), room.width() - 2 * NEWS_EDGE_PX)
-        self.resize(self._width_px, min(theme.px(NEWS_SIZE_PX[1]), room.height() - 2 * NEWS_EDGE_PX))
+        fit_to_parent(self, theme, NEWS_SIZE_PX)
+        self._width_px = self.width()
         self._show_text()
         theme.changed.connect(self._show_text)
 

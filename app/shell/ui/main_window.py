@@ -37,7 +37,6 @@ from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.shell.ui import window_layout
 from app.shell.ui.help_windows import ManualWindow
-from app.shell.ui.page_history import PageHistory
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
@@ -67,8 +66,7 @@ class Pages(QObject):
         self._makers = makers
 
     def page(self, key: str) -> Page:
-        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search, reader or batch."""
+        """Return a page (ask, documents, models, training, …), building it at its first use."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -142,8 +140,7 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
-        self._history = PageHistory(self)
-        self._history.returned.connect(self._on_page_chosen)
+        self._page_before = {"search": "ask", "reader": "documents"}  # each leads to the other, but not back and forth
         self._build(refused_attempts)
         self._connect()
         self._add_shortcuts()
@@ -166,8 +163,7 @@ class MainWindow(QMainWindow):
         return self.page(self._current_page).label_now()
 
     def page(self, key: str) -> Page:
-        """Return a page, building it at its first use. `key`: ask, documents, models, training, evaluation, settings,
-        bin, search, reader or batch."""
+        """Return a page of `Pages`."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
@@ -307,9 +303,9 @@ class MainWindow(QMainWindow):
         navigation.conversation_requested.connect(self._on_conversation_chosen)
         navigation.message_requested.connect(self._on_message_requested)
         navigation.search_requested.connect(self._on_search_requested)
-        navigation.search_closed.connect(self._history.leave_search)
+        navigation.search_closed.connect(self._leave_search)
         navigation.reading_requested.connect(self._on_reading_requested)
-        navigation.reading_closed.connect(self._history.leave_reader)
+        navigation.reading_closed.connect(self._leave_reader)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
@@ -327,8 +323,19 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_reading_requested(self) -> None:
-        self._history.note(self._current_page, "reader")
-        self._on_page_chosen("reader")
+        self._leave_for("reader")
+
+    def _leave_for(self, key: str) -> None:
+        """Show a page that one leaves again, and note where one comes from."""
+        if self._current_page != key and self._page_before.get(self._current_page) != key:
+            self._page_before[key] = self._current_page
+        self._on_page_chosen(key)
+
+    def _leave_search(self) -> None:
+        self._on_page_chosen(self._page_before["search"])
+
+    def _leave_reader(self) -> None:
+        self._on_page_chosen(self._page_before["reader"])
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -376,10 +383,7 @@ class MainWindow(QMainWindow):
             page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
-        """Move the focus to the next (`step` 1) or previous (-1) region of the window.
-
-        The regions are the page buttons, the list below them, and the shown page.
-        """
+        """Move the focus to the next (1) or previous (-1) of the page buttons, their list, and the page."""
         around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self._current_page))
         window_layout.move_focus([one for one in around if one is not None], self.focusWidget(), step)
 
@@ -410,8 +414,7 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_search_requested(self, query: str = "") -> None:
-        self._history.note(self._current_page, "search")
-        self._on_page_chosen("search")
+        self._leave_for("search")
         self.pages.search().start(query)
 
     def _on_conversation_chosen(self, conversation_id: int) -> None:
@@ -442,7 +445,7 @@ class MainWindow(QMainWindow):
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary
         self.sidebar.show_open(conversation.id if conversation and is_listed else None)
-        self.sidebar.show_drafts(self._conversations.with_drafts())
+        self.sidebar.conversations.set_drafts(self._conversations.with_drafts())
 
     def _on_message_added(self, message: Message) -> None:
         if not self._session.is_temporary:

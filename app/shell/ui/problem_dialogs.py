@@ -1,7 +1,4 @@
-"""Open the database or offer its backup, show the problem report, and report bugs.
-
-A bug is an unexpected exception. It is logged, and shown once for each distinct traceback; the program continues.
-"""
+"""Open the database or offer its backup, show the problem report, and log and show each bug once."""
 
 import logging
 import sys
@@ -47,8 +44,7 @@ def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
 
 
 def open_store(where: Paths, theme: Theme) -> Store | None:
-    """Open the database, and replace a damaged one with its newest backup if the user agrees. Return None if the user
-    quits."""
+    """Open the database, replacing a damaged one with a backup on consent; None if the user quits."""
     try:
         store = Store.open(where.database, where.backups)
         try:

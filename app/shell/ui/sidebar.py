@@ -1,7 +1,4 @@
-"""Show the sidebar: pages, the list of the shown page, and the network indicator.
-
-The list of 質問 is that of the conversations, with the bin; other pages bring their own (`Page.sidebar_panel`).
-The indicator shows present and past connections of this machine; a click opens the offline check.
+"""Show the sidebar: pages, the list of the shown page (`Page.sidebar_panel`), and the network indicator.
 
 The module is over 450 lines long because each of these parts is small and used nowhere else.
 """
@@ -106,10 +103,7 @@ class NavigationButton(QAbstractButton):
 
 
 class NavigationBar(QWidget):
-    """The buttons of the pages. `pages` are (key, icon, text) from top to bottom; Ctrl+1 chooses the first.
-
-    In a low window the buttons are in two columns.
-    """
+    """The buttons of `pages` (key, icon, text), Ctrl+1 for the first; in a low window in two columns."""
 
     chosen = Signal(str)  # key of a page
 
@@ -164,8 +158,7 @@ LISTED = 8  # contacts in the tooltip at most
 
 
 class TrafficIndicator(QAbstractButton):
-    """Shows downloads that the user has begun, questions being sent, and connections that were attempted and
-    refused."""
+    """Shows downloads, questions being sent, and connections that were attempted and refused."""
 
     def __init__(self, theme: Theme, refusals: Callable[[], Sequence[str]]) -> None:
         """Build the indicator. `refusals` returns a text for each refused connection."""
@@ -196,11 +189,9 @@ class TrafficIndicator(QAbstractButton):
     def show_downloads(
         self, online: int, contacts: Sequence[NetworkContact], *, is_model: bool = True, is_sending: bool = False
     ) -> None:
-        """Show how Kotae uses the network.
+        """Show the number of downloads that are `online`, `contacts` (oldest first), and if a server is answering.
 
-        `online`: number of downloads and installations that use it now. `contacts`: contacted machines, oldest first.
-        `is_model`: whether a model is being downloaded, rather than parts of the training environment. `is_sending`:
-        whether a server of the local network is answering a question.
+        `is_model`: a model is being downloaded, rather than parts of the training environment.
         """
         self._is_model = is_model
         if (online, is_sending, len(contacts)) != (self._online, self._is_sending, len(self._contacts)):
@@ -208,8 +199,7 @@ class TrafficIndicator(QAbstractButton):
             self.refresh()
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return a line for each contact and each refused attempt, and where more is said: ask | models | training |
-        log."""
+        """Return a line for each contact and refusal, and where more is said: ask | models | training | log."""
         contacts = [
             (self._contact_line(one), "ask" if one.is_answering else "models" if one.title else "training")
             for one in self._contacts
@@ -301,8 +291,7 @@ class Sidebar(QWidget):
         drafts: Collection[int],
         binned: int,
     ) -> None:
-        """Show conversations and folders. `conversations` are sorted by last use, the latest first; `drafts` are the
-        ids of those with an unsent draft; `binned` is the number of conversations in the bin."""
+        """Show conversations, latest first, and folders; ids with `drafts`, and the number `binned`."""
 
         def fill() -> None:
             self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
@@ -314,9 +303,6 @@ class Sidebar(QWidget):
             self._pending_fill = fill  # filling the list now would close the field in which the user types a name
         else:
             fill()
-
-    def show_drafts(self, conversation_ids: Collection[int]) -> None:
-        self.conversations.set_drafts(conversation_ids)
 
     def show_open(self, conversation_id: int | None) -> None:
         if conversation_id != self._open_id or len(self.list.chosen_ids()) < 2:
@@ -377,7 +363,7 @@ class Sidebar(QWidget):
         self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
         self._own_panel, self._empty_panel, self._panels = QWidget(), QWidget(), QStackedWidget()
-        own = (self._tools(), self._empty, (self.list, 1), self._bin_row())
+        own = (self._tools(), self._empty, (self.list, 1), make_column(self.bin_button, margins_px=(0, 4, 0, 4)))
         make_column(*own, into=self._own_panel, spacing_px=0)
         for widget in (self._own_panel, self._empty_panel):
             self._panels.addWidget(widget)
@@ -393,9 +379,6 @@ class Sidebar(QWidget):
     def _tools(self) -> QVBoxLayout:
         row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
         return make_column(row, self.filter, margins_px=(10, 10, 10, 4), spacing_px=8)
-
-    def _bin_row(self) -> QVBoxLayout:
-        return make_column(self.bin_button, margins_px=(0, 4, 0, 4))
 
     def _connect(self) -> None:
         self.nav.chosen.connect(self.page_chosen)
@@ -463,8 +446,7 @@ class Sidebar(QWidget):
         self._empty.setVisible(is_empty)
 
     def _show_bin(self) -> None:
-        """Show the button of the bin if the bin is not empty or open and there is space; in a low window only the menu
-        has it."""
+        """Show the bin's button if it is open or not empty and the window is not low."""
         is_relevant = bool(self.bin_button.note) or self.bin_button.isChecked()
         self.bin_button.setVisible(is_relevant and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
 

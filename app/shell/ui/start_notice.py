@@ -1,7 +1,4 @@
-"""Show one notice at the foot of the window: safe mode, a crash of the last window, another version, or damage found.
-
-Also apply safe mode to the built window, in addition to its settings (`app.shell.services.lifecycle`).
-"""
+"""Show one notice at the foot: safe mode, a crash before, another version, or damage; apply safe mode to the window."""
 
 from collections.abc import Callable
 
@@ -28,11 +25,7 @@ TEXT_PX = 400  # height of the visible text in px
 
 
 class StartNotice(QWidget):
-    """Tells at the foot of the window what was special about this start: safe mode, a crash before, or a new version;
-    and damage that is found later.
-
-    It is hidden when there is nothing to tell, and after the user has closed its banner.
-    """
+    """Tells at the foot of the window what was special about this start, and damage found later, until closed."""
 
     restart_requested = Signal()
     report_requested = Signal()
@@ -50,10 +43,7 @@ class StartNotice(QWidget):
         self.hide()
 
     def tell(self, last_start: StartRecord, *, is_safe: bool) -> None:
-        """Show the notice for this start, if there is any. `last_start` is the record of the previous start.
-
-        Call this after the widget was added to its window, because the widget may show itself.
-        """
+        """Show the notice for the start after `last_start`, once the widget is in its window, as it may show itself."""
         report = ("report", phrase("common.make_a_report"))
         if is_safe:
             self.banner.show_message(
@@ -123,8 +113,7 @@ def show_notices(
 
 
 def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
-    """Return a dialog that explains what safe mode disables and what the user can try. Paths are text to copy; none is
-    opened."""
+    """Return a dialog on what safe mode disables and what to try, with paths as text to copy."""
     text = QPlainTextEdit(_what_to_try(where))
     text.setReadOnly(True)
     text.setProperty("field", True)
@@ -166,10 +155,7 @@ def _what_to_try(where: Paths) -> str:
 
 
 def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOffers) -> None:
-    """Disable preloading and the offers to resume work, and give the window its default place and size.
-
-    The stored geometry of the window is not changed.
-    """
+    """Disable preloading and offers to resume, and give the window its default geometry; the stored one stays."""
     preload.is_on = False
     window.keeps_place = False
     for banner in (offers.downloads, offers.moving):

@@ -1,8 +1,4 @@
-"""Lay out sidebar and page, store the window's geometry, move the focus with F6, and draw the program's icon.
-
-In a narrow window the sidebar opens over the page on request. A small file in the data folder stores the geometry and
-the folded folders. The icon is 答 on indigo.
-"""
+"""Lay out sidebar and page, store the window's geometry, move the focus with F6, and draw the icon (答 on indigo)."""
 
 import base64
 import contextlib
@@ -25,8 +21,7 @@ FRAME_PX = (2, 40)  # width and height in px reserved for the window's frame, wh
 
 
 class WindowGeometry:
-    """The stored geometry of the window. If the file is missing or unreadable, the window opens at its default
-    place."""
+    """The stored geometry of the window; its default place without a readable file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,10 +61,7 @@ def screen_area(window: QWidget) -> QRect:
 
 
 def fit_to_screen(window: QWidget, available: QRect) -> None:
-    """Limit the window's size to the area `available` before it is shown, and centre it if it has no place yet.
-
-    Qt itself keeps a restored place inside the screen.
-    """
+    """Limit the window to the area `available`, and centre it unless it has a place, which Qt keeps inside."""
     if window.isMaximized() or window.isFullScreen():
         return
     frame = QSize(*FRAME_PX)
@@ -103,8 +95,7 @@ class Scrim(QWidget):
 
 
 class MainFrame(QWidget):
-    """The sidebar and the page side by side. In a narrow window the sidebar opens over the page, which keeps its
-    width."""
+    """Sidebar and page side by side; in a narrow window the sidebar opens over the page."""
 
     changed = Signal()  # the layout changed, including between narrow and wide, or the sidebar opened or closed
 

@@ -1,7 +1,6 @@
 """Style a parsed document: line heights, margins, fonts and colours from the theme.
 
-Qt's Markdown reader ignores style sheets, and QSS has no line height, so each block gets its format here. `rich_text`
-paints backgrounds of code, bars of quotations, rules and bullets; here the blocks only get the property KIND for it.
+Qt's Markdown reader ignores style sheets, so each block gets its format; `rich_text` paints what has a KIND.
 """
 
 from collections.abc import Sequence
@@ -52,10 +51,7 @@ class _Look:
 
 
 def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: bool = False) -> None:
-    """Set the style of every block, table and piece of text. Call it before the document is laid out.
-
-    `continues`: the document will be appended to another, so a heading at its start keeps its top margin.
-    """
+    """Set every style before the layout. `continues`: the document is appended, so a heading keeps its top margin."""
     document.setDefaultFont(theme.font("reading"))
     document.setIndentWidth(theme.px(22))
     if document.is_plain:
@@ -132,10 +128,7 @@ def _list_continues(block: QTextBlock) -> bool:
 
 
 def _bullet(block: QTextBlock) -> str:
-    """Return BULLET for a list item with a bullet, else "".
-
-    Qt's own bullets are too large and too close to the text, but its numbers and check boxes are used.
-    """
+    """Return BULLET for an item with Qt's too large bullet, not for numbers and check boxes, else ""."""
     is_bullet = block.textList().format().style() in _BULLETS
     has_box = block.blockFormat().marker() != QTextBlockFormat.MarkerType.NoMarker
     return BULLET if is_bullet and not has_box else ""
@@ -150,7 +143,7 @@ def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: The
     cursor.setPosition(block.position())
     merged = _block_format(look, theme)
     merged.setNonBreakableLines(False)
-    side = {CODE: 14, QUOTE: 16 * min(3, _quote_level(block))}.get(look.kind, 0)
+    side = {CODE: 14, QUOTE: 16 * min(3, int(block.blockFormat().property(_QUOTE_LEVEL) or 0))}.get(look.kind, 0)
     merged.setLeftMargin(theme.px(side))
     merged.setRightMargin(theme.px(14 if look.kind == CODE else 0))
     if look.kind:
@@ -254,10 +247,7 @@ def _style_cell(cell: QTextTableCell, theme: Theme, *, is_header: bool) -> None:
 
 
 def _is_beside_table(block: QTextBlock, spans: list[tuple[int, int]]) -> bool:
-    """Return whether a block is empty and beside a table: Qt adds one before and after each table.
-
-    `spans`: the first and last position of each table.
-    """
+    """Whether a block is one of the empty ones that Qt adds around tables (`spans`: first and last position)."""
     start, end = block.position(), block.position() + block.length()
     return block.length() == 1 and any(first == end or last + 1 == start for first, last in spans)
 
@@ -271,7 +261,3 @@ def _collapse(cursor: QTextCursor, block: QTextBlock) -> None:
     tiny = QTextCharFormat()
     tiny.setProperty(QTextFormat.Property.FontPixelSize.value, 1)
     cursor.setBlockCharFormat(tiny)
-
-
-def _quote_level(block: QTextBlock) -> int:
-    return int(block.blockFormat().property(_QUOTE_LEVEL) or 0)

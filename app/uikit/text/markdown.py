@@ -1,7 +1,6 @@
 """Parse foreign Markdown into a document that loads no resources, opens no links by itself and is laid out quickly.
 
-All content stays readable: raw HTML and images are shown as text, links with their full address. `document_style`
-sets sizes, colours and margins.
+All stays readable: raw HTML and images as text, links with their address. `document_style` styles it.
 """
 
 import re
@@ -41,10 +40,7 @@ class SafeDocument(QTextDocument):
         return None
 
     def block_images(self) -> None:
-        """Replace Qt's painter of images, which would read files without calling `loadResource`.
-
-        Call it when the document is complete: it starts the layout, which each later change would repeat.
-        """
+        """Replace Qt's painter, which would read image files, in a complete document, as it starts the layout."""
         self._no_images = _NoImages(self)
         self.documentLayout().registerHandler(QTextFormat.ObjectTypes.ImageObject.value, self._no_images)
 
@@ -132,11 +128,7 @@ def _is_too_deep(line: str) -> bool:
 
 
 def _adapt_to_qt(text: str) -> str:
-    """Change Markdown text so that Qt shows all of it, with its line breaks.
-
-    A line break inside a paragraph, which Qt would turn into a space, gets the mark `untrusted_text.LINE_BREAK`. A
-    blank first line and escaped brackets keep front matter and link definitions visible.
-    """
+    """Change Markdown so that Qt shows its line breaks (`untrusted_text.LINE_BREAK`), front matter and definitions."""
     lines = text.split("\n")
     prepared = []
     fence = ""
@@ -189,11 +181,7 @@ def blocks(document: QTextDocument) -> list[QTextBlock]:
 
 
 def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharFormat | None]]:
-    """Return edits (start, end, text, format) for the links and images of a block.
-
-    Without a format, the text replaces the content from start to end. With one, the format is set there, and the text
-    is inserted after it.
-    """
+    """Return edits (start, end, text, format) of a block: text in place of it, or with a format behind it."""
     edits: list[tuple[int, int, str, QTextCharFormat | None]] = []
     shown = ""
     iterator = block.begin()
@@ -231,11 +219,7 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 
 
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Replace in a block the line break marks of `_adapt_to_qt` by line separators, unsafe characters by visible ones.
-
-    Unsafe characters can come from entities such as &#x202e;. Outside code, also insert the display helpers of
-    `untrusted_text`, which control where lines break.
-    """
+    """Make a block's marked line breaks and unsafe characters (&#x202e;) visible; outside code add display helpers."""
     text = block.text()
     edits = [] if is_code(block) else untrusted_text.display_helpers(text)
     edits += untrusted_text.find_unsafe(text)

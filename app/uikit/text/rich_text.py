@@ -1,8 +1,4 @@
-"""Show foreign text in a widget that is as high as its document and never scrolls by itself.
-
-The text can be selected with mouse and keyboard. When a text grows, only its unfinished end is parsed again. The words
-of a query are highlighted.
-"""
+"""Show foreign text, with the words of a query, as high as its document; while it grows, its end is parsed again."""
 
 import re
 from collections.abc import Sequence
@@ -287,10 +283,7 @@ class RichText(QTextBrowser):
         """Ignore navigation."""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Return the selection as plain text only, in an object that Qt has created.
-
-        An object created in Python would be destroyed by the clipboard after the end of the interpreter, which crashes.
-        """
+        """Return the selection as plain text in an object of Qt's, as one of Python's would crash at the end."""
         data = super().createMimeDataFromSelection()
         data.text()  # Qt fills the object at the first access
         for kind in data.formats():
@@ -329,10 +322,7 @@ class RichText(QTextBrowser):
         self._paint_focus()
 
     def _paint_focus(self) -> None:
-        """Draw a ring around the link with the keyboard focus.
-
-        Qt's own dotted outline is hard to see in highlighted text. A link over two lines has only that outline.
-        """
+        """Draw a ring around the focused link, as Qt's dots are hard to see; one over two lines has only these."""
         ends = [self.textCursor(), self.textCursor()]
         if not (self.hasFocus() and ends[0].hasSelection()):
             return

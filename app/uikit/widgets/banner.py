@@ -1,7 +1,4 @@
-"""Show a message with an icon, a heading, a sentence and buttons until the user closes it.
-
-If the buttons do not fit beside the text, they are below it.
-"""
+"""Show a message with icon, heading, sentence and buttons, which wrap below it, until the user closes it."""
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent

@@ -110,10 +110,7 @@ class IconButton(QToolButton):
 
 
 def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
-    """Click the button if the key is Enter, as Qt does for the space bar, and return whether it is.
-
-    A key that is held down clicks once.
-    """
+    """Click the button, once while held, if the key is Enter, as Qt does for space; return whether it is."""
     if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or event.modifiers() & ~_KEYPAD:
         return False
     if not event.isAutoRepeat():

@@ -46,11 +46,7 @@ Margins = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 def make_column(
     *items: LayoutItem, into: QWidget | None = None, margins_px: Margins | None = NO_MARGINS, spacing_px: int = -1
 ) -> QVBoxLayout:
-    """Return a layout with the items below each other.
-
-    `into`: the widget whose layout it becomes; None: the caller adds it to another layout. `margins_px` None and a
-    negative `spacing_px` keep the values of the style.
-    """
+    """Return a layout of items below each other, `into` a widget or a layout; None and -1 keep the style's values."""
     return _filled(QVBoxLayout(), items, into, margins_px, spacing_px)
 
 
@@ -59,6 +55,13 @@ def make_row(
 ) -> QHBoxLayout:
     """Return a layout with the items beside each other. Parameters are as for `make_column`."""
     return _filled(QHBoxLayout(), items, into, margins_px, spacing_px)
+
+
+def make_box(*items: LayoutItem, margins_px: Margins = NO_MARGINS, spacing_px: int = -1) -> QWidget:
+    """Return a widget with the items below each other."""
+    box = QWidget()
+    make_column(*items, into=box, margins_px=margins_px, spacing_px=spacing_px)
+    return box
 
 
 def _filled(
@@ -85,10 +88,7 @@ def _filled(
 
 
 def make_grid(into: QWidget | None = None, *, spacing_px: tuple[int, int], stretch: int | None = None) -> QGridLayout:
-    """Return a grid layout without margins.
-
-    `spacing_px`: between columns and between rows. `stretch`: the column that grows; None: none.
-    """
+    """Return a grid without margins, with gaps of `spacing_px`, whose column `stretch` grows."""
     grid = QGridLayout(into)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(spacing_px[0])
@@ -126,10 +126,7 @@ def fix_width(widget: QWidget, width_px: int | None) -> None:
 
 
 class FlowBox(QWidget):
-    """A row of widgets that wraps into further lines.
-
-    It is a widget and not a QLayout, because the items of a layout written in Python would have two owners.
-    """
+    """A widget that wraps its row, as items of a layout written in Python would have two owners."""
 
     def __init__(self, *widgets: QWidget) -> None:
         super().__init__()
@@ -192,10 +189,7 @@ class FlowBox(QWidget):
 
 
 def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
-    """Return an area in which `content` scrolls vertically. The area itself gets no focus.
-
-    `parent`: the parent that the area will have; with it Qt computes the style of the content only once.
-    """
+    """Return an area that scrolls `content`, styled once if it has its `parent`, and takes no focus itself."""
     area = QScrollArea(parent)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
@@ -256,10 +250,7 @@ class IconLines(QWidget):
 
 
 class RowsInTurns(QTimer):
-    """Adds many rows to a widget: the first at once, the others in later turns of the event loop.
-
-    Between two turns the window answers. A widget for each cell takes milliseconds a row.
-    """
+    """Adds many rows, milliseconds each, to a widget in turns of the event loop, so that the window answers."""
 
     def __init__(self, widget: QWidget, at_once: int) -> None:
         super().__init__(widget, interval=0)

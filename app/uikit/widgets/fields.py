@@ -42,10 +42,7 @@ ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
 
 
 class SearchField(QLineEdit):
-    """A search field with a magnifying glass. `name`: its placeholder and accessible name.
-
-    The glass is painted, because as an action of Qt it would be a button without a name and a function.
-    """
+    """A field with a painted glass, as an action of Qt would be a nameless button. `name`: also its placeholder."""
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,10 +70,7 @@ class SearchField(QLineEdit):
 
 
 class FindField(SearchField):
-    """A search field in which Enter and Shift+Enter step through the hits.
-
-    Esc closes it instead of stopping an answer that is being written.
-    """
+    """A field in which Enter and Shift+Enter step through the hits, and Esc closes it instead of stopping an answer."""
 
     step_requested = Signal(int)  # 1: to the next hit, -1: to the previous one
     closed = Signal()
@@ -101,10 +95,9 @@ TEXT_MARGIN_PX = 7
 
 
 class AutoSpin(QDoubleSpinBox):
-    """A field for a number or 自動 (automatic), for which `number()` is None.
+    """A field for a number or 自動 (None), inside its minimum, one last decimal below `low`; an empty one is 自動, too.
 
-    Inside the spin box, 自動 is its minimum, one unit of the last decimal below `low`. An emptied field is automatic
-    too. `changed`: called with the number or None.
+    `changed`: called with the number or None.
     """
 
     def __init__(
@@ -137,10 +130,7 @@ class AutoSpin(QDoubleSpinBox):
         self.blockSignals(False)
 
     def show_auto(self, words: str, number: float | None) -> None:
-        """Set the text of 自動, such as the number that it currently means.
-
-        `number`: the number from which steps start at 自動; None: steps start at the lowest number.
-        """
+        """Set the text of 自動, and the number from which it steps; None: from the lowest."""
         self._auto_number = number
         self.setSpecialValueText(words)
 
@@ -187,11 +177,7 @@ class AutoSpin(QDoubleSpinBox):
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _is_auto(self, text: str) -> bool:
-        """Return whether a text of the field means "automatic": it is empty, or the field's text for "automatic".
-
-        That text is 自動, but a field may show its usual number instead, such as 1 回 (once); typing exactly that
-        also selects "automatic".
-        """
+        """Whether a text means "automatic": empty, 自動, or the usual number that the field shows for it (1 回)."""
         return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
 
     # ------------------------------------------------------------------- stepping

@@ -25,10 +25,7 @@ CONTROL_WIDTH_PX = 220
 
 
 class SettingRow(QWidget):
-    """A row with a label, a control and a sentence that explains it.
-
-    The label is the accessible name of the control, the sentence its accessible description.
-    """
+    """A label, its control, and a sentence that explains it, also as accessible name and description."""
 
     def __init__(
         self, theme: Theme, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False
@@ -51,10 +48,7 @@ class SettingRow(QWidget):
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
-        """Show a line below the control about the state of the setting.
-
-        `words`: "" for none. A first character ✓ or ▲ sets the colour.
-        """
+        """Show a line on the state below the control; "": none. ✓ or ▲ as its first character sets the colour."""
         self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
         self._note.setText(words)
         self._note.setVisible(bool(words))
@@ -112,10 +106,7 @@ class Chooser(QComboBox):
 
 
 class CheckRow(QWidget):
-    """A check box with a title and facts, each on one line.
-
-    Unlike the text of a QCheckBox, these texts are elided if the width is too small. A click on them toggles the box.
-    """
+    """A check box with a title and facts, each on one elided line, which a click toggles, too."""
 
     toggled = Signal(bool)
 
@@ -183,10 +174,7 @@ class PathRow(QWidget):
 
 
 class ChoiceCard(QWidget):
-    """A card of a `CardChoice`. A click anywhere on it chooses it.
-
-    A chosen card has a tinted background, a strong outline and a checked radio button.
-    """
+    """A card of a `CardChoice`, chosen by a click anywhere: then tinted, with a strong outline and its button."""
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
         """`is_quiet`: a card that is not chosen has no background and outline."""
@@ -264,9 +252,7 @@ class DescribedChoice(CardChoice):
         """`answers`: the name and sentence for each key. `name_px`: the width of the names beside the sentences."""
         self.answers = {key: DescribedChoiceCard(theme, *words, name_px) for key, words in answers.items()}
         super().__init__(self.answers)
-        column = make_column(into=self, spacing_px=SPACING_PX)
-        for answer in self.answers.values():
-            column.addWidget(answer)
+        make_column(*self.answers.values(), into=self, spacing_px=SPACING_PX)
 
 
 SIDE_BY_SIDE_PX = 480  # the least width of a card with its sentence beside the name

@@ -11,10 +11,7 @@ from app.uikit.theme import Theme
 
 
 class Label(QLabel):
-    """A plain text. `role`, `tone`: values of "type" and "tone" in `app.uikit.theme`.
-
-    `wraps`: it may have several lines. `selectable`: the mouse can select it. `shrinks`: it does not widen its parent.
-    """
+    """A plain text. `role`, `tone`: as in `app.uikit.theme`. `shrinks`: it does not widen its parent."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -57,10 +57,7 @@ def draw_soft_background(painter: QPainter, theme: Theme, area: QRect, *, radius
 def draw_text(
     painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
 ) -> int:
-    """Draw one line of text, shortened with … to fit the area. Return its width in pixels.
-
-    `role`, `weight`: as for `Theme.font`. `tone`: the colour.
-    """
+    """Draw a line of text (`role`, `weight`: as for `Theme.font`), shortened with … ; return its width in pixels."""
     font = theme.font(role, weight)
     shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
     painter.setFont(font)
@@ -80,10 +77,7 @@ def draw_sign(
 
 
 def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
-    """Draw a badge with its upper right corner at (`right`, `top`). Return the x of its left edge.
-
-    `tone`: success, warning, danger or accent. `icon`: "" for none.
-    """
+    """Draw a badge (success, warning, danger or accent) at its right upper corner; return the x of its left edge."""
     font = theme.font("caption", 600 if tone == "accent" else 400)
     size = theme.px(13) if icon else 0
     gap = theme.px(4) if icon else 0
@@ -192,26 +186,34 @@ class EntryListModel(QAbstractListModel):
                 return {EntryRole: row.entry, DescriptionRole: row.description, SignRole: row.sign}.get(role)
 
 
-def set_up_list(view: QListView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
-    """Set up a list that scrolls by pixels, but not horizontally, and has no editing by itself.
+class ThemedDelegate(QStyledItemDelegate):
+    """The base of what paints the rows of a view in the colours of a theme."""
 
-    `name`: its accessible name.
-    """
+    def __init__(self, theme: Theme, parent: QAbstractItemView) -> None:
+        super().__init__(parent)
+        self._theme, self._view = theme, parent
+
+    def _draw_focus_lines(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
+        """Draw the keyboard focus along the edges of the whole current row of a table, cell by cell."""
+        is_keyboard = self._view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
+        if is_keyboard and index.row() == self._view.currentIndex().row():
+            for top in (area.top(), area.bottom() - 1):
+                painter.fillRect(area.left(), top, area.width(), 2, self._theme.color("accent"))
+
+
+def set_up_list(view: QAbstractItemView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
+    """Set up a list with an accessible name that scrolls by pixels, not sideways, and edits nothing by itself."""
     view.setModel(model)
     view.setItemDelegate(delegate)
     view.setAccessibleName(name)
-    view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-    view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setMouseTracking(True)
 
 
 def find_menu_place(view: QAbstractItemView, event: QContextMenuEvent) -> QPoint | None:
-    """Return where on the screen the context menu of a table opens; None for a right click beside its rows.
-
-    A right click outside the selection first selects the row under it. For a key, it is the place below the current
-    row.
-    """
+    """Return the screen position for a table's menu, after selecting the row clicked; None beside the rows."""
     if event.reason() == QContextMenuEvent.Reason.Keyboard:
         return view.viewport().mapToGlobal(view.visualRect(view.currentIndex()).bottomLeft())
     index = view.indexAt(event.pos())
@@ -256,12 +258,8 @@ class NamedList(QListView):
         self.menu_requested.emit(event.globalPos())
 
 
-class _Delegate(QStyledItemDelegate):
+class _Delegate(ThemedDelegate):
     """Draws the name of an entry, and below it the icon and the description."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         is_heading = index.data(EntryRole) is None

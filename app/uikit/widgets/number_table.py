@@ -5,10 +5,11 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
 
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import ThemedDelegate
 
 ROWS_SHOWN = 8  # a table with more rows scrolls
 PADDING_PX, SIDE_PX = 24, 10
@@ -18,10 +19,7 @@ Row = tuple[str, ...]
 
 
 class NumberTableModel(QAbstractTableModel):
-    """A table model of texts. `wide`: the left-aligned column that gets the remaining width; -1: none.
-
-    The other columns hold numbers and are right-aligned.
-    """
+    """A model of right-aligned numbers, and of the left-aligned column `wide` (-1: none), which grows."""
 
     def __init__(self, titles: Sequence[str], wide: int = -1) -> None:
         super().__init__()
@@ -73,12 +71,8 @@ class NumberTableModel(QAbstractTableModel):
         return int(side | Qt.AlignmentFlag.AlignVCenter)
 
 
-class NumberTableDelegate(QStyledItemDelegate):
+class NumberTableDelegate(ThemedDelegate):
     """Draws elided cells, and the background and focus lines of the selected row."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()

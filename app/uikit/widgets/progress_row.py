@@ -1,7 +1,4 @@
-"""Show the progress of long work: a text about it, the amount done, the time left, and a button to cancel it.
-
-`TransferStrip` shows the progress of an export or import at the bottom of the window.
-"""
+"""Show the progress of long work, the time left, and a button to cancel; `TransferStrip`: at the window's foot."""
 
 import math
 import time
@@ -42,11 +39,7 @@ STEPS = 1000  # the maximum of the progress bar
 
 
 class ProgressRow(QFrame):
-    """A row for the progress of one work.
-
-    It is hidden until `start`. While the total is unknown, it shows the elapsed seconds instead of a bar. After
-    `cancelled` it shows that the work is being cancelled, until its owner calls `finish`.
-    """
+    """A row for one work, from `start` to `finish`, with the elapsed seconds while the total is unknown."""
 
     cancelled = Signal()
 
@@ -62,10 +55,7 @@ class ProgressRow(QFrame):
         self.hide()
 
     def start(self, label: str, elapsed_s: float = 0.0) -> None:
-        """Show the row.
-
-        `label`: the text about the work, such as 取り込んでいます：模型.gguf. `elapsed_s`: the time since its start.
-        """
+        """Show the row with a text such as 取り込んでいます：模型.gguf, `elapsed_s` after the start."""
         self.say(label)
         self._bar.hide()
         self._started_at = time.monotonic() - elapsed_s
@@ -83,11 +73,7 @@ class ProgressRow(QFrame):
         self._bar.setAccessibleName(label)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
-        """Show `done` of `total`; `total` 0 is unknown and changes nothing.
-
-        `is_bytes`: both are bytes, shown in GB (10^9) or MB (10^6). `is_brief`: show only the percentage, in a narrow
-        row.
-        """
+        """Show `done` of `total` (0: unknown), in GB or MB if `is_bytes`; `is_brief`: the percentage only."""
         if total <= 0:
             return
         fraction = min(1.0, done / total)
@@ -142,19 +128,15 @@ class ProgressRow(QFrame):
 
 
 class TransferStrip(QWidget):
-    """A strip at the bottom of the window with the progress and the result of an export or import.
-
-    It is hidden while both are hidden.
-    """
+    """A strip at the window's foot with progress and result of an export or import, hidden without both."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         set_surface(self, "base")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = make_column(Separator(), into=self, spacing_px=0)
         inside = make_column(self.progress, self.banner, margins_px=(16, 8, 16, 8))
-        column.addLayout(inside)
+        make_column(Separator(), inside, into=self, spacing_px=0)
         for part in (self.progress, self.banner):
             part.installEventFilter(self)
         self.hide()

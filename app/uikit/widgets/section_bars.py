@@ -100,10 +100,7 @@ DONE, NOW, LATER = "done", "now", "later"
 
 
 class StepRail(QWidget):
-    """A row of steps: done, current or to come. The user can go back to a done step.
-
-    If the names do not fit side by side, only the number and the name of the current step are shown.
-    """
+    """A row of steps, back to a done one of which one can go; without room, only the current one's number and name."""
 
     step_chosen = Signal(int)  # index of a done step, from 0
 
@@ -168,10 +165,7 @@ class StepRail(QWidget):
 
 
 class RailStep(QAbstractButton):
-    """A step of a `StepRail`: a circle and a name.
-
-    A done step has a ring with ✓, the current one a filled circle and a bold name, one to come a grey ring.
-    """
+    """A step of a `StepRail`: ✓ in a ring (done), a filled circle and bold name (current), a grey ring (to come)."""
 
     def __init__(self, theme: Theme, number: int, name: str) -> None:
         super().__init__()

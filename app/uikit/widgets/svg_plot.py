@@ -25,10 +25,9 @@ class SvgPlot(QWidget):
     """A plot, drawn again for each size. It is not accessible, so a text or table must show its values too."""
 
     def __init__(self, theme: Theme, draw: Draw, *, least_px: int = 0, height_px: int = 0, most_px: int = 9999) -> None:
-        """Create the widget. All sizes are in pixels at 100 % text size.
+        """Create the widget, with sizes in pixels at 100 % text size. `least_px`, `most_px`: of its width.
 
-        `draw`: returns an <svg> element for a width and a height, or "" for nothing. `least_px`, `most_px`: the minimum
-        and maximum width. `height_px`: the minimum height; 0: the <svg> decides its height, and `draw` gets 0.
+        `draw`: returns <svg> or "" for width and height; `height_px` 0: it gets 0 and decides the height.
         """
         super().__init__()
         self._theme = theme

@@ -22,8 +22,8 @@ def open_report(open_window, store, qtbot):
         where = parts.paths
         window = ReportWindow(parts.theme, where, (), parts.window, Pickers(save=lambda *_: target))
         window.show()
-        assert not window.is_composed
-        qtbot.waitUntil(lambda: window.is_composed)
+        assert not window.save_button.isEnabled()
+        qtbot.waitUntil(lambda: window.save_button.isEnabled())
         return window
 
     return open_
@@ -90,7 +90,7 @@ def test_it_fits_a_small_window(open_window, qtbot):
     parts = open_window(560, 420)
     window = ReportWindow(parts.theme, parts.paths, (), parts.window)
     window.show()
-    qtbot.waitUntil(lambda: window.is_composed)
+    qtbot.waitUntil(lambda: window.save_button.isEnabled())
     assert Path(window.windowTitle()).name == "報告用のファイル"
     assert window.width() <= 560
     assert window.height() <= 420

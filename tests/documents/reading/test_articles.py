@@ -41,7 +41,7 @@ FOUND = [
 
 
 def sections_of(read: ReadDocument) -> list[tuple[tuple[str, ...], str]]:
-    return [(one.heading, one.text) for one in sections.cut_into_sections(read)]
+    return [(one.heading, one.text) for one in sections.cut_and_count(read)[0]]
 
 
 def cut_paragraphs(*texts: str) -> list[tuple[tuple[str, ...], str]]:
@@ -137,17 +137,6 @@ def test_lines_in_brackets_that_title_nothing(line: str) -> None:
 )  # fmt: skip
 def test_lines_in_brackets_that_title_an_article(line: str) -> None:
     assert headings.is_article_title(line)
-
-
-@pytest.mark.parametrize(
-    ("digits", "value"),
-    [
-        ("一〇", 10), ("二〇五", 205), ("十二", 12), ("百六十七", 167), ("千", 1000), ("二千三十", 2030), ("12", 12),
-        ("三", 3),
-    ],
-)  # fmt: skip
-def test_numbers_in_kanji_have_their_value(digits: str, value: int) -> None:
-    assert headings.number_value(digits) == value
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from app.documents.records import PageBox, Section
 
 
 def cut(*found: Block) -> list[Section]:
-    return sections.cut_into_sections(ReadDocument(list(found)))
+    return sections.cut_and_count(ReadDocument(list(found)))[0]
 
 
 def heading(text: str, level: int = 0) -> Block:

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from app.base.errors import AppError
-from app.documents.reading import spreadsheet, spreadsheet_xml
+from app.documents.reading import spreadsheet
 from app.documents.reading.cell_formats import format_value
 from tests.documents.driver import silent
 from tests.faults.hostile_office import OFFICE, RELATIONS, SHEETS, binary_workbook, cell, excel
@@ -103,7 +103,7 @@ def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(
     book.active["E199"] = "=SUM(B1:B9)"
     path = saved(tmp_path, book)
     for size in (101, 997, 5_003):
-        monkeypatch.setattr(spreadsheet_xml, "PIECE_BYTES", size)
+        monkeypatch.setattr(spreadsheet, "PIECE_BYTES", size)
         reading = spreadsheet.read(path, silent)
         assert (len(reading.blocks), reading.report.notes) == (201, ("formulas_without_values",))
 
@@ -149,7 +149,7 @@ def test_a_web_page_in_an_embedded_object_is_no_document_type(tmp_path: Path) ->
 
 
 def test_a_text_that_is_longer_than_a_row_may_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreadsheet_xml, "PIECE_MOST_BYTES", 2_000_000)
+    monkeypatch.setattr(spreadsheet, "PIECE_MOST_BYTES", 2_000_000)
     (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell("A1", "a" * 9_500_000)}</row>'))
     with pytest.raises(AppError) as caught:
         texts(tmp_path / "a.xlsx")

@@ -60,7 +60,7 @@ def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -
     assert (len(added.new), added.skipped) == (3, {"unknown": 1})
     driver.wait_until_read()
     assert set(driver.states(collection).values()) == {"done"}
-    assert driver.documents.reader_pid == 0
+    assert driver.documents.queue._reader.pid == 0
     with closing(Library.open_second(driver.where.documents)) as library:
         found = passage_search.search(library, "橋脚", [collection])
     assert len(found) == 3
@@ -116,7 +116,7 @@ def test_a_pause_ends_the_child_and_the_document_begins_anew(driver: DocumentsDr
         driver.wait_amid("2.txt")
         driver.documents.pause()
         assert driver.documents.standing.phase == "paused"
-        assert driver.documents.reader_pid == 0
+        assert driver.documents.queue._reader.pid == 0
         driver.documents.resume()
     driver.documents.pause()
     (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
@@ -191,7 +191,7 @@ def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
     pids: list[int] = []
 
     def on_ended(_document_id: int) -> None:
-        pids.append(driver.documents.reader_pid)
+        pids.append(driver.documents.queue._reader.pid)
         if len(pids) == 1:
             part.mkdir()
             package_folder._write_stamp(part, part.name, lock)
@@ -239,17 +239,6 @@ def test_removing_does_not_wait_for_a_long_document(driver: DocumentsDriver, fil
     driver.documents.remove([driver.document(collection, "1.txt").id])
     driver.wait(lambda: len(driver.texts()) == 4)
     assert driver.documents.standing.name == "slow.txt"
-
-
-def test_changes_of_a_folder_are_followed(driver: DocumentsDriver, files: Path) -> None:
-    collection = driver.collection(files)
-    (files / "1.txt").write_text("橋台だけ\n", encoding="utf-8")
-    (files / "2.txt").unlink()
-    (files / "4.txt").write_text("新しい\n", encoding="utf-8")
-    done = driver.refresh(collection)
-    assert (done.new, done.changed, len(done.removed_ids)) == (1, 1, 1)
-    assert driver.states(collection) == {"1.txt": "done", "3.txt": "done", "4.txt": "done"}
-    assert driver.texts() == ["かぶりの3", "新しい", "橋台だけ", "橋脚の3"]
 
 
 def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_and_says_why(
@@ -327,7 +316,7 @@ def one_reads(make_driver: Make, files: Path) -> tuple[DocumentsDriver, Document
 def test_two_processes_do_not_read_the_same_queue(make_driver: Make, files: Path) -> None:
     first, second, collection = one_reads(make_driver, files)
     assert second.documents.standing.phase == "elsewhere"
-    assert second.documents.reader_pid == 0
+    assert second.documents.queue._reader.pid == 0
     (files / "1.txt").write_text("橋\n", encoding="utf-8")
     first.documents.pause()  # the other one takes over
     second.wait(lambda: second.documents.standing.phase == "idle")

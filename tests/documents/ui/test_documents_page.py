@@ -293,22 +293,6 @@ def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undo
     assert (now.label, len(filled.documents.documents(now.id))) == ("secret", 3)
 
 
-def test_documents_move_back_out_of_a_collection_whose_deletion_was_undone(filled: PageDriver) -> None:
-    source, actions = filled.page.collection, filled.page.collection_actions
-    filled.documents.add_collection("図面")
-    filled.settle()
-    target = next(one for one in filled.documents.collections() if one.name == "図面")
-    actions.move(source, filled.documents.documents(source.id)[:1], target)
-    filled.settle()
-    actions.remove_collection(target)
-    filled.settle()
-    for _, undo in reversed(filled.undo):
-        undo()
-        filled.settle()
-    counts = {one.name: len(filled.documents.documents(one.id)) for one in filled.documents.collections()}
-    assert counts == {"庁舎の資料": 3, "図面": 0}
-
-
 def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled: PageDriver) -> None:
     filled.documents.set_label(filled.page._chosen_id, "secret")
     filled.documents.add_collection("公開集", "public")
@@ -334,36 +318,6 @@ def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(
     assert filled.secrecy.dialog is dialog
 
 
-def test_moving_out_of_what_became_secret_in_another_process_is_asked_about(filled: PageDriver) -> None:
-    filled.documents.add_collection("公開集", "public")
-    filled.settle()
-    known = {one.name: one for one in filled.documents.collections()}
-    source, target = known["庁舎の資料"], known["公開集"]
-    with closing(Library.open_second(filled.where.documents)) as library:
-        library.set_label(source.id, "secret")
-    documents = filled.documents.documents(source.id)
-    filled.page.collection_actions.move(source, documents, target)
-    assert filled.secrecy.dialog.isVisible()
-    filled.documents.move([documents[0].id], target.id)  # without the gate
-    filled.settle()
-    assert filled.states(target.id) == {}
-    assert filled.said().startswith(wording.describe("secret_move", {"what": "あ.txt"}).message)
-
-
-def test_a_document_that_is_there_already_moves_nothing_and_the_page_says_so(filled: PageDriver, folder: Path) -> None:
-    source = filled.page.collection
-    other = filled.collection(folder / "あ.txt", name="公開集")
-    filled.settle()
-    target = next(one for one in filled.documents.collections() if one.id == other)
-    filled.page.collection_actions.move(source, filled.documents.documents(source.id), target)
-    filled.settle()
-    assert len(filled.documents.documents(source.id)) == 3
-    assert filled.undo == []
-    assert filled.said().startswith(
-        wording.describe("document_already_there", {"name": "あ.txt", "collection": "公開集"}).message
-    )
-
-
 def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
     filled.page.list.setFocus()
     QTest.keyClick(filled.page.list, Qt.Key.Key_Delete)
@@ -375,19 +329,6 @@ def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
     filled.settle()
     assert filled.page.collection.name == "庁舎の資料"
     assert len(filled.names()) == 3
-
-
-def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: PageDriver) -> None:
-    filled.click(filled.page.label_button)
-    menu = next(one for one in filled.page.findChildren(QMenu) if one.isVisible())
-    assert [action.text() for action in menu.actions()] == ["公開", "社外秘", "機密"]
-    assert [action.isChecked() for action in menu.actions()] == [False, True, False]
-    menu.actions()[2].trigger()
-    menu.close()
-    filled.settle()
-    assert filled.page.collection.label == "secret"
-    assert filled.page.label_button.text().startswith("機密")
-    assert not filled.page.label_button.icon().isNull()
 
 
 @pytest.mark.parametrize("is_by_dialog", [False, True])

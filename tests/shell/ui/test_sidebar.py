@@ -104,13 +104,6 @@ def words(menu) -> list[str]:
 # ------------------------------------------------------------------------------ choosing
 
 
-def test_choosing_a_conversation_opens_it(open_window, store, qtbot):
-    first, _ = questions(store, "最初の質問", "次の質問")
-    parts = open_window()
-    Hand(parts, qtbot).click(first)
-    assert parts.session.conversation.id == first
-
-
 def test_ctrl_and_shift_choose_several_without_opening_them(open_window, store, qtbot):
     ids = questions(store, "一", "二", "三", "四")
     parts = open_window()
@@ -165,17 +158,6 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(hand, store, qtbot
     at.undo()
     assert texts(at.model)[1] == "消さない質問"
     assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱から戻しました。"
-
-
-def test_several_go_to_the_bin_and_come_back_together(hand, store):
-    ids = questions(store, "一", "二", "三")
-    at = hand().at(ids[2])
-    at.press(Qt.Key.Key_Down, SHIFT)
-    at.press(Qt.Key.Key_Delete)
-    assert texts(at.model)[1:] == ["一"]
-    assert at.window.toast.accessibleName() == "2 件の会話をごみ箱に移しました。30 日間戻せます。"
-    at.undo()
-    assert texts(at.model)[1:] == ["三", "二", "一"]
 
 
 def test_ctrl_z_takes_back_one_thing_after_the_other(hand, store):

@@ -63,7 +63,7 @@ def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
     assert asked == ["restart"]
     press(notice, "報告を作る…")
     (report,) = parts.window.findChildren(ReportWindow)
-    qtbot.waitUntil(lambda: report.is_composed)
+    qtbot.waitUntil(lambda: report.save_button.isEnabled())
     report.close()
     press(notice, "詳細…")
     assert not notice.isHidden()

@@ -46,10 +46,7 @@ _MODELS = {"Det": "PP-OCRv6_det_small", "Rec": "PP-OCRv6_rec_small", "Cls": "ch_
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word or a whole line that was recognized. The edges are in pixels.
-
-    `certain`: how certain each character of the text is, in percent.
-    """
+    """A recognized word or line. Edges in pixels. `certain`: the certainty of each character, in percent."""
 
     text: str
     certain: tuple[int, ...]
@@ -83,10 +80,9 @@ def has_tesseract() -> bool:
 
 
 def make_recognizer(part: Path | None, on_progress: ProgressCallback) -> Recognizer:
-    """Return the best recognizer there is. `part`: the folder of RapidOCR's packages; None: not installed.
+    """Return RapidOCR from the folder `part`, else Tesseract; `on_progress` is called every few seconds.
 
-    `on_progress` is called with (0, 0) every few seconds. Raises AppError("ocr_missing" | "ocr_part_broken" |
-    "ocr_part_changed").
+    Raises AppError("ocr_missing" | "ocr_part_broken" | "ocr_part_changed").
     """
     if part is not None:
         return RapidRecognizer(part, on_progress)
@@ -105,10 +101,7 @@ def fit_scale(recognizer: Recognizer, width_pt: float, height_pt: float) -> floa
 
 
 def place_glyphs(words: Sequence[Word], scale: float) -> list[Glyph]:
-    """Return the characters of words as glyphs of a page. `scale`: pixels per point.
-
-    A line's characters share its length: the recognizers give no exact place of a character.
-    """
+    """Return the characters of words as glyphs that share their line's length. `scale`: pixels per point."""
     found: list[Glyph] = []
     across = [_across(word) for word in words for _ in word.text]
     usual = statistics.median(across) if across else 0.0
@@ -191,10 +184,7 @@ class RapidRecognizer:
 
 
 def _rapid_word(text: str, shares: Sequence[float], box: Any) -> Word:
-    """Return a word. `box`: its four corners, clockwise from the left top one; slanted lines become level.
-
-    A slanted box is higher than its line, so the line's own height is set around the box's middle.
-    """
+    """Return a word levelled around the middle of its `box` (corners clockwise from the left top), as its line."""
     (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
     if right - left > bottom - top:
         thickness = math.hypot(*(box[3] - box[0]))

@@ -1,7 +1,4 @@
-"""Render a page of a PDF file as an image and locate quoted texts on it.
-
-Links are never followed, and scripts are never run.
-"""
+"""Render a page of a PDF file as an image and locate quoted texts; links and scripts are never followed or run."""
 
 import base64
 import unicodedata
@@ -29,11 +26,7 @@ HEAD_BYTES = 1024  # the signature may follow other bytes
 
 
 def render(document: Document, command: Render) -> Rendered:
-    """Render a page.
-
-    Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_protected" | "document_damaged"),
-    OSError.
-    """
+    """Render a page. Raises AppError if the file is gone, changed or damaged, or has no such page, OSError."""
     path = Path(document.path)
     check_unchanged(path, document)
     with open_regular(path) as start:
@@ -56,10 +49,7 @@ def render(document: Document, command: Render) -> Rendered:
 
 
 def check_unchanged(path: Path, document: Document) -> None:
-    """Check that the file exists and has not changed since it was read.
-
-    Raises AppError("source_gone" | "source_changed").
-    """
+    """Raise AppError("source_gone" | "source_changed") unless the file is as it was read."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -93,11 +83,7 @@ def pack_rows(rows: bytes) -> str:
 
 
 def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
-    """Return (left, top, right, bottom) in points of each line of a quoted text on a page; [] if it is not there.
-
-    A page may contain only the beginning or end of a quote. All of 150 sentences of Debian's Japanese reference are
-    found.
-    """
+    """Return (left, top, right, bottom) in points of each line of a quote, or of its part on this page; or []."""
     letters = [(_plain(glyph.text), glyph) for glyph in glyphs]
     owners = [glyph for text, glyph in letters for _ in text]
     shown, wanted = "".join(text for text, _ in letters), _plain(quote)
@@ -109,10 +95,7 @@ def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, fl
 
 
 def _between_ends(page_text: str, quote: str) -> tuple[int, int] | None:
-    """Return the range (start, end) of a quote that differs slightly from the page's text; None if it is not there.
-
-    The quote is found by its beginning, its end, or both.
-    """
+    """Return (start, end) of a quote that differs slightly, found by its beginning, its end or both; or None."""
     head = page_text.find(quote[:HEAD])
     tail = page_text.find(quote[-TAIL:], max(0, head))
     if 0 <= head < tail <= head + 2 * len(quote):

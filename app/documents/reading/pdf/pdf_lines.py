@@ -1,8 +1,4 @@
-"""Join glyphs to runs and lines, in any writing direction of the page.
-
-A page is rotated so that its lines run to the right and the next line is below. Vertical Japanese and sideways pages
-are then read like any other. `PageRotation.back` converts places to the page as displayed.
-"""
+"""Join glyphs to runs and lines on a page turned so that its lines run to the right (`PageRotation.back` undoes it)."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -55,10 +51,7 @@ class PageRotation:
 
 @dataclass(slots=True)
 class GlyphRun:
-    """A run of adjacent glyphs.
-
-    `is_across`: the run is written downward, on a page whose lines run to the right.
-    """
+    """A run of adjacent glyphs. `is_across`: it is written downward, on a page whose lines run to the right."""
 
     glyphs: list[Glyph]
     left: float
@@ -177,10 +170,7 @@ def _without_short_columns(run: GlyphRun) -> Iterable[GlyphRun]:
 
 
 def build_lines(runs: Sequence[GlyphRun]) -> list[PageLine]:
-    """Return the lines of runs in one column, from top to bottom.
-
-    Superscript and subscript runs belong to the line next to them.
-    """
+    """Return the lines of one column's runs from the top; raised and lowered ones belong to the line beside."""
     return sorted(map(build_line, group_runs(runs)), key=lambda line: (line.top + line.bottom) / 2)
 
 
@@ -223,10 +213,7 @@ def build_line(runs: Sequence[GlyphRun]) -> PageLine:
 
 
 def glyphs_to_text(glyphs: Sequence[Glyph]) -> str:
-    """Return the text of glyphs with visible spaces.
-
-    Gaps in Japanese text that only justify the line are not spaces.
-    """
+    """Return the text of glyphs with visible spaces, but not the gaps that justify Japanese lines."""
     parts: list[str] = []
     before: Glyph | None = None
     for glyph in glyphs:

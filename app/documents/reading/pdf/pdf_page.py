@@ -191,10 +191,7 @@ def _read_objects(page: Any, frame: _PageTransform, raw: RawPage) -> None:
 
 
 def _objects(container: Any, matrix: tuple[float, ...], depth: int) -> Iterator[tuple[Any, tuple[float, ...]]]:
-    """Yield the objects of a page and its nested forms.
-
-    With each object comes the matrix from its coordinates to those of the page.
-    """
+    """Yield the objects of a page and its nested forms, each with the matrix to the page's coordinates."""
     is_form = depth > 0
     count = pdfium.FPDFFormObj_CountObjects(container) if is_form else pdfium.FPDFPage_CountObjects(container)
     for index in range(min(max(0, count), 4 * SEGMENTS_MOST)):

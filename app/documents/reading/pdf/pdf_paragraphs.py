@@ -1,7 +1,4 @@
-"""Turn the lines of all pages into blocks: drop headers and footers, join paragraphs, and find headings.
-
-Headings come from the outline (bookmarks), whose titles are located on the pages, and from the font size.
-"""
+"""Turn lines into blocks: drop headers and footers, join paragraphs, find headings by outline and font size."""
 
 import itertools
 import re
@@ -220,10 +217,7 @@ def _offset(pages: Sequence[TextPage]) -> int | None:
 
 
 def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
-    """Return the numbers at both ends of a line, if it is the first or last one of its page.
-
-    The line may contain a title too: 3.2 管理者の責務 11.
-    """
+    """Return the numbers at both ends of a page's first or last line, also beside a title: 3.2 管理者の責務 11."""
     line = item.content
     if not isinstance(line, PageLine) or not _is_in_margin(page, line) or not _is_outermost(page, item):
         return set()

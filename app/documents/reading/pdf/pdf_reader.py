@@ -1,7 +1,4 @@
-"""Read PDF files: text in reading order with its places. Scripts, forms and embedded files are ignored.
-
-A page is read column by column; lines and tables that span the columns separate them into bands.
-"""
+"""Read PDF files: text with its places, column by column in bands between what spans the columns; nothing active."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -56,11 +53,7 @@ class PageColumn:
 
 
 def find_columns(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
-    """Return the columns in reading order.
-
-    `runs`: the page's glyphs outside of tables. `tables`: the page's tables. `depth`: how often the page is already
-    halved.
-    """
+    """Return the columns of runs outside of tables, in reading order; `depth`: how often the page is halved."""
     gutter = _gutter(runs) if depth < DEEPEST else None
     if gutter is None:
         return _one_column(runs, tables)
@@ -95,10 +88,7 @@ def _one_column(runs: Sequence[GlyphRun], tables: Sequence[PdfTable]) -> list[Pa
 
 
 def _right_edge(lines: Sequence[PageLine]) -> float:
-    """Return the right edge that several lines share, at which lines are broken.
-
-    A long formula or address may extend beyond it.
-    """
+    """Return the right edge that several lines share, as a long formula or address may extend beyond."""
     rights = sorted((line.right for line in lines), reverse=True)
     least = max(2, len(lines) // 10)
     for place, right in enumerate(rights):
@@ -171,11 +161,8 @@ def read(
     recognizer: ocr.Recognizer | None = None,
     helpers: Helpers | None = None,
 ) -> ReadDocument:
-    """Read a PDF file. `recognizer`: recognizes the text of pages that are images; None: those pages have no text.
-
-    `helpers`: processes that share the work. Raises AppError("document_protected" | "document_damaged" |
-    "document_too_many_pages" | "document_too_long"), OSError.
-    """
+    """Read a PDF file, images with a `recognizer`. Raises AppError for a damaged, protected or too long one,
+    OSError."""
     document = open_pdf(path)
     try:
         if len(document) > limits.PAGES:
@@ -186,10 +173,7 @@ def read(
 
 
 def open_pdf(path: Path) -> Any:
-    """Open a pypdfium2 document, which the caller closes.
-
-    Raises AppError("document_protected" | "document_damaged").
-    """
+    """Open a pypdfium2 document to close. Raises AppError("document_protected" | "document_damaged")."""
     try:
         return pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
@@ -200,10 +184,7 @@ def open_pdf(path: Path) -> Any:
 
 @dataclass(slots=True)
 class _PageReading:
-    """A page that was read. `characters`, `unmapped` and `letters` are numbers of its glyphs.
-
-    `is_empty`: without text. `recognized`: the certainty of its numbers if its text was recognized.
-    """
+    """A page that was read, with numbers of glyphs. `recognized`: the certainty of the numbers of recognized text."""
 
     page: TextPage
     characters: int = 0

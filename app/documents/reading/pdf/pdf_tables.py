@@ -261,10 +261,7 @@ def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
 
 
 def _is_table(cells: Sequence[list[list[GlyphRun]]]) -> bool:
-    """Whether rows are a table, not a list or contents.
-
-    A table has three columns, or two with numbers in the last one.
-    """
+    """Whether rows are a table, not a list or contents: three columns, or two with numbers in the last one."""
     texts = [["".join(run.text for run in cell) for cell in row] for row in cells]
     if any(_LEADER.search(text) for row in texts for text in row):
         return False

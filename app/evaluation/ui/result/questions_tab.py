@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QListView,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -102,11 +101,7 @@ class ScoredQuestions(QAbstractListModel):
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
 
 
-class ScoredQuestionDelegate(QStyledItemDelegate):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
+class ScoredQuestionDelegate(list_rows.ThemedDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
         return QSize(0, theme.line_height("ui") + theme.line_height("caption") + 2 * theme.px(TOP_PX) + 1)

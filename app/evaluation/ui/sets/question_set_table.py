@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QSizePolicy,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
     QWidget,
@@ -136,11 +135,7 @@ LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # the column is hid
 SIDE_PX = 10
 
 
-class QuestionDelegate(QStyledItemDelegate):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
+class QuestionDelegate(list_rows.ThemedDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
         theme, area, column = self._theme, QRect(option.rect), index.column()
@@ -154,18 +149,8 @@ class QuestionDelegate(QStyledItemDelegate):
         tone = "text" if column == TEXT or is_unanswerable else "text2"
         list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
-        self._draw_ring(painter, option, area, index)
+        self._draw_focus_lines(painter, option, area, index)
         painter.restore()
-
-    def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Draw the keyboard focus along the edges of the whole row."""
-        view = self.parent()
-        assert isinstance(view, QuestionTable)
-        is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
-        if is_keyboard and index.row() == view.currentIndex().row():
-            color = self._theme.color("accent")
-            painter.fillRect(QRect(area.left(), area.top(), area.width(), 2), color)
-            painter.fillRect(QRect(area.left(), area.bottom() - 1, area.width(), 2), color)
 
 
 class QuestionTable(QTableView):
@@ -179,19 +164,14 @@ class QuestionTable(QTableView):
         super().__init__()
         self._theme = theme
         self._table_model = table_model
-        self.setModel(table_model)
-        self.setItemDelegate(QuestionDelegate(theme, self))
+        list_rows.set_up_list(self, table_model, QuestionDelegate(theme, self), phrase("evaluation.list_of_questions"))
         self.setProperty("framed", True)
-        self.setAccessibleName(phrase("evaluation.list_of_questions"))
         self.setAccessibleDescription(phrase("evaluation.enter_edits_delete_removes"))
         self.setShowGrid(False)
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
         self.setWordWrap(False)
-        self.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._set_up_headers()
         self.doubleClicked.connect(lambda: self.edit_requested.emit())
         theme.changed.connect(self._on_theme_changed)

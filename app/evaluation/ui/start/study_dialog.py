@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
@@ -31,7 +31,7 @@ from app.evaluation.ui.start.study_dialog_parts import (
 )
 from app.evaluation.ui.start.study_dialog_rules import DialogOffer
 from app.training.runs.training_list import SplitChoice
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -41,7 +41,6 @@ from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
 SIZE_PX = (760, 540)
-EDGE_PX = 20  # width of the parent window's edge that stays visible
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # below this width a name is above its control
 KIND_PX = 190  # width of the kind's name, next to its sentence
@@ -146,8 +145,7 @@ class StudyDialog(QDialog):
         self._show_kinds()
         self._choose(next((kind for kind in study_dialog_rules.KINDS if not self._obstacle(kind)), ""))
         self._read_inputs()
-        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)
-        self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
+        fit_to_parent(self, theme, SIZE_PX)
 
     @property
     def request(self) -> StudyRequest:

@@ -1,8 +1,4 @@
-"""Show the section Kotae について: this version, how to get a newer one, and reports for a problem.
-
-The section neither uses the network nor opens any address; addresses are text to copy. A dialog checks a file with a
-newer version and explains how to install it by hand.
-"""
+"""Show the section Kotae について: version, newer ones by a checked file, reports; addresses are text to copy."""
 
 import sys
 from datetime import UTC, date, datetime
@@ -40,11 +36,7 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """Shows the facts about an update file, and compares its checksum with the one that the user pastes.
-
-    The pasted checksum comes from the publisher. One in a list next to the file can only reveal damage, not a forgery.
-    `judged`: emitted after each comparison.
-    """
+    """Shows the facts about an update file, and compares its checksum with a pasted one of the publisher."""
 
     judged = Signal()
 
@@ -67,9 +59,7 @@ class UpdateFacts(QWidget):
         self.instructions = Label(tone="text2", wraps=True)
         self.instructions.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
         self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = make_column(into=self, spacing_px=8)
-        for widget in (facts, self.checksum_field, self.verdict, self.instructions):
-            column.addWidget(widget)
+        make_column(facts, self.checksum_field, self.verdict, self.instructions, into=self, spacing_px=8)
         self.checksum_field.textChanged.connect(self._judge)
         self._judge()
 

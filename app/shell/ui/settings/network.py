@@ -1,7 +1,4 @@
-"""Show the section 通信: whether traffic may leave this machine, and the proxy, mirror and token that downloads use.
-
-The user name and password of the proxy stay in memory only.
-"""
+"""Show the section 通信: whether traffic may leave this machine, proxy, mirror and token (passwords in memory only)."""
 
 import functools
 from collections.abc import Callable
@@ -24,11 +21,11 @@ from app.models.services.downloads import Downloads
 from app.models.services.hub_search import hub_address
 from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
-from app.uikit.widgets.containers import FlowBox, make_column
+from app.uikit.widgets.containers import FlowBox, make_box, make_column
 from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import Label, plain_tooltip
 
@@ -45,10 +42,7 @@ class ProxyLoginDialog(Dialog):
             theme,
             phrase("shell.user_name_and_password_of"),
             phrase("shell.they_are_remembered_until_kotae"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("use", phrase("common.use"), "primary", is_default=True),
-            ),
+            cancel_or("use", phrase("common.use")),
             parent,
             content=self._content(),
         )
@@ -58,17 +52,14 @@ class ProxyLoginDialog(Dialog):
         self.user.setFocus()
 
     def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=4)
+        items: list[QWidget | int] = []
         for name, field in ((phrase("shell.user_name"), self.user), (phrase("shell.password"), self.password)):
             label = Label(name)
             label.setBuddy(field)
             field.setAccessibleName(name)
             field.setMaxLength(TEXT_MAX)
-            column.addWidget(label)
-            column.addWidget(field)
-            column.addSpacing(6)
-        return content
+            items += [label, field, 6]
+        return make_box(*items, spacing_px=4)
 
     def _on_changed(self) -> None:
         self.buttons["use"].setEnabled(bool(self.user.text().strip()))
@@ -84,8 +75,7 @@ ADDRESS_MAX = 300  # characters
 
 
 class AddressField(QLineEdit):
-    """A field for a web address, which may be empty. Enter or leaving the field stores a valid address; a note below
-    explains what is wrong with another."""
+    """A field for a web address or nothing. Enter or leaving it stores a valid one; a note explains others."""
 
     def __init__(self, placeholder: str, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -214,11 +204,8 @@ class NetworkSection(SettingsSection):
         )
 
     def _protection_text(self, settings: Settings, policy: str) -> str:
-        """Return the note on what blocks traffic: Kotae alone, or also the system's kernel.
-
-        While traffic is allowed, return how to end a block by the kernel, or "" without one. `policy` is the path of
-        the file by which an administrator forbids traffic; "": there is none.
-        """
+        """Return what blocks traffic (Kotae, the kernel, the administrator's `policy`) or how to end the kernel's
+        block."""
         is_closed = network_guard.socket_filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""
@@ -244,7 +231,7 @@ class NetworkSection(SettingsSection):
         self._login.clicked.connect(self.ask_login)
         self._add(
             phrase("shell.proxy"),
-            _stacked(self.proxy, FlowBox(self._login)),
+            make_box(self.proxy, FlowBox(self._login), spacing_px=6),
             phrase("shell.as_http_host_port_user"),
             is_wide=True,
         )
@@ -320,11 +307,3 @@ class NetworkSection(SettingsSection):
 def _two_sentences(first: str, second: str) -> str:
     """Join two sentences as the language of the window requires."""
     return str(ErrorMessage(first, second))
-
-
-def _stacked(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    column = make_column(into=holder, spacing_px=6)
-    for widget in widgets:
-        column.addWidget(widget)
-    return holder

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QStackedWidget,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -46,14 +45,8 @@ STACK_BELOW_PX = 500
 Index = QModelIndex | QPersistentModelIndex
 
 
-class SectionDelegate(QStyledItemDelegate):
-    """Paints the section names. The rows move closer if they do not all fit, because a scroll bar would cut the names
-    off."""
-
-    def __init__(self, theme: Theme, view: QListView) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
+class SectionDelegate(list_rows.ThemedDelegate):
+    """Paints the section names, closer if they do not fit, as a scroll bar would cut them."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         usual, least = self._theme.metric("row_list"), option.fontMetrics.height() + ROW_SPACING_PX

@@ -1,7 +1,4 @@
-"""Show the sections of the settings. Each shows the current values of `Preferences` and changes them at once.
-
-The panel of the engine's GPU parts shows which part is installed, and adds one from a file.
-"""
+"""Show the sections of the settings, which change `Preferences` at once, and the engine's GPU parts, added by files."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +17,7 @@ from app.base.wording import describe_error, format_size, phrase
 from app.inference import engine_packs, prefix_states
 from app.inference.engine_packs import EnginePack
 from app.uikit.desktop import Pickers, open_folder
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -67,10 +64,7 @@ class EnginePacksPanel(QWidget):
             self._theme,
             phrase("shell.remove_the_parts_for_graphics"),
             phrase("shell.the_processor_will_compute_instead"),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("remove", phrase("common.remove"), "danger_fill"),
-            ),
+            cancel_or("remove", phrase("common.remove"), is_grave=True),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)
@@ -93,8 +87,7 @@ class EnginePacksPanel(QWidget):
         self._show_outcome(self._added_text(pack), "success")
 
     def _on_removed(self, _nothing: None) -> None:
-        """Show the outcome of removing, which can fail silently: some systems cannot delete a library that is in
-        use."""
+        """Show the outcome of removing, which fails silently if the system cannot delete a library in use."""
         if engine_packs.installed(self._folder):
             words = phrase("shell.in_use_so_it_could")
             self._show_outcome(words, "warning")
@@ -105,10 +98,7 @@ class EnginePacksPanel(QWidget):
         self._show_outcome(f"× {describe_error(error)}", "danger")
 
     def _begin(self, words: str) -> None:
-        """Show that work is running, and remember whether the focus must return to a button.
-
-        Qt moves the focus away from a disabled button. It returns afterwards unless the user has moved it.
-        """
+        """Show work, and whether the focus, which Qt moves from a disabled button, returns to it."""
         had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
         self._show_message(words, "muted", is_busy=True)
         self._focus_holder = self.window().focusWidget() if had_keyboard else None

@@ -16,7 +16,7 @@ from app.models.services.maintenance import ModelMaintenance
 from app.models.ui.work_progress import MaintenanceProgress
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -27,8 +27,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class ModelsFolderPanel(QWidget):
-    """The panel of the models folder. While a load, a download or a build uses the folder, it refuses to move it and
-    gives the reason."""
+    """The panel of the models folder, which says why it cannot be moved while something uses it."""
 
     def __init__(
         self,
@@ -52,9 +51,8 @@ class ModelsFolderPanel(QWidget):
         self.move_button = Button(theme, phrase("shell.move"), icon="folder-input")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
-        column = make_column(into=self, spacing_px=6)
-        for widget in (self.path, self.room, FlowBox(self.open_button, self.move_button), self.progress, self.banner):
-            column.addWidget(widget)
+        buttons = FlowBox(self.open_button, self.move_button)
+        make_column(self.path, self.room, buttons, self.progress, self.banner, into=self, spacing_px=6)
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self._work.ended.connect(self.refresh)
         self.open_button.clicked.connect(lambda: desktop.open_folder(upkeep.models_folder))
@@ -74,8 +72,7 @@ class ModelsFolderPanel(QWidget):
         self.refresh()
 
     def ask_to_move(self, target: Path) -> Dialog | None:
-        """Ask whether to move the folder to `target`. If it cannot be moved now, show the reason in the banner and
-        return None."""
+        """Ask whether to move the folder to `target`, or say in the banner why not now and return None."""
         reason = self._obstacle()
         if reason:
             self.banner.show_message("warning", phrase("shell.it_cannot_be_moved_now"), reason)
@@ -87,10 +84,7 @@ class ModelsFolderPanel(QWidget):
             self._theme,
             phrase("shell.move_the_models_folder"),
             f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("move", phrase("shell.move_2"), "primary", is_default=True),
-            ),
+            cancel_or("move", phrase("shell.move_2")),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self.move_to(target) if key == "move" else None)

@@ -1,8 +1,5 @@
-"""Show the section 学習環境: the environment's state, place and size; make, roll back and delete it; write kits.
-
-A kit lets a machine without a network install the environment; a dialog asks for the machine, a Python archive and a
-folder.
-"""
+"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit without
+network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +20,11 @@ from app.training.services.environment_setup import EnvironmentSetup
 from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column
+from app.uikit.widgets.containers import FlowBox, make_box, make_column
 from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -40,10 +37,7 @@ _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
 class TrainingKitDialog(Dialog):
-    """Asks for the contents of a training environment kit.
-
-    It emits `chosen` with "cancel" or "write"; then `job` and `variant` describe the kit.
-    """
+    """Asks for a training kit's `job` and `variant`, and emits `chosen` with "cancel" or "write"."""
 
     def __init__(self, theme: Theme, parent: QWidget, pickers: Pickers, *, may_use_network: bool) -> None:
         self._pickers = pickers
@@ -62,10 +56,7 @@ class TrainingKitDialog(Dialog):
             theme,
             phrase("shell.make_a_training_environment_kit"),
             phrase("shell.collects_what_a_pc_without"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("write", phrase("shell.write_it"), "primary", is_default=True),
-            ),
+            cancel_or("write", phrase("shell.write_it")),
             parent,
             content=self._content(),
         )
@@ -89,15 +80,10 @@ class TrainingKitDialog(Dialog):
     # ------------------------------------------------------------------- private
 
     def _content(self) -> QWidget:
-        content = QWidget()
-        column = make_column(into=content, spacing_px=8)
         kind = make_column(Label(self.kind.accessibleName(), strong=True), self.kind, spacing_px=2)
-        column.addLayout(kind)
         for path_row in (self.folder_row, self.python):
             path_row.setContentsMargins(-12, 0, -12, 0)
-            column.addWidget(path_row)
-        column.addWidget(self.note)
-        return content
+        return make_box(kind, self.folder_row, self.python, self.note, spacing_px=8)
 
     def _pick(self, lock: PackageLock) -> None:
         self._lock = lock
@@ -137,10 +123,7 @@ class TrainingKitDialog(Dialog):
         self.fit_height()
 
     def _python_words(self) -> str:
-        """Return which Python archive to choose, because Kotae refuses an archive with an unknown hash.
-
-        "" if Kotae knows no archive for the machine and the Python version of the kit.
-        """
+        """Return which Python archive to choose, as others are refused; "" if none is known for machine and kit."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
@@ -157,8 +140,7 @@ def lock_words(lock: PackageLock) -> str:
 
 
 class TrainingPanel(QWidget):
-    """The panel of the training environment. It examines the environment when first shown and after each change, which
-    takes seconds because torch is imported."""
+    """The panel of the training environment, examined when shown and changed, which imports torch for seconds."""
 
     def __init__(
         self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
@@ -183,9 +165,7 @@ class TrainingPanel(QWidget):
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
         )
-        column = make_column(into=self, spacing_px=6)
-        for widget in (self.state, self.versions, self.folder_label, buttons, self.making):
-            column.addWidget(widget)
+        make_column(self.state, self.versions, self.folder_label, buttons, self.making, into=self, spacing_px=6)
         self._connect()
 
     def _connect(self) -> None:
@@ -214,10 +194,7 @@ class TrainingPanel(QWidget):
             self._theme,
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
-            (
-                DialogButton("cancel", phrase("common.cancel"), is_default=True),
-                DialogButton("remove", phrase("shell.delete_2"), "danger_fill"),
-            ),
+            cancel_or("remove", phrase("shell.delete_2"), is_grave=True),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
@@ -229,10 +206,7 @@ class TrainingPanel(QWidget):
             self._theme,
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
-            (
-                DialogButton("cancel", phrase("common.cancel")),
-                DialogButton("back", phrase("shell.go_back"), "primary", is_default=True),
-            ),
+            cancel_or("back", phrase("shell.go_back")),
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
