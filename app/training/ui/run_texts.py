@@ -201,6 +201,8 @@ def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: 
             return phrase("training.the_training_process_is_saving")
         case "waiting":
             return phrase("training.it_has_not_started_yet")
+        case "paused" if starts_over(course):
+            return _saved_progress(course, "")
         case "paused":
             return phrase("training.paused_at_step_n_resume", n=f"{course.standing.last_step:,}")
         case "cancelled":
@@ -269,11 +271,16 @@ def _remedy(code: str) -> str:
     }.get(code, "")
 
 
+def starts_over(course: RunProgress) -> bool:
+    """Return whether a run that stopped can only begin again, because it has saved nothing."""
+    return course.state in ("paused", "cancelled", "crashed", "failed") and not course.has_checkpoint
+
+
 def _saved_progress(course: RunProgress, before: str) -> str:
     """Return the sentence `before`, followed by what is saved and how to continue."""
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))
+        return localization.join_sentences(before, phrase("training.nothing_was_saved") if starts_over(course) else "")
     told = phrase("training.all_up_to_step_n")
     return localization.join_sentences(before, told.format(n=f"{saved.step:,}"))
 

@@ -128,6 +128,21 @@ def test_every_page_looks_after_a_change_of_theme_as_if_it_had_been_built_in_it(
     assert [key for key in pages if again[key] != light[key]] == []
 
 
+def test_what_was_hidden_during_a_change_of_theme_is_styled_when_it_is_shown_or_soon(qapp, qtbot, theme):
+    made = [Button(theme, "削除", "danger_fill") for _ in range(2)]
+    for button in made:
+        qtbot.addWidget(button)
+        button.show()
+        button.hide()
+    theme.apply(qapp, Settings(theme="dark"))
+    fills = []
+    for button, is_awaited in zip(made, (False, True), strict=True):
+        qtbot.wait(100 if is_awaited else 0)
+        button.show()
+        fills.append(button.grab().toImage().pixelColor(button.rect().center().x(), 5).name())
+    assert fills == [theme.color("danger").name()] * 2
+
+
 def test_icons_follow_the_theme(qapp, qtbot, theme):
     button = Button(theme, "追加", icon="plus")
     qtbot.addWidget(button)
