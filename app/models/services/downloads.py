@@ -69,7 +69,8 @@ class Downloads(QObject):
         self._fetcher.contacted.connect(self._on_contacted)
         self.hub = HubSearch(preferences, self._credentials, command, log.with_name("hub-search.log"), self)
         self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
-        for request, purpose in ((self.hub, "models.search_of_models"), (self.catalogue, "models.the_catalogue")):
+        self._requests = {"models.search_of_models": self.hub, "models.the_catalogue": self.catalogue}
+        for purpose, request in self._requests.items():
             request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
             request.found.connect(self._on_answered)
             request.failed.connect(self._on_answered)
@@ -91,7 +92,14 @@ class Downloads(QObject):
     @property
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
-        return int(self._is_fetching_online) + self.hub.is_running + self.catalogue.is_running
+        return int(self._is_fetching_online) + sum(request.is_running for request in self._requests.values())
+
+    @property
+    def network_purpose(self) -> str:
+        """Return what uses the network now, for the display 外部通信; "" if nothing does."""
+        running = [key for key, request in self._requests.items() if request.is_running]
+        keys = ["models.fetching_a_model", *running] if self._is_fetching_online else running
+        return phrase(keys[0]) if keys else ""
 
     @property
     def _is_fetching_online(self) -> bool:
@@ -293,7 +301,7 @@ class Downloads(QObject):
 
     def _on_contacted(self, host: str) -> None:
         entry = self._entry(self._active_id)
-        self._note_contact(host, entry.title if entry else "")
+        self._note_contact(host, phrase("models.fetching_title", title=entry.title) if entry else "")
 
     def _on_answered(self, _answer: object) -> None:
         self.changed.emit()  # the network is no longer used

@@ -430,8 +430,8 @@ class MainWindow(QMainWindow):
         found = [*(contact for one in sources for contact in one.contacts()), *self._engine.contacts]
         contacts = sorted(found, key=lambda contact: contact.time)
         online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
-        is_model = downloads.network_task_count > 0
-        self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
+        purpose = downloads.network_purpose or phrase("shell.fetching_the_training_environment")
+        self.sidebar.traffic.show_downloads(online, contacts, purpose, is_sending=is_sending)
         self._show_traffic()
 
     def _show_traffic(self) -> None:
