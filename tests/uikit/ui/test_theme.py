@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QStyle, QStyleOptionButton, QWidget
 
 from app.base.paths import resources
 from app.base.settings import TEXT_SCALES, Settings
@@ -171,6 +171,24 @@ def test_a_button_that_tab_has_reached_has_its_border_and_no_frame_of_the_system
     by_mouse = button.grab().toImage()
     button.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
     assert button.grab().toImage() == by_mouse
+
+
+@pytest.mark.parametrize("kind", [QRadioButton, QCheckBox])
+def test_a_choice_that_tab_has_reached_has_a_ring_and_no_frame_of_the_system(kind, qapp, qtbot, theme):
+    for name in ("light", "dark"):
+        theme.apply(qapp, Settings(theme=name))
+        for is_checked in (False, True):
+            button = kind("答え")
+            qtbot.addWidget(button)
+            button.setChecked(is_checked)
+            button.show()
+            rest = button.grab().toImage()
+            button.activateWindow()
+            button.setFocus()
+            qtbot.waitUntil(button.hasFocus)
+            by_mouse = button.grab().toImage()
+            button.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
+            assert button.grab().toImage() == by_mouse != rest
 
 
 @pytest.mark.parametrize("scale", TEXT_SCALES)
