@@ -36,7 +36,6 @@ from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTab
 from app.uikit.widgets.svg_plot import SvgPlot
 
 MOST_PX, PADDING_PX = 260, 24
-_NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
 
 
 class TextTableModel(NumberTableModel):
@@ -45,8 +44,7 @@ class TextTableModel(NumberTableModel):
     def __init__(self, table: ReportTable) -> None:
         super().__init__(table.head, wide=0)
         self.set_rows(table.rows)
-        columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
-        self._is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+        self._is_number = table.is_number
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         text = self.rows[index.row()][index.column()]
