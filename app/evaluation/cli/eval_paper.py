@@ -35,10 +35,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the unfinished stages in order and print all results; the same command resumes an interrupted stage.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run the unfinished stages in order and print all results; the same command resumes an interrupted stage."""
     stages = _stages(options, where, output)
     for stage in stages.stages():
         output.note("evaluation.paper_stage", name=stages.name_of(stage))

@@ -155,7 +155,8 @@ class VotingPanel(QWidget):
         self.reference = Label(tone="text2", wraps=True)
         self.reference.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.buttons = {
-            vote: VoteButton(theme, blind_texts.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
+            vote: VoteButton(theme, phrase(f"evaluation.blind_vote.{vote}"), str(number))
+            for number, vote in enumerate(VOTES, start=1)
         }
         self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
         self.undo_button.setAccessibleName(with_note(phrase("evaluation.take_back_the_last_one"), "←"))

@@ -78,8 +78,8 @@ class BlindResultPanel(QWidget):
         counts = (
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.first.name)), outcome.first_wins),
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.second.name)), outcome.second_wins),
-            (blind_texts.vote("same"), outcome.ties),
-            (blind_texts.vote("both_wrong"), outcome.both_wrong),
+            (phrase("evaluation.blind_vote.same"), outcome.ties),
+            (phrase("evaluation.blind_vote.both_wrong"), outcome.both_wrong),
         )
         self.rows = [(name, f"{count:,}", format_percent(count / max(1, outcome.n))) for name, count in counts]
         self.rows.append((phrase("evaluation.total"), f"{outcome.n:,}", ""))
@@ -298,7 +298,7 @@ class BlindView(QWidget):
         assert comparison is not None
         progress = blind_texts.progress(len(comparison.votes), len(comparison.pairing.pairs))
         question = comparison.current.question.text if comparison.current is not None else ""
-        announce(self.voting, join_facts(blind_texts.vote(vote), progress, question))
+        announce(self.voting, join_facts(phrase(f"evaluation.blind_vote.{vote}"), progress, question))
         self.voting.show_comparison(comparison)
         if comparison.current is None:
             self.show_result()

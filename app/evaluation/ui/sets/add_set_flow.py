@@ -23,8 +23,7 @@ from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import QuestionSetEditorWindow, StoreWork
-from app.evaluation.ui.sets.question_set_name import NameForm
+from app.evaluation.ui.sets.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
 from app.training.data.records import shorten
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton

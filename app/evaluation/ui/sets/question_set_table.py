@@ -297,7 +297,7 @@ class SetHead(QWidget):
             part for part in (question_set_texts.version_time(version), version.source) if part
         )
         facts = join_facts(
-            question_set_texts.count_text(version.count),
+            phrase("evaluation.n_questions", n=f"{version.count:,}"),
             phrase(f"common.label.{stored_set.label}"),
             with_note(question_set_texts.version_name(version.number), made),
         )

@@ -126,7 +126,12 @@ class StudyDialog(QDialog):
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
         self.kinds = DescribedChoice(
-            theme, {kind: study_dialog_rules.kind_text(kind) for kind in study_dialog_rules.KINDS}, KIND_PX
+            theme,
+            {
+                kind: (phrase(f"evaluation.study_kind.{kind}"), phrase(f"evaluation.study_about.{kind}"))
+                for kind in study_dialog_rules.KINDS
+            },
+            KIND_PX,
         )
         self.questions = QuestionsPart(theme, offer, question_set)
         self.documents = DocumentsPart(theme, offer)
@@ -385,6 +390,8 @@ class StudyDialog(QDialog):
 
 def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:
     """Return the split data, an unused study name for each kind, and the number of shipped questions."""
-    titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
-    names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
+    names = {
+        kind: studies.free_name(model.paths.evaluations, phrase(f"evaluation.study_kind.{kind}"))
+        for kind in study_dialog_rules.KINDS
+    }
     return model.splits(), names, len(question_sets.shipped().questions)
