@@ -260,9 +260,6 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _trainer(where: Paths) -> Trainer | AppError:
     try:
         return training_run.locate_trainer(where.data)

@@ -234,9 +234,6 @@ def _difference(
     )
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _span(interval: ConfidenceInterval | None) -> Span | None:
     return Span(interval.mean, interval.low, interval.high) if interval is not None else None
 

@@ -127,9 +127,6 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     )  # fmt: skip
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _default(count: int) -> list[int]:
     least = math.ceil(LEAST_SCALE_ROWS / SHARES[0])
     if count < least:

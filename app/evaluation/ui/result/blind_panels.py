@@ -86,8 +86,6 @@ class BlindStartPanel(QWidget):
         )
         self.result_button.setVisible(done > 0)
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.blind_sheet"))
         name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
@@ -219,8 +217,6 @@ class VotingPanel(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.update()
-
-    # ------------------------------------------------------------------- private
 
     def _show_pair(self, pair: BlindPair) -> None:
         self.pair = pair

@@ -60,8 +60,6 @@ class BlindResultPanel(QWidget):
         self.undo_button.setVisible(outcome.n > 0)
         self._fill(outcome)
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
         for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
@@ -213,8 +211,6 @@ class BlindView(QWidget):
             button.clicked.connect(self.resume)
         for button in (self.start.result_button, self.voting.result_button):
             button.clicked.connect(self.show_result)
-
-    # ------------------------------------------------------------------ private
 
     @property
     def _can_undo(self) -> bool:

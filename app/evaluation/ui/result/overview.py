@@ -78,8 +78,6 @@ class TextTable(QTableView):
         super().resizeEvent(event)
         self._fit()
 
-    # ------------------------------------------------------------------- private
-
     def _build_first_column(self) -> None:
         """Set up the view of the first column, which stays visible when the table scrolls sideways."""
         first_column = self.first_column
@@ -201,8 +199,6 @@ class AdviceBox(QFrame):
         bar = QRect(0, 0, self._theme.px(BAR_PX), self.height())
         painter.fillRect(bar, self._theme.color("accent"))
         painter.end()
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         for label in (self.verdict, self.reasons):
@@ -328,8 +324,6 @@ class ResultOverview(QWidget):
         super().resizeEvent(event)
         is_row = self.width() >= self._theme.px(WIDE_PX)
         self._pair.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         self._pair.setSpacing(GAP_PX)

@@ -163,8 +163,6 @@ class QuestionDetail(QWidget):
         self.facts.set_facts(self._facts(question.question) if question else ())
         self._filling.begin(self._add_answers(question.list_answers() if question else ()))
 
-    # ------------------------------------------------------------------- private
-
     def _add_answers(self, answers: Sequence[AnswerViewData]) -> Iterator[None]:
         for answer in answers:
             card = AnswerCard(answer)
@@ -256,8 +254,6 @@ class QuestionsTab(QWidget):
     def current(self) -> QuestionViewData | None:
         found: QuestionViewData | None = self.view.currentIndex().data(QuestionRole)
         return found
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         row = make_row(self.spread_button, (self.count, 1), spacing_px=10)

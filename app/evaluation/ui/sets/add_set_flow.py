@@ -105,8 +105,6 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
             self._folder, name, taken.questions, label, taken.source, expected_sha256=after
         )  # fmt: skip
 
-    # ------------------------------------------------------------------- private
-
     def _create_part(self, part: ImportPart) -> QWidget:
         shown = QWidget()
         column = make_column(Label(part.title, tone=part.tone, strong=True, wraps=True), into=shown, spacing_px=4)
@@ -269,8 +267,6 @@ class AddSet(QObject):
 
     def from_conversations(self) -> None:
         self._read(self._collect, self._show_collected)
-
-    # ------------------------------------------------------------------- private
 
     def _read(self, work: Callable[[], object], show: Show) -> None:
         self._request_number += 1

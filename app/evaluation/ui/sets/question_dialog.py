@@ -195,8 +195,6 @@ class QuestionDialog(QuestionSetEditorWindow):
     def work(self) -> StoreWork:
         return self._prepare(self.question)
 
-    # ------------------------------------------------------------------- private
-
     @property
     def _question_without_quotes(self) -> Question:
         """Return the question without gold quotes."""

@@ -178,8 +178,6 @@ class NameForm(QWidget):
         self.field.show_problem(self._problem())
         return self.field.problem.text()
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
         sentence = phrase("evaluation.a_confidential_set_asks_before")

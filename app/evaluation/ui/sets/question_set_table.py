@@ -115,8 +115,6 @@ class QuestionTableModel(QAbstractTableModel):
             return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
         return None
 
-    # ------------------------------------------------------------------- private
-
     def _cell(self, question: Question, column: int) -> str:
         if column == ANSWERABLE:
             return phrase("evaluation.yes") if question.is_answerable else phrase("evaluation.no")
@@ -233,8 +231,6 @@ class QuestionTable(QTableView):
         super().resizeEvent(event)
         self._resize_columns()
 
-    # ------------------------------------------------------------------- private
-
     def _set_up_headers(self) -> None:
         header = self.horizontalHeader()
         header.setAccessibleName(phrase("common.column_headings"))
@@ -310,8 +306,6 @@ class SetHead(QWidget):
             label.setText(text)
             label.setVisible(bool(text))
         self._fill_versions(stored_set, version)
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         for label in (self.facts, self.known_answers, self.not_scored):

@@ -392,8 +392,6 @@ class ScalePart(DialogPart):
             "training_preset": self.preset.value,
         }
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self._add(phrase("evaluation.training_data"), self.data, phrase("evaluation.data_that_were_split_and"))
         self._add(phrase("evaluation.base_models"), self.base)
