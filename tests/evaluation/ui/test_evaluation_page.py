@@ -147,7 +147,7 @@ class Scene(Driver):
         assert dialog is not None
         self.until(lambda: dialog._splits is not None)
         self.click(dialog.kinds.answers["models"].radio)
-        for row in dialog.models.models.rows.values():
+        for row in dialog.part("models").models.rows.values():
             row.box.setChecked(True)
         self.until(lambda: dialog.forecasting.forecast is not None)
         return dialog

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
@@ -45,6 +46,10 @@ EDGE_PX = 20  # width of the parent window's edge that stays visible
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # below this width a name is above its control
 KIND_PX = 190  # width of the kind's name, next to its sentence
+PARTS: dict[str, Callable[[Theme, DialogOffer], DialogPart]] = {
+    "documents": DocumentsPart, "models": ModelsPart, "thinking": ThinkingPart, "quantizations": FormsPart,
+    "scale": ScalePart,
+}  # fmt: skip
 WAIT_MS = 250  # milliseconds after the last key press
 
 
@@ -116,6 +121,7 @@ class StudyDialog(QDialog):
         self._theme = theme
         self._model = model
         self._offer = offer
+        self._is_stacked = False
         self._splits: list[SplitChoice] | None = None  # None: still being read
         self._has_changes = False  # the user has made choices that closing would lose
         self._is_making = False
@@ -134,18 +140,10 @@ class StudyDialog(QDialog):
             KIND_PX,
         )
         self.questions = QuestionsPart(theme, offer, question_set)
-        self.documents = DocumentsPart(theme, offer)
-        self.models = ModelsPart(theme, offer)
-        self.thinking = ThinkingPart(theme, offer)
-        self.forms = FormsPart(theme, offer)
-        self.scale = ScalePart(theme, offer)
+        self._parts: dict[str, DialogPart] = {}  # by kind, each built when the kind is first chosen
         self.judge = JudgePart(theme, offer)
         self.expert = ExpertPart(theme, offer)
         self.forecasting = ForecastController(model, self)
-        self._systems: dict[str, DialogPart] = {
-            "documents": self.documents, "models": self.models, "thinking": self.thinking,
-            "quantizations": self.forms, "scale": self.scale,
-        }  # fmt: skip
         self._build()
         self._connect()
         self._show_kinds()
@@ -158,7 +156,7 @@ class StudyDialog(QDialog):
     def request(self) -> StudyRequest:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
-        fields: dict[str, Any] = {"compares": ""} if not kind else self._systems[kind].request_fields()
+        fields: dict[str, Any] = {"compares": ""} if not kind else self.part(kind).request_fields()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
         return StudyRequest(**fields, **self.questions.request_fields(), asking=asked)
 
@@ -170,8 +168,22 @@ class StudyDialog(QDialog):
         """
         if not self.kinds.key:
             return "kind"
-        found = self.scale.problem if self.kinds.key == "scale" else ""
+        found = self.part("scale").problem if self.kinds.key == "scale" else ""
         return found or study_dialog_rules.problem(self.request)
+
+    def part(self, kind: str) -> Any:
+        """Return the part that chooses the systems of a kind, which is built at its first use."""
+        if kind not in self._parts:
+            part = self._parts[kind] = PARTS[kind](self._theme, self._offer)
+            part.hide()
+            self._systems.addWidget(part)
+            self._connect_part(part)
+            if isinstance(part, FormsPart):
+                part.model.changed.connect(self._read_model)
+            if isinstance(part, ScalePart):
+                part.show_splits(self._splits or ())
+            part.set_stacked(self._is_stacked)
+        return self._parts[kind]
 
     def end_making(self, error: AppError | None = None) -> None:
         """Show that no study was made. `error`: the reason; None: the user has cancelled it."""
@@ -213,9 +225,9 @@ class StudyDialog(QDialog):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
-        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
-            part.set_stacked(is_stacked)
+        self._is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
+        for part in (self.questions, self.judge, self.expert, *self._parts.values()):
+            part.set_stacked(self._is_stacked)
 
     # ------------------------------------------------------------------ building
 
@@ -223,12 +235,12 @@ class StudyDialog(QDialog):
         theme = self._theme
         self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
-        content = QWidget()
+        content, self._systems = QWidget(), make_column()
         make_column(
             Label(phrase("evaluation.what_do_you_want_to"), "heading3"),
             self.kinds,
             4,
-            *(self.questions, *self._systems.values(), self.judge),
+            *(self.questions, self._systems, self.judge),
             (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
             self.expert,
             Stretch(),
@@ -255,21 +267,25 @@ class StudyDialog(QDialog):
     def _connect(self) -> None:
         self.kinds.chosen.connect(self._cancel_awaited_start)
         self.kinds.chosen.connect(self._choose)
-        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
-            part.changed.connect(self._note_change)
-            part.changed.connect(self._on_changed)
-        self.forms.model.changed.connect(self._read_model)
+        for part in (self.questions, self.judge, self.expert):
+            self._connect_part(part)
         self.fold_button.toggled.connect(self._fold)
         self.forecasting.changed.connect(self._show_footer)
         self.cancel_button.clicked.connect(self.reject)
         self.start_button.clicked.connect(self._begin)
 
+    def _connect_part(self, part: DialogPart) -> None:
+        part.changed.connect(self._note_change)
+        part.changed.connect(self._on_changed)
+
     # ------------------------------------------------------------------- showing
 
     def _choose(self, kind: str) -> None:
         self.kinds.show_key(kind)
-        for name, part in self._systems.items():
-            part.setVisible(name == kind)
+        for part in self._parts.values():
+            part.hide()
+        if kind:
+            self.part(kind).show()
         for widget in (self.questions, self.fold_button):
             widget.setVisible(bool(kind))
         if not kind:
@@ -344,7 +360,8 @@ class StudyDialog(QDialog):
 
     def _on_looked(self, outcome: tuple[list[SplitChoice], dict[str, str], int]) -> None:
         self._splits, self._names, shipped = outcome
-        self.scale.show_splits(self._splits)
+        if "scale" in self._parts:
+            self.part("scale").show_splits(self._splits)
         self.questions.show_shipped(shipped)
         self._show_kinds()
         kind = self.kinds.key or next((one for one in study_dialog_rules.KINDS if not self._obstacle(one)), "")
@@ -355,9 +372,9 @@ class StudyDialog(QDialog):
 
     def _read_model(self) -> None:
         """Read the number of parameters of the chosen model, which gives the sizes of its quantizations."""
-        path = self.forms.path
-        if path:
-            show = functools.partial(self.forms.show_header, path)
+        forms = self.part("quantizations")
+        if path := forms.path:
+            show = functools.partial(forms.show_header, path)
             background.run(lambda: study_preflight.read_header(path), show, self._on_unreadable)
 
     # ------------------------------------------------------------------------ end
