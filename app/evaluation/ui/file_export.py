@@ -12,8 +12,9 @@ from app.base.confidentiality import ExportKind, ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, complete_suffix, open_folder
+from app.uikit.desktop import Pickers, complete_suffix
 from app.uikit.widgets.banner import Banner
 
 
@@ -90,7 +91,7 @@ class FileExport(QObject):
 
     def _open_folder(self, key: str) -> None:
         if key == "folder" and self._saved is not None:
-            open_folder(self._saved.parent)
+            desktop.open_folder(self._saved.parent)
 
     def _on_failed(self, error: AppError) -> None:
         self._set_working(False)

@@ -429,12 +429,12 @@ def test_a_set_is_written_in_the_form_of_the_name_and_its_folder_is_opened(
     desk.target = str(tmp_path / chosen)
     desk.do(desk.view.export_button)
     out = tmp_path / written
-    assert "に書き出しました。" in desk.view.banner.accessibleName()
+    assert str(out) in desk.view.banner.accessibleName()
     assert question_files.read(out).questions == QUESTIONS
     if out.suffix == ".xlsx":
         assert load_workbook(out).active.max_row == 4
     assert (tmp_path / "ある.xlsx").read_bytes() == b"of somebody else"
-    desk.view.banner.action_requested.emit("open")
+    desk.view.banner.action_requested.emit("folder")
     assert opened == [tmp_path]
 
 
