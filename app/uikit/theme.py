@@ -183,12 +183,12 @@ class _LaterStyling(QObject):
     A window with every page built has a thousand widgets, of which seventy are visible.
     """
 
-    _BATCH = 40  # widgets between two looks at events: 5 ms
+    _BATCH = 20  # widgets between two looks at events: 4 ms
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._hidden: dict[QWidget, None] = {}
-        self._timer = QTimer(self, interval=0)
+        self._timer = QTimer(self, interval=1)  # one of 0 would fire before all others
         self._timer.timeout.connect(lambda: self._style(list(self._hidden)[: self._BATCH]))
 
     @contextmanager
