@@ -284,7 +284,7 @@ def test_what_cannot_be_started_is_told(driver: RunDriver) -> None:
     driver.press_button(START_OVER)
     driver.until_banner(step.banner, "学習データのファイルがありません")
     driver.until(lambda: driver.buttons == [START_OVER])
-    assert phrase("training.put_the_training_data_back") in step.banner.accessibleName()
+    assert phrase("common.run_remedy.run_data_missing") in step.banner.accessibleName()
 
 
 def test_answers_are_shown_one_question_at_a_time(driver: RunDriver) -> None:
