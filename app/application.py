@@ -50,7 +50,6 @@ from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_offers import ReadingOffers
 from app.documents.whole_document import ReadingPlace
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models import catalogue, models_folder
@@ -372,9 +371,20 @@ class AppContext:
         return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)
 
     def _make_evaluation(self) -> Page:
-        return evaluation_page(
-            self.theme, self.navigation, paths=self.paths, preferences=self.preferences, library=self.library,
-            documents=self.documents, session=self.session, trainings=self.trainings, evaluations=self.evaluations,
+        from app.evaluation.ui.page import EvaluationPage
+        from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+
+        dialog_model = StudyDialogModel(
+            self.paths,
+            models=self.library.listed,
+            collections=self.documents.collections,
+            context_tokens=lambda: self.preferences.value.context_tokens,
+            current_model_id=lambda: self.session.model_id or "",
+            locate=lambda: training_run.locate_trainer(self.paths.data),
+        )
+        return EvaluationPage(
+            self.theme, self.navigation, dialog_model, self.evaluations, self.session,
+            lambda: self.trainings.is_training,
         )  # fmt: skip
 
     def _make_settings(self) -> Page:

@@ -17,7 +17,7 @@ SENTENCES = {
 
 def section(parts: AppContext) -> NetworkSection:
     parts.window.show_settings("network")
-    found = parts.window.page("settings")._sections_by_name["network"]
+    found = parts.window.page("settings").section("network")
     assert isinstance(found, NetworkSection)
     return found
 

@@ -543,26 +543,26 @@ def settings_models(parts: AppContext) -> None:
 
 def settings_network(parts: AppContext) -> None:
     parts.window.show_settings("network")
-    section = dict(parts.window.page("settings").sections)[phrase("shell.network_2")]
+    section = parts.window.page("settings").section("network")
     section.proxy.setText("http://user:secret@proxy:8080")
     section.proxy.editingFinished.emit()
 
 
 def settings_moving(parts: AppContext) -> None:
     settings_models(parts)
-    storage = parts.window.page("settings").storage
+    storage = parts.window.page("settings").section("models").storage
     storage.progress.start(phrase("shell.moving"))
     storage.progress.set_progress(3_100_000_000, 14_460_000_000, is_bytes=True)
 
 
 def settings_move(parts: AppContext) -> None:
     settings_models(parts)
-    parts.window.page("settings").storage.ask_to_move(Path("/media/yamada/kotae/models"))
+    parts.window.page("settings").section("models").storage.ask_to_move(Path("/media/yamada/kotae/models"))
 
 
 def proxy_login(parts: AppContext) -> None:
     settings_network(parts)
-    dict(parts.window.page("settings").sections)[phrase("shell.network_2")].ask_login()
+    parts.window.page("settings").section("network").ask_login()
 
 
 def settings_models_details(parts: AppContext) -> None:
@@ -633,7 +633,7 @@ def _estimate(parts: AppContext, need: InstallNeed) -> None:
 
 
 def panel_of_training(parts: AppContext) -> TrainingPanel:
-    return parts.window.page("settings")._sections_by_name["training"].panel
+    return parts.window.page("settings").section("training").panel
 
 
 def _pretend_to_make(parts: AppContext) -> None:
@@ -655,21 +655,21 @@ def presets(parts: AppContext) -> None:
     parts.presets.put(dataclasses.replace(parts.presets.original("brief"), choices=Choices(max_tokens=128)))
     parts.preferences.change(preset_id=own.id)
     parts.window.show_settings("presets")
-    parts.window.page("settings").presets.list.setCurrentIndex(
-        parts.window.page("settings").presets.entries.index_of("brief")
+    parts.window.page("settings").section("presets").list.setCurrentIndex(
+        parts.window.page("settings").section("presets").entries.index_of("brief")
     )
 
 
 def preset_editor(parts: AppContext) -> None:
     presets(parts)
-    section = parts.window.page("settings").presets
+    section = parts.window.page("settings").section("presets")
     section.edit(parts.presets.presets_of_kind("chat")[1])
 
 
 def preset_editor_details(parts: AppContext) -> None:
     parts.preferences.change(shows_details=True)
     presets(parts)
-    section = parts.window.page("settings").presets
+    section = parts.window.page("settings").section("presets")
     section.edit(parts.presets.presets_of_kind("chat")[0])
     pause(0.1)
     area = section.editor.findChild(QScrollArea)
@@ -678,19 +678,19 @@ def preset_editor_details(parts: AppContext) -> None:
 
 def action_editor(parts: AppContext) -> None:
     presets(parts)
-    editor = parts.window.page("settings").presets.edit(parts.presets.presets_of_kind("action")[0])
+    editor = parts.window.page("settings").section("presets").edit(parts.presets.presets_of_kind("action")[0])
     editor.name.clear()
     editor.save_button.click()
 
 
 def preset_export(parts: AppContext) -> None:
     presets(parts)
-    parts.window.page("settings").presets.export_dialog().open()
+    parts.window.page("settings").section("presets").export_dialog().open()
 
 
 def preset_report(parts: AppContext) -> None:
     presets(parts)
-    section = parts.window.page("settings").presets
+    section = parts.window.page("settings").section("presets")
     entries = [
         {"kind": "chat", "name": OFFICE_PRESET[current_language()][0]},
         {"kind": "chat", "name": "", "choices": {}},

@@ -12,7 +12,7 @@ import shlex
 import string
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,20 @@ def nest_quotes(text: str) -> str:
         parts.append({"「": "『", "」": "』"}.get(mark, mark) if depth == 2 else mark)
         depth -= mark == "」"
     return "".join(parts) if depth == 0 else text
+
+
+def unique_name(name: str, used_names: Collection[str], characters: int = 100) -> str:
+    """Return `name`, or, if it is in `used_names`, `name` with the first unused number from 2, of that length."""
+    if name not in used_names:
+        return name
+    numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy continues the numbers
+    stem = numbered.group(1) if numbered else name
+    number, found = 2, name
+    while found in used_names:
+        tail = phrase("common.numbered_name", name="", n=number)
+        found = phrase("common.numbered_name", name=stem[: characters - len(tail)].rstrip(), n=number)
+        number += 1
+    return found
 
 
 def phrase_or(key: str, otherwise: str) -> str:

@@ -7,13 +7,12 @@ A conversation, its preset and the model card may each leave a value undefined; 
 import dataclasses
 import functools
 import json
-import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import invisible_characters, wording
+from app.base import invisible_characters
 from app.base.database import Database
 from app.base.invisible_characters import is_storable_text
 from app.base.paths import resources
@@ -107,20 +106,6 @@ def is_preset_name(value: Any) -> bool:
     """Return whether `value` can name a preset: one visible line."""
     is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
     return is_short and invisible_characters.is_single_line(value)
-
-
-def unique_name(name: str, used_names: Collection[str]) -> str:
-    """Return `name`, or, if it is in `used_names`, `name` with the first unused number from 2."""
-    if name not in used_names:
-        return name
-    numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy continues the numbers
-    stem = numbered.group(1) if numbered else name
-    number, found = 2, name
-    while found in used_names:
-        tail = wording.phrase("common.numbered_name", name="", n=number)
-        found = wording.phrase("common.numbered_name", name=stem[: NAME_MAX - len(tail)].rstrip(), n=number)
-        number += 1
-    return found
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:

@@ -20,7 +20,7 @@ import psutil
 
 from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
 from app.base.files.output_file import drive_errors, write_atomically
-from app.base.wording import phrase
+from app.base.wording import phrase, unique_name
 from app.documents import records
 from app.documents.library import Library, label_now
 from app.documents.records import Document, DocumentCollection, shown_name
@@ -443,7 +443,7 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
     """Create or update the collection with Kotae's manual. Return the ids of its other documents, to be removed."""
     collections = library.collections()
     own = next((collection for collection in collections if collection.is_builtin), None)
-    free = free_name(name, {collection.name for collection in collections if collection is not own})
+    free = unique_name(name, {collection.name for collection in collections if collection is not own})
     collection_id = library.add_collection(free, "public", is_builtin=True) if own is None else own.id
     if own is not None and own.name != free:
         library.rename_collection(own.id, free)
@@ -457,15 +457,14 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
 
 
 def name_of_added(paths: Sequence[Path], taken: Collection[str]) -> str:
-    """Return the name of the added folder, or a general name; if it is taken, a number is appended."""
-    is_folder = len(paths) == 1 and paths[0].is_dir() and paths[0].name != ""
-    return free_name(paths[0].name if is_folder else phrase("common.documents"), taken)
+    """Return the name of the added folder, of the folder of several files, or of the first; numbered if it is taken.
 
-
-def free_name(name: str, used_names: Collection[str]) -> str:
-    """Return the name, with a number appended if another collection has it. `used_names`: names of collections."""
-    free, number = name, 1
-    while free in used_names:
-        number += 1
-        free = f"{name} {number}"
-    return free
+    Folders directly in the home folder, such as that of downloads, say nothing about the files in them.
+    """
+    first, folder = paths[0], paths[0].parent
+    is_shared = len(paths) > 1 and all(path.parent == folder for path in paths)
+    if is_shared and folder.name and Path.home() not in (folder, folder.parent):
+        name = folder.name
+    else:
+        name = first.name if first.is_dir() else first.stem
+    return unique_name(name or phrase("common.documents"), taken)

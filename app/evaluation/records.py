@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.inference.scoring_files import ExampleScore, Scores
+
+_NUMBER = re.compile(r"[-+\u2212]?\d[\d,.]*(\s?%|/\d[\d,]*)?((〜| to )[-+\u2212]?\d[\d,.]*)?|[-—]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,11 @@ class Gold:
     document: str = ""
     heading: tuple[str, ...] = ()
     page: int = 0  # from 1
+
+    @property
+    def place(self) -> str:
+        page = phrase("common.page", page=self.page) if self.page else ""
+        return " > ".join(filter(None, (self.document, *self.heading, page)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,12 @@ class ReportTable:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_number(self) -> list[bool]:
+        """Return for each column whether all its cells are numbers, ranges or empty."""
+        columns = list(zip(*self.rows, strict=True)) or [() for _ in self.head]
+        return [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,11 @@ def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
     return AppError(f"run_{code.removeprefix('run_')}", **shown, id=run)
 
 
+def remedy_text(code: str) -> str:
+    """Return what the user must do before a run that failed can continue; "" if nothing is known."""
+    return wording.phrase_or(f"common.run_remedy.{code}", "")
+
+
 def finding_text(finding: PreflightFinding) -> str:
     """Return the text of a preflight finding; its code and facts if this version has no text for the code."""
     shown = {

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
+import shiboken6
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication, QWidget
@@ -39,6 +40,7 @@ class Theme(QObject):
         self._icons: dict[tuple[str, str, str, int, int], QIcon] = {}
         self._app: QApplication | None = None
         self._applied: tuple[str, int] | None = None
+        self._later = _LaterStyling(self)
         self._strong = 600  # weight of emphasized text; 700 for the shipped font, which Qt must embolden
 
     def color(self, token: str) -> QColor:
@@ -157,7 +159,9 @@ class Theme(QObject):
         # `setColorScheme` has no effect on platforms without colour schemes (offscreen, bare X11).
         is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
-        with _without_new_layout([] if has_new_sizes else app.allWidgets()):
+        self._later.finish()
+        widgets = [] if has_new_sizes else app.allWidgets()
+        with self._later.spared(widgets), _without_new_layout(widgets):
             app.setStyleSheet("")  # Qt takes five times as long to replace a sheet as to remove it and set another
             app.setPalette(self.palette())
             app.setFont(self.font("ui"))
@@ -168,6 +172,58 @@ class Theme(QObject):
         follows = self._settings.theme == "system" and (scheme == Qt.ColorScheme.Dark) != self._is_dark
         if follows and self._app is not None:
             self._refresh(self._app, has_new_sizes=False)
+
+
+class _LaterStyling(QObject):
+    """Styles the widgets that were hidden during a change of the sheet: in idle moments, or when they are shown.
+
+    A window with every page built has a thousand widgets, of which seventy are visible.
+    """
+
+    _BATCH = 20  # widgets between two looks at events: 4 ms
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._hidden: dict[QWidget, None] = {}
+        self._timer = QTimer(self, interval=1)  # one of 0 would fire before all others
+        self._timer.timeout.connect(lambda: self._style(list(self._hidden)[: self._BATCH]))
+
+    @contextmanager
+    def spared(self, widgets: Sequence[QWidget]) -> Iterator[None]:
+        """Leave the hidden ones of `widgets` as they are during the block, and style them later."""
+        polished = Qt.WidgetAttribute.WA_WState_Polished  # QApplication.setStyle passes over those without it
+        self._hidden = {one: None for one in widgets if not one.isVisible() and one.testAttribute(polished)}
+        for widget in self._hidden:
+            widget.setAttribute(polished, False)
+        try:
+            yield
+        finally:
+            app = QApplication.instance()
+            if self._hidden and app is not None:
+                app.installEventFilter(self)
+                self._timer.start()
+
+    def finish(self) -> None:
+        """Style all that wait."""
+        self._style(list(self._hidden))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Style a widget before it is seen."""
+        if event.type() == QEvent.Type.Show and watched in self._hidden:
+            self._style([widget for widget in (watched,) if isinstance(widget, QWidget)])
+        return False
+
+    def _style(self, widgets: Sequence[QWidget]) -> None:
+        for widget in widgets:
+            del self._hidden[widget]
+            if shiboken6.isValid(widget):
+                widget.setAttribute(Qt.WidgetAttribute.WA_WState_Polished, True)
+                widget.style().unpolish(widget)
+                widget.style().polish(widget)
+        app = QApplication.instance()
+        if not self._hidden and app is not None:
+            self._timer.stop()
+            app.removeEventFilter(self)
 
 
 @contextmanager

@@ -134,20 +134,20 @@ def test_what_cannot_be_seen_on_one_line_is_no_name(name):
 def test_a_name_is_numbered_when_it_is_taken(name, taken, found):
     if name == "短く（2）" and name in taken:
         taken = {*taken, "短く"}
-    assert presets.unique_name(name, taken) == found
+    assert wording.unique_name(name, taken, NAME_MAX) == found
 
 
 def test_a_numbered_name_is_not_longer_than_names_may_be():
     name = "あ" * NAME_MAX
-    found = presets.unique_name(name, {name})
+    found = wording.unique_name(name, {name}, NAME_MAX)
     assert is_preset_name(found)
     assert found.endswith("（2）")
 
 
 def test_in_english_the_number_stands_in_narrow_brackets(monkeypatch):
     monkeypatch.setattr(wording, "_current", "en")
-    assert presets.unique_name("Brief", {"Brief"}) == "Brief (2)"
-    assert presets.unique_name("Brief (2)", {"Brief", "Brief (2)"}) == "Brief (3)"
+    assert wording.unique_name("Brief", {"Brief"}, NAME_MAX) == "Brief (2)"
+    assert wording.unique_name("Brief (2)", {"Brief", "Brief (2)"}, NAME_MAX) == "Brief (3)"
 
 
 # ------------------------------------------------------------ what comes along

@@ -361,3 +361,21 @@ def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(gathering: 
     gathering.library.interrupt(second)
     assert [document.id for document in gathering.library.waiting()] == [first]
     assert gathering.library._db.read("SELECT attempts FROM document WHERE id = ?", first)[0][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("規程/要領.pdf",), "要領"),
+        (("規程/要領.pdf", "規程/要綱.pdf"), "規程"),
+        (("規程/要領.pdf", "別紙/要綱.pdf"), "要領"),
+        (("要領.pdf", "要綱.pdf"), "要領"),
+    ],
+)
+def test_a_collection_of_files_is_named_after_their_folder_or_the_first_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = [tmp_path / "Downloads" / file for file in files]
+    assert collection_updates.name_of_added(paths, ()) == name
+    assert collection_updates.name_of_added(paths, (name,)) == f"{name}（2）"

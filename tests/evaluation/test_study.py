@@ -93,9 +93,9 @@ def test_those_that_a_part_of_a_name_stands_for_are_named_and_the_rest_counted(f
 
 def test_a_name_that_is_taken_gets_a_number(folder: Path) -> None:
     assert studies.free_name(folder.parent, "別") == "別"
-    assert studies.free_name(folder.parent, "試し") == "試し (2)"
-    write_study(folder.parent / "y", name="試し (2)")
-    assert studies.free_name(folder.parent, "試し") == "試し (3)"
+    assert studies.free_name(folder.parent, "試し") == "試し（2）"
+    write_study(folder.parent / "y", name="試し（2）")
+    assert studies.free_name(folder.parent, "試し") == "試し（3）"
 
 
 def test_what_was_removed_is_restored_unless_its_place_is_taken(folder: Path) -> None:

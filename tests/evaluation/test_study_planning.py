@@ -65,7 +65,7 @@ def test_a_second_study_has_a_name_of_its_own_unless_it_is_named(where: Paths, m
     assert not where.evaluations.exists()
     studies.create(where.evaluations / first.id, first, asked)
     second = planning.plan(request, where, [model])[0]
-    assert (first.name, second.name, second.id == first.id) == ("試験", "試験 (2)", False)
+    assert (first.name, second.name, second.id == first.id) == ("試験", "試験（2）", False)
     named = dataclasses.replace(request, asking=dataclasses.replace(request.asking, name="試験"))
     assert planning.plan(named, where, [model])[0].name == "試験"
 

@@ -165,6 +165,19 @@ def test_that_it_takes_longer_than_was_thought_is_said_while_it_does(tmp_path: P
     assert all(one.is_late and one.most_s is not None for one in wrong)
 
 
+def test_a_training_that_other_programs_slow_down_makes_the_stages_after_it_longer_too(tmp_path: Path) -> None:
+    later_s = []
+    for share in (1.0, 1 / 6):
+        clock = RunClock(run_of(tmp_path), StageRates())
+        for at, told in Machine(forecast_share=share).told():
+            feed(clock, at, told)
+            if isinstance(told, TrainingStep) and told.step == 10:
+                reading = clock.look(at)
+                later_s.append((reading.most_s or reading.left_s or 0.0) - told.left_s)
+                break
+    assert later_s[1] > 4 * later_s[0] > 0
+
+
 def test_elapsed_is_wall_time_from_the_first_start_and_pauses_are_counted_apart(tmp_path: Path) -> None:
     clock = RunClock(run_of(tmp_path), StageRates())
     clock.take(START, Started(1, 1, START))

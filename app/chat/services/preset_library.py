@@ -42,7 +42,7 @@ class PresetLibrary(QObject):
 
     def free_name(self, kind: str, name: str) -> str:
         """Return `name`, with a number appended if a preset of this kind has that name."""
-        return presets.unique_name(name, {preset.name for preset in self.presets_of_kind(kind)})
+        return wording.unique_name(name, {preset.name for preset in self.presets_of_kind(kind)}, presets.NAME_MAX)
 
     def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset | None:
         preset = Preset(uuid.uuid4().hex, kind, name, choices, request)
@@ -54,7 +54,7 @@ class PresetLibrary(QObject):
         taken = {kind: {preset.name for preset in self.presets_of_kind(kind)} for kind in KINDS}
         added: list[Preset] = []
         for preset in imported:
-            name = presets.unique_name(preset.name, taken[preset.kind])
+            name = wording.unique_name(preset.name, taken[preset.kind], presets.NAME_MAX)
             taken[preset.kind].add(name)
             added.append(dataclasses.replace(preset, id=uuid.uuid4().hex, name=name))
         return added if self._change(lambda: self._table.put(added)) else []

@@ -18,7 +18,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.base.wording import phrase, shorten
+from app.base.wording import describe_error, phrase, shorten, unique_name
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.ui.collection_selection import CollectionSelection
@@ -70,6 +70,7 @@ class AttachedFiles(QObject):
         self._secrecy = ConfidentialityGuard(theme, Paths(documents.path.parent).exports_log)
         self.pickers = Pickers()
         self.dialog: Dialog | None = None  # the dialog that was opened last
+        self._failures: list[AppError] = []  # of the files that were attached last
         self._undoable: set[str] = set()  # names of collections whose file may come back by an undo
         self._forget_soon = QTimer(self, singleShot=True, interval=FORGET_MS)
         self._forget_soon.timeout.connect(self._forget)
@@ -165,6 +166,7 @@ class AttachedFiles(QObject):
         if not self._documents.is_open:
             self.told.emit(phrase("documents.opening_the_documents"))
             return
+        self._failures.clear()
         self._scoping.arriving |= new
         self._scoping.attach([*new])
         for name, path in new.items():
@@ -219,8 +221,14 @@ class AttachedFiles(QObject):
             if error is not None:
                 self._scoping.detach([collection.name])
                 self._forget_soon.start()
-                self.failed.emit(error)
+                self._failures.append(error)
+                self.failed.emit(self._failures[-1] if len(self._failures) == 1 else self._all_failures())
         self.changed.emit()
+
+    def _all_failures(self) -> AppError:
+        """Return one error that says of each file attached together why it cannot be asked."""
+        sentences = dict.fromkeys(describe_error(one).message for one in self._failures)
+        return AppError("attached_several", sentences="\n".join(sentences))
 
     def _on_write_failed(self, error: AppError) -> None:
         if self._scoping.arriving:
@@ -230,6 +238,7 @@ class AttachedFiles(QObject):
 
     def _on_conversation_opened(self) -> None:
         self._undoable.clear()
+        self._failures.clear()
         self._check()
         self._forget_soon.start()
 
@@ -263,9 +272,7 @@ class AttachedFiles(QObject):
     # ------------------------------------------------------------ to a collection
 
     def _move_to_new(self, collection: DocumentCollection, document: Document) -> None:
-        name = collection_updates.free_name(
-            Path(document.name).stem, {one.name for one in self._documents.collections()}
-        )
+        name = unique_name(Path(document.name).stem, {one.name for one in self._documents.collections()})
 
         def made(collection_id: int) -> None:
             target = next((one for one in self._documents.collections() if one.id == collection_id), None)

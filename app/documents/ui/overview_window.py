@@ -1,5 +1,8 @@
-"""Show a summary, a comparison of two editions or a list of required values, whose rows open the document, and export
-it."""
+"""Show the window of a summary, a comparison of two editions or a list of required values, and export it.
+
+The work runs in the background. Each row opens the document at its clause. The module is over 450 lines long because
+its list and its lines are of no use elsewhere.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,6 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Qt
 from PySide6.QtGui import (
+    QFontMetrics,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
@@ -41,12 +45,13 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip, set_surface
-from app.uikit.widgets.number_table import Index, NumberTableModel, NumberTableView
+from app.uikit.widgets.number_table import SIDE_PX, Index, NumberTableModel, NumberTableView
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TabBar
 
 SIZE_PX = (1080, 720)
 ALL = "all"
+MEASURED_ROWS = 200  # whose texts decide how wide a column is
 SHOWN_CHARACTERS = 5_000  # of one row; laying out more of them holds the window
 _COLUMNS = {"summary": summary.COLUMNS, "comparison": edition_comparison.COLUMNS, "values": required_values.COLUMNS}
 Made = tuple[ResultTable, list[str], list[tuple[str, ...]]]  # with each row's words and shown cells
@@ -82,8 +87,9 @@ class OverviewWindow(QDialog):
         self._cells: list[tuple[str, ...]] = []
         self._is_written = False  # whether a model wrote the table
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(phrase(f"documents.result_kind.{request.kind}"))
+        self._kind = phrase(f"documents.result_kind.{request.kind}")
         self._build()
+        self._show_title(request.title)
         self._connect()
         fit_to_parent(self, theme, SIZE_PX)
         self._begin()
@@ -101,7 +107,7 @@ class OverviewWindow(QDialog):
     def _build(self) -> None:
         theme = self._theme
         set_surface(self, "base")
-        self.heading = ElidedLabel(untrusted_text.make_harmless(self._request.title), "heading3")
+        self.heading = ElidedLabel("", "heading3")
         self.label_icon, self.label = IconLabel(theme, "lock", size=13), Label(role="caption", tone="text2")
         self.write_button = Button(theme, phrase("documents.write_with_model"), icon="pencil", compact=True)
         self.swap_button = Button(theme, phrase("documents.swap_editions"), icon="refresh-cw", compact=True)
@@ -117,7 +123,7 @@ class OverviewWindow(QDialog):
         self._tabs_row = make_column()
         self.tabs: TabBar | None = None
         self.rows = _ResultModel(_COLUMNS[self._request.kind])
-        self.list = _ResultList(theme, self.rows, self.windowTitle())
+        self.list = _ResultList(theme, self.rows, self._kind)
         self.lines = QTextEdit(readOnly=True)
         self.lines.setProperty("framed", True)
         self.lines.setAccessibleName(phrase("documents.lines_of_the_row"))
@@ -242,10 +248,15 @@ class OverviewWindow(QDialog):
         for part in (self.facts, self.filter, self.splitter):
             part.setVisible(table is not None)
 
+    def _show_title(self, title: str) -> None:
+        title = untrusted_text.make_harmless(title)
+        self.heading.setText(title)
+        self.setWindowTitle(f"{title} – {self._kind}")
+
     def _show_table(self) -> None:
         table = self.table
         assert table is not None
-        self.heading.setText(untrusted_text.make_harmless(table.title))
+        self._show_title(table.title)
         self.facts.setText(untrusted_text.make_harmless("\n".join(table.facts)))
         read, total = table.coverage
         self.coverage.setValue(round(1000 * read / total) if total else 0)
@@ -342,7 +353,7 @@ class OverviewWindow(QDialog):
         if table is None:
             return
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        name = output_file.safe_name(f"{self.windowTitle()} {table.title}", self.windowTitle())
+        name = output_file.safe_name(f"{self._kind} {table.title}", self._kind)
         start = str(Path(folder) / f"{name}.xlsx")
         picked = self._pickers.save(self, phrase("documents.export_result"), start, phrase("documents.result_files"))
         if not picked:
@@ -414,6 +425,8 @@ class _ResultList(NumberTableView):
 
     def __init__(self, theme: Theme, rows: _ResultModel, name: str) -> None:
         self._shares = tuple(rows.shares.values())
+        self._cells: Sequence[tuple[str, ...]] = ()
+        self._texts = [0] * len(self._shares)  # width of each column's longest text
         super().__init__(theme, rows, name)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.header().setAccessibleName(phrase("common.column_headings"))
@@ -429,16 +442,24 @@ class _ResultList(NumberTableView):
         """Hide the columns that no row fills, such as pages of a format that has none."""
         for column in range(len(self._shares)):
             self.setColumnHidden(column, all(row[column] == "–" for row in cells))
-        self._fit_columns()
+        self._cells = cells[:MEASURED_ROWS]
+        self._fit()
 
     def _fit(self) -> None:
+        measure = QFontMetrics(self._theme.font("ui")).horizontalAdvance
+        columns = zip(*self._cells, strict=True)
+        self._texts = [max(map(measure, column)) + 2 * self._theme.px(SIDE_PX) + 1 for column in columns] or self._texts
         self._fit_columns()  # the height is the window's
 
     def _fit_columns(self) -> None:
-        """Share the width that the titles leave among the shown columns."""
-        header = self.header()
-        shown = {at: share for at, share in enumerate(self._shares) if not self.isColumnHidden(at)}
-        least = {column: header.sectionSizeHint(column) for column in shown}
-        spare = max(0, self.viewport().width() - sum(least.values()))
-        for column, share in shown.items():
-            header.resizeSection(column, least[column] + spare * share // sum(shown.values()))
+        """Show short columns whole, shorten the longest where there is too little width, and share what is left."""
+        header, left = self.header(), self.viewport().width()
+        shown = [column for column in range(len(self._shares)) if not self.isColumnHidden(column)]
+        widths = {}
+        for place, column in enumerate(sorted(shown, key=lambda at: self._texts[at])):
+            least, equal = header.sectionSizeHint(column), left // (len(shown) - place)
+            widths[column] = max(least, min(self._texts[column], equal))
+            left -= widths[column]
+        for column, width in widths.items():
+            share = self._shares[column] / sum(self._shares[at] for at in shown)
+            header.resizeSection(column, width + int(max(0, left) * share))

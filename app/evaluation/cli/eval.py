@@ -1,4 +1,7 @@
-"""`kotae eval`: measure how well Kotae works on the user's own documents and questions."""
+"""`kotae eval`: measure how well Kotae works on the user's own documents and questions.
+
+Each command returns its exit status: 0; 3 after an expected error; those that run a study as `eval_run.run_study`.
+"""
 
 import argparse
 import functools

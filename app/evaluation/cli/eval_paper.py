@@ -38,10 +38,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the unfinished stages in order and print all results; the same command resumes an interrupted stage.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run the unfinished stages in order and print all results; the same command resumes an interrupted stage."""
     stages = _stages(options, where, output)
     if stages.find_study("scale") is None:
         _print_costs(stages, where, output)

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval retrieval` and print the measures. Return the exit status: 0; 3 after an expected error."""
+    """Run `kotae eval retrieval` and print the measures."""
     questions = eval_sets.load(options.file, where, output).questions
     library = collection_lookup.open_library(where.documents)
     try:
@@ -78,18 +78,19 @@ def _data(
 ) -> dict[str, Any]:
     absent = [verdicts[one.id] for one in questions if not one.is_answerable]
     present = [verdicts[one.id] for one in questions if one.is_answerable]
+
+    def counted(verdict: Verdict) -> dict[str, list[int]]:
+        return {
+            f"of_{name}": [found.count(verdict), len(found)]
+            for name, found in (("answerable", present), ("unanswerable", absent))
+        }
+
     return {
         "collections": names,
         **measuring.retrieval_summary(outcomes),
         "by_type": measuring.retrieval_by_category(outcomes),
-        "abstained": {
-            "of_answerable": [present.count("not_in_documents"), len(present)],
-            "of_unanswerable": [absent.count("not_in_documents"), len(absent)],
-        },
-        "near": {
-            "of_answerable": [present.count("near"), len(present)],
-            "of_unanswerable": [absent.count("near"), len(absent)],
-        },
+        "abstained": counted("not_in_documents"),
+        "near": counted("near"),
     }
 
 

@@ -65,7 +65,7 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 
 
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
-    """Run a study without printing its results. Return the exit status as `run_study`."""
+    """Run a study without printing its results."""
     study = studies.read(folder)
     for shortage in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
         key = "evaluation.eval_memory_short_judge" if shortage.is_judge else "evaluation.eval_memory_short"
@@ -242,7 +242,7 @@ def _finished(reference: str, where: Paths) -> tuple[StudyEntry, Evaluation, tup
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval resume`: continue a study. Return the exit status as `run_study`."""
+    """Run `kotae eval resume`: continue a study."""
     entry = studies.find(where.evaluations, options.wanted)
     return run_study(entry.folder, where, output)
 
@@ -258,9 +258,6 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.restore(where.evaluations, options.wanted)
     output.result(_described(entry), phrase("evaluation.eval_restored", id=entry.id))
     return 0
-
-
-# ------------------------------------------------------------------------- private
 
 
 def _trainer(where: Paths) -> Trainer | AppError:

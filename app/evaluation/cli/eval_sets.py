@@ -348,10 +348,7 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval sets from-chats`: store the rated answers as a set.
-
-    Return the exit status: 0; 3 after an expected error.
-    """
+    """Run `kotae eval sets from-chats`: store the rated answers as a set."""
     store = Store.open(where.database, where.backups)
     try:
         questions = conversation_questions.collect_questions(store, collections_now(where.documents))

@@ -57,15 +57,13 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
         parser.add_argument("--model", metavar="ID|FILE", action="append", default=[], help=model)
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
-        collection = help_text("eval questions --collection")
-        parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
         parser.add_argument("--allow-remote", action="store_true", help=help_text("ask --allow-remote"))
-    if name == "thinking":
+    if name in ("thinking", "documents"):
         parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+    if name in ("questions", "thinking"):
         collection = help_text("eval questions --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
     if name == "documents":
-        parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
         collection = help_text("ask --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", required=True, help=collection)
@@ -154,7 +152,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 
 
 def _run_questions_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval questions`: compare models and adapters. Return the exit status as `eval_run.run_study`."""
+    """Run `kotae eval questions`: compare models and adapters."""
     adapters = [_adapter(one, where) for one in options.adapter or ()]
     models = [_asked_model(one, options, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
@@ -178,10 +176,7 @@ def _asked_model(reference: str, options: argparse.Namespace, where: Paths) -> L
 
 
 def _run_documents_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval documents`: compare a model without and with documents, and with an adapter.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run `kotae eval documents`: compare a model without and with documents, and with an adapter."""
     adapter = _adapter(options.adapter, where) if options.adapter is not None else None
     model = _base(options.model, adapter, where)
     judge, scope = judge_of(options, where), _scope(options, where)
@@ -193,27 +188,18 @@ def _run_documents_study(options: argparse.Namespace, where: Paths, output: Outp
 
 
 def _run_thinking_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval thinking`: compare a model's answers without and with its thoughts.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run `kotae eval thinking`: compare a model's answers without and with its thoughts."""
     model, judge = model_registry.choose_model(options.model, where), judge_of(options, where)
     return _begin(options, judge, where, output, compares="thinking", models=(model,), scope=_scope(options, where))
 
 
 def _run_judge_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval judge`: measure the judge itself, without asking any system.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run `kotae eval judge`: measure the judge itself, without asking any system."""
     return _begin(options, judge_of(options, where), where, output, compares="judge")
 
 
 def _run_quant_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run `kotae eval quant`: compare quantizations of one model, or several models as they are.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Run `kotae eval quant`: compare quantizations of one model, or several models as they are."""
     named, judge = options.model, judge_of(options, where)
     folder = named[0] if len(named) == 1 and Path(named[0]).is_dir() else ""
     models = () if folder else tuple(model_registry.choose_model(one, where) for one in named)
@@ -229,10 +215,7 @@ def _run_quant_study(options: argparse.Namespace, where: Paths, output: Output) 
 
 
 def _begin(options: argparse.Namespace, judge: LocalModel | None, where: Paths, output: Output, **fields: Any) -> int:
-    """Create and run the study of a request. `fields`: fields of StudyRequest.
-
-    Return the exit status as `eval_run.run_study`.
-    """
+    """Create and run the study of a request. `fields`: fields of StudyRequest."""
     questions = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     asking = _asking_of(options, questions, judge, where)
     request = StudyRequest(asking=asking, questions=questions, limit=options.limit, **fields)

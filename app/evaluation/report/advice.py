@@ -392,9 +392,6 @@ def _divergence(result: SystemResult) -> float:
     return (result.scores.divergence if result.scores else None) or 0.0
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _section(
     sentences: Sequence[str], plots: tuple[str, ...] = (), report_tables: tuple[ReportTable, ...] = ()
 ) -> ReportSection:

@@ -1,7 +1,9 @@
 """List every answer of an evaluation with its scores; find the questions on which two systems differ most."""
 
+import functools
 import re
 import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.base.wording import phrase
@@ -9,6 +11,7 @@ from app.evaluation.judge.paired_statistics import ComparedMeasure
 from app.evaluation.records import Evaluation, JudgeScore, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
 from app.evaluation.report.grids import GridColumn, Value, ValueGrid, column_of
+from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData
 
 _COLUMNS = ("question_id", "question", "category", "group", "answerable", "reference", "required", "system", "seed",
             "outcome", "answer", "judge_score", "judge_reason")  # fmt: skip
@@ -66,6 +69,42 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
         for id, rows in by_id.items():
             found.setdefault(id, []).append((result, rows))
     return [(question, found.get(question.id, [])) for question in evaluation.questions.questions]
+
+
+def questions(evaluation: Evaluation, measure: ComparedMeasure | None) -> list[QuestionViewData]:
+    """Return each question with the means of all systems by a measure; [] if no system was asked."""
+    number = {one.system.id: at for at, one in enumerate(evaluation.systems)}
+    has_seeds = len(evaluation.seeds) > 1
+    found = []
+    for question, given in by_question(evaluation) if evaluation.systems else ():
+        means: list[float | None] = [None] * len(evaluation.systems)
+        for result, rows in given:
+            means[number[result.system.id]] = mean(rows, measure) if measure else None
+        known = [value for value in means if value is not None]
+        answers = [(result.system.name, row) for result, rows in given for row in rows]
+        spread = max(known) - min(known) if known else 0.0
+        found.append(QuestionViewData(question, tuple(means), spread, functools.partial(_answers, answers, has_seeds)))
+    return found
+
+
+def _answers(rows: Sequence[tuple[str, ResultRow]], has_seeds: bool) -> tuple[AnswerViewData, ...]:
+    return tuple(
+        AnswerViewData(
+            system,
+            row.answer.strip() or row.error or phrase("evaluation.report.empty"),
+            tuple(filter(None, _details(row, has_seeds=has_seeds))),
+            row.judgement.score if row.judgement else None,
+            reason(row.judgement),
+            tuple(score_labels(row)),
+        )
+        for system, row in rows
+    )
+
+
+def _details(row: ResultRow, *, has_seeds: bool) -> Iterator[str]:
+    yield phrase("evaluation.report.seed_of", seed=row.seed) if has_seeds else ""
+    yield phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else ""
+    yield phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else ""
 
 
 def changes(

@@ -123,8 +123,6 @@ class BlindFile:
         for entry in entries:
             self._apply_event(entry)
 
-    # ------------------------------------------------------------------- private
-
     def _apply_event(self, entry: BlindEvent) -> None:
         pair = frozenset((entry.a, entry.b))
         votes = self._votes.setdefault(pair, {})
@@ -394,9 +392,6 @@ def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: 
     kappa = paired_statistics.kappa(*zip(*both, strict=True)) if len(both) >= LEAST_ANSWERS else None
     same = sum(gain == judged for gain, judged in both)
     return JudgeAgreement(len(both), same, most, kappa, has_judge=bool(pairing.basis))
-
-
-# ------------------------------------------------------------------------- private
 
 
 def _mean(result: SystemResult, measure: ComparedMeasure) -> float:

@@ -6,10 +6,7 @@ The sections of the study's kind come first, then those that all kinds have. All
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from markupsafe import Markup
 
 from app import __version__
 from app.base import html_report, plots
@@ -21,12 +18,8 @@ from app.evaluation.judge import judge_prompt, paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure
 from app.evaluation.records import (
     Evaluation,
-    Gold,
     Judge,
-    Question,
     ReportSection,
-    ReportTable,
-    ResultRow,
     System,
     SystemResult,
 )
@@ -55,7 +48,7 @@ def content(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> b
 
 def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> str:
     measured = tables.measures(evaluation)
-    banner, is_warning = _banner(evaluation, measured)
+    banner, is_warning = banner_of(evaluation, measured)
     return html_report.render(
         "evaluation.html",
         phrase("evaluation.report.title"),
@@ -68,16 +61,17 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
         first_name=_first_name(evaluation),
         head=question_facts(evaluation),
         facts=evaluation_facts(evaluation),
-        sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
+        sections=[*sections, *(_sections(evaluation, measured) if evaluation.systems else ())],
         pairs=_pairs(evaluation, measured[0]) if measured else [],
         pairs_note=_note_text("evaluation.report.note_pairs", evaluation, measured),
         points=_points,
-        questions=_questions(evaluation, measured) if evaluation.systems else [],
+        has_scores=bool(measured),
+        questions=answer_table.questions(evaluation, measured[0] if measured else None),
         questions_note=_note_text("evaluation.report.note_answers", evaluation, measured),
     )
 
 
-def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
+def banner_of(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
     """Return the report's first text, on the judge and the compared measure, and whether it is a warning."""
     judge = evaluation.judge
     by = phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else ""
@@ -171,58 +165,7 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of a report. `is_number`: for each column, whether all its cells are numbers."""
-
-    head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: tuple[str, ...]
-    is_number: list[bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    title: str
-    sentences: tuple[str, ...]
-    plots: list[Markup]
-    tables: list[_Table]
-
-
-def _drawn(section: ReportSection) -> _Section:
-    drawn = [Markup(plot) for plot in section.plots if plot]  # noqa: S704  names in plots are escaped already
-    return _Section(section.title, section.sentences, drawn, [_table(one) for one in section.tables])
-
-
-def _table(table: ReportTable) -> _Table:
-    columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
-    return _Table(table.head, list(table.rows), table.notes, [_is_numbers(column) for column in columns])
-
-
-def _is_numbers(cells: Sequence[str]) -> bool:
-    return all(cell in ("", grids.NONE) or _NUMBER.fullmatch(cell) for cell in cells)
-
-
 # ------------------------------------------------------------------------- answers
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    system: str
-    detail: str  # seed, seconds and, if it is not "answered", the verdict
-    text: str
-    score: str  # the judge's score
-    reason: str
-    marks: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    question: Question
-    required: str
-    gold: list[tuple[str, str]]  # quote and place
-    scores: str  # mean score of each system
-    answers: list[_Answer]
 
 
 def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, str, list[ScoreChange]]]:
@@ -239,38 +182,8 @@ def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, 
     return found
 
 
-def _questions(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> list[_Question]:
-    found = []
-    for question, given in answer_table.by_question(evaluation):
-        answers = [_answer(evaluation, result, row) for result, rows in given for row in rows]
-        required, gold = " / ".join(question.must_include), [(one.quote, _place_text(one)) for one in question.gold]
-        scores = [_points(answer_table.mean(rows, measured[0])) for _, rows in given] if measured else []
-        found.append(_Question(question, required, gold, " / ".join(scores), answers))
-    return found
-
-
 def _points(value: float | None) -> str:
     return grids.NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _answer(evaluation: Evaluation, result: SystemResult, row: ResultRow) -> _Answer:
-    seconds = phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else ""
-    seed = phrase("evaluation.report.seed_of", seed=row.seed) if len(evaluation.seeds) > 1 else ""
-    outcome = phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else ""
-    score = row.judgement.score if row.judgement else None
-    return _Answer(
-        result.system.name,
-        "\n".join(filter(None, (seed, seconds, outcome))),
-        row.answer or row.error or phrase("evaluation.report.empty"),
-        "" if score is None else str(score),
-        answer_table.reason(row.judgement),
-        answer_table.score_labels(row),
-    )
-
-
-def _place_text(gold: Gold) -> str:
-    page = phrase("evaluation.report.page", page=gold.page) if gold.page else ""
-    return " > ".join(filter(None, (gold.document, *gold.heading, page)))
 
 
 def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:

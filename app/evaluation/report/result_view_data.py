@@ -59,12 +59,9 @@ class SystemDifference:
 
 @dataclass(frozen=True, slots=True)
 class AnswerViewData:
-    """An answer. `system`: index of its system, from 0.
+    """An answer. `system`: its name. `detail`: seed, seconds, and the verdict if it is not "answered"."""
 
-    `detail`: seed, seconds, and the verdict if it is not "answered".
-    """
-
-    system: int
+    system: str
     text: str
     detail: tuple[str, ...]
     score: int | None  # the judge's score; None: no score

@@ -1,7 +1,6 @@
 """Build the data that the window shows of an evaluation. It draws every interval again, 0.5 s for 20 systems."""
 
 import dataclasses
-import functools
 import secrets
 import statistics
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -17,8 +16,6 @@ from app.evaluation.records import Evaluation, ReportSection, ReportTable, Resul
 from app.evaluation.report import advice, answer_table, export, grids, report, tables
 from app.evaluation.report.advice import StudyAdvice
 from app.evaluation.report.result_view_data import (
-    AnswerViewData,
-    QuestionViewData,
     ResultViewData,
     Span,
     SystemDifference,
@@ -49,6 +46,7 @@ def build_result_view(
     has_judged = any(
         row.judgement and row.judgement.score is not None for system in evaluation.systems for row in system.rows
     )
+    doubt, is_doubted = report.banner_of(evaluation, measured)
     differences, notes = _differences(study, evaluation, measure) if measure is not None else ((), ())
     return ResultViewData(
         kind=study.kind,
@@ -59,14 +57,14 @@ def build_result_view(
         least_units=LEAST_UNITS,
         advice=head.sentences if head else (),
         advised=advised.system,
-        doubt=_doubt(evaluation, measured),
+        doubt=doubt if is_doubted else "",
         systems=tuple(_systems(evaluation, measure, has_judged=has_judged)),
         differences=differences,
         notes=notes,
         has_judged_counts=has_judged,
         categories=_categories(evaluation),
         sections=tuple(_without_advice(head, rest, study)),
-        questions=tuple(_questions(evaluation, measure)),
+        questions=tuple(answer_table.questions(evaluation, measure)),
     )
 
 
@@ -110,16 +108,6 @@ def _without_advice(
         title = phrase("evaluation.report_section.models") if is_advice else head.title
         yield ReportSection(title, (), head.plots, head.tables)
     yield from sections
-
-
-def _doubt(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
-    if evaluation.judge is None or evaluation.judge.is_trusted:
-        return ""
-    key = "untrusted" if evaluation.judge.is_trusted is False else "unknown"
-    text = phrase(
-        f"evaluation.report_banner.{key}", model=evaluation.judge.model_name, kappa=report.kappa_text(evaluation.judge)
-    )
-    return text + (phrase(f"evaluation.report_banner_by.{measured[0].name}") if measured else "")
 
 
 # ------------------------------------------------------------------------- systems
@@ -244,44 +232,6 @@ def _difference(
         "few" if comparison.has_few else comparison.verdict,
         sentence,
     )
-
-
-# ----------------------------------------------------------------------- questions
-
-
-def _questions(evaluation: Evaluation, measure: ComparedMeasure | None) -> Iterable[QuestionViewData]:
-    number, has_seeds = {one.system.id: at for at, one in enumerate(evaluation.systems)}, len(evaluation.seeds) > 1
-    for question, given in answer_table.by_question(evaluation) if evaluation.systems else ():
-        means: list[float | None] = [None] * len(evaluation.systems)
-        for result, rows in given:
-            means[number[result.system.id]] = answer_table.mean(rows, measure) if measure else None
-        known = [value for value in means if value is not None]
-        answers = tuple((number[result.system.id], row) for result, rows in given for row in rows)
-        spread = max(known) - min(known) if known else 0.0
-        yield QuestionViewData(question, tuple(means), spread, functools.partial(_answers, answers, has_seeds))
-
-
-def _answers(rows: Sequence[tuple[int, ResultRow]], has_seeds: bool) -> tuple[AnswerViewData, ...]:
-    return tuple(_answer(system, row, has_seeds=has_seeds) for system, row in rows)
-
-
-def _answer(system: int, row: ResultRow, *, has_seeds: bool) -> AnswerViewData:
-    details = [
-        phrase("evaluation.report.seed_of", seed=row.seed) if has_seeds else "",
-        phrase("evaluation.report.seconds_of", seconds=f"{row.total_s:.1f}") if row.total_s else "",
-        phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
-    ]
-    return AnswerViewData(
-        system,
-        row.answer.strip() or row.error or phrase("evaluation.report.empty"),
-        tuple(filter(None, details)),
-        row.judgement.score if row.judgement else None,
-        answer_table.reason(row.judgement),
-        tuple(answer_table.score_labels(row)),
-    )
-
-
-# ------------------------------------------------------------------------- private
 
 
 def _span(interval: ConfidenceInterval | None) -> Span | None:

@@ -244,9 +244,6 @@ def build_evaluation(
     return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time(), preferences)
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _cases(study: Study, questions: QuestionSet) -> tuple[CalibrationCase, ...]:
     known = [one for one in questions.questions if judge_calibration.has_right_answer(one)]
     rated = (

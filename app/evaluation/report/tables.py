@@ -309,9 +309,6 @@ def wide_enough(interval: ConfidenceInterval | None) -> ConfidenceInterval | Non
     return interval if interval is not None and interval.units >= LEAST_UNITS else None
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _categories(evaluation: Evaluation) -> list[str]:
     return list(dict.fromkeys(question.category for question in evaluation.questions.questions))
 

@@ -127,8 +127,6 @@ class Evaluations(QObject):
             self._own_engine.shut_down()
         return True
 
-    # ------------------------------------------------------------------- private
-
     def _in_background(self, work: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
         """Run `work` in a thread, then `on_done`; if the study has ended meanwhile, only release its lock."""
         turn = self._work_token = object()

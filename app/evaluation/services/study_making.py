@@ -241,6 +241,10 @@ def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trai
     `models`: all models of the list. Raises AppError: wish_*, and for anything wrong with the questions, the models,
     the data or the disk.
     """
+    asking = request.asking
+    if asking.name:
+        name = studies.free_name(paths.evaluations, asking.name)
+        request = dataclasses.replace(request, asking=dataclasses.replace(asking, name=name))
     with _window_messages():
         if request.compares != "scale":
             return create_study(request, paths, models, trainer)[0]

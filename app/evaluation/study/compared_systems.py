@@ -9,7 +9,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.base.wording import phrase
+from app.base.wording import phrase, unique_name
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.records import System
 from app.evaluation.study.studies import ComparedSystem
@@ -97,10 +97,7 @@ def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ..
     """Give the systems the ids s1, s2, … and distinct names."""
     found: list[ComparedSystem] = []
     for number, one in enumerate(contenders, start=1):
-        taken = [other.system.name for other in found]
-        name, count = one.system.name, 2
-        while name in taken:
-            name, count = phrase("common.numbered_name", name=one.system.name, n=count), count + 1
+        name = unique_name(one.system.name, [other.system.name for other in found])
         found.append(dataclasses.replace(one, system=dataclasses.replace(one.system, id=f"s{number}", name=name)))
     return tuple(found)
 

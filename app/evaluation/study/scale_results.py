@@ -268,9 +268,6 @@ def training_curve_of(history: RunHistory) -> TrainingCurve:
     )
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _mean_losses(runs: Iterable[MeasuredRun]) -> list[float]:
     """Return the loss of each example in nats, as mean over the runs."""
     return [float(one) for one in np.mean([run.nll for run in runs], axis=0)]

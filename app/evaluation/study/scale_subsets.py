@@ -171,9 +171,6 @@ def paper_subsets(data: Path) -> list[list[int]]:
     return found
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _default(count: int) -> list[int]:
     least = math.ceil(LEAST_SCALE_ROWS / SHARES[0])
     if count < least:

@@ -19,7 +19,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
 from app.base.files.output_file import drive_error, write_atomically
-from app.base.wording import phrase
+from app.base.wording import phrase, unique_name
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
@@ -259,11 +259,7 @@ def restore(evaluations: Path, reference: str) -> StudyEntry:
 def free_name(evaluations: Path, name: str) -> str:
     """Return the name, with a number appended if a study already has it, even one in the bin."""
     taken = {one.study.name for one in (*list_all(evaluations), *list_all(evaluations / BIN)) if one.study}
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free
+    return unique_name(name, taken)
 
 
 def _move(folder: Path, target: Path) -> Path:

@@ -169,9 +169,6 @@ def likelihood_file(folder: Path, system_id: str) -> Path:
     return folder / studies.LIKELIHOODS / f"{system_id}.json"
 
 
-# ------------------------------------------------------------------------- private
-
-
 def _note_size(path: Path) -> None:
     """Store the size of a file that is about to be deleted; on a full disk the size is lost."""
     with contextlib.suppress(OSError):

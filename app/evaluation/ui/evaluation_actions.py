@@ -89,8 +89,6 @@ class StartStudyAction(QObject):
         except AppError as error:
             self.failed.emit(error)
 
-    # ------------------------------------------------------------------- private
-
     def _open(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
         from app.evaluation.ui.start.study_dialog import StudyDialog
 
@@ -196,8 +194,6 @@ class EvaluationActions(EntryActions):
         self.changed.emit()
         if failure is not None:
             self.failed.emit(failure)
-
-    # ------------------------------------------------------------------- private
 
     def _remove(self, entry: ListedEntry) -> None:
         """Move one entry into the bin.

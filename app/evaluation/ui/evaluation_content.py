@@ -185,8 +185,6 @@ class EvaluationContent(QStackedWidget):
         message = phrase("evaluation.choose_one_from_the_list") if has_entries else first
         self.nothing.show_message(message, is_list_empty=not has_entries)
 
-    # ------------------------------------------------------------------- private
-
     def _begin_request(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
         self._request_number += 1
         self.entry, self.compared = entry, compared

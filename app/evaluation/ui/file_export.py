@@ -11,19 +11,33 @@ from PySide6.QtWidgets import QWidget
 from app.base.confidentiality import ExportKind, ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
+from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, complete_suffix
+from app.uikit.widgets.banner import Banner
 
 
 class FileExport(QObject):
     """Exports one file at a time. The system's file dialog asks before it replaces a file."""
 
-    saved = Signal(object, object)  # the `source` of `ask`, and Path
+    saved = Signal()  # the file is there, and the banner says so if its source is still shown
     failed = Signal(object)  # AppError
     changed = Signal()  # `is_working` has changed
 
-    def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, pickers: Pickers) -> None:
+    def __init__(
+        self,
+        view: QWidget,
+        secrecy: ConfidentialityGuard,
+        pickers: Pickers,
+        banner: Banner,
+        shown: Callable[[], object],
+    ) -> None:
+        """Prepare to export. `shown`: returns the source that the view shows now, as in `ask`."""
         super().__init__(view)
+        self._banner, self._shown = banner, shown
+        self._saved: Path | None = None  # the file that the banner names
+        banner.action_requested.connect(self._open_folder)
         self._view = view
         self._secrecy = secrecy
         self._pickers = pickers
@@ -42,7 +56,7 @@ class FileExport(QObject):
     ) -> None:
         """Ask for a path and write the file.
 
-        `source`: an object that `saved` hands back. `title`, `name`, `kinds`: title, suggested name and filter of the
+        `source`: what is exported. `title`, `name`, `kinds`: title, suggested name and filter of the
         file dialog. `suffixes`: allowed suffixes; the first is appended to a path with another one. `request`: kind and
         current label, as in `ExportRequest`.
         """
@@ -69,7 +83,15 @@ class FileExport(QObject):
         on_done(result)
 
     def _on_saved(self, source: object, path: Path, _nothing: object) -> None:
-        self.saved.emit(source, path)
+        if source == self._shown():
+            self._saved = path
+            actions = (("folder", phrase("common.open_folder")),)
+            self._banner.show_message("success", phrase("common.exported"), str(path), actions)
+        self.saved.emit()
+
+    def _open_folder(self, key: str) -> None:
+        if key == "folder" and self._saved is not None:
+            desktop.open_folder(self._saved.parent)
 
     def _on_failed(self, error: AppError) -> None:
         self._set_working(False)

@@ -12,6 +12,7 @@ from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study.studies import Study, StudyEntry, Training
 from app.evaluation.study.study_steps import StudyStatus
 from app.models.artifact_steps import StepProgress
+from app.training import training_errors
 from app.uikit import confidentiality_guard
 from app.uikit.localization import format_date, format_day, format_gigabytes, join_facts, join_sentences
 
@@ -59,15 +60,7 @@ def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
 
 def progress_summary(progress: StepProgress) -> str:
     """Return the progress of a study, short enough for the list."""
-    doing = {
-        "make": phrase("evaluation.making_a_model"),
-        "train": phrase("common.training"),
-        "likelihood": phrase("evaluation.measuring"),
-        "answers": phrase("evaluation.answering"),
-        "judge": phrase("evaluation.judging"),
-        "conclude": phrase("evaluation.summing_up"),
-    }[progress.kind]
-    return join_facts(amount_text(progress.number, progress.steps), doing)
+    return join_facts(amount_text(progress.number, progress.steps), phrase(f"evaluation.study_doing.{progress.kind}"))
 
 
 # errors of a study's training after which it resumes from its last checkpoint, and those after which it starts again
@@ -80,19 +73,6 @@ _RUNS_LOST = (
     "run_preflight_blocked", "run_checkpoint_damaged", "run_nothing_to_resume",
     "run_resume_differs",
 )  # fmt: skip
-
-
-def kind_name(key: str) -> str:
-    """Return the name of a kind of study; "" if unknown. `key`: one of `studies.KINDS`."""
-    return {
-        "documents": phrase("evaluation.documents_and_fine_tuning"),
-        "questions": phrase("evaluation.models"),
-        "bases": phrase("evaluation.models"),
-        "quantizations": phrase("evaluation.quantizations"),
-        "thinking": phrase("evaluation.does_thinking_help"),
-        "scale": phrase("evaluation.amounts_of_training_data"),
-        "judge": phrase("evaluation.check_of_the_judge"),
-    }.get(key, "")
 
 
 def step_description(progress: StepProgress, study: Study) -> str:
@@ -121,27 +101,8 @@ def _training(training: Training, among: Sequence[Training]) -> str:
     return phrase("evaluation.n_rows_run_a", n=f"{training.rows:,}", a=number)
 
 
-def step_title(number: int, steps: int, what: str) -> str:
-    return phrase("evaluation.a_b_what", a=number, b=steps, what=what)
-
-
-def progress_unit(kind: str) -> str:
-    """Return the name of the unit in which the progress of a step is counted."""
-    return {
-        "make": phrase("evaluation.file"),
-        "train": phrase("evaluation.training_steps"),
-        "likelihood": phrase("evaluation.measured_tokens"),
-        "answers": phrase("evaluation.answers"),
-        "judge": phrase("evaluation.rating_sheet"),
-    }.get(kind, phrase("evaluation.preparation"))
-
-
 def amount_text(done: int, total: int) -> str:
     return phrase("common.a_b", a=f"{done:,}", b=f"{total:,}")
-
-
-def answered_text(done: int, total: int) -> str:
-    return phrase("evaluation.a_b_answers", a=f"{done:,}", b=f"{total:,}")
 
 
 def memory_warning(name: str, need_bytes: int, *, is_judge: bool) -> str:
@@ -165,26 +126,12 @@ def failure_message(error: AppError) -> ErrorMessage:
     """
     message = wording.describe_error(error)
     if error.code == "evaluation_unanswered":
-        return ErrorMessage(
-            message.message,
-            phrase("evaluation.free_some_memory_and_press"),
-        )
+        return ErrorMessage(message.message, phrase("evaluation.free_some_memory_and_press"))
     if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
         return ErrorMessage(message.message, phrase("evaluation.do_the_evaluation_again"))
     if error.code in _RUNS_TO_GO_ON:
-        return ErrorMessage(message.message, join_sentences(_advice_before_resume(error.code), _going_on(error)))
+        return ErrorMessage(message.message, join_sentences(training_errors.remedy_text(error.code), _going_on(error)))
     return message
-
-
-def _advice_before_resume(code: str) -> str:
-    """Return the advice on what to do before a training resumes; "" if there is none."""
-    return {
-        "run_killed": phrase("common.close_other_programs"),
-        "run_memory_short": phrase("common.close_other_programs"),
-        "run_out_of_memory": phrase("common.close_other_programs"),
-        "run_disk_full": phrase("evaluation.delete_files_that_are_not"),
-        "run_base_missing": phrase("common.put_the_model_back_where"),
-    }.get(code, "")
 
 
 def _going_on(error: AppError) -> str:
@@ -192,12 +139,8 @@ def _going_on(error: AppError) -> str:
     on = phrase("evaluation.continue_goes_on_from_what")
     if error.code != "run_crashed":
         return on
-    log = phrase("evaluation.where_it_happens_again_look")
-    return join_sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
-
-
-def elapsed_text(time: str) -> str:
-    return phrase("evaluation.time_so_far_this_time", time=time)
+    facts = {name: error.facts[name] for name in ("log", "cause")}
+    return join_sentences(on, phrase("evaluation.where_it_happens_again_look", **facts))
 
 
 def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations: Evaluations) -> str:
@@ -230,9 +173,7 @@ def _stopping(evaluations: Evaluations) -> str:
 
 def _waiting(standing: StudyStatus) -> str:
     if standing.answered:
-        form = phrase("evaluation.a_of_n_answers_are")
-        return form.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
+        return phrase("evaluation.a_of_n_answers_are", a=f"{standing.answered:,}", n=f"{standing.answers:,}")
     if standing.done:
-        form = phrase("evaluation.a_of_n_steps_are")
-        return form.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
+        return phrase("evaluation.a_of_n_steps_are", a=f"{standing.done:,}", n=f"{standing.steps:,}")
     return phrase("evaluation.there_is_no_answer_yet")

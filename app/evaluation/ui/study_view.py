@@ -91,9 +91,8 @@ class SystemRow(QWidget):
             NOW: phrase("evaluation.measuring"),
             LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
         }
-        self.state.setText(
-            join_facts(study_texts.answered_text(answered, questions) if questions else "", texts[state])
-        )
+        count = phrase("evaluation.a_b_answers", a=f"{answered:,}", b=f"{questions:,}") if questions else ""
+        self.state.setText(join_facts(count, texts[state]))
         self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
 
 
@@ -208,7 +207,7 @@ class StudyView(QWidget):
             study_texts.amount_text(standing.trained, standing.trainings) if standing and standing.trainings else ""
         )
         facts = (
-            (phrase("evaluation.kind"), study_texts.kind_name(study.kind)),
+            (phrase("evaluation.kind"), phrase(f"evaluation.study_kind.{study.kind}")),
             (phrase("evaluation.question_set"), with_note(study.set_name, phrase(f"common.label.{study.label}"))),
             (
                 phrase("evaluation.judge"),
@@ -226,8 +225,8 @@ class StudyView(QWidget):
             self._show_step()
 
     def _show_elapsed(self) -> None:
-        elapsed = study_texts.elapsed_text(format_duration(self._evaluations.elapsed_s))
-        self.elapsed.setText(elapsed if self.is_ours else "")
+        time = format_duration(self._evaluations.elapsed_s)
+        self.elapsed.setText(phrase("evaluation.time_so_far_this_time", time=time) if self.is_ours else "")
 
     def _show_step(self) -> None:
         evaluations = self._evaluations
@@ -243,7 +242,7 @@ class StudyView(QWidget):
             is_next_system = progress.kind == "answers" == self._shown_step[0]
             self._shown_step = step
             if not is_next_system:  # the answers of all systems share one bar and one remaining time
-                self.progress.start(study_texts.progress_unit(progress.kind))
+                self.progress.start(phrase(f"evaluation.study_unit.{progress.kind}"))
             self._read_folder()
         if progress.kind == "answers":
             systems = self._systems_now(progress)
@@ -256,7 +255,7 @@ class StudyView(QWidget):
         if progress is not None:
             assert self._study is not None
             what = study_texts.step_description(progress, self._study)
-            return study_texts.step_title(progress.number, progress.steps, what)
+            return phrase("evaluation.a_b_what", a=progress.number, b=progress.steps, what=what)
         if not self.is_ours:
             return ""
         if self._evaluations.is_waiting:

@@ -73,7 +73,8 @@ class Downloads(QObject):
         self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
         self.bases = HubSearch(preferences, self._credentials, command, log.with_name("bases.log"), self)
         look_up, edition = "models.search_of_models", "models.the_catalogue"
-        for request, purpose in ((self.hub, look_up), (self.bases, look_up), (self.catalogue, edition)):
+        self._requests = ((look_up, self.hub), (look_up, self.bases), (edition, self.catalogue))
+        for purpose, request in self._requests:
             request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
             request.found.connect(self._on_answered)
             request.failed.connect(self._on_answered)
@@ -95,8 +96,14 @@ class Downloads(QObject):
     @property
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
-        searches = (self.hub, self.catalogue, self.bases)
-        return int(self._is_fetching_online) + sum(search.is_running for search in searches)
+        return int(self._is_fetching_online) + sum(request.is_running for _, request in self._requests)
+
+    @property
+    def network_purpose(self) -> str:
+        """Return what uses the network now, for the display 外部通信; "" if nothing does."""
+        running = [key for key, request in self._requests if request.is_running]
+        keys = ["models.fetching_a_model", *running] if self._is_fetching_online else running
+        return phrase(keys[0]) if keys else ""
 
     @property
     def _is_fetching_online(self) -> bool:
@@ -299,7 +306,7 @@ class Downloads(QObject):
 
     def _on_contacted(self, host: str) -> None:
         entry = self._entry(self._active_id)
-        self._note_contact(host, entry.title if entry else "")
+        self._note_contact(host, phrase("models.fetching_title", title=entry.title) if entry else "")
 
     def _on_answered(self, _answer: object) -> None:
         self.changed.emit()  # the network is no longer used

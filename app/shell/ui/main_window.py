@@ -178,14 +178,14 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def show_settings(self, section: str) -> None:
-        """Show a section of the settings. `section`: models | network | training | presets."""
+        """Show a section of the settings, as `SettingsPage.show_named`."""
         self.show_page("settings")
         self.pages.settings().show_named(section)
 
     def move_models(self, target: Path) -> None:
         """Move the models folder to `target`, and show the section of the settings with the progress."""
         self.show_settings("models")
-        self.pages.settings().storage.move_to(target)
+        self.pages.settings().section("models").storage.move_to(target)
 
     def models_page(self) -> "ModelsPage":
         """Show the page of models and return it."""
@@ -433,14 +433,14 @@ class MainWindow(QMainWindow):
         found = [*(contact for one in sources for contact in one.contacts()), *self._engine.contacts]
         contacts = sorted(found, key=lambda contact: contact.time)
         online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
-        is_model = downloads.network_task_count > 0
-        self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
+        purpose = downloads.network_purpose or phrase("shell.fetching_the_training_environment")
+        self.sidebar.traffic.show_downloads(online, contacts, purpose, is_sending=is_sending)
         self._show_traffic()
 
     def _show_traffic(self) -> None:
         """Show what used the network in the settings, if they are built."""
         if self.pages.has("settings"):
-            self.pages.settings().network.traffic.show_lines(self.sidebar.traffic.lines())
+            self.pages.settings().show_traffic(self.sidebar.traffic.lines())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary

@@ -167,7 +167,7 @@ class TrafficIndicator(QAbstractButton):
         self._refusals = refusals
         self._online = 0
         self._is_sending = False
-        self._is_model = True
+        self._purpose = ""
         self._contacts: list[NetworkContact] = []
         self._icon = IconLabel(theme, "shield-check", "success")
         self.state = Label(role="caption", strong=True)
@@ -187,15 +187,16 @@ class TrafficIndicator(QAbstractButton):
         self.refresh()
 
     def show_downloads(
-        self, online: int, contacts: Sequence[NetworkContact], *, is_model: bool = True, is_sending: bool = False
+        self, online: int, contacts: Sequence[NetworkContact], purpose: str, *, is_sending: bool = False
     ) -> None:
-        """Show the number of downloads that are `online`, `contacts` (oldest first), and if a server is answering.
+        """Show how Kotae uses the network.
 
-        `is_model`: a model is being downloaded, rather than parts of the training environment.
+        `online`: number of downloads and installations that use it now. `contacts`: contacted machines, oldest first.
+        `purpose`: what they are, in words. `is_sending`: whether a server of the local network is answering a question.
         """
-        self._is_model = is_model
-        if (online, is_sending, len(contacts)) != (self._online, self._is_sending, len(self._contacts)):
-            self._online, self._is_sending, self._contacts = online, is_sending, list(contacts)
+        before = self._online, self._purpose, self._is_sending, len(self._contacts)
+        self._online, self._purpose, self._is_sending, self._contacts = online, purpose, is_sending, list(contacts)
+        if before != (online, purpose, is_sending, len(contacts)):
             self.refresh()
 
     def lines(self) -> list[tuple[str, str]]:
@@ -224,11 +225,8 @@ class TrafficIndicator(QAbstractButton):
         now = self._online + self._is_sending or refused
         self.state.setText(phrase("common.n", n=now) if now else phrase("common.none"))
         count = phrase("shell.n_so_far", n=refused + len(self._contacts))
-        fetched = (
-            phrase("shell.model_download") if self._is_model else phrase("shell.fetching_the_training_environment")
-        )
         sent = phrase("shell.sending_a_question") if self._is_sending else count
-        self.since_label.setText(fetched if self._online else sent)
+        self.since_label.setText(self._purpose if self._online else sent)
         warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
         is_warned = refused or self._is_sending
         self._icon.show_icon(*(download if self._online else warning if is_warned else safe))

@@ -39,6 +39,7 @@ GATE_WITHIN_S = 120.0  # seconds from the end of the training to the first repor
 LEAST_LEFT, LATE_FACTOR = 0.1, 2.0  # share of its cost that a stage has left until it ends; see `_left_of`
 LATE_FROM, LATE_FROM_S = 1.3, 10.0  # the run is late from this multiple of the shown time on, and so many seconds
 ROUGH_FROM, ROUGH_TO = 0.5, 2.0  # range of an estimate before the measured steps
+PACE_MOST = 20.0  # times its forecast that a training makes the stages after it longer
 LEAST_S = 0.1  # until the run has ended
 SHARE_MOST = 0.99  # until the run has ended
 ROW_TOKENS = 150.0  # of a row that is not read yet
@@ -177,6 +178,7 @@ class RunClock:
         self._ended_at = self._first_at = self._last_at = 0.0  # of the last end, the first start and the last event
         self._left: float | None = None
         self._share = self._stopped_s = 0.0
+        self._pace = 1.0  # how many times its measured cost the training takes, beside other programs
         self._is_rough = True
         self.took_s: dict[str, float] = {}  # measured seconds of complete stages and of kinds of the gate's steps
 
@@ -220,6 +222,9 @@ class RunClock:
                     self._set_anew(at, is_rough=False)
             case TrainingStep() if math.isfinite(event.left_s):
                 self._told_left = (event.left_s, at)
+                if not self._is_rough:
+                    pace = (at - self._began_at + event.left_s) / max(self._costs["training"], LEAST_S)
+                    self._pace = min(max(pace, 1.0), PACE_MOST)
                 if self._is_rough:  # nothing was measured before
                     self._set_anew(at, is_rough=False)
             case events.Finished():
@@ -302,6 +307,7 @@ class RunClock:
             took = max(at - self._began_at, 0.1)
             for other in _GATE_COSTS - self.took_s.keys():  # this machine is that much slower than was thought
                 self._costs[other] *= took / self._costs[name] if other != name else 1.0
+            self._pace = 1.0
             self.took_s[name] = self._costs[name] = took
 
     def _advance(self, until: float) -> None:
@@ -341,14 +347,15 @@ class RunClock:
     def _later_costs(self) -> Iterator[float]:
         """Yield the costs of all stages and steps of the gate that follow the current one."""
         if self._stage != "judging":
-            yield from (self._costs[stage] for stage in STAGES[STAGES.index(self._stage or "starting") + 1 : -1])
+            later = STAGES[STAGES.index(self._stage or "starting") + 1 : -1]
+            yield from (self._costs[one] * (self._pace if one == "exporting" else 1.0) for one in later)
         if not self._has_verdict:
             return
         steps = _FORMS if self._gate in _FORMS[:-1] else _VERDICT[2 if self.load.has_file else 0 :]
         first = steps.index(self._gate) + 1 if self._gate in steps else 0
         first = len(steps) if self._gate is not None and self._gate[0] == "answer" else first
-        later = [step for step in steps[first:] if self.load.has_shipped or step[1] != "base+shipped"]
-        yield from (self._costs[_cost_of(step)] for step in later)
+        left = [step for step in steps[first:] if self.load.has_shipped or step[1] != "base+shipped"]
+        yield from (self._costs[_cost_of(step)] * self._pace for step in left)
 
 
 def _left_of(cost_s: float, spent_s: float) -> float:

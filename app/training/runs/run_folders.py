@@ -75,7 +75,7 @@ class TrainingRunFolder:
 
     @property
     def has_checkpoint(self) -> bool:
-        return any((self.folder / CHECKPOINTS).glob("checkpoint-*"))
+        return has_checkpoint(self.folder)
 
     @property
     def is_judged(self) -> bool:
@@ -111,6 +111,10 @@ def read(folder: Path) -> TrainingRunFolder:
     asked, standing = base_models.read_spec(folder / SPEC), standings.replay_status(folder)
     state, size_bytes = state_of(folder, standing), folder_size_bytes(folder)
     return TrainingRunFolder(folder.name, folder, asked, standing, state, size_bytes)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    return any((folder / CHECKPOINTS).glob("checkpoint-*"))
 
 
 def state_of(folder: Path, standing: RunStatus) -> str:

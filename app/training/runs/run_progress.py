@@ -171,6 +171,7 @@ class RunProgress:
     standing: RunStatus = field(default_factory=RunStatus)
     requested: RunSpec | None = None  # with all settings once they are decided; None: the file is damaged
     is_judged: bool = False
+    has_checkpoint: bool = False
     is_from_elsewhere: bool = False  # another machine or person trained the run
     has_holdout: bool = False  # there are held-out rows to judge the run by
     steps: tuple[TrainingStep, ...] = ()
@@ -277,6 +278,7 @@ class ProgressReader:
             standing=self._history.status,
             requested=run_folders.effective_spec(folder),
             is_judged=(folder / run_folders.GATE).is_file(),
+            has_checkpoint=run_folders.has_checkpoint(folder),
             is_from_elsewhere=run_folders.is_from_elsewhere(folder),
             has_holdout=(folder / run_folders.HOLDOUT).is_file(),
             steps=steps,

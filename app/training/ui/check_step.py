@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+import psutil
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QWidget
@@ -324,6 +325,7 @@ class FindingRow(QWidget):
 
 
 STEPS = 1000  # range of the bar
+BUSY_SHARE = 0.75  # of the cores that other programs use, from which on an estimate may be far too low
 BAR_PX = 560  # largest width
 
 
@@ -345,7 +347,10 @@ class ForecastBox(QFrame):
         """Show a forecast. `can_try`: a trial run would work. `is_converted`: the base needs no conversion first."""
         name = settings_form.memory_name(forecast.device)
         self.headline.setText(self._headline(forecast, name))
-        self.source.setText(self._source(forecast))
+        is_loaded = min(psutil.getloadavg()[:2]) > BUSY_SHARE * (psutil.cpu_count() or 1)
+        is_off = is_loaded and not forecast.is_measured and forecast.device != "cuda"
+        loaded = phrase("training.other_programs_are_busy") if is_off else ""
+        self.source.setText(localization.join_sentences(self._source(forecast), loaded))
         self.memory.show_share(
             name, forecast.memory_bytes, forecast.allowed_bytes, phrase("training.need_needed_free_available")
         )

@@ -201,6 +201,8 @@ def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: 
             return phrase("training.the_training_process_is_saving")
         case "waiting":
             return phrase("training.it_has_not_started_yet")
+        case "paused" if starts_over(course):
+            return _saved_progress(course, "")
         case "paused":
             return phrase("training.paused_at_step_n_resume", n=f"{course.standing.last_step:,}")
         case "cancelled":
@@ -232,7 +234,7 @@ def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
     """Return the message of an error whose advice suits the window: a button or a new training, not a command."""
     described = wording.describe_error(error)
     if course is not None and course.can_resume and error.code.startswith("run_"):
-        return ErrorMessage(described.message, _saved_progress(course, _remedy(error.code)))
+        return ErrorMessage(described.message, _saved_progress(course, training_errors.remedy_text(error.code)))
     if error.code == "run_preflight_blocked":
         return ErrorMessage(described.message, phrase("training.mend_what_the_step_check"))
     if error.code == "run_not_finite":
@@ -257,23 +259,16 @@ def abort_consequences(course: RunProgress) -> str:
     return phrase("training.progress_up_to_step_n", n=f"{saved.step:,}")
 
 
-def _remedy(code: str) -> str:
-    """Return what the user must do before the run can continue; "" if nothing is known."""
-    return {
-        "run_out_of_memory": phrase("common.close_other_programs"),
-        "run_memory_short": phrase("common.close_other_programs"),
-        "run_killed": phrase("common.close_other_programs"),
-        "run_disk_full": phrase("training.delete_files_that_you_do"),
-        "run_base_missing": phrase("common.put_the_model_back_where"),
-        "run_data_missing": phrase("training.put_the_training_data_back"),
-    }.get(code, "")
+def starts_over(course: RunProgress) -> bool:
+    """Return whether a run that stopped can only begin again, because it has saved nothing."""
+    return course.state in ("paused", "cancelled", "crashed", "failed") and not course.has_checkpoint
 
 
 def _saved_progress(course: RunProgress, before: str) -> str:
     """Return the sentence `before`, followed by what is saved and how to continue."""
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))
+        return localization.join_sentences(before, phrase("training.nothing_was_saved") if starts_over(course) else "")
     told = phrase("training.all_up_to_step_n")
     return localization.join_sentences(before, told.format(n=f"{saved.step:,}"))
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QWidget
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import phrase, unique_name
 from app.inference.local_model import LocalModel
 from app.training import drafts
 from app.training.drafts import TrainingDraft
@@ -132,10 +132,13 @@ class TrainingActions(EntryActions):
 
     def _keep(self, entry: TrainingEntry, name: str, note: str | None) -> None:
         def work() -> None:
+            nonlocal name
             if note is not None and note != training_list.read_note(entry.folder):
                 training_list.write_note(entry.folder, note)
             if name == entry.name:
                 return
+            others = {one.name for one in training_list.list_trainings(self._where).entries if one.id != entry.id}
+            name = unique_name(name, others - {""}, NAME_CHARACTERS)
             if entry.kind == "run":
                 training_list.rename_run(run_folders.read(entry.folder), name)
             else:

@@ -306,6 +306,14 @@ def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat: Chat, tm
         assert chat.asked() == []
 
 
+def test_of_several_files_that_cannot_be_asked_each_is_named(chat: Chat, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("壊れた.pdf", "切れた.docx")]
+    for path in paths:
+        path.write_bytes(b"%PDF-1.7 broken" if path.suffix == ".pdf" else b"PK\x03\x04 broken")
+    chat.give(*paths)
+    chat.qtbot.waitUntil(lambda: all(path.name in chat.banner() for path in paths), timeout=READING_MS)
+
+
 def test_a_folder_is_offered_as_a_collection(chat: Chat, contract: Path) -> None:
     chat.drop(contract.parent)
     assert chat.asked() == []

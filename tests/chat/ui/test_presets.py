@@ -551,7 +551,7 @@ def test_the_page_of_questions_opens_both_and_a_deletion_is_undone_by_the_toast(
     assert parts.session.preset.name == "短く"
     own = parts.presets.add("chat", "検査", Choices())
     parts.navigation.settings_requested.emit("presets")
-    section = parts.window.page("settings").presets
+    section = parts.window.page("settings").section("presets")
     choose(section, "検査")
     click(section.delete_button)
     click(parts.window.toast.button)

@@ -26,7 +26,7 @@ def parts(open_window):
 @pytest.fixture
 def network(parts):
     parts.window.show_settings("network")
-    return dict(parts.window.page("settings").sections)["通信"]
+    return parts.window.page("settings").section("network")
 
 
 def focused():
@@ -112,7 +112,7 @@ def test_the_foot_of_the_sidebar_leads_to_it_by_mouse_and_by_keyboard(parts, qtb
         traffic.setFocus()
         qtbot.keyClick(traffic, key)
         assert parts.window.current_page == "settings"
-        assert dict(parts.window.page("settings").sections)["通信"].check.button.isVisible()
+        assert parts.window.page("settings").section("network").check.button.isVisible()
         parts.window.show_page("ask")
 
 
@@ -131,7 +131,7 @@ def test_what_an_administrator_has_stopped_is_locked_and_says_so(open_window, wh
     (where.data / "policy.toml").write_text('network = "never"\n', "utf-8")
     parts = open_window()
     parts.window.show_settings("network")
-    network = dict(parts.window.page("settings").sections)["通信"]
+    network = parts.window.page("settings").section("network")
     assert network.block.isChecked()
     assert not network.block.isEnabled()
     assert f"管理者が止めています。ここでは変えられません（{where.data / 'policy.toml'}）" in words(network)

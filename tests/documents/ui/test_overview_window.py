@@ -7,7 +7,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
@@ -139,6 +141,24 @@ def test_the_required_values_are_exported(desk: Desk) -> None:
     desk.qtbot.waitUntil(lambda: desk.out.exists() and window.banner.isVisible())
     (sheet,) = openpyxl.load_workbook(desk.out).worksheets
     assert [sheet.cell(row, 2).value for row in (2, 3, 4)] == ["70mm以上", "2回", "75mm以上"]
+
+
+def test_a_value_is_shown_whole_where_long_clauses_are_shortened_and_the_window_is_called_after_the_document(
+    desk: Desk,
+) -> None:
+    library = Library.open_second(desk.where.documents)
+    document = library.document(1)
+    assert document is not None
+    long = "3.1 " + "環境条件の厳しい場所でのかぶり" * 3
+    library.put(document, [Section((long,), "設計基準強度は 1,240.5 N/mm2以上とする。")])
+    library.close()
+    window = desk.open("values", 1)
+    window.resize(620, 500)
+    QApplication.processEvents()
+    measure, header = QFontMetrics(desk.theme.font("ui")).horizontalAdvance, window.list.header()
+    shares = [header.sectionSize(at) - measure(window.rows.index(0, at).data()) for at in (1, 4)]
+    assert shares[0] > 0 > shares[1]
+    assert window.windowTitle() == "基準 – 数値基準の一覧"
 
 
 def test_what_became_secret_meanwhile_is_exported_after_consent_only(desk: Desk) -> None:

@@ -60,7 +60,7 @@ def test_rows_that_no_question_set_could_hold_are_trained_on_all_the_same(
     assert status == 0, told
     assert Path(found["report"]).is_file()
     again = scale(kotae, path, base, "--sizes", "20,60", "--seeds", "1", "--no-control")[1]
-    assert (found["name"], again["name"]) == ("計算", "計算 (2)")
+    assert (found["name"], again["name"]) == ("計算", "計算（2）")
     assert kotae("eval", "show", "計算")[1]["id"] == found["id"]
 
 

@@ -201,7 +201,7 @@ def test_without_a_model_that_of_ask_is_taken_and_a_second_evaluation_has_a_name
     added = kotae("models", "import", str(long_base))[1]
     first, second = kotae(*asked)[1], kotae(*asked)[1]
     assert [one["model_name"] for one in first["systems"]] == [added["name"]]
-    assert (first["name"], second["name"]) == ("質問.jsonl", "質問.jsonl (2)")
+    assert (first["name"], second["name"]) == ("質問.jsonl", "質問.jsonl（2）")
 
 
 def test_a_judge_is_asked_for_and_nothing_of_answering(

@@ -206,6 +206,12 @@ def test_the_window_and_the_command_make_the_same_study(
     assert study.kind == kind
 
 
+def test_a_study_that_is_given_the_name_of_another_gets_a_number(bench: Bench) -> None:
+    asking = dataclasses.replace(ASKING, name="春の比較")
+    names = [bench.made(bench.ask("models", bench.base, bench.other, asking=asking)).name for _ in range(2)]
+    assert names == ["春の比較", "春の比較（2）"]
+
+
 def test_models_that_are_compared_are_asked_themselves_with_the_strength_of_their_adapter(bench: Bench) -> None:
     study = bench.made(bench.ask("models", bench.base, bench.tuned, scope=bench.scope))
     assert [(one.may_quote, one.system.strength) for one in study.contenders] == [(False, 1.0), (False, 0.7)]

@@ -118,7 +118,7 @@ class StartDesk(Driver):
 
     def mark(self, dialog: StudyDialog, *models: str) -> None:
         for id in models:
-            dialog.models.models.rows[id].box.click()
+            dialog.part("models").models.rows[id].box.click()
 
     def reckoned(self, dialog: StudyDialog) -> str:
         """What is said of what it takes, or why not."""

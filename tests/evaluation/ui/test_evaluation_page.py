@@ -25,7 +25,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question, QuestionSet, System
 from app.evaluation.study import compared_systems, studies
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.sets.question_set_name import RenameDialog
+from app.evaluation.ui.sets.question_set_forms import RenameDialog
 from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
@@ -147,7 +147,7 @@ class Scene(Driver):
         assert dialog is not None
         self.until(lambda: dialog._splits is not None)
         self.click(dialog.kinds.answers["models"].radio)
-        for row in dialog.models.models.rows.values():
+        for row in dialog.part("models").models.rows.values():
             row.box.setChecked(True)
         self.until(lambda: dialog.forecasting.forecast is not None)
         return dialog

@@ -21,7 +21,7 @@ from app.evaluation import question_files, question_sets
 from app.evaluation.records import Gold, Question
 from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_name import RenameDialog
+from app.evaluation.ui.sets.question_set_forms import RenameDialog
 from app.evaluation.ui.sets.question_set_table import ANSWERABLE, CATEGORY, REFERENCE
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
@@ -429,12 +429,12 @@ def test_a_set_is_written_in_the_form_of_the_name_and_its_folder_is_opened(
     desk.target = str(tmp_path / chosen)
     desk.do(desk.view.export_button)
     out = tmp_path / written
-    assert "に書き出しました。" in desk.view.banner.accessibleName()
+    assert str(out) in desk.view.banner.accessibleName()
     assert question_files.read(out).questions == QUESTIONS
     if out.suffix == ".xlsx":
         assert load_workbook(out).active.max_row == 4
     assert (tmp_path / "ある.xlsx").read_bytes() == b"of somebody else"
-    desk.view.banner.action_requested.emit("open")
+    desk.view.banner.action_requested.emit("folder")
     assert opened == [tmp_path]
 
 

@@ -60,8 +60,8 @@ def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDes
 
 def test_another_base_has_no_training_of_the_first(desk: StartDesk) -> None:
     dialog = desk.ask()
-    desk.press(KEY.Key_Down, at=dialog.documents.base)
-    assert dialog.documents.tuned.currentText() == "なし"
+    desk.press(KEY.Key_Down, at=dialog.part("documents").base)
+    assert dialog.part("documents").tuned.currentText() == "なし"
     assert desk.reckoned(dialog).startswith("3 構成")
     assert desk.begin(dialog).models == (desk.models[1],)
 
@@ -93,10 +93,10 @@ def test_models_can_be_asked_what_comes_with_the_program(desk: StartDesk) -> Non
 def test_forms_are_those_of_the_paper_until_others_are_marked(desk: StartDesk) -> None:
     dialog = desk.ask("quantizations")
     assert dialog.request.forms == ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
-    assert not dialog.forms.forms.rows["F16"].box.isEnabled()  # the others are compared with it
-    desk.until(lambda: "約" in dialog.forms.forms.rows["Q8_0"]._facts.text())
+    assert not dialog.part("quantizations").forms.rows["F16"].box.isEnabled()  # the others are compared with it
+    desk.until(lambda: "約" in dialog.part("quantizations").forms.rows["Q8_0"]._facts.text())
     for form in ("Q8_0", "Q6_K", "Q5_K_M"):
-        dialog.forms.forms.rows[form].box.click()
+        dialog.part("quantizations").forms.rows[form].box.click()
     assert desk.reckoned(dialog).startswith("2 構成 × 3 問 = 6 回答")
     wish = desk.begin(dialog)
     assert (wish.compares, wish.models, wish.forms, wish.tuned) == (
@@ -107,12 +107,12 @@ def test_forms_are_those_of_the_paper_until_others_are_marked(desk: StartDesk) -
 def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
     folder = desk.freeze()
     dialog = desk.ask("scale")
-    assert dialog.scale.data.currentText() == "敬体（行.csv）　学習用 60 件"
+    assert dialog.part("scale").data.currentText() == "敬体（行.csv）　学習用 60 件"
     assert not dialog.judge.isVisible()  # the hold-out judges
-    dialog.scale.sizes.insert("２０、40 60")
-    dialog.scale.runs.setFocus()
-    desk.press(KEY.Key_Up, at=dialog.scale.runs)
-    dialog.scale.control.click()
+    dialog.part("scale").sizes.insert("２０、40 60")
+    dialog.part("scale").runs.setFocus()
+    desk.press(KEY.Key_Up, at=dialog.part("scale").runs)
+    dialog.part("scale").control.click()
     wish = dialog.request
     assert (wish.compares, wish.data, wish.sizes) == ("scale", str(folder), (20, 40, 60))
     assert (wish.runs, wish.has_control, wish.training_preset) == (4, False, "standard")
@@ -182,11 +182,11 @@ def test_without_any_model_nothing_can_be_begun(desk: StartDesk) -> None:
 
 def test_without_documents_there_is_nothing_to_compare_with(desk: StartDesk) -> None:
     dialog = desk.ask()
-    dialog.documents.scope.rows["基準"].box.click()
+    dialog.part("documents").scope.rows["基準"].box.click()
     assert dialog.reason.text() == "▲ 資料を 1 つ以上選んでください。"
     assert not dialog.start_button.isEnabled()
     assert dialog.start_button.accessibleDescription() == "資料を 1 つ以上選んでください。"
-    dialog.documents.scope.rows["基準"].box.click()
+    dialog.part("documents").scope.rows["基準"].box.click()
     desk.until(dialog.start_button.isEnabled)
 
 
@@ -199,7 +199,7 @@ def test_sizes_that_make_no_comparison_are_refused_as_they_are_typed(desk: Start
         ("40, 20", "sizes_order"),
         ("5, 20", "sizes_small"),
     ):
-        dialog.scale.sizes.setText(typed)
+        dialog.part("scale").sizes.setText(typed)
         assert dialog.reason.text() == f"▲ {study_dialog_rules.problem_text(code)}"
         assert not dialog.start_button.isEnabled()
 
@@ -237,10 +237,10 @@ def test_what_the_model_recommends_may_be_no_temperature_and_then_it_is_said_wha
 def test_a_model_whose_file_is_gone_says_so_before_it_is_marked(desk: StartDesk) -> None:
     Path(desk.models[1].path).unlink()
     dialog = desk.ask("models")
-    row = dialog.models.models.rows["two"]
+    row = dialog.part("models").models.rows["two"]
     assert (row.box.isEnabled(), row.box.accessibleDescription()) == (False, "ファイルがありません")
-    assert dialog.documents.base.itemText(1) == "× 二つ目"
-    assert dialog.models.models.rows["one"].box.isEnabled()
+    assert dialog.part("documents").base.itemText(1) == "× 二つ目"
+    assert dialog.part("models").models.rows["one"].box.isEnabled()
 
 
 def test_without_a_base_that_can_be_trained_the_models_are_not_said_to_be_missing(desk: StartDesk) -> None:
@@ -281,7 +281,7 @@ def test_a_name_that_is_taken_gets_a_number(desk: StartDesk) -> None:
     one = studies.Study("x", "資料と学習の比較", "documents", "a", 1, asked.sha256, "internal", (), (0,), Choices(), 1)
     studies.create(desk.where.evaluations / "x", one, asked)
     dialog = desk.ask()
-    assert dialog.request.asking.name == "資料と学習の比較 (2)"
+    assert dialog.request.asking.name == "資料と学習の比較（2）"
 
 
 # ------------------------------------------------------------- keyboard, eyes and ears
@@ -297,7 +297,7 @@ def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
         assert focused is not None
         if focused is dialog.start_button:
             break
-        if focused in [row.box for row in dialog.models.models.rows.values()]:
+        if focused in [row.box for row in dialog.part("models").models.rows.values()]:
             desk.press(KEY.Key_Space, at=focused)
             desk.until(lambda: bool(dialog.problem) or dialog.start_button.isEnabled())
         desk.press(KEY.Key_Tab, at=focused)

@@ -174,7 +174,7 @@ def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(
     assert {download.total_bytes for download in told} == {large.size}
     assert max(download.bytes_per_s for download in told) > MIB
     contacts = [(contact.host, contact.title) for contact in desk.downloads.contacts()]
-    assert contacts == [("127.0.0.1", "小さなモデル"), ("127.0.0.2", "小さなモデル")]
+    assert contacts == [("127.0.0.1", "小さなモデル の取得"), ("127.0.0.2", "小さなモデル の取得")]
     assert desk.downloads.network_task_count == 0
     desk.wait(lambda: desk.downloads.child_pid == 0)  # nothing is left that could use the network
 

@@ -5,6 +5,7 @@ import socket
 import pytest
 from PySide6.QtCore import Qt
 
+from app.base.wording import phrase
 from app.models import catalogue
 from app.models.ui.download_controller import DownloadSourceDialog
 from tests.models.downloads.hub import COMMIT, REPOSITORY, Content, Fault, Hub, Stored
@@ -58,6 +59,7 @@ def test_a_search_that_gets_no_answer_can_be_cancelled_and_begun_again(open_tab,
         driver.preferences.change(hub_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
         panel.field.setText("tiny")
         driver.click(panel.button)
+        assert driver.downloads.network_purpose == phrase("models.search_of_models")
         assert (panel.button.isVisible(), panel.cancel_button.isVisible()) == (False, True)
         driver.click(panel.cancel_button)
         assert (panel.button.isVisible(), panel.cancel_button.isVisible()) == (True, False)

@@ -92,9 +92,8 @@ def test_closing_the_dialogs_window_ends_it_too(parts, greet, where):
 def test_it_can_be_opened_again_from_the_settings(parts, qtbot):
     parts.window.show_page("settings")
     page = parts.window.page("settings")
-    place = [name for name, _ in page.sections].index("Kotae について")
-    page.show_section(place)
-    qtbot.mouseClick(page.sections[place][1].first_run_button, Qt.MouseButton.LeftButton)
+    page.show_named("about")
+    qtbot.mouseClick(page.section("about").first_run_button, Qt.MouseButton.LeftButton)
     assert parts.window.findChild(FirstRunDialog).isVisible()
 
 

@@ -15,8 +15,9 @@ def parts(open_window):
 
 
 def section(parts, place: int):
-    parts.window.page("settings").show_section(place)
-    return parts.window.page("settings").sections[place][1]
+    page = parts.window.page("settings")
+    page.show_section(place)
+    return page.section(list(page._makers)[place])
 
 
 def pick(control: Chooser, words: str) -> None:
@@ -97,6 +98,9 @@ def test_details_are_hidden_until_they_are_wished(parts):
 def test_every_control_is_named_and_explained(parts):
     parts.preferences.change(shows_details=True)
     page = parts.window.page("settings")
+    assert len(page._sections) == 1  # each is built when it is first shown
+    for name in page._makers:
+        page.section(name)
     rows = page.findChildren(SettingRow)
     assert len(rows) > 10
     for row in rows:
@@ -106,7 +110,7 @@ def test_every_control_is_named_and_explained(parts):
 
 def test_the_presets_are_one_step_away(parts):
     parts.window.show_settings("presets")
-    assert parts.window.page("settings").presets.isVisible()
+    assert parts.window.page("settings").section("presets").isVisible()
 
 
 def test_what_the_engine_keeps_of_documents_is_shown_with_its_size_and_deleted_at_once(parts, where):

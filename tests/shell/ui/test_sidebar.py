@@ -314,8 +314,16 @@ def test_new_folders_get_names_that_differ(hand, store):
         at.window.list_actions.add_folder()
         at.press(Qt.Key.Key_Escape)
     assert [folder.name for folder in ConversationOrganizer(store.database).folders()] == [
-        "新しいフォルダ", "新しいフォルダ 2", "新しいフォルダ 3",
+        "新しいフォルダ", "新しいフォルダ（2）", "新しいフォルダ（3）",
     ]  # fmt: skip
+
+
+def test_a_folder_that_is_given_the_name_of_another_gets_a_number(hand, store):
+    shelf = ConversationOrganizer(store.database)
+    shelf.add_folder("橋梁")
+    number = shelf.add_folder("河川")
+    assert hand().window.list_actions.rename_folder(number, "橋梁")
+    assert [folder.name for folder in shelf.folders()] == ["橋梁", "橋梁（2）"]
 
 
 def test_several_go_into_a_new_folder_and_back(hand, store):

@@ -46,13 +46,13 @@ def parts(open_window, model):
 @pytest.fixture
 def storage(parts):
     parts.window.show_settings("models")
-    return parts.window.page("settings").storage
+    return parts.window.page("settings").section("models").storage
 
 
 @pytest.fixture
 def network(parts):
     parts.window.show_settings("network")
-    return dict(parts.window.page("settings").sections)["通信"]
+    return parts.window.page("settings").section("network")
 
 
 def plain(text: str) -> str:
@@ -266,7 +266,7 @@ def test_each_use_of_the_network_is_listed_and_leads_to_where_more_is_said(parts
     window._show_downloads()
     window.sidebar.traffic.refresh()
     window.sidebar.traffic.click()
-    traffic = window.page("settings").network.traffic
+    traffic = window.page("settings").section("network").traffic
     said = [button.accessibleName() for button in traffic.buttons]
     assert len(said) == 4
     for text, fact in zip(said, ("huggingface.co", "pypi.org", "192.168.1.20", "203.0.113.9"), strict=True):

@@ -49,7 +49,7 @@ from trainer.events import (
 )
 from trainer.spec import RunSpec
 
-PAUSE, RESUME = phrase("common.pause"), phrase("training.resume")
+PAUSE, RESUME, START_OVER = phrase("common.pause"), phrase("training.resume"), phrase("training.start_over")
 FINISH, ABORT = phrase("training.finish_and_keep_the_best"), phrase("training.abort")
 ROWS = [
     ("宛名は、どう書きますか。", "部署名に「御中」を付けます。"),
@@ -77,6 +77,8 @@ class RunDriver(Driver):
         QTimer.singleShot(50, self.theme, lambda: setattr(self.engine, "refusal", None))
 
     def tell(self, *told: Event) -> None:
+        for one in (one for one in told if isinstance(one, Checkpoint)):
+            (self.run / run_folders.CHECKPOINTS / f"checkpoint-{one.step}").mkdir(parents=True)
         with (self.run / JOURNAL_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
 
@@ -270,13 +272,19 @@ def test_what_went_wrong_is_told_with_what_is_safe_and_the_next_step(
     assert driver.opened == [driver.run]
 
 
+def test_a_run_that_stopped_before_its_first_save_offers_to_start_over(driver: RunDriver) -> None:
+    step = driver.open(Started(1, 0, 1.0))
+    assert driver.buttons == [START_OVER]
+    assert phrase("training.nothing_was_saved") in step.banner.accessibleName()
+
+
 def test_what_cannot_be_started_is_told(driver: RunDriver) -> None:
-    step = driver.open(*told(1.6, 1.3), Paused(10))
+    step = driver.open(Started(1, 0, 1.0), Paused(0))
     driver.rows.unlink()
-    driver.press_button(RESUME)
+    driver.press_button(START_OVER)
     driver.until_banner(step.banner, "学習データのファイルがありません")
-    driver.until(lambda: driver.buttons == [RESUME])
-    assert phrase("training.put_the_training_data_back") in step.banner.accessibleName()
+    driver.until(lambda: driver.buttons == [START_OVER])
+    assert phrase("common.run_remedy.run_data_missing") in step.banner.accessibleName()
 
 
 def test_answers_are_shown_one_question_at_a_time(driver: RunDriver) -> None:

@@ -293,6 +293,17 @@ def test_a_draft_that_is_shown_is_renamed_where_it_is(driver: PageDriver) -> Non
     assert drafts.read(driver.where.drafts, draft.id).name == "新しい名前"
 
 
+def test_a_name_that_another_training_has_gets_a_number(driver: PageDriver) -> None:
+    driver.run("用語集")
+    draft = driver.draft("前の名前")
+    page = driver.open()
+    driver.choose("前の名前")
+    dialog = page.entry_actions.edit(page.list.entry)
+    dialog.name.setText("用語集")
+    dialog.buttons["keep"].click()
+    assert drafts.read(driver.where.drafts, draft.id).name == "用語集（2）"
+
+
 def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(driver: PageDriver) -> None:
     draft = driver.draft("読めない")
     (driver.where.drafts / draft.id / drafts.DRAFT_FILE).write_text("{", "utf-8")

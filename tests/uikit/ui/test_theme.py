@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QStyle, QStyleOptionButton, QWidget
 
 from app.base.paths import resources
 from app.base.settings import TEXT_SCALES, Settings
@@ -128,6 +128,21 @@ def test_every_page_looks_after_a_change_of_theme_as_if_it_had_been_built_in_it(
     assert [key for key in pages if again[key] != light[key]] == []
 
 
+def test_what_was_hidden_during_a_change_of_theme_is_styled_when_it_is_shown_or_soon(qapp, qtbot, theme):
+    made = [Button(theme, "削除", "danger_fill") for _ in range(2)]
+    for button in made:
+        qtbot.addWidget(button)
+        button.show()
+        button.hide()
+    theme.apply(qapp, Settings(theme="dark"))
+    fills = []
+    for button, is_awaited in zip(made, (False, True), strict=True):
+        qtbot.wait(100 if is_awaited else 0)
+        button.show()
+        fills.append(button.grab().toImage().pixelColor(button.rect().center().x(), 5).name())
+    assert fills == [theme.color("danger").name()] * 2
+
+
 def test_icons_follow_the_theme(qapp, qtbot, theme):
     button = Button(theme, "追加", icon="plus")
     qtbot.addWidget(button)
@@ -156,6 +171,24 @@ def test_a_button_that_tab_has_reached_has_its_border_and_no_frame_of_the_system
     by_mouse = button.grab().toImage()
     button.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
     assert button.grab().toImage() == by_mouse
+
+
+@pytest.mark.parametrize("kind", [QRadioButton, QCheckBox])
+def test_a_choice_that_tab_has_reached_has_a_ring_and_no_frame_of_the_system(kind, qapp, qtbot, theme):
+    for name in ("light", "dark"):
+        theme.apply(qapp, Settings(theme=name))
+        for is_checked in (False, True):
+            button = kind("答え")
+            qtbot.addWidget(button)
+            button.setChecked(is_checked)
+            button.show()
+            rest = button.grab().toImage()
+            button.activateWindow()
+            button.setFocus()
+            qtbot.waitUntil(button.hasFocus)
+            by_mouse = button.grab().toImage()
+            button.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
+            assert button.grab().toImage() == by_mouse != rest
 
 
 @pytest.mark.parametrize("scale", TEXT_SCALES)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.wording import phrase, shorten
+from app.base.wording import phrase, shorten, unique_name
 from app.chat.records import Conversation
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_view import ConversationView
@@ -109,7 +109,7 @@ class ConversationActions(QObject):
     def add_folder(self, ids: Sequence[int] = ()) -> None:
         """Add a folder that contains these conversations, with an undo."""
         before = self._folders_of(ids)
-        folder_id = self._conversations.add_folder(self._free_name(), ids)
+        folder_id = self._conversations.add_folder(self._free_name(phrase("common.new_folder")), ids)
         if folder_id is not None:
             action = UndoableAction(
                 done=phrase("chat.added_a_folder"),
@@ -125,7 +125,10 @@ class ConversationActions(QObject):
     def rename_folder(self, folder_id: int, name: str) -> bool:
         """Give a folder another name, with an undo; return whether that succeeded."""
         before = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), name)
-        if before == name or not self._conversations.rename_folder(folder_id, name):
+        if before == name:
+            return False
+        name = self._free_name(name)
+        if not self._conversations.rename_folder(folder_id, name):
             return False
         if self._added == (folder_id, self._undo_stack.last):
             return True  # its first name is a part of adding it
@@ -195,14 +198,8 @@ class ConversationActions(QObject):
         is_there = any(folder.id == folder_id for folder in self._conversations.folders())
         return not is_there or self._conversations.remove_folder(folder_id) is not None
 
-    def _free_name(self) -> str:
-        taken = {folder.name for folder in self._conversations.folders()}
-        name = base = phrase("common.new_folder")
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{base} {number}"
-        return name
+    def _free_name(self, name: str) -> str:
+        return unique_name(name, [folder.name for folder in self._conversations.folders()])
 
 
 def rename(

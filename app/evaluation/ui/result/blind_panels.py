@@ -86,8 +86,6 @@ class BlindStartPanel(QWidget):
         )
         self.result_button.setVisible(done > 0)
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.blind_sheet"))
         name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
@@ -155,7 +153,8 @@ class VotingPanel(QWidget):
         self.reference = Label(tone="text2", wraps=True)
         self.reference.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.buttons = {
-            vote: VoteButton(theme, blind_texts.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
+            vote: VoteButton(theme, phrase(f"evaluation.blind_vote.{vote}"), str(number))
+            for number, vote in enumerate(VOTES, start=1)
         }
         self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
         self.undo_button.setAccessibleName(with_note(phrase("evaluation.take_back_the_last_one"), "←"))
@@ -218,8 +217,6 @@ class VotingPanel(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.update()
-
-    # ------------------------------------------------------------------- private
 
     def _show_pair(self, pair: BlindPair) -> None:
         self.pair = pair

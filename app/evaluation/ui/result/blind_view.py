@@ -60,8 +60,6 @@ class BlindResultPanel(QWidget):
         self.undo_button.setVisible(outcome.n > 0)
         self._fill(outcome)
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
         for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
@@ -78,8 +76,8 @@ class BlindResultPanel(QWidget):
         counts = (
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.first.name)), outcome.first_wins),
             (phrase("evaluation.blind_verdict.first", name=blind_texts.name(outcome.second.name)), outcome.second_wins),
-            (blind_texts.vote("same"), outcome.ties),
-            (blind_texts.vote("both_wrong"), outcome.both_wrong),
+            (phrase("evaluation.blind_vote.same"), outcome.ties),
+            (phrase("evaluation.blind_vote.both_wrong"), outcome.both_wrong),
         )
         self.rows = [(name, f"{count:,}", format_percent(count / max(1, outcome.n))) for name, count in counts]
         self.rows.append((phrase("evaluation.total"), f"{outcome.n:,}", ""))
@@ -214,8 +212,6 @@ class BlindView(QWidget):
         for button in (self.start.result_button, self.voting.result_button):
             button.clicked.connect(self.show_result)
 
-    # ------------------------------------------------------------------ private
-
     @property
     def _can_undo(self) -> bool:
         """Return whether Ctrl+Z belongs to this view; also while a file is written, or the window would get the key."""
@@ -298,7 +294,7 @@ class BlindView(QWidget):
         assert comparison is not None
         progress = blind_texts.progress(len(comparison.votes), len(comparison.pairing.pairs))
         question = comparison.current.question.text if comparison.current is not None else ""
-        announce(self.voting, join_facts(blind_texts.vote(vote), progress, question))
+        announce(self.voting, join_facts(phrase(f"evaluation.blind_vote.{vote}"), progress, question))
         self.voting.show_comparison(comparison)
         if comparison.current is None:
             self.show_result()

@@ -98,8 +98,6 @@ class RowCard(Card):
         """Add the head and the rows for `_is_wide`; yield after each row."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------- private
-
     def _show_rows(self, result: ResultViewData, *, has_rows: bool) -> None:
         """Show the rows of a result; hide the card if it has none."""
         self._view_data, self._is_filled = result, False
@@ -173,8 +171,6 @@ class ComparisonCard(RowCard):
             result_texts.measured_by(result) if result.measure else phrase("evaluation.no_answer_has_a_score")
         )
         self._show_rows(result, has_rows=bool(result.systems))
-
-    # ------------------------------------------------------------------- private
 
     def _has_room_for_columns(self) -> bool:
         columns = self._columns(self._view_data) if self._view_data else []
@@ -323,8 +319,6 @@ class DifferencesCard(RowCard):
         self.notes.setText("\n".join(result.notes))
         self.notes.setVisible(bool(result.notes))
         self._show_rows(result, has_rows=bool(result.differences))
-
-    # ------------------------------------------------------------------- private
 
     def _has_room_for_columns(self) -> bool:
         return self.width() >= self._theme.px(WIDE_PX)

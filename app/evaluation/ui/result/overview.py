@@ -36,7 +36,6 @@ from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTab
 from app.uikit.widgets.svg_plot import SvgPlot
 
 MOST_PX, PADDING_PX = 260, 24
-_NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
 
 
 class TextTableModel(NumberTableModel):
@@ -45,8 +44,7 @@ class TextTableModel(NumberTableModel):
     def __init__(self, table: ReportTable) -> None:
         super().__init__(table.head, wide=0)
         self.set_rows(table.rows)
-        columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
-        self._is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+        self._is_number = table.is_number
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         text = self.rows[index.row()][index.column()]
@@ -79,8 +77,6 @@ class TextTable(QTableView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
-
-    # ------------------------------------------------------------------- private
 
     def _build_first_column(self) -> None:
         """Set up the view of the first column, which stays visible when the table scrolls sideways."""
@@ -203,8 +199,6 @@ class AdviceBox(QFrame):
         bar = QRect(0, 0, self._theme.px(BAR_PX), self.height())
         painter.fillRect(bar, self._theme.color("accent"))
         painter.end()
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         for label in (self.verdict, self.reasons):
@@ -330,8 +324,6 @@ class ResultOverview(QWidget):
         super().resizeEvent(event)
         is_row = self.width() >= self._theme.px(WIDE_PX)
         self._pair.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         self._pair.setSpacing(GAP_PX)

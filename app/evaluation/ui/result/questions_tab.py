@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.base.wording import phrase
-from app.evaluation.records import Gold, Question
+from app.evaluation.records import Question
 from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData, ResultViewData
 from app.evaluation.ui.result import result_texts
 from app.uikit.localization import join_facts, with_note
@@ -150,19 +150,17 @@ class QuestionDetail(QWidget):
         self._filling = RowsInTurns(self, ANSWERS_AT_ONCE)
         make_column(self.text, self.unanswerable, self.facts, self._answers, Stretch(), into=self, spacing_px=10)
 
-    def show_question(self, question: QuestionViewData | None, result: ResultViewData) -> None:
+    def show_question(self, question: QuestionViewData | None) -> None:
         """Show a question; None: no question fits the filter."""
         clear_layout(self._answers)
         self.text.setText(question.question.text if question else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(question is not None and not question.question.is_answerable)
         self.facts.set_facts(self._facts(question.question) if question else ())
-        self._filling.begin(self._add_answers(question.list_answers() if question else (), result))
+        self._filling.begin(self._add_answers(question.list_answers() if question else ()))
 
-    # ------------------------------------------------------------------- private
-
-    def _add_answers(self, answers: Sequence[AnswerViewData], result: ResultViewData) -> Iterator[None]:
+    def _add_answers(self, answers: Sequence[AnswerViewData]) -> Iterator[None]:
         for answer in answers:
-            card = AnswerCard(answer, result)
+            card = AnswerCard(answer)
             self._answers.addWidget(card)
             card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
             yield
@@ -171,18 +169,14 @@ class QuestionDetail(QWidget):
         return [
             (phrase("evaluation.question_column.reference"), question.reference),
             (phrase("evaluation.question_column.must_include"), " / ".join(question.must_include)),
-            (phrase("evaluation.gold_quotes"), "\n".join(self._gold(gold) for gold in question.gold)),
+            (phrase("evaluation.gold_quotes"), "\n".join(with_note(gold.quote, gold.place) for gold in question.gold)),
             (phrase("evaluation.question_column.category"), question.category),
         ]
 
-    def _gold(self, gold: Gold) -> str:
-        page = phrase("evaluation.page_n", n=gold.page) if gold.page else ""
-        return with_note(gold.quote, " > ".join(filter(None, (gold.document, *gold.heading, page))))
-
 
 class AnswerCard(Card):
-    def __init__(self, answer: AnswerViewData, result: ResultViewData) -> None:
-        super().__init__(result.systems[answer.system].system.name)
+    def __init__(self, answer: AnswerViewData) -> None:
+        super().__init__(answer.system)
         self.score = Label(self._score(answer), "ui", "text", strong=True)
         self.score.setVisible(bool(self.score.text()))
         self.head.addWidget(self.score, 0, Qt.AlignmentFlag.AlignTop)
@@ -256,8 +250,6 @@ class QuestionsTab(QWidget):
         found: QuestionViewData | None = self.view.currentIndex().data(QuestionRole)
         return found
 
-    # ------------------------------------------------------------------- private
-
     def _build(self) -> None:
         row = make_row(self.spread_button, (self.count, 1), spacing_px=10)
         make_column(self.categories, row, self.legend, (self.view, 1), into=self._left, spacing_px=8)
@@ -313,7 +305,7 @@ class QuestionsTab(QWidget):
         self._is_stale = not self.isVisible()
         if self._is_stale:
             return
-        self.detail.show_question(one, self._view_data)
+        self.detail.show_question(one)
         self._area.verticalScrollBar().setValue(0)
 
 

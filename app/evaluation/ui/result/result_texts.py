@@ -13,19 +13,6 @@ VERDICTS = {
 }
 
 
-def tab(kind: str) -> str:
-    """Return the short name of a kind of study, one of `studies.KINDS`."""
-    return {
-        "documents": phrase("evaluation.documents_and_fine_tuning"),
-        "questions": phrase("evaluation.models"),
-        "bases": phrase("evaluation.base_models"),
-        "quantizations": phrase("evaluation.quantization"),
-        "thinking": phrase("evaluation.thinking"),
-        "scale": phrase("evaluation.amount_of_data"),
-        "judge": phrase("evaluation.judge"),
-    }[kind]
-
-
 def number(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:,.{digits}f}"
 

@@ -20,12 +20,11 @@ from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report.result_view_data import ResultViewData, use_obstacle
 from app.evaluation.study.studies import REPORT, Study
 from app.evaluation.ui.file_export import FileExport
-from app.evaluation.ui.result import result_texts
 from app.evaluation.ui.result.overview import ResultOverview
 from app.evaluation.ui.result.questions_tab import QuestionsTab
 from app.inference.local_model import LocalModel
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers, open_file, open_folder
+from app.uikit.desktop import Pickers, open_file
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -74,16 +73,17 @@ class EvaluationResultView(QWidget):
         self._result: _Result | None = None
         self._blind: BlindView | None = None
         self._number = 0  # number of the last request
-        self._saved: Path | None = None  # the last written file
         self.view_data: ResultViewData | None = None  # None: still being computed
-        self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self._documents = documents
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
         self.report_button = Button(theme, phrase("common.report"), "", "file-text")
         self.banner = Banner(theme)
+        self.exporting = FileExport(
+            self, secrecy, pickers or Pickers(), self.banner, lambda: self._result and self._result.folder
+        )
         self.waiting = Label(phrase("evaluation.loading"), tone="text2", wraps=True)
         names = {
-            "overview": result_texts.tab("questions"),
+            "overview": phrase("evaluation.study_tab.questions"),
             "questions": phrase("evaluation.by_question"),
             "blind": phrase("evaluation.blind_sheet"),
         }
@@ -149,10 +149,8 @@ class EvaluationResultView(QWidget):
         self.export_button.clicked.connect(self._export_book)
         self._open_action.triggered.connect(self._open_report)
         self._save_action.triggered.connect(self._export_page)
-        self.exporting.saved.connect(self._on_saved)
         self.exporting.failed.connect(self.failed)
         self.exporting.changed.connect(self._update_buttons_and_page)
-        self.banner.action_requested.connect(self._open_folder)
 
     # ----------------------------------------------------------------- exporting
 
@@ -192,22 +190,11 @@ class EvaluationResultView(QWidget):
 
         self.exporting.work(made, open_file)
 
-    def _on_saved(self, folder: Path, path: Path) -> None:
-        if self._result is None or folder != self._result.folder:
-            return  # another study is shown by now
-        self._saved = path
-        what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
-        self.banner.show_message("success", what, str(path), actions)
-
-    def _open_folder(self) -> None:
-        if self._saved is not None:
-            open_folder(self._saved.parent)
-
     # ------------------------------------------------------------------- showing
 
     def _show_tabs(self, study: Study, evaluation: Evaluation) -> None:
         has_answers = any(one.rows for one in evaluation.systems)
-        self.tabs.buttons["overview"].show_words(result_texts.tab(study.kind))
+        self.tabs.buttons["overview"].show_words(phrase(f"evaluation.study_tab.{study.kind}"))
         self.tabs.buttons["questions"].setVisible(has_answers)
         self.tabs.buttons["blind"].setVisible(has_answers and len(evaluation.systems) > 1)
         self.tabs.show_tab("overview")

@@ -23,8 +23,7 @@ from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import QuestionSetEditorWindow, StoreWork
-from app.evaluation.ui.sets.question_set_name import NameForm
+from app.evaluation.ui.sets.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
 from app.training.data.records import shorten
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
@@ -105,8 +104,6 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         return lambda: question_sets.store(
             self._folder, name, taken.questions, label, taken.source, expected_sha256=after
         )  # fmt: skip
-
-    # ------------------------------------------------------------------- private
 
     def _create_part(self, part: ImportPart) -> QWidget:
         shown = QWidget()
@@ -270,8 +267,6 @@ class AddSet(QObject):
 
     def from_conversations(self) -> None:
         self._read(self._collect, self._show_collected)
-
-    # ------------------------------------------------------------------- private
 
     def _read(self, work: Callable[[], object], show: Show) -> None:
         self._request_number += 1

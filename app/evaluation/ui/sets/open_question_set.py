@@ -98,8 +98,6 @@ class OpenQuestionSet(QObject):
         done = functools.partial(self._on_renamed, name, is_undo=is_undo)
         background.run(lambda: question_sets.rename(self._folder, name, new_name), done, self.failed.emit)
 
-    # ------------------------------------------------------------------- private
-
     def _on_read(self, request_number: int, displayed: DisplayedSet) -> None:
         if request_number == self._request_number:
             self.displayed = displayed

@@ -13,8 +13,7 @@ from app.evaluation.judge import rule_scoring
 from app.evaluation.question_rows import NAME_CHARACTERS
 from app.evaluation.records import Gold, Question
 from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.question_set_forms import FormField, QuestionSetEditorWindow, StoreWork
-from app.evaluation.ui.sets.question_set_name import NameForm
+from app.evaluation.ui.sets.question_set_forms import FormField, NameForm, QuestionSetEditorWindow, StoreWork
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_column, make_row
@@ -195,8 +194,6 @@ class QuestionDialog(QuestionSetEditorWindow):
 
     def work(self) -> StoreWork:
         return self._prepare(self.question)
-
-    # ------------------------------------------------------------------- private
 
     @property
     def _question_without_quotes(self) -> Question:

@@ -114,8 +114,6 @@ class QuestionTableModel(QAbstractTableModel):
             return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
         return None
 
-    # ------------------------------------------------------------------- private
-
     def _cell(self, question: Question, column: int) -> str:
         if column == ANSWERABLE:
             return phrase("evaluation.yes") if question.is_answerable else phrase("evaluation.no")
@@ -213,8 +211,6 @@ class QuestionTable(QTableView):
         super().resizeEvent(event)
         self._resize_columns()
 
-    # ------------------------------------------------------------------- private
-
     def _set_up_headers(self) -> None:
         header = self.horizontalHeader()
         header.setAccessibleName(phrase("common.column_headings"))
@@ -277,7 +273,7 @@ class SetHead(QWidget):
             part for part in (question_set_texts.version_time(version), version.source) if part
         )
         facts = join_facts(
-            question_set_texts.count_text(version.count),
+            phrase("evaluation.n_questions", n=f"{version.count:,}"),
             phrase(f"common.label.{stored_set.label}"),
             with_note(question_set_texts.version_name(version.number), made),
         )
@@ -290,8 +286,6 @@ class SetHead(QWidget):
             label.setText(text)
             label.setVisible(bool(text))
         self._fill_versions(stored_set, version)
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         for label in (self.facts, self.known_answers, self.not_scored):

@@ -23,10 +23,6 @@ def error_for_window(error: AppError) -> AppError:
     return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
 
 
-def count_text(questions: int) -> str:
-    return phrase("evaluation.n_questions", n=f"{questions:,}")
-
-
 def version_name(number: int) -> str:
     return phrase("evaluation.version_n", n=number)
 
@@ -58,8 +54,7 @@ def not_scored_warning(questions: Sequence[Question]) -> str:
     number = sum(not rule_scoring.can_be_scored(one) for one in questions)
     if not number:
         return ""
-    form = phrase("evaluation.n_questions_have_neither_a")
-    return form.format(n=f"{number:,}")
+    return phrase("evaluation.n_questions_have_neither_a", n=f"{number:,}")
 
 
 def unfit_reason(code: str) -> str:

@@ -20,7 +20,7 @@ from app.evaluation.ui.file_export import FileExport
 from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.open_question_set import DisplayedSet, OpenQuestionSet
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_name import RenameDialog
+from app.evaluation.ui.sets.question_set_forms import RenameDialog
 from app.evaluation.ui.sets.question_set_table import QuestionTable, QuestionTableModel, SetHead
 from app.training.data.records import shorten
 from app.uikit import desktop
@@ -65,12 +65,11 @@ class SetView(QWidget):
         self._pending_question = ""  # id of the question to select next
         self._wanted_row = 0
         self._renaming = ""  # the set whose rename dialog is about to open
-        self._exported: Path | None = None  # the file that the banner names
         self.work = OpenQuestionSet(folder)
         self.work.setParent(self)
-        self.exporting = FileExport(self, secrecy, pickers or Pickers())
         self.head = SetHead(theme)
         self.banner = Banner(theme)
+        self.exporting = FileExport(self, secrecy, pickers or Pickers(), self.banner, lambda: self.name)
         self.old_version_banner = Banner(theme, can_close=False)  # an older or damaged version is shown
         self.questions = QuestionTableModel()
         self.questions.setParent(self)
@@ -139,8 +138,6 @@ class SetView(QWidget):
         self.work.failed.connect(self._on_failed)
         self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
         self.old_version_banner.action_requested.connect(lambda _key: self._return_to_shown())
-        self.banner.action_requested.connect(lambda _key: self._open_folder())
-        self.exporting.saved.connect(self._on_exported)
         self.exporting.failed.connect(self._on_failed)
         self.search.textChanged.connect(self._on_searched)
         self.table.edit_requested.connect(self.edit)
@@ -374,18 +371,6 @@ class SetView(QWidget):
         self._renaming = ""
         self._allow()
         self.failed.emit(question_set_texts.error_for_window(error))
-
-    def _on_exported(self, name: str, path: Path) -> None:
-        if name != self.name:
-            return  # another set is shown by now
-        self._exported = path
-        done_text = phrase("evaluation.exported_to_file", file=path.name)
-        self.banner.show_message("success", done_text, "", (("open", phrase("common.open_folder")),))
-
-    def _open_folder(self) -> None:
-        """Open the folder of the last exported file."""
-        if self._exported is not None:
-            desktop.open_folder(self._exported.parent)
 
     # --------------------------------------------------------------------- menus
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -44,6 +45,10 @@ SIZE_PX = (760, 540)
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # below this width a name is above its control
 KIND_PX = 190  # width of the kind's name, next to its sentence
+PARTS: dict[str, Callable[[Theme, DialogOffer], DialogPart]] = {
+    "documents": DocumentsPart, "models": ModelsPart, "thinking": ThinkingPart, "quantizations": FormsPart,
+    "scale": ScalePart,
+}  # fmt: skip
 WAIT_MS = 250  # milliseconds after the last key press
 
 
@@ -115,6 +120,7 @@ class StudyDialog(QDialog):
         self._theme = theme
         self._model = model
         self._offer = offer
+        self._is_stacked = False
         self._splits: list[SplitChoice] | None = None  # None: still being read
         self._has_changes = False  # the user has made choices that closing would lose
         self._is_making = False
@@ -125,21 +131,18 @@ class StudyDialog(QDialog):
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
         self.kinds = DescribedChoice(
-            theme, {kind: study_dialog_rules.kind_text(kind) for kind in study_dialog_rules.KINDS}, KIND_PX
+            theme,
+            {
+                kind: (phrase(f"evaluation.study_kind.{kind}"), phrase(f"evaluation.study_about.{kind}"))
+                for kind in study_dialog_rules.KINDS
+            },
+            KIND_PX,
         )
         self.questions = QuestionsPart(theme, offer, question_set)
-        self.documents = DocumentsPart(theme, offer)
-        self.models = ModelsPart(theme, offer)
-        self.thinking = ThinkingPart(theme, offer)
-        self.forms = FormsPart(theme, offer)
-        self.scale = ScalePart(theme, offer)
+        self._parts: dict[str, DialogPart] = {}  # by kind, each built when the kind is first chosen
         self.judge = JudgePart(theme, offer)
         self.expert = ExpertPart(theme, offer)
         self.forecasting = ForecastController(model, self)
-        self._systems: dict[str, DialogPart] = {
-            "documents": self.documents, "models": self.models, "thinking": self.thinking,
-            "quantizations": self.forms, "scale": self.scale,
-        }  # fmt: skip
         self._build()
         self._connect()
         self._show_kinds()
@@ -151,7 +154,7 @@ class StudyDialog(QDialog):
     def request(self) -> StudyRequest:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
-        fields: dict[str, Any] = {"compares": ""} if not kind else self._systems[kind].request_fields()
+        fields: dict[str, Any] = {"compares": ""} if not kind else self.part(kind).request_fields()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
         return StudyRequest(**fields, **self.questions.request_fields(), asking=asked)
 
@@ -163,8 +166,22 @@ class StudyDialog(QDialog):
         """
         if not self.kinds.key:
             return "kind"
-        found = self.scale.problem if self.kinds.key == "scale" else ""
+        found = self.part("scale").problem if self.kinds.key == "scale" else ""
         return found or study_dialog_rules.problem(self.request)
+
+    def part(self, kind: str) -> Any:
+        """Return the part that chooses the systems of a kind, which is built at its first use."""
+        if kind not in self._parts:
+            part = self._parts[kind] = PARTS[kind](self._theme, self._offer)
+            part.hide()
+            self._systems.addWidget(part)
+            self._connect_part(part)
+            if isinstance(part, FormsPart):
+                part.model.changed.connect(self._read_model)
+            if isinstance(part, ScalePart):
+                part.show_splits(self._splits or ())
+            part.set_stacked(self._is_stacked)
+        return self._parts[kind]
 
     def end_making(self, error: AppError | None = None) -> None:
         """Show that no study was made. `error`: the reason; None: the user has cancelled it."""
@@ -206,9 +223,9 @@ class StudyDialog(QDialog):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
-        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
-            part.set_stacked(is_stacked)
+        self._is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
+        for part in (self.questions, self.judge, self.expert, *self._parts.values()):
+            part.set_stacked(self._is_stacked)
 
     # ------------------------------------------------------------------ building
 
@@ -216,12 +233,12 @@ class StudyDialog(QDialog):
         theme = self._theme
         self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
-        content = QWidget()
+        content, self._systems = QWidget(), make_column()
         make_column(
             Label(phrase("evaluation.what_do_you_want_to"), "heading3"),
             self.kinds,
             4,
-            *(self.questions, *self._systems.values(), self.judge),
+            *(self.questions, self._systems, self.judge),
             (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
             self.expert,
             Stretch(),
@@ -248,21 +265,25 @@ class StudyDialog(QDialog):
     def _connect(self) -> None:
         self.kinds.chosen.connect(self._cancel_awaited_start)
         self.kinds.chosen.connect(self._choose)
-        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
-            part.changed.connect(self._note_change)
-            part.changed.connect(self._on_changed)
-        self.forms.model.changed.connect(self._read_model)
+        for part in (self.questions, self.judge, self.expert):
+            self._connect_part(part)
         self.fold_button.toggled.connect(self._fold)
         self.forecasting.changed.connect(self._show_footer)
         self.cancel_button.clicked.connect(self.reject)
         self.start_button.clicked.connect(self._begin)
 
+    def _connect_part(self, part: DialogPart) -> None:
+        part.changed.connect(self._note_change)
+        part.changed.connect(self._on_changed)
+
     # ------------------------------------------------------------------- showing
 
     def _choose(self, kind: str) -> None:
         self.kinds.show_key(kind)
-        for name, part in self._systems.items():
-            part.setVisible(name == kind)
+        for part in self._parts.values():
+            part.hide()
+        if kind:
+            self.part(kind).show()
         for widget in (self.questions, self.fold_button):
             widget.setVisible(bool(kind))
         if not kind:
@@ -337,7 +358,8 @@ class StudyDialog(QDialog):
 
     def _on_looked(self, outcome: tuple[list[SplitChoice], dict[str, str], int]) -> None:
         self._splits, self._names, shipped = outcome
-        self.scale.show_splits(self._splits)
+        if "scale" in self._parts:
+            self.part("scale").show_splits(self._splits)
         self.questions.show_shipped(shipped)
         self._show_kinds()
         kind = self.kinds.key or next((one for one in study_dialog_rules.KINDS if not self._obstacle(one)), "")
@@ -348,9 +370,9 @@ class StudyDialog(QDialog):
 
     def _read_model(self) -> None:
         """Read the number of parameters of the chosen model, which gives the sizes of its quantizations."""
-        path = self.forms.path
-        if path:
-            show = functools.partial(self.forms.show_header, path)
+        forms = self.part("quantizations")
+        if path := forms.path:
+            show = functools.partial(forms.show_header, path)
             background.run(lambda: study_preflight.read_header(path), show, self._on_unreadable)
 
     # ------------------------------------------------------------------------ end
@@ -383,6 +405,8 @@ class StudyDialog(QDialog):
 
 def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:
     """Return the split data, an unused study name for each kind, and the number of shipped questions."""
-    titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
-    names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
+    names = {
+        kind: studies.free_name(model.paths.evaluations, phrase(f"evaluation.study_kind.{kind}"))
+        for kind in study_dialog_rules.KINDS
+    }
     return model.splits(), names, len(question_sets.shipped().questions)

@@ -159,6 +159,13 @@ class DialogPart(QWidget):
         spin.show_number(None)
         return spin
 
+    def _add_scope(self, collections: Sequence[DocumentCollection]) -> None:
+        """Add the choice of documents, which is hidden if there are none."""
+        self.scope = CheckRows(self._theme, self.changed)
+        self.scope.show_rows(collection_rows(collections), ())
+        words = phrase("evaluation.documents_given_to_them"), phrase("evaluation.with_none_they_answer_without")
+        self._add(words[0], self.scope, words[1]).setVisible(bool(collections))
+
     def _add(self, name: str, control: QWidget, sentence: str = "") -> SettingRow:
         row = SettingRow(self._theme, name, control, sentence, is_wide=True)
         self.rows.append(row)

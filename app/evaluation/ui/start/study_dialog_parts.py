@@ -68,16 +68,12 @@ class ModelsPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.models, self.scope = CheckRows(theme, self.changed), CheckRows(theme, self.changed)
+        self.models = CheckRows(theme, self.changed)
         self._models = {model.id: model for model in local_models.answering(offer.models)}
         self._add(phrase("evaluation.models_to_compare"), self.models)
-        self._add(
-            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
-        )
+        self._add_scope(offer.collections)
         rows = [(id, offer.names[id], self._facts(one)) for id, one in self._models.items()]
         self.models.show_rows(rows, (), offer.missing)
-        self.scope.show_rows(collection_rows(offer.collections), ())
-        self.rows[1].setVisible(bool(offer.collections))
 
     def request_fields(self) -> dict[str, Any]:
         chosen = tuple(self._models[id] for id in self.models.marked())
@@ -95,16 +91,12 @@ class ThinkingPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.model, self.scope = ChoiceBox(), CheckRows(theme, self.changed)
+        self.model = ChoiceBox()
         self._add(phrase("common.batch_column.model"), self.model)
-        self._add(
-            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
-        )
+        self._add_scope(offer.collections)
         able = [one for one in local_models.answering(offer.models) if local_models.thinking_of(one)]
         current = next((one for one in able if one.id == offer.current_model_id), None)
         self.model.offer([(offer.name(one), one) for one in able], current)
-        self.scope.show_rows(collection_rows(offer.collections), ())
-        self.rows[1].setVisible(bool(offer.collections))
         self.model.changed.connect(self.changed)
 
     def request_fields(self) -> dict[str, Any]:
@@ -399,8 +391,6 @@ class ScalePart(DialogPart):
             "has_control": self.control.isChecked(),
             "training_preset": self.preset.value,
         }
-
-    # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         self._add(phrase("evaluation.training_data"), self.data, phrase("evaluation.data_that_were_split_and"))

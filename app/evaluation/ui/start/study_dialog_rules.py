@@ -154,32 +154,6 @@ def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], curr
     return next(iter((*same, *offered)), None)
 
 
-def kind_text(key: str) -> tuple[str, str]:
-    """Return the name of a kind, and a sentence on it. `key`: one of KINDS."""
-    return {
-        "documents": (
-            phrase("evaluation.documents_and_fine_tuning"),
-            phrase("evaluation.what_documents_bring_and_what"),
-        ),
-        "models": (
-            phrase("evaluation.models"),
-            phrase("evaluation.which_model_answers_best"),
-        ),
-        "thinking": (
-            phrase("evaluation.does_thinking_help"),
-            phrase("evaluation.whether_thoughts_are_worth_it"),
-        ),
-        "quantizations": (
-            phrase("evaluation.quantizations"),
-            phrase("evaluation.how_much_quality_smaller_forms"),
-        ),
-        "scale": (
-            phrase("evaluation.amounts_of_training_data"),
-            phrase("evaluation.how_many_rows_of_training"),
-        ),
-    }[key]
-
-
 def obstacle_text(code: str) -> str:
     return phrase(f"evaluation.study_obstacle.{code}") if code else ""
 

@@ -1,6 +1,7 @@
 """Show the settings page (設定): the list of sections in the sidebar, and the rows of one section."""
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
 from PySide6.QtGui import QPainter, QResizeEvent
@@ -43,6 +44,7 @@ ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
 
 Index = QModelIndex | QPersistentModelIndex
+Section = SettingsSection | PresetsSection
 
 
 class SectionDelegate(list_rows.ThemedDelegate):
@@ -82,26 +84,22 @@ class SettingsPage(Page):
         and `make_training` make the panels of the models folder and of the training environment."""
         super().__init__()
         self._theme = theme
-        self.presets = PresetsSection(theme, navigation, preferences, presets, card)
-        models = ModelSection(theme, preferences, paths, phrase("shell.models_and_storage"), make_storage)
-        network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
-        training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
-        self.network = network
-        network.traffic.chosen.connect(lambda place: _show_place(navigation, place))
-        about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
-        self._sections_by_name: dict[str, SettingsSection | PresetsSection] = {
-            "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
+        made = (theme, preferences, paths)
+        self._lines: list[tuple[str, str]] = []
+        self._makers: dict[str, tuple[str, Callable[[str], Section]]] = {
+            "appearance": (phrase("shell.appearance"), lambda title: AppearanceSection(*made, title)),
+            "questions": (phrase("shell.questions"), lambda title: QuestionSection(*made, title)),
+            "presets": (
+                phrase("common.presets"), lambda _: PresetsSection(theme, navigation, preferences, presets, card)
+            ),
+            "models": (phrase("shell.models_and_storage"), lambda title: ModelSection(*made, title, make_storage)),
+            "network": (phrase("shell.network_2"), lambda title: NetworkSection(*made, title, downloads)),
+            "training": (phrase("shell.training"), lambda title: TrainingSection(*made, title, make_training)),
+            "data": (phrase("common.data"), lambda title: DataSection(*made, title)),
+            "about": (phrase("shell.about_kotae"), lambda title: AboutSection(*made, title, navigation)),
         }  # fmt: skip
-        self.sections: tuple[tuple[str, SettingsSection | PresetsSection], ...] = (
-            (phrase("shell.appearance"), AppearanceSection(theme, preferences, paths, phrase("shell.appearance"))),
-            (phrase("shell.questions"), QuestionSection(theme, preferences, paths, phrase("shell.questions"))),
-            (phrase("common.presets"), self.presets),
-            (phrase("shell.models_and_storage"), models),
-            (phrase("shell.network_2"), network),
-            (phrase("shell.training"), training),
-            (phrase("common.data"), DataSection(theme, preferences, paths, phrase("common.data"))),
-            (phrase("shell.about_kotae"), about),
-        )
+        self._navigation = navigation
+        self._sections: dict[str, Section] = {}
         self._build()
         self._connect()
         self.show_section(0)
@@ -122,15 +120,27 @@ class SettingsPage(Page):
         self.list.setCurrentIndex(self.list.model().index(index, 0))
 
     def show_named(self, name: str) -> None:
-        """Show a section. `name`: models | network | training | presets | about."""
-        self.show_section([part for _, part in self.sections].index(self._sections_by_name[name]))
+        """Show a section. `name`: appearance, questions, presets, models, network, training, data or about."""
+        self.show_section(list(self._makers).index(name))
 
-    @property
-    def storage(self) -> ModelsFolderPanel:
-        section = self._sections_by_name["models"]
-        assert isinstance(section, ModelSection)
-        assert isinstance(section.storage, ModelsFolderPanel)
-        return section.storage
+    def section(self, name: str) -> Any:
+        """Return a section, building it at its first use. `name`: as for `show_named`."""
+        if name not in self._sections:
+            title, make = self._makers[name]
+            section = self._sections[name] = make(title)
+            if isinstance(section, NetworkSection):
+                section.traffic.chosen.connect(lambda place: _show_place(self._navigation, place))
+                section.traffic.show_lines(self._lines)
+            holder = self.stack.widget(list(self._makers).index(name))
+            make_column(self._page_of(section), into=holder)
+            self._resize()
+        return self._sections[name]
+
+    def show_traffic(self, lines: list[tuple[str, str]]) -> None:
+        """Show what used the network, as `TrafficIndicator.lines` returns it."""
+        self._lines = lines
+        if "network" in self._sections:
+            self.section("network").traffic.show_lines(lines)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -140,14 +150,14 @@ class SettingsPage(Page):
         set_surface(self, "base")
         self._header = PageHeader(self._theme, phrase("shell.settings"))
         self.list = QListView()
-        self.list.setModel(QStringListModel([name for name, _ in self.sections], self))
+        self.list.setModel(QStringListModel([title for title, _ in self._makers.values()], self))
         self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
         self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.list.setAccessibleName(phrase("shell.sections"))
         self.list.setMouseTracking(True)
         self.stack = QStackedWidget()
-        for _, section in self.sections:
-            self.stack.addWidget(self._page_of(section))
+        for _ in self._makers:
+            self.stack.addWidget(QWidget())
         self.sidebar_panel = SidebarPanel(self, self.list)
         make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
         self._resize()
@@ -156,7 +166,6 @@ class SettingsPage(Page):
         """Return a scrollable page with a section. Its rows keep a readable width at the left."""
         holder = QWidget()
         make_row((section, 1), Stretch(0), into=holder)
-        section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
         return make_scrollable(holder)
 
     def _connect(self) -> None:
@@ -164,12 +173,13 @@ class SettingsPage(Page):
         self._theme.changed.connect(self._resize)
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        self.section(list(self._makers)[current.row()])
         self.stack.setCurrentIndex(current.row())
 
     def _resize(self) -> None:
         self.list.scheduleDelayedItemsLayout()
         is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
-        for _, section in self.sections:
+        for section in self._sections.values():
             section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
             section.set_stacked(is_stacked)
 

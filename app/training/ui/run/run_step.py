@@ -298,6 +298,7 @@ class RunActions(QObject):
             self.finish_button: (is_trained, is_free and is_begun),
             self.abort_button: (is_trained, is_free),
         }
+        self.go_on_button.setText(phrase("training.start_over" if run_texts.starts_over(course) else "training.resume"))
         for button, (is_shown, can_press) in states.items():
             button.setVisible(is_shown)
             button.setEnabled(can_press)
