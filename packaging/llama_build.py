@@ -22,8 +22,9 @@ import system_packages
 from steps import SetupError, cache_dir, run_step
 
 DISTRIBUTION = "llama-cpp-python"
-# OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s); LLaVA is not used.
-DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF"
+# OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s). LLAVA_BUILD makes libmtmd, which
+# reads pictures; no video, for which it would start ffmpeg.
+DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=ON -DMTMD_VIDEO=OFF"
 # For other people's machines: a library for each generation of processors, of which the program loads the newest that
 # can run (app/inference/engine/llama.py). Without them the build is made for this machine's processor alone.
 PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"

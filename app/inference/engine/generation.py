@@ -11,7 +11,7 @@ min-p, temperature, draw.
 import codecs
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from app.inference import thoughts
 from app.inference.engine.backend import Emit
 from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Thought, Timings, Token, Usage
 from app.inference.thoughts import ThoughtStream, overlap
+
+if TYPE_CHECKING:  # it imports llama.py, which imports this module
+    from app.inference.engine.picture_reader import Shown
 
 
 class TextStream:
@@ -152,7 +155,7 @@ def _penalize(logits: Logits, recent: Sequence[int], penalty: float) -> None:
 
     A token is penalized once, however often it occurred.
     """
-    ids = np.unique(np.asarray(recent, dtype=np.intp))
+    ids = np.unique(np.asarray([token for token in recent if token >= 0], dtype=np.intp))  # others are of pictures
     values = logits[ids]
     logits[ids] = np.where(values > 0, values / penalty, values * penalty)
 
@@ -183,6 +186,7 @@ class Answer:
         self.command = command
         self.tokens = prompt
         self.ends: Sequence[int] = ()  # numbers of its first tokens after which a batch ends
+        self.shown: dict[int, Shown] = {}  # parts of pictures, by the place of their first id among `tokens`
         self.is_cancelled = is_cancelled
         self.ended_by = ""
         self.error: AppError | None = None
@@ -288,4 +292,5 @@ class Answer:
             return "thoughts"
         if self.count - self._thought_tokens >= self.command.max_tokens:
             return "length"
-        return "context" if len(self.tokens) >= context_tokens else ""
+        used = len(self.tokens) + sum(one.tokens - len(one.ids) for one in self.shown.values())
+        return "context" if used >= context_tokens else ""

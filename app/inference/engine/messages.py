@@ -53,6 +53,7 @@ class Load:
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
     flash_attention: bool | None = None  # None: the engine decides
     gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
+    projector: str = ""  # path of the part with which the model reads pictures (mmproj); "": it reads none
     embedding: bool = False  # True: the model answers Embed instead of Ask, or Rank if it is a reranker
     deadline_s: float = 600.0
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is only its name; None: here
@@ -60,14 +61,25 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Holds a picture as `app.documents.reading.messages.Rendered` does."""
+
+    width: int
+    height: int
+    rgb: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Answer a prompt. The answer is PromptProgress…, Thought…, Token…, then Done or Failed.
 
-    A prompt that does not fit fails; nothing is cut.
+    A prompt that does not fit fails; nothing is cut. `pictures` stand before the last text of the prompt, which is the
+    question.
     """
 
     id: str
     prompt: tuple[Segment, ...]
+    pictures: tuple[Picture, ...] = ()
     max_tokens: int = 1024  # of the answer
     thought_tokens: int = THOUGHT_TOKENS  # that a reasoning model may think before it
     stop: tuple[str, ...] = ()
