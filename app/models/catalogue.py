@@ -41,6 +41,7 @@ _PATTERNS = {
     "revision": r"([0-9a-f]{40})?",
     "repository": r"([\w-][\w.-]*/[\w-][\w.-]*)?",
     "file": r"([\w-][\w.-]*/)*[\w-][\w.-]*\.gguf|",
+    "projector": r"([\w-][\w.-]*/)*[\w-][\w.-]*\.gguf|",
     "licence_url": r"https://[!-~]+",
 }
 
@@ -90,6 +91,7 @@ class ModelFile:
     revision: str = ""  # a commit; "": not pinned
     file: str = ""  # path in the repository
     package: str = ""  # the Python package that contains the file
+    projector: str = ""  # path in the repository of the part that reads pictures (mmproj); "": none
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ if TYPE_CHECKING:  # its import needs numpy
 
 PASSAGES_SEARCHED = 12  # passages that a search returns; the prompt gets as many as fit
 NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do not contain the answer
+PICTURES_SHOWN = 4  # to a model, of one question
+PICTURE_CHARACTERS = 4_000  # of a picture's recognized text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class RetrievalRequest:
         CitedSource, ...
     ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
+    shows_pictures: bool = False  # True: pictures among the attached files and chosen documents are shown to the model
 
     @property
     def glossary(self) -> Path:
@@ -95,6 +98,7 @@ class FoundPassages:
     seconds: float = 0.0
     reranked: str = ""  # "used", "missed" or "", as in Grounding
     rerank_s: float = 0.0
+    pictures: tuple[Document, ...] = ()  # that the model is shown; their recognized text is the first of `passages`
 
     def grounding(
         self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
@@ -108,6 +112,7 @@ class FoundPassages:
             by_meaning=self.by_meaning,
             reranked=self.reranked,
             rerank_s=self.rerank_s,
+            pictures=tuple(one.name for one in self.pictures),
         )
 
 
@@ -121,6 +126,7 @@ class RetrievedPassages:
     grounding: Grounding
     answer: str = ""
     collections: tuple[int, ...] = ()  # as `shareable_collections` returns
+    pictures: tuple[int, ...] = ()  # ids of the documents that the model is shown as pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,38 @@ def search(
         ).verdict
         is_refused = verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
-    return FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
+        pictures = _pictures_asked(library, request.scope, ids) if request.shows_pictures else []
+        texts = [text for one in pictures if (text := _text_of_picture(library, one)) is not None]
+    if pictures:
+        shown = {one.id for one in pictures}
+        searched = [*texts, *([] if is_refused else [one for one in searched if one.document_id not in shown])]
+        verdict = "answered"
+    found = FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
+    return dataclasses.replace(found, pictures=tuple(pictures))
+
+
+def _pictures_asked(library: Library, scope: Sequence[CollectionRef], ids: Sequence[int]) -> list[Document]:
+    """Return the first of the pictures that were attached to a question or chosen one by one."""
+    found: list[Document] = []
+    for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), scope):
+        if one is not None and one.id in ids and (one.attached or ref.documents):
+            found += [each for each in library.documents(one.id) if each.is_picture]
+    return found[:PICTURES_SHOWN]
+
+
+def _text_of_picture(library: Library, document: Document) -> Passage | None:
+    """Return the recognized text of a picture as one passage; None if it has none."""
+    sections = library.sections(document.id)
+    if not sections:
+        return None
+    text = "\n".join(section.text for _, section in sections)[:PICTURE_CHARACTERS]
+    certainties = tuple(one for _, section in sections for one in section.recognized or ())
+    whole = dataclasses.replace(sections[0][1], heading=(), text=text, boxes=(), recognized=certainties)
+    labelled = {one.id: one for one in library.collections(has_attached=True)}
+    collection = labelled[document.collection_id]
+    return Passage(
+        sections[0][0], whole, document.id, document.name, document.path, collection.name, collection.label, 1.0, 1
+    )
 
 
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
@@ -175,7 +212,8 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
     best = found.passages[:NEAREST_OFFERED]
-    passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
+    is_chosen = is_ranked or not is_found or bool(found.pictures)
+    passages = best if is_chosen else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
         documents = [library.document(passage.document_id) for passage in passages]
         sources = tuple(
@@ -186,6 +224,9 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         asked = [turn.question for turn in request.turns]
         is_answered = found.verdict == "answered"
         follow_ups = follow_up_questions.follow_up_questions(library, passages, asked) if is_answered else ()
+    if found.pictures:
+        shown = tuple(one.id for one in found.pictures)
+        return RetrievedPassages(passages, sources, found.grounding(sources), pictures=shown)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):

@@ -248,7 +248,14 @@ def check_messages(grounding: Grounding) -> list[str]:
 
 
 def picture_messages(grounding: Grounding) -> list[str]:
-    """Return a message that only the recognized text of a picture was read, if a source is one."""
+    """Return a message that only the recognized text of a picture was read, if a source is one.
+
+    If the model was shown pictures, it says instead whether all sentences agree with their recognized text.
+    """
+    if grounding.pictures:
+        claims = grounding.claims
+        agrees = claims and not grounding.unchecked and all(one.is_supported for one in claims)
+        return [phrase("documents.picture_agrees" if agrees else "documents.picture_not_compared")]
     names = (PurePath(one.document) for one in grounding.sources if one.recognized is not None)
     is_picture = any(name.suffix.lower() in PICTURE_SUFFIXES for name in names)
     return [phrase("documents.only_text_of_picture")] if is_picture else []

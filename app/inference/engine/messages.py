@@ -79,7 +79,6 @@ class Ask:
 
     id: str
     prompt: tuple[Segment, ...]
-    pictures: tuple[Picture, ...] = ()
     max_tokens: int = 1024  # of the answer
     thought_tokens: int = THOUGHT_TOKENS  # that a reasoning model may think before it
     stop: tuple[str, ...] = ()
@@ -89,6 +88,7 @@ class Ask:
     json_schema: str | None = None  # JSON Schema as text, converted to a grammar
     shared: SharedStart | None = None  # what may be kept on disk for other prompts; None: nothing
     thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
