@@ -236,7 +236,7 @@ def projector(
     metadata: Mapping[str, Any] | None = None,
     seed: int = 3,
 ) -> Path:
-    """Writes a part with which a model reads pictures (mmproj). `kind`: of its matrices. `metadata`: as `tiny_llama`."""
+    """Writes a part with which a model reads pictures (mmproj). `kind`: of its matrices."""
     writer, width = gguf.GGUFWriter(path, "clip"), shape.width
     values: dict[str, Any] = {
         "general.type": "mmproj",

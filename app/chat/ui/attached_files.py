@@ -108,9 +108,9 @@ class AttachedFiles(QObject):
         if any(path.is_dir() for path in paths) or len(paths) > FILES_MAX:
             self._offer_collection(paths)
             return
-        if (model := self._session.model) and any(map(records.is_picture_name, paths)):
-            if model.projector and not machine.has_picture_library():
-                self.told.emit(phrase("chat.engine_reads_no_pictures"))
+        model, has_picture = self._session.model, any(map(records.is_picture_name, paths))
+        if has_picture and model is not None and model.projector and not machine.has_picture_library():
+            self.told.emit(phrase("chat.engine_reads_no_pictures"))
         new: dict[str, Path] = {}
         for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100  keeps links
             if not self._is_attached(path):

@@ -254,7 +254,8 @@ def attached_files(
 ) -> Iterator[tuple[CollectionRef, ...]]:
     """Read files for the question of a command, and yield them as a scope. Afterwards nothing of them stays.
 
-    `is_shown`: the model reads pictures. Also removes what commands left that were killed. Raises AppError if a file cannot be asked.
+    `is_shown`: the model reads pictures. Also removes what commands left that were killed. Raises AppError if a file
+    cannot be asked.
     """
     if not files:
         yield ()

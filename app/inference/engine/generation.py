@@ -11,7 +11,8 @@ min-p, temperature, draw.
 import codecs
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,6 @@ from app.inference import thoughts
 from app.inference.engine.backend import Emit
 from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Thought, Timings, Token, Usage
 from app.inference.thoughts import ThoughtStream, overlap
-
-if TYPE_CHECKING:  # it imports llama.py, which imports this module
-    from app.inference.engine.picture_reader import Shown
 
 
 class TextStream:
@@ -164,6 +162,18 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     weights = np.exp(logits.astype(np.float64) - logits.max())
     normalized: npt.NDArray[np.float64] = weights / weights.sum()
     return normalized
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part of a picture between tokens of a prompt. `ids`: one for each position.
+
+    `chunk`: libmtmd's pointer to it (`app.inference.engine.picture_reader`).
+    """
+
+    chunk: Any
+    ids: list[int]
+    tokens: int  # that it takes in the cache, which can be more than its positions
 
 
 class Answer:

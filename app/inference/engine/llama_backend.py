@@ -16,7 +16,7 @@ from app.base.errors import AppError
 from app.inference import gguf
 from app.inference.engine import runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.generation import Answer, Sampler
+from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
@@ -32,7 +32,7 @@ from app.inference.engine.messages import (
     Sampling,
     Tokenize,
 )
-from app.inference.engine.picture_reader import PictureReader, Shown
+from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary

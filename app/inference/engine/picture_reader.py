@@ -10,24 +10,15 @@ import binascii
 import ctypes
 import hashlib
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from app.base.errors import AppError
+from app.inference.engine.generation import Shown
 from app.inference.engine.llama import EngineLog, api, load_mtmd
 from app.inference.engine.messages import Picture
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 
 PIXELS_MOST = 16_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A part of a picture between tokens of a prompt. `ids`: one for each position."""
-
-    chunk: Any
-    ids: list[int]
-    tokens: int  # that it takes in the cache, which can be more than its positions
 
 
 class PictureReader:
@@ -101,7 +92,7 @@ class PictureReader:
 
 
 def _pixels(picture: Picture) -> bytes:
-    """Return the rows of a picture, 3 bytes a pixel. Raises AppError("picture_unusable") if they do not fit its size."""
+    """Return the rows of a picture, 3 bytes a pixel. Raises AppError("picture_unusable") if its size is another."""
     count = 3 * picture.width * picture.height
     if min(picture.width, picture.height) < 1 or count > 3 * PIXELS_MOST:
         raise AppError("picture_unusable")

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.inference.engine.generation import Answer
+from app.inference.engine.generation import Answer, Shown
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
-from app.inference.engine.picture_reader import Shown
 from app.inference.prefix_states import common_length
 
 LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
