@@ -66,7 +66,7 @@ def test_the_trial_model_reads_a_picture_with_a_projector_of_its_width(tmp_path:
         _, plain = child.answer(ask())
         answers = [child.answer(ask(picture(shade, 300, 200))) for shade in (10, 10, 120)]
     shown = answers[0][1].usage.prompt_tokens - plain.usage.prompt_tokens
-    assert shown == 16 + 4  # 16 tokens between the marks of an image and the line ends before and after
+    assert shown == 16 + 2  # between the marks <start_of_image> and <end_of_image>
     assert answers[0][0] == answers[1][0]
     assert answers[1][1].usage.cached_tokens == answers[1][1].usage.prompt_tokens - 1
 
