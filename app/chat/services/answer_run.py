@@ -246,8 +246,9 @@ class AnswerRun(QObject):
         self._retrieved = retrieved
         self._stage("passages")
         if retrieved.pictures and self.request.retrieval is not None:
-            documents = self.request.retrieval.documents
-            self._drawing = PictureDrawing(documents, retrieved.pictures, self._on_drawn, self._fail, self)
+            named = list(zip(retrieved.pictures, retrieved.grounding.pictures, strict=True))
+            database = self.request.retrieval.documents
+            self._drawing = PictureDrawing(database, named, self._on_drawn, self._fail, self)
             return
         if not retrieved.answer:
             self._plan()

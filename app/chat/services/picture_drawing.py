@@ -12,6 +12,7 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.child_process import ChildExit
+from app.base.wording import describe_error
 from app.documents.reading import messages
 from app.documents.services.reading_child import ReadingChild
 from app.inference.engine.messages import Picture
@@ -25,13 +26,15 @@ class PictureDrawing(QObject):
     def __init__(
         self,
         database: Path,
-        document_ids: Sequence[int],
+        documents: Sequence[tuple[int, str]],
         done: Callable[[tuple[Picture, ...]], None],
         failed: Callable[[AppError], None],
         parent: QObject,
     ) -> None:
+        """Begin to draw. `documents`: the id and name of each."""
         super().__init__(parent)
-        self._waiting, self._drawn = [*document_ids], list[Picture]()
+        self._waiting, self._drawn = [*documents], list[Picture]()
+        self._name = ""  # of the document that is being drawn
         self._done, self._failed = done, failed
         log = Paths(database.parent).logs / "documents-shown.log"
         self._child = ReadingChild(programs.reader_command(database), log, self)
@@ -43,7 +46,8 @@ class PictureDrawing(QObject):
         self._child.stop()
 
     def _draw(self) -> None:
-        self._child.render(self._waiting.pop(0), 1, WIDTH_PX, ())
+        document_id, self._name = self._waiting.pop(0)
+        self._child.render(document_id, 1, WIDTH_PX, ())
 
     def _on_ended(self, outcome: messages.Event | ChildExit) -> None:
         match outcome:
@@ -54,7 +58,8 @@ class PictureDrawing(QObject):
                     return
                 self._done(tuple(self._drawn))
             case messages.Failed(code=code, facts=facts):
-                self._failed(AppError(code, **facts))
+                why = describe_error(AppError(code, **facts)).message
+                self._failed(AppError("attached_unreadable", name=self._name, why=why))
             case _:
                 self._failed(AppError("picture_unusable"))
         self.close()

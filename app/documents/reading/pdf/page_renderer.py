@@ -56,7 +56,7 @@ def render(document: Document, command: Render) -> Rendered:
 
 
 def check_unchanged(path: Path, document: Document) -> None:
-    """Check that the file exists and has not changed since it was read.
+    """Check that the file exists and has not changed since it was read, if its text could be read.
 
     Raises AppError("source_gone" | "source_changed").
     """
@@ -64,7 +64,7 @@ def check_unchanged(path: Path, document: Document) -> None:
         status = path.stat()
     except FileNotFoundError as error:
         raise AppError("source_gone", path=str(path)) from error
-    if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
+    if document.modified_ns and (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
         raise AppError("source_changed", path=str(path))
 
 
