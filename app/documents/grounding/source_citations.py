@@ -253,9 +253,9 @@ def picture_messages(grounding: Grounding) -> list[str]:
     If the model was shown pictures, it says instead whether all sentences agree with their recognized text.
     """
     if grounding.pictures:
-        claims = grounding.claims
-        agrees = claims and not grounding.unchecked and all(one.is_supported for one in claims)
-        return [phrase("documents.picture_agrees" if agrees else "documents.picture_not_compared")]
+        agrees = not grounding.unchecked and all(one.is_supported for one in grounding.claims)
+        state = "not_compared" if not grounding.claims else "agrees" if agrees else "differs"
+        return [phrase(f"documents.picture_{state}")]
     names = (PurePath(one.document) for one in grounding.sources if one.recognized is not None)
     is_picture = any(name.suffix.lower() in PICTURE_SUFFIXES for name in names)
     return [phrase("documents.only_text_of_picture")] if is_picture else []

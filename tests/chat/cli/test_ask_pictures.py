@@ -55,7 +55,7 @@ def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
     install(answering(row("点検は5年に1回とする。", 97)))
     _, said, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert "点検は5年に1回とする。" in said.partition("出典")[2], told
-    assert TOLD in said  # random weights write nothing that this text says
+    assert TOLD in said or phrase("documents.picture_differs") in said  # random weights write nothing that it says
 
 
 @needs_library
