@@ -1,6 +1,6 @@
 """The compiled llama-cpp-python wheel and llama.cpp's converter, made once per user and kept in the cache.
 
-There is no wheel to fetch: llama-cpp-python is published as source only and compiles for 3 to 8 minutes on two
+There is no wheel to fetch: llama-cpp-python is published as source only and compiles for 4 to 10 minutes on two
 cores. The converter comes from the same archive, because it must match the runtime and the registry's `gguf`
 package of the same number differs from it.
 """
@@ -158,7 +158,7 @@ def download(version: str, python: Path, folder: Path) -> Path:
 
 def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
     run_step(
-        "llama.cpp の組み立て（初回のみ） / compiling (once, 3-8 min)",
+        "llama.cpp の組み立て（初回のみ） / compiling (once, 4-10 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
         next_step="次に: 記録の error の行を確かめてください / read the lines with 'error' in the log.",

@@ -255,7 +255,7 @@ def picture_messages(grounding: Grounding) -> list[str]:
     if grounding.pictures:
         agrees = not grounding.unchecked and all(one.is_supported for one in grounding.claims)
         state = "not_compared" if not grounding.claims else "agrees" if agrees else "differs"
-        return [phrase(f"documents.picture_{state}")]
+        return [phrase(f"documents.picture_seen.{state}")]
     names = (PurePath(one.document) for one in grounding.sources if one.recognized is not None)
     is_picture = any(name.suffix.lower() in PICTURE_SUFFIXES for name in names)
     return [phrase("documents.only_text_of_picture")] if is_picture else []

@@ -16,7 +16,7 @@ from tests.documents.reading.test_picture_documents import png_of
 
 needs_library = pytest.mark.skipif(not machine.has_picture_library(), reason="this engine was built without libmtmd")
 Ask = Callable[..., tuple[int, Any, str]]
-TOLD = phrase("documents.picture_not_compared")
+TOLD = phrase("documents.picture_seen.not_compared")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
     install(answering(row("点検は5年に1回とする。", 97)))
     _, said, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert "点検は5年に1回とする。" in said.partition("出典")[2], told
-    assert TOLD in said or phrase("documents.picture_differs") in said  # random weights write nothing that it says
+    assert TOLD in said or phrase("documents.picture_seen.differs") in said  # random weights write nothing that it says
 
 
 @needs_library

@@ -378,7 +378,8 @@ def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_sa
     assert loaded.projector == str(part)
     assert [(one.width, one.height) for one in asked.pictures] == [(1024, 256)]
     assert any(
-        phrase("documents.picture_not_compared") in words(one) for one in chat.transcript.findChildren(SourcesFooter)
+        phrase("documents.picture_seen.not_compared") in words(one)
+        for one in chat.transcript.findChildren(SourcesFooter)
     )
 
 
