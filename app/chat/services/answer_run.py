@@ -21,7 +21,6 @@ from app.chat import presets
 from app.chat.batch.journal import BatchAnswer
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.services import retrieval_augmentation
-from app.chat.services.picture_drawing import PictureDrawing
 from app.chat.services.retrieval_augmentation import FoundPassages, PackedPrompt, RetrievalRequest, RetrievedPassages
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import Grounding
@@ -59,7 +58,8 @@ from app.inference.services.keychain import RemoteKeys
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, local_models, model_registry
 
-if TYPE_CHECKING:  # its import needs numpy
+if TYPE_CHECKING:  # their imports take time: the reading child, numpy
+    from app.chat.services.picture_drawing import PictureDrawing
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 
@@ -246,6 +246,8 @@ class AnswerRun(QObject):
         self._retrieved = retrieved
         self._stage("passages")
         if retrieved.pictures and self.request.retrieval is not None:
+            from app.chat.services.picture_drawing import PictureDrawing
+
             named = list(zip(retrieved.pictures, retrieved.grounding.pictures, strict=True))
             database = self.request.retrieval.documents
             self._drawing = PictureDrawing(database, named, self._on_drawn, self._fail, self)
