@@ -248,9 +248,8 @@ class AnswerRun(QObject):
         if retrieved.pictures and self.request.retrieval is not None:
             from app.chat.services.picture_drawing import PictureDrawing
 
-            named = list(zip(retrieved.pictures, retrieved.grounding.pictures, strict=True))
             database = self.request.retrieval.documents
-            self._drawing = PictureDrawing(database, named, self._on_drawn, self._fail, self)
+            self._drawing = PictureDrawing(database, retrieved.pictures, self._on_drawn, self._fail, self)
             return
         if not retrieved.answer:
             self._plan()

@@ -13,6 +13,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.child_process import ChildExit
 from app.base.wording import describe_error
+from app.chat.services.retrieval_augmentation import PictureAsked
 from app.documents.reading import messages
 from app.documents.services.reading_child import ReadingChild
 from app.inference.engine.messages import Picture
@@ -21,20 +22,19 @@ WIDTH_PX = 1024  # of a picture; models of any size then take about 1,000 tokens
 
 
 class PictureDrawing(QObject):
-    """Draws the first page of documents, one after the other, and calls either `done` or `failed` once."""
+    """Draws pages, one after the other, and calls either `done` or `failed` once."""
 
     def __init__(
         self,
         database: Path,
-        documents: Sequence[tuple[int, str]],
+        asked: Sequence[PictureAsked],
         done: Callable[[tuple[Picture, ...]], None],
         failed: Callable[[AppError], None],
         parent: QObject,
     ) -> None:
-        """Begin to draw. `documents`: the id and name of each."""
         super().__init__(parent)
-        self._waiting, self._drawn = [*documents], list[Picture]()
-        self._name = ""  # of the document that is being drawn
+        self._waiting, self._drawn = [*asked], list[Picture]()
+        self._name = ""  # of the picture that is being drawn
         self._done, self._failed = done, failed
         log = Paths(database.parent).logs / "documents-shown.log"
         self._child = ReadingChild(programs.reader_command(database), log, self)
@@ -46,8 +46,9 @@ class PictureDrawing(QObject):
         self._child.stop()
 
     def _draw(self) -> None:
-        document_id, self._name = self._waiting.pop(0)
-        self._child.render(document_id, 1, WIDTH_PX, ())
+        asked = self._waiting.pop(0)
+        self._name = asked.name
+        self._child.render(asked.document.id, asked.page, WIDTH_PX, ())
 
     def _on_ended(self, outcome: messages.Event | ChildExit) -> None:
         match outcome:

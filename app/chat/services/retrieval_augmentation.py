@@ -50,7 +50,7 @@ if TYPE_CHECKING:  # its import needs numpy
 PASSAGES_SEARCHED = 12  # passages that a search returns; the prompt gets as many as fit
 NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do not contain the answer
 PICTURES_SHOWN = 4  # to a model, of one question
-PICTURE_CHARACTERS = 4_000  # of a picture's recognized text
+PICTURE_CHARACTERS = 4_000  # of the text on a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class RetrievalRequest:
         CitedSource, ...
     ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
-    shows_pictures: bool = False  # True: pictures among the attached files and chosen documents are shown to the model
+    shows_pictures: bool = False  # True: the model is shown what `PictureAsked` names
 
     @property
     def glossary(self) -> Path:
@@ -88,6 +88,21 @@ class RetrievalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureAsked:
+    """A page that the model is shown as a picture: of a picture, or of a PDF file of which the question names pages.
+
+    Only attached files and documents that were chosen one by one are shown.
+    """
+
+    document: Document
+    page: int  # from 1
+
+    @property
+    def name(self) -> str:
+        return self.document.name if self.document.is_picture else f"{self.document.name} p.{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPassages:
     """What a search has found, before the passages to answer from are chosen."""
 
@@ -98,7 +113,7 @@ class FoundPassages:
     seconds: float = 0.0
     reranked: str = ""  # "used", "missed" or "", as in Grounding
     rerank_s: float = 0.0
-    pictures: tuple[Document, ...] = ()  # that the model is shown; their recognized text is the first of `passages`
+    pictures: tuple[PictureAsked, ...] = ()  # that the model is shown; their text is the first of `passages`
 
     def grounding(
         self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
@@ -126,7 +141,7 @@ class RetrievedPassages:
     grounding: Grounding
     answer: str = ""
     collections: tuple[int, ...] = ()  # as `shareable_collections` returns
-    pictures: tuple[int, ...] = ()  # ids of the documents that the model is shown as pictures
+    pictures: tuple[PictureAsked, ...] = ()  # that the model is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,33 +184,44 @@ def search(
         ).verdict
         is_refused = verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
-        pictures = _pictures_asked(library, request.scope, ids) if request.shows_pictures else []
+        pictures = _pictures_asked(library, request, ids) if request.shows_pictures else []
         texts = [text for one in pictures if (text := _text_of_picture(library, one)) is not None]
     if pictures:
-        shown = {one.id for one in pictures}
+        shown = {one.document.id for one in pictures if one.document.is_picture}
         searched = [*texts, *([] if is_refused else [one for one in searched if one.document_id not in shown])]
         verdict = "answered"
     found = FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
     return dataclasses.replace(found, pictures=tuple(pictures))
 
 
-def _pictures_asked(library: Library, scope: Sequence[CollectionRef], ids: Sequence[int]) -> list[Document]:
-    """Return the first of the pictures that were attached to a question or chosen one by one."""
-    found: list[Document] = []
-    for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), scope):
+def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
+    references = clause_references.parse_question(request.turns[-1].question).references
+    pages = [level.numbers[0] for one in references for level in one.levels if level.kind == "頁"]
+    found: list[PictureAsked] = []
+    for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), request.scope):
         if one is not None and one.id in ids and (one.attached or ref.documents):
-            found += [each for each in library.documents(one.id) if each.is_picture]
+            for each in library.documents(one.id):
+                named = pages if each.path.lower().endswith(".pdf") else ()
+                shown = [1] if each.is_picture else [page for page in named if 1 <= page <= each.report.pages]
+                found += [PictureAsked(each, page) for page in dict.fromkeys(shown)]
     return found[:PICTURES_SHOWN]
 
 
-def _text_of_picture(library: Library, document: Document) -> Passage | None:
-    """Return the recognized text of a picture as one passage; None if it has none."""
-    sections = library.sections(document.id)
+def _text_of_picture(library: Library, picture: PictureAsked) -> Passage | None:
+    """Return the text on a picture or page as one passage; None if it has none."""
+    document, page = picture.document, picture.page
+    sections = [
+        (number, one)
+        for number, one in library.sections(document.id)
+        if document.is_picture or one.page <= page <= (one.page_last or one.page)
+    ]
     if not sections:
         return None
     text = "\n".join(section.text for _, section in sections)[:PICTURE_CHARACTERS]
-    certainties = tuple(one for _, section in sections for one in section.recognized or ())
-    whole = dataclasses.replace(sections[0][1], heading=(), text=text, boxes=(), recognized=certainties)
+    lists = [section.recognized for _, section in sections if section.recognized is not None]
+    certainties = tuple(one for each in lists for one in each) if lists else None
+    first = sections[0][1]
+    whole = dataclasses.replace(first, heading=(), text=text, page=page, boxes=(), recognized=certainties)
     labelled = {one.id: one for one in library.collections(has_attached=True)}
     collection = labelled[document.collection_id]
     return Passage(
@@ -225,8 +251,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         is_answered = found.verdict == "answered"
         follow_ups = follow_up_questions.follow_up_questions(library, passages, asked) if is_answered else ()
     if found.pictures:
-        shown = tuple(one.id for one in found.pictures)
-        return RetrievedPassages(passages, sources, found.grounding(sources), pictures=shown)
+        return RetrievedPassages(passages, sources, found.grounding(sources), pictures=found.pictures)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):

@@ -11,6 +11,7 @@ from PIL import Image
 from app.base.wording import phrase
 from app.inference import machine
 from tests import model_files as models
+from tests.documents.reading.pdf_maker import Pdf, text
 from tests.documents.reading.stand_in import answering, row
 from tests.documents.reading.test_picture_documents import png_of
 
@@ -26,11 +27,9 @@ def ask_of(install: Callable[[str], None], run_at: Callable[..., tuple[int, str,
     models.projector(tmp_path / "tiny-mmproj-f16.gguf")
     model = models.tiny_llama(tmp_path / "tiny-F32.gguf", shape=models.TinyShape(context=4096))
 
-    def ask(*files: Path) -> tuple[int, str, str]:
-        named = [part for file in files for part in ("--file", file)]
-        return run_at(
-            "pc", "ask", "何の写真ですか", "--model", model, "--temperature", "0", "--max-tokens", "9", *named
-        )
+    def ask(file: Path, question: str = "何の写真ですか") -> tuple[int, str, str]:
+        options = ("--temperature", "0", "--max-tokens", "9", "--file", file)
+        return run_at("pc", "ask", question, "--model", model, *options)
 
     return ask
 
@@ -56,6 +55,22 @@ def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
     _, said, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert "点検は5年に1回とする。" in said.partition("出典")[2], told
     assert TOLD in said or phrase("documents.picture_seen.differs") in said  # random weights write nothing that it says
+
+
+@needs_library
+def test_a_page_of_a_pdf_is_shown_if_the_question_names_it(ask_of: Ask, tmp_path: Path) -> None:
+    made = Pdf()
+    for heading, words in (("第1章 点検", "点検は5年に1回とする。"), ("第2章 かぶり", "橋脚のかぶりは70mmとする。")):
+        made.page(text(72, 700, heading, 16) + text(72, 660, words))
+    path = tmp_path / "manual.pdf"
+    path.write_bytes(made.bytes())
+    _, shown, told = ask_of(path, "2ページの図は何ですか")
+    assert phrase("documents.picture_seen.differs") in shown or TOLD in shown, told
+    assert "70mm" in shown.partition("出典")[2]
+    _, plain, _ = ask_of(path, "点検は何年に1回ですか")
+    assert "5年に1回" in plain
+    assert TOLD not in plain
+    assert phrase("documents.picture_seen.differs") not in plain
 
 
 @needs_library
