@@ -195,8 +195,7 @@ def search(
 
 
 def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
-    references = clause_references.parse_question(request.turns[-1].question).references
-    pages = [level.numbers[0] for one in references for level in one.levels if level.kind == "頁"]
+    pages = [one.page for one in clause_references.parse_question(request.turns[-1].question).references]
     found: list[PictureAsked] = []
     for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), request.scope):
         if one is not None and one.id in ids and (one.attached or ref.documents):
