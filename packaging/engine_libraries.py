@@ -9,7 +9,7 @@ from pathlib import Path
 
 SUFFIXES = (".so", ".dylib", ".dll")
 _FOLDERS = ("llama_cpp/lib", "bin")  # of site-packages
-_NOT_USED = ("llama-common", "mtmd")
+_NOT_USED = ("llama-common",)
 
 
 def copy(site_packages: Path, target: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """The compiled llama-cpp-python wheel and llama.cpp's converter, made once per user and kept in the cache.
 
-There is no wheel to fetch: llama-cpp-python is published as source only and compiles for 3 to 8 minutes on two
+There is no wheel to fetch: llama-cpp-python is published as source only and compiles for 4 to 10 minutes on two
 cores. The converter comes from the same archive, because it must match the runtime and the registry's `gguf`
 package of the same number differs from it.
 """
@@ -22,8 +22,9 @@ import system_packages
 from steps import SetupError, cache_dir, run_step
 
 DISTRIBUTION = "llama-cpp-python"
-# OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s); LLaVA is not used.
-DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF"
+# OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s). LLAVA_BUILD makes libmtmd, which
+# reads pictures; no video, for which it would start ffmpeg.
+DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=ON -DMTMD_VIDEO=OFF"
 # For other people's machines: a library for each generation of processors, of which the program loads the newest that
 # can run (app/inference/engine/llama.py). Without them the build is made for this machine's processor alone.
 PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"
@@ -157,7 +158,7 @@ def download(version: str, python: Path, folder: Path) -> Path:
 
 def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
     run_step(
-        "llama.cpp の組み立て（初回のみ） / compiling (once, 3-8 min)",
+        "llama.cpp の組み立て（初回のみ） / compiling (once, 4-10 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
         next_step="次に: 記録の error の行を確かめてください / read the lines with 'error' in the log.",

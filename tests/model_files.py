@@ -211,6 +211,79 @@ def unpaired_adapter(path: Path) -> Path:
     return tiny_adapter(path, without="blk.1.attn_v.weight.lora_b")
 
 
+# ----------------------------------------------------------------- projectors
+
+
+@dataclass(frozen=True)
+class ProjectorShape:
+    """Gemma 3's projector (SigLIP), made small: four tokens for a picture of any size."""
+
+    text: int = TINY.embedding  # the width of the model that it is for
+    image: int = 64  # pixels a side
+    patch: int = 16
+    merge: int = 2  # patches a side that become one token
+    width: int = 32
+    feed_forward: int = 64
+    layers: int = 2
+    heads: int = 2
+
+
+def projector(
+    path: Path,
+    shape: ProjectorShape = ProjectorShape(),
+    *,
+    kind: type[np.floating[Any]] = np.float32,
+    metadata: Mapping[str, Any] | None = None,
+    seed: int = 3,
+) -> Path:
+    """Writes a part with which a model reads pictures (mmproj). `kind`: of its matrices."""
+    writer, width = gguf.GGUFWriter(path, "clip"), shape.width
+    values: dict[str, Any] = {
+        "general.type": "mmproj",
+        "general.name": "Tiny",
+        "general.file_type": 0 if kind is np.float32 else 1,
+        "clip.has_vision_encoder": True,
+        "clip.projector_type": "gemma3",
+        "clip.use_gelu": True,
+        "clip.vision.image_size": shape.image,
+        "clip.vision.patch_size": shape.patch,
+        "clip.vision.embedding_length": width,
+        "clip.vision.feed_forward_length": shape.feed_forward,
+        "clip.vision.block_count": shape.layers,
+        "clip.vision.attention.head_count": shape.heads,
+        "clip.vision.attention.layer_norm_epsilon": 1e-6,
+        "clip.vision.projection_dim": shape.text,
+        "clip.vision.projector.scale_factor": shape.merge,
+    }
+    add_metadata(writer, values | dict(metadata or {}))
+    for name in ("image_mean", "image_std"):
+        writer.add_array(f"clip.vision.{name}", [0.5, 0.5, 0.5])
+    matrices = {
+        "v.position_embd": ((shape.image // shape.patch) ** 2, width),
+        "mm.input_projection": (width, shape.text),
+    }
+    norms = ["v.post_ln"]
+    for layer in range(shape.layers):
+        block = f"v.blk.{layer}."
+        matrices |= {f"{block}attn_{name}": (width, width) for name in ("q", "k", "v", "out")}
+        matrices |= {f"{block}ffn_up": (shape.feed_forward, width), f"{block}ffn_down": (width, shape.feed_forward)}
+        norms += [f"{block}ln1", f"{block}ln2"]
+    random = np.random.default_rng(seed)
+    patches = random.standard_normal((width, 3, shape.patch, shape.patch)) / shape.patch
+    writer.add_tensor("v.patch_embd.weight", patches.astype(np.float32 if kind is np.float32 else np.float16))
+    writer.add_tensor("v.patch_embd.bias", np.zeros(width, np.float32))
+    writer.add_tensor("mm.soft_emb_norm.weight", np.ones(width, np.float32))
+    for name in norms:
+        writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
+        writer.add_tensor(f"{name}.bias", np.zeros(width, np.float32))
+    for name, (rows, columns) in matrices.items():
+        values_of = random.standard_normal((rows, columns), np.float32) / np.float32(np.sqrt(columns))
+        writer.add_tensor(f"{name}.weight", values_of.astype(np.float32 if "position" in name else kind))
+        if name.startswith("v.blk."):
+            writer.add_tensor(f"{name}.bias", np.zeros(rows, np.float32))
+    return finish(writer, path)
+
+
 # ------------------------------------------------------ the shapes of published models
 
 

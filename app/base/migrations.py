@@ -205,6 +205,11 @@ def _remove_invisible_characters(db: sqlite3.Connection) -> None:
     db.execute("UPDATE local_model SET name = as_line(name) WHERE name <> as_line(name)")
 
 
+def _projectors(db: sqlite3.Connection) -> None:
+    """Add the path of the part with which a model reads pictures."""
+    db.execute("ALTER TABLE local_model ADD COLUMN projector TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _add_folders_drafts_presets_search,
@@ -220,4 +225,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _imported_conversations,
     _count_of_changes,
     _remove_invisible_characters,
+    _projectors,
 )

@@ -43,6 +43,10 @@ def shown_path(path: str) -> str:
 _ATTACHED_NAME = re.compile(" #[a-z]{8}$")
 
 
+def is_picture_name(path: str | PurePath) -> bool:
+    return PurePath(path).suffix.lower() in PICTURE_SUFFIXES
+
+
 def new_attached_name() -> str:
     """Return a unique name for a hidden collection, as references in conversations find collections by name."""
     token = "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))  # numbers would count as values
@@ -145,6 +149,10 @@ class Document:
     report: ReadingReport = field(default_factory=ReadingReport)
     added_at: float = 0.0
     indexed_at: float = 0.0
+
+    @property
+    def is_picture(self) -> bool:
+        return is_picture_name(self.path)
 
     @property
     def needs_recognition(self) -> bool:

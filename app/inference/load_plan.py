@@ -45,9 +45,15 @@ class LoadPlan:
     repack: bool
     parallel: int = 1  # answers that are written at a time
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is no file; None: this machine
+    projector: str = ""  # path of the part that reads pictures; "": none
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def reads_pictures(model: LocalModel) -> bool:
+    """Return whether the model has its projector, and this engine the library that runs it."""
+    return bool(model.projector) and Path(model.projector).is_file() and machine.has_picture_library()
 
 
 def plan_load(
@@ -64,8 +70,8 @@ def plan_load(
     `reclaimable_bytes`: memory that unloading it frees. `parallel`: answers that are wanted at a time; the plan has as
     many as the memory holds comfortably.
 
-    Raises AppError("memory_short") if the model does not fit and `force` is false, the codes of `gguf.check_model`,
-    and "remote_no_network" for a remote model without network access.
+    Raises AppError("memory_short") if the model does not fit and `force` is false, the codes of `gguf.check_model` and
+    `gguf.check_projector`, and "remote_no_network" for a remote model without network access.
     """
     if model.remote is not None:
         require_network(model, settings)
@@ -74,22 +80,23 @@ def plan_load(
             repack=False, parallel=min(parallel, model.remote.requests), remote=model.remote,
         )  # fmt: skip
     header = gguf.check_model(Path(model.path), every_token=False)
+    projector = gguf.check_projector(Path(model.projector), header) if reads_pictures(model) else None
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
     budget = machine.measure_memory(reclaimable_bytes)
-    plain = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type)
+    estimate = functools.partial(
+        memory_estimate.estimate_memory, header, context, kv_type=settings.kv_type, projector=projector
+    )
+    plain = estimate()
     is_loaded = loaded == (model.path, context, settings.kv_type)
     fit = machine.judge_memory(plain, budget)
     if fit.verdict == "insufficient" and not (force or is_loaded):
         sizes = {"need_bytes": plain.total_bytes, "free_bytes": fit.available_bytes}
         raise AppError("memory_short", others_bytes=budget.others_bytes, **sizes)
-    repacked = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type, repack=True)
-    fits_twice = memory_estimate.judge_fit(repacked, budget.available_bytes) == "comfortable"
+    fits_twice = memory_estimate.judge_fit(estimate(repack=True), budget.available_bytes) == "comfortable"
     repack = choose_repack(settings.repack, fits_twice, model.speeds or {})
 
     def fits(count: int) -> bool:
-        needed = memory_estimate.estimate_memory(
-            header, context, kv_type=settings.kv_type, repack=repack, parallel=count
-        )
+        needed = estimate(repack=repack, parallel=count)
         return memory_estimate.judge_fit(needed, budget.available_bytes) == "comfortable"
 
     counts = range(min(parallel, memory_estimate.PARALLEL_MOST), 1, -1)
@@ -101,6 +108,7 @@ def plan_load(
         flash_attention=True if settings.kv_type != "f16" else None,
         repack=repack,
         parallel=next(filter(fits, counts), 1),
+        projector=model.projector if projector else "",
     )
 
 

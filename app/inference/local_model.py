@@ -122,6 +122,7 @@ class LocalModel:
     speeds: dict[str, Any] | None = None
     files: tuple[FileFingerprint, ...] = ()  # first part first; () in a list of an old version
     tuned: TuningRecord | None = None
+    projector: str = ""  # path of the part with which it reads pictures (mmproj); "": it reads their text only
     adapter: str = ""  # path of a LoRA that the model at `path` answers with; "": none
     remote: RemoteModel | None = (
         None  # the server that runs it, so that `path` is no file (`app.models.model_registry`); None: this machine

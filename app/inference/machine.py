@@ -79,6 +79,12 @@ def find_engine_gpu(libraries: Path | None = None) -> Gpu | None:
     return max((gpu for gpu in _query_nvidia() if gpu.free_bytes), key=lambda gpu: gpu.free_bytes or 0, default=None)
 
 
+def has_picture_library() -> bool:
+    """Return whether the engine was built with llama.cpp's multimodal library (libmtmd)."""
+    folder = _engine_libraries()
+    return folder is not None and any(folder.glob("*mtmd*"))
+
+
 def _engine_libraries() -> Path | None:
     package = importlib.util.find_spec("llama_cpp")
     if package is None or not package.submodule_search_locations:

@@ -34,6 +34,7 @@ _MERGE_BYTES = 125  # one entry in the tree of byte-pair merges
 _INTERVAL_ARCHITECTURES = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
 _GEMMA_3N_LAYERS_WITH_CACHE = 20
 
+PICTURE_TOKENS_MOST = 1024  # of one picture, for models that read any size; the batch is as long
 PARALLEL_MOST = 7  # answers that are written at a time (`app.inference.engine.sequences`)
 COMFORT = 1.1  # free memory / needed memory from which a fit counts as comfortable
 
@@ -55,16 +56,21 @@ def estimate_memory(
     kv_type: str = "f16",
     repack: bool = False,
     parallel: int = 1,
+    projector: GgufHeader | None = None,
 ) -> MemoryEstimate:
     """Estimate the memory that loading adds to a process.
 
-    `context_tokens` 0: the context length in training. `parallel`: answers that are written at a time.
+    `context_tokens` 0: the context length in training. `parallel`: answers that are written at a time. `projector`: the
+    part that reads pictures; None: none.
     """
     context = _context(header, context_tokens)
-    batch = min(batch_tokens, context)
+    batch = min(max(batch_tokens, PICTURE_TOKENS_MOST if projector else 0), context)
     weights = header.weights_bytes + (_repacked_bytes(header) if repack else 0)
     kv = parallel * _kv_bytes(header, context, kv_type)
     compute = _activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
+    if projector is not None:
+        weights += projector.weights_bytes
+        compute += _picture_bytes(projector)
     return MemoryEstimate(weights, kv, compute, weights + kv + compute)
 
 
@@ -162,6 +168,14 @@ def _activations_bytes(header: GgufHeader, context: int, batch: int, parallel: i
     quantized_input = batch * wide * 9 // 8  # 8-bit copy of the widest product's input
     logits = parallel * header.vocab_size * 4 * 2  # in the graph, and in the output buffer
     return rows + mask + quantized_input + logits
+
+
+def _picture_bytes(projector: GgufHeader) -> int:
+    """Return the bytes of libmtmd's compute buffer: rows of the widest layer for each patch of a picture."""
+    width, wide = (projector.integer(f"clip.vision.{name}_length") or 0 for name in ("embedding", "feed_forward"))
+    side = (projector.integer("clip.vision.image_size") or 0) // (projector.integer("clip.vision.patch_size") or 14)
+    patches = max(side * side, 4 * PICTURE_TOKENS_MOST)  # models of any size join four patches
+    return patches * 4 * (4 * width + 2 * wide)
 
 
 def _feed_forward(header: GgufHeader) -> int:

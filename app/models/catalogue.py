@@ -41,6 +41,7 @@ _PATTERNS = {
     "revision": r"([0-9a-f]{40})?",
     "repository": r"([\w-][\w.-]*/[\w-][\w.-]*)?",
     "file": r"([\w-][\w.-]*/)*[\w-][\w.-]*\.gguf|",
+    "projector": r"([\w-][\w.-]*/)*[\w-][\w.-]*\.gguf|",
     "licence_url": r"https://[!-~]+",
 }
 
@@ -91,6 +92,7 @@ class ModelFile:
     file: str = ""  # path in the repository
     package: str = ""  # the Python package that contains the file
     is_newest: bool = False  # `revision` is the one that the repository's main branch was just found to have
+    projector: str = ""  # path in the repository of the part that reads pictures (mmproj); "": none
 
 
 @dataclass(frozen=True, slots=True)

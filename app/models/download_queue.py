@@ -5,6 +5,7 @@ downloading process writes. The second half of the module reads these checkpoint
 space still needed, and to find partial files that are in no queue.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -145,13 +146,20 @@ def plan_download(card: ModelCard, file: ModelFile, source_address: str, identif
         names = part_names(sources[0].partition("?")[0].rpartition("/")[2])
     is_exact = file.verified and len(names) == 1
     first = QueuedFile(names[0], sources[0], file.size_bytes if is_exact else 0, file.sha256)
-    others = (QueuedFile(name, source) for name, source in zip(names[1:], sources[1:], strict=True))
+    others = [QueuedFile(name, source) for name, source in zip(names[1:], sources[1:], strict=True)]
+    if kind == "hub" and file.projector:
+        others.append(QueuedFile(_projector_name(card, file), file.projector))
     return QueuedDownload(
         identifier, card.id, card.title, file.quantization, source_address, file.repository, file.revision,
         file.size_bytes, (first, *others),
-        needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
+        needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision and not file.projector),
         is_newest=file.is_newest or not file.revision,
     )  # fmt: skip
+
+
+def _projector_name(card: ModelCard, file: ModelFile) -> str:
+    """Return the name of the local file; repositories often call theirs only mmproj-F16.gguf."""
+    return f"{card.id}-{file.projector.rpartition('/')[2]}"
 
 
 def replan_download(queued: QueuedDownload) -> QueuedDownload:
@@ -215,6 +223,10 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
     hashes = {file.name: file.sha256 for file in queued.files}
     fingerprints = tuple(dataclasses.replace(file, sha256=hashes.get(file.name) or file.sha256) for file in model.files)
     card = catalogue.load().card(queued.card_id)
+    projectors = [file.name for file in queued.files if "mmproj" in file.name.casefold()]
+    if projectors:
+        with contextlib.suppress(AppError):  # without it, the model still answers
+            model = local_models.with_projector(model, folder / projectors[0])
     if card is None:
         return dataclasses.replace(model, files=fingerprints)
     if _contradicts(model, card, queued):

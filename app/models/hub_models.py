@@ -5,7 +5,7 @@ What a repository states is not verified, but for the hashes of its files: a dow
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from app.base import invisible_characters
@@ -49,7 +49,8 @@ def parse_reference(text: str) -> HubReference | None:
 
 def card_of(found: HubRepository) -> ModelCard:
     """Return a card with the repository's models, smallest file first. Raises AppError("hub_no_gguf")."""
-    return _card(found, _model_files(found), "hub_no_gguf")
+    projector = _projector(found)
+    return _card(found, tuple(replace(file, projector=projector) for file in _model_files(found)), "hub_no_gguf")
 
 
 def base_card_of(found: HubRepository) -> ModelCard:
@@ -145,6 +146,14 @@ def _is_model(file: ListedFile, listed: dict[str, ListedFile]) -> bool:
     parts = download_queue.part_names(file.name)
     is_whole = file.name == parts[0] and all(part in listed for part in parts)
     return is_named and is_whole and _NOT_A_MODEL.search(file.name.rpartition("/")[2]) is None
+
+
+def _projector(found: HubRepository) -> str:
+    """Return the repository's part that reads pictures, F16 before other types, then the smallest; "" without one."""
+    named = [one for one in found.files if re.fullmatch(r".*mmproj.*\.gguf", one.name, re.IGNORECASE)]
+    usable = [one for one in named if one.size_bytes and catalogue.may_name("file", one.name)]
+    best = min(usable, key=lambda one: (_quantization(one.name) != "F16", one.size_bytes), default=None)
+    return best.name if best else ""
 
 
 def _model_file(found: HubRepository, file: ListedFile, label: str, listed: dict[str, ListedFile]) -> ModelFile:

@@ -1,5 +1,6 @@
 """Describe a GGUF file as a local model: recognize it, name it, and find its prompt form."""
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -61,8 +62,39 @@ def describe(path: Path) -> LocalModel:
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=RANK_FORM if header.is_reranker else form.id if form else None,
+        projector=_projector_beside(path, header),
         files=tuple(_fingerprint(file) for file in (path, *header.parts)),
     )
+
+
+def with_projector(model: LocalModel, path: Path) -> LocalModel:
+    """Return the model with a projector that reads pictures for it. Raises AppError as `gguf.check_projector` does."""
+    gguf.check_projector(path, gguf.read_header(Path(model.path)))
+    return dataclasses.replace(model, projector=str(path))
+
+
+def _projector_beside(path: Path, model: GgufHeader) -> str:
+    """Return the projector in a model's folder that has its name, or none where all models there have one; else "".
+
+    Of several, F16 is preferred to other types, then the smallest.
+    """
+    files = [file for file in path.parent.glob("*.gguf") if file != path]
+    projectors = [file for file in files if "mmproj" in file.name.casefold()]
+    is_alone = {_bare_name(file) for file in files if file not in projectors} <= {_bare_name(path)}
+    found = []
+    for file in projectors:
+        if _bare_name(file) == _bare_name(path) or (is_alone and _bare_name(file) in ("", "model")):
+            with contextlib.suppress(AppError):
+                header = gguf.check_projector(file, model)
+                found.append((header.quantization != "F16", header.file_bytes, str(file)))
+    return min(found, default=(False, 0, ""))[2]
+
+
+def _bare_name(file: Path) -> str:
+    """Return a file's name without mmproj, quantization, part number and punctuation."""
+    name = re.sub(r"mmproj|-\d{5}-of-\d{5}$", "", file.stem.casefold())
+    name = re.sub(r"(?:^|[-_.])(?:ud-)?(?:i?q\d(?:_[a-z\d]+)*|bf16|f16|f32|mxfp4)(?=$|[-_.])", "", name)
+    return name.strip("-_.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +205,15 @@ def merged_with_known(model: LocalModel, listed_models: Collection[LocalModel]) 
         dataclasses.replace(fingerprint, sha256=fingerprint.sha256 or known_hashes.get(fingerprint, ""))
         for fingerprint in model.files
     )
+    projector = model.projector or old.projector
     return dataclasses.replace(
-        model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed, files=files
+        model,
+        id=old.id,
+        added_at=old.added_at,
+        speeds=old.speeds,
+        template_allowed=allowed,
+        files=files,
+        projector=projector,
     )
 
 

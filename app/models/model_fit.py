@@ -212,16 +212,23 @@ class FitConditions:
     speed: MachineSpeed | None  # None: not measured
 
     def judge_file(
-        self, header: GgufHeader, card: ModelCard | None, recorded: PredictedSpeed | None = None
+        self,
+        header: GgufHeader,
+        card: ModelCard | None,
+        recorded: PredictedSpeed | None = None,
+        projector: GgufHeader | None = None,
     ) -> FitResult:
         """Judge a model file by its header.
 
         `card`: None if the catalogue does not contain the model. `recorded`: its speed in use; None: not used here.
+        `projector`: the part that reads pictures; None: none.
         """
-        found = fit_of_file(header, self.context_tokens, self.budget, self.kv_type)
-        result = self._result(
-            found, card, lambda tokens: memory_estimate.estimate_memory(header, tokens, kv_type=self.kv_type)
-        )
+        found = fit_of_file(header, self.context_tokens, self.budget, self.kv_type, projector)
+
+        def estimate(tokens: int) -> MemoryEstimate:
+            return memory_estimate.estimate_memory(header, tokens, kv_type=self.kv_type, projector=projector)
+
+        result = self._result(found, card, estimate)
         return replace(result, recorded=recorded) if result.is_chat else result
 
     def judge_card(self, card: ModelCard, file: ModelFile) -> FitResult:
@@ -241,10 +248,12 @@ class FitConditions:
         return FitResult(fit, advice, predicted, is_chat=is_chat)
 
 
-def fit_of_file(header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:
-    """Judge a model file by its header."""
+def fit_of_file(
+    header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16", projector: GgufHeader | None = None
+) -> ModelFit:
+    """Judge a model file by its header. `projector`: the part that reads pictures; None: none."""
     context = min(context, header.context_length or context)
-    needed = memory_estimate.estimate_memory(header, context, kv_type=kv_type)
+    needed = memory_estimate.estimate_memory(header, context, kv_type=kv_type, projector=projector)
     return ModelFit(context, needed, machine.judge_memory(needed, budget), budget, header.parameters)
 
 

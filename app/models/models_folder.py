@@ -346,7 +346,10 @@ def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
         return None
     new = plan.target / path.relative_to(plan.source)
     marks = tuple(_as_kept(mark, path.with_name(mark.name), new.with_name(mark.name)) for mark in model.files)
-    return dataclasses.replace(model, path=str(new), files=marks)
+    beside = Path(model.projector)
+    is_moved = model.projector != "" and beside.parent == listed.parent
+    projector = str(new.with_name(beside.name)) if is_moved else model.projector
+    return dataclasses.replace(model, path=str(new), files=marks, projector=projector)
 
 
 def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:

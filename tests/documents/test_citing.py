@@ -1,5 +1,10 @@
 """Marks of an answer, the sources it uses, and the sentences of them that it uses."""
 
+import dataclasses
+
+import pytest
+
+from app.base.wording import phrase
 from app.documents.grounding import claims, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.records import Passage, Section
@@ -32,6 +37,20 @@ def test_a_sentence_that_names_no_source_gets_the_mark_of_the_one_it_was_found_i
     assert source_citations.add_marks(answer, grounded(answer)) == (
         "土に接する部材の鉄筋のかぶりは70mm以上です。[1]\n- 堤防の除草は年2回を基本とします[2]。"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("土に接する部材の鉄筋のかぶりは70mm以上です。", "agrees"),
+        ("土に接する部材の鉄筋のかぶりは90mm以上です。", "differs"),
+        ("はい。", "not_compared"),
+    ],
+)
+def test_an_answer_from_a_picture_says_whether_its_recognized_text_holds_it(answer: str, state: str) -> None:
+    kept = dataclasses.replace(grounded(answer), pictures=("図面.png",))
+    assert source_citations.picture_messages(kept) == [phrase(f"documents.picture_seen.{state}")]
+    assert source_citations.check_messages(kept)[0] == phrase(f"documents.picture_seen.{state}")
 
 
 def test_what_has_no_support_gets_no_mark() -> None:

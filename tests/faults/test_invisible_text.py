@@ -188,7 +188,9 @@ def old_data(where: Paths) -> int:
         db.execute("UPDATE conversation SET title = ?", (EVIL,))
         db.execute("UPDATE message SET text = ?", (EVIL,))
         db.execute("INSERT INTO folder(name) VALUES (?)", (EVIL,))
-        db.execute(f"PRAGMA user_version = {len(STORE_MIGRATIONS) - 1}")
+        db.execute("ALTER TABLE local_model DROP COLUMN projector")
+        at = next(number for number, step in enumerate(STORE_MIGRATIONS) if step.__name__.startswith("_remove_inv"))
+        db.execute(f"PRAGMA user_version = {at}")
     return question.conversation_id
 
 

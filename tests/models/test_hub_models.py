@@ -30,6 +30,14 @@ def test_each_model_has_a_distinct_quantization_and_a_split_one_is_one() -> None
     assert quantizations("A-Q4_0.gguf", "B-Q4_0.gguf") == {"A-Q4_0": "A-Q4_0.gguf", "B-Q4_0": "B-Q4_0.gguf"}
 
 
+def test_the_part_that_reads_pictures_comes_with_each_model() -> None:
+    names = ("M-Q4_K_M.gguf", "M-Q8_0.gguf", "mmproj-BF16.gguf", "mmproj-F16.gguf", "../mmproj-F16.gguf")
+    card = hub_models.card_of(HubRepository("owner/Model-GGUF", "c" * 40, listed(*names)))
+    assert {file.quantization: file.projector for file in card.files} == dict.fromkeys(
+        ("Q4_K_M", "Q8_0"), "mmproj-F16.gguf"
+    )
+
+
 @pytest.mark.parametrize(
     ("repository", "files"),
     [

@@ -127,6 +127,14 @@ def test_the_folder_is_moved_and_what_lies_elsewhere_stays(folder: Folder, tmp_p
     assert models_folder.pending(folder.where) is None
 
 
+def test_the_part_that_reads_pictures_moves_with_its_model(folder: Folder) -> None:
+    part = models.projector(folder.models / "a-mmproj-F16.gguf")
+    folder.store.put_local_model(local_models.with_projector(folder.store.local_models()[0], part))
+    folder.move(folder.target)
+    assert folder.store.local_models()[0].projector == str(folder.target / part.name)
+    assert (folder.target / part.name).is_file()
+
+
 def test_it_can_be_moved_again_and_back(folder: Folder, tmp_path: Path) -> None:
     for target in (tmp_path / "one", tmp_path / "two", folder.where.data / "models"):
         folder.move(target)

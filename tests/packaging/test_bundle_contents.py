@@ -99,7 +99,7 @@ def test_each_library_of_llama_cpp_is_kept_once_and_beside_the_others(tmp_path):
     (target / "old").mkdir(parents=True)
     made = {path.name: path for path in engine_libraries.copy(site, target)}
     assert set(made) == {
-        *("libllama.so", "libllama.so.0", "libggml.so", "libggml.so.0"),
+        *("libllama.so", "libllama.so.0", "libggml.so", "libggml.so.0", "libmtmd.so"),
         *("libggml-cpu-haswell.so", "libggml-cpu-x64.so"),
     }
     assert made["libllama.so"].is_symlink()

@@ -66,7 +66,8 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
         options.question = _question_from_input()
     if not options.question.strip():
         raise AppError("empty_question")
-    with command_documents.attached_files(options.file, where, output) as files:
+    is_shown = bool(options.file) and command_request.shows_pictures(options, where, output)
+    with command_documents.attached_files(options.file, where, output, is_shown=is_shown) as files:
         return _answer(find_run, label_of, options, where, output, files)
 
 

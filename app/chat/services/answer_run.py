@@ -38,6 +38,7 @@ from app.inference.engine.messages import (
     Failed,
     Load,
     LoadProgress,
+    Picture,
     PromptProgress,
     Ready,
     Sampling,
@@ -58,7 +59,8 @@ from app.inference.services.keychain import RemoteKeys
 from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, local_models, model_registry
 
-if TYPE_CHECKING:  # its import needs numpy
+if TYPE_CHECKING:  # their imports take time: the reading child, numpy
+    from app.chat.services.picture_drawing import PictureDrawing
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 
@@ -161,6 +163,8 @@ class AnswerRun(QObject):
         self._kind = ""
         self._count_id = self._text = ""
         self.thoughts = ""  # what the model has thought so far
+        self._drawing: PictureDrawing | None = None
+        self._pictures: tuple[Picture, ...] = ()
         self._retrieved: RetrievedPassages | None = None
         self._packed: PackedPrompt | None = None
         self._done_event: Done | None = None  # set once the text is complete; the run cannot be stopped any more
@@ -206,6 +210,7 @@ class AnswerRun(QObject):
         if self._is_over or wanted is None:
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
+        wanted = dataclasses.replace(wanted, shows_pictures=load_plan.reads_pictures(self._model))
         background.run(
             lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._judge, self._fail
         )
@@ -243,7 +248,8 @@ class AnswerRun(QObject):
                     self._fail,
                 )
 
-        if embedding is None or wanted.given_sources or found.verdict == "not_in_documents":
+        is_given = wanted.given_sources or found.pictures
+        if embedding is None or is_given or found.verdict == "not_in_documents":
             choose(Reranking(found.passages))
         else:
             self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
@@ -259,6 +265,12 @@ class AnswerRun(QObject):
             return
         self._retrieved = retrieved
         self._stage("passages")
+        if retrieved.pictures and self.request.retrieval is not None:
+            from app.chat.services.picture_drawing import PictureDrawing
+
+            database = self.request.retrieval.documents
+            self._drawing = PictureDrawing(database, retrieved.pictures, self._on_drawn, self._fail, self)
+            return
         if not retrieved.answer:
             self._plan()
             return
@@ -266,6 +278,10 @@ class AnswerRun(QObject):
         self._done_event = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
         self.text_received.emit(retrieved.answer)
         self._finish(self._done_event, retrieved.grounding)
+
+    def _on_drawn(self, pictures: tuple[Picture, ...]) -> None:
+        self._pictures = pictures
+        self._plan()
 
     def _plan(self) -> None:
         request, loaded_model, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
@@ -316,7 +332,7 @@ class AnswerRun(QObject):
         request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
         if self._packed is not None:
             system, turns = self._packed.system, self._packed.turns
-        elif self._retrieved is not None and request.retrieval is not None:
+        elif self._retrieved is not None and self._retrieved.passages and request.retrieval is not None:
             self._count_id = self._engine.new_id()
             counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.retrieval, self._model, system)
             self._engine.send(Tokenize(self._count_id, counted))
@@ -373,6 +389,7 @@ class AnswerRun(QObject):
             Ask(
                 id=self._ask_id,
                 prompt=segments,
+                pictures=self._pictures,
                 max_tokens=request.choices.max_tokens or 1,
                 thought_tokens=self._thought_tokens,
                 thinks=None if budget is None else budget > 0,
@@ -427,7 +444,7 @@ class AnswerRun(QObject):
         once."""
         packed, wanted, text = self._packed, self.request.retrieval, self._text.strip()
         if packed is None or wanted is None:
-            self._finish(event, None)
+            self._finish(event, self._retrieved.grounding if self._retrieved else None)
             return
         self._done_event = event
         self._stage("checking")
@@ -460,6 +477,8 @@ class AnswerRun(QObject):
 
     def _end_run(self) -> None:
         self._is_over = True
+        if self._drawing is not None:
+            self._drawing.close()
         if self._embedding is not None:
             self._embedding.reranker.cancel(self._rerank_id)
         self._engine.release(self)

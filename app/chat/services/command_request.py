@@ -24,11 +24,12 @@ from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.chat.store import Store
+from app.documents import records
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services import command_documents
 from app.documents.services.command_documents import QuestionEmbedder
 from app.documents.services.embedding import Embedding
-from app.inference import child_commands, gguf
+from app.inference import child_commands, gguf, load_plan, machine
 from app.inference.engine.messages import THOUGHT_TOKENS, AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
@@ -234,6 +235,14 @@ def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
     if found is None:
         raise AppError("unknown_preset", wanted=reference, known=" / ".join(preset.name for preset in known))
     return found
+
+
+def shows_pictures(options: argparse.Namespace, where: Paths, output: Output) -> bool:
+    """Return whether attached pictures will be shown to the model; say so if only the engine's library is missing."""
+    model = _choose_model(options.model, options.preset, where, quotes=True)[0]
+    if model.projector and not machine.has_picture_library() and any(map(records.is_picture_name, options.file)):
+        output.note("chat.engine_reads_no_pictures")
+    return load_plan.reads_pictures(model)
 
 
 def request_from_options(

@@ -49,6 +49,8 @@ if TYPE_CHECKING:  # its import needs numpy
 
 PASSAGES_SEARCHED = 12  # passages that a search returns; the prompt gets as many as fit
 NEAREST_OFFERED = 5  # passages to quote from, or to offer when the documents do not contain the answer
+PICTURES_SHOWN = 4  # to a model, of one question
+PICTURE_CHARACTERS = 4_000  # of the text on a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class RetrievalRequest:
         CitedSource, ...
     ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
+    shows_pictures: bool = False  # True: the model is shown what `PictureAsked` names
 
     @property
     def glossary(self) -> Path:
@@ -85,6 +88,21 @@ class RetrievalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureAsked:
+    """A page that the model is shown as a picture: of a picture, or of a PDF file of which the question names pages.
+
+    Only attached files and documents that were chosen one by one are shown.
+    """
+
+    document: Document
+    page: int  # from 1
+
+    @property
+    def name(self) -> str:
+        return self.document.name if self.document.is_picture else f"{self.document.name} p.{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPassages:
     """What a search has found, before the passages to answer from are chosen."""
 
@@ -96,6 +114,7 @@ class FoundPassages:
     reranked: str = ""  # "used", "missed" or "", as in Grounding
     rerank_s: float = 0.0
     is_by_words: bool = False  # whether `verdict` may be another one with the passages' vectors, as in Answerability
+    pictures: tuple[PictureAsked, ...] = ()  # that the model is shown; their text is the first of `passages`
 
     def grounding(
         self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
@@ -109,6 +128,7 @@ class FoundPassages:
             by_meaning=self.by_meaning,
             reranked=self.reranked,
             rerank_s=self.rerank_s,
+            pictures=tuple(one.name for one in self.pictures),
         )
 
 
@@ -122,6 +142,7 @@ class RetrievedPassages:
     grounding: Grounding
     answer: str = ""
     collections: tuple[int, ...] = ()  # as `shareable_collections` returns
+    pictures: tuple[PictureAsked, ...] = ()  # that the model is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +181,21 @@ def search(
         )
         is_refused = judged.verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
+        pictures = _pictures_asked(library, request, ids) if request.shows_pictures else []
+        texts = [text for one in pictures if (text := _text_of_picture(library, one)) is not None]
+    verdict = judged.verdict
+    if pictures:
+        shown = {one.document.id for one in pictures if one.document.is_picture}
+        searched = [*texts, *([] if is_refused else [one for one in searched if one.document_id not in shown])]
+        verdict = "answered"
     return FoundPassages(
         tuple(searched),
-        judged.verdict,
+        verdict,
         by_meaning,
         missing,
         time.monotonic() - started,
         is_by_words=judged.is_by_words,
+        pictures=tuple(pictures),
     )
 
 
@@ -181,6 +210,40 @@ def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float
     return dataclasses.replace(found, verdict=verdict, seconds=found.seconds + time.monotonic() - started)
 
 
+def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
+    pages = [one.page for one in clause_references.parse_question(request.turns[-1].question).references]
+    found: list[PictureAsked] = []
+    for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), request.scope):
+        if one is not None and one.id in ids and (one.attached or ref.documents):
+            for each in library.documents(one.id):
+                named = pages if each.path.lower().endswith(".pdf") else ()
+                shown = [1] if each.is_picture else [page for page in named if 1 <= page <= each.report.pages]
+                found += [PictureAsked(each, page) for page in dict.fromkeys(shown)]
+    return found[:PICTURES_SHOWN]
+
+
+def _text_of_picture(library: Library, picture: PictureAsked) -> Passage | None:
+    """Return the text on a picture or page as one passage; None if it has none."""
+    document, page = picture.document, picture.page
+    sections = [
+        (number, one)
+        for number, one in library.sections(document.id)
+        if document.is_picture or one.page <= page <= (one.page_last or one.page)
+    ]
+    if not sections:
+        return None
+    text = "\n".join(section.text for _, section in sections)[:PICTURE_CHARACTERS]
+    lists = [section.recognized for _, section in sections if section.recognized is not None]
+    certainties = tuple(one for each in lists for one in each) if lists else None
+    first = sections[0][1]
+    whole = dataclasses.replace(first, heading=(), text=text, page=page, boxes=(), recognized=certainties)
+    labelled = {one.id: one for one in library.collections(has_attached=True)}
+    collection = labelled[document.collection_id]
+    return Passage(
+        sections[0][0], whole, document.id, document.name, document.path, collection.name, collection.label, 1.0, 1
+    )
+
+
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
     """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
     does."""
@@ -190,7 +253,8 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
     best = found.passages[:NEAREST_OFFERED]
-    passages = best if is_ranked or not is_found else tuple(packing.select_near_best(found.passages))
+    is_chosen = is_ranked or not is_found or bool(found.pictures)
+    passages = best if is_chosen else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
         documents = [library.document(passage.document_id) for passage in passages]
         sources = tuple(
@@ -201,6 +265,8 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         asked = [turn.question for turn in request.turns]
         is_answered = found.verdict == "answered"
         follow_ups = suggested_questions.follow_up_questions(library, passages, asked) if is_answered else ()
+    if found.pictures:
+        return RetrievedPassages(passages, sources, found.grounding(sources), pictures=found.pictures)
     if not is_found:
         return _not_found(found, passages, sources)
     if request.may_quote and excerpts.is_too_small(model):

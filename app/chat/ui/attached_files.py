@@ -28,6 +28,7 @@ from app.documents.library import Library, label_now
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.whole_document import ReadingPlace
+from app.inference import load_plan, machine
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
@@ -108,6 +109,9 @@ class AttachedFiles(QObject):
         if any(path.is_dir() for path in paths) or len(paths) > FILES_MAX:
             self._offer_collection(paths)
             return
+        model, has_picture = self._session.model, any(map(records.is_picture_name, paths))
+        if has_picture and model is not None and model.projector and not machine.has_picture_library():
+            self.told.emit(phrase("chat.engine_reads_no_pictures"))
         new: dict[str, Path] = {}
         for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100  keeps links
             if not self._is_attached(path):
@@ -217,7 +221,9 @@ class AttachedFiles(QObject):
             if one.documents:
                 self._scoping.arriving.pop(one.name, None)
         for collection, document in self._files():
-            error = self._documents.reason_not_to_ask(document)
+            model = self._session.model
+            is_shown = document.is_picture and model is not None and load_plan.reads_pictures(model)
+            error = self._documents.reason_not_to_ask(document, is_shown=is_shown)
             if error is not None:
                 self._scoping.detach([collection.name])
                 self._forget_soon.start()

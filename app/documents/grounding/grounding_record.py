@@ -25,6 +25,7 @@ COUNT_LIMITS = {
     "captions": 1_000,
     "recognized": 1_000,
     "follow_ups": 10,
+    "pictures": 10,
     "documents": 1_000_000,  # as many as a collection may have; a scope beyond it would be lost
 }
 TEXT_MOST = 100_000  # characters of one field
@@ -96,7 +97,8 @@ class Grounding:
     `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
     model is installed) | used | missed (its vectors were late or unusable). `reranked`: likewise, whether a reranker
     ordered the passages, and `rerank_s`: how long it took. `unchecked`: the number of sentences that could not be
-    compared with the sources. `follow_ups`: questions that neighbouring clauses answer.
+    compared with the sources. `follow_ups`: questions that neighbouring clauses answer. `pictures`: names of the
+    pictures that the model was shown.
     """
 
     verdict: Verdict = "answered"
@@ -109,6 +111,7 @@ class Grounding:
     rerank_s: float = 0.0
     unchecked: int = 0
     follow_ups: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
     @property
     def has_answer(self) -> bool:

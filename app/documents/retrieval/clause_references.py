@@ -88,6 +88,11 @@ class ClauseReference:
         """Return the levels inside an article: 第2項第3号."""
         return tuple(one for one in self.levels if one.kind in _INNER_KINDS)
 
+    @property
+    def page(self) -> int:
+        """Return the page that it names; 0 for a clause."""
+        return self.levels[0].numbers[0] if self.levels[0].kind == "頁" else 0
+
     def __str__(self) -> str:
         return "".join(map(str, self.levels))
 

@@ -204,8 +204,7 @@ class _Finder:
 
     def _candidates(self, reference: ClauseReference, documents: Sequence[int]) -> list[_Candidate]:
         """Return the sections whose heading path, captions or pages have the reference's levels."""
-        if reference.levels[0].kind == "頁":
-            page = reference.levels[0].numbers[0]
+        if page := reference.page:
             return self._read("s.page > 0 AND ? BETWEEN s.page AND max(s.page, s.page_last)", documents, page)
         headings = reference.headings
         if not headings:

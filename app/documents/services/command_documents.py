@@ -109,8 +109,11 @@ class CommandReading:
         self.finish()
         return added
 
-    def attach(self, paths: Sequence[Path]) -> tuple[CollectionRef, ...]:
-        """Read files for the question of this command. Raises AppError if one cannot be asked."""
+    def attach(self, paths: Sequence[Path], *, is_shown: bool = False) -> tuple[CollectionRef, ...]:
+        """Read files for the question of this command. Raises AppError if one cannot be asked.
+
+        `is_shown`: the model reads pictures.
+        """
         paths_by_name = {records.new_attached_name(): path for path in paths}
         self._names = paths_by_name.keys()
         for name, path in paths_by_name.items():
@@ -119,7 +122,7 @@ class CommandReading:
             self.finish()
             for one in self.documents.collections(has_attached=True):
                 for document in self.documents.documents(one.id) if one.name in self._names else ():
-                    if (error := self.documents.reason_not_to_ask(document)) is not None:
+                    if (error := self.documents.reason_not_to_ask(document, is_shown=is_shown)) is not None:
                         raise error
         return tuple(CollectionRef(0, name) for name in paths_by_name)
 
@@ -236,10 +239,13 @@ def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
 
 
 @contextmanager
-def attached_files(files: Sequence[str], where: Paths, output: Output) -> Iterator[tuple[CollectionRef, ...]]:
+def attached_files(
+    files: Sequence[str], where: Paths, output: Output, *, is_shown: bool = False
+) -> Iterator[tuple[CollectionRef, ...]]:
     """Read files for the question of a command, and yield them as a scope. Afterwards nothing of them stays.
 
-    Also removes what commands left that were killed. Raises AppError if a file cannot be asked.
+    `is_shown`: the model reads pictures. Also removes what commands left that were killed. Raises AppError if a file
+    cannot be asked.
     """
     if not files:
         yield ()
@@ -248,7 +254,7 @@ def attached_files(files: Sequence[str], where: Paths, output: Output) -> Iterat
     _remove_attached(where)
     try:
         with CommandReading(where, output) as reading:
-            refs = reading.attach(list(dict.fromkeys(paths)))
+            refs = reading.attach(list(dict.fromkeys(paths)), is_shown=is_shown)
         yield refs
     finally:
         _remove_attached(where)

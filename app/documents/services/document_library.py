@@ -259,17 +259,21 @@ class DocumentLibrary(QObject):
             lambda _nothing: self._on_queued(),
         )
 
-    def reason_not_to_ask(self, document: Document) -> AppError | None:
-        """Return why an attached file that is read cannot be asked; None if it can, or its text is recognized first."""
+    def reason_not_to_ask(self, document: Document, *, is_shown: bool = False) -> AppError | None:
+        """Return why an attached file that is read cannot be asked; None if it can, or its text is recognized first.
+
+        `is_shown`: the model reads pictures, so that one without text can be asked, too.
+        """
         name, failure = document.name, document.failure
         if failure is not None and failure.code != "ocr_missing":
             return AppError("attached_unreadable", name=name, why=describe_error(failure).message)
         if failure is None and (document.state not in ("done", "doubtful") or document.report.sections):
             return None
-        if not document.needs_recognition:
-            return AppError("attached_without_text", name=name)
-        if not self.can_recognize:
-            return AppError("attached_without_ocr", name=name)
+        if not (document.needs_recognition and self.can_recognize):
+            if is_shown and document.is_picture:
+                return None
+            code = "attached_without_ocr" if document.needs_recognition else "attached_without_text"
+            return AppError(code, name=name)
         self.recognize([document.id])
         return None
 

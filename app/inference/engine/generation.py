@@ -11,6 +11,7 @@ min-p, temperature, draw.
 import codecs
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -152,7 +153,7 @@ def _penalize(logits: Logits, recent: Sequence[int], penalty: float) -> None:
 
     A token is penalized once, however often it occurred.
     """
-    ids = np.unique(np.asarray(recent, dtype=np.intp))
+    ids = np.unique(np.asarray([token for token in recent if token >= 0], dtype=np.intp))  # others are of pictures
     values = logits[ids]
     logits[ids] = np.where(values > 0, values / penalty, values * penalty)
 
@@ -161,6 +162,18 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     weights = np.exp(logits.astype(np.float64) - logits.max())
     normalized: npt.NDArray[np.float64] = weights / weights.sum()
     return normalized
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part of a picture between tokens of a prompt. `ids`: one for each position.
+
+    `chunk`: libmtmd's pointer to it (`app.inference.engine.picture_reader`).
+    """
+
+    chunk: Any
+    ids: list[int]
+    tokens: int  # that it takes in the cache, which can be more than its positions
 
 
 class Answer:
@@ -183,6 +196,7 @@ class Answer:
         self.command = command
         self.tokens = prompt
         self.ends: Sequence[int] = ()  # numbers of its first tokens after which a batch ends
+        self.shown: dict[int, Shown] = {}  # parts of pictures, by the place of their first id among `tokens`
         self.is_cancelled = is_cancelled
         self.ended_by = ""
         self.error: AppError | None = None
@@ -288,4 +302,5 @@ class Answer:
             return "thoughts"
         if self.count - self._thought_tokens >= self.command.max_tokens:
             return "length"
-        return "context" if len(self.tokens) >= context_tokens else ""
+        used = len(self.tokens) + sum(one.tokens - len(one.ids) for one in self.shown.values())
+        return "context" if used >= context_tokens else ""

@@ -135,7 +135,7 @@ def _most_repeats(quantifier: str) -> int:
         return 1
 
 
-__all__ = ["NAME", "EngineLog", "LlamaGrammar", "api", "grammar_of", "is_cancelled_natively", "load_pack"]
+__all__ = ["NAME", "EngineLog", "LlamaGrammar", "api", "grammar_of", "is_cancelled_natively", "load_mtmd", "load_pack"]
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
 
@@ -157,16 +157,26 @@ def load_pack(pack: Path) -> bool:
     return load_backend_library(api._lib, _LIBRARIES, pack)
 
 
+def load_mtmd() -> Any:
+    """Return the binding of llama.cpp's multimodal library; None if this engine was built without it."""
+    os.environ.pop("MTMD_CPP_LIB", None)  # the binding would load any library that this variable names
+    try:
+        from llama_cpp import mtmd_cpp
+    except (OSError, RuntimeError):
+        return None
+    return mtmd_cpp
+
+
 class EngineLog:
     """Receives llama.cpp's log: writes it to standard error, keeps `lines`, and passes each line to `listener`."""
 
-    _callback: ClassVar[Any] = None
+    callback: ClassVar[Any] = None
 
     def __init__(self, listener: Callable[[str], None] | None = None) -> None:
         self.lines: list[str] = []
         self._listener = listener
-        EngineLog._callback = api.llama_log_callback(self._on_line)  # kept alive: llama.cpp may call it later
-        api.llama_log_set(EngineLog._callback, None)
+        EngineLog.callback = api.llama_log_callback(self._on_line)  # kept alive: llama.cpp may call it later
+        api.llama_log_set(EngineLog.callback, None)
 
     def _on_line(self, level: int, text: bytes, _data: Any) -> None:
         if level >= 2:  # 1 is debug: thousands of lines per load

@@ -16,7 +16,7 @@ from app.base.errors import AppError
 from app.inference import gguf
 from app.inference.engine import runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.generation import Answer, Sampler
+from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
@@ -32,9 +32,11 @@ from app.inference.engine.messages import (
     Sampling,
     Tokenize,
 )
+from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary
+from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
 
@@ -59,6 +61,7 @@ class LlamaBackend(SequencedModel):
         for pack in packs:
             load_pack(pack)
         self._facts: EngineFacts | None = None
+        self._pictures: PictureReader | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -83,6 +86,7 @@ class LlamaBackend(SequencedModel):
         try:
             self._load_model(command, cancellation, emit)
             self._make_context(command, cancellation)
+            self._load_projector(command)
             load_s = time.perf_counter() - started
             if not command.embedding:  # one text is often all that it gets
                 self._warm_up()
@@ -94,6 +98,9 @@ class LlamaBackend(SequencedModel):
         return self._facts
 
     def unload(self) -> None:
+        if self._pictures is not None:
+            self._pictures.close()
+        self._pictures = None
         self.close()
         self._facts = None
         self._reset()
@@ -134,7 +141,9 @@ class LlamaBackend(SequencedModel):
         trained = api.llama_model_n_ctx_train(self._model)
         wanted = command.context_tokens or trained
         params.n_ctx = min(wanted, trained) if trained > 0 else wanted
-        params.n_batch = params.n_ubatch = min(command.batch_tokens, params.n_ctx)
+        # Some models read a picture at once.
+        batch_tokens = max(command.batch_tokens, PICTURE_TOKENS_MOST if command.projector else 0)
+        params.n_batch = params.n_ubatch = min(batch_tokens, params.n_ctx)
         params.type_k = params.type_v = KV_TYPES[command.kv_type]
         if command.flash_attention is not None:
             params.flash_attn_type = int(command.flash_attention)
@@ -151,6 +160,18 @@ class LlamaBackend(SequencedModel):
             self._set_up_embedding(params)
         self._open(params, has_spare=self._prefixes.prepare(self._model, command))
         self._is_embedding = command.embedding
+
+    def _load_projector(self, command: Load) -> None:
+        """Raise AppError: pictures_not_built, projector_unusable, and the codes of `gguf.check_projector`."""
+        if not command.projector:
+            return
+        assert self._header is not None
+        gguf.check_projector(Path(command.projector), self._header)
+        use_gpu = command.gpu_layers != 0
+        try:
+            self._pictures = PictureReader(command.projector, self._model, self.threads.batch, use_gpu=use_gpu)
+        except AppError as error:
+            raise self._error(error.code, **error.facts) from error
 
     def _set_up_embedding(self, params: Any) -> None:
         """Change llama.cpp's context parameters for embedding or ranking.
@@ -234,16 +255,41 @@ class LlamaBackend(SequencedModel):
 
     def _prepare(self, ask: Ask, cancellation: Cancellation, emit: Emit) -> Answer:
         self._check_length(ask.prompt)
-        prompt = self.prompt_tokens(ask.prompt)
+        prompt, shown = self._prompt_with_pictures(ask)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
-        if len(prompt) + 1 > self.context_tokens:
-            raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=self.context_tokens)
+        length = len(prompt) + sum(one.tokens - len(one.ids) for one in shown.values())
+        if length + 1 > self.context_tokens:
+            raise AppError("context_full", prompt_tokens=length, context_tokens=self.context_tokens)
         seed = ask.sampling.seed if ask.sampling.seed is not None else secrets.randbits(32)
         sampler = Sampler(ask.sampling, seed, grammar_of(self._vocabulary, ask))
         answer = Answer(ask, prompt, sampler, self.is_end, lambda: cancellation.has(ask.id), emit)
-        answer.ends = self._prefixes.begin(ask, prompt, self.prompt_tokens)
+        answer.ends, answer.shown = self._prefixes.begin(ask, prompt, self.prompt_tokens), shown
         return answer
+
+    def _prompt_with_pictures(self, ask: Ask) -> tuple[list[int], dict[int, Shown]]:
+        """Return the ids of a prompt, and the parts of its pictures by their places among them.
+
+        Raises AppError: model_reads_no_pictures, picture_unusable.
+        """
+        if not ask.pictures:
+            return self.prompt_tokens(ask.prompt), {}
+        if self._pictures is None:
+            raise AppError("model_reads_no_pictures")
+        self._pictures.forget()
+        last = max((at for at, one in enumerate(ask.prompt) if not one.markup), default=len(ask.prompt))
+        ids, shown = self.prompt_tokens(ask.prompt[:last]), {}
+        for piece in (piece for picture in ask.pictures for piece in self._pictures.read(picture)):
+            if isinstance(piece, Shown):
+                shown[len(ids)] = piece
+            ids += piece.ids if isinstance(piece, Shown) else piece
+        for segment in ask.prompt[last:]:
+            ids += self.tokens_of(segment.text, has_markup=segment.markup)
+        return ids, shown
+
+    def _show(self, shown: Shown, at: int, sequence: int) -> int:
+        assert self._pictures is not None
+        return self._pictures.evaluate(shown, self._context, at, sequence, self.batch_tokens)
 
     def _read_prompt(self, sequence: int, answer: Answer) -> None:
         loaded = self._prefixes.load(self._context, common_length(self.cached[sequence], answer.tokens[:-1]))

@@ -53,6 +53,7 @@ class Load:
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
     flash_attention: bool | None = None  # None: the engine decides
     gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
+    projector: str = ""  # path of the part with which the model reads pictures (mmproj); "": it reads none
     embedding: bool = False  # True: the model answers Embed instead of Ask, or Rank if it is a reranker
     deadline_s: float = 600.0
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is only its name; None: here
@@ -60,10 +61,20 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Holds a picture as `app.documents.reading.messages.Rendered` does."""
+
+    width: int
+    height: int
+    rgb: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Answer a prompt. The answer is PromptProgress…, Thought…, Token…, then Done or Failed.
 
-    A prompt that does not fit fails; nothing is cut.
+    A prompt that does not fit fails; nothing is cut. `pictures` stand before the last text of the prompt, which is the
+    question.
     """
 
     id: str
@@ -77,6 +88,7 @@ class Ask:
     json_schema: str | None = None  # JSON Schema as text, converted to a grammar
     shared: SharedStart | None = None  # what may be kept on disk for other prompts; None: nothing
     thinks: bool | None = None  # for a server: what is asked of its template; None: nothing. Here the prompt decides
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ There are fewer than LEAST_TOKENS of them, so that the kernel, and with it each 
 """
 
 import ctypes
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.inference.engine.generation import Answer
+from app.inference.engine.generation import Answer, Shown
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
 from app.inference.prefix_states import common_length
@@ -87,9 +88,13 @@ class SequencedModel(NativeModel):
             batch.n_seq_id[at] = 1
             batch.seq_id[at][0] = sequence
             ends[sequence] += 1
+        self._evaluate(tokens, lambda: api.llama_decode(self._context, batch))
+
+    def _evaluate(self, tokens: Sequence[tuple[int, int, bool]], evaluate: Callable[[], int]) -> None:
+        """Call `evaluate`, which returns what llama_decode does, and note these tokens in `cached`; see `_decode`."""
         self._adapt_threads()
         began = time.perf_counter()
-        status = api.llama_decode(self._context, batch)
+        status = evaluate()
         self.decode_s += time.perf_counter() - began
         self.progress += 1
         if status == 0:
@@ -100,7 +105,8 @@ class SequencedModel(NativeModel):
                 self._keep(sequence, len(self.cached[sequence]))
             raise DecodeAborted
         elif status == _NO_KV_SLOT:
-            raise AppError("context_full", prompt_tokens=max(ends), context_tokens=self.context_tokens)
+            needed = max(len(self.cached[sequence]) for sequence, *_ in tokens) + 1
+            raise AppError("context_full", prompt_tokens=needed, context_tokens=self.context_tokens)
         else:
             self._clear()
             raise AppError(self.failure_code, status=status)
@@ -171,16 +177,24 @@ class SequencedModel(NativeModel):
             while (at := len(self.cached[sequence])) < len(prompt):
                 if answer.is_cancelled():
                     raise DecodeAborted
-                end = min(at + self.batch_tokens, *(end for end in answer.ends if end > at), len(prompt))
-                self._decode(
-                    [(sequence, token, place == len(prompt)) for place, token in enumerate(prompt[at:end], at + 1)]
-                )
+                shown = answer.shown.get(at)
+                ends = [end for end in (*answer.ends, *answer.shown) if end > at]
+                end = at + len(shown.ids) if shown else min(at + self.batch_tokens, *ends, len(prompt))
+                tokens = [(sequence, token, place == len(prompt)) for place, token in enumerate(prompt[at:end], at + 1)]
+                if shown is None:
+                    self._decode(tokens)
+                else:
+                    self._evaluate(tokens, functools.partial(self._show, shown, at, sequence))
                 answer.report_read(end)
         except DecodeAborted:
             answer.end("cancelled")
             return
         answer.begin_writing(self.decode_s)
         self._choose(answer, self._rows(1)[0])
+
+    def _show(self, shown: Shown, at: int, sequence: int) -> int:
+        """Evaluate a part of a picture, and return what llama_decode does."""
+        raise NotImplementedError
 
     def _write_token(self, writing: dict[int, Answer]) -> None:
         """Evaluate the latest token of each answer, and choose the next one of each."""

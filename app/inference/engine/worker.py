@@ -83,10 +83,11 @@ def _make_backend(name: str, packs: str, states: list[Path]) -> Backend:
 
 
 def _files_of(command: messages.Command) -> list[Path]:
-    """Return the files that a command reads: a model with its parts, or the adapters of an answer."""
+    """Return the files that a command reads: a model with its parts and projector, or the adapters of an answer."""
     match command:
         case Load():
-            return gguf.parts_of(Path(command.path))
+            projector = [Path(command.projector)] if command.projector else []
+            return [*gguf.parts_of(Path(command.path)), *projector]
         case Ask():
             return [Path(adapter.path) for adapter in command.adapters]
     return []

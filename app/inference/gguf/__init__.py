@@ -6,6 +6,9 @@ an error message. Nothing here reads weights, and for any file the package raise
 
 from app.inference.gguf.header import GgufArray, GgufHeader, TensorInfo, parts_of
 from app.inference.gguf.reader import read_header
-from app.inference.gguf.validation import check_adapter, check_model
+from app.inference.gguf.validation import check_adapter, check_model, check_projector
 
-__all__ = ["GgufArray", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "parts_of", "read_header"]
+__all__ = [
+    "GgufArray", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "check_projector", "parts_of",
+    "read_header",
+]  # fmt: skip

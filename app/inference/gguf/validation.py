@@ -102,6 +102,36 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
     return header
 
 
+def check_projector(path: Path, model: GgufHeader) -> GgufHeader:
+    """Read and check the header of the file with which a model reads pictures (mmproj).
+
+    libmtmd itself compares its width with the model's; without a tensor of that width it fits certainly not. Raises
+    AppError: the codes of `read_header`; not_a_projector, projector_mismatch, gguf_damaged.
+    """
+    header = read_header(path)
+    if not header.is_projector or header.metadata.get("clip.has_vision_encoder") is not True:
+        raise AppError("not_a_projector", path=str(path))
+    width = model.embedding_length
+    if not any(width in tensor.shape for name, tensor in header.tensors.items() if not name.startswith("v.blk.")):
+        raise AppError("projector_mismatch", path=str(path), name=printable(model.name))
+    for name, most in _PROJECTOR_NUMBERS.items():
+        key = f"clip.vision.{name}"
+        value = header.integer(key)
+        if key in header.metadata and not (value is not None and 1 <= value <= most):
+            damaged(key, "out_of_range", value=value or 0)
+    for tensor in header.tensors.values():
+        if tensor.name.endswith(".weight") and tensor.type in tables.NOT_FOR_WEIGHTS:
+            damaged(tensor.name, "unusable_type", value=tensor.type)
+    return header
+
+
+# llama.cpp divides by some of these numbers, and reserves memory for others.
+_PROJECTOR_NUMBERS = {
+    "image_size": 8192, "patch_size": 1024, "embedding_length": 65_536, "feed_forward_length": 1 << 20,
+    "block_count": 1024, "attention.head_count": 1024, "projector.scale_factor": 64, "spatial_merge_size": 64,
+}  # fmt: skip
+
+
 # -------------------------------------------------------------------- kind
 
 

@@ -98,10 +98,12 @@ def _judge_all(
     for model in models:
         try:
             header = gguf.check_model(Path(model.path), every_token=False)
+            sees = load_plan.reads_pictures(model)
+            projector = gguf.check_projector(Path(model.projector), header) if sees else None
         except AppError:
             continue  # the page reports the error of a file when it is used
         recorded = load_plan.recorded_speed(model.speeds)
-        judged[model.path] = here.judge_file(header, book.card(model.card_id), recorded)
+        judged[model.path] = here.judge_file(header, book.card(model.card_id), recorded, projector)
     cards = {
         card.id: {file.quantization: here.judge_card(card, file) for file in card.files}
         for card in (*book.cards, *found)

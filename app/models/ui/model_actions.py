@@ -3,6 +3,10 @@
 A file with an unknown chat template asks for consent first.
 """
 
+import dataclasses
+from functools import partial
+from pathlib import Path
+
 from PySide6.QtCore import QObject, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -134,6 +138,15 @@ class UseModelAction(QObject):
             redo=lambda: self.remove(model),
         )
         self._navigation.undo_offered.emit(action)
+
+    def change_projector(self, model: LocalModel) -> None:
+        """Let the user choose the part with which a model reads pictures, or take it off if it has one."""
+        path = "" if model.projector else choose_gguf_file(self._parent)
+        if model.projector:
+            self._library.update(dataclasses.replace(model, projector=""))
+        elif path:
+            found = partial(local_models.with_projector, model, Path(path))
+            background.run(found, self._library.update, self.failed.emit)
 
     def consent_dialog(self) -> Dialog:
         dialog = template_consent_dialog(self._theme, self._parent)

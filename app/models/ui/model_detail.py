@@ -174,6 +174,8 @@ class ModelDetail(QFrame):
         self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.remove_button = Button(self._theme, phrase("models.take_off_the_list"), "danger")
         self.connection_button = Button(self._theme, phrase("models.change_connection"), icon="pencil")
+        self.projector_button = Button(self._theme, "", icon="paperclip")
+        self.projector_button.setToolTip(plain_tooltip(phrase("models.choose_projector_tip")))
         self.rollback_button = Button(self._theme, phrase("common.back_to_the_base_model"), icon="undo-2")
         self.offline = Banner(self._theme, can_close=False)
         self.download = DownloadRow(self._theme)
@@ -183,7 +185,12 @@ class ModelDetail(QFrame):
         column = make_column(self.download, self.offline, self._reason, into=footer, spacing_px=10)
         first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
         self._actions = FlowBox(
-            *first, self.connection_button, self.verify_button, self.folder_button, self.remove_button
+            *first,
+            self.connection_button,
+            self.projector_button,
+            self.verify_button,
+            self.folder_button,
+            self.remove_button,
         )
         column.addWidget(self._actions)
         return footer
@@ -209,6 +216,7 @@ class ModelDetail(QFrame):
             (phrase("common.size"), format_size(model.size_bytes) if model else ""),
             (phrase("models.format"), join_facts(model.architecture, model.quantization) if model else ""),
             (phrase("models.adapter_it_comes_with"), self._adapter(model)),
+            (phrase("models.reads_pictures"), model_text.reads_pictures(model) if model else self._projector(card)),
             (phrase("common.context_length"), self._context(model, card)),
             (
                 phrase("models.vectors"),
@@ -229,6 +237,10 @@ class ModelDetail(QFrame):
         if model is None or card is None or model.tuned is not None or local_models.is_published(model):
             return ""
         return phrase("models.by_the_name_inside_the")
+
+    def _projector(self, card: ModelCard | None) -> str:
+        comes_along = card is not None and any(file.projector for file in card.files)
+        return phrase("models.projector_comes_along") if comes_along else ""
 
     def _adapter(self, model: LocalModel | None) -> str:
         has_one = model is not None and local_models.adapter_of(model) is not None
@@ -317,6 +329,10 @@ class ModelDetail(QFrame):
         self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
         self.use_button.setEnabled(is_allowed or not entry.is_remote)
         self.connection_button.setVisible(entry.is_remote)
+        can_read = is_local and not (entry.is_remote or entry.has_adapter or entry.is_for_search)
+        self.projector_button.setVisible(can_read)
+        has_projector = entry.model is not None and entry.model.projector != ""
+        self.projector_button.setText(phrase("models.drop_projector" if has_projector else "models.choose_projector"))
         self.download_button.setVisible(file is not None and is_allowed and not can_add)
         # One primary button: for a local model, another quantization is secondary.
         self.download_button.set_kind("" if is_local else "primary")

@@ -1,6 +1,7 @@
 """Format facts about models as text: sizes, contexts, fits, the actual values after a load, remote models."""
 
 from datetime import datetime
+from pathlib import Path
 
 from app.base.wording import describe_error, format_size, phrase
 from app.inference import load_plan, speed
@@ -219,6 +220,16 @@ def _done_text(is_done: bool) -> str:
 
 def _seconds(seconds: float) -> str:
     return phrase("common.s_s", s=f"{seconds:.1f}")
+
+
+def reads_pictures(model: LocalModel) -> str:
+    """Return how the model reads pictures, with its projector's file; "" if it has none."""
+    if not model.projector:
+        return ""
+    file = Path(model.projector)
+    if load_plan.reads_pictures(model):
+        return phrase("models.reads_pictures_with", file=file.name)
+    return phrase("models.projector_not_built" if file.is_file() else "models.projector_is_gone", file=file.name)
 
 
 def remote_summary(model: LocalModel) -> str:

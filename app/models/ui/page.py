@@ -201,6 +201,7 @@ class ModelsPage(Page):
         self.detail.rollback_button.clicked.connect(lambda: self._with_model(self.using.back_to_base))
         self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_button.clicked.connect(self._on_licence_requested)
+        self.detail.projector_button.clicked.connect(lambda: self._with_model(self.using.change_projector))
         self.detail.back_button.clicked.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.maintenance_strip.choose_import)
         self.detail.download_requested.connect(lambda card, file: self._downloads.offer(card, file, self.window()))

@@ -16,6 +16,7 @@ from app.documents.library import Library
 from app.documents.records import Section
 from tests.base.cli.processes import ROOT
 from tests.chat.driver import add_documents
+from tests.documents.conftest import install  # noqa: F401
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 QUESTION = "土に接する部材の鉄筋のかぶりは何mmですか"

@@ -24,9 +24,13 @@ from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.documents.library import Library
 from app.documents.overview.result_table import OverviewRequest
 from app.documents.services import document_library
+from app.inference import machine
+from app.inference.engine.messages import Ask, Load
+from app.models import local_models
 from app.uikit import desktop
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Label
+from tests import model_files as models
 from tests.chat.ui.driver import CONTROL, NONE, Window, press, words
 from tests.documents.reading.pdf_maker import Pdf, text
 from tests.documents.reading.stand_in import answering, row
@@ -357,6 +361,34 @@ def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
     assert chat.transcript.messages[-1].details.grounding.sources[0].recognized is not None
     footers = chat.transcript.findChildren(SourcesFooter)
     assert any(phrase("documents.only_text_of_picture") in words(footer) for footer in footers)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
+def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_says_so(
+    install, open_window: Callable[..., AppContext], qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(machine, "has_picture_library", lambda: True)
+    parts = open_window()
+    part = models.projector(tmp_path / "mmproj.gguf")
+    parts.library.add(local_models.with_projector(local_models.describe(tiny_model), part))
+    chat = Chat(parts, qtbot)
+    sent: list[object] = []
+    send = parts.engine.send
+    monkeypatch.setattr(parts.engine, "send", lambda command: (sent.append(command), send(command)))
+    picture = QMimeData()
+    picture.setImageData(QImage(400, 100, QImage.Format.Format_RGB32))
+    chat.editor.insertFromMimeData(picture)
+    chat.read()
+    assert chat.asked() == ["貼り付けた画像.png"], chat.banner()
+    chat.ask("何が写っていますか")
+    (loaded,) = [one for one in sent if isinstance(one, Load)]
+    (asked,) = [one for one in sent if isinstance(one, Ask)]
+    assert loaded.projector == str(part)
+    assert [(one.width, one.height) for one in asked.pictures] == [(1024, 256)]
+    assert any(
+        phrase("documents.picture_seen.not_compared") in words(one)
+        for one in chat.transcript.findChildren(SourcesFooter)
+    )
 
 
 def test_keys_choose_files(chat: Chat, contract: Path) -> None:

@@ -326,6 +326,21 @@ def test_a_model_is_named_as_people_name_it(shell: Shell, small: Stored, name: s
     assert "mit" in said.err
 
 
+def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(
+    shell: Shell, small: Stored, tmp_path: Path
+) -> None:
+    part = Stored(models.projector(tmp_path / "mmproj.gguf"))
+    with Hub(Content(10), others={"tiny-Q8_0.gguf": small, "mmproj-F16.gguf": part}) as hub:
+        hub.files.pop(FILE)
+        hub.stated = STATED
+        said = shell.run(hub, "download", REPOSITORY, "--json")
+    assert said.status == 0, said.err
+    with closing(ModelStore.open(shell.data / "kotae.sqlite", shell.data / "backups")) as store:
+        (model,) = store.local_models()
+    assert Path(model.projector).parent == Path(model.path).parent
+    assert Path(model.projector).read_bytes() == part.read(0, part.size)
+
+
 def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
     with Hub(Content(10), others={"mmproj-F16.gguf": Content(10), "model.safetensors": Content(10)}) as hub:
         hub.files.pop(FILE)

@@ -68,7 +68,7 @@ class SourcesFooter(QWidget):
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
             return self._doubt_box(doubtful)
-        if grounding.is_excerpt or self._message.is_edited:
+        if grounding.is_excerpt or self._message.is_edited or (grounding.pictures and not claims):
             return None
         unchecked = source_citations.unchecked_messages(grounding)
         if not claims:

@@ -49,12 +49,12 @@ def render(document: Document, command: Render) -> Rendered:
 
 
 def check_unchanged(path: Path, document: Document) -> None:
-    """Raise AppError("source_gone" | "source_changed") unless the file is as it was read."""
+    """Raise AppError("source_gone" | "source_changed") unless the file is as it was read, if its text could be read."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
         raise AppError("source_gone", path=str(path)) from error
-    if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
+    if document.modified_ns and (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
         raise AppError("source_changed", path=str(path))
 
 

@@ -1,0 +1,59 @@
+"""The part with which a model reads pictures: found in its folder, counted in the forecast, and done without."""
+
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.base.settings import Settings
+from app.inference import gguf, load_plan, machine, memory_estimate
+from app.models import local_models
+from tests import model_files as models
+
+BESIDE = [
+    (("tiny-Q8_0.gguf",), "mmproj-tiny-f16.gguf", True),
+    (("tiny-Q8_0.gguf", "other-Q4_K_M.gguf"), "tiny-mmproj-BF16.gguf", True),
+    (("tiny-Q8_0.gguf", "tiny-Q4_K_M.gguf"), "mmproj-F16.gguf", True),  # every model there is this one
+    (("tiny-Q8_0.gguf",), "mmproj-model-f16.gguf", True),
+    (("tiny-Q8_0.gguf", "other-Q4_K_M.gguf"), "mmproj-F16.gguf", False),
+    (("tiny-Q8_0.gguf",), "mmproj-other-f16.gguf", False),
+    (("tiny-Q8_0.gguf",), "tiny-f16.gguf", False),
+]
+
+
+@pytest.mark.parametrize(("names", "part", "is_found"), BESIDE)
+def test_it_is_found_in_the_folder_by_its_name(
+    names: tuple[str, ...], part: str, is_found: bool, tmp_path: Path
+) -> None:
+    for name in names:
+        models.tiny_llama(tmp_path / name)
+    made = models.projector(tmp_path / part)
+    assert local_models.describe(tmp_path / names[0]).projector == (str(made) if is_found else "")
+
+
+def test_one_of_another_width_is_neither_found_nor_taken(tmp_path: Path) -> None:
+    path = models.tiny_llama(tmp_path / "tiny-F32.gguf")
+    part = models.projector(tmp_path / "tiny-mmproj-F16.gguf", models.ProjectorShape(text=72))
+    model = local_models.describe(path)
+    assert model.projector == ""
+    with pytest.raises(AppError, match="projector_mismatch"):
+        local_models.with_projector(model, part)
+
+
+def test_it_is_planned_and_counted_where_the_engine_can_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = models.tiny_llama(tmp_path / "tiny-F32.gguf")
+    part = models.projector(tmp_path / "tiny-mmproj-F16.gguf")
+    model, header = local_models.describe(path), gguf.read_header(path)
+    both = memory_estimate.estimate_memory(header, 512, projector=gguf.check_projector(part, header))
+    alone = memory_estimate.estimate_memory(header, 512)
+    assert both.weights_bytes - alone.weights_bytes == gguf.read_header(part).weights_bytes
+    assert both.compute_bytes > alone.compute_bytes
+    monkeypatch.setattr(machine, "has_picture_library", lambda: True)
+    assert load_plan.plan_load(model, Settings()).projector == str(part)
+    monkeypatch.setattr(machine, "has_picture_library", lambda: False)
+    assert load_plan.plan_load(model, Settings()).projector == ""
+    monkeypatch.setattr(machine, "has_picture_library", lambda: True)
+    part.unlink()
+    assert load_plan.plan_load(model, Settings()).projector == ""  # questions are answered without pictures
+    again = local_models.merged_with_known(local_models.describe(path), [model])
+    assert again.projector == str(part)  # it may be on a drive that is not plugged in
