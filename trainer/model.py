@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.modeling_outputs import CausalLMOutput
 
-from trainer import adapter, data, estimate
+from trainer import adapter, data, estimate, preference
 from trainer import prompt_form as forms
 from trainer.data import TARGETS, BaseFacts
 from trainer.events import RunError
@@ -75,6 +75,8 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
     adapted = get_peft_model(model, lora)
     if spec.adapter:
         _load_adapter(Path(spec.adapter), adapted)
+    if spec.adapter and spec.is_preference:
+        preference.add_reference(adapted)
     adapted.base_model.model.config.use_cache = False
     return adapted
 
@@ -156,6 +158,7 @@ def install_loss(model: Any) -> None:
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,  # like input_ids; UNTRAINED for tokens that are not trained
         num_items_in_batch: torch.Tensor | int | None = None,
+        is_by_sequence: bool = False,  # the loss is the sum of each sequence, of shape (batch,)
         **others: Any,
     ) -> Any:
         if labels is None:
@@ -164,11 +167,13 @@ def install_loss(model: Any) -> None:
         targets = labels[:, 1:]
         is_trained = targets != UNTRAINED
         head = self.get_output_embeddings()
-        loss = OutputHeadLoss.apply(
+        losses = OutputHeadLoss.apply(
             hidden[:, :-1][is_trained], head.weight, getattr(head, "bias", None), targets[is_trained], softcap
         )
+        if is_by_sequence:
+            return CausalLMOutput(loss=losses.new_zeros(len(labels)).index_add(0, is_trained.nonzero()[:, 0], losses))
         count = is_trained.sum() if num_items_in_batch is None else num_items_in_batch
-        return CausalLMOutput(loss=loss / count)
+        return CausalLMOutput(loss=losses.sum() / count)
 
     model.forward = types.MethodType(forward, model)
 
@@ -189,7 +194,7 @@ def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> f
 
 
 class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
-    """Sums the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
+    """Computes the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
 
     With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient takes the
     same; most of these positions are prompt or padding. Here the head is applied only to trained positions, all logits
@@ -210,7 +215,7 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
         rows = max(1, estimate.CHUNK_ELEMENTS // weight.shape[0])
         wants_gradient = ctx.needs_input_grad[0]
         gradient = torch.empty_like(hidden) if wants_gradient else None
-        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        losses = torch.empty(hidden.shape[0], dtype=torch.float32, device=hidden.device)
         for start in range(0, hidden.shape[0], rows):
             part = slice(start, start + rows)
             logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
@@ -218,7 +223,7 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
                 logits = torch.tanh_(logits.div_(softcap)).mul_(softcap)
             log_sum = torch.logsumexp(logits, dim=-1, keepdim=True)
             target = targets[part, None]
-            total += (log_sum - logits.gather(1, target)).sum()
+            losses[part] = (log_sum - logits.gather(1, target))[:, 0]
             if gradient is None:
                 continue
             slope = None if softcap is None else 1 - (logits / softcap).square_()
@@ -228,12 +233,12 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
                 chance.mul_(slope)
             gradient[part] = chance.to(weight.dtype) @ weight
         ctx.save_for_backward(gradient)
-        return total
+        return losses
 
     @staticmethod
     def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outputs[0], None, None, None, None
+        return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None, None
 
 
 # --------------------------------------------------- likelihoods and answers
@@ -242,7 +247,7 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
 def example_nll(
     model: Any, examples: Sequence[EncodedExample], pad_id: int, check: Callable[[], None] = lambda: None
 ) -> list[float]:
-    """Return each example's negative log-likelihood, summed over its trained tokens, in nats.
+    """Return each example's negative log-likelihood, summed over its trained tokens, in nats; for a pair its loss.
 
     `check` is called before each example and may raise.
     """

@@ -22,6 +22,7 @@ STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
 FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
+PAIR_FORWARD_SHARE = 2 / 4  # in preference tuning a step has two forward passes, of policy and reference
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -55,14 +56,13 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
     The libraries and the card's context are already loaded, so the free memory no longer includes them.
     """
     effective, device = material.spec, str(material.spec.device)
-    lengths = [len(example.ids) for example in material.train]
     shape = estimate.shape_from_config(base.config, base.parameters)
-    memory = estimate.estimate_memory(shape, effective, max(lengths))
+    memory = estimate.estimate_memory(shape, effective, max(example.longest for example in material.train))
     load = estimate.EpochWorkload(
-        examples=len(lengths),
-        tokens=sum(lengths),
+        examples=len(material.train),
+        tokens=sum(example.tokens for example in material.train),
         trained=data.count_trained_tokens(material.train),
-        validation_tokens=sum(len(example.ids) for example in material.validation),
+        validation_tokens=sum(example.tokens for example in material.validation),
         processes=process_count(),
     )
     rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
@@ -120,7 +120,7 @@ def measure_steps(
 
 def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
     """Return the seconds per token for a micro batch of the longest examples, forward and backward."""
-    longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
+    longest = sorted(material.train, key=lambda example: -example.longest)[: material.micro_batch]
     device = next(model.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
     model.train()
@@ -161,14 +161,16 @@ def release_memory(model: Any) -> None:
 def _forecast(
     material: TrainingInputs, token_s: float, sample_s: float, peak_bytes: int, computed: RunForecast
 ) -> RunForecast:
-    spec, lengths = material.spec, [len(example.ids) for example in material.train]
+    spec, lengths = material.spec, [example.longest for example in material.train]
     steps_per_epoch = max(1, math.ceil(len(lengths) / material.step_examples))
     steps = recipe.total_steps(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
     order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
     token_s /= process_count()
-    step_s = token_s * _padded_tokens([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
+    padded = _padded_tokens([lengths[at] for at in order], material.micro_batch) * spec.sequences
+    step_s = token_s * padded / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
-    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
+    forward_share = PAIR_FORWARD_SHARE if spec.is_preference else FORWARD_SHARE
+    evaluation_s = token_s * forward_share * sum(example.tokens for example in material.validation)
     samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(
         peak_bytes=peak_bytes,

@@ -42,12 +42,27 @@ class EncodedExample:
     """One encoded example.
 
     `labels`: as many as `ids` and not shifted; UNTRAINED for tokens that are not trained. `line`: its line in the data
-    file, from 1.
+    file, from 1. `rejected`: of a pair, the same prompt with the answer that is liked less.
     """
 
     ids: list[int]
     labels: list[int]
     line: int = 0
+    rejected: "EncodedExample | None" = None
+
+    @property
+    def sequences(self) -> "tuple[EncodedExample, ...]":
+        return (self,) if self.rejected is None else (self, self.rejected)
+
+    @property
+    def longest(self) -> int:
+        """Return the tokens of the longest sequence."""
+        return max(len(one.ids) for one in self.sequences)
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of all sequences."""
+        return sum(len(one.ids) for one in self.sequences)
 
 
 class BaseTokenizer:
