@@ -140,12 +140,15 @@ class DraftEditor(QObject):
             folder = Path(data.folder)
             self._do("opening", lambda _progress: (Curation(folder), file_import.read_origin(folder)), self._on_opened)
 
-    def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
-        """Import a file and replace the current rows. `mapping`: columns that the user named; None: guess all."""
+    def import_file(self, path: Path, mapping: ColumnMapping | None = None, *, are_proposed: bool = False) -> None:
+        """Import a file and replace the current rows. `mapping`: columns that the user named; None: guess all.
+
+        `are_proposed`: the rows are used only once they are accepted.
+        """
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         self._do(
             "importing",
-            lambda progress: _import_rows(path, mapping, folder, progress),
+            lambda progress: _import_rows(path, mapping, folder, progress, are_proposed=are_proposed),
             lambda found: self._on_imported(found[0], found[1], path),
             [folder],
         )
@@ -466,6 +469,7 @@ def _with_counts(data: DraftData, rows: Curation) -> DraftData:
         left_out=counts["left_out"],
         undecided=counts["undecided"],
         label=rows.label or data.label,
+        has_pairs=rows.are_pairs,
     )
 
 
@@ -498,13 +502,13 @@ def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
 
 
 def _import_rows(
-    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress
+    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress, *, are_proposed: bool
 ) -> tuple[ImportOrigin, Curation]:
     file = file_import.import_file(path, mapping)
     progress.check()
     found = check.check_rows(file, report=lambda _step, done, total: progress.report(done, total))
     rows, source = (
-        _create_curation(folder, curation.items_from_rows(file.rows, found)),
+        _create_curation(folder, curation.items_from_rows(file.rows, found, are_proposed=are_proposed)),
         file_import.origin_of(path, file),
     )
     file_import.write_origin(folder, source)
