@@ -16,17 +16,28 @@ from typing import Any
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD, GOOD
 from app.chat.conversation_privacy import KnownCollections
 from app.chat.records import Message
 from app.chat.store import Store
+from app.documents.library import collections_now
 from app.evaluation.current_labels import label_of_evaluation
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, BlindFile
 from app.evaluation.study import studies
 
 PreferenceRow = dict[str, Any]  # as TRL reads it: prompt, chosen and rejected as messages; also origin, label and group
+
+
+def collect_stored(where: Paths) -> list[PreferenceRow]:
+    """Return the pairs of this data folder. Raises AppError as `Store.open` does."""
+    store = Store.open(where.database, where.backups)
+    try:
+        return collect_pairs(store, collections_now(where.documents), where.evaluations, where.documents)
+    finally:
+        store.close()
 
 
 def collect_pairs(store: Store, known: KnownCollections, evaluations: Path, documents: Path) -> list[PreferenceRow]:

@@ -212,9 +212,8 @@ def judge(
     lost = None if export_loss is None or len(lines) == len(holdout.examples) else export_loss + (row.loss_nats or 0.0)
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     wins = _win_rate(holdout, groups or ())
-    gain_reasons = [*_gain_reasons(change, row, lost), *_change_reasons(shipped, "shipped_")]
     reasons = [
-        *(gain_reasons if wins is None else _preference_reasons(wins, change)),
+        *(_gain_reasons(change, row, lost, shipped) if wins is None else _preference_reasons(wins, change)),
         *_id_reasons(same_ids),
         *_export_reasons(rows, row, export_loss, holdout.precision),
         *_example_reasons(change.units, groups),
@@ -263,21 +262,26 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _gain_reasons(change: ConfidenceInterval, proposed: FormRow, lost: float | None) -> list[GateReason]:
+def _gain_reasons(
+    change: ConfidenceInterval, proposed: FormRow, lost: float | None, shipped: ConfidenceInterval | None
+) -> list[GateReason]:
     """Return the reasons that follow from the change from the base, for the training and for the proposed form.
+
+    `shipped`: the change from the base with the catalogue's adapter; None without one.
 
     The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
     than was gained. A sample of the lines, on which the form lost `lost` nats, may be too small to show again what all
     of them have proven. `lost` None: all lines were measured.
     """
     training = _change_reasons(change, "")
+    from_shipped = _change_reasons(shipped, "shipped_")
     is_kept = lost is not None and change.is_better and change.high + max(lost, 0.0) < 0
     if is_kept and proposed.change is not None and not proposed.change.is_worse:
-        return []
+        return from_shipped
     form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
     if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
-        return training
-    return training + form
+        return training + from_shipped
+    return training + form + from_shipped
 
 
 def _change_reasons(

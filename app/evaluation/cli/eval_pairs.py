@@ -6,13 +6,11 @@ from pathlib import Path
 
 from app.base import confidentiality
 from app.base.cli.commands import Output, set_command
-from app.base.confidentiality import LABELS, ExportRequest
+from app.base.confidentiality import ExportRequest
 from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.chat.store import Store
-from app.documents.library import collections_now
 from app.evaluation import preference_pairs
 from app.training.generation import pair_files
 
@@ -27,16 +25,10 @@ def _pairs(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Write the collected pairs. Exit status: 0; 3 for an expected error."""
     out = Path(options.out).expanduser()
     check_new_target(out, (".jsonl",), "generation_out_format")
-    store = Store.open(where.database, where.backups)
-    try:
-        rows = preference_pairs.collect_pairs(
-            store, collections_now(where.documents), where.evaluations, where.documents
-        )
-    finally:
-        store.close()
+    rows = preference_pairs.collect_stored(where)
     if not rows:
         raise AppError("no_preference_pairs")
-    label = confidentiality.label_of_rows_or_none(rows) or LABELS[0]
+    label = confidentiality.label_of_rows(rows)
     export = ExportRequest("rows", str(out.absolute()), lambda: label, out.name)
     permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     with permit.open_atomically(out) as file:

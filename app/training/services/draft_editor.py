@@ -16,11 +16,13 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.services.child_process import wait_for_end
 from app.base.tables.column_mapping import ColumnMapping
+from app.base.wording import phrase
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -152,6 +154,16 @@ class DraftEditor(QObject):
             lambda found: self._on_imported(found[0], found[1], path),
             [folder],
         )
+
+    def import_collected(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Import collected preference pairs, each of which is used once it is accepted.
+
+        They also stay as a file in the draft's folder. Raises AppError("draft_unwritable" | "drive_space").
+        """
+        path = self._drafts / self.draft.id / f"{phrase('training.collected_pairs')}.jsonl"
+        with drive_errors(path.parent, "draft_unwritable"):
+            write_atomically(path, pair_files.rows_to_lines(rows))
+        self.import_file(path, are_proposed=True)
 
     def import_pairs(self, path: Path, source: str) -> None:
         """Import a file of generated pairs, which replace the current rows. `source`: the collection's name."""
