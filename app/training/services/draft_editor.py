@@ -14,6 +14,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.files.output_file import drive_errors, write_atomically
@@ -155,12 +156,16 @@ class DraftEditor(QObject):
             [folder],
         )
 
-    def import_collected(self, rows: Sequence[dict[str, Any]]) -> None:
+    def import_collected(self, rows: Sequence[dict[str, Any]], *, is_agreed: bool = False) -> None:
         """Import collected preference pairs, each of which is used once it is accepted.
 
-        They also stay as a file in the draft's folder. Raises AppError("draft_unwritable" | "drive_space").
+        They also stay as a file in the draft's folder. `is_agreed`: the user agreed to training data from confidential
+        conversations. Raises AppError("draft_unwritable" | "drive_space" | "secret_export").
         """
         path = self._drafts / self.draft.id / f"{phrase('training.collected_pairs')}.jsonl"
+        label = confidentiality.label_of_rows(rows)
+        export = ExportRequest("rows", str(path), lambda: label, path.stem)
+        confidentiality.permit_export(export, self._paths.exports_log, is_agreed=is_agreed)
         with drive_errors(path.parent, "draft_unwritable"):
             write_atomically(path, pair_files.rows_to_lines(rows))
         self.import_file(path, are_proposed=True)

@@ -136,12 +136,15 @@ class DataSourceController(QObject):
             self.refused.emit(AppError("no_preference_pairs"))
             return
         label = confidentiality.label_of_rows(rows)
-        take = functools.partial(self._replace, functools.partial(self._import_collected, rows))
-        self._guard.ask_before_training(self._window, lambda: label, lambda _is_agreed: take())
 
-    def _import_collected(self, rows: Sequence[dict[str, Any]]) -> None:
+        def take(is_agreed: bool) -> None:
+            self._replace(functools.partial(self._import_collected, rows, is_agreed=is_agreed))
+
+        self._guard.ask_before_training(self._window, lambda: label, take)
+
+    def _import_collected(self, rows: Sequence[dict[str, Any]], *, is_agreed: bool) -> None:
         try:
-            self._work.import_collected(rows)
+            self._work.import_collected(rows, is_agreed=is_agreed)
         except AppError as error:
             self.refused.emit(error)
 
