@@ -219,10 +219,8 @@ def judge(
         *_example_reasons(change.units, groups),
         *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
         *_answer_reasons(row, rows[0], japanese),
+        *_memory_reasons(row, available_bytes),
     ]
-    if not row.fits:
-        sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
-        reasons.append(GateReason("nothing_fits", "check", {"form": proposed, **sizes}))
     reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
     return GateResult(
         verdict=reasons[0].level if reasons else "adopt",
@@ -361,6 +359,11 @@ def _answer_reasons(row: FormRow, base: FormRow, reference: float | None) -> lis
         facts = {"japanese_share": japanese, "base_share": before, "reference_share": reference or 0.0}
         found.append(GateReason(_yet("not_japanese", japanese >= before), level, facts))
     return found
+
+
+def _memory_reasons(row: FormRow, available_bytes: int) -> list[GateReason]:
+    facts = {"form": row.form, "need_bytes": row.memory_bytes, "available_bytes": available_bytes}
+    return [] if row.fits else [GateReason("nothing_fits", "check", facts)]
 
 
 def _yet(code: str, is_no_worse: bool) -> str:
