@@ -2,7 +2,7 @@
 
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import LEAST_DECIDED
-from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement, Vote
+from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement, Vote, rate_text
 from app.uikit.untrusted_text import make_harmless
 
 
@@ -70,7 +70,15 @@ def difference(outcome: BlindOutcome) -> str:
     )
     text = phrase("evaluation.difference_of_preference_d_95")
     names = {"first": name(outcome.first.name), "second": name(outcome.second.name)}
-    return text.format(d=mean, lo=low, hi=high, **names)
+    told = text.format(d=mean, lo=low, hi=high, **names)
+    if outcome.second_rate is None:
+        return told
+    rate = phrase(
+        "common.name_value",
+        name=phrase("evaluation.win_rate_of", name=names["second"]),
+        value=rate_text(outcome.second_rate),
+    )
+    return f"{told}\n{rate}"
 
 
 def when_open(count: int) -> str:
