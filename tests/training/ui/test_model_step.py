@@ -152,7 +152,12 @@ def test_a_setting_is_typed_within_its_limits_marked_as_changed_and_taken_back(d
 
 def test_a_choice_is_made_and_unmade_in_its_list(driver: ModelDriver) -> None:
     box = driver.open(details=True).expert.choices["loss"]
-    assert [box.itemText(place) for place in range(box.count())] == ["既定（回答だけ）", "回答だけ", "質問と回答", "好み"]
+    assert [box.itemText(place) for place in range(box.count())] == [
+        "既定（回答だけ）",
+        "回答だけ",
+        "質問と回答",
+        "好み",
+    ]
     box.setFocus()
     for key, settings in ((Qt.Key.Key_End, {"loss": "preference"}), (Qt.Key.Key_Home, {})):
         driver.press(box, key)
