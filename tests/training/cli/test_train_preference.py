@@ -52,7 +52,8 @@ def test_margins_grow_and_the_win_rate_of_pairs_kept_back_is_told(
     file, folder = tmp_path / "好み.jsonl", tmp_path / "組"
     file.write_bytes(pair_files.rows_to_lines(pairs()))
     kotae(tmp_path, "data", "split", str(file), "--out", str(folder))
-    told = kotae(tmp_path, "train", "run", "--data", str(folder), "--base", str(starter_model), "--loss", "preference")
+    asked = ("--loss", "preference", "--epochs", "2")
+    told = kotae(tmp_path, "train", "run", "--data", str(folder), "--base", str(starter_model), *asked)
     run = tmp_path / "データ" / "runs" / told["id"]
     events = [json.loads(line) for line in (run / "events.jsonl").read_text("utf-8").splitlines()]
     losses = [event["loss"] for event in events if event["event"] == "evaluation"]
