@@ -7,6 +7,7 @@ A chat template is a program; a form is a few strings. The template is rendered 
 cut at the markers. The resulting form is used only if it gives the same token ids for another conversation.
 """
 
+import dataclasses
 import importlib
 import os
 import re
@@ -52,7 +53,8 @@ class EncodedExample:
 
     @property
     def sequences(self) -> "tuple[EncodedExample, ...]":
-        return (self,) if self.rejected is None else (self, self.rejected)
+        """Return the example, or the two of a pair, each as an example of its own."""
+        return (self,) if self.rejected is None else (dataclasses.replace(self, rejected=None), self.rejected)
 
     @property
     def longest(self) -> int:

@@ -44,13 +44,23 @@ def measured(family: str, case: str) -> dict[str, Any]:
     gradient = torch.cat([one.flatten() for one in trained.values() if one is not None])
     with torch.no_grad():
         apart = [float(adapted(**data.collate([pair], 0)).loss) for pair in pairs()]
+    held = [] if case == "own loss" else [margin(adapted, pair) for pair in pairs()]
     return {
         "loss": float(loss.detach()),
         "apart": sum(apart) / len(apart),
+        "held": sum(float(torch.nn.functional.softplus(-one)) for one in held) / max(len(held), 1),
         "norm": float(gradient.norm()),
         "dot": float(gradient @ torch.arange(len(gradient)).float().sin()),
         "trained": sorted({name.split(".")[-2] for name in trained}),
     }
+
+
+def margin(adapted: Any, pair: EncodedExample) -> torch.Tensor:
+    """As it is measured of a pair that was kept back."""
+    after = model.example_nll(adapted.base_model, pair.sequences, 0)
+    with preference.reference_of(adapted):
+        before = model.example_nll(adapted.base_model, pair.sequences, 0)
+    return preference.margins(torch.tensor(after), torch.tensor(before))
 
 
 def main(folder: str) -> None:

@@ -69,6 +69,7 @@ def test_loss_and_gradients_are_those_of_trl(server: RunServer, tmp_path: Path) 
     for name, ours in found.items():
         assert ours["apart"] == pytest.approx(ours["loss"], rel=1e-5), name  # padding changes nothing
         assert ours["trained"] == ["default"], name
+        assert ours["held"] == pytest.approx(0.0 if "own loss" in name else ours["loss"], rel=1e-5), name
     for family in ("llama", "gemma2", "gemma3"):  # a model that keeps its own loss
         ours, theirs = ([found[f"{family} {case}"][key] for key in ("loss", "dot")] for case in ("own loss", "base"))
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
