@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer
@@ -366,9 +366,15 @@ class AppContext:
             self.theme, self.navigation, paths=self.paths, library=self.library, downloads=self.downloads,
             preferences=self.preferences, engine=self.engine, session=self.session, documents=self.documents,
             setup=self.training_setup, trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
-            pause_study=self.evaluations.stop,
+            pause_study=self.evaluations.stop, collect_pairs=self._collect_pairs,
         )  # fmt: skip
         return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)
+
+    def _collect_pairs(self) -> Sequence[dict[str, Any]]:
+        """Return the preference pairs of conversations and blind comparisons; runs in the background."""
+        from app.evaluation import preference_pairs
+
+        return preference_pairs.collect_stored(self.paths)
 
     def _make_evaluation(self) -> Page:
         from app.evaluation.ui.page import EvaluationPage

@@ -22,7 +22,7 @@ from trainer.convert import hf_folder
 from trainer.convert.report import JobError
 from trainer.events import RunError
 from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
-from trainer.spec import RunSpec
+from trainer.spec import PREFERENCE, RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
 ANY_LENGTH = 1 << 30  # as a context length: no limit
@@ -32,11 +32,12 @@ ANY_LENGTH = 1 << 30  # as a context length: no limit
 class TrainingConversation:
     """One row: an optional system message, then user and assistant in turn, ending with the assistant.
 
-    `line`: its line in the data file, from 1.
+    `line`: its line in the data file, from 1. `rejected`: of a pair, an answer that is liked less than the last one.
     """
 
     line: int
     messages: tuple[dict[str, str], ...]
+    rejected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ class EncodedRows:
 # ------------------------------------------------------------------- reading
 
 
-def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
+def read_rows(path: Path, sha256: str = "", *, needs_pairs: bool = False) -> list[TrainingConversation]:
     """Return the rows of a data file (JSON Lines in UTF-8) without empty lines. `sha256`: expected hash; "" for any.
 
+    `needs_pairs`: each row must also have a "rejected" answer.
     Raises RunError: data_missing, data_changed, data_invalid (with the line and the reason in English).
     """
     try:
@@ -81,7 +83,7 @@ def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
     for line, raw in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         try:
             if raw.strip():
-                found.append(_conversation(line, raw))
+                found.append(_conversation(line, raw, needs_pairs=needs_pairs))
         except ValueError as error:
             raise RunError("data_invalid", path=str(path), line=line, reason=_reason(error)) from error
     return found
@@ -92,7 +94,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _conversation(line: int, raw: bytes) -> TrainingConversation:
+def _conversation(line: int, raw: bytes, *, needs_pairs: bool) -> TrainingConversation:
     row = json.loads(raw.decode("utf-8"))
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
@@ -102,7 +104,10 @@ def _conversation(line: int, raw: bytes) -> TrainingConversation:
     turns = roles[1:] if roles[0] == "system" else roles
     if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
         raise ValueError(f"roles: {', '.join(roles[:8])}; wanted: user and assistant in turns, an assistant last")
-    return TrainingConversation(line, read_messages)
+    rejected = _message({"role": "assistant", "content": row.get("rejected")})["content"] if needs_pairs else ""
+    if rejected == read_messages[-1]["content"]:
+        raise ValueError("the rejected answer is the last answer")
+    return TrainingConversation(line, read_messages, rejected)
 
 
 def _message(message: Any) -> dict[str, str]:
@@ -135,21 +140,25 @@ def encode_rows(
     """Encode conversations as training examples. Nothing is cut silently: the result lists lines that are too long.
 
     `over_length`: "refuse" keeps examples that are too long, "drop" drops them, "split" cuts them into several examples
-    and drops only turns that are too long by themselves. `loss`: "answers" or "all", as in RunSpec.
+    and drops only turns that are too long by themselves; a pair is never cut. `loss`: as in RunSpec.
     """
     examples: list[EncodedExample] = []
     lines: dict[str, list[int]] = {"dropped": [], "split": [], "refuse": []}
     longest = 0
     for conversation in conversations:
         line = conversation.line
-        found = [_example(pieces, tokens, loss, line) for pieces in forms.example_pieces(form, conversation.messages)]
-        length = max(len(example.ids) for example in found)
+        if loss == PREFERENCE:
+            found = [_pair(conversation, form, tokens)]
+        else:
+            pieces_of = forms.example_pieces(form, conversation.messages)
+            found = [_example(pieces, tokens, loss, line) for pieces in pieces_of]
+        length = max(example.longest for example in found)
         longest = max(longest, length)
         if length > context_tokens and over_length == "refuse":
             lines["refuse"].append(line)
         elif length > context_tokens:
             found, is_complete = [], False
-            if over_length == "split":
+            if over_length == "split" and loss != PREFERENCE:
                 found, is_complete = _windows(conversation, form, tokens, context_tokens, loss)
             lines["split"] += [line] * bool(found)
             lines["dropped"] += [line] * (not is_complete)
@@ -164,6 +173,16 @@ def _example(pieces: Iterable[FormPiece], tokens: BaseTokenizer, loss: str, line
     if loss == "all":
         labels = encoded.ids if tokens.bos_id is None else [UNTRAINED, *encoded.ids[1:]]
     return EncodedExample(encoded.ids, list(labels), line)
+
+
+def _pair(conversation: TrainingConversation, form: TrainingPromptForm, tokens: BaseTokenizer) -> EncodedExample:
+    """Encode a pair: of both conversations only the last answer is trained."""
+    *prompt, last = conversation.messages
+    chosen, rejected = (
+        tokens.encode(forms.prompt_pieces(form, prompt) + forms.answer_pieces(form, text))
+        for text in (last["content"], conversation.rejected)
+    )
+    return dataclasses.replace(chosen, line=conversation.line, rejected=rejected)
 
 
 def _windows(
@@ -213,16 +232,19 @@ def _untrained(pieces: Sequence[FormPiece], answers: int) -> Iterator[FormPiece]
 
 
 def count_trained_tokens(examples: Sequence[EncodedExample]) -> int:
-    return sum(sum(label != UNTRAINED for label in example.labels[1:]) for example in examples)
+    found = (one for example in examples for one in example.sequences)
+    return sum(sum(label != UNTRAINED for label in one.labels[1:]) for one in found)
 
 
 def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
     """Pad examples on the right into a batch.
 
-    It has input_ids, attention_mask and labels, each of shape (examples, tokens), int64, on the CPU.
+    It has input_ids, attention_mask and labels, each of shape (sequences, tokens), int64, on the CPU. Of pairs it has
+    all chosen answers, then all rejected ones.
     """
     import torch
 
+    examples = [*examples, *(example.rejected for example in examples if example.rejected is not None)]
     longest = max(len(example.ids) for example in examples)
 
     def rows(filler: int, values: Callable[[EncodedExample], list[int]]) -> Any:

@@ -144,7 +144,7 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
 
     `spec`: the effective spec. `longest_tokens`: tokens of the longest example.
     """
-    positions = (spec.micro_batch or 1) * longest_tokens
+    positions = (spec.micro_batch or 1) * spec.sequences * longest_tokens
     number = _BYTES[str(spec.compute or spec.precision)]
     lora = shape.lora_weights(spec.rank or 16)
     is_packed = spec.precision == "nf4"
@@ -158,7 +158,7 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
     return TrainingMemory(
         weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
         tables=(shape.embedding_and_head_weights + shape.other_weights - _embedding_elsewhere(shape, spec)) * number,
-        adapter=lora * (10 if number == 2 else 8),
+        adapter=lora * ((10 if number == 2 else 8) + (4 if spec.adapter and spec.is_preference else 0)),
         optimizer=round(lora * optimizer_bytes(spec)),
         kept=kept,
         working=working,
@@ -194,7 +194,8 @@ def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) 
         inputs = (number + marks) * (5 * width + queries + inner)
     else:
         inputs = number * (2 * width + inner)
-    if (spec.micro_batch or 1) > 1:  # padding: keys and values are repeated for each head, and the mask is kept
+    # Padding: keys and values are repeated for each head, and the mask is kept.
+    if (spec.micro_batch or 1) * spec.sequences > 1:
         attention = number * (4 * queries + longest_tokens)
     else:
         attention = 2 * number * (queries + keys)
@@ -285,18 +286,22 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
     steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
-    length = load.tokens / max(load.examples, 1)
+    length = load.tokens / max(load.examples * spec.sequences, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
     # With frozen weights, backward costs as much as forward.
     passes = 2 + _checkpointed_layers(shape, spec) / shape.layers
     head = 4 * shape.vocabulary * shape.width * load.trained
+    references = 0.0
+    if spec.is_preference:  # the reference is another forward pass, in evaluations too
+        references = load.tokens * forward + head / 2
     lora = 6 * shape.lora_weights(spec.rank or 16)
-    tokens = padded_tokens(load.lengths, batch, spec.micro_batch or 1) or load.tokens
+    tokens = padded_tokens(load.lengths, batch, spec.micro_batch or 1) * spec.sequences or load.tokens
     micro_batches = math.ceil(load.examples / (spec.micro_batch or 1))
     unpacking = _UNPACKING_OPERATIONS * shape.linear_weights * passes * micro_batches if spec.precision == "nf4" else 0
-    step_s = (tokens * (passes * forward + lora) + head + unpacking) / flops_per_s / steps_per_epoch
+    step_s = (tokens * (passes * forward + lora) + head + references + unpacking) / flops_per_s / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
+    evaluation_s *= spec.sequences
     return TrainingTime(step_s, steps, steps * step_s + evaluations * evaluation_s)
 
 

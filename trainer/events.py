@@ -2,7 +2,7 @@
 
 Standard library only. `started` comes first; `finished`, `paused`, `cancelled` or `failed` last. A run that ends
 without one of these has crashed or was killed. The run's `events.jsonl` stores the same lines, so that a window opened
-later shows the same as one that was open. Losses are in nats per trained token.
+later shows the same as one that was open. Losses are in nats per trained token; in preference tuning, per pair.
 """
 
 import dataclasses

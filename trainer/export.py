@@ -15,13 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import adapter, convert_job, data, spec, start, storage
+import torch
+
+from trainer import adapter, convert_job, data, preference, spec, start, storage
 from trainer import prompt_form as forms
 from trainer.channel import TrainerJournal
 from trainer.convert_job import Failed, GgufToHf, LoraToGguf
 from trainer.data import SplitRows, TrainingConversation, TrainingInputs
 from trainer.events import Phase, RunError
 from trainer.model import example_nll
+from trainer.spec import PREFERENCE
 from trainer.tokenization import EncodedExample
 
 _POLL_INTERVAL_S = 0.5
@@ -135,7 +138,7 @@ def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: 
     }
     storage.discard(part)
     with storage.guarded_write(folder, part):
-        model.save_pretrained(part, save_embedding_layers=False)
+        model.save_pretrained(part, save_embedding_layers=False, selected_adapters=["default"])
         (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, a template with gaps
         (part / adapter.RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
         adapter.write_rows(part, _known_rows(material, rows))
@@ -178,16 +181,24 @@ def measure_holdout(
 ) -> tuple[list[EncodedExample], dict[str, list[float]]]:
     """Return the encoded rows, and their likelihoods with the base ("base_nll") and the adapter ("adapter_nll").
 
-    The base is used without any adapter, even if an earlier adapter was trained further. With a shared-out base all
-    processes measure together.
+    Of pairs these are those of the chosen answers, and "margin" says how much more the adapter prefers them. The base
+    is used without any adapter, even if an earlier adapter was trained further. With a shared-out base all processes
+    measure together.
     """
-    examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
-    sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
+    loss, pad = material.spec.evaluated_loss, material.tokens.pad_id
+    examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", loss).examples
+    sums = {name: list[float]() for name in ("base_nll", "adapter_nll", *(("margin",) if loss == PREFERENCE else ()))}
+    plain = model.base_model if loss == PREFERENCE else model  # without the loss of pairs
     for at, example in enumerate(examples):
         journal.send(Phase("evaluating", at, len(examples)))
         with model.disable_adapter():
-            sums["base_nll"] += example_nll(model, [example], material.tokens.pad_id)
-        sums["adapter_nll"] += example_nll(model, [example], material.tokens.pad_id)
+            sums["base_nll"] += example_nll(plain, [example.sequences[0]], pad)
+        after = example_nll(plain, example.sequences, pad)
+        sums["adapter_nll"].append(after[0])
+        if loss == PREFERENCE:
+            with preference.reference_of(model):
+                before = example_nll(plain, example.sequences, pad)
+            sums["margin"] += preference.margins(torch.tensor(after), torch.tensor(before)).tolist()
     return examples, sums
 
 

@@ -123,7 +123,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     # ------------------------------------------------------------- the order of examples
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        lengths = [len(example.ids) for example in self.material.train]
+        lengths = [example.longest for example in self.material.train]
         batch = self.material.step_examples
         steps_per_epoch = math.ceil(len(lengths) / batch)
 
@@ -140,6 +140,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.clock.tokens += int(sum(batch["attention_mask"].sum() for batch in batches)) * self.args.world_size
+        if self.material.spec.is_preference:  # the loss is a mean over pairs, not over tokens
+            pairs = torch.tensor(sum(len(batch["labels"]) for batch in batches) // 2, device=device)
+            count = self.accelerator.gather(pairs).sum() if self.args.world_size > 1 else pairs
         return batches, count
 
     # -------------------------------------------------------------------------- the rate
@@ -185,8 +188,8 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         """
         started = time.monotonic()
         self.journal.send(Phase("evaluating"))
-        nll, count = self.nll(self.material.validation)
-        loss = nll / max(count, 1)
+        total, count = self.summed_loss(self.material.validation)
+        loss = total / max(count, 1)
         if not math.isfinite(loss):  # useless weights are neither reported nor saved
             raise NotFiniteError(self.state.global_step, self._get_learning_rate())
         is_best = self.state.best_metric is None or loss < self.state.best_metric
@@ -204,20 +207,21 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.clock.restart()
         return metrics
 
-    def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
-        """Return the sum of the negative log-likelihoods of the trained tokens in nats, and the number of these tokens.
+    def summed_loss(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
+        """Return the sum of the negative log-likelihoods of the trained tokens in nats, and the number of tokens.
 
-        The processes of a distributed run share the examples and add up their sums. All measure as many examples, as
-        with a shared-out base they need each other; the surplus does not count.
+        In preference tuning, return the sum of the pairs' losses and their number. The processes of a distributed
+        run share the examples and add up their sums. All measure as many examples, as with a shared-out base they need
+        each other; the surplus does not count.
         """
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
         surplus = examples[: math.ceil(len(examples) / world) - len(own)]
-        longest = max(len(example.ids) for example in self.material.train)
+        longest = max(example.longest for example in self.material.train)
         most = self.material.micro_batch * longest if world == 1 else 0  # processes must compute equally many batches
         sums = example_nll(self.model, [*own, *surplus], self.material.tokens.pad_id, self.run_control.check, most)
-        nll = sum(sums[: len(own)])
-        totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
+        count = len(own) if self.material.spec.is_preference else data.count_trained_tokens(own)
+        totals = torch.tensor([sum(sums[: len(own)]), float(count)], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
         return float(totals[0]), int(totals[1])

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.modeling_outputs import CausalLMOutput
 
-from trainer import adapter, data, estimate, sharding
+from trainer import adapter, data, estimate, preference, sharding
 from trainer import prompt_form as forms
 from trainer.convert.report import free_memory_bytes
 from trainer.data import TARGETS, BaseFacts
@@ -88,6 +88,8 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
             module.cast_input_dtype_enabled = False  # autocast converts what must be converted
     if spec.adapter:
         _load_adapter(Path(spec.adapter), adapted)
+    if spec.adapter and spec.is_preference:
+        preference.add_reference(adapted)
     model.config.use_cache = False
     set_checkpointing(adapted, spec)
     if sharding.is_wanted():
@@ -299,7 +301,7 @@ def example_nll(
     check: Callable[[], None] = lambda: None,
     most_tokens: int = 0,
 ) -> list[float]:
-    """Return each example's negative log-likelihood, summed over its trained tokens, in nats.
+    """Return each example's negative log-likelihood, summed over its trained tokens, in nats; for a pair its loss.
 
     `most_tokens`: tokens of a batch, with padding; an example that has more is measured alone. `check` is called before
     each batch and may raise.
@@ -307,13 +309,15 @@ def example_nll(
     model.eval()
     sums = [0.0] * len(examples)
     device = device_of(model)
-    own_loss = "is_by_sequence" not in inspect.signature(model.base_model.model.forward).parameters
-    for part in data.batches_of([len(example.ids) for example in examples], 0 if own_loss else most_tokens):
+    is_alone = any(example.rejected for example in examples) or (
+        "is_by_sequence" not in inspect.signature(model.model.forward).parameters  # the model has not got our loss
+    )
+    for part in data.batches_of([len(example.ids) for example in examples], 0 if is_alone else most_tokens):
         check()
         batch = data.collate([examples[at] for at in part], pad_id)
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         with torch.no_grad():
-            found = model(**batch, **({"num_items_in_batch": 1} if own_loss else {"is_by_sequence": True})).loss
+            found = model(**batch, **({"num_items_in_batch": 1} if is_alone else {"is_by_sequence": True})).loss
         for at, loss in zip(part, found.reshape(-1).tolist(), strict=True):
             sums[at] = loss
     return sums

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import adapter, estimate, tokenization
+from trainer import adapter, data, estimate, tokenization
 from trainer.channel import TrainerJournal
 from trainer.convert import converter, hf_folder
 from trainer.data import TARGETS, BaseFacts, EncodedRows, SplitRows, TrainingConversation, TrainingInputs
@@ -201,7 +201,7 @@ def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
 
     `bins` has pairs [upper length, number of examples]; each upper length doubles the one before.
     """
-    lengths = sorted(len(example.ids) for example in examples)
+    lengths = sorted(example.longest for example in examples)
     bins: dict[int, int] = {}
     for length in lengths:
         upper = 1 << max(5, (length - 1).bit_length())
@@ -211,8 +211,8 @@ def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
         count=len(lengths),
         **{f"p{share}": lengths[(len(lengths) - 1) * share // 100] for share in (50, 90, 99)},
         longest=lengths[-1],
-        tokens=sum(lengths),
-        trained=sum(label != UNTRAINED for example in examples for label in example.labels),
+        tokens=sum(example.tokens for example in examples),
+        trained=data.count_trained_tokens(examples),
         bins=[list(pair) for pair in bins.items()],
     )
 
@@ -235,12 +235,13 @@ def _check_examples(
         path = getattr(material.spec, name)
 
         def lines(is_wrong: Callable[[EncodedExample], bool], encoding: EncodedRows = encoding) -> list[int]:
-            return list(dict.fromkeys(example.line for example in encoding.examples if is_wrong(example)))
+            found = (one.line for one in encoding.examples if any(map(is_wrong, one.sequences)))
+            return list(dict.fromkeys(found))
 
         yield from _line_findings("nothing_trained", path, lines(lambda one: not _trained_spans(one)))
         yield from _line_findings("end_masked", path, lines(lambda one: not _learns_every_end(one, end)))
         yield from _line_findings("double_bos", path, lines(lambda one: not _has_one_bos(one, tokens)))
-        if name == "validation" or loss == "answers":
+        if name == "validation" or loss != "all":
             yield from _line_findings("prompts_trained", path, lines(lambda one: _trains_first_token(one, tokens)))
         if base.vocab_size:
             outside = lines(lambda one: max(one.ids) >= base.vocab_size)

@@ -26,6 +26,7 @@ _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memo
 SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
 LEAST_FACTOR = 0.2  # of measured to computed activations; memory that other programs take at the moment hides some
 FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
+PAIR_FORWARD_SHARE = 2 / 4  # in preference tuning a step has two forward passes, of policy and reference
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -89,13 +90,13 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
 
 
 def _workload(material: TrainingInputs) -> estimate.EpochWorkload:
-    lengths = [len(example.ids) for example in material.train]
+    lengths = [example.longest for example in material.train]
     order = data.epoch_order(len(lengths), material.step_examples, material.spec.seed, 0, lengths)
     return estimate.EpochWorkload(
         examples=len(lengths),
-        tokens=sum(lengths),
+        tokens=sum(example.tokens for example in material.train),
         trained=data.count_trained_tokens(material.train),
-        validation_tokens=sum(len(example.ids) for example in material.validation),
+        validation_tokens=sum(example.tokens for example in material.validation),
         processes=process_count(),
         lengths=[lengths[at] for at in order],
     )
@@ -199,7 +200,7 @@ def _recomputed(spec: RunSpec) -> float:
 
 def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
     """Return the seconds per token for a micro batch of the longest examples, forward and backward."""
-    longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
+    longest = sorted(material.train, key=lambda example: -example.longest)[: material.micro_batch]
     device = device_of(model)
     batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
     model.train()
@@ -244,10 +245,11 @@ def _forecast(
     steps_per_epoch = max(1, math.ceil(load.examples / material.step_examples))
     steps = recipe.total_steps(load.examples, material.step_examples, spec.epochs or 1.0, spec.max_steps)
     token_s /= process_count()
-    padded = estimate.padded_tokens(load.lengths, material.step_examples, material.micro_batch)
+    padded = estimate.padded_tokens(load.lengths, material.step_examples, material.micro_batch) * spec.sequences
     step_s = token_s * padded / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
-    evaluation_s = token_s * FORWARD_SHARE * load.validation_tokens
+    forward_share = PAIR_FORWARD_SHARE if spec.is_preference else FORWARD_SHARE
+    evaluation_s = token_s * forward_share * load.validation_tokens
     samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(
         peak_bytes=peak_bytes,

@@ -51,7 +51,7 @@ def example_pieces(form: TrainingPromptForm, messages: Messages) -> list[list[Fo
     if not form.is_completion and form.answer.startswith(form.answer_start):
         return [_single_text_pieces(form, messages)]
     answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-    return [prompt_pieces(form, messages[:at]) + _learned(form, messages[at]["content"]) for at in answers]
+    return [prompt_pieces(form, messages[:at]) + answer_pieces(form, messages[at]["content"]) for at in answers]
 
 
 def prompt_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
@@ -73,14 +73,14 @@ def _single_text_pieces(form: TrainingPromptForm, messages: Messages) -> list[Fo
             found += _filled(form.system if role == "system" else form.question, text)
             continue
         after = form.answer.partition("{text}")[2]
-        found += [FormPiece(form.answer_start, markup=True), *_learned(form, text)]
+        found += [FormPiece(form.answer_start, markup=True), *answer_pieces(form, text)]
         found.append(FormPiece(after.removeprefix(form.end) if form.end else after, markup=True))
     while not found[-1].is_end:  # markup after the last answer belongs to the next question
         found.pop()
     return _join_markup(found)
 
 
-def _learned(form: TrainingPromptForm, text: str) -> list[FormPiece]:
+def answer_pieces(form: TrainingPromptForm, text: str) -> list[FormPiece]:
     """Return the trained pieces of an answer and its end; in a completion form with the space after "回答:"."""
     before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
     return [FormPiece(before + text, is_trained=True), FormPiece(form.end, markup=True, is_trained=True, is_end=True)]

@@ -82,6 +82,11 @@ _PAPER: dict[str, Any] = {
     "evaluations_per_epoch": 0,  # the last checkpoint counts
     "loss": "all",
 }
+# Preference tuning moves away from the base without an end where the rate is high; published runs with LoRA use 5e-6 to
+# 5e-5. Its dropout is none, because a margin is a small difference of large sums.
+_PREFERENCE_RATE_SHARE = 0.1
+_FOR_EXAMPLES = ("learning_rate", "dropout")  # a preset's values are for rows without a rejected answer
+
 # The settings that a preset changes. "light" shows quickly whether the data help. "thorough" makes more passes in
 # smaller steps; early stopping ends them. The others repeat the runs of a paper.
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -100,7 +105,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     def decide(name: str, rule: Callable[[], Any]) -> Any:
         """Store and return the spec's value, or else the preset's, or else that of the recipe's rule."""
         value = getattr(spec, name)
-        if value is None:
+        if value is None and not (spec.is_preference and name in _FOR_EXAMPLES):
             value = _PRESETS[spec.preset].get(name)
         values[name] = rule() if value is None else value
         return values[name]
@@ -119,15 +124,16 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
 
     decide("rank", lambda: next(rank for rows, rank in _RANKS if facts.rows <= rows))
     decide("alpha", lambda: 32)  # scaled by 1 / rank, the best learning rate hardly depends on the rank
-    decide("dropout", lambda: 0.05 if facts.rows < _FEW_ROWS else 0.0)
+    decide("dropout", lambda: 0.05 if facts.rows < _FEW_ROWS and not spec.is_preference else 0.0)
 
     batch = 8 if facts.rows < _FEW_ROWS else 16
     given = spec.accumulation or 1
-    micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
+    micro = decide("micro_batch", lambda: min(max(1, room.micro_batch // spec.sequences), max(1, batch // given)))
     accumulation = decide("accumulation", lambda: max(1, batch // micro))
     epochs = decide("epochs", lambda: 3.0)
     steps = total_steps(facts.rows, micro * accumulation, epochs, spec.max_steps)
-    decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
+    share = _PREFERENCE_RATE_SHARE if spec.is_preference else 1.0
+    decide("learning_rate", lambda: share * (3e-4 if steps < _FEW_STEPS else 2e-4))
     decide("warmup_share", lambda: max(0.05, min(_LEAST_WARMUP_STEPS, max(1, steps // 2)) / steps))
     decide("final_rate_share", lambda: 0.1)
     decide("weight_decay", lambda: 0.0)

@@ -25,6 +25,7 @@ from trainer import (
     export,
     loop,
     model,
+    preference,
     preflight,
     probe,
     recipe,
@@ -143,6 +144,8 @@ def prepare(
     `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
     requested = dataclasses.replace(requested, device=here.device or requested.device)
+    if requested.is_preference and sharding.is_wanted():  # the hold-out's pairs are measured by a part of the model
+        raise RunError("spec_invalid", field="loss", value=requested.loss, expected="a base that is not shared out")
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
     journal.send(Phase("reading"))
@@ -153,7 +156,7 @@ def prepare(
     requested = dataclasses.replace(requested, form=form)
     rows = SplitRows(*(_read_rows(requested, name) for name in FILES))
     whole = {
-        name: data.encode_rows(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", "answers")
+        name: data.encode_rows(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", requested.evaluated_loss)
         for name in ("train", "validation")
     }
     longest = max(encoding.longest for encoding in whole.values())
@@ -175,7 +178,8 @@ def _base_folder(requested: RunSpec, journal: TrainerJournal) -> Path:
 
 def _read_rows(requested: RunSpec, name: str) -> list[TrainingConversation]:
     path = getattr(requested, name)
-    return data.read_rows(Path(path), requested.hashes.get(name, "")) if path else []
+    found = requested.hashes.get(name, "")
+    return data.read_rows(Path(path), found, needs_pairs=requested.is_preference) if path else []
 
 
 def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> recipe.RecipeFacts:
@@ -218,18 +222,18 @@ def _encode_and_check(
 ) -> PreparedRun:
     """Encode the rows as the effective spec requires, check them, and compute the forecast.
 
-    `whole`: the rows encoded at any length with loss "answers", which are reused if the result would be the same.
+    `whole`: the rows encoded at any length with `evaluated_loss`, which are reused if the result would be the same.
     """
     form = effective.form
     assert form is not None
 
     def encode(name: str, loss: str) -> data.EncodedRows:
         longest = effective.context_tokens or data.ANY_LENGTH
-        if loss == "answers" and whole[name].longest <= longest:
+        if loss == effective.evaluated_loss and whole[name].longest <= longest:
             return whole[name]
         return data.encode_rows(getattr(rows, name), form, tokens, longest, effective.over_length, loss)
 
-    train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
+    train, validation = encode("train", str(effective.loss)), encode("validation", effective.evaluated_loss)
     questions = [({"role": "user", "content": text},) for text in effective.samples]
     material = TrainingInputs(
         spec=effective,
@@ -253,15 +257,15 @@ def _encode_and_check(
 
 
 def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any]:
-    lengths, effective = [len(example.ids) for example in material.train], material.spec
-    steps = recipe.total_steps(len(lengths), material.step_examples, effective.epochs or 1.0, effective.max_steps)
+    examples, effective = material.train, material.spec
+    steps = recipe.total_steps(len(examples), material.step_examples, effective.epochs or 1.0, effective.max_steps)
     return {
         "model_type": base.model_type,
         "parameters": base.parameters,
-        "examples": len(lengths),
-        "tokens": sum(lengths),
+        "examples": len(examples),
+        "tokens": sum(example.tokens for example in examples),
         "trained_tokens": data.count_trained_tokens(material.train),
-        "longest": max(lengths, default=0),
+        "longest": max((example.longest for example in examples), default=0),
         "steps": steps,
     }
 
@@ -276,10 +280,12 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     if effective.device == "cuda":
         torch.cuda.set_per_process_memory_fraction(effective.memory_share)
     adapted = model.load_model(effective, prepared.base)
-    shortest = min(prepared.material.train, key=lambda example: len(example.ids))
+    shortest = min(prepared.material.train, key=lambda example: example.tokens)
     batch = data.collate([shortest], prepared.material.tokens.pad_id)
     device = model.device_of(adapted)
-    model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
+    difference = model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
+    if effective.is_preference:
+        preference.install(adapted, has_own_loss=difference is None)
     return adapted
 
 

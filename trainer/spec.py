@@ -22,7 +22,8 @@ PRESETS = ("light", "standard", "thorough", *PAPER_PRESETS)
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
 OVER_LENGTH = ("refuse", "drop", "split")
-LOSSES = ("answers", "all")
+PREFERENCE = "preference"
+LOSSES = ("answers", "all", PREFERENCE)
 OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "adamw")
 DEVICES = ("cuda", "cpu")
 
@@ -63,7 +64,7 @@ class RunSpec:
     memory_share: float = 1.0  # share of the card's memory that the run may use, 0 to 1
     context_tokens: int | None = None  # limit of an example; batches are padded only to their longest
     over_length: str = "refuse"  # what to do with longer examples, one of OVER_LENGTH
-    loss: str | None = None  # trained tokens; "answers": with end of turn; "all": prompts too
+    loss: str | None = None  # "answers": with end of turn; "all": prompts too; PREFERENCE: of pairs (`preference.py`)
 
     rank: int | None = None  # rank of the LoRA matrices
     alpha: int | None = None  # the update is scaled by alpha / rank
@@ -90,6 +91,20 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def is_preference(self) -> bool:
+        return self.loss == PREFERENCE
+
+    @property
+    def evaluated_loss(self) -> str:
+        """Return the loss on the validation rows, which never counts prompts."""
+        return PREFERENCE if self.is_preference else "answers"
+
+    @property
+    def sequences(self) -> int:
+        """Return the number of sequences of an example: a pair has two."""
+        return 2 if self.is_preference else 1
 
 
 def to_json(spec: RunSpec) -> dict[str, Any]:

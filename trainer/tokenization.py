@@ -7,6 +7,7 @@ A chat template is a program; a form is a few strings. The template is rendered 
 cut at the markers. The resulting form is used only if it gives the same token ids for another conversation.
 """
 
+import dataclasses
 import importlib
 import os
 import re
@@ -42,12 +43,28 @@ class EncodedExample:
     """One encoded example.
 
     `labels`: as many as `ids` and not shifted; UNTRAINED for tokens that are not trained. `line`: its line in the data
-    file, from 1.
+    file, from 1. `rejected`: of a pair, the same prompt with the answer that is liked less.
     """
 
     ids: list[int]
     labels: list[int]
     line: int = 0
+    rejected: "EncodedExample | None" = None
+
+    @property
+    def sequences(self) -> "tuple[EncodedExample, ...]":
+        """Return the example, or the two of a pair, each as an example of its own."""
+        return (self,) if self.rejected is None else (dataclasses.replace(self, rejected=None), self.rejected)
+
+    @property
+    def longest(self) -> int:
+        """Return the tokens of the longest sequence."""
+        return max(len(one.ids) for one in self.sequences)
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of all sequences."""
+        return sum(len(one.ids) for one in self.sequences)
 
 
 class BaseTokenizer:

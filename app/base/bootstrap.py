@@ -60,6 +60,19 @@ def difference_interval(
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
+def share_interval(wins: Sequence[bool], groups: Sequence[str] = ()) -> ConfidenceInterval:
+    """Return the share of wins with Wilson's score interval (Journal of the American Statistical Association 22, 1927).
+
+    `groups`: the group of each; a group counts as one unit, because its examples are alike. Raises ValueError for none.
+    """
+    if not wins:
+        raise ValueError("no wins or losses")
+    units, share, z = len(set(groups)) or len(wins), sum(wins) / len(wins), _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
+    middle = (share + z**2 / (2 * units)) / (1 + z**2 / units)
+    half = z / (1 + z**2 / units) * math.sqrt(share * (1 - share) / units + (z / (2 * units)) ** 2)
+    return ConfidenceInterval(share, max(0.0, middle - half), min(1.0, middle + half), units)
+
+
 def mean_intervals(
     rows: Sequence[Sequence[float]], groups: Sequence[str] = (), bounds: tuple[float, float] | None = None
 ) -> list[ConfidenceInterval]:

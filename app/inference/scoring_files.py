@@ -29,7 +29,8 @@ class HeldOutExample:
     """Holds an example kept back from training.
 
     `labels` has one entry per id, at the same index (not shifted). `base_nll` and `adapter_nll` are negative
-    log-likelihoods in nats, summed over the trained tokens.
+    log-likelihoods in nats, summed over the trained tokens. `margin`: of a pair, how much more the adapter prefers the
+    chosen answer, which the ids hold, to the rejected one than before the training; not a number for other examples.
     """
 
     line: int
@@ -37,6 +38,7 @@ class HeldOutExample:
     labels: tuple[int, ...]
     base_nll: float = math.nan
     adapter_nll: float = math.nan
+    margin: float = math.nan
 
     @property
     def trained(self) -> tuple[int, ...]:
@@ -112,7 +114,7 @@ def _example(entry: Any) -> HeldOutExample:
     ids, labels = _ids(entry["ids"]), tuple(int(label) for label in entry["labels"])
     if len(ids) != len(labels) or any(label not in (NOT_TRAINED, ids[at]) for at, label in enumerate(labels)):
         raise ValueError("labels are not those of the ids")
-    nll = [math.nan if entry.get(key) is None else float(entry[key]) for key in ("base_nll", "adapter_nll")]
+    nll = [math.nan if entry.get(key) is None else float(entry[key]) for key in ("base_nll", "adapter_nll", "margin")]
     return HeldOutExample(int(entry["line"]), ids, labels, *nll)
 
 

@@ -59,7 +59,7 @@ class DraftData:
 
     `used`: number of rows for training and for judging it. `left_out`: number of flawed rows that the user has not
     kept. `undecided`: number of generated pairs without a decision, which are not used. `unusable`: number of the
-    file's lines that give no row.
+    file's lines that give no row. `has_pairs`: each row also has a rejected answer, for preference tuning.
     """
 
     source: str
@@ -73,6 +73,7 @@ class DraftData:
     mapping: dict[str, str] = field(default_factory=dict)
     label: str = ""
     origins: tuple[tuple[str, str], ...] = ()
+    has_pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,12 @@ class TrainingDraft:
         found = {"goal": self._goal, "data": self._data, "model": self._model, "check": self._check}.get(step)
         return tuple(sorted(found(), key=lambda problem: not problem.is_blocking)) if found else ()
 
+    @property
+    def lacking_pairs(self) -> int:
+        """Return how many more accepted pairs preference tuning needs; 0: it can be chosen."""
+        data = self.data
+        return max(0, FEW_ROWS - (data.used if data is not None and data.has_pairs else 0))
+
     def with_settings(self, **changes: Any) -> "TrainingDraft":
         """Return the draft with changed settings; a value of None restores the preset's value."""
         kept = {name: value for name, value in (self.settings | changes).items() if value is not None}
@@ -226,6 +233,8 @@ class TrainingDraft:
         except SpecError as error:
             invalid = training_errors.error_from_spec(error)
             yield DraftProblem("setting_wrong", {"code": invalid.code, "facts": invalid.facts})
+        if self.settings.get("loss") == spec.PREFERENCE and self.lacking_pairs:
+            yield DraftProblem("pairs_few", {"lacking": self.lacking_pairs})
         fixed = {"rank": self.start.rank, "alpha": self.start.alpha} if self.start else {}
         for name, value in fixed.items():
             if self.settings.get(name, value) != value:

@@ -2,7 +2,9 @@
 
 Verdict `adopt`: the model is better on unseen examples, ends its answers, writes Japanese, and loses nothing as a file
 of that form (adapter, F16, Q4_K_M, …). `check`: a person should look at it first. `reject`: it answers worse, or not in
-the way it was trained. `gate.json` in a run's folder holds the whole result for the report and the window.
+the way it was trained. After preference tuning, better means that it prefers the chosen answer in more than half of the
+held-out pairs: the likelihood of the chosen answers may fall as long as that of the rejected ones falls more.
+`gate.json` in a run's folder holds the whole result for the report and the window.
 The file is over 450 lines because every reason is checked in the module that names its verdict.
 """
 
@@ -47,6 +49,10 @@ REASON_FACTS = {
     "unproven": ("change_nats", "low_nats", "high_nats"),
     "form_worse": ("form", "change_nats", "low_nats", "high_nats"),
     "form_unproven": ("form", "change_nats", "low_nats", "high_nats"),
+    # The codes of preference tuning.
+    "wins_less": ("win_share", "low_share", "high_share", "count"),
+    "wins_unproven": ("win_share", "low_share", "high_share", "count"),
+    "chosen_rarer": ("change_nats", "low_nats", "high_nats"),
     "shipped_worse": ("change_nats", "low_nats", "high_nats"),
     "shipped_unproven": ("change_nats", "low_nats", "high_nats"),
     "ids_differ": ("equal", "total"),
@@ -142,6 +148,8 @@ class GateResult:
     `proposed`: the form to use; `file`: its model file in the run's folder; "" for the base's own file. `change`: the
     effect of training alone (the same weights with and without the adapter), while a form's change includes its
     precision. `change_from_shipped`: from SHIPPED to the proposed form; None if the base has no such adapter.
+    `win_rate`: after preference tuning, the share of held-out pairs whose chosen answer the training made likelier in
+    relation to the rejected one, 0 to 1; None for other runs.
     """
 
     verdict: str
@@ -161,6 +169,7 @@ class GateResult:
     made_at: float = 0.0  # seconds since 1970 (UTC)
     change_from_shipped: ConfidenceInterval | None = None
     export_loss_nats: float | None = None  # what exporting lost; None: unknown
+    win_rate: ConfidenceInterval | None = None
     version: int = VERSION
 
     @property
@@ -202,18 +211,16 @@ def judge(
     export_loss = _export_loss(measured, *_trained(holdout.only(lines)))
     lost = None if export_loss is None or len(lines) == len(holdout.examples) else export_loss + (row.loss_nats or 0.0)
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
+    wins = _win_rate(holdout, groups or ())
     reasons = [
-        *_gain_reasons(change, row, lost),
-        *_change_reasons(shipped, "shipped_"),
+        *(_gain_reasons(change, row, lost, shipped) if wins is None else _preference_reasons(wins, change)),
         *_id_reasons(same_ids),
         *_export_reasons(rows, row, export_loss, holdout.precision),
         *_example_reasons(change.units, groups),
         *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
         *_answer_reasons(row, rows[0], japanese),
+        *_memory_reasons(row, available_bytes),
     ]
-    if not row.fits:
-        sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
-        reasons.append(GateReason("nothing_fits", "check", {"form": proposed, **sizes}))
     reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
     return GateResult(
         verdict=reasons[0].level if reasons else "adopt",
@@ -231,6 +238,7 @@ def judge(
         answers=_answers(measured[BASE], measured[proposed], measured[BASE].references),
         change_from_shipped=shipped,
         export_loss_nats=export_loss,
+        win_rate=wins,
     )
 
 
@@ -252,21 +260,26 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _gain_reasons(change: ConfidenceInterval, proposed: FormRow, lost: float | None) -> list[GateReason]:
+def _gain_reasons(
+    change: ConfidenceInterval, proposed: FormRow, lost: float | None, shipped: ConfidenceInterval | None
+) -> list[GateReason]:
     """Return the reasons that follow from the change from the base, for the training and for the proposed form.
+
+    `shipped`: the change from the base with the catalogue's adapter; None without one.
 
     The form is mentioned only if its verdict is worse than that of the training, which happens when the form loses more
     than was gained. A sample of the lines, on which the form lost `lost` nats, may be too small to show again what all
     of them have proven. `lost` None: all lines were measured.
     """
     training = _change_reasons(change, "")
+    from_shipped = _change_reasons(shipped, "shipped_")
     is_kept = lost is not None and change.is_better and change.high + max(lost, 0.0) < 0
     if is_kept and proposed.change is not None and not proposed.change.is_worse:
-        return []
+        return from_shipped
     form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
     if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
-        return training
-    return training + form
+        return training + from_shipped
+    return training + form + from_shipped
 
 
 def _change_reasons(
@@ -277,6 +290,23 @@ def _change_reasons(
     facts = {**(form_facts or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
     kind, level = ("worse", "reject") if change.is_worse else ("unproven", "check")
     return [GateReason(prefix + kind, level, facts)]
+
+
+def _win_rate(holdout: Holdout, groups: Sequence[str]) -> ConfidenceInterval | None:
+    margins = [one.margin for one in holdout.examples]
+    return bootstrap.share_interval([one > 0 for one in margins], groups) if all(map(math.isfinite, margins)) else None
+
+
+def _preference_reasons(wins: ConfidenceInterval, change: ConfidenceInterval) -> list[GateReason]:
+    found = []
+    if wins.low <= 0.5:
+        code, level = ("wins_less", "reject") if wins.high < 0.5 else ("wins_unproven", "check")
+        facts = {"win_share": wins.mean, "low_share": wins.low, "high_share": wins.high, "count": wins.units}
+        found.append(GateReason(code, level, facts))
+    if change.is_worse:
+        facts = {"change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+        found.append(GateReason("chosen_rarer", "check", facts))
+    return found
 
 
 def _id_reasons(same: Sequence[bool]) -> list[GateReason]:
@@ -329,6 +359,11 @@ def _answer_reasons(row: FormRow, base: FormRow, reference: float | None) -> lis
         facts = {"japanese_share": japanese, "base_share": before, "reference_share": reference or 0.0}
         found.append(GateReason(_yet("not_japanese", japanese >= before), level, facts))
     return found
+
+
+def _memory_reasons(row: FormRow, available_bytes: int) -> list[GateReason]:
+    facts = {"form": row.form, "need_bytes": row.memory_bytes, "available_bytes": available_bytes}
+    return [] if row.fits else [GateReason("nothing_fits", "check", facts)]
 
 
 def _yet(code: str, is_no_worse: bool) -> str:
@@ -462,6 +497,11 @@ def reason_text(reason: GateReason) -> str:
     """Return the reason as a sentence in the current language."""
     facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
     return wording.phrase(f"training.gate.{reason.code}", **facts)
+
+
+def win_rate_text(rate: ConfidenceInterval) -> str:
+    share, low, high = (fact_text("win_share", value) for value in (rate.mean, rate.low, rate.high))
+    return wording.phrase("training.win_rate", share=share, low=low, high=high, n=rate.units)
 
 
 def fact_text(name: str, value: object) -> object:

@@ -359,9 +359,10 @@ def _estimate(requested: RunSpec, base: PlannedBase, device: PlannedDevice) -> T
 
     Raises AppError("run_data_missing" | "run_data_invalid").
     """
-    rows = [_character_counts(row) for row in read_rows(Path(requested.train))]
-    tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
-    trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in rows)
+    rows = list(read_rows(Path(requested.train)))
+    sequences = [_character_counts(one) for row in rows for one in _sequences(row, requested)]
+    tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in sequences]
+    trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in sequences)
     longest = max(tokens, default=0)
     counts = TokenCounts(len(rows), _rows(Path(requested.validation)), sum(tokens), trained, longest, is_exact=False)
     facts = RecipeFacts(
@@ -401,6 +402,14 @@ def _row_of(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
     except ValueError as error:
         raise AppError("run_data_invalid", path=str(path), line=number, reason=str(error)[:80]) from error
     return row
+
+
+def _sequences(row: Mapping[str, Any], requested: RunSpec) -> list[Mapping[str, Any]]:
+    """Return the row; in preference tuning also the row with its rejected answer."""
+    if not requested.is_preference:
+        return [row]
+    rejected = {"role": "assistant", "content": row.get("rejected", "")}
+    return [row, {"messages": [*row["messages"][:-1], rejected]}]
 
 
 def _character_counts(row: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -35,7 +35,8 @@ OTHER = ""  # name of the category for the rows of all small categories
 LENGTHS = ("short", "middle", "long")
 _MOST_CATEGORIES = 8
 _REASONS_OF = {
-    "training": ("worse", "unproven"),
+    "wins": ("wins_less", "wins_unproven"),
+    "training": ("worse", "unproven", "chosen_rarer"),
     "shipped": ("shipped_worse", "shipped_unproven"),
     "ids": ("ids_differ", "ids_unchecked"),
     "merge": ("merge_differs",),
@@ -180,10 +181,12 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     before, after = gate.base_nll, gate.adapter_nll
     if before is None or after is None:
         before, after = base.nll, measured[BASE_ADAPTER].nll if BASE_ADAPTER in measured else row.nll
+    if gate.win_rate is not None:
+        yield GateCondition("wins", _worst_level(gate, "wins"), {"rate": gate.win_rate})
     yield GateCondition(
         "training", _worst_level(gate, "training"), {"before": before, "after": after, "change": gate.change}
     )
-    if row.change is not None:  # shown even if the gate's reasons mention only the training
+    if row.change is not None and gate.win_rate is None:  # shown even if the gate's reasons mention only the training
         facts = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
         yield GateCondition("form", level_of(row.change), facts)
     if gate.change_from_shipped is not None:

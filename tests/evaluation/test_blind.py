@@ -146,6 +146,9 @@ def test_a_preference_counts_for_the_system_whatever_its_letter_was() -> None:
     assert found.difference is not None
     assert found.difference.mean == pytest.approx(9 / 12)
     assert (found.verdict, found.difference.holds_zero) == ("second", False)
+    assert found.second_rate is not None
+    assert (found.second_rate.mean, found.second_rate.units) == (10 / 11, 11)
+    assert found.second_rate.low == pytest.approx(0.6226, abs=1e-4)  # by Wilson
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def poisoned_once(_request: dict[str, Any]) -> None:
 
 def asked(request: dict[str, Any]) -> None:
     """Told its commands in the middle of a step, an evaluation or its samples, the first of those `at` that step."""
-    name = {"step": "training_step", "evaluation": "nll", "sample": "_send_samples"}[request["within"]]
+    name = {"step": "training_step", "evaluation": "summed_loss", "sample": "_send_samples"}[request["within"]]
     plain = getattr(loop.TrainingLoop, name)
 
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:

@@ -261,6 +261,42 @@ def test_a_smaller_form_that_thinks_otherwise_is_not_taken_for_an_equal_one() ->
     assert judged(far).proposed == "Q8_0"  # all are far: the best it is
 
 
+WINS: dict[int, tuple[str, list[tuple[str, str]]]] = {
+    40: ("adopt", []),
+    24: ("check", [("wins_unproven", "check")]),  # 60 %, interval from 44.6 %
+    10: ("reject", [("wins_less", "reject")]),
+}
+
+
+@pytest.mark.parametrize("won", WINS)
+def test_after_preference_tuning_the_win_rate_decides(won: int) -> None:
+    kept = holdout()
+    margins = [0.1 if at < won else -0.1 for at in range(COUNT)]
+    pairs = [replace(one, margin=margin) for one, margin in zip(kept.examples, margins, strict=True)]
+    found = judged(measured(), kept=replace(kept, examples=tuple(pairs)))
+    assert (found.verdict, codes(found)) == WINS[won]
+    assert found.win_rate is not None
+    assert (found.win_rate.mean, found.win_rate.units) == (won / COUNT, COUNT)
+    assert "?" not in quality_gate.win_rate_text(found.win_rate)
+
+
+def test_chosen_answers_may_become_rarer_if_the_rejected_ones_do_more_so() -> None:
+    kept = holdout(trained=2.3)
+    pairs = tuple(replace(one, margin=0.2) for one in kept.examples)
+    found = judged(measured(), kept=replace(kept, examples=pairs))
+    assert "chosen_rarer" in {reason.code for reason in found.reasons}
+    assert "worse" not in {reason.code for reason in found.reasons}
+
+
+def test_the_share_of_wins_has_wilsons_interval() -> None:
+    """Against the table of Brown, Cai & DasGupta (Statistical Science 16, 2001) method: 8 of 10 at 95 %."""
+    found = bootstrap.share_interval([True] * 8 + [False] * 2)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+    assert bootstrap.share_interval([True] * 5).high == 1.0
+    alike = bootstrap.share_interval([True] * 8 + [False] * 2, ["甲"] * 5 + ["乙"] * 5)
+    assert (alike.units, alike.low < found.low) == (2, True)
+
+
 def test_reasons_to_reject_come_first() -> None:
     result = judged(measured(ended=18, same=False))
     assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom_yet"]

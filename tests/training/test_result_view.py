@@ -54,6 +54,7 @@ def test_each_reason_of_a_gate_stands_at_one_condition(judged: GateResult) -> No
             verdict="reject",
             reasons=(GateReason(code, "reject"),),
             change_from_shipped=judged.change,
+            win_rate=judged.change if code.startswith("wins_") else None,
         )
         wrong = [one.code for one in run_result.conditions(found) if one.level == "reject"]
         assert len(wrong) == 1, code

@@ -15,7 +15,7 @@ from app.base.tables.table_reader import column_letter
 
 NAME_CHARACTERS = 100  # a longer text is no column name, and only its beginning is compared
 NO_COLUMN = "-"  # means that the user has chosen no column, even if one could be guessed
-FIELDS = ("question", "answer", "input", "system", "group")
+FIELDS = ("question", "answer", "rejected", "input", "system", "group")
 
 _BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*?[)\]}>〕】〉》」』]")
 _SIGNS = re.compile(r"[\W_]+")
@@ -25,7 +25,8 @@ _SIGNS = re.compile(r"[\W_]+")
 class ColumnMapping:
     """The name of the column for each field; "" for none. A dot leads into an object in a cell, as in metadata.source.
 
-    `messages`: the column with whole conversations; `question`, `answer` and `input` are then "".
+    `messages`: the column with whole conversations; `question`, `answer` and `input` are then "". `rejected`: the
+    column with answers that are liked less, for preference tuning.
     """
 
     question: str = ""
@@ -34,6 +35,7 @@ class ColumnMapping:
     system: str = ""
     group: str = ""
     messages: str = ""
+    rejected: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """Return the fields that have a column."""

@@ -27,6 +27,7 @@ ACTIONS = {
     "remove": "eval_run",
     "restore": "eval_run",
     "ratings": "eval_run",
+    "pairs": "eval_pairs",
     "retrieval": "eval_retrieval",
 }
 

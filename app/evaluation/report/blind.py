@@ -24,10 +24,11 @@ from typing import Literal, get_args
 import filelock
 
 from app.base import json_lines
-from app.base.bootstrap import ConfidenceInterval
+from app.base.bootstrap import ConfidenceInterval, share_interval
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
 from app.base.files.output_file import drive_error, sync_folder
+from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, Question, ResultRow, System, SystemResult
@@ -250,7 +251,8 @@ class BlindOutcome:
 
     `difference`: mean over the questions of 1 (second preferred), -1 (first) and 0 (neither), with the interval that
     decides. `when_open`: number of votes given after the names were revealed. They are among the counts, but not in
-    `decided` (number of blind votes for one of both), `difference`, `verdict` and `agreement`.
+    `decided` (number of blind votes for one of both), `difference`, `second_rate` (share of the decided ones that
+    prefer the second), `verdict` and `agreement`.
     """
 
     first: System
@@ -265,6 +267,7 @@ class BlindOutcome:
     difference: ConfidenceInterval | None  # None: no blind vote
     verdict: Verdict
     agreement: JudgeAgreement
+    second_rate: ConfidenceInterval | None  # 0 to 1, with Wilson's interval; None: too few votes
 
 
 def suggested_systems(evaluation: Evaluation) -> tuple[str, str] | None:
@@ -364,6 +367,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
     Takes a moment for hundreds of votes, because the interval is drawn 10,000 times.
     """
     gains = [_gain(vote, pairing.second.id) for vote in votes]
+    decided = [gain > 0 for gain in _gains(pairing, votes).values() if gain]
     kinds = [vote.vote for vote in votes]
     compared = paired_statistics.compare_votes(
         "blind", _gains(pairing, votes), [pair.question for pair in pairing.pairs]
@@ -381,7 +385,13 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
         difference=compared.decisive if compared else None,
         verdict=_verdict(compared),
         agreement=agreement_of(pairing, votes, is_revealed=True),
+        second_rate=share_interval(decided) if decided and _verdict(compared) != "few" else None,
     )
+
+
+def rate_text(rate: ConfidenceInterval) -> str:
+    share, low, high = (f"{value:.0%}" for value in (rate.mean, rate.low, rate.high))
+    return phrase("evaluation.blind_win_rate", share=share, low=low, high=high, n=rate.units)
 
 
 def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> JudgeAgreement:

@@ -122,7 +122,7 @@ def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
 _VOTE_COLUMNS = ("id", "question", "a", "b", "vote", "preferred", "when")
 _SUM_COLUMNS = (
     "first", "second", "votes", "first_wins", "second_wins", "same", "both_wrong", "open", "difference", "low",
-    "high", "verdict", "kappa",
+    "high", "verdict", "kappa", "win_rate",
 )  # fmt: skip
 
 
@@ -192,11 +192,12 @@ def _outcome_row(outcome: BlindOutcome) -> tuple[str, ...]:
     counts = (outcome.n, outcome.first_wins, outcome.second_wins, outcome.ties, outcome.both_wrong, outcome.when_open)
     has_interval = outcome.difference is not None and outcome.verdict != "few"
     interval = (outcome.difference.mean, outcome.difference.low, outcome.difference.high) if has_interval else ()  # type: ignore[union-attr]
-    kappa = outcome.agreement.kappa
+    kappa, rate = outcome.agreement.kappa, outcome.second_rate
     return (
         *names.values(),
         *map(str, counts),
         *([f"{value:.2f}" for value in interval] or [""] * 3),
         phrase(f"evaluation.blind_verdict.{outcome.verdict}", name=names.get(outcome.verdict, "")),
         "" if kappa is None else f"{kappa:.2f}",
+        "" if rate is None else blind.rate_text(rate),
     )

@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
 from app.base.services.child_process import ChildExit
-from app.base.tables.column_mapping import ColumnMapping
+from app.base.tables.column_mapping import FIELDS, ColumnMapping
 from app.base.wording import help_text, phrase
 from app.documents import collection_lookup
 from app.inference import child_commands, gguf, memory_estimate
@@ -53,7 +53,7 @@ LINES = ".jsonl"
 SHOWN_PROBLEMS = 20  # problems shown on the terminal; the JSON output lists all
 CONTEXT_TOKENS = 256  # only used to tokenize: the smallest context takes the least memory
 BATCH_CHARACTERS = 200_000
-MAPPED = ("question", "answer", "input", "system", "group")
+MAPPED = FIELDS
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:

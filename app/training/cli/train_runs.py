@@ -24,7 +24,7 @@ from app.training.services import training_run
 from app.training.services.terminal_run import TerminalRun
 from app.training.services.training_run import Trainer, TrainingRun
 from trainer.events import Finished
-from trainer.spec import PRESETS, RunSpec
+from trainer.spec import LOSSES, PRESETS, RunSpec
 
 if TYPE_CHECKING:
     from app.models.services.artifact_session import StepLines
@@ -112,7 +112,7 @@ def print_verdict(run: TrainingRunFolder, gate: "GateResult", output: Output) ->
 
 # Options with the same names as the fields of a SPEC, and those of them that are numbers.
 _NUMBERS = {"rank": int, "learning_rate": float, "epochs": float, "micro_batch": int, "accumulation": int}
-_OPTIONS = ("base", "preset", "name", "adapter", *_NUMBERS)
+_OPTIONS = ("base", "preset", "name", "adapter", "loss", *_NUMBERS)
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -134,6 +134,7 @@ def add_spec_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
     parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
     parser.add_argument("--adapter", metavar="RUN|DIR", help=help_text("train run --adapter"))
+    parser.add_argument("--loss", choices=LOSSES, help=help_text("train run --loss"))
     for name, kind in _NUMBERS.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, metavar="N", type=kind, help=help_text(f"train run {option}"))

@@ -3,6 +3,7 @@
 Import this module only for judged runs, because the quality gate imports numpy.
 """
 
+import dataclasses
 from typing import Any
 
 from app.base.wording import format_size, phrase
@@ -18,6 +19,8 @@ def verdict_lines(run: TrainingRunFolder, gate: GateResult) -> list[str]:
     row = gate.row(gate.proposed)
     lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate.{gate.verdict}"))]
     lines += [phrase("common.run_reason", text=text) for text in reasons]
+    if gate.win_rate is not None:
+        lines.append(quality_gate.win_rate_text(gate.win_rate))
     report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
     if not gate.is_usable:
         return [*lines, phrase("common.run_rejected"), report]
@@ -37,4 +40,5 @@ def form_name(form: str) -> str:
 
 def verdict_as_json(gate: GateResult) -> dict[str, Any]:
     reasons = [{"code": one.code, "level": one.level, "text": quality_gate.reason_text(one)} for one in gate.reasons]
-    return {"proposed": gate.proposed if gate.is_usable else None, "reasons": reasons}
+    wins = {} if gate.win_rate is None else {"win_rate": dataclasses.asdict(gate.win_rate)}
+    return {"proposed": gate.proposed if gate.is_usable else None, "reasons": reasons, **wins}

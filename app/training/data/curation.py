@@ -64,7 +64,7 @@ class CurationItem:
     """A row to decide on.
 
     `number`: its position, from 1. `flags`: codes of `check.CODES`. `like`: number of the earlier item that it
-    resembles; 0 if there is none.
+    resembles; 0 if there is none. `is_proposed`: the program found it, and it is used only once a person accepts it.
     """
 
     number: int
@@ -72,19 +72,23 @@ class CurationItem:
     flags: tuple[str, ...] = ()
     like: int = 0
     evidence: RowEvidence | None = None
+    is_proposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's decision. `question`, `answer`: the new last turn of an edited row; "" for other decisions."""
+    """A person's decision. `question`, `answer`, `rejected`: the new texts of an edited row; "" for other decisions."""
 
     number: int  # the item's number
     kind: DecisionKind
     question: str = ""
     answer: str = ""
+    rejected: str = ""
 
 
-def items_from_rows(rows: Sequence[TrainingRow], report: DataCheckReport) -> list[CurationItem]:
+def items_from_rows(
+    rows: Sequence[TrainingRow], report: DataCheckReport, *, are_proposed: bool = False
+) -> list[CurationItem]:
     """Return items for the rows of an imported file, flagged with the findings of its check."""
     numbers = {row.line: number for number, row in enumerate(rows, start=1)}
     flags: defaultdict[int, list[str]] = defaultdict(list)
@@ -94,7 +98,10 @@ def items_from_rows(rows: Sequence[TrainingRow], report: DataCheckReport) -> lis
             flags[place.line].append(finding.code)
             if place.like:
                 like.setdefault(place.line, numbers[place.like])
-    return [CurationItem(numbers[row.line], row, tuple(flags[row.line]), like.get(row.line, 0)) for row in rows]
+    return [
+        CurationItem(number, row, tuple(flags[row.line]), like.get(row.line, 0), is_proposed=are_proposed)
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
@@ -125,6 +132,8 @@ def undecided_state(item: CurationItem) -> RowState:
     """Return the state that an item has as long as nobody decides on it."""
     if not HARMLESS_FLAGS.issuperset(item.flags):
         return "left_out"
+    if item.is_proposed:
+        return "undecided"
     return (item.evidence.review or "undecided") if item.evidence is not None else "used"
 
 
@@ -176,7 +185,10 @@ class Curation:
         self._require(decision.number)
         if decision.kind == "edited":
             question, answer = (message.text for message in _messages(decision))
-            decision = replace(decision, question=question, answer=answer)
+            decision = replace(decision, question=question, answer=answer, rejected=decision.rejected.strip())
+            if self.are_pairs and decision.rejected in ("", answer):
+                code = "rejected_same" if decision.rejected else "empty_rejected"
+                raise AppError("row_unusable", reason=phrase(f"common.data_bad.{code}"))
         self._write(asdict(decision))
         self._apply(decision)
 
@@ -193,6 +205,11 @@ class Curation:
     # ------------------------------------------------------------------- looking
 
     @property
+    def are_pairs(self) -> bool:
+        """Return whether each row also has a rejected answer; a file has one for all rows or for none."""
+        return bool(self.items and self.items[0].row.rejected)
+
+    @property
     def can_undo(self) -> bool:
         return bool(self._decision_history)
 
@@ -205,7 +222,8 @@ class Curation:
         decision = self._decisions.get(item.number)
         if decision is None or decision.kind != "edited":
             return item.row
-        return replace(item.row, messages=(*item.row.messages[:-2], *_messages(decision)))
+        messages = (*item.row.messages[:-2], *_messages(decision))
+        return replace(item.row, messages=messages, rejected=decision.rejected)
 
     def rows(self) -> list[TrainingRow]:
         """Return the rows that will be trained on, in the order of the items."""

@@ -245,7 +245,8 @@ def _mapping(data_records: DataRecords, name: str, requested: ColumnMapping) -> 
     column, shape = records.find_conversations(data_records.records, data_records.columns)
     if column and not (requested.question or requested.answer):
         guessed = names.guess_mapping([one for one in data_records.columns if one != column], requested)
-        return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
+        rest = {"system": guessed.system, "group": guessed.group, "rejected": guessed.rejected}
+        return ColumnMapping(**rest, messages=column), shape
     mapping = names.guess_mapping(data_records.columns if data_records.has_names else (), requested)
     is_half_known = bool(mapping.question or mapping.answer)
     if data_records.is_table and len(data_records.columns) == 2 and (is_half_known or not data_records.has_names):

@@ -340,7 +340,8 @@ def find_conversations(records: Sequence[DataRecord], columns: Sequence[str]) ->
 def row_from_record(record: DataRecord, mapping: ColumnMapping) -> TrainingRow | BadRow:
     try:
         group = _plain_value(names.column_value(record.values, mapping.group)) if mapping.group else ""
-        return TrainingRow(record.line, _messages(record.values, mapping), group)
+        messages = _messages(record.values, mapping)
+        return TrainingRow(record.line, messages, group, _rejected(record.values, mapping, messages[-1].text))
     except RowRefusedError as error:
         return BadRow(record.line, error.code, error.detail)
 
@@ -398,11 +399,22 @@ def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[RowMessag
     if mapping.messages:
         return _conversation(values.get(mapping.messages), system)
     asked, answered = names.column_value(values, mapping.question), names.column_value(values, mapping.answer)
-    if isinstance(asked, list) and isinstance(answered, list):  # the format of TRL: prompt and completion
-        return _conversation([*asked, *answered], system)
+    if isinstance(answered, list):  # TRL's format: prompt and completion, or the prompt repeated in the completion
+        return _conversation([*asked, *answered] if isinstance(asked, list) else answered, system)
     question, answer = text_from_value(asked, mapping.question), text_from_value(answered, mapping.answer)
     more = text_from_value(names.column_value(values, mapping.input), mapping.input) if mapping.input else ""
     return question_answer_messages(f"{question}\n\n{more}" if question and more else question, answer, system)
+
+
+def _rejected(values: dict[str, Any], mapping: ColumnMapping, chosen: str) -> str:
+    """Return the answer that is liked less than `chosen`; "" without a column for it. Raises RowRefusedError."""
+    if not mapping.rejected:
+        return ""
+    value = names.column_value(values, mapping.rejected)
+    text = _row_message(value[-1]).text if isinstance(value, list) and value else text_from_value(value)
+    if not text or text == chosen:
+        raise RowRefusedError("rejected_same" if text else "empty_rejected", shorten(chosen))
+    return text
 
 
 # ----------------------------------------------------------------- conversations

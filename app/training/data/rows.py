@@ -25,12 +25,14 @@ class TrainingRow:
 
     No text is blank. `line`: the line of the source file, row of the sheet or position in the JSON list, from 1.
     `group`: a name (such as document and section); a split never separates rows of the same group; "" for a row without
-    a group.
+    a group. `rejected`: an answer that is liked less than the last one, which makes the row a pair for preference
+    tuning; "" for other rows.
     """
 
     line: int
     messages: tuple[RowMessage, ...]
     group: str = ""
+    rejected: str = ""
 
     @property
     def question(self) -> str:
@@ -49,7 +51,7 @@ class TrainingRow:
     def as_json(self) -> dict[str, Any]:
         """Return the row as an object for one line of the files that `kotae data` writes and `trainer` reads."""
         written: dict[str, Any] = {"id": self.id, "messages": self._messages()}
-        return written | ({"group": self.group} if self.group else {})
+        return written | {name: text for name, text in (("group", self.group), ("rejected", self.rejected)) if text}
 
     def _messages(self) -> list[dict[str, str]]:
         return [{"role": message.role, "content": message.text} for message in self.messages]

@@ -96,6 +96,8 @@ def _summary(gate: GateResult) -> list[tuple[str, str]]:
         (phrase("training.report_column.change"), _change(row.change)),
         (phrase("training.report.change_by_training"), _change(gate.change)),
     ]
+    if gate.win_rate is not None:
+        pairs.insert(1, (phrase("training.gate_condition.wins"), quality_gate.win_rate_text(gate.win_rate)))
     if gate.change_from_shipped is not None:
         pairs.append((phrase("training.report.change_from_shipped"), _change(gate.change_from_shipped)))
     if gate.base_nll is not None and gate.adapter_nll is not None:

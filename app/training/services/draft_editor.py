@@ -14,13 +14,16 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.services.child_process import wait_for_end
 from app.base.tables.column_mapping import ColumnMapping
+from app.base.wording import phrase
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -140,15 +143,32 @@ class DraftEditor(QObject):
             folder = Path(data.folder)
             self._do("opening", lambda _progress: (Curation(folder), file_import.read_origin(folder)), self._on_opened)
 
-    def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
-        """Import a file and replace the current rows. `mapping`: columns that the user named; None: guess all."""
+    def import_file(self, path: Path, mapping: ColumnMapping | None = None, *, are_proposed: bool = False) -> None:
+        """Import a file and replace the current rows. `mapping`: columns that the user named; None: guess all.
+
+        `are_proposed`: the rows are used only once they are accepted.
+        """
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         self._do(
             "importing",
-            lambda progress: _import_rows(path, mapping, folder, progress),
+            lambda progress: _import_rows(path, mapping, folder, progress, are_proposed=are_proposed),
             lambda found: self._on_imported(found[0], found[1], path),
             [folder],
         )
+
+    def import_collected(self, rows: Sequence[dict[str, Any]], *, is_agreed: bool = False) -> None:
+        """Import collected preference pairs, each of which is used once it is accepted.
+
+        They also stay as a file in the draft's folder. `is_agreed`: the user agreed to training data from confidential
+        conversations. Raises AppError("draft_unwritable" | "drive_space" | "secret_export").
+        """
+        path = self._drafts / self.draft.id / f"{phrase('training.collected_pairs')}.jsonl"
+        label = confidentiality.label_of_rows(rows)
+        export = ExportRequest("rows", str(path), lambda: label, path.stem)
+        confidentiality.permit_export(export, self._paths.exports_log, is_agreed=is_agreed)
+        with drive_errors(path.parent, "draft_unwritable"):
+            write_atomically(path, pair_files.rows_to_lines(rows))
+        self.import_file(path, are_proposed=True)
 
     def import_pairs(self, path: Path, source: str) -> None:
         """Import a file of generated pairs, which replace the current rows. `source`: the collection's name."""
@@ -466,6 +486,7 @@ def _with_counts(data: DraftData, rows: Curation) -> DraftData:
         left_out=counts["left_out"],
         undecided=counts["undecided"],
         label=rows.label or data.label,
+        has_pairs=rows.are_pairs,
     )
 
 
@@ -498,13 +519,13 @@ def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
 
 
 def _import_rows(
-    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress
+    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress, *, are_proposed: bool
 ) -> tuple[ImportOrigin, Curation]:
     file = file_import.import_file(path, mapping)
     progress.check()
     found = check.check_rows(file, report=lambda _step, done, total: progress.report(done, total))
     rows, source = (
-        _create_curation(folder, curation.items_from_rows(file.rows, found)),
+        _create_curation(folder, curation.items_from_rows(file.rows, found, are_proposed=are_proposed)),
         file_import.origin_of(path, file),
     )
     file_import.write_origin(folder, source)

@@ -35,9 +35,11 @@ from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_grid, make_row
-from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
+from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser, DescribedChoice
 from app.uikit.widgets.labels import Label, plain_tooltip
-from trainer.spec import PAPER_PRESETS, PRESETS
+from trainer.spec import PAPER_PRESETS, PREFERENCE, PRESETS
+
+LEARNED_PX = 130  # width of the names beside the sentences
 
 
 class ModelStep(WizardStep):
@@ -60,6 +62,12 @@ class ModelStep(WizardStep):
         self.base = BaseModelField(theme, pickers or Pickers(), paths.models, self.weights)
         self.cards = PresetCards(theme)
         self.about = Label(role="caption", tone="muted", wraps=True)
+        names = ("answers", PREFERENCE)
+        self.learned = DescribedChoice(
+            theme,
+            {name: (phrase(f"training.learned.{name}"), phrase(f"training.learned_about.{name}")) for name in names},
+            LEARNED_PX,
+        )
         self.fold_button = Button(theme, "", "", "sliders-horizontal")
         self.fold_button.setCheckable(True)
         self.expert = TrainingSettingsForm(theme)
@@ -71,6 +79,10 @@ class ModelStep(WizardStep):
         self.base.show_base(draft.base, self._models())
         self.weights.show_model(base_models.find_listed(draft.base, self._models()))
         self.forecasts.look(draft)
+        lacking = draft.lacking_pairs
+        text = phrase("training.draft_problem.pairs_lacking", lacking=lacking) if lacking else ""
+        self.learned.answers[PREFERENCE].show_obstacle(text)
+        self.learned.show_key(PREFERENCE if draft.settings.get("loss") == PREFERENCE else "answers")
         self._show_forecasts()
 
     def begin(self) -> None:
@@ -94,6 +106,7 @@ class ModelStep(WizardStep):
             self.banner,
             self.base,
             Label(phrase("training.how_to_train"), "heading3"),
+            self.learned,
             self.cards,
             self.about,
             (self.fold_button, 0, Qt.AlignmentFlag.AlignLeft),
@@ -111,6 +124,9 @@ class ModelStep(WizardStep):
         self.weights.failed.connect(self.banner.show_error)
         self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.cards.chosen.connect(lambda preset: self._run_or_show_error(lambda: self._work.change(preset=preset)))
+        self.learned.chosen.connect(
+            lambda name: self._run_or_show_error(lambda: self._work.choose(loss=name if name == PREFERENCE else None))
+        )
         self.expert.chosen.connect(
             lambda name, value: self._run_or_show_error(lambda: self._work.choose(**{name: value}))
         )

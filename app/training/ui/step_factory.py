@@ -1,8 +1,9 @@
 """Build the steps of a training with the services that they need."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -58,11 +59,12 @@ class WizardStepFactory(QObject):
         trainings: TrainingRunner,
         is_environment_in_use: Callable[[], bool],
         pause_study: Callable[[], None],
+        collect_pairs: Callable[[], Sequence[dict[str, Any]]],
     ) -> None:
         """Create the factory.
 
         `is_environment_in_use`: returns whether a run or a conversion uses the environment. `pause_study`: pauses the
-        evaluation that is in progress.
+        evaluation that is in progress. `collect_pairs`: that of `DataSourceController`.
         """
         super().__init__(navigation)
         self._theme = theme
@@ -78,6 +80,7 @@ class WizardStepFactory(QObject):
         self._trainings = trainings
         self._is_environment_in_use = is_environment_in_use
         self._pause_study = pause_study
+        self._collect_pairs = collect_pairs
         self._generation = DraftPairGeneration(
             session, library, preferences, engine, child_commands.template(), paths, self
         )
@@ -108,7 +111,8 @@ class WizardStepFactory(QObject):
 
             return DataStep(
                 theme, navigation, work, documents=self._documents, library=library, generation=self._generation,
-                guard=self._guard, model_id=lambda: self._session.model_id, go_on=go_on,
+                guard=self._guard, model_id=lambda: self._session.model_id, collect_pairs=self._collect_pairs,
+                go_on=go_on,
             )  # fmt: skip
         if key == "model":
             from app.training.ui.model_step import ModelStep

@@ -184,6 +184,7 @@ class DataDriver(Driver):
         super().__init__(scene.qtbot, theme)
         self.scene, self.where, self.model = scene, scene.where, model
         self.chosen = Path()  # what the file window gives
+        self.collected: list[dict[str, Any]] = []  # the preference pairs of conversations
         scene.preferences.change(context_tokens=8192)
         self.documents = DocumentLibrary(
             self.where.documents, programs.reader_command(self.where.documents), self.where.logs
@@ -202,6 +203,7 @@ class DataDriver(Driver):
         step = DataStep(
             self.theme, NavigationSignals(), self.work, documents=self.documents, library=of.library,
             generation=self.generation, guard=self.guard, model_id=lambda: self.model.id, pickers=pickers,
+            collect_pairs=lambda: self.collected,
         )  # fmt: skip
         self.work.changed.connect(lambda _draft: step.show_draft())
         self.work.ended.connect(step.show_draft)

@@ -310,6 +310,27 @@ def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(driver: Data
     driver.until(lambda: driver.counts["total"] == "1")
 
 
+def test_pairs_of_conversations_wait_for_the_review_of_both_answers(driver: DataDriver) -> None:
+    driver.click(driver.step.empty.ratings_button)
+    driver.until(driver.step.banner.isVisible)  # nothing was rated yet
+    driver.collected = [
+        {"prompt": f"{n} は？", "chosen": f"{n} です。", "rejected": f"{n} かな？", "label": "secret"} for n in range(3)
+    ]
+    driver.click(driver.step.empty.ratings_button)
+    driver.answer("go")  # they are confidential
+    driver.until(lambda: driver.counts.get("total") == "3")
+    driver.wait()
+    assert (driver.counts["used"], driver.counts["undecided"], driver.work.draft.data.label) == ("0", "3", "secret")
+    assert driver.where.exports_log.exists()
+    review = driver.tab("review")
+    assert review.editor.rejected.isVisible()
+    assert review.editor.texts == ("0 は？", "0 です。", "0 かな？")
+    review.editor.rejected.setPlainText("知りません。")
+    review.accept()
+    assert [row.rejected for row in driver.work.curation.rows()] == ["知りません。"]
+    assert (driver.work.draft.data.has_pairs, driver.work.draft.lacking_pairs) == (True, 49)
+
+
 def test_without_a_model_or_documents_it_says_what_is_lacking(driver: DataDriver) -> None:
     driver.until(lambda: driver.documents.is_open)
     dialog = driver.ask()

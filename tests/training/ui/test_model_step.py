@@ -86,6 +86,26 @@ def test_each_card_tells_what_its_preset_would_take_and_is_chosen_by_click_or_ar
     assert (driver.work.draft.preset, cards[PAPER_PRESETS[0]].radio.isChecked()) == (PAPER_PRESETS[0], True)
 
 
+def test_preference_is_offered_once_enough_pairs_are_accepted_and_tells_how_many_are_lacking(
+    driver: ModelDriver,
+) -> None:
+    card = driver.open().learned.answers["preference"]
+    assert (card.radio.isEnabled(), "50" in card.about.text()) == (False, True)  # rows without rejected answers
+    data = driver.work.draft.data
+    assert data is not None
+    driver.work.change(data=dataclasses.replace(data, has_pairs=True, used=49))
+    assert (card.radio.isEnabled(), "1" in card.about.text()) == (False, True)
+    driver.work.change(data=dataclasses.replace(data, has_pairs=True, used=60))
+    driver.qtbot.mouseClick(card, LEFT, pos=QPoint(20, 20))
+    assert driver.work.draft.settings == {"loss": "preference"}
+    assert driver.work.draft.is_complete("model")
+    driver.work.change(data=dataclasses.replace(data, has_pairs=True, used=40))  # some were rejected afterwards
+    assert [one.code for one in driver.work.draft.problems("model")] == ["pairs_few"]
+    driver.qtbot.mouseClick(driver.step.learned.answers["answers"], LEFT, pos=QPoint(20, 20))
+    assert driver.work.draft.settings == {}
+    driver.settle()
+
+
 def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_reason(driver: ModelDriver) -> None:
     driver.models = (
         dataclasses.replace(driver.models[0], quantization="Q4_K_M", size_bytes=253_113_024),
@@ -186,9 +206,14 @@ def test_a_setting_is_typed_within_its_limits_marked_as_changed_and_taken_back(d
 
 def test_a_choice_is_made_and_unmade_in_its_list(driver: ModelDriver) -> None:
     box = driver.open(details=True).expert.choices["loss"]
-    assert [box.itemText(place) for place in range(box.count())] == ["既定（回答だけ）", "回答だけ", "質問と回答"]
+    assert [box.itemText(place) for place in range(box.count())] == [
+        "既定（回答だけ）",
+        "回答だけ",
+        "質問と回答",
+        "好み",
+    ]
     box.setFocus()
-    for key, settings in ((Qt.Key.Key_End, {"loss": "all"}), (Qt.Key.Key_Home, {})):
+    for key, settings in ((Qt.Key.Key_End, {"loss": "preference"}), (Qt.Key.Key_Home, {})):
         driver.press(box, key)
         assert driver.work.draft.settings == settings
 

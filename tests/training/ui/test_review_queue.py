@@ -160,6 +160,7 @@ def test_an_edit_is_made_in_the_answer_or_the_question_and_kept_with_ctrl_enter(
     assert (driver.states(1), driver.number, driver.view.hasFocus()) == (["edited"], 2, True)
     assert written(driver)[-1] == {
         "number": 1, "kind": "edited", "question": "鍵は何時までに返しますか。（1）", "answer": NEW,
+        "rejected": "",
     }  # fmt: skip
     question = driver.editor.question
     question.setFocus()
@@ -343,7 +344,7 @@ def test_decisions_that_are_made_elsewhere_and_other_rows_are_shown(driver: Revi
     driver.tab.show_rows()
     assert (driver.shown(), driver.number) == ([1, 2, 3, 4, 5], 2)
     driver.tab.show_item(1)
-    assert driver.editor.texts == ("鍵はどこですか。", "守衛室です。")
+    assert driver.editor.texts == ("鍵はどこですか。", "守衛室です。", "")
     driver.work.curation = None
     driver.tab.show_rows()
     assert (driver.shown(), driver.tab.nothing.text()) == ([], phrase("training.review_empty.all"))

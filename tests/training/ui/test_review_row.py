@@ -133,7 +133,7 @@ def test_a_row_of_a_file_says_why_it_was_left_out_and_what_was_said_before_it(op
     assert not earlier.isVisible()
     driver.tab.show_item(5)
     assert earlier.isVisible()
-    assert driver.editor.texts == ("照明はどうしますか。", "退出するときに消します。")
+    assert driver.editor.texts == ("照明はどうしますか。", "退出するときに消します。", "")
     driver.edit("消します。")
     assert [message.text for message in driver.curation.rows()[-1].messages] == [
         "敬体で答える。", "こんにちは", "はい。", "照明はどうしますか。", "消します。",

@@ -2,7 +2,7 @@
 
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import LEAST_DECIDED
-from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement
+from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement, rate_text
 from app.evaluation.ui.result import result_texts
 from app.uikit.untrusted_text import make_harmless
 
@@ -56,7 +56,15 @@ def difference(outcome: BlindOutcome) -> str:
     ends = (outcome.difference.mean, outcome.difference.low, outcome.difference.high)
     mean, low, high = (result_texts.signed(value, 2) for value in ends)
     names = {"first": name(outcome.first.name), "second": name(outcome.second.name)}
-    return phrase("evaluation.difference_of_preference_d_95", d=mean, lo=low, hi=high, **names)
+    told = phrase("evaluation.difference_of_preference_d_95", d=mean, lo=low, hi=high, **names)
+    if outcome.second_rate is None:
+        return told
+    rate = phrase(
+        "common.name_value",
+        name=phrase("evaluation.win_rate_of", name=names["second"]),
+        value=rate_text(outcome.second_rate),
+    )
+    return f"{told}\n{rate}"
 
 
 def when_open(count: int) -> str:

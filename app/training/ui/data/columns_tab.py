@@ -174,7 +174,7 @@ NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
 
 def _fields(messages: str) -> tuple[str, ...]:
     """Return the fields that can be chosen. `messages`: name of the column with whole conversations; "" if none."""
-    return ("system", "group") if messages else FIELDS
+    return ("rejected", "system", "group") if messages else FIELDS
 
 
 def _without_guesses(mapping: Mapping[str, str]) -> ColumnMapping:
@@ -314,7 +314,8 @@ class ColumnPreview(QFrame):
                 continue
             messages = [(phrase(f"training.data_role.{one.role}"), one.text, "text") for one in row.messages]
             group = [(row_texts.field_name("group"), row.group, "text")] if row.group else []
-            self._add(row.line, [*messages, *group])
+            worse = [(row_texts.field_name("rejected"), row.rejected, "text")] if row.rejected else []
+            self._add(row.line, [*messages, *worse, *group])
         self.setVisible(bool(rows))
 
     def show_records(self, records: Sequence[DataRecord]) -> None:

@@ -6,10 +6,12 @@ The dialog for pairs asks for the collection, their number and the model, and sh
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.tables.column_mapping import ColumnMapping
@@ -56,12 +58,14 @@ class DataSourceController(QObject):
         generation: DraftPairGeneration,
         guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
+        collect_pairs: Callable[[], Sequence[dict[str, Any]]],
         pickers: Pickers | None = None,
     ) -> None:
         """Create the controller.
 
-        `model_id`: returns the id of the model that answers questions now; None if there is none. `pickers`: None for
-        the desktop's own file dialogs.
+        `collect_pairs`: returns the preference pairs that conversations and blind comparisons give; runs in the
+        background. `model_id`: returns the id of the model that answers questions now; None if there is none.
+        `pickers`: None for the desktop's own file dialogs.
         """
         super().__init__(parent)
         self._theme = theme
@@ -72,6 +76,7 @@ class DataSourceController(QObject):
         self._generation = generation
         self._guard = guard
         self._model_id = model_id
+        self._collect_pairs = collect_pairs
         self._pickers = pickers or Pickers()
         self._path = Path()  # the file that the user chose last
 
@@ -119,6 +124,29 @@ class DataSourceController(QObject):
         read = functools.partial(self._work.import_file, path)
         dialog.chosen.connect(lambda key: read(dialog.form.mapping) if key == "read" else None)
         dialog.open()
+
+    # ------------------------------------------------------------ preference pairs
+
+    def take_collected(self) -> None:
+        """Collect preference pairs, and import them after consent if some of them are confidential."""
+        background.run(self._collect_pairs, self._on_collected, self.refused.emit)
+
+    def _on_collected(self, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            self.refused.emit(AppError("no_preference_pairs"))
+            return
+        label = confidentiality.label_of_rows(rows)
+
+        def take(is_agreed: bool) -> None:
+            self._replace(functools.partial(self._import_collected, rows, is_agreed=is_agreed))
+
+        self._guard.ask_before_training(self._window, lambda: label, take)
+
+    def _import_collected(self, rows: Sequence[dict[str, Any]], *, is_agreed: bool) -> None:
+        try:
+            self._work.import_collected(rows, is_agreed=is_agreed)
+        except AppError as error:
+            self.refused.emit(error)
 
     # --------------------------------------------------------------------- pairs
 

@@ -1,7 +1,8 @@
 """Show the step データ: import or generate rows, review them, and split them so that test rows are not trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
@@ -52,10 +53,11 @@ class DataStep(WizardStep):
         generation: DraftPairGeneration,
         guard: ConfidentialityGuard,
         model_id: Callable[[], str | None],
+        collect_pairs: Callable[[], Sequence[dict[str, Any]]],
         pickers: Pickers | None = None,
         go_on: Callable[[], None] | None = None,
     ) -> None:
-        """Create the step. `model_id` and `pickers` are those of `DataSourceController`.
+        """Create the step. `model_id`, `collect_pairs` and `pickers` are those of `DataSourceController`.
 
         `go_on`: called to show the next step once the rows are split.
         """
@@ -73,7 +75,7 @@ class DataStep(WizardStep):
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
             theme, work, self, documents=documents, library=library, generation=generation, guard=guard,
-            model_id=model_id, pickers=pickers,
+            model_id=model_id, collect_pairs=collect_pairs, pickers=pickers,
         )  # fmt: skip
         self._build()
         self._connect()
@@ -88,7 +90,7 @@ class DataStep(WizardStep):
         data, rows = self._work.draft.data, self._rows
         self.empty.setVisible(data is None)
         self._board.setVisible(rows is not None)
-        for button in (self.empty.file_button, self.empty.pairs_button, self.source_button):
+        for button in (*self.empty.buttons, self.source_button):
             button.setEnabled(not self._work.is_busy)
         if data is not None and rows is None:
             QTimer.singleShot(0, self, self._open)  # deferred, in case the caller opens the draft itself
@@ -155,6 +157,8 @@ class DataStep(WizardStep):
         self.source_menu = QMenu(self.source_button)
         self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
         self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
+        ratings = self.source_menu.addAction(phrase("training.make_from_ratings"))
+        ratings.triggered.connect(self.sources.take_collected)
         save = self.source_menu.addAction(phrase("training.save_a_table_to_fill_in"))
         save.triggered.connect(self.sources.save_template)
         self.strip = RowCountStrip(theme, self.source_button)
@@ -175,6 +179,7 @@ class DataStep(WizardStep):
         sources.refused.connect(self.banner.show_error)
         self.empty.file_button.clicked.connect(sources.choose_file)
         self.empty.pairs_button.clicked.connect(sources.ask_pairs)
+        self.empty.ratings_button.clicked.connect(sources.take_collected)
         self.empty.template_button.clicked.connect(sources.save_template)
         sources.template_saved.connect(self._on_template_saved)
         self.banner.action_requested.connect(lambda _key: desktop.open_file(self._template))
@@ -310,6 +315,8 @@ class DataEmptyState(QWidget):
         super().__init__()
         self.file_button = Button(theme, phrase("common.choose_a_file"), "primary", "file-text")
         self.pairs_button = Button(theme, phrase("training.make_from_documents"), icon="library-big")
+        self.ratings_button = Button(theme, phrase("training.make_from_ratings"), icon="thumbs-up")
+        self.buttons = (self.file_button, self.pairs_button, self.ratings_button)  # disabled while work is done
         self.template_button = Button(theme, phrase("training.save_a_table_to_fill_in"), icon="file-down")
         self.drop_zone = DropZone(theme, phrase("training.drop_a_file_here"))
         need = phrase("training.training_needs_pairs_of_question")
@@ -319,7 +326,7 @@ class DataEmptyState(QWidget):
         line = f'{{"question": "{question}", "answer": "{answer}"}}'
         make_column(
             Label(need, wraps=True),
-            FlowBox(self.file_button, self.template_button, self.pairs_button),
+            FlowBox(self.file_button, self.template_button, self.pairs_button, self.ratings_button),
             self.drop_zone,
             Label(forms, tone="muted", wraps=True),
             Label(example, tone="muted", wraps=True),

@@ -95,11 +95,10 @@ class ReviewTab(QWidget):
     def accept(self) -> None:
         """Accept the row with the texts in the fields."""
         if self.item is not None and self.editor.finish_input_conversion():
-            question, answer = self.editor.texts
             if self.editor.is_original:
                 self._decide(Decision(self.item.number, "accepted"))
             else:
-                self._decide(Decision(self.item.number, "edited", question, answer))
+                self._decide(Decision(self.item.number, "edited", *self.editor.texts))
 
     def reject(self) -> None:
         if self.item is not None and self.editor.finish_input_conversion():
@@ -157,7 +156,7 @@ class ReviewTab(QWidget):
         view.selectionModel().currentChanged.connect(self._show_current)
         self.list.filter_chosen.connect(self._on_filter_chosen)
         editor.edited.connect(self._on_edited)
-        for field in (editor.question, editor.answer):
+        for field in editor.fields:
             field.submitted.connect(self.accept)
             field.cancelled.connect(self._on_cancelled)
         editor.caret_moved.connect(self.columns.keep_in_sight)

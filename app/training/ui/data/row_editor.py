@@ -27,7 +27,7 @@ CHECK_DELAY_MS = 300  # milliseconds after the last typed character
 AT_ONCE_CHARACTERS = 5000  # longer rows are checked in a background thread
 MARGIN_PX = 20
 
-Texts = tuple[str, str]  # question and answer
+Texts = tuple[str, str, str]  # question, answer and rejected answer; "" for a row that is no pair
 
 
 class RowEditor(QWidget):
@@ -61,39 +61,41 @@ class RowEditor(QWidget):
 
         Any pending input method conversion is ended and stays with its own row.
         """
-        for field in (self.question, self.answer):
+        for field in self.fields:
             if not field.finish_input_conversion():
                 field.clearFocus()
         self.item, self._row, self._similar = item, row, similar
         self.position.setText(position_text)
         self.earlier.show_words(row_texts.earlier_turns_text(row))
         self.quote.show_evidence(item.evidence)
-        self._fill(*(edit or (row.question, row.answer)))
+        for widget in (self.rejected, self._rejected_name):
+            widget.setVisible(bool(row.rejected))
+        self._fill(*(edit or texts_of(row)))
         self._show_edit()
         self._check()
 
     @property
     def texts(self) -> Texts:
-        return self.question.toPlainText(), self.answer.toPlainText()
+        return self.question.toPlainText(), self.answer.toPlainText(), self.rejected.toPlainText()
 
     @property
     def is_edited(self) -> bool:
         """Return whether the texts in the fields differ from the row."""
-        return self._row is not None and not _are_equal_texts(self.texts, (self._row.question, self._row.answer))
+        return self._row is not None and not _are_equal_texts(self.texts, texts_of(self._row))
 
     @property
     def is_original(self) -> bool:
         """Return whether the texts in the fields are those that were imported or generated."""
-        return self.item is not None and _are_equal_texts(self.texts, (self.item.row.question, self.item.row.answer))
+        return self.item is not None and _are_equal_texts(self.texts, texts_of(self.item.row))
 
     def finish_input_conversion(self) -> bool:
         """End a conversion of the input method. Return False if it cannot be ended."""
-        return self.question.finish_input_conversion() and self.answer.finish_input_conversion()
+        return all(field.finish_input_conversion() for field in self.fields)
 
     def give_up(self) -> None:
         """Restore the row's texts in the fields."""
         if self._row is not None:
-            self._fill(self._row.question, self._row.answer)
+            self._fill(*texts_of(self._row))
             self._on_edited()
 
     # ----------------------------------------------------------------- building
@@ -102,6 +104,9 @@ class RowEditor(QWidget):
         theme = self._theme
         self.question = CorrectedField(theme, phrase("common.batch_column.question"), 1, 5)
         self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), 4, 14)
+        self.rejected = CorrectedField(theme, phrase("training.rejected_answer"), 2, 8)
+        self.fields = (self.question, self.answer, self.rejected)
+        self._rejected_name = Label(phrase("training.rejected_answer"), strong=True)
         self.position = Label(role="caption", tone="text2")
         self._edit_icon = IconLabel(theme, "pencil", "accent", 14)
         self._edit_words = Label(phrase("training.being_edited_not_saved"), "caption", "accent", strong=True)
@@ -126,6 +131,8 @@ class RowEditor(QWidget):
             8,
             _field_header(Label(phrase("common.batch_column.answer"), strong=True), self._edit_icon, self._edit_words),
             self.answer,
+            self._rejected_name,
+            self.rejected,
             self.hint,
             6,
             self.quote,
@@ -138,7 +145,7 @@ class RowEditor(QWidget):
         self._show_hint()
 
     def _connect(self) -> None:
-        for field in (self.question, self.answer):
+        for field in self.fields:
             field.textChanged.connect(self._on_text_changed)
             field.entered.connect(self._show_hint)
             field.left.connect(self._show_hint)
@@ -148,9 +155,9 @@ class RowEditor(QWidget):
 
     # ------------------------------------------------------------- private methods
 
-    def _fill(self, question: str, answer: str) -> None:
+    def _fill(self, *texts: str) -> None:
         self._is_filling = True
-        for field, text in ((self.question, question), (self.answer, answer)):
+        for field, text in zip(self.fields, texts, strict=True):
             field.setPlainText(text)
         self._is_filling = False
 
@@ -173,14 +180,14 @@ class RowEditor(QWidget):
         self._show_hint()
 
     def _show_hint(self) -> None:
-        self.hint.setVisible(self.is_edited or self.question.hasFocus() or self.answer.hasFocus())
+        self.hint.setVisible(self.is_edited or any(field.hasFocus() for field in self.fields))
 
     def _check(self) -> None:
         """Check the texts in the fields and show the results."""
         self._check_timer.stop()
         if self.item is None or self._row is None:
             return
-        question, answer = self.texts
+        question, answer, _rejected = self.texts
         messages = (*self._row.messages[:-2], RowMessage("user", question), RowMessage("assistant", answer))
         row, evidence = TrainingRow(self._row.line, messages), self.item.evidence
         self._checked_row = row
@@ -300,6 +307,10 @@ def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
         widget.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         row.addWidget(widget)
     return row
+
+
+def texts_of(row: TrainingRow) -> Texts:
+    return row.question, row.answer, row.rejected
 
 
 def _are_equal_texts(texts: Texts, other: Texts) -> bool:

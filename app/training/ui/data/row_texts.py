@@ -39,6 +39,7 @@ def field_name(field: str) -> str:
     return {
         "question": phrase("common.batch_column.question"),
         "answer": phrase("common.batch_column.answer"),
+        "rejected": phrase("training.rejected_answer"),
         "input": phrase("training.input"),
         "system": phrase("training.system"),
         "group": phrase("training.group"),

@@ -5,7 +5,7 @@ from typing import Any
 from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
-from app.training.quality_gate import BASE_ADAPTER, Flaw
+from app.training.quality_gate import BASE_ADAPTER, Flaw, win_rate_text
 from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
 from app.uikit.localization import format_percent, with_note
 
@@ -116,6 +116,8 @@ def _condition_limit(code: str, facts: dict[str, Any]) -> str:
     match code:
         case "training" | "form" | "shipped":
             return phrase("training.falls_interval_below_0")
+        case "wins":
+            return phrase("training.over_half")
         case "examples":
             return phrase("training.n_or_more", n=facts["least"])
         case "ended":
@@ -141,6 +143,8 @@ def _condition_value(code: str, facts: dict[str, Any]) -> str:
     match code:
         case "training" | "form":
             return f"{facts['before']:.3f} → {facts['after']:.3f}\n{interval_text(facts['change'])}"
+        case "wins":
+            return win_rate_text(facts["rate"])
         case "shipped":
             return interval_text(facts["change"])
         case "examples":
