@@ -9,6 +9,7 @@
   fetched its packages
 - `--quantize`: the child that quantizes weights
 - `--score`: the child that measures a trained model
+- `--list-devices`: the child that asks the drivers of graphics cards what there is
 - `--measure-speed`: the child that measures how fast llama.cpp computes on this machine
 - `--read-documents`, `--read-workbook`: the children that open documents and Excel tables from elsewhere
 - `--convert-document`: the child of the former that runs LibreOffice
@@ -26,7 +27,7 @@ _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
     *("--read-workbook", "--convert-document", "--offline-check"),
-    *("--remote-engine", "--measure-speed", _MAKE_TRAINING),
+    *("--remote-engine", "--measure-speed", "--list-devices", _MAKE_TRAINING),
 )
 
 
@@ -60,6 +61,10 @@ def main() -> int:
         from app.inference.engine import score
 
         score.main(arguments[1:])
+    if arguments[:1] == ["--list-devices"]:
+        from app.inference.engine import devices
+
+        devices.main(arguments[1:])
     if arguments[:1] == ["--measure-speed"]:
         from app.inference.engine import speed_meter
 

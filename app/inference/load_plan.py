@@ -16,7 +16,7 @@ from typing import Any
 from app import __version__
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import gguf, machine, memory_estimate, processor_cores
+from app.inference import engine_packs, gguf, machine, memory_estimate, processor_cores
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.speed import PredictedSpeed
 
@@ -46,6 +46,8 @@ class LoadPlan:
     flash_attention: bool | None
     repack: bool
     parallel: int = 1  # answers that are written at a time
+    packs: tuple[str, ...] = ()
+    cpu_reason: str = "no_backend"
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is no file; None: this machine
 
     def fields(self) -> dict[str, Any]:
@@ -77,7 +79,8 @@ def plan_load(
         )  # fmt: skip
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
-    budget = machine.measure_memory(reclaimable_bytes)
+    packs, cpu_reason = engine_packs.chosen(settings.graphics)
+    budget = machine.measure_memory(reclaimable_bytes, settings.graphics)
     plain = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type)
     is_loaded = loaded == (model.path, context, settings.kv_type)
     fit = machine.judge_memory(plain, budget)
@@ -85,14 +88,15 @@ def plan_load(
         sizes = {"need_bytes": plain.total_bytes, "free_bytes": fit.available_bytes}
         raise AppError("memory_short", others_bytes=budget.others_bytes, **sizes)
     repacked = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type, repack=True)
-    fits_twice = memory_estimate.judge_fit(repacked, budget.available_bytes) == "comfortable"
+    # The layers on graphics cards are not repacked, so it is not tried where there are cards.
+    fits_twice = not budget.has_cards and memory_estimate.judge_fit(repacked, budget.available_bytes) == "comfortable"
     repack = choose_repack(settings.repack, fits_twice, model.speeds or {})
 
     def fits(count: int) -> bool:
         needed = memory_estimate.estimate_memory(
             header, context, kv_type=settings.kv_type, repack=repack, parallel=count
         )
-        return memory_estimate.judge_fit(needed, budget.available_bytes) == "comfortable"
+        return machine.judge_memory(needed, budget).verdict == "comfortable"
 
     counts = range(min(parallel, memory_estimate.PARALLEL_MOST), 1, -1)
     return LoadPlan(
@@ -103,6 +107,8 @@ def plan_load(
         flash_attention=True if settings.kv_type != "f16" else None,
         repack=repack,
         parallel=next(filter(fits, counts), 1),
+        packs=packs,
+        cpu_reason=cpu_reason,
     )
 
 
@@ -138,17 +144,18 @@ def _place() -> str:
     return f"{processor_cores.processor_name()}, Kotae {__version__}"
 
 
-def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
+def record_speed(speeds: dict[str, Any] | None, layout: str, prompt: float, answer: float) -> dict[str, Any]:
     """Return a model's speeds with a new measurement (tokens per second), averaged with the earlier value.
+
+    `layout`: plain | repacked | graphics (of a model with layers on a graphics card).
 
     "on" of each is the processor and the version, as another one needs another measurement.
     """
-    key = "repacked" if repack else "plain"
-    old = speeds_here(speeds).get(key)
+    old = speeds_here(speeds).get(layout)
     new = {"prompt": prompt, "answer": answer}
     if old is not None:
         new = {name: (old[name] + value) / 2 for name, value in new.items()}
-    return {**(speeds or {}), key: {**new, "on": _place()}}
+    return {**(speeds or {}), layout: {**new, "on": _place()}}
 
 
 def _question_s(speed: dict[str, Any]) -> float:
