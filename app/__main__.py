@@ -24,6 +24,11 @@ import sys
 from app import __version__
 
 _MAKE_TRAINING = "--make-training-environment"
+_ENGINE_ROLES = {
+    "--quantize": "app.inference.engine.quantize",
+    "--score": "app.inference.engine.score",
+    "--list-devices": "app.inference.engine.devices",
+}
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
     *("--read-workbook", "--convert-document", "--offline-check"),
@@ -53,18 +58,10 @@ def main() -> int:
         from app.models.downloads import worker as downloader
 
         downloader.main()
-    if arguments[:1] == ["--quantize"]:
-        from app.inference.engine import quantize
+    if arguments and arguments[0] in _ENGINE_ROLES:
+        import importlib
 
-        quantize.main(arguments[1:])
-    if arguments[:1] == ["--score"]:
-        from app.inference.engine import score
-
-        score.main(arguments[1:])
-    if arguments[:1] == ["--list-devices"]:
-        from app.inference.engine import devices
-
-        devices.main(arguments[1:])
+        importlib.import_module(_ENGINE_ROLES[arguments[0]]).main(arguments[1:])
     if arguments[:1] == ["--measure-speed"]:
         from app.inference.engine import speed_meter
 

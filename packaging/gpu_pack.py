@@ -25,8 +25,8 @@ from pathlib import Path
 import llama_build
 from steps import SetupError, run_step
 
-COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF",
-          "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
+COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
+          "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
 LIST = Path("resources") / "engine_packs.json"
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same pack from the same libraries
 _WINDOWS = sys.platform == "win32"

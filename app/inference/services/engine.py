@@ -1,6 +1,7 @@
 """Supervise the engine child: start it when needed, watch its heartbeat, restart it once when it dies.
 
-`EngineReservation` frees the engine's memory for long tasks once no answer is being written.
+`EngineReservation` frees the engine's memory for long tasks once no answer is being written. The file is over 450 lines
+because every way in which a child can end is judged by the state that one class holds.
 """
 
 import dataclasses
