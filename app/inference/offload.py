@@ -15,6 +15,7 @@ from app.inference.gguf import GgufHeader
 from app.inference.memory_estimate import MIB
 
 RESERVE_BYTES = 512 * MIB  # of each card, left to its driver, to the desktop, and to what the estimate lacks
+_PRESENT = 0.9  # of the planned weights that must be in buffers of cards
 _LAYER = re.compile(r"blk\.(\d+)\.")
 
 
@@ -34,12 +35,23 @@ class Offload:
     """Where a model's layers are to lie.
 
     `layers`: how many of the last are on cards, counting the output as one. `shares`: of these for each card, 0 to 1
-    and together 1; a card with 0 is not used. `weights_bytes`: of these layers.
+    and together 1; a card with 0 is not used. `weights_bytes`: of these layers. `output_bytes`: of the output among
+    them.
     """
 
     layers: int = 0
     shares: tuple[float, ...] = ()
     weights_bytes: int = 0
+    output_bytes: int = 0
+
+    def layers_present(self, card_bytes: int) -> int:
+        """Return how many of the layers lie on cards, whose buffers have `card_bytes` of weights.
+
+        llama.cpp leaves an output on the processor that is larger than a buffer of the card may be.
+        """
+        if card_bytes >= _PRESENT * self.weights_bytes:
+            return self.layers
+        return self.layers - 1 if card_bytes >= _PRESENT * (self.weights_bytes - self.output_bytes) else 0
 
 
 def plan_offload(
@@ -61,7 +73,7 @@ def plan_offload(
     count, choice = max(choices, key=lambda one: one[0])  # the first of equals: one card
     if count == 0:
         return Offload()
-    return Offload(count, tuple(room / sum(choice) for room in choice), sum(weights[-count:]))
+    return Offload(count, tuple(room / sum(choice) for room in choice), sum(weights[-count:]), weights[-1])
 
 
 def card_of_each(count: int, shares: Sequence[float]) -> list[int]:

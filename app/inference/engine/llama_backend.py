@@ -44,7 +44,6 @@ _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "decode_failed")  # that another try without cards may mend
-_VERIFIED_SHARE = 0.9  # of the planned weights that llama.cpp's log must report in buffers of cards
 _CUT_SHARE = 0.95  # of the length that a passage should have by its tokens, as they are not spread evenly
 
 
@@ -224,7 +223,7 @@ class LlamaBackend(SequencedModel):
 
     def _read_back(self, command: Load, plan: Offload, reason: str, load_s: float, warm_up_s: float) -> EngineFacts:
         log = runtime_facts.read_load_log(self._log.lines)
-        is_on_cards = plan.layers > 0 and log.gpu_bytes >= _VERIFIED_SHARE * plan.weights_bytes
+        layers = plan.layers_present(log.gpu_bytes)
         assert self._header is not None
         return EngineFacts(
             path=command.path,
@@ -240,9 +239,9 @@ class LlamaBackend(SequencedModel):
             kv_bytes=log.kv_bytes,
             compute_bytes=log.compute_bytes,
             flash_attention=log.flash_attention,
-            gpu_layers=log.offloaded_layers if is_on_cards else 0,
+            gpu_layers=layers,
             total_layers=api.llama_model_n_layer(self._model) + 1,  # llama.cpp counts the output as a layer
-            gpu_reason="" if is_on_cards else reason or "offload_failed",
+            gpu_reason="" if layers else reason or "offload_failed",
             gpu_bytes=log.gpu_bytes,
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),

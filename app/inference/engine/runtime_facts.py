@@ -1,10 +1,9 @@
-"""Read facts from llama.cpp's log that its interface lacks: offloaded layers, buffers, settings."""
+"""Read facts from llama.cpp's log that its interface lacks: devices, buffers, settings."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _DEVICE = re.compile(r"using device (\S+ \(.+?\))(?: \([^)]*\))?(?: - \d+ MiB free)?$")
 _WEIGHTS = re.compile(r"load_tensors: +(\S+) model buffer size = +([\d.]+) MiB")
 _KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
@@ -18,7 +17,6 @@ _MIB = 1024 * 1024
 class LoadLogFacts:
     """Holds the facts that llama.cpp's log states about a load."""
 
-    offloaded_layers: int = 0
     devices: tuple[str, ...] = ()
     gpu_bytes: int = 0  # weights in buffers of these devices
     kv_bytes: int = 0
@@ -31,12 +29,10 @@ class LoadLogFacts:
 def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
     """Read the facts of one load. Lines missing in another version's log leave the defaults."""
     text = "\n".join(lines)
-    offloaded = _OFFLOADED.search(text)
     devices = tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip())))
     names = {device.partition(" ")[0] for device in devices}
     sizes = (float(match[2]) for match in _WEIGHTS.finditer(text) if match[1] in names)
     return LoadLogFacts(
-        offloaded_layers=int(offloaded[1]) if offloaded else 0,
         devices=devices,
         gpu_bytes=int(sum(sizes) * _MIB),
         kv_bytes=_total(_KV, text),

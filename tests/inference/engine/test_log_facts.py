@@ -33,10 +33,9 @@ def test_the_layout_of_a_matrix_unit_counts_as_repacked() -> None:
     assert runtime_facts.read_load_log([*CPU, line]).is_repacked
 
 
-def test_a_gpu_is_named_and_its_layers_counted() -> None:
+def test_a_gpu_is_named_and_the_weights_in_its_buffers_are_counted() -> None:
     facts = runtime_facts.read_load_log(CUDA)
     assert facts.devices == ("CUDA0 (NVIDIA GeForce RTX 4060 Ti)",)
-    assert facts.offloaded_layers == 33
     assert facts.is_repacked
     assert facts.gpu_bytes == int(4403.5 * (1 << 20))
 

@@ -19,7 +19,8 @@ def pack(tmp_path):
     return file
 
 
-def test_a_checkout_knows_no_gpu_parts(kotae, pack):
+def test_a_checkout_without_a_list_knows_no_gpu_parts(kotae, pack, monkeypatch):
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: ())
     assert kotae("engine", "list")[:2] == (0, {"packs": [], "known": [], "graphics": "auto", "cards": []})
     status, told, words = kotae("engine", "add", str(pack))
     assert (status, told["error"]["code"]) == (3, "engine_pack_unknown")
