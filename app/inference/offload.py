@@ -15,7 +15,7 @@ from app.inference.gguf import GgufHeader
 from app.inference.memory_estimate import MIB
 
 RESERVE_BYTES = 512 * MIB  # of each card, left to its driver, to the desktop, and to what the estimate lacks
-_PRESENT = 0.9  # of the planned weights that must be in buffers of cards
+_PRESENT = 0.97  # of the planned weights that must be in buffers of cards
 _LAYER = re.compile(r"blk\.(\d+)\.")
 
 

@@ -74,3 +74,10 @@ def test_a_longer_context_a_finer_cache_and_more_answers_at_a_time_leave_room_fo
 
     assert layers(4096) > layers(32_768) < layers(32_768, "q8_0")
     assert layers(4096) > layers(4096, parallel=7)
+
+
+def test_an_output_that_the_card_did_not_take_or_blocks_that_are_missing_are_not_counted() -> None:
+    plan = plan_offload(model(), cards(8), CONTEXT, 512, "f16")
+    present = [plan.layers_present(size) for size in (32 * BLOCK + OUTPUT, 32 * BLOCK, 16 * BLOCK, 0)]
+    assert present == [33, 32, 0, 0]
+    assert offload.Offload().layers_present(0) == 0

@@ -108,6 +108,7 @@ def vulkan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[EnginePack,
     if not built or "vulkan" not in [pack.name for pack in engine_packs.known_packs()]:
         pytest.skip("no Vulkan pack was built here (packaging/dev.py packs vulkan)")
     monkeypatch.setenv("GGML_VK_VISIBLE_DEVICES", "0,0")
+    monkeypatch.setenv("LP_NATIVE_VECTOR_WIDTH", "128")  # llvmpipe then compiles its shaders several times as fast
     pack = engine_packs.install(built[-1], tmp_path / "packs")
     return pack, str(tmp_path / "packs" / pack.name)
 
@@ -120,26 +121,23 @@ CARDS = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("free_bytes", "share", "count"),
-    [(1 << 40, 1.0, 1), (150 << 20, 0.5, 2), (1, 0.0, 0)],
+    ("free_bytes", "count"),
+    [(1 << 40, 1), (300 << 10, 2), (1, 0)],
     ids=["all on one card", "a part on two cards", "no room"],
 )
 def test_layers_lie_where_they_were_planned_and_the_answer_is_that_of_the_processor(
-    tmp_path: Path, starter_model: Path, vulkan: tuple[EnginePack, str], free_bytes: int, share: float, count: int
+    tmp_path: Path, tiny_model: Path, vulkan: tuple[EnginePack, str], free_bytes: int, count: int
 ) -> None:
     pack, place = vulkan
+    options = {"context_tokens": 256, "batch_tokens": 64, "flash_attention": False}
     with Child("llama", tmp_path / "log", program=program(pack, CARDS % free_bytes)) as child:
-        facts = child.load(starter_model, packs=(place,), context_tokens=512, batch_tokens=64)
-        answer, _ = child.ask("日本の首都はどこですか？", max_tokens=12)
-        child.load(starter_model, context_tokens=512, batch_tokens=64, cpu_reason="not_requested")
-        expected, _ = child.ask("日本の首都はどこですか？", max_tokens=12)
+        facts = child.load(tiny_model, packs=(place,), **options)
+        answer, _ = child.ask("a", max_tokens=4)
+        child.load(tiny_model, cpu_reason="not_requested", **options)
+        expected, _ = child.ask("a", max_tokens=4)
     assert answer == expected
     assert facts.backend.count("Vulkan") == count
-    if share == 1:
+    if count == 1:
         assert (facts.gpu_layers, facts.gpu_reason) == (facts.total_layers, "")
-        assert facts.gpu_bytes == pytest.approx(facts.weights_bytes, rel=0.05)
-    elif share:
-        assert 0 < facts.gpu_layers < facts.total_layers
-        assert 0 < facts.gpu_bytes < facts.weights_bytes
-    else:
-        assert (facts.gpu_layers, facts.gpu_bytes, facts.gpu_reason) == (0, 0, "no_memory")
+    assert (facts.gpu_layers > 0, facts.gpu_bytes > 0) == (count > 0, count > 0)
+    assert facts.gpu_reason == ("" if count else "no_memory")
