@@ -364,9 +364,9 @@ class AppContext:
         from app.training.ui.step_factory import WizardStepFactory
 
         steps = WizardStepFactory(
-            self.theme, self.navigation, paths=self.paths, library=self.library, preferences=self.preferences,
-            engine=self.engine, session=self.session, documents=self.documents, setup=self.training_setup,
-            trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
+            self.theme, self.navigation, paths=self.paths, library=self.library, downloads=self.downloads,
+            preferences=self.preferences, engine=self.engine, session=self.session, documents=self.documents,
+            setup=self.training_setup, trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
             pause_study=self.evaluations.stop,
         )  # fmt: skip
         return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)

@@ -10,7 +10,8 @@ each package is taken, the one that pip and uv would take there, with its name a
 
 PyPI has torch with CUDA for Linux, and without for Windows and macOS. The other ways round are published at
 https://download.pytorch.org/whl/cpu (and cu130, …): `UV_EXTRA_INDEX_URL` or `--find-links` says where they are found,
-and a lock whose torch is not there is left as it is, which is said.
+and a lock whose torch is not there is left as it is, which is said. That of cuda-win32 differs from cpu-win32 in its
+torch alone (`WINDOWS_CUDA`), whose libraries of NVIDIA are in the wheel itself.
 """
 
 import argparse
@@ -50,8 +51,21 @@ _SYSTEMS = {  # kind of machine -> what uv calls it, and what wheels for it are 
     ),
 }  # fmt: skip
 _KINDS = (
-    *(("cpu", system) for system in _SYSTEMS), ("cuda", "linux-x86_64"), *(("ocr", system) for system in _SYSTEMS)
+    *(("cpu", system) for system in _SYSTEMS), ("cuda", "linux-x86_64"), ("cuda", "win32-x86_64"),
+    *(("ocr", system) for system in _SYSTEMS),
 )  # fmt: skip
+# Size and sha256 as the index at https://download.pytorch.org/whl/cu130 publishes them. A file with another hash is
+# refused, so a wrong entry cannot bring in anything. Those of the wheel for 3.11 are not known.
+WINDOWS_CUDA = {
+    (3, 12): (
+        "torch-2.13.0+cu130-cp312-cp312-win_amd64.whl", 1_915_519_202,
+        "2efab1e83604ca628c6d85b9e188c153690980498d1297081a9dad704919303c",
+    ),
+    (3, 13): (
+        "torch-2.13.0+cu130-cp313-cp313-win_amd64.whl", 1_915_517_499,
+        "cf23236e9deed7d3510d14d9b9592d75d272ef7b35bbfee31a02bea339c73971",
+    ),
+}  # fmt: skip
 _NAME = re.compile(r"(cpu|cuda|ocr)-(.+)-py(3)(\d\d)")
 
 
@@ -71,7 +85,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _all_names() -> list[str]:
-    return [f"{variant}-{system}-py{major}{minor}" for variant, system in _KINDS for major, minor in PYTHONS]
+    return [
+        f"{variant}-{system}-py{python[0]}{python[1]}"
+        for variant, system in _KINDS
+        for python in PYTHONS
+        if (variant, system) != ("cuda", "win32-x86_64") or python in WINDOWS_CUDA
+    ]
 
 
 def _parsed(name: str) -> tuple[str, str, tuple[int, int]]:
@@ -93,8 +112,13 @@ def _write(variant: str, system: str, python: tuple[int, int], find_links: str |
     lines = ["# Written by packaging/training_lock.py. Not for editing. FILE SIZE, then what uv reads."]
     tags = list(_tags(system, python))
     for package in sorted(packages.values(), key=lambda package: package["name"]):
-        file, size, sha256 = _best_file(package, tags)
-        lines += [f"# {file} {size}", f"{package['name']}=={package['version']} \\", f"    --hash=sha256:{sha256}"]
+        number, (file, size, sha256) = package["version"], _best_file(package, tags)
+        if (package["name"], variant, system) == ("torch", "cuda", "win32-x86_64"):
+            file, size, sha256 = WINDOWS_CUDA.get(python, ("", 0, ""))
+            if file.partition("+")[0] != f"torch-{number}":
+                raise SetupError(f"{name}: torch {number} for it is not in WINDOWS_CUDA; no lock was written")
+            number = file.split("-")[1]
+        lines += [f"# {file} {size}", f"{package['name']}=={number} \\", f"    --hash=sha256:{sha256}"]
     path = requirements.parent / "locked" / f"{name}.txt"
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

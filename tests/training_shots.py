@@ -99,7 +99,14 @@ def _see(page: TrainingPage, folder: Path) -> None:
 def base_model(parts: AppContext, folder: Path) -> LocalModel:
     """What the list says of it is made up; the file is a tiny one."""
     found = local_models.describe(models.tiny_llama(folder / "base.gguf"))
-    model = dataclasses.replace(found, id="base", name=BASE, size_bytes=1_130_000_000, quantization="Q5_K_M")
+    model = dataclasses.replace(
+        found,
+        id="base",
+        name=BASE,
+        size_bytes=1_130_000_000,
+        quantization="Q5_K_M",
+        card_id="tinyswallow-1.5b-instruct",
+    )
     parts.store.put_local_model(model)
     parts.library.refresh()
     return model

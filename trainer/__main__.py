@@ -1,9 +1,9 @@
-"""Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`.
+"""Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--card UUID] [--plan | --probe]`.
 
-`trainer.spec` describes RUN.json, `trainer.events` the events and commands. To use several processes, start it with
-`accelerate launch -m trainer RUN.json`; on a machine without graphics cards, where accelerate starts only one process,
-use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. The examples of each step are then
-distributed over all processes.
+`trainer.spec` describes RUN.json, `trainer.machine` a file beside it, `trainer.events` the events and commands. To use
+several processes, start it with `accelerate launch`, as a job for another machine does, or `torch.distributed.run`. The
+examples of each step are then distributed over all processes; with a configuration of the type FSDP the base is, too
+(`trainer.sharding`).
 """
 
 import argparse
@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from trainer import offline, spec
+from trainer import machine, offline, sharding, spec
 from trainer.channel import RunControl, TrainerJournal
 from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
 from trainer.wire import claim_stdout
@@ -28,27 +28,35 @@ def main(arguments: list[str]) -> NoReturn:
     writer = claim_stdout()
     journal = TrainerJournal(writer if is_first else None)
     offline.enforce()
+    sharding.take_over()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
         requested = spec.read(Path(options.spec))
+        here = machine.read(Path(options.spec).with_name(machine.FILE))
     except spec.SpecError as error:
         journal.send(_invalid(error))
         _exit(1)
     except OSError as error:
         print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         _exit(EXIT_UNREADABLE_SPEC)
-    _exit(_run(requested, journal, options))
+    _exit(_run(requested, here, journal, options))
 
 
-def _run(requested: spec.RunSpec, journal: TrainerJournal, options: argparse.Namespace) -> int:
+def _run(
+    requested: spec.RunSpec, here: machine.MachineSettings, journal: TrainerJournal, options: argparse.Namespace
+) -> int:
     control = RunControl()
     control.listen_to_signals()
     if options.commands:
         control.listen_to_input()
+    if options.card:  # the numbers that CUDA gives the cards are not those of the driver
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", options.card)
     try:
         from trainer.run import run  # imports torch, which takes seconds
 
-        last = run(requested, journal, control, resumes=options.resume, ends_after=options.ends_after or "")
+        machine.require_logger(here.report_to)
+        ends_after = options.ends_after or ""
+        last = run(requested, journal, control, resumes=options.resume, ends_after=ends_after, here=here)
         if last is not None:
             journal.send(last)
         return 0
@@ -78,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="One training run.")
     parser.add_argument("spec", metavar="RUN.json")
     parser.add_argument("--resume", action="store_true", help="resume from the newest complete checkpoint")
+    parser.add_argument("--card", help="UUID of the card to use, unless CUDA_VISIBLE_DEVICES names one")
     parser.add_argument("--commands", action="store_true", help="read commands from standard input; its end is a pause")
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--plan", dest="ends_after", action="store_const", const="plan", help="check and compute, only")

@@ -37,6 +37,7 @@ FAILURES = {
     "base_quantized": ("tensor", "type"),  # a merge needs f16, bf16 or f32
     "disk_full": ("path", "needed_bytes"),
     "no_memory": (),
+    "conversion_memory_short": ("needed_bytes", "available_bytes"),  # seen before anything was written
     "training_environment_broken": ("path", "reason"),  # a library is missing or cannot be loaded
     "converter_failed": ("reason", "log"),  # `reason`: one line; `log`: the last lines of the converter's log
 }

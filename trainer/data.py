@@ -236,6 +236,25 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
     }
 
 
+def untrained(example: EncodedExample) -> EncodedExample:
+    """Return the first token of an example without a trained one, which fills batches and changes nothing."""
+    return EncodedExample(example.ids[:1], [UNTRAINED], example.line)
+
+
+def batches_of(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Return the indices of examples of like lengths in batches of at most `most_tokens` tokens, with padding.
+
+    A batch has one example at least.
+    """
+    batches: list[list[int]] = []
+    for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= most_tokens:
+            batches[-1].append(at)
+        else:
+            batches.append([at])
+    return batches
+
+
 def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
     """Return the indices of an epoch's examples, each once, in an order that depends only on `seed` and `epoch`.
 
@@ -309,18 +328,18 @@ class TrainingInputs:
     train: Sequence[EncodedExample]
     validation: Sequence[EncodedExample]
     questions: Sequence[Messages]
+    report_to: str | None = None  # as in MachineSettings
     base_mark: str = ""  # hash or name that identifies the base's weights
 
     @property
     def conditions(self) -> dict[str, Any]:
         """Return the conditions that a resumed run must share with its beginning.
 
-        With another order of examples, epoch length or base, the checkpoint would not fit. Micro batch and learning
-        rate are not included, because a run may halve them.
+        With another order of examples, epoch length or base, the checkpoint would not fit. The micro batch and the
+        learning rate, which a run may halve, and the number of processes that share a step are not included.
         """
         own = {name: getattr(self.spec, name) for name in _FIXED_SETTINGS}
         return own | {
-            "processes": process_count(),
             "step_examples": self.step_examples,
             "examples": len(self.train),
             "base": self.base_mark,
@@ -331,21 +350,21 @@ class TrainingInputs:
         return self.spec.micro_batch or 1
 
     @property
-    def batch(self) -> int:
-        """Return the number of examples per step in one process."""
+    def step_examples(self) -> int:
+        """Return the number of examples per step in all processes together, which does not depend on their number."""
         return self.micro_batch * (self.spec.accumulation or 1)
 
     @property
-    def step_examples(self) -> int:
-        """Return the number of examples per step in all processes together."""
-        return self.batch * process_count()
+    def accumulation(self) -> int:
+        """Return the number of micro batches per step in one process."""
+        return self.step_examples // (self.micro_batch * process_count())
 
     def with_half_the_micro_batch(self) -> "TrainingInputs":
         """Return inputs with half the micro batch (at least 1) and the same step: less memory, the same gradient."""
         micro = max(1, self.micro_batch // 2)
-        while self.batch % micro:
+        while self.step_examples % micro:
             micro -= 1
-        return self.with_spec(micro_batch=micro, accumulation=self.batch // micro)
+        return self.with_spec(micro_batch=micro, accumulation=self.step_examples // micro)
 
     def with_half_the_rate(self) -> "TrainingInputs":
         return self.with_spec(learning_rate=(self.spec.learning_rate or 0.0) / 2)

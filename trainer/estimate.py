@@ -8,7 +8,7 @@ their constants follows QLoRA (arXiv 2305.14314). The estimates have not been co
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,15 @@ _CARDS = {
     "4090": 165, "4080": 98, "4070 Ti": 80, "4070": 58, "4060 Ti": 44, "4060": 30, "3090": 71, "3080": 60, "3060": 26,
 }  # fmt: skip
 _UNKNOWN_CARD = 30
-# The share of the peak that training reaches: 0.3 follows from 2,340 tokens/s for a 7B base on an A100, as published by
-# the base's maker.
-_REACHED_SHARE = 0.3
+# The share of the peak that products reach. 0.3 follows from 2,340 tokens/s for a 7B base on an A100, as its maker
+# published. On cards for desktops 0.45 lies below what follows from published runs of 8B bases: 0.51 from 1.35 examples
+# of 321 tokens a second on an RTX 4060 Ti (arXiv 2603.18037), 0.6 from 2,413 tokens/s on an RTX 4090 (torchtune).
+_REACHED_SHARE, _REACHED_SHARE_OF_SERVERS = 0.45, 0.3
+_SERVER_CARD = 300  # 10^12 operations per second, from which the second share is assumed
+# Unpacking a weight of 4 bits reads 0.5 bytes and writes 2. At 80 % of the memory's speed this takes as long as so many
+# operations (RTX 4060 Ti 216, 4090 231, A100 189), once for each pass of a micro batch through the layers.
+_UNPACKING_OPERATIONS = 220
+_CHECKPOINTING = (0, 4, 2, 1)  # layers per layer that computes its activations again; 0: none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class TrainingMemory:
 
     weights: int  # frozen weights of the projections
     tables: int  # token tables, head, and vectors; never in 4 bits
-    adapter: int  # LoRA and its gradients, in 32 bits
+    adapter: int  # LoRA and its gradients, in 32 bits, and LoRA once more in 16 bits where these are computed in
     optimizer: int
     kept: int
     working: int
@@ -145,21 +151,29 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
     layer = positions * _layer_token_bytes(shape, spec, longest_tokens)
     largest = number * max(rows * columns for rows, columns in shape.matrices) if is_packed else 0
     passing = positions * (8 * shape.inner + (12 * shape.width if number == 2 else 0)) + largest
-    if spec.gradient_checkpointing:
-        kept, again = shape.layers * positions * shape.width * number, layer
-    else:
-        kept, again = shape.layers * layer, 0
+    checkpointed = _checkpointed_layers(shape, spec)
+    kept = checkpointed * positions * shape.width * number + (shape.layers - checkpointed) * layer
+    again = layer if checkpointed else 0
     working = max(again + passing, _head_bytes(shape, positions, number))
     return TrainingMemory(
         weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
-        tables=(shape.embedding_and_head_weights + shape.other_weights) * number,
-        adapter=lora * 8,
+        tables=(shape.embedding_and_head_weights + shape.other_weights - _embedding_elsewhere(shape, spec)) * number,
+        adapter=lora * (10 if number == 2 else 8),
         optimizer=round(lora * optimizer_bytes(spec)),
         kept=kept,
         working=working,
         spare=_spare_bytes(spec, kept + working),
         libraries=_CPU_LIBRARIES_BYTES + _CPU_TOKEN_BYTES * shape.vocabulary if spec.device == "cpu" else CONTEXT_BYTES,
     )
+
+
+def _checkpointed_layers(shape: TrainedShape, spec: RunSpec) -> int:
+    return math.ceil(shape.layers / (spec.checkpoint_every or 1)) if spec.gradient_checkpointing else 0
+
+
+def _embedding_elsewhere(shape: TrainedShape, spec: RunSpec) -> int:
+    """Return the number of the embedding's weights that are not on the card."""
+    return shape.vocabulary * shape.width if spec.embedding_on_cpu and not shape.is_tied else 0
 
 
 def _spare_bytes(spec: RunSpec, activations: int) -> int:
@@ -171,25 +185,22 @@ def _spare_bytes(spec: RunSpec, activations: int) -> int:
 def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> int:
     """Return the bytes per token that autograd keeps for one layer.
 
-    PEFT converts the input of each LoRA to 32 bits, which makes a new copy each time if the rest has 16 bits. Norms
-    compute in 32 bits.
+    Projections share their inputs, and attention keeps that of the last one. Norms compute in 32 bits.
     """
     number = _BYTES[str(spec.compute or spec.precision)]
     width, inner, queries, keys = shape.width, shape.inner, shape.queries, shape.keys
     if spec.dropout:  # a second copy of each input, and the dropout mask
-        marks = 4 if spec.device == "cpu" else 1
-        inputs = (4 + marks) * (5 * width + queries + inner)
-    elif number == 4:
-        inputs = 4 * (2 * width + inner)  # projections share a copy, and attention keeps the last one's input
+        marks = number if spec.device == "cpu" else 1
+        inputs = (number + marks) * (5 * width + queries + inner)
     else:
-        inputs = 4 * (5 * width + queries + inner)
+        inputs = number * (2 * width + inner)
     if (spec.micro_batch or 1) > 1:  # padding: keys and values are repeated for each head, and the mask is kept
         attention = number * (4 * queries + longest_tokens)
     else:
         attention = 2 * number * (queries + keys)
     head_norms = 4 * (queries + keys) if shape.has_head_norms else 0
     norms = 4 * width * shape.norms + head_norms
-    return inputs + attention + norms + 3 * number * inner + 7 * 4 * (spec.rank or 16)
+    return inputs + attention + norms + 3 * number * inner + 7 * number * (spec.rank or 16)
 
 
 def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
@@ -245,7 +256,8 @@ class EpochWorkload:
     """Token counts of an epoch's examples.
 
     `trained`: tokens that count for the loss. `validation_tokens`: tokens of one evaluation. `processes`: number of
-    processes of a distributed run.
+    processes of a distributed run. `lengths`: tokens of each example, in the order of an epoch, from which padding
+    follows; () for none.
     """
 
     examples: int
@@ -253,6 +265,7 @@ class EpochWorkload:
     trained: int
     validation_tokens: int = 0
     processes: int = 1
+    lengths: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,22 +281,84 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     `flops_per_s`: operations per second that the device reaches (`card_flops_per_s`); a multiplication and an addition
     count as two.
     """
-    batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
+    batch = (spec.micro_batch or 1) * (spec.accumulation or 1)
     flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
     steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
     length = load.tokens / max(load.examples, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
-    passes = 3 if spec.gradient_checkpointing else 2  # with frozen weights, backward costs as much as forward
+    # With frozen weights, backward costs as much as forward.
+    passes = 2 + _checkpointed_layers(shape, spec) / shape.layers
     head = 4 * shape.vocabulary * shape.width * load.trained
     lora = 6 * shape.lora_weights(spec.rank or 16)
-    step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
+    tokens = padded_tokens(load.lengths, batch, spec.micro_batch or 1) or load.tokens
+    micro_batches = math.ceil(load.examples / (spec.micro_batch or 1))
+    unpacking = _UNPACKING_OPERATIONS * shape.linear_weights * passes * micro_batches if spec.precision == "nf4" else 0
+    step_s = (tokens * (passes * forward + lora) + head + unpacking) / flops_per_s / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
     return TrainingTime(step_s, steps, steps * step_s + evaluations * evaluation_s)
 
 
+def padded_tokens(lengths: Sequence[int], step_examples: int, micro_batch: int) -> int:
+    """Return the tokens that an epoch computes, including padding; each step sorts its examples by length."""
+    steps = (lengths[at : at + step_examples] for at in range(0, len(lengths), step_examples))
+    ordered = [length for step in steps for length in sorted(step, reverse=True)]
+    batches = [ordered[at : at + micro_batch] for at in range(0, len(ordered), micro_batch)]
+    return sum(batch[0] * len(batch) for batch in batches)
+
+
 def card_flops_per_s(name: str) -> float:
-    """Return the operations per second that a card of this name is assumed to reach in training."""
+    """Return the operations per second that products on a card of this name are assumed to reach."""
     found = next((peak for part, peak in _CARDS.items() if part.casefold() in name.casefold()), _UNKNOWN_CARD)
-    return found * 1e12 * _REACHED_SHARE
+    return found * 1e12 * (_REACHED_SHARE_OF_SERVERS if found >= _SERVER_CARD else _REACHED_SHARE)
+
+
+# ------------------------------------------------------------------- the card
+
+
+def fit_card(
+    shape: TrainedShape,
+    spec: RunSpec,
+    requested: RunSpec,
+    load: EpochWorkload,
+    available_bytes: int,
+    *,
+    activations_factor: float = 1.0,
+) -> RunSpec:
+    """Return the effective spec with the settings that use the card's memory for the shortest time.
+
+    These are the micro batch, at the same number of examples per step, and the layers that compute their activations
+    again. A field that `requested` sets is not changed. If nothing fits, the settings that need the least memory are
+    returned, with the embedding in the machine's memory. `activations_factor`: measured by estimated memory of the
+    activations.
+    """
+    batch, longest = (spec.micro_batch or 1) * (spec.accumulation or 1), max(load.lengths)
+    sizes = [size for size in range(1, batch + 1) if batch % size == 0]
+    micro_batches = [spec.micro_batch or 1] if requested.micro_batch else sizes
+    every: Sequence[int] = _CHECKPOINTING
+    if requested.gradient_checkpointing is not None:
+        every = ((requested.checkpoint_every or 1) * requested.gradient_checkpointing,)
+    candidates = [
+        dataclasses.replace(
+            spec,
+            micro_batch=micro_batch,
+            accumulation=batch // micro_batch,
+            gradient_checkpointing=layers > 0,
+            checkpoint_every=layers or 1,
+        )
+        for micro_batch in micro_batches
+        for layers in every
+    ]
+
+    def needed_bytes(candidate: RunSpec) -> float:
+        memory = estimate_memory(shape, candidate, longest)
+        activations = memory.kept + memory.working + memory.spare
+        return memory.total - memory.libraries + (activations_factor - 1) * activations
+
+    fitting = [one for one in candidates if needed_bytes(one) <= REFUSED_SHARE * available_bytes]
+    if fitting:
+        return min(fitting, key=lambda one: estimate_time(shape, one, load, 1.0).step_s)
+    least = min(candidates, key=needed_bytes)
+    moves = requested.embedding_on_cpu is None and spec.precision == "nf4" and not shape.is_tied
+    return dataclasses.replace(least, embedding_on_cpu=moves or spec.embedding_on_cpu)

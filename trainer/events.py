@@ -47,6 +47,8 @@ FAILURES = {
     "disk_full": ("path", "needed_bytes"),
     "checkpoint_damaged": ("path",),  # no complete checkpoint is left to resume from
     "resume_differs": ("field", "before", "now"),  # `field`: a condition that must not change during a run
+    "step_not_shared": ("examples", "processes", "micro_batch"),  # a step cannot be shared evenly
+    "logger_missing": ("name", "python"),  # `name`: of the library that machine.json wants to log with
     "nothing_to_resume": ("path",),
     "run_exists": ("path",),  # a run has begun in this folder; it can only be resumed
     "training_environment_broken": ("path", "reason"),
@@ -185,7 +187,8 @@ class Checkpoint:
 class Adjusted:
     """The run changed a setting or became slow.
 
-    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the initial tokens/s).
+    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the initial tokens/s) | "faster" (the measured
+    steps showed memory to spare).
     """
 
     reason: str

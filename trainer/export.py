@@ -22,6 +22,7 @@ from trainer.convert_job import Failed, GgufToHf, LoraToGguf
 from trainer.data import SplitRows, TrainingConversation, TrainingInputs
 from trainer.events import Phase, RunError
 from trainer.model import example_nll
+from trainer.tokenization import EncodedExample
 
 _POLL_INTERVAL_S = 0.5
 
@@ -45,6 +46,8 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     failed = _run_conversion(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
     if failed is not None and failed.code == "disk_full":
         raise RunError("disk_full", **failed.facts)
+    if failed is not None and failed.code == "conversion_memory_short":
+        raise RunError("memory_short", device="cpu", **failed.facts)
     if failed is not None and failed.code != "target_exists":  # otherwise another run has converted it meanwhile
         raise RunError("base_unreadable", path=str(gguf), reason=_failure_reason(failed))
     return folder
@@ -151,16 +154,9 @@ def write_holdout(
 ) -> None:
     """Write the hold-out's token ids and their likelihoods with the base and with the adapter, in training precision.
 
-    The base is used without any adapter, even if an earlier adapter was trained further. The gate measures every GGUF
-    form on these token ids, and tokenizes the chats itself.
+    The gate measures every GGUF form on these token ids, and tokenizes the chats itself.
     """
-    examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
-    sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
-    for at, example in enumerate(examples):
-        journal.send(Phase("evaluating", at, len(examples)))
-        with model.disable_adapter():
-            sums["base_nll"] += example_nll(model, [example], material.tokens.pad_id)
-        sums["adapter_nll"] += example_nll(model, [example], material.tokens.pad_id)
+    examples, sums = measure_holdout(model, material, rows, journal)
     content = {
         "version": VERSION,
         "precision": material.spec.precision,
@@ -175,6 +171,24 @@ def write_holdout(
     with storage.guarded_write(folder, part):
         part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         part.replace(folder / HOLDOUT_FILE)
+
+
+def measure_holdout(
+    model: Any, material: TrainingInputs, rows: Sequence[TrainingConversation], journal: TrainerJournal
+) -> tuple[list[EncodedExample], dict[str, list[float]]]:
+    """Return the encoded rows, and their likelihoods with the base ("base_nll") and the adapter ("adapter_nll").
+
+    The base is used without any adapter, even if an earlier adapter was trained further. With a shared-out base all
+    processes measure together.
+    """
+    examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
+    sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
+    for at, example in enumerate(examples):
+        journal.send(Phase("evaluating", at, len(examples)))
+        with model.disable_adapter():
+            sums["base_nll"] += example_nll(model, [example], material.tokens.pad_id)
+        sums["adapter_nll"] += example_nll(model, [example], material.tokens.pad_id)
+    return examples, sums
 
 
 def _chat(row: TrainingConversation, material: TrainingInputs) -> dict[str, Any]:

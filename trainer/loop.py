@@ -22,7 +22,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import data, recipe, storage
+from trainer import data, machine, recipe, sharding, storage
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.convert.report import peak_rss_bytes
 from trainer.data import TrainingInputs
@@ -74,13 +74,15 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=list(material.train),
+            train_dataset=[*material.train, data.untrained(material.train[0])],
             eval_dataset=list(material.validation) or None,
             data_collator=lambda examples: data.collate(examples, material.tokens.pad_id),
             callbacks=[LoopCallback(self)],
         )
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True
+        # Keeps DDP away, which cannot hold a shared-out base: transformers averages the trained matrices' gradients.
+        self.is_distributed_loading_by_transformers = arguments.world_size > 1
 
     def begin(self, start: SavedCheckpoint | None) -> None:
         """Train from the beginning or from the checkpoint `start`; do nothing if `start` is the last step.
@@ -125,11 +127,15 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         batch = self.material.step_examples
         steps_per_epoch = math.ceil(len(lengths) / batch)
 
+        # accelerate would fill the last micro batches of an epoch with its first examples, and train these twice.
+        missing = -len(lengths) % (self.material.micro_batch * self.args.world_size) if self.args.world_size > 1 else 0
+
         def order() -> list[int]:
             epoch = self.state.global_step // steps_per_epoch
-            return data.epoch_order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
+            chosen = data.epoch_order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
+            return chosen + [len(lengths)] * missing
 
-        return _EpochSampler(len(lengths), order)
+        return _EpochSampler(len(lengths) + missing, order)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
@@ -201,18 +207,23 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
         """Return the sum of the negative log-likelihoods of the trained tokens in nats, and the number of these tokens.
 
-        The processes of a distributed run share the examples and add up their sums.
+        The processes of a distributed run share the examples and add up their sums. All measure as many examples, as
+        with a shared-out base they need each other; the surplus does not count.
         """
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
-        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.run_control.check))
+        surplus = examples[: math.ceil(len(examples) / world) - len(own)]
+        longest = max(len(example.ids) for example in self.material.train)
+        most = self.material.micro_batch * longest if world == 1 else 0  # processes must compute equally many batches
+        sums = example_nll(self.model, [*own, *surplus], self.material.tokens.pad_id, self.run_control.check, most)
+        nll = sum(sums[: len(own)])
         totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
         return float(totals[0]), int(totals[1])
 
     def _send_samples(self) -> None:
-        if not self.is_world_process_zero():
+        if not (self.is_world_process_zero() or sharding.is_wanted()):
             return
         for messages in self.material.questions:
             tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
@@ -457,7 +468,7 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=spec.micro_batch,
-        gradient_accumulation_steps=spec.accumulation,
+        gradient_accumulation_steps=material.accumulation,
         num_train_epochs=epochs,
         max_steps=total,  # overrides num_train_epochs
         learning_rate=spec.learning_rate,
@@ -476,10 +487,9 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         use_cpu=spec.device == "cpu",
         fp16=spec.compute == "f16",
         dataloader_pin_memory=spec.device == "cuda",
-        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         label_names=["labels"],
-        report_to=[],
+        report_to=machine.prepare_logger(material.report_to, folder.parent),
         disable_tqdm=True,
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # with several cards, a process would use DataParallel

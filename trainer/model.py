@@ -1,8 +1,13 @@
 """Load the frozen base in 4, 16 or 32 bits with LoRA matrices on the seven projections of each layer.
 
+In 16 bits everything runs under autocast: products in 16 bits, with the LoRA matrices kept in 32. Without autocast peft
+would copy the input of each projection into 32 bits; with matrices in 16 bits, small steps of the optimizer would be
+rounded away.
+
 The module also provides the training loss, the likelihoods of examples, and the generation of answers.
 """
 
+import inspect
 import logging
 import platform
 import sys
@@ -18,8 +23,9 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.modeling_outputs import CausalLMOutput
 
-from trainer import adapter, data, estimate
+from trainer import adapter, data, estimate, sharding
 from trainer import prompt_form as forms
+from trainer.convert.report import free_memory_bytes
 from trainer.data import TARGETS, BaseFacts
 from trainer.events import RunError
 from trainer.prompt_form import Messages, TrainingPromptForm
@@ -42,7 +48,11 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
     quantization = None
     if spec.precision == "nf4":
         quantization = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype if sharding.is_wanted() else None,  # bytes cannot be shared out
         )
     place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
@@ -52,7 +62,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
             config=config,
             dtype=dtype,
             quantization_config=quantization,
-            device_map={"": own_device(device)},
+            device_map={"": "cpu" if sharding.is_wanted() else own_device(device)},
             use_safetensors=True,
             attn_implementation="sdpa",
             **place,
@@ -61,8 +71,8 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise RunError("base_unreadable", path=str(base.folder), reason=reason) from error
     model.requires_grad_(False)
-    if spec.gradient_checkpointing:
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    if spec.embedding_on_cpu:
+        move_embedding_to_cpu(model)
     torch.manual_seed(spec.seed)
     lora = LoraConfig(
         r=spec.rank or 16,
@@ -73,10 +83,50 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
         task_type="CAUSAL_LM",
     )
     adapted = get_peft_model(model, lora)
+    for module in adapted.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):
+            module.cast_input_dtype_enabled = False  # autocast converts what must be converted
     if spec.adapter:
         _load_adapter(Path(spec.adapter), adapted)
-    adapted.base_model.model.config.use_cache = False
+    model.config.use_cache = False
+    set_checkpointing(adapted, spec)
+    if sharding.is_wanted():
+        sharding.shard_base(adapted, device, own_device(device))
+    model.forward = _autocast(model)(model.forward)
     return adapted
+
+
+def _autocast(model: Any) -> torch.autocast:
+    """Return the autocast of a model of 16 bits; for one of 32 bits it does nothing."""
+    dtype = model.get_output_embeddings().weight.dtype
+    is_narrow = dtype != torch.float32
+    return torch.autocast(device_of(model).type, dtype=dtype if is_narrow else None, enabled=is_narrow)
+
+
+def set_checkpointing(adapted: Any, spec: RunSpec) -> None:
+    """Let the layers compute their activations again in the backward pass, or keep them, as the spec says."""
+    model = adapted.base_model.model
+    if spec.gradient_checkpointing:
+        model.activation_checkpointing_enable(
+            activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=spec.checkpoint_every or 1
+        )
+    elif model.is_gradient_checkpointing:
+        model.activation_checkpointing_disable()
+
+
+def move_embedding_to_cpu(model: Any) -> None:
+    """Move the frozen token embedding into the machine's memory; the head must not share its weights.
+
+    Looking up a step's tokens there takes milliseconds, and an 8B base then takes 1 GiB less of the card.
+    """
+    embedding, device = model.get_input_embeddings().to("cpu"), device_of(model)
+    embedding.register_forward_pre_hook(lambda _module, given: (given[0].to("cpu"), *given[1:]))
+    embedding.register_forward_hook(lambda _module, _given, found: found.to(device))
+
+
+def device_of(model: Any) -> torch.device:
+    """Return the device on which the layers compute; the embedding, a model's first weights, may be elsewhere."""
+    return list(model.parameters())[-1].device
 
 
 def _load_adapter(folder: Path, adapted: Any) -> None:
@@ -112,12 +162,7 @@ def free_bytes(device: str) -> int:
     """Return the free memory of the card, or of the machine, in bytes."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
-    if sys.platform == "linux":
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    return free_memory_bytes()
 
 
 # ------------------------------------------------------------------ the loss
@@ -131,7 +176,7 @@ def install_loss_if_equal(adapted: Any, example: dict[str, torch.Tensor]) -> flo
     model = adapted.base_model.model
     plain = model.forward
     install_loss(model)
-    difference = loss_difference(model, example, plain)
+    difference = loss_difference(adapted, example, plain)
     if difference <= LOSS_TOLERANCE:
         return difference
     model.forward = plain
@@ -156,32 +201,40 @@ def install_loss(model: Any) -> None:
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,  # like input_ids; UNTRAINED for tokens that are not trained
         num_items_in_batch: torch.Tensor | int | None = None,
+        is_by_sequence: bool = False,  # the loss is the sum of each sequence, of shape (batch,)
+        logits_to_keep: int | torch.Tensor = 0,  # `generate` looks for this name, and asks for the last logits alone
         **others: Any,
     ) -> Any:
         if labels is None:
-            return plain(input_ids=input_ids, attention_mask=attention_mask, **others)
+            given = {"input_ids": input_ids, "attention_mask": attention_mask, "logits_to_keep": logits_to_keep}
+            return plain(**given, **others)
         hidden = body(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
         targets = labels[:, 1:]
         is_trained = targets != UNTRAINED
         head = self.get_output_embeddings()
-        loss = OutputHeadLoss.apply(
+        losses = OutputHeadLoss.apply(
             hidden[:, :-1][is_trained], head.weight, getattr(head, "bias", None), targets[is_trained], softcap
         )
+        if is_by_sequence:
+            return CausalLMOutput(loss=losses.new_zeros(len(labels)).index_add(0, is_trained.nonzero()[:, 0], losses))
         count = is_trained.sum() if num_items_in_batch is None else num_items_in_batch
-        return CausalLMOutput(loss=loss / count)
+        return CausalLMOutput(loss=losses.sum() / count)
 
-    model.forward = types.MethodType(forward, model)
+    model.forward = _autocast(model)(types.MethodType(forward, model))
 
 
-def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
+def loss_difference(adapted: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
     """Return the relative difference between our loss and the model's own.
 
-    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the model's `forward`
-    from before `install_loss`.
+    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the `forward` of the
+    adapted model from before `install_loss`.
     """
+    model = adapted.base_model.model
     with torch.no_grad():
-        ours = float(model(**batch).loss)
-        logits = plain(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+        ours = float(adapted(**batch).loss)
+        own, model.forward = model.forward, plain
+        logits = adapted(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+        model.forward = own
         theirs = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=UNTRAINED
         )
@@ -189,7 +242,7 @@ def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> f
 
 
 class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
-    """Sums the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
+    """Computes the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
 
     With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient takes the
     same; most of these positions are prompt or padding. Here the head is applied only to trained positions, all logits
@@ -210,7 +263,7 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
         rows = max(1, estimate.CHUNK_ELEMENTS // weight.shape[0])
         wants_gradient = ctx.needs_input_grad[0]
         gradient = torch.empty_like(hidden) if wants_gradient else None
-        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        losses = torch.empty(hidden.shape[0], dtype=torch.float32, device=hidden.device)
         for start in range(0, hidden.shape[0], rows):
             part = slice(start, start + rows)
             logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
@@ -218,7 +271,7 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
                 logits = torch.tanh_(logits.div_(softcap)).mul_(softcap)
             log_sum = torch.logsumexp(logits, dim=-1, keepdim=True)
             target = targets[part, None]
-            total += (log_sum - logits.gather(1, target)).sum()
+            losses[part] = (log_sum - logits.gather(1, target))[:, 0]
             if gradient is None:
                 continue
             slope = None if softcap is None else 1 - (logits / softcap).square_()
@@ -228,33 +281,41 @@ class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
                 chance.mul_(slope)
             gradient[part] = chance.to(weight.dtype) @ weight
         ctx.save_for_backward(gradient)
-        return total
+        return losses
 
     @staticmethod
     def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outputs[0], None, None, None, None
+        return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None, None
 
 
 # --------------------------------------------------- likelihoods and answers
 
 
 def example_nll(
-    model: Any, examples: Sequence[EncodedExample], pad_id: int, check: Callable[[], None] = lambda: None
+    model: Any,
+    examples: Sequence[EncodedExample],
+    pad_id: int,
+    check: Callable[[], None] = lambda: None,
+    most_tokens: int = 0,
 ) -> list[float]:
     """Return each example's negative log-likelihood, summed over its trained tokens, in nats.
 
-    `check` is called before each example and may raise.
+    `most_tokens`: tokens of a batch, with padding; an example that has more is measured alone. `check` is called before
+    each batch and may raise.
     """
     model.eval()
-    sums = []
-    device = next(model.parameters()).device
-    for example in examples:
+    sums = [0.0] * len(examples)
+    device = device_of(model)
+    own_loss = "is_by_sequence" not in inspect.signature(model.base_model.model.forward).parameters
+    for part in data.batches_of([len(example.ids) for example in examples], 0 if own_loss else most_tokens):
         check()
-        batch = data.collate([example], pad_id)
+        batch = data.collate([examples[at] for at in part], pad_id)
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
         with torch.no_grad():
-            loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}, num_items_in_batch=1).loss
-        sums.append(float(loss))
+            found = model(**batch, **({"num_items_in_batch": 1} if own_loss else {"is_by_sequence": True})).loss
+        for at, loss in zip(part, found.reshape(-1).tolist(), strict=True):
+            sums[at] = loss
     return sums
 
 
@@ -271,7 +332,7 @@ def generate_answer(
     `most`: maximum number of tokens. `check` is called after each token and may raise.
     """
     ids = tokens.encode(forms.prompt_pieces(form, messages)).ids
-    device = next(model.parameters()).device
+    device = device_of(model)
     prompt = torch.tensor([ids], device=device)
 
     def check_after_token(generated: torch.Tensor, _scores: object) -> torch.Tensor:
@@ -289,6 +350,7 @@ def generate_answer(
             repetition_penalty=1.0,  # overrides the base's own generation settings
             use_cache=True,
             stopping_criteria=[check_after_token],
+            synced_gpus=sharding.is_wanted(),  # each process needs the others for a token, so none ends before them
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,
         )[0, len(ids) :].tolist()

@@ -65,6 +65,9 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shared_memory": ("note", ()),
 }
 
+# Model types whose activations exceed 65,504, the largest 16-bit float (QwenLM/Qwen3#670, unslothai/unsloth#4014).
+_TOO_LARGE_FOR_F16 = ("qwen2", "gemma")
+
 FEW, ENOUGH = 50, 500  # numbers of rows
 LINES = 10
 PREVIEWS, PLANNED_PREVIEWS = 3, 20  # examples stored in a run's journal; examples shown for a plan
@@ -329,7 +332,7 @@ def _check_base(material: TrainingInputs, base: BaseFacts) -> Iterator[Preflight
         if missing:
             yield _finding("targets_missing" if len(missing) == len(TARGETS) else "targets_few", targets=missing)
     if material.spec.compute == "f16":
-        if base.model_type.startswith("qwen2"):
+        if base.model_type.startswith(_TOO_LARGE_FOR_F16):
             yield _finding("f16_overflows", model_type=base.model_type)
         else:
             yield _finding("f16_narrow")

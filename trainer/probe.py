@@ -1,26 +1,30 @@
 """Forecast a run: compute memory and time before the model is loaded, then measure three steps.
 
-The steps use the longest examples.
+The steps use the longest examples. On a card, what they took corrects the computed memory, and settings that should be
+faster and still fit are measured too; the fastest are kept.
 """
 
+import dataclasses
 import gc
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from trainer import data, estimate, loop, recipe
+from trainer import data, estimate, loop, recipe, sharding
 from trainer.channel import RunControl, TrainerJournal
 from trainer.data import BaseFacts, TrainingInputs, process_count
 from trainer.events import Adjusted, Phase, RunError, RunForecast
-from trainer.model import free_bytes, generate_answer
+from trainer.model import device_of, free_bytes, generate_answer, set_checkpointing
+from trainer.spec import RunSpec
 
 STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
+LEAST_FACTOR = 0.2  # of measured to computed activations; memory that other programs take at the moment hides some
 FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
 
 
@@ -35,14 +39,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
 
 
-def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: int) -> TrainingInputs:
-    """Return the inputs with half the micro batch, after memory ran out.
+def spare_memory(model: Any, material: TrainingInputs, journal: TrainerJournal, step: int) -> TrainingInputs:
+    """Return the inputs with half the micro batch, or else with all activations computed again, as memory ran out.
 
-    Raises RunError("out_of_memory") if the micro batch is 1, and in a distributed run, whose other processes would
-    continue with the old micro batch.
+    Raises RunError("out_of_memory") if neither is left, and in a distributed run, whose other processes would continue
+    with the old micro batch.
     """
-    if material.micro_batch == 1 or process_count() > 1:
-        raise RunError("out_of_memory", device=material.spec.device, micro_batch=material.micro_batch)
+    spec = material.spec
+    is_checkpointed = spec.gradient_checkpointing and spec.checkpoint_every in (None, 1)
+    if process_count() > 1 or (material.micro_batch == 1 and (is_checkpointed or spec.device == "cpu")):
+        raise RunError("out_of_memory", device=spec.device, micro_batch=material.micro_batch)
+    if material.micro_batch == 1:
+        spared = material.with_spec(gradient_checkpointing=True, checkpoint_every=1)
+        set_checkpointing(model, spared.spec)
+        journal.send(Adjusted("out_of_memory", step, {"gradient_checkpointing": True}))
+        return spared
     halved = material.with_half_the_micro_batch()
     facts = {"micro_batch": halved.spec.micro_batch, "accumulation": halved.spec.accumulation}
     journal.send(Adjusted("out_of_memory", step, facts))
@@ -55,16 +66,11 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
     The libraries and the card's context are already loaded, so the free memory no longer includes them.
     """
     effective, device = material.spec, str(material.spec.device)
-    lengths = [len(example.ids) for example in material.train]
-    shape = estimate.shape_from_config(base.config, base.parameters)
-    memory = estimate.estimate_memory(shape, effective, max(lengths))
-    load = estimate.EpochWorkload(
-        examples=len(lengths),
-        tokens=sum(lengths),
-        trained=data.count_trained_tokens(material.train),
-        validation_tokens=sum(len(example.ids) for example in material.validation),
-        processes=process_count(),
-    )
+    shape, load = estimate.shape_from_config(base.config, base.parameters), _workload(material)
+    memory = estimate.estimate_memory(shape, effective, max(load.lengths))
+    if sharding.is_wanted():  # each process holds its part, and one layer whole at a time
+        shared = {name: getattr(memory, name) // process_count() for name in ("weights", "tables")}
+        memory = dataclasses.replace(memory, **shared, working=memory.working + memory.weights // shape.layers)
     rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
     time_taken = estimate.estimate_time(shape, effective, load, rate)
     available = round(free_bytes(device) * effective.memory_share)
@@ -82,6 +88,40 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
     return forecast
 
 
+def _workload(material: TrainingInputs) -> estimate.EpochWorkload:
+    lengths = [len(example.ids) for example in material.train]
+    order = data.epoch_order(len(lengths), material.step_examples, material.spec.seed, 0, lengths)
+    return estimate.EpochWorkload(
+        examples=len(lengths),
+        tokens=sum(lengths),
+        trained=data.count_trained_tokens(material.train),
+        validation_tokens=sum(len(example.ids) for example in material.validation),
+        processes=process_count(),
+        lengths=[lengths[at] for at in order],
+    )
+
+
+def fit_card(
+    material: TrainingInputs, base: BaseFacts, requested: RunSpec, available_bytes: int, peak_bytes: int = 0
+) -> TrainingInputs:
+    """Return the inputs with the fastest settings that fit the card (`estimate.fit_card`).
+
+    Without a card, and in a distributed run, whose processes must agree, nothing changes. `peak_bytes`: measured with
+    the inputs' settings; 0 if nothing was measured yet.
+    """
+    spec = material.spec
+    if spec.device != "cuda" or process_count() > 1 or not material.train or base.config.get("vision_config"):
+        return material
+    shape, load, factor = estimate.shape_from_config(base.config, base.parameters), _workload(material), 1.0
+    if peak_bytes:
+        requested = dataclasses.replace(requested, embedding_on_cpu=spec.embedding_on_cpu)  # the base is loaded
+        memory = estimate.estimate_memory(shape, spec, max(load.lengths))
+        computed = memory.kept + memory.working + memory.spare
+        factor = max(LEAST_FACTOR, 1 + (peak_bytes - memory.total + memory.libraries) / computed)
+    fitted = estimate.fit_card(shape, spec, requested, load, available_bytes, activations_factor=factor)
+    return dataclasses.replace(material, spec=fitted)
+
+
 def _processor_flops_per_s() -> float:
     """Measure a matrix product and return half its speed in operations per second, because layers do other work too."""
     matrix = torch.ones(512, 512)
@@ -92,19 +132,30 @@ def _processor_flops_per_s() -> float:
 
 
 def measure_steps(
-    model: Any, material: TrainingInputs, computed: RunForecast, journal: TrainerJournal, control: RunControl
+    model: Any,
+    material: TrainingInputs,
+    computed: RunForecast,
+    journal: TrainerJournal,
+    control: RunControl,
+    refit: Callable[[TrainingInputs, int], TrainingInputs] = lambda material, _peak_bytes: material,
 ) -> TrainingInputs:
-    """Run three steps, send the measured forecast, and return the inputs with a micro batch that fits.
+    """Run three steps, send the measured forecast, and return the inputs with settings that fit.
+
+    `refit` returns inputs with settings that should be faster, from the measured peak in bytes (`fit_card`); they are
+    measured too, until one does not fit or is known, and the fastest are returned.
 
     Raises RunError("out_of_memory"), and StopRequested.
     """
     device = str(material.spec.device)
     trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
+    best: tuple[RunForecast, TrainingInputs] | None = None
+    tried, sample_s = list[RunSpec](), None
     while True:
         journal.send(Phase("probing"))
+        tried.append(material.spec)
         try:
             token_s = _token_seconds(model, material, control)
-            sample_s = _sample_seconds(model, material, control)
+            sample_s = _sample_seconds(model, material, control) if sample_s is None else sample_s
             peak = loop.peak_memory_bytes(device) + round(trained * estimate.optimizer_bytes(material.spec))
             fits = device == "cpu" or peak <= computed.available_bytes  # a process's peak never falls again
         except (RuntimeError, MemoryError) as error:
@@ -112,16 +163,44 @@ def measure_steps(
                 raise
             fits = False
         release_memory(model)
+        if not fits and best is None:
+            material = spare_memory(model, material, journal, 0)
+            continue
         if fits:
-            journal.send(_forecast(material, token_s, sample_s, peak, computed))
-            return material
-        material = halve_micro_batch(material, journal, 0)
+            assert sample_s is not None
+            forecast = _forecast(material, token_s, sample_s, peak, computed)
+            best = min(best or (forecast, material), (forecast, material), key=lambda one: one[0].total_s)
+            material = refit(material, peak)
+            if material.spec not in tried:
+                set_checkpointing(model, material.spec)
+                continue
+        assert best is not None
+        if best[1].spec != tried[-1]:
+            set_checkpointing(model, best[1].spec)
+        return _send_fastest(best, tried[0], journal)
+
+
+def _send_fastest(
+    best: tuple[RunForecast, TrainingInputs], planned: RunSpec, journal: TrainerJournal
+) -> TrainingInputs:
+    """Send the forecast of the fastest settings, and how they are faster than the planned ones; return their inputs."""
+    forecast, material = best
+    if material.micro_batch > (planned.micro_batch or 1) or _recomputed(material.spec) < _recomputed(planned):
+        names = ("micro_batch", "accumulation", "gradient_checkpointing", "checkpoint_every")
+        journal.send(Adjusted("faster", 0, {name: getattr(material.spec, name) for name in names}))
+    journal.send(forecast)
+    return material
+
+
+def _recomputed(spec: RunSpec) -> float:
+    """Return the share of the layers that compute their activations again."""
+    return 1 / (spec.checkpoint_every or 1) if spec.gradient_checkpointing else 0.0
 
 
 def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
     """Return the seconds per token for a micro batch of the longest examples, forward and backward."""
     longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
-    device = next(model.parameters()).device
+    device = device_of(model)
     batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
     model.train()
     taken = []
@@ -161,14 +240,14 @@ def release_memory(model: Any) -> None:
 def _forecast(
     material: TrainingInputs, token_s: float, sample_s: float, peak_bytes: int, computed: RunForecast
 ) -> RunForecast:
-    spec, lengths = material.spec, [len(example.ids) for example in material.train]
-    steps_per_epoch = max(1, math.ceil(len(lengths) / material.step_examples))
-    steps = recipe.total_steps(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
-    order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
+    spec, load = material.spec, _workload(material)
+    steps_per_epoch = max(1, math.ceil(load.examples / material.step_examples))
+    steps = recipe.total_steps(load.examples, material.step_examples, spec.epochs or 1.0, spec.max_steps)
     token_s /= process_count()
-    step_s = token_s * _padded_tokens([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
+    padded = estimate.padded_tokens(load.lengths, material.step_examples, material.micro_batch)
+    step_s = token_s * padded / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
-    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
+    evaluation_s = token_s * FORWARD_SHARE * load.validation_tokens
     samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(
         peak_bytes=peak_bytes,
@@ -178,9 +257,3 @@ def _forecast(
         disk_bytes=computed.disk_bytes,
         is_measured=True,
     )
-
-
-def _padded_tokens(lengths: Sequence[int], micro_batch: int) -> int:
-    """Return the number of tokens computed in an epoch, including padding."""
-    batches = [lengths[at : at + micro_batch] for at in range(0, len(lengths), micro_batch)]
-    return sum(max(batch) * len(batch) for batch in batches)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trainer.events import RunError
 from trainer.spec import RunSpec
 
 GIB = 1 << 30
@@ -22,7 +23,7 @@ class RecipeFacts:
 
     `rows`: number of training rows. `memory_bytes`: memory of the card, or of the computer if there is no card.
     `has_bf16`: the device computes in bfloat16. `parameters`: number of the base's weights. `model_type`: as in
-    config.json. `platform`: begins with "linux" on Linux. `processes`: number of processes that share a step.
+    config.json. `platform`: begins with "linux" on Linux.
     """
 
     rows: int
@@ -33,7 +34,6 @@ class RecipeFacts:
     parameters: int
     model_type: str
     platform: str
-    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +66,30 @@ _RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # (rows up to, rank)
 _FEW_STEPS = 100  # with fewer steps in total: a higher learning rate, or nothing is learned
 _LEAST_WARMUP_STEPS = 5  # or half of all steps
 
+# Settings of arXiv 2603.18037, and what its published training script leaves to its libraries: clipping and optimizer.
+_PAPER: dict[str, Any] = {
+    "alpha": 16,
+    "learning_rate": 2e-4,
+    "final_rate_share": 0.0,
+    "warmup_share": 0.05,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "optimizer": "adamw",
+    "context_tokens": 2048,
+    "micro_batch": 2,
+    "accumulation": 4,
+    "epochs": 3.0,
+    "evaluations_per_epoch": 0,  # the last checkpoint counts
+    "loss": "all",
+}
 # The settings that a preset changes. "light" shows quickly whether the data help. "thorough" makes more passes in
-# smaller steps; early stopping ends them. The last one has the settings of a paper, to repeat its runs.
+# smaller steps; early stopping ends them. The others repeat the runs of a paper.
 _PRESETS: dict[str, dict[str, Any]] = {
     "light": {"rank": 8, "epochs": 1.0, "evaluations_per_epoch": 2},
     "standard": {},
     "thorough": {"rank": 32, "epochs": 6.0, "learning_rate": 1e-4, "patience": 4},
-    "paper-2603.18037": {
-        "rank": lambda facts: 16 if facts.rows <= 3_000 else 32,
-        "alpha": 16,
-        "learning_rate": 2e-4,
-        "final_rate_share": 0.0,
-        "warmup_share": 0.05,
-        "weight_decay": 0.01,
-        "context_tokens": 2048,
-        "micro_batch": 2,
-        "accumulation": 4,
-        "epochs": 3.0,
-        "loss": "all",
-    },
+    "paper-2603.18037": _PAPER | {"rank": 16, "dropout": 0.0},
+    "paper-2603.18037-bases": _PAPER | {"rank": 32, "dropout": 0.05},
 }
 
 
@@ -96,8 +101,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
         """Store and return the spec's value, or else the preset's, or else that of the recipe's rule."""
         value = getattr(spec, name)
         if value is None:
-            preset = _PRESETS[spec.preset].get(name)
-            value = preset(facts) if callable(preset) else preset
+            value = _PRESETS[spec.preset].get(name)
         values[name] = rule() if value is None else value
         return values[name]
 
@@ -108,6 +112,8 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("compute", lambda: _computing_precision(facts, device) if precision == "nf4" else precision)
     decide("optimizer", lambda: _optimizer(facts, device))
     decide("gradient_checkpointing", lambda: not (device == "cpu" and is_small))
+    decide("checkpoint_every", lambda: 1)
+    decide("embedding_on_cpu", lambda: False)
     decide("context_tokens", lambda: room.context_tokens[facts.tokens_longest > room.context_tokens[0]])
     decide("loss", lambda: "answers")
 
@@ -120,7 +126,7 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
     accumulation = decide("accumulation", lambda: max(1, batch // micro))
     epochs = decide("epochs", lambda: 3.0)
-    steps = total_steps(facts.rows, micro * accumulation * facts.processes, epochs, spec.max_steps)
+    steps = total_steps(facts.rows, micro * accumulation, epochs, spec.max_steps)
     decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
     decide("warmup_share", lambda: max(0.05, min(_LEAST_WARMUP_STEPS, max(1, steps // 2)) / steps))
     decide("final_rate_share", lambda: 0.1)
@@ -129,6 +135,20 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     decide("evaluations_per_epoch", lambda: 2 if facts.rows < _FEW_ROWS else 4)
     decide("patience", lambda: 3)
     return dataclasses.replace(spec, **values)
+
+
+def share_step(spec: RunSpec, processes: int, micro_batch: int | None = None) -> RunSpec:
+    """Return the effective spec with a micro batch that lets the processes share a step, whose size stays the same.
+
+    `micro_batch`: the one that the machine wants. Raises RunError("step_not_shared") if the number of examples per step
+    is no multiple of the number of processes, or of theirs times `micro_batch`.
+    """
+    micro, step = spec.micro_batch or 1, (spec.micro_batch or 1) * (spec.accumulation or 1)
+    if step % (processes * (micro_batch or 1)):
+        raise RunError("step_not_shared", examples=step, processes=processes, micro_batch=micro_batch or 1)
+    micro = micro_batch or micro
+    micro = next(size for size in range(micro, 0, -1) if step // processes % size == 0)
+    return dataclasses.replace(spec, micro_batch=micro, accumulation=step // micro)
 
 
 def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:

@@ -1,4 +1,7 @@
-"""Run one training from beginning to end: spec -> data -> checks -> model -> probe -> loop -> adapter."""
+"""Run one training from beginning to end: spec -> data -> checks -> model -> probe -> loop -> adapter.
+
+The file is over 450 lines because it is the one place that knows the order of all phases.
+"""
 
 import dataclasses
 import importlib.metadata
@@ -25,6 +28,7 @@ from trainer import (
     preflight,
     probe,
     recipe,
+    sharding,
     sleep_inhibitor,
     spec,
     storage,
@@ -46,6 +50,7 @@ from trainer.events import (
     Started,
 )
 from trainer.loop import NotFiniteError, TrainingLoop
+from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
 from trainer.storage import SavedCheckpoint
 from trainer.tokenization import BaseTokenizer
@@ -53,6 +58,7 @@ from trainer.tokenization import BaseTokenizer
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
 FILES = ("train", "validation", "holdout")
+_AS_ASKED = MachineSettings()
 SAMPLES = 2  # validation questions answered at each evaluation if the spec has none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
@@ -65,19 +71,30 @@ class PreparedRun:
     rows: SplitRows
     material: TrainingInputs
     forecast: RunForecast
+    requested: RunSpec
+
+    def refit(self, material: TrainingInputs, peak_bytes: int) -> TrainingInputs:
+        return probe.fit_card(material, self.base, self.requested, self.forecast.available_bytes, peak_bytes)
 
 
 def run(
-    requested: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
+    requested: RunSpec,
+    journal: TrainerJournal,
+    control: RunControl,
+    *,
+    resumes: bool,
+    ends_after: str = "",
+    here: MachineSettings = _AS_ASKED,
 ) -> Event | None:
     """Run a training and return its last event, which the caller sends.
 
-    `ends_after`: "plan" or "probe" ends the run after its forecast and returns None; "" trains. Raises RunError.
+    `here`: what this machine decides. `ends_after`: "plan" or "probe" ends the run after its forecast and returns None;
+    "" trains. Raises RunError.
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
-        return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
+        return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
         return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
@@ -89,6 +106,7 @@ def _run(
     journal: TrainerJournal,
     control: RunControl,
     start: SavedCheckpoint | None,
+    here: MachineSettings,
     *,
     resumes: bool,
     ends_after: str,
@@ -98,10 +116,8 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started_event(start))
-    if start is not None:  # checked first: processes whose number has changed would wait for each other forever
-        _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
+    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
     if ends_after == "plan":
         return None
     if start is not None:
@@ -109,7 +125,7 @@ def _run(
     control.check()
     with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
         adapted = _load_model(prepared, journal)
-        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control)
+        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control, prepared.refit)
         if ends_after == "probe":
             return None
         trained = _train(adapted, material, folder, journal, control, start)
@@ -119,11 +135,14 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
+def prepare(
+    requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS, here: MachineSettings = _AS_ASKED
+) -> PreparedRun:
     """Read the data and decide what the spec leaves open. Raises RunError, also for findings that block.
 
-    `previews`: the number of examples to send token by token.
+    `previews`: the number of examples to send token by token. `here`: as for `run`.
     """
+    requested = dataclasses.replace(requested, device=here.device or requested.device)
     requested = adapter.with_adapter_settings(requested)
     base = inspect_base(_base_folder(requested, journal))
     journal.send(Phase("reading"))
@@ -139,8 +158,11 @@ def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflig
     }
     longest = max(encoding.longest for encoding in whole.values())
     effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
+    effective = recipe.share_step(effective, process_count(), here.micro_batch)
     journal.send(Phase("checking"))
-    return _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
+    requested = dataclasses.replace(requested, micro_batch=here.micro_batch or requested.micro_batch)
+    prepared = _encode_and_check(requested, effective, tokens, base, rows, whole, previews, journal)
+    return dataclasses.replace(prepared, material=dataclasses.replace(prepared.material, report_to=here.report_to))
 
 
 def _base_folder(requested: RunSpec, journal: TrainerJournal) -> Path:
@@ -172,7 +194,6 @@ def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> reci
         parameters=base.parameters,
         model_type=base.model_type,
         platform=platform.system().lower(),
-        processes=process_count(),
     )
 
 
@@ -186,6 +207,7 @@ def _broadcast(effective: RunSpec) -> RunSpec:
 
 
 def _encode_and_check(
+    requested: RunSpec,
     effective: RunSpec,
     tokens: BaseTokenizer,
     base: BaseFacts,
@@ -218,14 +240,16 @@ def _encode_and_check(
         questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
         base_mark=_base_mark(effective, base),
     )
-    journal.send(ResolvedRecipe(spec.to_json(effective), _effective_facts(base, material)))
+    free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
+    material = probe.fit_card(material, base, requested, free)
+    journal.send(ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
     frozen = {name: data.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
     material = material.with_spec(hashes=frozen)
-    return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal))
+    return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal), requested)
 
 
 def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any]:
@@ -254,7 +278,7 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     adapted = model.load_model(effective, prepared.base)
     shortest = min(prepared.material.train, key=lambda example: len(example.ids))
     batch = data.collate([shortest], prepared.material.tokens.pad_id)
-    device = next(adapted.parameters()).device
+    device = model.device_of(adapted)
     model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     return adapted
 
@@ -295,7 +319,7 @@ def _train(
         except (RuntimeError, MemoryError) as error:
             if not probe.is_out_of_memory(error):
                 raise
-            material = probe.halve_micro_batch(material, journal, training.state.global_step)
+            material = probe.spare_memory(adapted, material, journal, training.state.global_step)
         except pickle.UnpicklingError as error:  # torch refuses a file that contains more than numbers
             raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
         del training
@@ -312,11 +336,14 @@ def _finish(
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
-    if not is_first_process():
+    if not (is_first_process() or sharding.is_wanted()):
         return None
     losses = training.evaluations()
     best = _best_checkpoint(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
+    if not is_first_process():
+        export.measure_holdout(adapted, material, prepared.rows.holdout, journal)
+        return None
     saved, gguf = export.export_run(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = training.so_far()

@@ -17,7 +17,8 @@ from trainer.prompt_form import TrainingPromptForm
 
 VERSION = 1
 MAX_BYTES = 1 << 20  # limit of the file; usual ones have up to 4 kB
-PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
+PAPER_PRESETS = ("paper-2603.18037", "paper-2603.18037-bases")  # of its study of amounts, of its study of bases
+PRESETS = ("light", "standard", "thorough", *PAPER_PRESETS)
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
 OVER_LENGTH = ("refuse", "drop", "split")
@@ -51,6 +52,7 @@ class RunSpec:
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of train, validation, holdout, adapter; checked
     bases: str = ""  # folder for folders made from GGUF bases; "": the run's folder
     base_sha256: str = ""  # hash of the GGUF that will answer with the adapter
+    base_weights: str = ""  # where the base's weights are from, for the report: a repository, or the type of a GGUF
     form: TrainingPromptForm | None = None  # None: derived from the base's chat template
     converter: str = ""  # folder of llama.cpp's converter; "": no GGUF is written
 
@@ -79,6 +81,8 @@ class RunSpec:
     patience: int | None = None  # evaluations without improvement before the run ends
     optimizer: str | None = None  # one of OPTIMIZERS
     gradient_checkpointing: bool | None = None  # activations are computed again instead of kept
+    checkpoint_every: int | None = None  # with gradient_checkpointing: 1 in every layer, 2 in every second, …
+    embedding_on_cpu: bool | None = None  # the token embedding stays in the machine's memory
     seed: int = 42  # for LoRA's initial values, the order of examples and dropout
 
     samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): two validation rows
@@ -155,7 +159,7 @@ def _form(data: Any) -> TrainingPromptForm:
 # ------------------------------------------------------------------- checks
 
 _PATHS = ("folder", "base", "train", "validation")
-_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "converter")  # texts that may be empty
+_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "base_weights", "converter")  # texts that may be empty
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,
@@ -171,6 +175,7 @@ WHOLE = {  # field -> lowest, highest value
     "alpha": (1, 4096),
     "micro_batch": (1, 1024),
     "accumulation": (1, 4096),
+    "checkpoint_every": (1, 1000),
     "max_steps": (1, 10_000_000),
     "evaluations_per_epoch": (0, 1000),
     "patience": (1, 1000),
@@ -215,8 +220,9 @@ def _check_texts(spec: RunSpec) -> None:
         raise SpecError("hashes", spec.hashes, "an object of texts")
     if not isinstance(spec.samples, tuple) or not all(isinstance(value, str) and value for value in spec.samples):
         raise SpecError("samples", spec.samples, "a list of questions")
-    if not isinstance(spec.gradient_checkpointing, bool | None):
-        raise SpecError("gradient_checkpointing", spec.gradient_checkpointing, "true | false | null")
+    for name in ("gradient_checkpointing", "embedding_on_cpu"):
+        if not isinstance(getattr(spec, name), bool | None):
+            raise SpecError(name, getattr(spec, name), "true | false | null")
 
 
 def _can_be_passed_on(text: str) -> bool:

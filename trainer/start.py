@@ -23,6 +23,9 @@ def main() -> None:
     # OpenMP's threads wait for each other asleep. They would otherwise spin, and beside one other program on a machine
     # of few cores a step would take several times as long; alone it takes the same.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if sys.platform.startswith("linux"):  # on Windows torch has none, and warns
+        # Batches of many lengths otherwise leave gaps in the card's memory that none of the later ones fits into.
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     spec = importlib.util.spec_from_file_location(
         "trainer", _FOLDER / "__init__.py", submodule_search_locations=[str(_FOLDER)]
     )

@@ -93,6 +93,15 @@ def general_nouns(query: str) -> list[Word]:
     return [word for word in _nouns(query) if _is_general(word)]
 
 
+def general_terms(query: str) -> frozenset[str]:
+    """Return the terms of general nouns that stand together: 注意, 意点 and 点 of 点検の注意点."""
+    texts, end = [""], -1
+    for word in general_nouns(query):
+        texts[-1:] = [texts[-1] + word.text] if word.start == end else [texts[-1], word.text]
+        end = word.end
+    return frozenset(term for text in texts for term in extract_terms(text))
+
+
 def without_grammar(query: str) -> str:
     """Return the nouns, verbs and adjectives of a question, without particles, endings and words of asking."""
     folded = search_text.fold(query)

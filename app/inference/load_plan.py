@@ -27,8 +27,6 @@ def require_network(model: LocalModel, settings: Settings) -> None:
         raise AppError("remote_no_network", name=model.name)
 
 
-REMOTE_REQUESTS = 4  # answers at a time from a model server; one that writes them in turn lets none wait too long
-
 # Tokens read and written for a typical question about documents.
 TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
@@ -75,7 +73,7 @@ def plan_load(
         require_network(model, settings)
         return LoadPlan(
             model.path, settings.context_tokens, None, "f16", None,
-            repack=False, parallel=min(parallel, REMOTE_REQUESTS), remote=model.remote,
+            repack=False, parallel=min(parallel, model.remote.requests), remote=model.remote,
         )  # fmt: skip
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)

@@ -15,17 +15,22 @@ VERSION_PATH = "/v1"  # the path of OpenAI-compatible servers
 ADDRESS_MAX = 300  # characters
 
 
+REMOTE_REQUESTS = 4  # answers at a time from a model server; one that writes them in turn lets none wait too long
+BATCHED_REQUESTS = 32  # from a server that computes them together
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
     """Identifies a model on another machine.
 
     `address`: the server's, normalized. `model`: its name on the server. `context_tokens`: the context length that the
-    user has set; 0: the one that the server reports.
+    user has set; 0: the one that the server reports. `requests`: answers that are asked for at a time.
     """
 
     address: str
     model: str
     context_tokens: int = 0
+    requests: int = REMOTE_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class OfferedModel:
 
     name: str
     context_tokens: int = 0
+    requests: int = REMOTE_REQUESTS  # as in RemoteModel
 
 
 @dataclass(frozen=True, slots=True)

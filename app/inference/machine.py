@@ -21,7 +21,7 @@ DRIVERS_TIMEOUT_S = 20.0  # of a child that loads a pack of hundreds of megabyte
 _MIB = 1 << 20
 
 _OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers reject queries with unknown fields
-_FIELDS = f"{_OLD_FIELDS},compute_cap"
+_FIELDS = f"{_OLD_FIELDS},compute_cap,uuid"
 
 # PCI vendor ids of GPUs that can compute; the graphics chips of servers and virtual machines only show a screen.
 _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
@@ -36,6 +36,7 @@ class Gpu:
     free_bytes: int | None = None
     driver: str = ""  # version; "": unknown
     capability: tuple[int, int] | None = None  # CUDA's, such as (8, 9); None: unknown
+    uuid: str = ""  # by which CUDA's programs can be told to use this card; "": unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _query_nvidia() -> tuple[Gpu, ...]:
 
 
 def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
-    """Parse nvidia-smi's lines of `name, MiB total, MiB free, driver[, compute capability]`.
+    """Parse nvidia-smi's lines of `name, MiB total, MiB free, driver[, compute capability, UUID]`.
 
     The driver writes unknown values as a word in brackets.
     """
@@ -122,7 +123,7 @@ def _read_nvidia_line(line: str) -> Gpu | None:
     parts = [part.strip() for part in line.split(",")]
     if len(parts) < 4:
         return None
-    name, total, free, driver, capability = (*parts, "")[:5]
+    name, total, free, driver, capability, uuid = (*parts, "", "")[:6]
     version = re.fullmatch(r"(\d+)\.(\d+)", capability)
     return Gpu(
         name,
@@ -130,6 +131,7 @@ def _read_nvidia_line(line: str) -> Gpu | None:
         _mebibytes(free),
         driver if driver[:1].isdecimal() else "",
         (int(version[1]), int(version[2])) if version else None,
+        uuid if uuid.startswith("GPU-") else "",
     )
 
 

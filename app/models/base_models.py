@@ -14,16 +14,19 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import input_file
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.prompts import PromptForm
-from app.models import catalogue, hf_folders, local_models, starter
+from app.models import catalogue, download_queue, hf_folders, local_models, starter
 from app.models.catalogue import ModelCard
+from app.models.download_queue import QueuedDownload
 from app.models.hf_folders import HfModel
 from trainer import spec
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec, SpecError
 
 STARTER = "starter"
+WHOLE_TYPES = ("F32", "F16", "BF16")  # types of a GGUF file whose weights are not quantized
 SPEC, EFFECTIVE, ADAPTER = "run.json", "effective.json", "adapter.gguf"  # files in a run's folder
 _PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # later part of a split model
 TRAINED_FORM = "question_answer_trained"  # replaces FALLBACK_FORM once a base model is trained
@@ -37,6 +40,7 @@ class BaseModel:
     name: str
     sha256: str  # "" for a folder, which has no single file
     form: TrainingPromptForm | None  # None: use the base's own chat template
+    weights: str  # where they are from: "owner/name@commit", `hf_folders.WEIGHTS`, or the type of a GGUF file
 
 
 def resolve_base(reference: str, models: Collection[LocalModel]) -> BaseModel:
@@ -75,6 +79,25 @@ def read_base_folder(path: Path) -> HfModel:
     return model
 
 
+def weights_text(weights: str) -> str:
+    """Return what a base's weights are (`BaseModel.weights`): the publisher's, or those of a quantized copy."""
+    kind = "fetched" if "/" in weights else "folder" if weights == hf_folders.WEIGHTS else "copy"
+    kind = "whole" if weights in WHOLE_TYPES else kind
+    return phrase(f"models.base_weights.{kind}", weights=weights)
+
+
+def weights_of_folder(model: HfModel) -> str:
+    """Return `BaseModel.weights` of a folder: repository and commit if it was fetched, by Kotae or others."""
+    is_fetched = bool(model.repository) and model.folder.parent.name == "snapshots"
+    return f"{model.repository}@{model.folder.name[:8]}" if is_fetched else hf_folders.WEIGHTS
+
+
+def fetched_bases(models: Path) -> list[Path]:
+    """Return the folders of publisher's weights that were downloaded completely into the models folder."""
+    folders = sorted((models / download_queue.BASES).glob("models--*/snapshots/*"))
+    return [folder for folder in folders if not [*folder.glob("*.part*")] and [*folder.glob("model*.safetensors")]]
+
+
 def require_chat_template(base: BaseModel) -> None:
     """Raise AppError("base_no_template") for a folder that defines no chat template."""
     if base.form is None and base.path.is_dir():
@@ -82,8 +105,21 @@ def require_chat_template(base: BaseModel) -> None:
 
 
 def _require_template(model: HfModel) -> None:
-    if not hf_folders.has_chat_template(model):
+    if not hf_folders.has_chat_template(model.folder):
         raise AppError("base_no_template", path=str(model.folder))
+
+
+def check_before_weights(job: QueuedDownload) -> None:
+    """Refuse a base that could not be trained once all but its weights has come, before the gigabytes do.
+
+    Raises AppError as `read_base_folder` does.
+    """
+    if not job.is_base or any(file.has_arrived == hf_folders.is_weights(file.name) for file in job.files):
+        return
+    folder = Path(job.folder)
+    repository = hf_folders.check_before_weights(folder, [file.name for file in job.files if not file.has_arrived])
+    if _card_of(repository) is None and not hf_folders.has_chat_template(folder):
+        raise AppError("base_no_template", path=str(folder))
 
 
 def training_refusal(model: LocalModel) -> AppError | None:
@@ -248,26 +284,34 @@ def _base_of_model(model: LocalModel) -> BaseModel:
         raise error
     form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
     return BaseModel(
-        Path(model.path), model.name, sha256_of_model(model), trainer_form(_form_after_training(form)) if form else None
+        Path(model.path),
+        model.name,
+        sha256_of_model(model),
+        trainer_form(_form_after_training(form)) if form else None,
+        model.quantization,
     )
 
 
 def _of_folder(path: Path) -> BaseModel:
     model = hf_folders.read_hf_model(path)
-    card, form = _card_of(model), _form_of(model)
+    card, form = _card_of(model.repository), _form_of(model)
     return BaseModel(
-        model.folder, card.title if card else model.name, "", trainer_form(_form_after_training(form)) if form else None
+        model.folder,
+        card.title if card else model.name,
+        "",
+        trainer_form(_form_after_training(form)) if form else None,
+        weights_of_folder(model),
     )
 
 
 def _form_of(model: HfModel) -> PromptForm | None:
-    card = _card_of(model)
+    card = _card_of(model.repository)
     return catalogue.load().forms.get(card.form) if card else None
 
 
-def _card_of(model: HfModel) -> ModelCard | None:
+def _card_of(repository: str) -> ModelCard | None:
     cards = catalogue.load().cards
-    return next((card for card in cards if card.base_model and card.base_model == model.repository), None)
+    return next((card for card in cards if card.base_model and card.base_model == repository), None)
 
 
 def _noted_sha256(model: LocalModel) -> str:

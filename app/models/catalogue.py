@@ -90,6 +90,7 @@ class ModelFile:
     revision: str = ""  # a commit; "": not pinned
     file: str = ""  # path in the repository
     package: str = ""  # the Python package that contains the file
+    is_newest: bool = False  # `revision` is the one that the repository's main branch was just found to have
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +337,11 @@ def keep_found(card: ModelCard) -> None:
     }
     lines = [f"{name} = {_toml(value)}" for name, value in fields.items()]
     files = [
-        ", ".join(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(file).items() if value != "")
+        ", ".join(
+            f"{name} = {_toml(value)}"
+            for name, value in dataclasses.asdict(file).items()
+            if value != "" and name != "is_newest"  # which it will not be for long
+        )
         for file in card.files
     ]
     text = "\n".join(("[[model]]", *lines, "files = [", *(f"    {{ {file} }}," for file in files), "]", ""))

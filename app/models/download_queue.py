@@ -26,9 +26,11 @@ from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.downloads.messages import ListedFile
 from app.models.downloads.part_file import RESERVE_BYTES, ByteRanges, PartCheckpoint, PartPaths, read_checkpoint
 
 VERSION = 1
+BASES = "bases"  # below the models folder: publishers' weights to train on, as Hugging Face's cache arranges them
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
 MAX_PARTS = 999
 # Error codes of a broken file, together with all codes that begin with not_gguf.
@@ -47,6 +49,13 @@ class QueuedFile:
     sha256: str = ""  # "": unknown
     has_arrived: bool = False  # complete and verified
     was_here: bool = False  # existed before this download, which must not delete it
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWeights(ModelFile):
+    """Describes a publisher's weights in safetensors, with what belongs to them: a base for training."""
+
+    parts: tuple[ListedFile, ...] = ()  # what describes the weights first, so that it can be checked before they come
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,19 @@ class QueuedDownload:
     needs_listing: bool = False  # True: size, checksum or commit must be requested from the repository
     folder: str = ""  # the folder of the partial files; "": nothing received yet
     is_shared: bool = False  # other programs shall see it, too (`hub_cache`)
+    is_newest: bool = False  # the commit is that of the main branch
+    is_base: bool = False  # a publisher's weights to train on (`PublishedWeights`), not a model that answers
     problem_code: str = ""  # error code of the failure; "": none
     problem_facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
         return self.card_id, self.quantization
+
+    def folder_in(self, models: Path) -> Path:
+        """Return the folder for its files. `models`: the models folder."""
+        owner_and_name = f"models--{self.repository.replace('/', '--')}"
+        return models / BASES / owner_and_name / "snapshots" / self.revision if self.is_base else models
 
     @property
     def problem(self) -> AppError | None:
@@ -112,6 +128,12 @@ def plan_download(card: ModelCard, file: ModelFile, source_address: str, identif
         raise AppError("download_bad_address", address=strip_credentials(source_address))
     if not file.file or (kind == "hub" and not file.repository):
         raise AppError("download_no_source", name=card.title)
+    if isinstance(file, PublishedWeights):
+        files = tuple(QueuedFile(part.name, part.name, part.size_bytes, part.sha256) for part in file.parts)
+        return QueuedDownload(
+            identifier, card.id, card.title, file.quantization, source_address, file.repository, file.revision,
+            file.size_bytes, files, is_base=True,
+        )  # fmt: skip
     names = part_names(file.file.rpartition("/")[2])
     sources = {
         "hub": part_names(file.file),
@@ -128,6 +150,7 @@ def plan_download(card: ModelCard, file: ModelFile, source_address: str, identif
         identifier, card.id, card.title, file.quantization, source_address, file.repository, file.revision,
         file.size_bytes, (first, *others),
         needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
+        is_newest=file.is_newest or not file.revision,
     )  # fmt: skip
 
 
@@ -278,6 +301,12 @@ def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
     That is the folder of its partial files if the rest fits there, else the present models folder `models`, where the
     download starts from the beginning. Raises AppError as `check_space` does if it fits in neither.
     """
+    models = queued.folder_in(models)
+    if queued.is_base:
+        try:
+            models.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AppError("download_unwritable", path=str(models), reason=error.strerror or str(error)) from error
     before = Path(queued.folder) if queued.folder else models
     queued = with_present_files(before, queued)
     if before != models and before.is_dir() and received_bytes(before, queued):

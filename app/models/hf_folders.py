@@ -10,7 +10,7 @@ base. llama.cpp applies alpha / rank and nothing else, so variants with another 
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from app.models.hf_weights import ModelDimensions, ModelFamily, StoredTensor
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 MAX_ENTRIES = 10_000
+WEIGHTS = "safetensors"  # in the place of a quantization
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # memory limit for all headers; memory of a tensor besides its name
@@ -43,6 +44,7 @@ _ALSO_READ = (
     "chat_template.jinja",
     "README.md",
 )
+_TERMS = re.compile(r"(LICENSE|NOTICE|USE_POLICY)[\w.-]{0,60}", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -87,16 +89,8 @@ def read_hf_model(folder: Path) -> HfModel:
     """
     folder = absolute_path(folder)
     names = file_names_in(folder)
-    if "config.json" not in names:
-        raise AppError("hf_file_missing", file="config.json", path=str(folder))
-    configs = {name: strict_json.read_object(regular_file(folder, name)) for name in _CONFIGS if name in names}
-    for name, config in configs.items():
-        hf_weights.refuse_remote_code(config, name)
-    family = hf_weights.family_of(configs["config.json"])
-    sizes = hf_weights.read_dimensions(configs["config.json"], family)
-    if not any(name in names for name in _TOKENIZERS):
-        raise AppError("hf_file_missing", file=" / ".join(_TOKENIZERS), path=str(folder))
-    tensors = _tensors(folder, names)
+    configs, family, sizes = _read_configs(folder, names)
+    tensors = _tensors(folder, *_weight_files(folder, names))
     hf_weights.check_shapes(tensors, sizes, family)
     repository = _repository(folder, configs["config.json"])
     weights = {tensor.file for tensor in tensors.values()}
@@ -113,13 +107,48 @@ def read_hf_model(folder: Path) -> HfModel:
     )
 
 
-def has_chat_template(model: HfModel) -> bool:
+def check_before_weights(folder: Path, weights: Collection[str]) -> str:
+    """Check a folder whose `weights`, by their names, are still to come, and return its "owner/name"; "": not known.
+
+    Raises AppError as `read_hf_model` does, such as hf_file_missing with the name of a file that will be lacking.
+    """
+    names = file_names_in(folder) | set(weights)
+    configs, _, _ = _read_configs(folder, names)
+    _weight_files(folder, names)
+    return _repository(folder, configs["config.json"])
+
+
+def is_of_model(name: str) -> bool:
+    """Return whether a repository's file belongs into a model folder: weights, what describes them, their terms."""
+    others = (*_CONFIGS, *_TOKENIZERS, *_ALSO_READ, _INDEX)
+    return name in others or is_weights(name) or _TERMS.fullmatch(name) is not None
+
+
+def is_weights(name: str) -> bool:
+    return name.startswith("model") and _PLAIN_NAME.fullmatch(name) is not None
+
+
+def has_chat_template(folder: Path) -> bool:
     """Return whether the folder contains a chat template. Raises AppError("hf_file_unreadable")."""
-    names = {one.name for one in model.files}
+    names = file_names_in(folder)
     if "chat_template.jinja" in names:
         return True
     name = "tokenizer_config.json"
-    return name in names and bool(strict_json.read_object(regular_file(model.folder, name)).get("chat_template"))
+    return name in names and bool(strict_json.read_object(regular_file(folder, name)).get("chat_template"))
+
+
+def _read_configs(folder: Path, names: set[str]) -> tuple[dict[str, dict[str, Any]], ModelFamily, ModelDimensions]:
+    """Return the configurations by file, the family and the dimensions; check that a tokenizer is there too."""
+    if "config.json" not in names:
+        raise AppError("hf_file_missing", file="config.json", path=str(folder))
+    configs = {name: strict_json.read_object(regular_file(folder, name)) for name in _CONFIGS if name in names}
+    for name, config in configs.items():
+        hf_weights.refuse_remote_code(config, name)
+    family = hf_weights.family_of(configs["config.json"])
+    sizes = hf_weights.read_dimensions(configs["config.json"], family)
+    if not any(name in names for name in _TOKENIZERS):
+        raise AppError("hf_file_missing", file=" / ".join(_TOKENIZERS), path=str(folder))
+    return configs, family, sizes
 
 
 def file_names_in(folder: Path) -> set[str]:
@@ -166,8 +195,8 @@ def file_stamp(folder: Path, name: str) -> FileStamp:
 # ------------------------------------------------------------------ weights
 
 
-def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
-    """Return the tensors of all weight files by name, exactly those of the index if there is one. Raises AppError."""
+def _weight_files(folder: Path, names: set[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the index (tensor -> file; empty without one) and the files of the weights. Raises AppError."""
     files = sorted(name for name in names if name.startswith("model") and name.endswith(".safetensors"))
     if _INDEX in names:
         index = _read_index(folder)
@@ -184,6 +213,11 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
     extra = next((name for name in files if name not in wanted), None)
     if extra is not None:  # the converter would read it as another part of this model
         raise AppError("hf_weights_mismatch", where=extra, reason=f"not in {_INDEX}")
+    return index, wanted
+
+
+def _tensors(folder: Path, index: dict[str, str], wanted: list[str]) -> dict[str, StoredTensor]:
+    """Return the tensors of all weight files by name, exactly those of the index if there is one. Raises AppError."""
     tensors: dict[str, StoredTensor] = {}
     bytes_left = _HEADERS_BYTES
     for name in wanted:
@@ -345,11 +379,17 @@ def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTen
     """Return the tensors "A" and "B" of each target module. Raises AppError("hf_adapter_unsupported")."""
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
-        found = _PAIR.fullmatch(name)
-        if found is None:
+        place = lora_place(name)
+        if place is None:
             raise AppError("hf_adapter_unsupported", kind=name[:80])
-        pairs.setdefault(found[1], {})[found[2]] = tensor
+        pairs.setdefault(place[0], {})[place[1]] = tensor
     return pairs
+
+
+def lora_place(name: str) -> tuple[str, str] | None:
+    """Return the target module of a LoRA tensor and "A" or "B"; None for another tensor."""
+    found = _PAIR.fullmatch(name)
+    return (found[1], found[2]) if found is not None else None
 
 
 def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, trained_on: str) -> None:

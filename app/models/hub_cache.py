@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+from app.base.files.output_file import write_atomically
 from app.models import download_queue, found_models
 from app.models.download_queue import QueuedDownload
 
@@ -37,10 +38,10 @@ def share(queued: QueuedDownload, folder: Path) -> None:
                 snapshot.symlink_to(os.path.relpath(blob, snapshot.parent))
             except PermissionError:  # Windows without developer mode
                 os.link(blob, snapshot)
-    branch = top / "refs" / "main"
-    branch.parent.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError), branch.open("x", encoding="ascii") as written:
-        written.write(queued.revision)
+    if queued.is_newest:  # what a catalogue pins need not be what the main branch has now
+        branch = top / "refs" / "main"
+        branch.parent.mkdir(exist_ok=True)
+        write_atomically(branch, queued.revision.encode("ascii"))
 
 
 def _link(file: Path, blob: Path) -> None:

@@ -10,8 +10,9 @@ from urllib.parse import quote, unquote
 
 from app.base import invisible_characters
 from app.base.errors import AppError
-from app.models import catalogue, download_queue, model_fit
+from app.models import catalogue, download_queue, hf_folders, model_fit
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.download_queue import PublishedWeights
 from app.models.downloads.messages import HubRepository, ListedFile
 
 CONTEXT_TOKENS = 8192  # where a repository states none; the file itself decides once it is here
@@ -48,12 +49,32 @@ def parse_reference(text: str) -> HubReference | None:
 
 def card_of(found: HubRepository) -> ModelCard:
     """Return a card with the repository's models, smallest file first. Raises AppError("hub_no_gguf")."""
-    files = _model_files(found)
+    return _card(found, _model_files(found), "hub_no_gguf")
+
+
+def base_card_of(found: HubRepository) -> ModelCard:
+    """Return a card whose only file is the publisher's weights, to train on. Raises AppError("hub_no_weights").
+
+    The hub states the hashes of its large files, weights among them; small ones are compared by size alone.
+    """
+    parts = sorted(
+        (file for file in found.files if hf_folders.is_of_model(file.name)),
+        key=lambda file: (hf_folders.is_weights(file.name), file.name),
+    )
+    is_whole = re.fullmatch("[0-9a-f]{40}", found.commit) and parts and hf_folders.is_weights(parts[-1].name)
+    size = sum(part.size_bytes for part in parts)
+    weights = PublishedWeights(
+        hf_folders.WEIGHTS, size, repository=found.name, revision=found.commit, file=parts[-1].name, parts=tuple(parts)
+    ) if is_whole else None  # fmt: skip
+    return _card(found, (weights,) if weights else (), "hub_no_weights")
+
+
+def _card(found: HubRepository, files: tuple[ModelFile, ...], error_code: str) -> ModelCard:
     if not files or not catalogue.may_name("repository", found.name):
-        raise AppError("hub_no_gguf", repository=invisible_characters.to_single_line(found.name)[:80])
+        raise AppError(error_code, repository=invisible_characters.to_single_line(found.name)[:80])
     name = found.name.partition("/")[2]
     return ModelCard(
-        id=re.sub(r"[^a-z0-9._-]+", "-", found.name.replace("/", "--").casefold()).lstrip("-._")[:80] or "model",
+        id=card_id(found.name),
         name=invisible_characters.to_single_line(re.sub(r"[-_.]gguf$", "", name, flags=re.IGNORECASE)),
         summary_ja="",
         summary_en="",
@@ -68,6 +89,10 @@ def card_of(found: HubRepository) -> ModelCard:
         is_gated=found.is_gated,
         architecture=invisible_characters.to_single_line(found.architecture),
     )
+
+
+def card_id(repository: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", repository.replace("/", "--").casefold()).lstrip("-._")[:80] or "model"
 
 
 def choose_file(card: ModelCard, wanted: str) -> ModelFile:
@@ -131,6 +156,7 @@ def _model_file(found: HubRepository, file: ListedFile, label: str, listed: dict
         repository=found.name,
         revision=found.commit if re.fullmatch("[0-9a-f]{40}", found.commit) else "",
         file=file.name,
+        is_newest=found.is_newest,
     )
 
 

@@ -88,7 +88,8 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 
 def _stored_remote_model(row: Row) -> LocalModel:
     entry = json.loads(row["entry"])
-    remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"])
+    requests = entry.get("requests", local_model.REMOTE_REQUESTS)  # an earlier version stored none
+    remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"], requests)
     return _remote_model(row["id"], entry["name"], remote, entry["added_at"])
 
 
@@ -195,6 +196,31 @@ def put_tuned_model(store: ModelStore, model: LocalModel) -> None:
             model_store.tuned_to_json(model.tuned),
             json.dumps(entry, ensure_ascii=False) if model.adapter else None,
         )
+
+
+def add_tuned_model(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
+    """Return the list's model with these files and this origin; add it under a free name if it is missing."""
+    listed = list_models(store, models_folder)
+    known = next((other for other in listed if _has_same_files_and_origin(other, model)), None)
+    if known is not None:
+        return known
+    here = next((other for other in listed if other.path == model.path and not model.adapter), None)
+    taken = {other.name for other in listed if other is not here}
+    names = (model.name, *(f"{model.name} ({number})" for number in range(2, len(taken) + 2)))
+    id = here.id if here is not None else local_models.free_id(model.name, {other.id for other in listed})
+    added = dataclasses.replace(
+        model, id=id, name=next(name for name in names if name not in taken), added_at=time.time(), speeds=None
+    )
+    put_tuned_model(store, added)
+    return next(other for other in list_models(store, models_folder) if other.id == id)
+
+
+def _has_same_files_and_origin(other: LocalModel, model: LocalModel) -> bool:
+    """Return whether both have the same files and provenance; the names of the run and the base may differ."""
+    if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
+        return False
+    same = provenance_fields(other) == provenance_fields(model)
+    return same and (other.path, other.adapter) == (model.path, model.adapter)
 
 
 def adapter_file(models_folder: Path, sha256: str) -> Path:

@@ -1,7 +1,8 @@
 """Assess what this machine can train, from measurements made without torch: one verdict and further notes.
 
 The size of a base model that fits is computed as for a run (`trainer.recipe`, `trainer.estimate`), with examples of
-1,024 tokens and one example per batch. Without a training environment, torch is assumed to be the one of pip's index.
+1,024 tokens and one example per batch. Without a training environment, obstacles are those of the torch that would be
+installed, and no size is promised: only the environment shows whether its torch computes on this card.
 """
 
 import sys
@@ -23,7 +24,6 @@ PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # CUDA version and lowest car
 DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA version -> oldest driver that supports it (release notes)
 BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere can compute in bfloat16, Volta has tensor cores
 TOKENS, ROWS = 1024, 1000  # assumed tokens per example, assumed rows of training data
-CONVERTED_BYTES = 6  # bytes per weight to convert a GGUF base: 4 for 32 bits, 2 for the 16-bit copy
 FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # the user can fix these
 _MAKERS = ("AMD", "Intel")  # `machine.list_gpus` gives only the maker for their cards
 
@@ -66,10 +66,14 @@ class TrainingCapability:
 
     @property
     def verdict(self) -> CapabilityNote:
-        """Return the note "card" if a model can be trained, else the first fixable obstacle, else "no_cuda"."""
+        """Return the note "card" if a model can be trained, else the first fixable obstacle, else "no_cuda".
+
+        "unverified": whether a model can be trained is not known before there is an environment.
+        """
         if self.size and self.card is not None:
             return CapabilityNote("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
-        return next((remark for remark in self.remarks if remark.code in FIXABLE), CapabilityNote("no_cuda"))
+        telling = (*FIXABLE, "unverified")
+        return next((remark for remark in self.remarks if remark.code in telling), CapabilityNote("no_cuda"))
 
     @property
     def notes(self) -> tuple[CapabilityNote, ...]:
@@ -102,9 +106,14 @@ def assess(measurements: MachineMeasurements, probe: EnvironmentProbe | None = N
     obstacles = list(_obstacles(measurements.gpus, card, probe))
     size, remarks = "", obstacles
     if card is not None and not obstacles:
-        size = largest_size(card, card.free_bytes or 0)
-        remarks = [*_memory_notes(card, size), *_capability_notes(card)]
-        remarks += list(_machine_notes(measurements, size)) if size else []
+        if probe is None:
+            facts = {"card": card.name, "total_bytes": card.memory_bytes}
+            remarks = [CapabilityNote("unverified", facts, is_grave=False)]
+        else:
+            size = largest_size(card, card.free_bytes or 0)
+            remarks = list(_memory_notes(card, size))
+            remarks += list(_disk_notes(measurements, size)) if size else []
+        remarks += _capability_notes(card)
     practice = list(_practice_obstacles(measurements))
     return TrainingCapability(card, size, not practice, (*remarks, *([] if size else practice)))
 
@@ -188,18 +197,14 @@ def _dotted(capability: tuple[int, int]) -> str:
 # ------------------------------------------------------------ memory and the disk
 
 
-def _machine_notes(measurements: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
-    """Yield what the machine, apart from its card, lacks to train a GGUF base of that size, which must be converted."""
+def _disk_notes(measurements: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
+    """Yield the disk space that is missing to train a GGUF base of that size, which must be converted."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
     disk = estimate.estimate_disk(shape, recipe.resolve(_economical_spec("base.gguf"), facts))
     facts_of_size = {"size": size, "free_bytes": measurements.disk_bytes, "need_bytes": disk.training}
     if disk.training > measurements.disk_bytes:
         yield CapabilityNote("disk_short", facts_of_size, is_grave=disk.training - disk.base > measurements.disk_bytes)
-    memory = CONVERTED_BYTES * shape.parameters
-    if memory > measurements.available_bytes:
-        wide = {"size": size, "free_bytes": measurements.available_bytes, "need_bytes": memory}
-        yield CapabilityNote("memory_few", wide, is_grave=False)
 
 
 def _practice_obstacles(measurements: MachineMeasurements) -> Iterator[CapabilityNote]:

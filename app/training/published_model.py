@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def publish(
     _copy(trained, adapter, sha256)
     lineage.write_lineage_note(trained, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
-    return _add_once(model, store, models_folder)
+    return model_registry.add_tuned_model(model, store, models_folder)
 
 
 def _add_merged_model(
@@ -78,31 +77,7 @@ def _add_merged_model(
     )
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
-    return _add_once(model, store, models_folder)
-
-
-def _add_once(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
-    listed = model_registry.list_models(store, models_folder)
-    known = next((other for other in listed if _has_same_files_and_origin(other, model)), None)
-    if known is not None:
-        return known
-    here = next((other for other in listed if other.path == model.path and not model.adapter), None)
-    taken = {other.name for other in listed if other is not here}
-    names = (model.name, *(f"{model.name} ({number})" for number in range(2, len(taken) + 2)))
-    id = here.id if here is not None else local_models.free_id(model.name, {other.id for other in listed})
-    added = dataclasses.replace(
-        model, id=id, name=next(name for name in names if name not in taken), added_at=time.time(), speeds=None
-    )
-    model_registry.put_tuned_model(store, added)
-    return next(other for other in model_registry.list_models(store, models_folder) if other.id == id)
-
-
-def _has_same_files_and_origin(other: LocalModel, model: LocalModel) -> bool:
-    """Return whether both have the same files and provenance; the names of the run and the base may differ."""
-    if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
-        return False
-    same = model_registry.provenance_fields(other) == model_registry.provenance_fields(model)
-    return same and (other.path, other.adapter) == (model.path, model.adapter)
+    return model_registry.add_tuned_model(model, store, models_folder)
 
 
 def _base(run: TrainingRunFolder, requested: RunSpec, store: ModelStore) -> LocalModel | None:

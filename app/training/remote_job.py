@@ -26,7 +26,8 @@ from app.training.data.rows import PARTS
 from app.training.run_plan import PlannedDevice, RunPlan
 from app.training.runs import lineage, run_folders
 from app.training.runs.lineage import Lineage
-from trainer import estimate, spec
+from trainer import estimate, machine, spec
+from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
 
 JOB_FILE, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
@@ -35,7 +36,7 @@ SMALL_BYTES = 1_000_000_000  # a base up to this size is always included
 _CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # memory in GB
 WORDS = "words"
 _WORDS = ("base.toml", "common.toml", "training.toml", "errors.toml")
-_SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
+_SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py", "accelerate.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _write(requested: RunSpec, folder: Path, base_files: list[Path], *, has_base
         shutil.copyfile(resources() / "wording" / name, folder / WORDS / name)
     local = with_job_paths(requested, hashes, is_folder=Path(requested.base).is_dir())
     (folder / run_folders.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
+    (folder / machine.FILE).write_text(_json(dataclasses.asdict(MachineSettings())), encoding="utf-8")
     (folder / "README.md").write_text(_readme(requested, base_files, has_base=has_base), encoding="utf-8")
     manifest = {
         "version": VERSION,
@@ -125,7 +127,8 @@ def _write(requested: RunSpec, folder: Path, base_files: list[Path], *, has_base
     }
     (folder / JOB_FILE).write_text(_json(manifest), encoding="utf-8")
     _write_sums(folder / BASE_SUMS, ((f"{BASE}/{path.name}", path) for path in base_files))
-    shipped = sorted(path for path in folder.rglob("*") if path.is_file() and folder / BASE not in path.parents)
+    unsealed = {folder / machine.FILE, *(folder / BASE).iterdir()}
+    shipped = sorted(path for path in folder.rglob("*") if path.is_file() and path not in unsealed)
     _write_sums(folder / SUMS, ((path.relative_to(folder).as_posix(), path) for path in shipped))
 
 

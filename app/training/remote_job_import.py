@@ -10,8 +10,8 @@ own way.
 import dataclasses
 import hashlib
 import json
+import math
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from app.base.files.output_file import (
 from app.base.wording import phrase
 from app.inference import gguf
 from app.inference import scoring_files as holdouts
-from app.models import hf_folders
+from app.models import hf_folders, peft_adapter
 from app.training import remote_job
 from app.training.data.rows import PARTS
 from app.training.runs import run_folders, run_journal
@@ -41,18 +41,6 @@ from app.training.runs.run_folders import TrainingRunFolder
 from trainer import adapter, events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
-
-# The layers to which the trainer applies LoRA, with llama.cpp's names for them.
-_ADAPTED_TENSORS = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-_TARGET_NAME = re.compile(r"(?:\w+\.)*layers\.(\d{1,4})\.(\w+\.\w+)")
 
 
 def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
@@ -67,11 +55,11 @@ def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
         hf_folders.read_hf_adapter(folder, hf_folders.read_hf_model(base))
     header = gguf.read_header(base) if base.is_file() else None
     for target, shape in adapter_shapes.shapes.items():
-        place = _TARGET_NAME.fullmatch(target)
-        if place is None or place[2] not in _ADAPTED_TENSORS:
+        name = peft_adapter.gguf_tensor(target)
+        if name is None:
             raise _adapter_differs(folder, target)
         if header is not None:
-            weight = header.tensors.get(f"blk.{int(place[1])}.{_ADAPTED_TENSORS[place[2]]}.weight")
+            weight = header.tensors.get(name)
             if weight is None or tuple(reversed(weight.shape)) != shape:
                 raise _adapter_differs(folder, target)
 
@@ -309,7 +297,14 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, requested: RunSp
         wanted = getattr(requested, item.name)
         if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
             raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
+    if None not in _step(requested) and math.prod(_step(effective)) != math.prod(_step(requested)):
+        raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
     return effective
+
+
+def _step(run: RunSpec) -> tuple[Any, Any]:
+    """Return the two settings whose product, the examples of a step, changes the result."""
+    return run.micro_batch, run.accumulation
 
 
 def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, requested: RunSpec) -> None:

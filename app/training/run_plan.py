@@ -71,7 +71,7 @@ def trainer_events(
         written = spec.to_json(dataclasses.replace(requested, folder=str(Path(folder) / "run")))
         path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
         with (Path(folder) / run_folders.LOG).open("wb") as log:
-            argv = command(str(path), mode)
+            argv = command(str(path), mode, *card_arguments())
             try:
                 child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
             except OSError as error:
@@ -374,7 +374,13 @@ def _estimate(requested: RunSpec, base: PlannedBase, device: PlannedDevice) -> T
         model_type=base.model_type,
         platform=sys.platform,
     )
-    return TrainerPlan(recipe.resolve(requested, facts), counts)
+    effective = recipe.resolve(requested, facts)
+    if effective.device == "cuda" and tokens:
+        lengths = [min(length, effective.context_tokens or length) for length in tokens]
+        load = EpochWorkload(len(rows), sum(lengths), trained, lengths=lengths)
+        available = device.free_bytes * effective.memory_share - estimate.CONTEXT_BYTES / estimate.REFUSED_SHARE
+        effective = estimate.fit_card(base.shape, effective, requested, load, round(available))
+    return TrainerPlan(effective, counts)
 
 
 def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -435,6 +441,12 @@ def best_card() -> machine.Gpu | None:
     """Return the card to train on: the one with the most memory, the first of equals."""
     cards = [gpu for gpu in machine.list_gpus() if gpu.memory_bytes and gpu.free_bytes]
     return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
+
+
+def card_arguments() -> list[str]:
+    """Return the trainer's arguments that name the card to train on; [] if there is none. This can take seconds."""
+    card = best_card()
+    return ["--card", card.uuid] if card is not None and card.uuid else []
 
 
 def _longest_sequence(effective: RunSpec, counts: TokenCounts) -> int:

@@ -79,6 +79,7 @@ def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel],
             "name": name,
             "bases": str(where.bases),
             "base_sha256": base.sha256,
+            "base_weights": base.weights,
             "form": dataclasses.asdict(base.form) if base.form else None,
             "converter": converter,
         }

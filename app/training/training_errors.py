@@ -14,7 +14,7 @@ from trainer.events import PreflightFinding
 from trainer.spec import RunSpec, SpecError
 
 # Paths on this machine and facts about them, which the author of a SPEC must not set.
-MACHINE_FIELDS = ("folder", "bases", "converter", "base_sha256")
+MACHINE_FIELDS = ("folder", "bases", "converter", "base_sha256", "base_weights")
 _OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # fields that the program fills in
 FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
 _TYPES = typing.get_type_hints(RunSpec)

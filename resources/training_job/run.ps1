@@ -1,6 +1,7 @@
 ﻿# The training run of this folder: begins, or goes on from its last checkpoint. README.md says more.
 #   -SetupOnly         makes the training environment, and does not train
 #   $env:KOTAE_PYTHON  a Python that has the training environment; without it one is made in .\environment
+#   $env:KOTAE_TORCH   cuda (as it is), or cpu
 # This file begins with a byte order mark: without it Windows PowerShell 5.1 reads Japanese as another encoding.
 param([switch]$SetupOnly)
 $ErrorActionPreference = "Stop"
@@ -56,9 +57,15 @@ if (-not $python) {
         }
         & $from[0] $from[1] -m venv environment
         if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+        $torch = if ($env:KOTAE_TORCH) { $env:KOTAE_TORCH } else { "cuda" }
+        $version = & $python -c "import sys; print('py%d%d' % sys.version_info[:2])"
+        $lock = "locked\$torch-win32-x86_64-$version.txt"
+        $parts = @("--requirement", "requirements.txt")
+        if (Test-Path -LiteralPath $lock) { $parts = @("--require-hashes", "--no-deps", "--requirement", $lock) }
         # On Windows the torch of PyPI cannot use a graphics card; PyTorch's own index has the one that can.
+        if ($torch -ne "cpu") { $parts += @("--extra-index-url", "https://download.pytorch.org/whl/cu130") }
         & $python -I -X utf8 watch.py $language setup $python -m pip install --only-binary ":all:" --no-input `
-            --progress-bar off --extra-index-url https://download.pytorch.org/whl/cu130 --requirement requirements.txt
+            --progress-bar off @parts
         if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
         New-Item "environment\ready" -ItemType File | Out-Null
     }

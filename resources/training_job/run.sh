@@ -3,6 +3,7 @@
 #   --setup-only  makes the training environment, and does not train
 #   KOTAE_PYTHON  a Python that has the training environment; without it one is made in ./environment
 #   KOTAE_TORCH   cuda (as it is), or cpu
+#   KOTAE_CARDS   how many cards of this machine train together; 1 where neither it nor Slurm says otherwise
 set -eu
 umask 077
 CDPATH= cd -- "$(dirname "$0")"
@@ -63,6 +64,10 @@ resume=
 for checkpoint in run/checkpoints/checkpoint-*; do
     [ -d "$checkpoint" ] && resume=--resume
 done
+set -- "$python" -I -X utf8 trainer/start.py trainer run.json --commands $resume
+cards=${KOTAE_CARDS:-${SLURM_GPUS_ON_NODE:-1}}
+if [ "$cards" -gt 1 ]; then
+    set -- "$python" -I -m accelerate.commands.launch --config_file accelerate.yaml --num_processes "$cards" --no_python "$@"
+fi
 # In place of this shell: signals that ask for a pause reach it, and so the training.
-exec "$python" -I -X utf8 watch.py "$language" train \
-    "$python" -I -X utf8 trainer/start.py trainer run.json --commands $resume
+exec "$python" -I -X utf8 watch.py "$language" train "$@"

@@ -16,7 +16,7 @@ from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
 from tests.training.driver import small_drive
-from trainer.convert.report import JobError, LogTail, as_job_errors
+from trainer.convert.report import JobError, LogTail, as_job_errors, require_memory
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
     EXIT_UNREADABLE_JOB,
@@ -255,3 +255,11 @@ def test_every_end_has_a_code(error, code, tmp_path) -> None:
         raise error
     assert caught.value.code == code
     assert code != "training_environment_broken" or caught.value.facts["reason"] == "No module named 'torch'"
+
+
+def test_a_conversion_that_memory_is_too_short_for_says_how_much_it_needs() -> None:
+    require_memory(1 << 20)
+    with pytest.raises(JobError) as caught:
+        require_memory(1 << 60)
+    assert caught.value.code == "conversion_memory_short"
+    assert caught.value.facts["needed_bytes"] == 1 << 60 > caught.value.facts["available_bytes"] > 0

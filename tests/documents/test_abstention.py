@@ -66,6 +66,13 @@ def test_a_value_or_unit_that_no_passage_has_counts_against_it(library, there, n
     assert judge(library, there).confidence > judge(library, not_there).confidence
 
 
+def test_a_word_for_a_kind_of_information_is_no_reason_to_refuse(library):
+    """Few documents write 注意点 or 手順 where they say what to do."""
+    assert judge(library, "日常点検の手順はありますか").verdict == "answered"
+    assert judge(library, "防災訓練の注意点はありますか").verdict == "near"
+    assert judge(library, "残留塩素の注意点はありますか").verdict == "not_in_documents"
+
+
 def test_nothing_found_is_not_enough_and_nothing_to_look_for_is(library):
     passages = passage_search.search(library, "かぶり", [1])
     assert retrieved_passages.judge_answerability(library, "かぶり", [], [1]).verdict == "not_in_documents"

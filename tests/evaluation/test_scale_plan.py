@@ -12,7 +12,7 @@ from app.base import paths, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.evaluation import question_files
-from app.evaluation.study import scale_plan, scale_subsets, studies
+from app.evaluation.study import paper, scale_plan, scale_subsets, studies
 from app.evaluation.study.scale_plan import PlannedScaleStudy
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.models import local_models
@@ -359,3 +359,22 @@ def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: PlannedS
     ]
     assert "1 行" not in found[1].system.name
     assert "20 行" in found[1].system.name
+
+
+def test_the_papers_subsets_follow_from_its_rule(tmp_path: Path) -> None:
+    kinds = ["章"] * 5000 + ["節"] * 2500 + ["項"] * 1500
+    lines = [json.dumps({"instruction": f"{n}？", "metadata": {"rel_type": kind}}) for n, kind in enumerate(kinds)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    found = scale_subsets.paper_subsets(tmp_path / "a.jsonl")
+    assert [len(set(places)) for places in found] == [1000, 2000, 3000, 4000, 5000]
+    first = [sum(kinds[place] == kind for place in found[0]) for kind in ("章", "節", "項")]
+    assert first == [388, 383, 229]  # 0.7 of 5/9, the rest 5 : 3, and what rounding left goes to the second
+
+
+@pytest.mark.slow
+def test_the_papers_subsets_are_those_that_it_published(kasensabo: Path) -> None:
+    published = json.loads((kasensabo / paper.SUBSETS).read_bytes())
+    assert scale_subsets.paper_subsets(kasensabo / paper.ROWS) == list(published.values())
+    made = scale_subsets.given_subsets(kasensabo / paper.ROWS, None, keeps_subsets=True, system_prompt="答え")
+    assert [(subset.rows, subset.removed) for subset in made.subsets] == [(int(size), 0) for size in published]
+    assert made.holdout.count(b"\n") > 200

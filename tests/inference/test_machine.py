@@ -52,9 +52,11 @@ def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
 
 def test_graphics_processors_are_read_from_the_drivers_list() -> None:
-    text = "NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9\nNVIDIA GB10, [N/A], [N/A], [N/A], 12.1\n"
+    text = (
+        "NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9, GPU-6a1f\nNVIDIA GB10, [N/A], [N/A], [N/A], 12.1\n"
+    )
     assert machine.read_nvidia_list(text) == (
-        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)),
+        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9), "GPU-6a1f"),
         Gpu("NVIDIA GB10", None, None, "", (12, 1)),
     )
     assert machine.read_nvidia_list("No devices were found\n") == ()

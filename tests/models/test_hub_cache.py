@@ -18,3 +18,18 @@ def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path: Path, monkeypatch: pyt
     hub_cache.share(queued, tmp_path / "models")
     assert [path.name for path in tmp_path.rglob("*") if path.name not in ("models", "m.gguf")] == []
     assert len([*tmp_path.rglob("m.gguf")]) == 1
+
+
+@pytest.mark.parametrize("is_newest", [False, True])
+def test_only_what_the_main_branch_has_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_newest: bool
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    branch = tmp_path / "hub" / "models--owner--m" / "refs" / "main"
+    branch.parent.mkdir(parents=True)
+    branch.write_text("a" * 40)
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    files = (QueuedFile("m.gguf", "m.gguf", 4, "a" * 64),)
+    queued = QueuedDownload("1", "m", "M", "Q8_0", "", "owner/m", "c" * 40, 4, files, is_newest=is_newest)
+    hub_cache.share(queued, tmp_path)
+    assert branch.read_text() == ("c" if is_newest else "a") * 40

@@ -5,11 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 
 from app.base.errors import AppError
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
 from app.models.package_indexes import PYPI, PYTORCH, PackageIndexes
+from tests.dev_scripts import load_scripts
+
+(training_lock,) = load_scripts("training_lock")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where pip looks on Linux")
 
@@ -74,7 +79,28 @@ def test_the_shipped_locks_are_whole() -> None:
         assert path.read_text("utf-8").count("--hash=") == len(lock.files) > 40, path
         versions = {file.package: file.version for file in lock.files}
         assert {"torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf"} <= versions.keys()
-        assert ("nvidia-cublas" in versions) is (lock.variant == "cuda"), path
+        on_card = "nvidia-cublas" in versions or "+cu" in versions["torch"]
+        assert on_card is (lock.variant == "cuda"), path
+
+
+@pytest.mark.parametrize("system", ["linux-x86_64", "win32-x86_64"])
+def test_every_file_of_a_lock_can_be_installed_on_its_machine(system: str) -> None:
+    platforms = training_lock._SYSTEMS[system][1]
+    for lock in locks.all_locks(system):
+        abi = f"cp{lock.python[0]}{lock.python[1]}"
+        fitting = {*cpython_tags(lock.python, platforms=platforms), *compatible_tags(lock.python, abi, platforms)}
+        for file in lock.files:
+            name, version, _, tags = parse_wheel_filename(file.name)
+            assert (name, str(version)) == (file.package, file.version), lock.name
+            assert tags & fitting, f"{lock.name}: {file.name}"
+
+
+def test_for_cards_on_windows_only_torch_is_another() -> None:
+    for python in training_lock.WINDOWS_CUDA:
+        (cuda,), (cpu,) = (locks.fitting(kind, "win32-x86_64", [python]) for kind in ("cuda", "cpu"))
+        theirs = {file for file in cuda.files if file not in cpu.files}
+        assert [(file.package, file.version) for file in theirs] == [("torch", "2.13.0+cu130")]
+        assert len(cuda.files) == len(cpu.files)
 
 
 @pytest.mark.parametrize("system", ["linux-x86_64", "win32-x86_64", "darwin-arm64"])
@@ -91,7 +117,7 @@ def test_a_name_that_is_no_lock_finds_none(name: str) -> None:
 
 def test_what_is_not_locked_is_refused_with_what_is() -> None:
     with pytest.raises(AppError, match="training_no_lock") as caught:
-        locks.fitting("cuda", "win32-x86_64")
+        locks.fitting("cuda", "darwin-arm64")
     assert "--variant cpu --python-version 3.12" in caught.value.facts["have"]
     with pytest.raises(AppError, match="training_no_lock") as caught:
         locks.fitting("cpu", "plan9-sparc")

@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from trainer import estimate, model
 from trainer.data import TARGETS, inspect_base
 from trainer.spec import RunSpec
+from trainer.tokenization import EncodedExample
 
 SHAPE = {
     "vocab_size": 600,
@@ -38,6 +39,8 @@ def main(base: str, told: str) -> None:
     found = {
         "losses": {f"{family} {dtype}": compared(family, dtype) for family in CONFIGS for dtype in TYPES},
         "loaded": {precision: loaded(base, precision) for precision in ("nf4", "bf16")},
+        "kept": {precision: kept_bytes(base, precision) for precision in ("f32", "bf16")},
+        "batched": batched(base),
     }
     Path(told).write_text(json.dumps(found), encoding="utf-8")
 
@@ -78,14 +81,19 @@ def compared(family: str, dtype: str) -> dict[str, float]:
     model.install_loss(inner)
     ours, our_gradients, hidden = taught(adapted, given, count)
     untrained = torch.cat([given["labels"][:, 1:] == -100, torch.ones(3, 1, dtype=torch.bool)], dim=1)
-    is_as_before = torch.equal(inner(given["input_ids"]).logits, plain(given["input_ids"]).logits)
+    as_before = model._autocast(inner)(plain)(given["input_ids"]).logits
+    is_as_before = torch.equal(inner(given["input_ids"]).logits, as_before)
+    last = inner(given["input_ids"], logits_to_keep=1).logits
     return {
         "loss": abs(ours - theirs) / theirs,
-        "mean": model.loss_difference(inner, given, plain),
+        "mean": model.loss_difference(adapted, given, plain),
         "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
         "untrained": float(hidden[untrained].abs().max()),
         "trained": float(hidden[~untrained].abs().sum(-1).min()),
         "logits_kept": float(is_as_before),
+        "last_alone": float(
+            inner._supports_logits_to_keep() and torch.allclose(last, as_before[:, -1:], rtol=0.02, atol=0.02)
+        ),
     }
 
 
@@ -108,21 +116,50 @@ def taught(adapted: Any, given: dict[str, torch.Tensor], count: int) -> tuple[fl
     return float(value.detach()), torch.cat(gradients), seen[0].grad.float()
 
 
+def loaded_model(base: str, precision: str, **changes: Any) -> Any:
+    spec = RunSpec("x", "x", "x", "x", precision=precision, device="cpu", rank=4, alpha=8, **changes)
+    return model.load_model(spec, inspect_base(Path(base)))
+
+
+def kept_bytes(base: str, precision: str) -> int:
+    """What autograd keeps of one forward pass, without the weights."""
+    adapted = loaded_model(base, precision, compute=precision, gradient_checkpointing=False)
+    weights = {one.untyped_storage().data_ptr() for one in adapted.parameters()}
+    seen: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        seen[tensor.untyped_storage().data_ptr()] = tensor  # kept alive, so that no address comes twice
+        return tensor
+
+    model.install_loss(adapted.base_model.model)
+    ids = torch.randint(1, 200, (1, 128))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        adapted(input_ids=ids, labels=torch.where(torch.arange(128) < 127, -100, ids))
+    return sum(one.untyped_storage().nbytes() for place, one in seen.items() if place not in weights)
+
+
+def batched(base: str) -> dict[str, Any]:
+    """Likelihoods of examples in batches beside those of each alone, and the number of forward passes."""
+    adapted = loaded_model(base, "f32", compute="f32", gradient_checkpointing=False)
+    model.install_loss(adapted.base_model.model)
+    lengths = [5, 30, 9, 28, 12, 31]
+    examples = [EncodedExample(list(range(7, 7 + one)), [-100, *range(8, 7 + one)], 1) for one in lengths]
+    passes = 0
+
+    def count() -> None:
+        nonlocal passes
+        passes += 1
+
+    alone = model.example_nll(adapted, examples, 0)
+    together = model.example_nll(adapted, examples, 0, count, most_tokens=64)
+    pairs = zip(alone, together, strict=True)
+    return {"passes": passes, "difference": max(abs(one - other) / one for one, other in pairs)}
+
+
 def loaded(base: str, precision: str) -> dict[str, Any]:
     """Types of the parts after loading, and of what is trained."""
-    spec = RunSpec(
-        "x",
-        "x",
-        "x",
-        "x",
-        precision=precision,
-        compute="bf16",
-        device="cpu",
-        rank=4,
-        alpha=8,
-        gradient_checkpointing=True,
-    )
-    adapted = model.load_model(spec, inspect_base(Path(base)))
+    changes: dict[str, Any] = {"compute": "bf16", "gradient_checkpointing": True, "checkpoint_every": 2}
+    adapted = loaded_model(base, precision, **changes, embedding_on_cpu=True)
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
     difference = model.install_loss_if_equal(adapted, given)
@@ -138,4 +175,5 @@ def loaded(base: str, precision: str) -> dict[str, Any]:
         "trained_names": sorted({name for name, one in adapted.named_parameters() if one.requires_grad})[:2],
         "are_taught": all(one.grad is not None and bool(one.grad.isfinite().all()) for one in trained),
         "own_loss": difference,
+        "checkpointed": [bool(layer.gradient_checkpointing) for layer in inner.model.layers],
     }

@@ -60,11 +60,6 @@ def asked(request: dict[str, Any]) -> None:
     setattr(loop.TrainingLoop, name, ask)
 
 
-def in_two_processes(_request: dict[str, Any]) -> None:
-    """As its launcher says."""
-    os.environ.update(WORLD_SIZE="2", RANK="0")
-
-
 def killed_exporting(_request: dict[str, Any]) -> None:
     """After the last step, before the adapter is there."""
     run.export.save_adapter = lambda *_others: os.kill(os.getpid(), 9)

@@ -35,7 +35,7 @@ def shape() -> TrainedShape:
 def test_an_8b_base_has_the_parts_that_were_computed_by_hand(shape: TrainedShape) -> None:
     memory = estimate.estimate_memory(shape, qlora(), 2048)
     parts = {name: round(value / GIB, 2) for name, value in dataclasses.asdict(memory).items()}
-    assert (parts["weights"], parts["tables"], parts["adapter"]) == (3.35, 1.96, 0.31)
+    assert (parts["weights"], parts["tables"], parts["adapter"]) == (3.35, 1.96, 0.39)
     assert (parts["optimizer"], parts["kept"]) == (0.08, 0.5)
     assert memory.total == sum(dataclasses.astuple(memory))
 
@@ -54,17 +54,17 @@ def test_its_peaks_lie_where_cards_of_8_to_24_gb_need_them(
     ("kind", "precision", "dropout", "kept"),
     [  # bytes a token and layer, read off with torch.autograd.graph.saved_tensors_hooks on a processor
         ("llama", "f32", 0.0, 9976),
-        ("llama", "bf16", 0.0, 8952),
+        ("llama", "bf16", 0.0, 5512),  # without the copies of the LoRA matrices in 16 bits; 8,952 without autocast
         ("gemma3_text", "f32", 0.0, 11818),
-        ("gemma3_text", "bf16", 0.0, 10794),
+        ("gemma3_text", "bf16", 0.0, 7354),
         ("llama", "f32", 0.05, 9976 + 6656),
-        ("llama", "bf16", 0.05, 8952 + 4608),
+        ("llama", "bf16", 0.05, 5512 + 3328),
     ],
 )
 def test_a_layer_keeps_what_autograd_was_seen_to_keep(kind: str, precision: str, dropout: float, kept: int) -> None:
     shape = estimate.shape_from_config(NARROW | {"model_type": kind})
     spec = qlora(precision=precision, dropout=dropout, device="cpu", rank=8, gradient_checkpointing=False)
-    assert estimate.estimate_memory(shape, spec, 128).kept / shape.layers / 128 == pytest.approx(kept, rel=0.01)
+    assert estimate.estimate_memory(shape, spec, 128).kept / shape.layers / 128 == pytest.approx(kept, rel=0.011)
 
 
 def test_checkpointing_keeps_one_vector_a_layer_and_token() -> None:
@@ -100,12 +100,42 @@ def test_time_follows_the_passes_over_the_weights(shape: TrainedShape) -> None:
     assert evaluated.total_s > again.total_s
 
 
-def test_several_processes_take_larger_steps_in_the_same_time(shape: TrainedShape) -> None:
+def test_several_processes_take_the_same_steps_in_less_time(shape: TrainedShape) -> None:
     load = EpochWorkload(examples=96, tokens=48_000, trained=20_000)
     alone = estimate.estimate_time(shape, qlora(), load, 1e13)
     two = estimate.estimate_time(shape, qlora(), dataclasses.replace(load, processes=2), 1e13)
-    assert (alone.steps, two.steps) == (6, 3)
-    assert two.step_s == pytest.approx(alone.step_s)
+    assert (alone.steps, two.steps) == (6, 6)
+    assert two.step_s == pytest.approx(alone.step_s / 2)
+
+
+@pytest.mark.parametrize(
+    ("gib", "micro_batch", "checkpoint_every", "embedding_on_cpu"),
+    [(30, 2, 0, False), (15, 1, 0, False), (10.8, 1, 4, False), (7.2, 1, 1, False), (6.6, 1, 1, True)],
+)
+def test_the_settings_are_the_fastest_that_fit_the_card(
+    shape: TrainedShape, gib: float, micro_batch: int, checkpoint_every: int, embedding_on_cpu: bool
+) -> None:
+    lengths = [700, 250, 300, 350] * 8
+    load = EpochWorkload(32, sum(lengths), sum(lengths), lengths=lengths)
+    planned = qlora(micro_batch=2, accumulation=4, optimizer="adamw_8bit")
+    asked = RunSpec("run", "base", "train", "validation")
+    found = estimate.fit_card(shape, planned, asked, load, round(gib * GIB))
+    assert (found.micro_batch, found.accumulation) == (micro_batch, 8 // micro_batch)
+    assert (found.checkpoint_every if found.gradient_checkpointing else 0) == checkpoint_every
+    assert bool(found.embedding_on_cpu) is embedding_on_cpu
+    before = estimate.estimate_memory(shape, dataclasses.replace(found, embedding_on_cpu=False), 700)
+    saved = before.total - estimate.estimate_memory(shape, found, 700).total
+    assert saved == (2 * 128256 * 4096 if embedding_on_cpu else 0)
+
+
+def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
+    assert estimate.padded_tokens([10, 40, 20, 30, 5], 4, 2) == 2 * 40 + 2 * 20 + 5
+    lengths = [300] * 64
+    load = EpochWorkload(64, sum(lengths), sum(lengths), lengths=lengths)
+    one, two = (
+        estimate.estimate_time(shape, qlora(micro_batch=size, accumulation=8 // size), load, 1e13) for size in (1, 2)
+    )
+    assert 1.1 < one.step_s / two.step_s < 1.3
 
 
 def test_a_card_is_known_by_a_part_of_its_name() -> None:

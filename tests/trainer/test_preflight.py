@@ -25,6 +25,7 @@ from trainer.events import PreflightFinding
 Json = dict[str, Any]
 FORM = as_json(form_of(CARD_FORMS["llama3"]))
 CHATML = as_json(form_of(CARD_FORMS["chatml"]))
+GEMMA = as_json(form_of(CARD_FORMS["gemma"]))
 ALWAYS = {"some_rows", "lengths"}
 LINES = {"file": "train.jsonl", "lines": [3], "count": 1}
 TEMPLATE = (
@@ -205,6 +206,8 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
     )
     qwen = {"precision": "f16", "form": CHATML}
     yield "f16_overflows", kitchen.request(base=kitchen.bases["qwen2"], spec=qwen), {"model_type": "qwen2"}
+    gemma = {"precision": "f16", "form": GEMMA}
+    yield "f16_overflows", kitchen.request(base=kitchen.bases["gemma3"], spec=gemma), {"model_type": "gemma3_text"}
     yield "f16_narrow", kitchen.request(spec={"precision": "f16"}), {}
     yield "disk_short", kitchen.request(base=kitchen.changed_base(intermediate_size=10**13)), None
     yield "network_open", kitchen.request(is_open=True), {}

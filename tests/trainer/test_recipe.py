@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from trainer import recipe
+from trainer.events import RunError
 from trainer.recipe import RecipeFacts
 from trainer.spec import DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, PRESETS, RunSpec
 
@@ -70,9 +71,8 @@ def test_what_the_spec_says_stays(field: str, value: object, preset: str) -> Non
         (20_001, "standard", 64, 32),
         (20_001, "light", 8, 32),
         (100, "thorough", 32, 32),
-        (3_000, "paper-2603.18037", 16, 16),
-        (4_000, "paper-2603.18037", 32, 16),
-        (90_000, "paper-2603.18037", 32, 16),
+        (5_000, "paper-2603.18037", 16, 16),
+        (4_000, "paper-2603.18037-bases", 32, 16),
     ],
 )
 def test_the_rank_grows_with_the_rows(rows: int, preset: str, rank: int, alpha: int) -> None:
@@ -201,9 +201,15 @@ def test_few_steps_get_a_higher_rate_and_at_least_five_of_warm_up(
     assert (effective.learning_rate, effective.warmup_share) == (rate, pytest.approx(warmup))
 
 
-def test_several_processes_take_fewer_steps() -> None:
-    effective = decided(CARD, {"rows": 1_000, "processes": 2})
-    assert (effective.learning_rate, effective.warmup_share) == (3e-4, pytest.approx(5 / 96))
+@pytest.mark.parametrize(("processes", "batches"), [(1, (4, 4)), (2, (4, 4)), (8, (2, 8)), (16, (1, 16))])
+def test_processes_share_a_step_of_the_same_size(processes: int, batches: tuple[int, int]) -> None:
+    shared = recipe.share_step(decided(CARD, micro_batch=4, accumulation=4), processes)
+    assert (shared.micro_batch, shared.accumulation) == batches
+    with pytest.raises(RunError, match="step_not_shared"):
+        recipe.share_step(shared, 3 * processes)
+    with pytest.raises(RunError, match="step_not_shared"):
+        recipe.share_step(shared, 1, micro_batch=3)
+    assert recipe.share_step(shared, 1, micro_batch=8).accumulation == 2
 
 
 @pytest.mark.parametrize(("rows", "dropout"), [(499, 0.05), (500, 0.0)])
@@ -218,7 +224,14 @@ def test_the_standard_is_the_recipe() -> None:
     assert effective.loss == "answers"
 
 
-def test_the_paper_is_repeated_with_its_own_settings() -> None:
-    effective = decided(CARD, preset="paper-2603.18037")
+@pytest.mark.parametrize(
+    ("preset", "rank", "dropout"), [("paper-2603.18037", 16, 0.0), ("paper-2603.18037-bases", 32, 0.05)]
+)
+def test_the_paper_is_repeated_with_its_own_settings(preset: str, rank: int, dropout: float) -> None:
+    effective = decided(CARD, {"rows": 100}, preset=preset)
+    assert (effective.rank, effective.alpha, effective.dropout) == (rank, 16, dropout)
     assert (effective.loss, effective.context_tokens, effective.epochs) == ("all", 2048, 3.0)
-    assert (effective.weight_decay, effective.final_rate_share, effective.precision) == (0.01, 0.0, "nf4")
+    assert (effective.learning_rate, effective.warmup_share, effective.final_rate_share) == (2e-4, 0.05, 0.0)
+    assert (effective.micro_batch, effective.accumulation, effective.weight_decay) == (2, 4, 0.01)
+    assert (effective.precision, effective.optimizer, effective.clip_norm) == ("nf4", "adamw", 1.0)
+    assert effective.evaluations_per_epoch == 0  # the last checkpoint counts

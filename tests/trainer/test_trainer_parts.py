@@ -32,10 +32,9 @@ def test_one_process_uses_one_card(found: dict[str, Any]) -> None:
 
 def test_what_several_processes_take_is_told_for_all(found: dict[str, Any]) -> None:
     distributed = found["distributed"]
-    assert distributed["step_examples"] == 8
-    step_s, total_s = distributed["forecast"]["step_s"], distributed["forecast"]["total_s"]
-    assert step_s[1] == pytest.approx(step_s[0])  # twice the examples in twice as many hands
-    assert total_s[1] == pytest.approx(total_s[0] / 2, abs=0.1)
+    assert distributed["step_examples"] == 4
+    for alone, shared in distributed["forecast"].values():  # the same examples in twice as many hands
+        assert shared == pytest.approx(alone / 2, abs=0.1)
 
 
 def test_no_process_of_several_cuts_its_batch_alone(found: dict[str, Any]) -> None:
@@ -54,6 +53,40 @@ def test_what_was_measured_is_held_against_what_there_is(found: dict[str, Any]) 
     assert found["measured"]["250"] == {"cuts": [2], "ended": 2}
     none = ["out_of_memory", {"device": "cuda", "micro_batch": 1}]
     assert found["measured"]["100"] == {"cuts": [2, 1], "ended": none}
+
+
+def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
+    """Computed, one example at a time fits without checkpointing; if the activations take less, more of them do."""
+    expected, spare = found["searched"]["1.0"], found["searched"]["0.45"]
+    assert expected["tried"] == [[1, 0]]
+    assert expected["told"] == []
+    assert spare["tried"][0] == [1, 0]
+    assert spare["ended"] in spare["tried"][1:]
+    assert spare["ended"][0] > 1
+    assert spare["told"] == ["faster"]
+    assert expected["step"] == spare["step"] == 8
+
+
+def test_what_is_slower_is_not_kept(found: dict[str, Any]) -> None:
+    assert found["searched"]["2.0"]["tried"] == [[1, 0], [1, 4]]
+    assert found["searched"]["2.0"]["ended"] == [1, 0]
+    assert found["searched"]["2.0"]["told"] == []
+
+
+def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -> None:
+    tight = found["searched"]["2.5"]
+    assert tight["tried"][:2] == [[1, 0], [1, 1]]
+    assert tight["ended"] in tight["tried"][1:]
+    assert tight["ended"][1] > 0
+    assert tight["told"][0] == "out_of_memory"
+
+
+def test_what_was_asked_for_is_not_searched_for(found: dict[str, Any]) -> None:
+    assert found["as asked"]["tried"] == [[2, 1]]
+
+
+def test_the_chosen_card_is_the_one_that_is_used(found: dict[str, Any]) -> None:
+    assert found["named card"] == "GPU-1"
 
 
 def test_the_forecast_counts_the_sample_answers_of_each_epoch(found: dict[str, Any]) -> None:
@@ -101,6 +134,10 @@ def test_a_loss_that_is_not_ours_is_in_the_log(found: dict[str, Any]) -> None:
 
 def test_a_sample_is_greedy_whatever_the_base_prefers(found: dict[str, Any]) -> None:
     assert found["answer"] == [["a", True], {"do_sample": False, "repetition_penalty": 1.0}]
+
+
+def test_a_base_that_cannot_be_converted_in_the_memory_says_what_is_short(found: dict[str, Any]) -> None:
+    assert found["short memory"] == ["memory_short", {"device": "cpu", "needed_bytes": 9, "available_bytes": 1}]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions of a terminal")

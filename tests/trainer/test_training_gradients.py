@@ -28,6 +28,7 @@ class Measured(NamedTuple):
     folders: dict[tuple[int, int], Path]
     told: list[Event]  # by a run that was watched
     notes: dict[str, Any]  # about that run
+    narrow: Curve  # of a run in 16 bits, cut like CUTS[1]
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +41,13 @@ def measured(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPa
         folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
         cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
         curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
+    cut = {"micro_batch": 2, "accumulation": 4, "dropout": 0.0, "epochs": 3.0}
+    narrow = curve(server.run(write_spec(root / "narrow", tiny_base, precision="bf16", **cut)))
     notes = root / "notes.json"
     told = server.run(
         write_spec(root / "run", tiny_base, weight_decay=0.01, max_steps=1000), fault="watched", notes=str(notes)
     )
-    return Measured(checks, curves, folders, told, json.loads(notes.read_text("utf-8")))
+    return Measured(checks, curves, folders, told, json.loads(notes.read_text("utf-8")), narrow)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -57,6 +60,7 @@ def test_loss_and_gradients_are_those_of_transformers(
     assert found["mean"] < loss
     assert found["gradient"] < gradient
     assert found["logits_kept"] == 1.0
+    assert found["last_alone"] == 1.0  # an answer's first token does not compute the logits of its whole prompt
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -84,6 +88,24 @@ def test_nothing_of_the_base_is_made_larger(precision: str, projection: str, mea
     assert all("lora_" in name for name in found["trained_names"])
     assert found["are_taught"]
     assert found["own_loss"] < 1e-4
+    assert found["checkpointed"][:2] == [True, False]
+
+
+def test_sixteen_bits_are_not_copied_into_thirty_two(measured: Measured) -> None:
+    """The ratio is 0.9 where peft converts the input of each projection."""
+    kept = measured.checks["kept"]
+    assert kept["bf16"] < 0.65 * kept["f32"]
+
+
+def test_sixteen_bits_learn_as_thirty_two_do(measured: Measured) -> None:
+    narrow, wide = measured.curves[2, 4], measured.narrow
+    assert list(wide.losses) == list(narrow.losses)
+    assert largest_difference(wide, narrow) < 2e-2
+
+
+def test_examples_are_evaluated_in_batches(measured: Measured) -> None:
+    assert measured.checks["batched"]["passes"] == 3  # (31, 30), (28, 12), (9, 5)
+    assert measured.checks["batched"]["difference"] < 1e-5
 
 
 # -------------------------------------------------------------- what a run is given

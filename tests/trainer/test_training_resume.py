@@ -63,9 +63,6 @@ def damage_file(file: Path) -> None:
     file.write_bytes(data)
 
 
-TWO = "in_two_processes"
-
-
 def _settle(run: Path, **changes: Any) -> None:
     """Another effective spec, as after a hand has been in it."""
     _place(run / "effective.json", **changes)
@@ -95,7 +92,6 @@ def _with_settings_lost(run: Path, _base: Path) -> None:
 
 # What is done to a paused run before it is gone on with.
 OTHERWISE: dict[str, Callable[[Path, Path], None]] = {
-    TWO: lambda _run, _base: None,
     "another micro batch": lambda run, _base: _settle(run, micro_batch=4),
     "another seed": lambda run, _base: _settle(run, seed=7),
     "another precision": lambda run, _base: _settle(run, precision="bf16", compute="bf16"),
@@ -143,7 +139,7 @@ def ended(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathF
     for name in OTHERWISE:
         _copy(root / "paused", root / name)
         OTHERWISE[name](root / name, tiny_base)
-        told[name] = server.run(root / f"{name}.json", "--resume", fault=TWO if name == TWO else "")
+        told[name] = server.run(root / f"{name}.json", "--resume")
     for name in PICKLES:
         run = root / f"poisoned {Path(name).stem}"
         _copy(root / "paused", run)
@@ -359,7 +355,6 @@ def test_a_pickle_that_a_forged_manifest_vouches_for_is_not_run(name: str, ended
 @pytest.mark.parametrize(
     ("name", "field"),
     [
-        (TWO, "processes"),
         ("another micro batch", "step_examples"),
         ("another seed", "seed"),
         ("another precision", "precision"),

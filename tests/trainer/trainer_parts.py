@@ -21,10 +21,11 @@ from typing import Any
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import export, loop, model, probe, recipe, start
+from trainer import __main__ as trainer_main
+from trainer import estimate, export, loop, model, probe, recipe, run, start
 from trainer.channel import RunControl
 from trainer.convert_job import GgufToHf
-from trainer.data import TrainingInputs, inspect_base
+from trainer.data import BaseFacts, TrainingInputs, inspect_base
 from trainer.events import Adjusted, RunError, RunForecast
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
@@ -32,6 +33,10 @@ from trainer.tokenization import EncodedExample
 
 FORM = TrainingPromptForm(question="Q{text}", answer="A{text}", answer_start="A")
 COMPUTED = RunForecast(peak_bytes=1, available_bytes=250, step_s=1.0, total_s=1.0, disk_bytes=1, is_measured=False)
+LLAMA_3_8B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
+}  # fmt: skip
 DAMAGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "width": ("config.json", lambda data: data.replace(b'"hidden_size"', b'"n_embd"')),
     "other json": ("generation_config.json", lambda _data: b"{"),
@@ -186,6 +191,65 @@ def measured(available_bytes: int) -> Any:
     return {"cuts": cuts, "ended": ended if isinstance(ended, list) else ended.micro_batch}
 
 
+def searched(share: float, **given: Any) -> Any:
+    """What the probe makes of an 8B base on a card of 15 GiB whose activations take `share` of what is computed.
+
+    Settings as planned, as measured in turn, and in the end: micro batch, and each how many layers compute again.
+    """
+    base = BaseFacts(Path("base"), "llama", 128256, 8_030_261_248, LLAMA_3_8B)
+    asked = RunSpec("x", "x", "x", "x", preset="paper-2603.18037", device="cuda", rank=16, **given)
+    facts = recipe.RecipeFacts(48, 700, "cpu", 15 << 30, True, base.parameters, "llama", "windows")
+    examples = [EncodedExample([1] * length, [1] * length, 1) for length in range(230, 710, 10)]
+    shape, available, latest = estimate.shape_from_config(LLAMA_3_8B), 15 << 30, [asked]
+
+    def planned() -> TrainingInputs:
+        resolved = TrainingInputs(recipe.resolve(asked, facts), FORM, None, examples, [], ())  # type: ignore[arg-type]
+        return probe.fit_card(resolved, base, asked, available)
+
+    def token_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
+        latest.append(tried.spec)
+        load = estimate.EpochWorkload(1, 1, 1, lengths=[700] * (tried.spec.micro_batch or 1))
+        return estimate.estimate_time(shape, tried.spec, load, 1e13).step_s / (tried.spec.micro_batch or 1)
+
+    def peak(_device: str) -> int:
+        memory = estimate.estimate_memory(shape, latest[-1], 700)
+        activations = memory.kept + memory.working + memory.spare
+        return round(memory.weights + memory.tables + memory.adapter + share * activations)
+
+    def set_one(_model: Any, spec: RunSpec) -> None:
+        in_model[0] = spec
+
+    computed = dataclasses.replace(COMPUTED, available_bytes=available)
+    with (
+        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0, set_checkpointing=set_one),
+        replaced(loop, peak_memory_bytes=peak),
+    ):
+        ear, first = Ear(), planned()
+        in_model = [first.spec]
+        refit = lambda material, peak_bytes: probe.fit_card(material, base, asked, available, peak_bytes)  # noqa: E731
+        model: Any = torch.nn.Linear(2, 2)
+        ended = probe.measure_steps(model, first, computed, ear, RunControl(), refit)  # type: ignore[arg-type]
+    tried = [_use_of_the_card(spec) for spec in latest[1:]]
+    told = [event.reason for event in ear.told if isinstance(event, Adjusted)]
+    assert in_model[0].checkpoint_every == ended.spec.checkpoint_every
+    assert in_model[0].gradient_checkpointing == ended.spec.gradient_checkpointing
+    return {"tried": tried, "ended": _use_of_the_card(ended.spec), "told": told, "step": ended.step_examples}
+
+
+def _use_of_the_card(spec: RunSpec) -> list[int]:
+    return [spec.micro_batch or 0, (spec.checkpoint_every or 1) if spec.gradient_checkpointing else 0]
+
+
+def named_card(base: Path, folder: Path) -> Any:
+    """The card that libraries of the trainer see, which is the one that was named when it started."""
+    spec = RunSpec(str(folder / "run"), str(base), "x", "x")
+    options = SimpleNamespace(card="GPU-1", commands=False, resume=False, ends_after=None)
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    with replaced(run, run=lambda *_, **__: None):
+        trainer_main._run(spec, Ear(), options)  # type: ignore[arg-type]
+    return os.environ.pop("CUDA_VISIBLE_DEVICES", "")
+
+
 def distributed() -> Any:
     def forecast() -> Any:
         return dataclasses.asdict(probe._forecast(material(epochs=1.0, evaluations_per_epoch=0), 0.1, 0.0, 1, COMPUTED))
@@ -193,7 +257,7 @@ def distributed() -> Any:
     alone = forecast()
     with two_processes():
         return {
-            "smaller": failed(lambda: probe.halve_micro_batch(material(), Ear(), 3)),  # type: ignore[arg-type]
+            "smaller": failed(lambda: probe.spare_memory(None, material(), Ear(), 3)),  # type: ignore[arg-type]
             "step_examples": material().step_examples,
             "forecast": {name: [alone[name], forecast()[name]] for name in ("step_s", "total_s")},
             "samples_s": _samples_s(),
@@ -272,9 +336,21 @@ def session_of_the_converter() -> Any:
     return ended.facts["reason"]
 
 
+def base_that_memory_is_too_short_for(folder: Path) -> Any:
+    """How a run ends whose converter has seen, before it wrote, that memory is too short."""
+    failed = {"event": "failed", "code": "conversion_memory_short", "facts": {"needed_bytes": 9, "available_bytes": 1}}
+    (folder / "base.gguf").write_bytes(b"GGUF")
+    with replaced(start, command=lambda *_others: [sys.executable, "-c", f"print({json.dumps(json.dumps(failed))})"]):
+        try:
+            export.convert_base(folder / "base.gguf", folder / "bases", Ear(), is_maker=True)  # type: ignore[arg-type]
+        except RunError as error:
+            return [error.code, error.facts]
+
+
 def main(base: str, folder: str) -> None:
     place = Path(folder)
     found = {
+        "short memory": base_that_memory_is_too_short_for(place),
         "saving": saving_when_another_process_wants_it(),
         "cards": cards_of_one_process(place),
         "warm_up": warm_up(),
@@ -283,6 +359,9 @@ def main(base: str, folder: str) -> None:
         "clock": clock_of_a_resumed_run(),
         "words": words_for_too_little_memory(),
         "measured": {str(room): measured(room) for room in (448, 250, 100)},
+        "searched": {str(share): searched(share) for share in (1.0, 0.45, 2.0, 2.5)},
+        "as asked": searched(0.45, micro_batch=2, gradient_checkpointing=True),
+        "named card": named_card(Path(base), place),
         "distributed": distributed(),
         "forgotten": what_is_forgotten(),
         "damaged": damaged_bases(Path(base), place),

@@ -29,6 +29,12 @@ from trainer.spec import RunSpec
 
 # In place of a Python with torch: takes what run.sh gives it, and starts the fake where the trainer would be started.
 PYTHON = """#!/bin/sh
+if [ "$3" = accelerate.commands.launch ]; then
+    echo "$@" >> ../arguments.txt
+    while [ "$1" != --no_python ]; do shift; done
+    shift
+    exec "$@"
+fi
 [ "$4" = trainer/start.py ] || exec {python} "$@"
 echo "$@" >> ../arguments.txt
 echo 'INFO:lora-to-gguf: 0%' >&2
@@ -143,6 +149,7 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(sent: Away) -> N
     job = sent.job
     names = {path.relative_to(job).as_posix() for path in job.rglob("*") if path.is_file()}
     assert {"run.sh", "job.slurm", "run.ps1", "README.md", "data/train.jsonl", "trainer/__main__.py"} <= names
+    assert {"accelerate.yaml", "machine.json"} <= names
     assert {"locked/cuda-linux-x86_64-py311.txt", "base/小さなモデル.gguf"} <= names
     for path in job.glob("*"):
         assert path.is_dir() or str(sent.runs.parent) not in path.read_text("utf-8"), path
@@ -151,6 +158,20 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(sent: Away) -> N
     assert "GPU のメモリ 0." in read_me  # what the plan says of a small card
     assert (job / "run.ps1").read_bytes().startswith(b"\xef\xbb\xbf")  # which the PowerShell of Windows needs
     assert (job / "run.sh").read_bytes().startswith(b"#!/bin/sh\n")
+
+
+def test_both_scripts_install_what_is_locked_for_cards(sent: Away) -> None:
+    for script, variables in (
+        ("run.sh", {"${KOTAE_TORCH:-cuda}": "cuda", "$(uname -m)": "x86_64", "$version": "py312"}),
+        ("run.ps1", {"$torch": "cuda", "$version": "py312"}),
+    ):
+        text = (sent.job / script).read_text("utf-8-sig")
+        (name,) = re.findall(r"lock = ?\"?(locked.+?\.txt)|^    lock=(locked.+?\.txt)", text, re.MULTILINE)[0:1]
+        path = "".join(name).replace("\\", "/")
+        for variable, value in variables.items():
+            path = path.replace(variable, value)
+        assert (sent.job / path).is_file(), (script, path)
+        assert "--require-hashes" in text
 
 
 @pytest.mark.fault("S16")
@@ -336,6 +357,31 @@ def test_a_cluster_s_signal_pauses_it_and_only_at_the_end_of_its_time_it_is_queu
     queued = away.home / "requeued.txt"
     assert (queued.read_text("utf-8").split() if queued.is_file() else []) == ["requeue", "7"] * is_queued
     assert away.refusal == "job_unfinished"
+
+
+@pytest.mark.parametrize("variable", ["KOTAE_CARDS", "SLURM_GPUS_ON_NODE"])
+def test_several_cards_and_settings_of_the_machine_break_no_seal(variable: str, away: Away) -> None:
+    (away.job / "machine.json").write_text('{"micro_batch": 1}')
+    status, _, log = away.done(**{variable: "4"})
+    assert (status, log) == (0, "")
+    launched = (away.home / "arguments.txt").read_text("utf-8").splitlines()[0]
+    assert "--config_file accelerate.yaml --num_processes 4 --no_python" in launched
+    assert away.take_back().state == "finished"
+
+
+def test_a_result_with_steps_of_another_size_is_not_taken_back(back: Away) -> None:
+    run = run_folders.read(back.runs / "点検")
+    assert run.spec is not None
+    effective = back.job / "run" / "effective.json"
+    told = json.loads(effective.read_bytes())
+    for accumulation, code in ((4, "job_changed"), (2, None)):
+        asked = dataclasses.replace(run.spec, micro_batch=2, accumulation=2)
+        run_folders.write_spec(run.folder, asked)
+        effective.write_text(json.dumps(told | {"micro_batch": 2, "accumulation": accumulation}))
+        if code:
+            assert back.refusal == code
+        else:
+            assert back.take_back().state == "finished"
 
 
 def test_outside_its_folder_the_cluster_s_script_says_so(away: Away) -> None:

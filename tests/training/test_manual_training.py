@@ -15,9 +15,11 @@ from trainer.recipe import GIB, RecipeFacts
 from trainer.spec import PRESETS, RunSpec
 
 # What Kotae itself fills in.
-OURS = {"folder", "version", "hashes", "bases", "base_sha256", "form", "converter"}
+OURS = {"folder", "version", "hashes", "bases", "base_sha256", "base_weights", "form", "converter"}
 # What is said in words: it is no number and no choice, or has no default of the recipe.
-IN_WORDS = {"data", "train", "validation", "holdout", "base", "adapter", "name", "samples", "max_steps"}
+IN_WORDS = {
+    "data", "train", "validation", "holdout", "base", "adapter", "name", "samples", "max_steps", "embedding_on_cpu"
+}  # fmt: skip
 UNLISTED = {"warmup_share", "accumulation"}  # computed from the number of steps and from micro_batch
 AUTOMATIC = {"ja": "自動", "en": "automatic"}
 HEADING = {"ja": "学習の設定ファイル", "en": "The settings file of a run"}

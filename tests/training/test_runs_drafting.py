@@ -57,6 +57,7 @@ def test_data_and_base_are_enough(where: Paths, data: Path, model: LocalModel) -
     asked = draft({"data": str(data), "base": model.id}, where, model)
     assert asked.base == model.path
     assert asked.base_sha256 == hashlib.sha256(Path(model.path).read_bytes()).hexdigest()
+    assert asked.base_weights == model.quantization
     assert asked.train == str(data / "train.jsonl")
     assert asked.holdout == str(data / "holdout.jsonl")
     assert asked.hashes["validation"] == hashlib.sha256((ROW * 2).encode()).hexdigest()
@@ -100,6 +101,7 @@ def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path)
     (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     asked = draft({"data": str(data), "base": str(folder)}, where)
     assert (asked.base, asked.base_sha256, asked.form) == (str(folder), "", None)
+    assert asked.base_weights == "safetensors"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,11 @@ def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path)
         ({"learning_rate": 2}, "spec_invalid", ("expected", "0.00000001〜1")),
         ({"学習率": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
         ({"learning_rate": float("nan")}, "spec_invalid", ("field", "learning_rate")),
-        ({"preset": "quick"}, "spec_invalid", ("expected", "light / standard / thorough / paper-2603.18037 のどれか")),
+        (
+            {"preset": "quick"},
+            "spec_invalid",
+            ("expected", "light / standard / thorough / paper-2603.18037 / paper-2603.18037-bases のどれか"),
+        ),
         ({"learning_rat": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
         ({"dta": "x"}, "spec_unknown_field", ("field", "dta")),
         ({"version": 2}, "spec_invalid", ("field", "version")),
@@ -143,7 +149,7 @@ def test_a_mistake_is_named(
 def test_what_may_be_set_is_named_without_what_is_filled_in(where: Paths, data: Path, model: LocalModel) -> None:
     near = mistake({"data": str(data), "base": model.path, "qqq": 1}, where).facts["near"].split(" / ")
     assert {"data", "base", "learning_rate"} <= set(near)
-    assert not {"version", "hashes", "bases", "base_sha256", "form", "converter"} & set(near)
+    assert not {"version", "hashes", "bases", "base_sha256", "base_weights", "form", "converter"} & set(near)
 
 
 def test_a_part_of_a_split_that_is_missing_is_named(where: Paths, data: Path, model: LocalModel) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.convert import hf_folder
-from trainer.convert.report import ConversionReport, JobError, require_space
+from trainer.convert.report import ConversionReport, JobError, require_memory, require_space
 from trainer.convert_job import GgufToHf, HfToGguf, LoraToGguf
 
 _LLAMA_3 = (
@@ -252,6 +252,7 @@ _UNSUPPORTED_OPTIONS: dict[str, Any] = {
 _PLAIN_BEGINNINGS = (True, False, None, "gaussian", "eva", "orthogonal")
 # Weights take 2 bytes after dequantizing; the smallest common quantization has 4 bits.
 _DEQUANTIZED_GROWTH = 4
+_TENSORS_HELD = 3  # in float32 at once: the peak with a model of 8B was 5 GB, its largest tensor has 2.1 GB
 
 
 def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
@@ -360,6 +361,7 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
     config = AutoConfig.from_pretrained(str(source.parent), **place)
     with torch.device("meta"):  # names and shapes alone
         model = AutoModelForCausalLM.from_config(config)
+    require_memory(_TENSORS_HELD * 4 * max(weights.numel() for weights in model.parameters()))
     report.phase("writing")
     part.mkdir()
     _write_weights(_dequantized(source, model), model, part, report)

@@ -80,6 +80,21 @@ def require_space(target: Path, needed_bytes: int) -> None:
         raise JobError("disk_full", path=str(target.parent), needed_bytes=needed_bytes)
 
 
+def require_memory(needed_bytes: int) -> None:
+    if (available := free_memory_bytes()) < needed_bytes:
+        raise JobError("conversion_memory_short", needed_bytes=needed_bytes, available_bytes=available)
+
+
+def free_memory_bytes() -> int:
+    """Return the memory of the machine that is free, in bytes."""
+    if sys.platform == "linux":
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def _is_disk_full(error: OSError, target: Path) -> bool:
     """Return whether the disk is full.
 

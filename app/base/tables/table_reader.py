@@ -28,6 +28,7 @@ from app.base.tables import workbook_child
 from app.base.wording import phrase
 
 WORKBOOKS = (".xlsx", ".xlsm")
+COLUMNAR = (".parquet", ".arrow")
 COLUMNS = workbook_child.COLUMNS
 SEPARATORS = ",\t;"
 SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # the part of a file from which the separator is guessed
@@ -44,7 +45,7 @@ CELL_ENDS = f"{SEPARATORS}|"
 
 Cell = str | int | float | bool | datetime.date | datetime.time | None
 
-_Problem = Literal["", "damaged", "locked", "crowded"]
+_Problem = Literal["", "damaged", "locked", "crowded", "unknown"]
 _END = "\x1e\x1f"
 
 
@@ -133,6 +134,28 @@ def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, lis
             raise _refused("crowded", name)
     if sheets and sheets[-1][1]:
         yield sheets.pop()
+
+
+def read_columnar(raw: bytes, name: str, max_rows: int) -> str:
+    """Return the rows of a Parquet or Arrow file as JSON Lines, read in a child process.
+
+    Raises AppError("table_unreadable" | "table_crowded" | "table_unknown"), the last if pyarrow is not installed.
+    """
+    allowed = workbook_child.WorkbookBudget.for_file_size(len(raw))
+    characters, found, problem = allowed.characters, list[str](), "crowded"  # so it is if the child dies without an end
+    with _child(raw, max_rows, allowed) as lines, contextlib.suppress(ValueError):
+        for line in lines:
+            event = json_lines.decode_object(line)
+            if "end" in event:
+                problem = msgspec.convert(event["end"], _Problem)
+                break
+            found.append(text := msgspec.convert(event.get("record"), str))
+            characters -= len(text)
+            if characters < 0 or len(found) > max_rows or "\n" in text:
+                break
+    if problem:
+        raise _refused(problem, name)
+    return "".join(f"{text}\n" for text in found)
 
 
 @dataclass(frozen=True, slots=True)

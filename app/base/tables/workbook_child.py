@@ -1,5 +1,8 @@
 """Read one Excel workbook in a child process, from standard input, and write each row as a line of JSON.
 
+Files of columns (Parquet, and Arrow's, of which Hugging Face's datasets consist) are read here too, by pyarrow where it
+is installed; their rows are objects.
+
 openpyxl keeps all texts of a workbook in memory, and a file of some kilobytes can make it work for a long time. So
 memory, processor time, cells and characters are limited in proportion to the size of the file, and the process ends
 when a limit is exceeded.
@@ -7,6 +10,7 @@ when a limit is exceeded.
 
 import datetime
 import io
+import json
 import os
 import sys
 import warnings
@@ -19,6 +23,8 @@ from app.base.isolation import sandbox
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200
+_PARQUET, _ARROW = b"PAR1", (b"ARROW1", b"\xff\xff\xff\xff")  # beginnings: Arrow's files, and its streams
+_BATCH_ROWS = 100
 _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.time: "time"}
 
 
@@ -56,13 +62,16 @@ def main(arguments: Sequence[str]) -> NoReturn:
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
     allowed = WorkbookBudget.for_file_size(len(raw))
+    is_columnar = raw.startswith((_PARQUET, *_ARROW))
     try:
-        _import()
+        _import_columnar() if is_columnar else _import()
         sandbox.confine(reads=())
         sandbox.limit_memory((sandbox.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
         sandbox.limit_processor_time(allowed.processor_s)
-        _read(raw, int(arguments[0]), allowed, writer)
+        (_read_columnar if is_columnar else _read)(raw, int(arguments[0]), allowed, writer)
         _send_end_and_exit(writer, "")
+    except ModuleNotFoundError:
+        _send_end_and_exit(writer, "unknown")
     except (MemoryError, RecursionError, _CrowdedError):
         _send_end_and_exit(writer, "crowded")
     except Exception:  # noqa: BLE001  openpyxl raises any exception for a damaged file
@@ -76,11 +85,17 @@ def _import() -> None:
     import openpyxl  # noqa: F401
 
 
+def _import_columnar() -> None:
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # another one reserves more addresses than it uses
+    import pyarrow.ipc
+    import pyarrow.parquet  # noqa: F401  where it is missing, the rows are not read
+
+
 def _send_end_and_exit(writer: EventWriter, problem: str) -> NoReturn:
     """Send the last event and exit.
 
     `problem`: locked (by a password, or an old .xls file) | crowded (more cells, characters, memory or time than
-    `WorkbookBudget` allows) | damaged | "" (none: the workbook was read).
+    `WorkbookBudget` allows) | damaged | unknown (its reader is not installed) | "" (none: the file was read).
     """
     writer.send({"end": problem})
     os._exit(0)
@@ -109,6 +124,29 @@ def _read(raw: bytes, max_rows: int, budget: WorkbookBudget, writer: EventWriter
                 if cells < 0 or characters < 0:
                     raise _CrowdedError
                 writer.send({"row": line, "cells": [_packed(value) for value in values]})
+
+
+def _read_columnar(raw: bytes, max_rows: int, budget: WorkbookBudget, writer: EventWriter) -> None:
+    import pyarrow
+    from pyarrow import ipc, parquet
+
+    source = pyarrow.BufferReader(raw)
+    if raw.startswith(_PARQUET):
+        batches: Iterator[Any] = parquet.ParquetFile(source).iter_batches(_BATCH_ROWS, use_threads=False)
+    elif raw.startswith(_ARROW[0]):
+        reader = ipc.open_file(source)
+        batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
+    else:
+        batches = iter(ipc.open_stream(source))
+    rows, characters = max_rows, budget.characters
+    for batch in batches:
+        for start in range(0, batch.num_rows, _BATCH_ROWS):
+            for values in batch.slice(start, _BATCH_ROWS).to_pylist():
+                text = json.dumps(values, ensure_ascii=False, default=str)
+                rows, characters = rows - 1, characters - len(text)
+                if rows < 0 or characters < 0:
+                    raise _CrowdedError
+                writer.send({"record": text})
 
 
 def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -24,6 +24,7 @@ from app.chat.services import retrieval_augmentation
 from app.chat.services.retrieval_augmentation import FoundPassages, PackedPrompt, RetrievalRequest, RetrievedPassages
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import Grounding
+from app.documents.retrieval import retrieved_passages
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
@@ -206,8 +207,27 @@ class AnswerRun(QObject):
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._rerank, self._fail
+            lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._judge, self._fail
         )
+
+    def _judge(self, found: FoundPassages) -> None:
+        """Before passages without vectors are called uncertain, compare them with the question in meaning."""
+        wanted, embedding = self.request.retrieval, self._embedding
+        if self._is_over or wanted is None:
+            return
+
+        def judge_again(nearness: float | None) -> None:
+            if nearness is None:
+                self._rerank(found)
+            elif not self._is_over:
+                background.run(
+                    lambda: retrieval_augmentation.judge_again(wanted, found, nearness), self._rerank, self._fail
+                )
+
+        if embedding is None or found.verdict == "answered" or not found.is_by_words:
+            self._rerank(found)
+        else:
+            embedding.compare(wanted.question, found.passages[: retrieved_passages.PASSAGES_JUDGED], judge_again)
 
     def _rerank(self, found: FoundPassages) -> None:
         model, wanted, embedding = self.request.model, self.request.retrieval, self._embedding

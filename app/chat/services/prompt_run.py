@@ -25,8 +25,7 @@ from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.documents.services.embedding import Embedding
 from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
-from app.inference.local_model import LocalModel
-from app.inference.memory_estimate import PARALLEL_MOST
+from app.inference.local_model import BATCHED_REQUESTS, LocalModel
 from app.inference.prompts import Turn
 from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
 from app.inference.services.engine import EngineClient
@@ -80,7 +79,7 @@ class AnswerQueue(QObject):
         self._permitting: set[Hashable] = set()  # keys whose answers wait for their permit
         self._beside: set[Hashable] = set()  # keys that are or were answered at the same time as others
         self._suspects: set[Hashable] = set()  # keys that failed beside others: each is asked again alone
-        self._parallel = PARALLEL_MOST
+        self._parallel = BATCHED_REQUESTS  # at most: the plan to load the model has fewer
         self._engine_failures = 0
         self._tries: Counter[Hashable] = Counter()  # how often the engine died while a key was answered alone
         self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)  # seconds from one answer to the next

@@ -95,6 +95,7 @@ class FoundPassages:
     seconds: float = 0.0
     reranked: str = ""  # "used", "missed" or "", as in Grounding
     rerank_s: float = 0.0
+    is_by_words: bool = False  # whether `verdict` may be another one with the passages' vectors, as in Answerability
 
     def grounding(
         self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
@@ -153,17 +154,31 @@ def search(
     with closing(Library.open(request.documents)) as library:  # after an update, no one may have migrated it yet
         ids = collection_lookup.open_scope(library, request.scope)
         searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
-        verdict = retrieved_passages.judge_answerability(
-            library,
-            request.question,
-            searched,
-            ids,
-            request.glossary,
-            meaning if by_meaning == "used" else None,
-        ).verdict
-        is_refused = verdict == "not_in_documents"
+        nearness = retrieved_passages.nearness(library, searched, ids, meaning if by_meaning == "used" else None)
+        judged = retrieved_passages.judge_answerability(
+            library, request.question, searched, ids, request.glossary, nearness
+        )
+        is_refused = judged.verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
-    return FoundPassages(tuple(searched), verdict, by_meaning, missing, time.monotonic() - started)
+    return FoundPassages(
+        tuple(searched),
+        judged.verdict,
+        by_meaning,
+        missing,
+        time.monotonic() - started,
+        is_by_words=judged.is_by_words,
+    )
+
+
+def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float) -> FoundPassages:
+    """Judge passages that had no vectors when they were found. `nearness`: as in `judge_answerability`."""
+    started = time.monotonic()
+    with closing(Library.open_second(request.documents)) as library:
+        ids = collection_lookup.open_scope(library, request.scope)
+        verdict = retrieved_passages.judge_answerability(
+            library, request.question, found.passages, ids, request.glossary, nearness
+        ).verdict
+    return dataclasses.replace(found, verdict=verdict, seconds=found.seconds + time.monotonic() - started)
 
 
 def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:

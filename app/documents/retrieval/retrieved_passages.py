@@ -174,11 +174,12 @@ class Answerability:
     """A judgement whether passages contain the answer.
 
     `confidence`: the weighted share (0 to 1) of the question's terms in the best sentence, changed by the cosine if
-    there is an embedding model.
+    there is an embedding model. `is_by_words`: whether a cosine could still change the verdict.
     """
 
     verdict: Verdict
     confidence: float
+    is_by_words: bool = False
 
 
 def judge_answerability(
@@ -187,13 +188,13 @@ def judge_answerability(
     passages: Sequence[Passage],
     collection_ids: Sequence[int],
     glossary: Path | None = None,
-    meaning: "SemanticQuery | None" = None,
+    nearness: float | None = None,
 ) -> Answerability:
     """Judge the best three passages of a search by their best sentence and by meaning.
 
     A clause that the question names is an answer, and the neighbours of one that does not exist are not. `passages`:
-    the best first. `glossary`: the user's own list of synonyms. `meaning`: the question's embedding. Raises
-    AppError("glossary_unreadable" | "vectors_unusable").
+    the best first. `glossary`: the user's own list of synonyms. `nearness`: the passages' best cosine with the question
+    above the model's neutral one, as `nearness` returns it. Raises AppError("glossary_unreadable").
     """
     if not passages or passages[0].named == "neighbour":
         return Answerability("not_in_documents", 0.0)
@@ -206,28 +207,33 @@ def judge_answerability(
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
     confidence = max(wanted.best_share(one, others) * values.discount(one) for one in best)
-    limits = LIMITS_BY_WORDS
-    if meaning is not None and (gain := _confidence_by_meaning(library, best, collection_ids, meaning)) is not None:
-        confidence += gain
-        limits = LIMITS_WITH_MEANING
-    certain, near = limits
+    certain, near = LIMITS_BY_WORDS
+    if nearness is not None:
+        confidence += COSINE_WEIGHT * nearness
+        certain, near = LIMITS_WITH_MEANING
     verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
-    return Answerability(verdict, confidence)
+    return Answerability(verdict, confidence, is_by_words=nearness is None)
 
 
-def _confidence_by_meaning(
-    library: Library, passages: Sequence[Passage], collection_ids: Sequence[int], meaning: "SemanticQuery"
+def nearness(
+    library: Library, passages: Sequence[Passage], collection_ids: Sequence[int], meaning: "SemanticQuery | None"
 ) -> float | None:
-    """Return what the nearest passage adds to the confidence; None if its model's cosines were not measured."""
-    similar = meaning.compare(library, collection_ids)
-    cosines = [cosine for one in passages if (cosine := similar.of_passage(one)) is not None]
-    if not meaning.neutral_cosine or not cosines:
+    """Return the best cosine of the passages that are judged, above the model's neutral one.
+
+    None without a vector of the question (`meaning`) or of the passages, or if the model's cosines were not measured.
+    Raises AppError("vectors_unusable").
+    """
+    if meaning is None or not meaning.neutral_cosine:
         return None
-    return COSINE_WEIGHT * (max(cosines) - meaning.neutral_cosine)
+    similar = meaning.compare(library, collection_ids)
+    cosines = [similar.of_passage(one) for one in passages[:PASSAGES_JUDGED]]
+    return max((one - meaning.neutral_cosine for one in cosines if one is not None), default=None)
 
 
 class _WantedTerms:
     """The terms of a question, each with the square root of its rarity in the collections (the idf of bm25).
+
+    Those of general nouns count half: 注意点 of 杭の注意点 may be nowhere, and the answer still be there.
 
     They are pairs of characters, and as whole words the nouns that have no pair of their own: 堰, すべり, のり面.
     """
@@ -249,8 +255,11 @@ class _WantedTerms:
         having = dict.fromkeys(pairs, 0) | statistics.count(pairs)
         for text in self._words:
             having[text] = statistics.count_matches(search_text.match_expression(text))
+        general = terms.general_terms(question)
         self.weights = {
-            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5))) for term, count in having.items()
+            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5)))
+            * (terms.WEIGHT_GENERAL if term in general else 1)
+            for term, count in having.items()
         }
 
     def best_share(self, passage: Passage, others: Sequence[tuple[str, list[list[str]]]]) -> float:

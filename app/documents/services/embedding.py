@@ -1,9 +1,10 @@
 """Embed sections in the background, and questions when they are asked, for the search by meaning.
 
 Nothing is started without an embedding model. A search by words never waits for vectors that are late, missing or
-broken.
+broken. The file is over 450 lines because questions and sections share one child, one model and one order of work.
 """
 
+import operator
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.documents.records import Passage
+from app.documents.grounding import source_citations
+from app.documents.records import Passage, with_heading
 from app.documents.services.reranking import Reranker, Reranking
 from app.documents.services.search_model_engine import Rows, SearchModelEngine
 from app.inference.local_model import LocalModel
@@ -173,14 +175,39 @@ class Embedding(QObject):
         if model is None or not self.has_vectors:
             on_done(None)
             return
+        self._embed_in_time(
+            [model.query_prefix + question], lambda rows: on_done(_semantic_query(model, rows) if rows else None)
+        )
+
+    def compare(self, question: str, passages: Sequence[Passage], on_done: Callable[[float | None], None]) -> None:
+        """Embed a question with passages, and call `on_done` once with `retrieved_passages.nearness` of them.
+
+        The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
+        """
+        model = self._model
+        if model is None or not model.neutral_cosine:
+            on_done(None)
+            return
+        parts = [source_citations.found_part(one) for one in passages]
+        texts = [model.document_prefix + with_heading(one.heading, one.text) for one in parts]
+
+        def answer(rows: Rows | None) -> None:
+            asked, *others = rows or [()]
+            cosines = [sum(map(operator.mul, asked, other)) for other in others]
+            on_done(max(cosines) - model.neutral_cosine if cosines else None)
+
+        self._embed_in_time([model.query_prefix + question, *texts], answer)
+
+    def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
+        """Embed texts and call `on_done` once: with their vectors, or with None if they are not ready in time."""
         pending = [on_done]
 
         def answer(rows: Rows | None) -> None:
             if pending:
-                pending.pop()(_semantic_query(model, rows) if rows else None)
+                pending.pop()(rows)
 
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
-        self._engine.embed([model.query_prefix + question], answer)
+        self._engine.embed(texts, answer)
 
     def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
         """Embed texts of other programs as they are, without a prefix; pass None without a model or after a failure."""

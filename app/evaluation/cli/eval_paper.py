@@ -10,9 +10,10 @@ from pathlib import Path
 
 from app.base import settings
 from app.base.cli import commands
-from app.base.cli.commands import Output, set_command
+from app.base.cli.commands import Output, format_duration, set_command
 from app.base.paths import Paths
-from app.base.wording import help_text, phrase
+from app.base.wording import format_size, help_text, phrase
+from app.chat.presets import Choices
 from app.evaluation.cli import eval_output, eval_run, eval_scale, eval_sets, eval_studies
 from app.evaluation.services import study_making
 from app.evaluation.study import paper, scale_subsets
@@ -20,6 +21,7 @@ from app.evaluation.study.paper import PaperReplication
 from app.evaluation.study.request import LIMITS, AnswerParameters, StudyRequest
 from app.models import base_models, model_registry
 from app.training.run_plan import best_card
+from trainer.spec import PAPER_PRESETS, PRESETS
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -31,7 +33,8 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
     parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval paper --divide"))
     parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
-    parser.add_argument("--name", metavar="NAME", default=paper.PRESET, help=help_text("eval paper --name"))
+    parser.add_argument("--preset", choices=PRESETS, default=paper.PRESET, help=help_text("eval paper --preset"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("eval paper --name"))
 
 
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -40,6 +43,8 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     Return the exit status as `eval_run.run_study`.
     """
     stages = _stages(options, where, output)
+    if stages.find_study("scale") is None:
+        _print_costs(stages, where, output)
     for stage in stages.stages():
         output.note("evaluation.paper_stage", name=stages.name_of(stage))
         entry = stages.find_study(stage)
@@ -72,20 +77,43 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperR
     if divide > 1 or not is_whole:
         output.note("evaluation.paper_reduced", divide=divide, count=len(questions.questions))
     context_tokens = settings.load(where.settings).context_tokens
+    is_ours = options.preset not in PAPER_PRESETS
+    told = Choices() if is_ours else Choices(system_prompt=paper.system_prompt())
+    indices = folder / paper.SUBSETS
+    material = scale_subsets.given_subsets(
+        folder / paper.ROWS,
+        indices if indices.is_file() else None,
+        divide,
+        keeps_subsets=True,
+        system_prompt=told.system_prompt or "",
+    )
     request = StudyRequest(
         "scale",
-        AnswerParameters(context_tokens=context_tokens, judge=judge, judge_preset=paper.PRESET),
+        AnswerParameters(context_tokens=context_tokens, preset=told, judge=judge, judge_preset=paper.PRESET),
         questions=questions,
         base=options.base[0],
         data=str(folder / paper.ROWS),
-        subsets=str(folder / paper.SUBSETS),
-        divide=divide,
         runs=1,
         has_control=False,
-        training_preset=paper.PRESET,
+        training_preset=options.preset,
     )
-    material = scale_subsets.subsets_of(request)
-    return PaperReplication(options.name, request, questions, material, options.base, paths, where)
+    name = options.name or options.preset
+    return PaperReplication(name, request, questions, material, options.base, paths, where)
+
+
+def _print_costs(stages: PaperReplication, where: Paths, output: Output) -> None:
+    """Print what each stage will take."""
+    output.progress("common.plan_working")
+    try:
+        models, planner = model_registry.read_files(where), study_making.planner_and_converter(None, where)
+        costs = stages.costs(models, *planner)
+    finally:
+        output.end_progress()
+    for one in costs:
+        facts = {"name": stages.name_of(one.stage), "runs": one.trainings, "answers": f"{one.answers:,}"}
+        time, disk = format_duration(one.seconds), format_size(one.disk_bytes)
+        key = "evaluation.paper_costs" if one.trainings else "evaluation.paper_costs_of_answers"
+        output.note(key, time=time, disk=disk, **facts)
 
 
 def _create(stages: PaperReplication, stage: str, where: Paths, output: Output) -> Path:

@@ -52,7 +52,10 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
             passages = passage_search.search(
                 library, text, ids, retrieved_passages.PASSAGES_JUDGED, where.glossary, meaning
             )
-            return retrieved_passages.judge_answerability(library, text, passages, ids, where.glossary, meaning).verdict
+            nearness = retrieved_passages.nearness(library, passages, ids, meaning)
+            return retrieved_passages.judge_answerability(
+                library, text, passages, ids, where.glossary, nearness
+            ).verdict
 
         verdicts = {question.id: judge(question.text) for question in questions}
     finally:

@@ -29,6 +29,8 @@ from app.evaluation.study.request import LIMITS, MAX_TOKENS, PAPER_FORMS, Adapte
 from app.evaluation.study.studies import RatedAnswer
 from app.inference.local_model import LocalModel
 from app.models import model_registry
+from app.models.model_store import ModelStore
+from app.models.services import remote_servers
 from app.training.runs import lineage, run_folders
 
 
@@ -57,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
         collection = help_text("eval questions --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
+        parser.add_argument("--allow-remote", action="store_true", help=help_text("ask --allow-remote"))
     if name == "thinking":
         parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
         collection = help_text("eval questions --collection")
@@ -153,11 +156,25 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 def _run_questions_study(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run `kotae eval questions`: compare models and adapters. Return the exit status as `eval_run.run_study`."""
     adapters = [_adapter(one, where) for one in options.adapter or ()]
-    models = [model_registry.choose_model(one, where) for one in options.model]
+    models = [_asked_model(one, options, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
     judge, scope = judge_of(options, where), _scope(options, where)
     asked = [_adapted(model, one, where) for model in models for one in adapters] or models
-    return _begin(options, judge, where, output, compares="models", models=tuple(asked), scope=scope)
+    fields = {"models": tuple(asked), "scope": scope, "allows_remote": options.allow_remote}
+    return _begin(options, judge, where, output, compares="models", **fields)
+
+
+def _asked_model(reference: str, options: argparse.Namespace, where: Paths) -> LocalModel:
+    """Return the model that an option names, also one on a server if that is allowed."""
+    try:
+        return model_registry.choose_model(reference, where)
+    except AppError as error:
+        with ModelStore.open(where.database, where.backups) as store:
+            elsewhere = model_registry.find_remote_model(store, reference) if error.code == "remote_cannot" else None
+        if elsewhere is None:
+            raise
+    remote_servers.require_remote_permission(elsewhere, options)
+    return elsewhere
 
 
 def _run_documents_study(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
+from app.base.confidentiality import DEFAULT_LABEL
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
@@ -20,6 +21,7 @@ from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, answer_of
 from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.services.embedding import Embedding
+from app.evaluation import current_labels
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import study_steps
 from app.evaluation.study.studies import Study
@@ -152,9 +154,12 @@ class AnswersTask(StepTask):
         scope = contender.scope
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
         wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        is_remote = contender.model.remote is not None  # the request was agreed to; its label may have changed since
+        label = current_labels.label_of_set(self._questions, self._documents) if is_remote else DEFAULT_LABEL
         return AnswerRequest(
-            contender.model, turns, self._settings, self._choices(), adapters, retrieval=wanted, force_load=True
-        )
+            contender.model, turns, self._settings, self._choices(), adapters, retrieval=wanted, force_load=True,
+            label=label, is_agreed=is_remote,
+        )  # fmt: skip
 
     def _choices(self) -> Choices:
         own = Choices(seed=self._step.seed, thought_tokens=self._step.contender.thought_tokens)

@@ -1,21 +1,23 @@
 """Repeat the three stages of arXiv 2603.18037, each as a study named after its stage, and choose the best system.
 
 1. scale: how much training data (the paper's subsets, which are not nested, one seed, no control).
-2. bases: the best amount on each further base.
+2. bases: each base trained on 4,000 rows, as in the paper; at a reduced size, on the best amount.
 3. quant: the quantizations of the best tuned model.
 """
 
 import dataclasses
 import math
 import shutil
+import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files import work_folder
-from app.base.paths import Paths
+from app.base.paths import Paths, resources
 from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import MEASURES
@@ -23,15 +25,36 @@ from app.evaluation.records import Evaluation, QuestionSet, ReportSection, Syste
 from app.evaluation.study import compared_systems, planning, scale_plan, scale_results, studies
 from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.request import PAPER_FORMS, AdaptedModel, StudyRequest
+from app.evaluation.study.scale_plan import PlannedScaleStudy
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.evaluation.study.studies import ComparedSystem, Study, StudyEntry, Training
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
 from app.training.runs import lineage, run_folders
+from trainer.spec import PAPER_PRESETS
 
-PRESET = "paper-2603.18037"  # preset of the training and of the judge
+PRESET, BASES_PRESET = PAPER_PRESETS  # the training's presets in stages 1 and 2; the first is the judge's too
+COMPARED_ROWS = 4000  # in stage 2
 ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
 REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in 25, and 20 questions
+
+
+def system_prompt() -> str:
+    """Return what the paper told the model before each question, in the training too."""
+    text = (resources() / "evaluation" / "paper.toml").read_text("utf-8")
+    return str(tomllib.loads(text)["system_prompt"])
+
+
+@dataclass(frozen=True, slots=True)
+class StageCosts:
+    """The costs of a stage. `seconds`: of its trainings, at most. `disk_bytes`: of its runs, with checkpoints."""
+
+    stage: str
+    trainings: int
+    seconds: float
+    disk_bytes: int
+    answers: int
+    is_guessed: bool = False  # the seconds rest on token counts estimated from characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +133,45 @@ class PaperReplication:
                 "evaluation_damaged", id=self.finished[0].study.id, reason=phrase("evaluation.scale_loss_missing")
             )
         of, result = tuned[values.index(max(values))]
-        rows = _training_of(of.study, result).rows
-        subset = next((one for one in self.material.subsets if one.rows == rows), self.material.subsets[-1])
-        material = dataclasses.replace(self.material, subsets=(subset,))
+        material = self._compared_material(_training_of(of.study, result).rows)
         return BestSystem(result, of.study.contender(result.system.id), material, by)
+
+    def _compared_material(self, best_rows: int) -> SubsetFiles:
+        """Return the data of stage 2: COMPARED_ROWS rows if there is such a subset, otherwise the best amount."""
+        by_rows = {one.rows: one for one in self.material.subsets}
+        subset = by_rows.get(COMPARED_ROWS) or by_rows.get(best_rows) or self.material.subsets[-1]
+        return dataclasses.replace(self.material, subsets=(subset,))
+
+    def costs(
+        self, models: Sequence[LocalModel], command: Callable[..., list[str]] | None, converter: str
+    ) -> list[StageCosts]:
+        """Return the costs of each stage, before any has begun. Parameters and errors as for `create_bases`."""
+        count, found = len(self.questions.questions), list[StageCosts]()
+        for stage in self.stages():
+            plans = list[PlannedScaleStudy]()
+            if stage != "quant":
+                material = self.material if stage == "scale" else self._compared_material(0)
+                self.where.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(prefix=".plan-", dir=self.where.evaluations) as folder:
+                    for number, one in enumerate(self._requests(stage)):
+                        place = Path(folder) / str(number)
+                        plans.append(
+                            scale_plan.trainings_of(place, one, material, self.where, models, command, converter)
+                        )
+            trainings = sum(len(plan.trainings) for plan in plans)
+            systems = trainings + len(plans) if plans else 2 * len(PAPER_FORMS.split(","))
+            seconds, disk_bytes = sum(plan.seconds for plan in plans), sum(plan.disk_bytes for plan in plans)
+            is_guessed = any(not plan.largest.counts.is_exact for plan in plans)
+            found.append(StageCosts(stage, trainings, seconds, disk_bytes, systems * count, is_guessed))
+        return found
+
+    def _requests(self, stage: str) -> list[StudyRequest]:
+        """Return the requests for the trainings of a stage: one for "scale", one for each base for "bases"."""
+        if stage == "scale":
+            return [self.scale_request()]
+        request = self._with_stage_name(self.request, "bases")
+        preset = BASES_PRESET if request.training_preset == PRESET else request.training_preset
+        return [dataclasses.replace(request, base=base, training_preset=preset) for base in self.bases]
 
     def scale_request(self) -> StudyRequest:
         return self._with_stage_name(self.request, "scale")
@@ -142,12 +200,13 @@ class PaperReplication:
         `command`, `converter`: as in `scale_plan.trainings_of`, whose errors are raised. An error leaves no files
         behind.
         """
-        request = self._with_stage_name(self.request, "bases")
-        folder = work_folder.timestamped_path(self.where.evaluations, request.asking.name, time.time())
+        requests = self._requests("bases")
+        asking = requests[0].asking
+        folder = work_folder.timestamped_path(self.where.evaluations, asking.name, time.time())
         contenders, trainings = list[ComparedSystem](), list[Training]()
         try:
-            for number, base in enumerate(self.bases, start=1):
-                one, place = dataclasses.replace(request, base=base), folder / f"base-{number}"
+            for number, one in enumerate(requests, start=1):
+                place = folder / f"base-{number}"
                 planned = scale_plan.trainings_of(
                     place, one, best_system.material, self.where, models, command, converter
                 )
@@ -155,7 +214,7 @@ class PaperReplication:
                 contenders += scale_plan.planned_systems(model, planned.requested, planned.trainings)
                 trainings += planned.trainings
             study = planning.plan_study(
-                folder.name, "bases", self.questions, compared_systems.assign_ids(contenders), request.asking,
+                folder.name, "bases", self.questions, compared_systems.assign_ids(contenders), asking,
                 trainings=tuple(trainings),
             )  # fmt: skip
             studies.create(folder, study, self.questions)

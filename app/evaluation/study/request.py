@@ -105,6 +105,7 @@ class StudyRequest:
     runs: int = SCALE_RUNS
     has_control: bool = True
     training_preset: str = ""
+    allows_remote: bool = False  # compared models may be on servers: the user agrees that the questions are sent there
 
     def kind(self, models: Sequence[LocalModel]) -> str:
         """Return the kind of the study, one of `studies.KINDS`.
@@ -123,7 +124,8 @@ class StudyRequest:
         for row in self.rows():
             if local_models.is_for_search(row):
                 yield AppError("wish_for_search", name=row.name)
-            if row.remote is not None:
+            may_be_remote = self.allows_remote and self.compares == "models" and row is not self.asking.judge
+            if row.remote is not None and not may_be_remote:
                 yield AppError("remote_cannot", address=model_registry.server_address(row))
 
     def rows(self) -> list[LocalModel]:
@@ -177,7 +179,7 @@ def require_complete(request: StudyRequest) -> None:
     for error in request.problems():
         raise error
     for row in request.rows():
-        if row.path and not Path(row.path).is_file():  # a folder to quantize has no file
+        if row.path and row.remote is None and not Path(row.path).is_file():  # a folder to quantize has no file
             raise AppError("model_missing", path=row.path)
 
 

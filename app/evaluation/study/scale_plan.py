@@ -51,7 +51,7 @@ _MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # limits of fields of a spec
 _SAME = (
     "precision", "compute", "context_tokens", "loss", "rank", "alpha", "dropout", "learning_rate", "final_rate_share",
     "weight_decay", "clip_norm", "micro_batch", "accumulation", "epochs", "evaluations_per_epoch", "patience",
-    "optimizer", "gradient_checkpointing",
+    "optimizer", "gradient_checkpointing", "checkpoint_every",
 )  # fmt: skip
 
 

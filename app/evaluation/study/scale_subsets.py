@@ -4,8 +4,10 @@ Nested subsets are the first rows of a split's training part, whose order comes 
 were drawn elsewhere, as in the paper (arXiv 2603.18037); they keep their order, and are not nested.
 """
 
+import dataclasses
 import json
 import math
+import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,14 @@ from app.base.wording import phrase
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import LEAST_SCALE_ROWS, StudyRequest
 from app.training.data import data_split, duplicates, file_import, rows, split_record
-from app.training.data.rows import TrainingRow
+from app.training.data.rows import RowMessage, TrainingRow
 from app.training.runs import lineage
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # shares of the training rows that are the sizes by default
 LEAST_HELD = 20  # least rows of the hold-out
 _MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # limits as in a split
 _REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # lower limits if a divisor reduces everything
+PAPER_SIZES, PAPER_SEED, PAPER_SHARE = (1000, 2000, 3000, 4000, 5000), 42, 0.7
 _INDEX_BYTES = 100_000_000
 _DATA_BYTES = 1 << 31  # limit for one part
 
@@ -96,19 +99,24 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
     return SubsetFiles(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
 
 
-def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
-    """Return given subsets of a JSON Lines file. `indices`: {"1000": [lines from 0, in their order], …}.
+def given_subsets(
+    data: Path, indices: Path | None, divisor: int = 1, *, keeps_subsets: bool = False, system_prompt: str = ""
+) -> SubsetFiles:
+    """Return given subsets of a JSON Lines file.
 
-    `divisor` k: use the first 1/k of each subset, for a machine on which all would take too long; hold-out and
-    validation shrink too, but not below a minimum. Both are drawn from rows that no subset has; rows similar to a
-    hold-out row by the paper's measure (`data_split.PAPER`) are removed.
+    `indices`: {"1000": [lines from 0, in their order], …}; None: drawn as in the paper (`paper_subsets`). `divisor` k:
+    use the first 1/k of each subset, for a machine on which all would take too long; hold-out and validation shrink
+    too, but not below a minimum. Both are drawn from rows that no subset has. Rows similar to a hold-out row by the
+    paper's measure (`data_split.PAPER`) are removed; with `keeps_subsets` the hold-out row is. `system_prompt`: begins
+    each row.
     Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout, scale_sizes_order,
     scale_size_small, and as `file_import.import_file`.
     """
     found = file_import.import_file(data)
-    by_place = {row.line - 1: row for row in found.rows}
+    by_place = {row.line - 1: _with_system(row, system_prompt) for row in found.rows}
     unusable = {bad_row.line - 1 for bad_row in found.bad_rows}
-    drawn = [places[: len(places) // divisor] for places in _read_indices(indices)]
+    subsets_of_places = _read_indices(indices) if indices else paper_subsets(data)
+    drawn = [places[: len(places) // divisor] for places in subsets_of_places]
     for places in drawn:
         outside = next((place for place in places if place not in by_place and place not in unusable), None)
         if outside is not None:
@@ -116,7 +124,12 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     used = {place for places in drawn for place in places} & by_place.keys()
     free = {row.id: row for place, row in by_place.items() if place not in used}
     holdout, validation = _held_out_rows(free.values(), divisor)
-    like = _ids_like_holdout(holdout, [*validation, *(by_place[place] for place in sorted(used))])
+    trained = [by_place[place] for place in sorted(used)]
+    if keeps_subsets:
+        like = _ids_like(trained, holdout)
+        holdout = [row for row in holdout if row.id not in like]
+        trained = []
+    like = _ids_like(holdout, [*validation, *trained])
     subsets = [_make_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
     _check([subset.rows for subset in subsets], len(by_place))
@@ -125,6 +138,37 @@ def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
         data.stem, tuple(subsets), _json_lines(kept), _json_lines(holdout),
         is_nested=False, unusable=len(found.bad_rows), label=confidentiality.label_from(found.label),
     )  # fmt: skip
+
+
+def paper_subsets(data: Path) -> list[list[int]]:
+    """Return the places, from 0, of the paper's subsets of 1,000 to 5,000 rows, in their order.
+
+    Each is drawn anew with the seed 42, from each kind (`metadata.rel_type`) in proportion to its rows; the largest
+    kind gets 0.7 of its share, and the next ones get the rows that rounding leaves over. Found by comparing with the
+    published subsets, which it gives exactly.
+    """
+    kinds: dict[str, list[int]] = {}
+    for place, row in enumerate(rows.read_objects(data)):
+        metadata = row.get("metadata")
+        kinds.setdefault(str(metadata.get("rel_type")) if isinstance(metadata, dict) else "", []).append(place)
+    by_size = sorted(kinds, key=lambda kind: -len(kinds[kind]))
+    count, largest = sum(map(len, kinds.values())), len(kinds[by_size[0]]) if kinds else 0
+    found = []
+    for size in PAPER_SIZES:
+        if size > count:
+            raise AppError("scale_size_large", size=size, rows=count)
+        taken = {by_size[0]: int(size * largest // count * PAPER_SHARE)}
+        left = size - taken[by_size[0]]
+        taken |= {kind: left * len(kinds[kind]) // max(1, count - largest) for kind in by_size[1:]}
+        for kind in by_size[1 : 1 + size - sum(taken.values())]:
+            taken[kind] += 1
+        if any(taken[kind] > len(kinds[kind]) for kind in kinds):  # other data than the paper's
+            raise AppError("scale_size_large", size=size, rows=count)
+        draw = random.Random(PAPER_SEED)  # noqa: S311  no secret
+        places = [place for kind in kinds for place in draw.sample(kinds[kind], taken[kind])]
+        draw.shuffle(places)
+        found.append(places)
+    return found
 
 
 # ------------------------------------------------------------------------- private
@@ -177,15 +221,19 @@ def _held_out_rows(free: Iterable[TrainingRow], divisor: int) -> tuple[list[Trai
     return holdout, validation
 
 
-def _ids_like_holdout(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
-    """Return the ids of `others` that ask nearly the same as a hold-out row, or have the same answer."""
-    measure, together = data_split.PAPER.measure, [*holdout, *others]
+def _with_system(row: TrainingRow, prompt: str) -> TrainingRow:
+    return dataclasses.replace(row, messages=(RowMessage("system", prompt), *row.messages)) if prompt else row
+
+
+def _ids_like(held: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
+    """Return the ids of `others` that ask nearly the same as one of the rows `held`, or have the same answer."""
+    measure, together = data_split.PAPER.measure, [*held, *others]
     near = [
         (one, other)
         for one, other, _ in duplicates.near_duplicates(together, measure.threshold, measure.n, measure.part)
     ]
     answers, _ = duplicates.same_answers(together)
-    count = len(holdout)
+    count = len(held)
     return {together[other].id for one, other in (*near, *answers) if one < count <= other}
 
 

@@ -73,6 +73,8 @@ def _require_model(study: Study, system: ComparedSystem) -> None:
     Raises AppError("model_missing" | "evaluation_model_changed").
     """
     path = Path(system.model.path)
+    if system.model.remote is not None:  # whether a server still has the same model cannot be checked
+        return
     try:
         status = path.stat()
     except OSError as error:

@@ -25,7 +25,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
-from app.inference.local_model import OfferedModel, ServerAddress
+from app.inference.local_model import BATCHED_REQUESTS, REMOTE_REQUESTS, OfferedModel, ServerAddress
 
 REASON_MAX = 200  # characters of the server's message
 # Error codes for a prompt that is too long: of OpenAI and llama_cpp.server, of llama-server. vLLM and gateways before
@@ -301,6 +301,7 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
     return text[:ANSWER_BYTES_MAX]
 
 
+_BATCHING = ("vllm", "sglang")  # names of servers in `owned_by`
 MODELS_MAX = 500
 NAME_MAX = 200  # characters
 _CONTEXT_MAX = 1 << 24  # larger values are not accepted as numbers of tokens
@@ -380,7 +381,9 @@ def _offered_model(entry: dict[str, Any]) -> OfferedModel:
         entry.get("context_length"),
     ]
     is_name = isinstance(name, str) and name.isprintable() and len(name) <= NAME_MAX
-    return OfferedModel(str(name) if is_name else "", next((tokens for tokens in map(_tokens, counts) if tokens), 0))
+    requests = BATCHED_REQUESTS if entry.get("owned_by") in _BATCHING else REMOTE_REQUESTS
+    context = next((tokens for tokens in map(_tokens, counts) if tokens), 0)
+    return OfferedModel(str(name) if is_name else "", context, requests)
 
 
 def _tokens(value: object) -> int:

@@ -27,7 +27,7 @@ from app.base.wording import format_size, help_text, outline_error, phrase
 from app.inference import machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
-from app.models import catalogue, catalogue_edition, hub_models, local_models, model_fit
+from app.models import base_models, catalogue, catalogue_edition, hub_models, local_models, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.cli import model_inspection
 from app.models.hub_models import HubReference
@@ -49,6 +49,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
     parser.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    parser.add_argument("--as-base", action="store_true", help=help_text("models download --as-base"))
     parser.add_argument("--share", action="store_true", help=help_text("models download --share"))
     searching = add_command(actions, shared, "search", help_text("models search"), _search)
     searching.add_argument("words", metavar="WORDS", nargs="+", help=help_text("models search words"))
@@ -63,7 +64,8 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     token = _token_in(options.token_file) if options.token_file else ""
     with opened_downloads(where) as (downloads, preferences, library):
         session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
-        session.run(*_find_file(options.model, options.quant, session), is_shared=options.share)
+        find = _find_base if options.as_base else _find_file
+        session.run(*find(options.model, options.quant, session), is_shared=options.share)
         if session.model is not None and local_models.needs_template_consent(session.model):
             if options.trust_template:
                 library.allow_template(session.model.id)
@@ -186,6 +188,19 @@ def _find_file(name: str, quantization: str | None, session: "_DownloadSession")
     return card, hub_models.choose_file(card, quantization or "")
 
 
+def _find_base(name: str, _quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:
+    """Return the card and the files of the publisher's weights: of a repository, or those that a card names.
+
+    Raises AppError: download_unknown_card, hub_no_weights, those of looking up.
+    """
+    card = catalogue.load().find(name)
+    reference = hub_models.parse_reference(card.base_model if card else name)
+    if reference is None:
+        raise AppError("download_unknown_card", wanted=name)
+    found = session.look_up(reference, as_base=True)
+    return found, found.files[0]
+
+
 def _download_source(option: str) -> str:
     """Return where to download from: "" for the model hub, or an address, or an absolute path."""
     if option == "hub":
@@ -220,31 +235,33 @@ class _DownloadSession:
         self._card: ModelCard | None = None  # None once its licence has been printed
         self.waiting = CommandEventLoop(self._interrupt)
         self.model: LocalModel | None = None
+        self.base: Path | None = None
         self.problem: AppError | None = None
         self.paused: Download | None = None
         downloads.progressed.connect(self._on_progressed)
         downloads.changed.connect(self._on_changed)
         downloads.finished.connect(self._on_finished)
+        downloads.base_finished.connect(self._on_base_finished)
         downloads.failed.connect(self._on_failed)
 
     def run(self, card: ModelCard, file: ModelFile, *, is_shared: bool) -> None:
         self._card = card
         try:
             self._downloads.start(card, file, self._source, is_shared=is_shared)
-            if self.problem is None and self.model is None:
+            if self.problem is None and self.model is None and self.base is None:
                 self.waiting.run()
         finally:
             self._downloads.close()
             self._output.end_progress()
 
-    def look_up(self, reference: HubReference) -> ModelCard:
+    def look_up(self, reference: HubReference, *, as_base: bool = False) -> ModelCard:
         """Return the card of a repository; a stored token is sent if the hub demands one. Raises AppError."""
         try:
-            cards: tuple[ModelCard, ...] = answer_of(self._downloads.hub.look_up(reference))
+            cards: tuple[ModelCard, ...] = answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
         except AppError as error:
             if error.code != "download_gated" or not (self._may_use_stored_token and self._use_stored_token()):
                 raise
-            cards = answer_of(self._downloads.hub.look_up(reference))
+            cards = answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
         return cards[0]
 
     def _interrupt(self) -> None:
@@ -290,6 +307,11 @@ class _DownloadSession:
         self.model = model
         self.waiting.stop()
 
+    def _on_base_finished(self, folder: Path) -> None:
+        self._print_licence()
+        self.base = folder
+        self.waiting.stop()
+
     def _on_failed(self, item: Download) -> None:
         assert item.problem is not None
         if item.problem.code == "download_gated" and self._may_use_stored_token and self._use_stored_token():
@@ -332,6 +354,11 @@ def _report_outcome(session: _DownloadSession, output: Output) -> int:
             "sha256": [fingerprint.sha256 for fingerprint in model.files],
         }
         output.result(data, output.phrase("models.added", name=model.name, id=model.id))
+        return 0
+    if session.base is not None:
+        weights = base_models.resolve_base(str(session.base), ()).weights
+        data = {"path": str(session.base), "weights": weights, "state": "done"}
+        output.result(data, output.phrase("models.base_added", path=session.base))
         return 0
     item = session.paused
     assert item is not None

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base import settings
+from app.base import confidentiality, invisible_characters, settings
 from app.base.addresses import origin_of
 from app.base.cli.commands import Output, add_command, check_limit
 from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.wording import describe_error, format_size, help_text, phrase
 from app.inference import local_model
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services import keychain
-from app.models import catalogue, local_models, model_registry, starter
+from app.models import catalogue, local_models, model_registry, peft_adapter, starter
 from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_download, model_inspection, model_maintenance
 from app.models.cli.model_build import LearnedBy
@@ -27,6 +28,7 @@ from app.models.gguf_build import KeepLineage
 from app.models.model_store import ModelStore
 from app.models.services.model_library import Publish
 from app.models.services.remote_servers import RemoteCheck, read_key
+from trainer import adapter
 
 
 def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     chosen = _choose_model(_request_models(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_credential(key, origin_of(address))
-    remote = RemoteModel(address, chosen.model, options.context or 0)
+    remote = dataclasses.replace(chosen, context_tokens=options.context or 0)
     with ModelStore.open(where.database, where.backups) as store:
         model = model_registry.describe_remote_model(
             options.name or chosen.model, remote, model_registry.list_models(store, where.models)
@@ -116,8 +118,16 @@ def add_parser(
     add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
     add.add_argument("--strength", metavar="N", type=float, help=help_text("models add --strength"))
     importing = add_command(actions, shared, "import", help_text("models import"), _import)
-    importing.add_argument("file", metavar="FILE.gguf")
+    importing.add_argument("file", metavar="FILE.gguf|DIR")
+    importing.add_argument("--base", metavar="ID", help=help_text("models import --base"))
+    importing.add_argument("--name", metavar="NAME", help=help_text("models import --name"))
     importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    writing = add_command(
+        actions, shared, "export-adapter", help_text("models export-adapter"), functools.partial(_export, label_of)
+    )
+    writing.add_argument("model", metavar="ID")
+    writing.add_argument("folder", metavar="DIR")
+    writing.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
     model_download.add_parsers(actions, shared)
@@ -184,11 +194,46 @@ def _add_starter(where: Paths, output: Output) -> int:
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    for option in ("base", "name"):
+        if getattr(options, option) is not None and not Path(options.file).is_dir():
+            raise AppError("bad_option", option=f"--{option}", value=getattr(options, option), expected="DIR --base ID")
+    if Path(options.file).is_dir():
+        return _import_adapter(options, where, output)
     model = dataclasses.replace(local_models.describe(Path(options.file)), template_allowed=options.trust_template)
     model = model_maintenance.record_hashes(_add_to_list(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("models.template_note")
     return model_inspection.print_model(output, model, "models.added")
+
+
+def _import_adapter(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Add a base of the list with the adapter in a folder of PEFT, as a tuned model."""
+    folder = input_file.absolute_path(Path(options.file))
+    if options.base is None:
+        if not (folder / adapter.CONFIG).is_file():  # a folder of another kind
+            local_models.describe(folder)
+        options.missing("--base")
+    with ModelStore.open(where.database, where.backups) as store:
+        base = model_registry.choose_listed_model(options.base, store.local_models(), where)
+        found = peft_adapter.read_for(folder, base)
+        name = invisible_characters.to_single_line(options.name or folder.name)[: model_registry.REMOTE_NAME_MAX]
+        model = peft_adapter.add(found, base, name, store, where.models)
+    if not found.is_proven:
+        output.note("models.adapter_unproven", base=base.name)
+    return model_inspection.print_model(output, model, "models.added")
+
+
+def _export(label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Write the adapter of a tuned model as a folder that PEFT loads."""
+    with ModelStore.open(where.database, where.backups) as store:
+        model = local_models.find(model_registry.list_models(store, where.models), options.model)
+    if model is None:
+        raise AppError("unknown_model", wanted=options.model)
+    folder = input_file.absolute_path(Path(options.folder))
+    request = peft_adapter.export_request(model, folder, functools.partial(label_of, where.documents, model))
+    permit = confidentiality.permit_export(request, where.exports_log, is_agreed=options.allow_secret)
+    peft_adapter.export(model, folder, permit=permit)
+    return model_inspection.print_model(output, model, "models.adapter_exported", path=str(folder))
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:

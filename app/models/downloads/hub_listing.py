@@ -56,7 +56,7 @@ def search_hub(command: SearchHub, send: Send) -> HubSearched:
     hub = _Hub(command, send)
     if command.repository:
         info = _persistently(lambda: hub.describe(command.repository, command.revision), command.id, send)
-        return HubSearched(command.id, (_repository(info),))
+        return HubSearched(command.id, (_repository(info, is_newest=command.revision == "main"),))
     # The library itself tries to search six times, in some 25 s.
     names = _persistently(lambda: hub.search(command.words), command.id, send, TransferPolicy(patience=0))
 
@@ -140,7 +140,7 @@ def _files(info: ModelInfo) -> tuple[ListedFile, ...]:
     )
 
 
-def _repository(info: ModelInfo) -> HubRepository:
+def _repository(info: ModelInfo, *, is_newest: bool = True) -> HubRepository:
     stated: dict[str, Any] = dict(vars(info.card_data)) if info.card_data is not None else {}
     measured = info.gguf if isinstance(info.gguf, dict) else {}
     licence = _text(stated.get("license"))
@@ -156,6 +156,7 @@ def _repository(info: ModelInfo) -> HubRepository:
         _count(measured.get("context_length")),
         _text(measured.get("architecture")),
         _text(stated.get("base_model")),
+        is_newest,
     )
 
 

@@ -164,6 +164,7 @@ class HubRepository:
     context_tokens: int = 0
     architecture: str = ""
     base_model: str = ""
+    is_newest: bool = True  # `commit` is that of the main branch
 
 
 @dataclass(frozen=True, slots=True)

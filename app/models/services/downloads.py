@@ -21,9 +21,10 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import catalogue, download_queue, hub_cache
+from app.models import base_models, catalogue, download_queue, hub_cache
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload
+from app.models.hf_folders import HfModel
 from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
 from app.models.services.hub_search import HubCredentials, HubSearch, hub_address, require_network
 from app.models.services.model_library import ModelLibrary
@@ -39,6 +40,7 @@ class Downloads(QObject):
     changed = Signal()  # the items, their order or a state
     progressed = Signal(object)  # Download
     finished = Signal(object)  # LocalModel
+    base_finished = Signal(object)  # the folder (Path) of publisher's weights
     failed = Signal(object)  # Download
     contacted = Signal(object)  # NetworkContact
 
@@ -69,7 +71,9 @@ class Downloads(QObject):
         self._fetcher.contacted.connect(self._on_contacted)
         self.hub = HubSearch(preferences, self._credentials, command, log.with_name("hub-search.log"), self)
         self.catalogue = HubSearch(preferences, self._credentials, command, log.with_name("catalogue.log"), self)
-        for request, purpose in ((self.hub, "models.search_of_models"), (self.catalogue, "models.the_catalogue")):
+        self.bases = HubSearch(preferences, self._credentials, command, log.with_name("bases.log"), self)
+        look_up, edition = "models.search_of_models", "models.the_catalogue"
+        for request, purpose in ((self.hub, look_up), (self.bases, look_up), (self.catalogue, edition)):
             request.contacted.connect(lambda host, key=purpose: self._note_contact(host, phrase(key)))
             request.found.connect(self._on_answered)
             request.failed.connect(self._on_answered)
@@ -91,7 +95,8 @@ class Downloads(QObject):
     @property
     def network_task_count(self) -> int:
         """Return how many downloads and searches use the network now, for the display 外部通信."""
-        return int(self._is_fetching_online) + self.hub.is_running + self.catalogue.is_running
+        searches = (self.hub, self.catalogue, self.bases)
+        return int(self._is_fetching_online) + sum(search.is_running for search in searches)
 
     @property
     def _is_fetching_online(self) -> bool:
@@ -122,7 +127,7 @@ class Downloads(QObject):
         """
         new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
         new = dataclasses.replace(new, is_shared=is_shared)
-        if card.is_found:
+        if card.is_found and not new.is_base:
             self._keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
@@ -202,6 +207,7 @@ class Downloads(QObject):
         self._is_closing = True
         self.hub.cancel()
         self.catalogue.cancel()
+        self.bases.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
@@ -309,6 +315,10 @@ class Downloads(QObject):
         if entry is not None:
             self._put(job.with_state(entry.state, entry.problem))
             self._save_and_announce()
+        try:
+            base_models.check_before_weights(job)
+        except AppError as error:
+            self._fetcher.abort(FetchResult("failed", error))
 
     def _on_ended(self, result: FetchResult) -> None:
         """End the active entry, which may have been paused or cancelled meanwhile."""
@@ -333,7 +343,10 @@ class Downloads(QObject):
         self._step = FetchStep("verifying")
         self.changed.emit()
         folder = Path(entry.folder)
-        background.run(lambda: _describe(entry, folder), self._on_described, self._on_not_added)
+        if entry.is_base:
+            background.run(lambda: base_models.read_base_folder(folder), self._on_base_read, self._on_not_added)
+        else:
+            background.run(lambda: _describe(entry, folder), self._on_described, self._on_not_added)
 
     def _on_described(self, model: LocalModel) -> None:
         try:
@@ -341,11 +354,19 @@ class Downloads(QObject):
         except AppError as error:
             self._on_not_added(error)
             return
+        self._end_download()
+        self.finished.emit(added)
+        self._advance()
+
+    def _on_base_read(self, model: HfModel) -> None:
+        self._end_download()
+        self.base_finished.emit(model.folder)
+        self._advance()
+
+    def _end_download(self) -> None:
         self._queue = [entry for entry in self._queue if entry.id != self._active_id]
         self._received.pop(self._active_id, None)
         self._end_adding()
-        self.finished.emit(added)
-        self._advance()
 
     def _on_not_added(self, error: AppError) -> None:
         entry = self._entry(self._active_id)

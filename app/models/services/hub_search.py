@@ -73,7 +73,8 @@ class HubCredentials:
 class HubSearch(QObject):
     """Sends one request at a time. Each ends with exactly one of `found` and `failed`, unless it is cancelled."""
 
-    found = Signal(object)  # tuple[ModelCard, ...]; after `fetch` the first file, a Path
+    # tuple[ModelCard, ...]; `as_base`: of publishers' weights; after `fetch` the first file, a Path
+    found = Signal(object)
     failed = Signal(object)  # AppError
     contacted = Signal(str)  # host
 
@@ -86,6 +87,7 @@ class HubSearch(QObject):
         self._child = ChildProcess(command, log, decode, self, silence_limit_s=SILENCE_LIMIT_S)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
+        self._to_card = hub_models.card_of
         self._fetched, self._awaited = Path(), 0  # the first file being fetched, and how many with it
         preferences.changed.connect(self._on_preferences)
 
@@ -96,11 +98,13 @@ class HubSearch(QObject):
     def search(self, words: str) -> "HubSearch":
         """Search the hub of the settings for repositories of GGUF files. Returns itself, as all requests do."""
         place = hub_address(self._preferences.value)
+        self._to_card = hub_models.card_of
         return self._ask(SearchHub("1", place, words=words, access=self._access(place)))
 
-    def look_up(self, wanted: HubReference) -> "HubSearch":
-        """Describe one repository of the hub of the settings."""
+    def look_up(self, wanted: HubReference, *, as_base: bool = False) -> "HubSearch":
+        """Describe one repository of the hub of the settings. `as_base`: as weights to train on, not as GGUF files."""
         place = hub_address(self._preferences.value)
+        self._to_card = hub_models.base_card_of if as_base else hub_models.card_of
         access = self._access(place)
         return self._ask(SearchHub("1", place, repository=wanted.repository, revision=wanted.revision, access=access))
 
@@ -159,7 +163,7 @@ class HubSearch(QObject):
         cards, problem = [], None
         for repository in event.repositories:
             try:
-                cards.append(hub_models.card_of(repository))
+                cards.append(self._to_card(repository))
             except AppError as error:
                 problem = error
         if problem is not None and len(event.repositories) == 1:

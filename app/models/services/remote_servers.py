@@ -70,7 +70,9 @@ class RemoteCheck(QObject):
         elif answer.error:
             self.failed.emit(AppError(answer.error, **answer.facts))
         else:
-            self.found.emit(tuple(RemoteModel(self._address, one.name, one.context_tokens) for one in answer.models))
+            self.found.emit(
+                tuple(RemoteModel(self._address, one.name, one.context_tokens, one.requests) for one in answer.models)
+            )
 
 
 def _decode(line: bytes) -> ServerAnswer:

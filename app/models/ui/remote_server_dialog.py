@@ -1,5 +1,7 @@
 """Add or change a server of the local network on the page モデル: address, key, model, name in the list."""
 
+import dataclasses
+
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 
@@ -216,7 +218,7 @@ class RemoteServerDialog(Dialog):
     def _on_chosen(self, key: str) -> None:
         if key == "use" and self._models:
             one = self._models[self.model.currentIndex()]
-            remote = RemoteModel(self._checked_address, one.model, round(self.context.number() or 0))
+            remote = dataclasses.replace(one, context_tokens=round(self.context.number() or 0))
             secret = self.key.text().strip()
             self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))
         self.key.clear()

@@ -30,7 +30,8 @@ JSON_LINES = (".jsonl", ".ndjson")
 JSON = (".json",)
 TABLES = (".csv", ".tsv")
 MARKDOWN = (".md", ".markdown", ".txt")
-SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
+SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *table_reader.COLUMNAR, *MARKDOWN)
+_SPLIT = "train"  # the part of a dataset's folder that is read
 FILE_BYTES = 300_000_000  # limit; about 150,000 answers of a page each
 ROWS = 300_000  # limit; an 8B model on one graphics card would train for weeks on them
 TEMPLATE_WIDTHS = (48, 64, 20)  # characters
@@ -62,15 +63,14 @@ class ImportedRows:
 
 
 def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRows:
-    """Import a file. `mapping`: the columns that the user named; the others are guessed.
+    """Import a file, or the folder of a dataset of Hugging Face. `mapping`: the columns that the user named.
 
     Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
     data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and the
     errors of `table_reader`.
     """
     path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (Path's raises for an unknown ~user)
-    raw = _read_bytes(path)
-    text, codec = _decoded(raw, path)
+    raw, text, codec = _read(path)
     if path.suffix.lower() in MARKDOWN:
         imported = _of_markdown(text, path.name, wanted)
     else:
@@ -99,8 +99,7 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
 
     Raises AppError as `import_file` does.
     """
-    raw = _read_bytes(path)
-    text, _codec = _decoded(raw, path)
+    raw, text, _codec = _read(path)
     table = markdown_pairs.read_table(text) if path.suffix.lower() in MARKDOWN else []
     wanted = ColumnMapping()
     found = records.records_from_table(table, wanted, is_text=True) if table else _records_of(raw, text, path, wanted)
@@ -128,6 +127,40 @@ def write_template(out: Path) -> None:
 def encoding_name(codec: str) -> str:
     """Return the usual name of a codec, to show to the user."""
     return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
+
+
+def _read(path: Path) -> tuple[bytes, str, str]:
+    """Return the content of a file, its text, and its codec; of a dataset's folder, those of its files together.
+
+    Raises AppError as `import_file` does.
+    """
+    files = _dataset_files(path) if os.path.isdir(path) else [path]  # noqa: PTH112  (Path.is_dir raises for long names)
+    if files[0].suffix.lower() not in table_reader.COLUMNAR:
+        raw = _read_bytes(path)
+        return raw, *_decoded(raw, path)
+    raws, texts = [], []
+    for file in files:
+        raws.append(_read_bytes(file))
+        texts.append(table_reader.read_columnar(raws[-1], file.name, ROWS))
+        if sum(map(len, raws)) > FILE_BYTES:
+            raise AppError("table_large", name=path.name, limit=f"{FILE_BYTES // 1_000_000} MB")
+    return b"".join(raws), "".join(texts), ""
+
+
+def _dataset_files(folder: Path) -> list[Path]:
+    """Return the files of a dataset's training part, or all its files if it has no parts.
+
+    They lie in the folder itself, in "data" as on the hub, or in "train" as `save_to_disk` writes them. Without any,
+    return the folder itself.
+    """
+    for place in (folder / _SPLIT, folder / "data", folder):
+        try:
+            found = sorted(one for one in place.iterdir() if one.suffix.lower() in table_reader.COLUMNAR)
+        except OSError:
+            continue
+        if found:
+            return [one for one in found if one.name.startswith(_SPLIT)] or found
+    return [folder]
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -161,7 +194,8 @@ def _records_of(raw: bytes, text: str, path: Path, requested: ColumnMapping) -> 
         return records.records_from_sheets(sheets, requested)
     if suffix in TABLES:
         return records.records_from_table(list(table_reader.read_delimited(text, path.name)), requested, is_text=True)
-    return records.records_from_json(text, path.name, is_lines=suffix in JSON_LINES)
+    is_lines = suffix in (*JSON_LINES, *table_reader.COLUMNAR) or path.is_dir()
+    return records.records_from_json(text, path.name, is_lines=is_lines)
 
 
 def _samples(data_records: DataRecords) -> tuple[DataRecord, ...]:

@@ -25,8 +25,8 @@ from trainer.spec import RunSpec
 
 # Fields that are no settings of a draft: they are decided again, or are separate fields of the draft.
 _NOT_SETTINGS = (
-    "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "form", "converter",
-    "preset",
+    "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "base_weights", "form",
+    "converter", "preset",
 )  # fmt: skip
 USUAL_GOAL: Goal = "style"  # goal of a repeated run whose draft is gone
 _FIXED_SETTINGS = ("rank", "alpha")  # settings that the adapter to be trained further fixes

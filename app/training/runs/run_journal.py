@@ -38,7 +38,7 @@ from trainer.events import (
 SENT_AT = "at"  # of each line, beside the event's own fields: seconds since 1970; earlier versions wrote none
 _LEVELS = {"block", "warn", "note"}
 _KNOWN_REASONS = {
-    events.Adjusted: ("out_of_memory", "not_finite", "slow"),
+    events.Adjusted: ("out_of_memory", "not_finite", "slow", "faster"),
     events.Finished: ("early_stopping", "epochs", "steps", "stopped"),
 }
 _MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training diverged, or nothing was measured yet

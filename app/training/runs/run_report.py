@@ -19,6 +19,7 @@ from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
 from app.inference import scoring_files
+from app.models import base_models
 from app.training import quality_gate, training_errors
 from app.training.data.rows import PARTS
 from app.training.quality_gate import AnswerRow, FormRow, GateResult
@@ -332,6 +333,8 @@ def _settings(requested: spec.RunSpec) -> list[tuple[str, str]]:
     values = {name: value for name, value in spec.to_json(requested).items() if name not in ("version", "hashes")}
     if requested.form is not None:
         values["form"] = (requested.form.question + requested.form.answer).replace("{text}", "…")
+    if requested.base_weights:
+        values["base_weights"] = base_models.weights_text(requested.base_weights)
     return _pairs(values)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
-from app.training import training_errors
+from app.training import run_plan, training_errors
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import RunStatus
 from trainer import events
@@ -53,11 +54,15 @@ class Trainer:
 
 @dataclass(frozen=True, slots=True)
 class LockedRun:
-    """A locked run, which no other process can train. `standing`: the status from which it resumes."""
+    """A locked run, which no other process can train.
+
+    `standing`: the status from which it resumes. `card`: the trainer's arguments that name the card.
+    """
 
     lock: filelock.BaseFileLock
     standing: RunStatus
     has_checkpoint: bool
+    card: Sequence[str] = ()
 
     def release(self) -> None:
         self.lock.release()
@@ -84,7 +89,8 @@ def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
     except BaseException:
         lock.release()
         raise
-    return LockedRun(lock, dataclasses.replace(run.standing, end=None), run.has_checkpoint)
+    card = run_plan.card_arguments() if trainer.can_judge else []
+    return LockedRun(lock, dataclasses.replace(run.standing, end=None), run.has_checkpoint, card)
 
 
 def locate_trainer(data: Path) -> Trainer:
@@ -143,7 +149,7 @@ class TrainingRun(QObject):
         locked = locked or lock_for_training(self._trainer, self._folder)
         self._lock, self.standing, self._command = locked.lock, locked.standing, ""
         resume = ["--resume"] if locked.has_checkpoint else []
-        command = self._trainer.command(str(self._folder / run_folders.SPEC), "--commands", *resume)
+        command = self._trainer.command(str(self._folder / run_folders.SPEC), "--commands", *resume, *locked.card)
         self._child.use_command(command)
         self._child.start()
 

@@ -41,7 +41,7 @@ _CARD = ("no_gpu", "other_gpu", "driver_silent", "card_old", "card_unseen", "cpu
 _CAPABILITY = ("card_old", "card_slow", "no_bf16")
 _DRIVER = ("driver_silent", "driver_old")
 _CARD_MEMORY = ("memory_taken", "memory_small", "memory_untold")
-_MEMORY = ("memory_few", "practice_memory")
+_MEMORY = ("practice_memory",)
 _DISK = ("disk_short", "practice_disk")
 
 
@@ -246,8 +246,10 @@ class MachinePanel(QFrame):
 
     def show_ability(self, ability: TrainingCapability, measurements: MachineMeasurements) -> None:
         self.ability = ability
-        is_grave = not ability.size or any(remark.is_grave for remark in ability.remarks)
-        self._mark.show_icon(*(("triangle-alert", "warning") if is_grave else ("circle-check", "success")))
+        is_open = ability.verdict.code == "unverified"
+        is_grave = not (ability.size or is_open) or any(remark.is_grave for remark in ability.remarks)
+        good = ("info", "text2") if is_open else ("circle-check", "success")
+        self._mark.show_icon(*(("triangle-alert", "warning") if is_grave else good))
         self.verdict.setText(_remark_text(ability.verdict))
         self.facts.set_facts(self._facts(ability, measurements))
         self.facts.show()

@@ -4,7 +4,6 @@ The dialog shows the folder, the space needed on its drive, and what is download
 exists and what it contains.
 """
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,17 +47,19 @@ class InstallEnvironmentDialog(Dialog):
         parent: QWidget,
         pickers: Pickers,
         base: Path | None = None,
+        variant: str = "",
     ) -> None:
         """Create the dialog.
 
         `wheels`: the folder, perhaps a kit, to install from; None for the package indexes. `base`: a folder that was
-        chosen before; None for the default. `self.base` is None until the default folder is known.
+        chosen before; None for the default. `self.base` is None until the default folder is known. `variant`: the one
+        that is chosen at first.
         """
         self._setup = setup
         self._wheels = wheels
         self._pickers = pickers
         self.base = base
-        self.variant = ""
+        self.variant = variant
         known = {lock.variant for lock in locks.all_locks()}
         self._has_variants = wheels is None and len(known) > 1  # with a folder, its content decides
         self.kind = Chooser(
@@ -70,6 +71,7 @@ class InstallEnvironmentDialog(Dialog):
             self._choose_variant,
         )
         self.kind.setAccessibleName(phrase("training.kind_of_parts"))
+        self.kind.show_value(variant)
         self.folder_row = PathRow(theme, phrase("training.place"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
@@ -218,8 +220,8 @@ class InstallEnvironmentFlow(NoticeColumn):
         """Return whether an installation is being shown as running."""
         return not self.progress.isHidden()
 
-    def ask(self, *_key: object) -> InstallEnvironmentDialog:
-        return self._ask(None)
+    def ask(self, *_key: object, variant: str = "") -> InstallEnvironmentDialog:
+        return self._ask(None, variant=variant)
 
     def ask_offline(self, base: Path | None = None) -> InstallEnvironmentDialog | None:
         """Ask for a folder of wheels, then open and return the dialog; None if the user chose no folder.
@@ -235,8 +237,8 @@ class InstallEnvironmentFlow(NoticeColumn):
 
     # ------------------------------------------------------------- private methods
 
-    def _ask(self, wheels: Path | None, base: Path | None = None) -> InstallEnvironmentDialog:
-        dialog = InstallEnvironmentDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base)
+    def _ask(self, wheels: Path | None, base: Path | None = None, variant: str = "") -> InstallEnvironmentDialog:
+        dialog = InstallEnvironmentDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base, variant)
         dialog.chosen.connect(lambda key: self._on_chosen(key, wheels, dialog.base, dialog.variant))
         dialog.open()
         return dialog
@@ -283,14 +285,14 @@ class EnvironmentBox(QFrame):
         self._report: EnvironmentReport | None = None
         self._need: InstallNeed | None = None
         self._lacks_cuda = False
-        self._platform = sys.platform
+        self._variant = ""  # that the button asks for
         self.state = Label(wraps=True)
         self.about = Label(role="caption", tone="text2", wraps=True)
         self.make_button = Button(theme, phrase("common.make_the_training_environment"))
         self.offline_button = Button(theme, phrase("common.make_it_offline"), "quiet")
         self.making = InstallEnvironmentFlow(theme, setup, pickers)
         self._build()
-        self.make_button.clicked.connect(lambda: self._unless_in_use(self.making.ask))
+        self.make_button.clicked.connect(lambda: self._unless_in_use(lambda: self.making.ask(variant=self._variant)))
         self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
         self.making.changed.connect(self._show_report)
         self.show_report(None)
@@ -327,7 +329,10 @@ class EnvironmentBox(QFrame):
         is_lacking = report is not None and (report.probe is None or self._lacks_cuda or not report.is_current)
         self._buttons.setVisible(is_lacking and not self._setup.is_making)
         has_one = report is not None and report.python is not None
-        self.make_button.setText(phrase("training.make_it_anew" if has_one else "common.make_the_training_environment"))
+        can_use_card = self._lacks_cuda and any(lock.variant == "cuda" for lock in locks.all_locks())
+        self._variant = "cuda" if can_use_card else ""
+        anew = "training.make_it_anew_for_the_gpu" if can_use_card else "training.make_it_anew"
+        self.make_button.setText(phrase(anew if has_one else "common.make_the_training_environment"))
         for button in (self.make_button, self.offline_button):
             button.setEnabled(not self._setup.is_running)
 
@@ -352,8 +357,6 @@ class EnvironmentBox(QFrame):
         if report.python is None:
             words = phrase("training.python_torch_and_others_for")
             return f"{words}\n{self._need_words(self._need)}" if self._need else words
-        if self._lacks_cuda and self._platform == "win32":
-            return phrase("training.this_version_of_kotae_has")
         probe = report.probe
         if probe is None:
             return ""

@@ -1,7 +1,7 @@
 """Step 3, モデルと設定: choose the base model, a preset and settings, with a forecast of each preset.
 
 The base is a model of the library or a folder; models that cannot be trained are listed with the reason. Three cards
-show the usual presets, and a less prominent row shows the preset of the paper.
+show the usual presets, and less prominent rows show those of the paper.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +18,14 @@ from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
 from app.models.hf_folders import HfModel
+from app.models.services.downloads import Downloads
 from app.training import training_errors
 from app.training.drafts import TrainingDraft
 from app.training.run_plan import RunPlan
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.preset_forecasts import PresetForecast, PresetForecasts
 from app.training.ui import settings_form, training_texts
+from app.training.ui.published_weights import PublishedWeightsOffer
 from app.training.ui.settings_form import TrainingSettingsForm
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit import localization
@@ -35,6 +37,7 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_grid, make_row
 from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser
 from app.uikit.widgets.labels import Label, plain_tooltip
+from trainer.spec import PAPER_PRESETS, PRESETS
 
 
 class ModelStep(WizardStep):
@@ -45,6 +48,7 @@ class ModelStep(WizardStep):
         work: DraftEditor,
         paths: Paths,
         models: Callable[[], Sequence[LocalModel]],
+        downloads: Downloads,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(theme)
@@ -52,7 +56,8 @@ class ModelStep(WizardStep):
         self._work = work
         self._models = models
         self.forecasts = PresetForecasts(paths, models, self)
-        self.base = BaseModelField(theme, pickers or Pickers())
+        self.weights = PublishedWeightsOffer(theme, downloads)
+        self.base = BaseModelField(theme, pickers or Pickers(), paths.models, self.weights)
         self.cards = PresetCards(theme)
         self.about = Label(role="caption", tone="muted", wraps=True)
         self.fold_button = Button(theme, "", "", "sliders-horizontal")
@@ -64,6 +69,7 @@ class ModelStep(WizardStep):
     def show_draft(self) -> None:
         draft = self._work.draft
         self.base.show_base(draft.base, self._models())
+        self.weights.show_model(base_models.find_listed(draft.base, self._models()))
         self.forecasts.look(draft)
         self._show_forecasts()
 
@@ -101,6 +107,8 @@ class ModelStep(WizardStep):
 
     def _connect(self) -> None:
         self.base.chosen.connect(lambda base: self._run_or_show_error(lambda: self._work.change(base=base)))
+        self.weights.fetched.connect(lambda folder: self._run_or_show_error(lambda: self._work.change(base=folder)))
+        self.weights.failed.connect(self.banner.show_error)
         self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.cards.chosen.connect(lambda preset: self._run_or_show_error(lambda: self._work.change(preset=preset)))
         self.expert.chosen.connect(
@@ -150,12 +158,14 @@ WIDTH_PX = 520
 class BaseModelField(QWidget):
     chosen = Signal(str)  # a model id or a folder, accepted by `base_models.resolve_base`
 
-    def __init__(self, theme: Theme, pickers: Pickers) -> None:
+    def __init__(self, theme: Theme, pickers: Pickers, models: Path, weights: PublishedWeightsOffer) -> None:
+        """Create the field. `models`: the models folder, which has publishers' weights that were fetched."""
         super().__init__()
         self._theme = theme
         self._pickers = pickers
+        self._models_folder = models
         self._shown_choices: tuple[str, tuple[LocalModel, ...]] | None = None
-        self._build()
+        self._build(weights)
         theme.changed.connect(self._resize)
         self._resize()
 
@@ -170,7 +180,11 @@ class BaseModelField(QWidget):
         self.refused.setVisible(bool(refused))
         path = base_models.existing_path(base)
         found = None if path else base_models.find_listed(base, models)
-        if path is not None:
+        folders = base_models.fetched_bases(self._models_folder)
+        choices += [
+            (with_note(_repository_of(one), phrase("training.publishers_weights")), str(one)) for one in folders
+        ]
+        if path is not None and path not in folders:
             choices.append((path.name, base))
         self.box.set_choices(choices)
         self.box.setEnabled(bool(choices))
@@ -199,7 +213,7 @@ class BaseModelField(QWidget):
 
     # ------------------------------------------------------------- private methods
 
-    def _build(self) -> None:
+    def _build(self, weights: PublishedWeightsOffer) -> None:
         title = Label(phrase("training.base_model"), "heading3")
         self.box = Chooser((), self.chosen.emit)
         self.box.setAccessibleName(title.text())
@@ -214,7 +228,8 @@ class BaseModelField(QWidget):
         self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
         self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
         buttons = FlowBox(self.folder_button, self.get_button)
-        make_column(title, self.empty, self.box, self.state, buttons, self.refused, into=self, spacing_px=8)
+        parts = (title, self.empty, self.box, self.state, weights, buttons, self.refused)
+        make_column(*parts, into=self, spacing_px=8)
         self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
         self.folder_button.clicked.connect(self._choose_folder)
 
@@ -234,21 +249,24 @@ class BaseModelField(QWidget):
         base, model = outcome
         if self._shown_choices is not None and self._shown_choices[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
+            weights = base_models.weights_text(base_models.weights_of_folder(model))
+            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters, weights), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
         self._show_state(f"▲ {describe_error(error)}", "warning")
 
 
-PAPER_PRESET = "paper-2603.18037"
-PRESETS = ("light", "standard", "thorough", PAPER_PRESET)
+def _repository_of(folder: Path) -> str:
+    return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+
+
 SIDE_BY_SIDE_PX = 200  # minimum width of a card with three in a row
 UNKNOWN = "—"
 
 
 class PresetCards(CardChoice):
     def __init__(self, theme: Theme) -> None:
-        self.cards = {name: PresetCard(theme, name, is_quiet=name == PAPER_PRESET) for name in PRESETS}
+        self.cards = {name: PresetCard(theme, name, is_quiet=name in PAPER_PRESETS) for name in PRESETS}
         super().__init__(self.cards)
         self._theme = theme
         self._grid = make_grid(self, spacing_px=(12, 12))
@@ -277,10 +295,11 @@ class PresetCards(CardChoice):
         if columns == self._columns:
             return
         self._columns = columns
-        *cards, paper = self.cards.values()
-        for place, card in enumerate(cards):
-            self._grid.addWidget(card, place // columns, place % columns)
-        self._grid.addWidget(paper, 3, 0, 1, columns)
+        for place, (name, card) in enumerate(self.cards.items()):
+            if name in PAPER_PRESETS:
+                self._grid.addWidget(card, place, 0, 1, columns)
+            else:
+                self._grid.addWidget(card, place // columns, place % columns)
         for column in range(3):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
 

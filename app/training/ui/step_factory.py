@@ -14,6 +14,7 @@ from app.chat.services.chat_session import ChatSession
 from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
+from app.models.services.downloads import Downloads
 from app.models.services.model_library import ModelLibrary
 from app.training import published_model
 from app.training.drafts import TrainingDraft
@@ -48,6 +49,7 @@ class WizardStepFactory(QObject):
         *,
         paths: Paths,
         library: ModelLibrary,
+        downloads: Downloads,
         preferences: Preferences,
         engine: EngineClient,
         session: ChatSession,
@@ -67,6 +69,7 @@ class WizardStepFactory(QObject):
         self._navigation = navigation
         self._paths = paths
         self._library = library
+        self._downloads = downloads
         self._preferences = preferences
         self._engine = engine
         self._session = session
@@ -110,7 +113,7 @@ class WizardStepFactory(QObject):
         if key == "model":
             from app.training.ui.model_step import ModelStep
 
-            return ModelStep(theme, navigation, work, paths, library.models)
+            return ModelStep(theme, navigation, work, paths, library.models, self._downloads)
         from app.training.ui.check_step import CheckStep
 
         return CheckStep(theme, work, show_step, self._pause_study)

@@ -25,8 +25,7 @@ from app.evaluation.study import request as study_request
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.inference import child_commands, prompts
 from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
-from app.inference.load_plan import REMOTE_REQUESTS
-from app.inference.local_model import LocalModel, RemoteModel, normalize_address
+from app.inference.local_model import REMOTE_REQUESTS, LocalModel, RemoteModel, normalize_address
 from app.inference.prompts import Segment, Turn
 from app.inference.reply_journal import StandalonePrompt
 from app.models import model_registry

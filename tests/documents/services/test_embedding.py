@@ -134,6 +134,7 @@ def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_somethin
     driver.start(encoder)
     driver.wait("idle")
     other, service = driver.start(), driver.start()
+    service.question_limit_s = 20.0
     other.use_at_once([described(tiny_model)])  # answers, and is not for search
     service.use_at_once([encoder])
     assert (other.pid, service.pid > 0) == (0, True)
@@ -344,6 +345,23 @@ def test_an_answer_rests_on_what_is_near_in_meaning_and_does_not_wait_for_what_i
     psutil.Process(service.pid).resume()
     assert kept.by_meaning == "missed"
     assert PAY in kept.sources[0].text
+
+
+def test_passages_without_vectors_are_compared_in_meaning_before_they_are_refused(
+    grounded: Scene, driver: EmbeddingDriver, encoder: LocalModel
+) -> None:
+    asked = "月末の賃金は？"
+    assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"
+    (service,) = driver.services
+    service.use_at_once([encoder])
+    service.question_limit_s = 60.0
+    assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"  # no card says what a cosine means
+    assert service._model is not None
+    service._model = dataclasses.replace(service._model, neutral_cosine=0.3)
+    kept = grounded.ask(asked).details.grounding
+    assert (kept.verdict, PAY in kept.sources[0].text) == ("answered", True)
+    assert grounded.ask("月末の天気は？").details.grounding.verdict != "answered"
+    assert not service.has_vectors
 
 
 def test_vectors_that_cannot_be_read_leave_the_words(

@@ -8,6 +8,7 @@ import pytest
 from app.base.paths import locate
 from app.evaluation.study import paper as paper_stages
 from app.evaluation.study import studies
+from app.training.runs import run_folders
 from tests import hf_models
 from tests import model_files as models
 from tests.command_fixtures import Kotae
@@ -38,6 +39,8 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
         "converter_missing",
     )  # the fake has none, and the last stage wants it
     assert "規模を小さくして行います" in told
+    assert "再現 1 データの量：2 回学習し" in told
+    assert "4 件の回答を作ります" in told  # two forms of the base and of the tuned model, one question
     entries = {
         one.study.kind: one for one in studies.list_all(locate(str(tmp_path / "データ")).evaluations) if one.study
     }
@@ -62,6 +65,37 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     status, error, _ = kotae(*asked[:4], str(other), *asked[5:])
     assert (status, error["error"]["code"]) == (3, "paper_other_stage")
     assert len(studies.list_all(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
+
+
+def test_every_stage_is_trained_and_asked_as_in_the_paper(
+    kotae: Kotae, paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two bases, so that the second stage is planned too; ours has no system prompt and its own settings."""
+    monkeypatch.setattr(paper_stages, "PAPER_FORMS", "Q8_0")
+    bases = [
+        models.tiny_llama(tmp_path / name, metadata={"llama.context_length": 4096}) for name in ("一.gguf", "二.gguf")
+    ]
+    asked = ("eval", "paper", str(paper), "--limit", "1", "--divide", "1")
+    asked += tuple(word for base in bases for word in ("--base", str(base)))
+    kotae(*asked)
+    entries = [one for one in studies.list_all(locate(str(tmp_path / "データ")).evaluations) if one.study]
+    by_kind = {one.study.kind: one.study for one in entries if one.study}
+    specs = {
+        kind: [run_folders.read(Path(training.folder)).spec for training in by_kind[kind].trainings]
+        for kind in ("scale", "bases")
+    }
+    assert [one.preset for one in specs["scale"] if one] == ["paper-2603.18037"] * 2
+    assert [one.preset for one in specs["bases"] if one] == ["paper-2603.18037-bases"] * 2
+    prompt = paper_stages.system_prompt()
+    assert by_kind["scale"].choices.system_prompt == prompt
+    first = next(one for one in specs["scale"] if one)
+    messages = json.loads(Path(first.train).read_text("utf-8").splitlines()[0])["messages"]
+    assert messages[0] == {"role": "system", "content": prompt}
+    assert [training.rows for training in by_kind["scale"].trainings] == [40, 80]  # none is left out
+    kotae(*asked, "--preset", "standard")
+    ours = next(one.study for one in studies.list_all(locate(str(tmp_path / "データ")).evaluations)
+                if one.study and one.study.name.startswith("standard 1"))  # fmt: skip
+    assert ours.choices.system_prompt is None
 
 
 def test_data_that_is_not_the_papers_is_refused(kotae: Kotae, paper: Path, base: Path, tmp_path: Path) -> None:

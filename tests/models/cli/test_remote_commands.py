@@ -31,7 +31,12 @@ def data(tmp_path: Path) -> Path:
 def added(kotae: Kotae, script: Script, *options: str) -> str:
     status, model, log = kotae("models", "add-remote", script.address, *options)
     assert status == 0, log
-    assert model["remote"] == {"address": f"http://{script.address}/v1", "model": "m", "context_tokens": 0}
+    assert model["remote"] == {
+        "address": f"http://{script.address}/v1",
+        "model": "m",
+        "context_tokens": 0,
+        "requests": 4,
+    }
     return str(model["id"])
 
 

@@ -103,6 +103,7 @@ class Hub:
         self.fault = fault
         self.files = {FILE: content, **others}
         self.hashes = {name: content.sha256() for name, content in self.files.items()}
+        self.small: set[str] = set()  # files of whose hash nothing is said, as of all that git itself keeps
         self.stated: dict[str, Any] = {}  # what the repository says of itself
         self.requests: list[Request] = []
         self.sent_bytes = 0  # of the file
@@ -263,10 +264,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not path.startswith(f"/api/models/{REPOSITORY}"):
             self._say(404, {"X-Error-Code": "RepoNotFound"})
             return
-        siblings: list[dict[str, Any]] = [{"rfilename": "README.md", "size": 12, "blobId": "b" * 40}]
+        siblings: list[dict[str, Any]] = []
+        if "README.md" not in self.hub.files:
+            siblings.append({"rfilename": "README.md", "size": 12, "blobId": "b" * 40})
         for name, content in self.hub.files.items():
             stored = {"size": content.size, "sha256": self.hub.hashes[name], "pointerSize": 130}
-            siblings.append({"rfilename": name, "size": content.size, "blobId": "a" * 40, "lfs": stored})
+            listed = {"rfilename": name, "size": content.size, "blobId": "a" * 40, "lfs": stored}
+            siblings.append({key: value for key, value in listed.items() if key != "lfs" or name not in self.hub.small})
         self._say_json({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings, **self.hub.stated})
 
     def _search(self) -> None:
@@ -281,7 +285,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _give(self, name: str, is_storage: bool) -> None:
         hub, fault = self.hub, self.hub.fault
         linked = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(hub.files[name].size)}
-        if fault.says_sha256:
+        if fault.says_sha256 and name not in hub.small:
             linked["X-Linked-Etag"] = f'"{hub.hashes[name]}"'
         is_probe = self.headers.get("Range") == "bytes=0-0"
         if fault.kind in ("redirect", "loop") and not is_storage:
@@ -300,7 +304,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         hub, content = self.hub, self.hub.files[name]
         size = content.size
         # The hub's own storage names files by their hash; where it says none, the etag is another.
-        etag = f'"{hub.hashes[name]}"' if hub.fault.says_sha256 else f'"v{content.seed}"'
+        says_sha256 = hub.fault.says_sha256 and name not in hub.small
+        etag = f'"{hub.hashes[name]}"' if says_sha256 else f'"v{content.seed}"'
         start, end = self._range(size)
         is_valid = self.headers.get("If-Range", etag) == etag
         is_part = "Range" in self.headers and is_valid and hub.fault.knows_ranges

@@ -147,7 +147,7 @@ def refused(kotae: Kotae, monkeypatch: pytest.MonkeyPatch) -> Refused:
         (("--part-size", "5GB"), 2, "bad_option"),
         (("--wheels", "無い"), 3, "wheels_folder_missing"),
         (("--system", "plan9-sparc"), 3, "training_no_lock"),
-        (("--variant", "cuda", "--system", "win32-x86_64"), 3, "training_no_lock"),
+        (("--variant", "cuda", "--system", "darwin-arm64"), 3, "training_no_lock"),
         (("--python-version", "3.9"), 3, "training_no_lock"),
         (("--python", "無い.tar.gz"), 3, "python_archive_unknown"),
         (("--python", __file__), 3, "python_archive_unknown"),

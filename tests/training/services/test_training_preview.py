@@ -59,7 +59,7 @@ def test_each_preset_is_told_and_the_draft_s_own_first(
     assert told[:3] == [(), (), ("thorough",)]
     assert set(outlooks.forecasts) == set(PRESETS)
     ranks = {preset: one.plan.spec.rank for preset, one in outlooks.forecasts.items()}
-    assert ranks == {"light": 8, "standard": 16, "thorough": 32, "paper-2603.18037": 16}
+    assert ranks == {"light": 8, "standard": 16, "thorough": 32, "paper-2603.18037": 16, "paper-2603.18037-bases": 32}
     assert outlooks.forecasts["light"].plan.time.total_s < outlooks.forecasts["thorough"].plan.time.total_s
     assert not outlooks.forecasts["light"].plan.counts.is_exact
 

@@ -136,6 +136,7 @@ def test_the_verdict_is_measured_beside_the_window_and_can_be_measured_again(
 
     monkeypatch.setattr(machine, "list_gpus", slow)
     cards.append(CARD)
+    driver.make_environment()
     panel = driver.open(waits=False).machine
     assert panel.verdict.text() == phrase("training.looking")
     assert not panel.practice_button.isVisible()
@@ -190,9 +191,13 @@ def test_a_torch_for_processors_beside_a_card_is_said_and_can_be_made_anew(
     assert step.machine.verdict.text() == phrase("training.ability.cpu_torch", card=CARD.name)
     assert f"▲ {CARD.name}" in words(step.machine)
     assert step.environment.state.text() == phrase("training.it_works_but_its_torch")
-    assert step.environment.make_button.text() == phrase("training.make_it_anew")
+    assert step.environment.make_button.text() == phrase("training.make_it_anew_for_the_gpu")
     assert step.environment.make_button.isVisible()
     assert step.machine.practice_button.isVisible()
+    driver.click(step.environment.make_button)
+    dialog = driver.dialog(InstallEnvironmentDialog)
+    assert (dialog.variant, dialog.kind.currentText()) == ("cuda", phrase("common.for_gpus_cuda"))
+    dialog.reject()
     driver.enlarge(200)
     driver.area.resize(760, 600)
     driver.work.change(goal="facts")

@@ -8,16 +8,25 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
+from app.base import programs
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.services.preferences import Preferences
 from app.base.wording import phrase
+from app.models import catalogue
+from app.models.model_store import ModelStore
+from app.models.services.downloads import Downloads
+from app.models.services.model_library import ModelLibrary
 from app.training.drafts import StartingPoint
 from app.training.ui import settings_form
-from app.training.ui.model_step import PAPER_PRESET, ModelStep
+from app.training.ui.model_step import PAPER_PRESETS, ModelStep
 from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import hf_models
+from tests.models.downloads.hub import COMMIT, REPOSITORY, Fault
+from tests.models.downloads.shelf import Publisher, published, put_card
 from tests.training.ui.driver import LEFT, Planned, words
 
 
@@ -26,8 +35,14 @@ class ModelDriver(Planned):
         super().__init__(where, folder, qtbot, theme)
         self.picked = ""
         self.navigation = NavigationSignals()
+        store = ModelStore.open(where.database, where.backups)
+        self.downloads = Downloads(
+            ModelLibrary(store, where.models), Preferences(where.settings), programs.downloader_command(),
+            where.logs / "download.log", None,
+        )  # fmt: skip
+        self.close = lambda: (self.downloads.close(), store.close())
         pickers = Pickers(folder=lambda *_: self.picked)
-        self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, pickers)
+        self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, self.downloads, pickers)
 
     def open(self, *, details: bool = False) -> ModelStep:
         self.show(self.step)
@@ -48,8 +63,10 @@ class ModelDriver(Planned):
 
 @pytest.fixture
 def driver(where: Paths, tmp_path: Path, qtbot: QtBot, theme: Theme) -> Iterator[ModelDriver]:
-    yield ModelDriver(where, tmp_path, qtbot, theme)
+    made = ModelDriver(where, tmp_path, qtbot, theme)
+    yield made
     background.shut_down()
+    made.close()
 
 
 def test_each_card_tells_what_its_preset_would_take_and_is_chosen_by_click_or_arrow_key(driver: ModelDriver) -> None:
@@ -59,14 +76,14 @@ def test_each_card_tells_what_its_preset_would_take_and_is_chosen_by_click_or_ar
     driver.settle()
     time, memory, disk = (value.text() for value in cards["light"].values)
     assert (time, memory[-3:], disk[-3:]) == ("約 1 分", "\u00a0GB", "\u00a0GB")
-    assert phrase("common.memory") in cards[PAPER_PRESET].line.text()
+    assert phrase("common.memory") in cards[PAPER_PRESETS[0]].line.text()
     assert driver.step.about.text() == phrase("training.estimated_from_the_letters_of")
     assert cards["standard"].radio.isChecked()
     driver.qtbot.mouseClick(cards["thorough"], LEFT, pos=QPoint(20, 60))
     assert driver.work.draft.preset == "thorough"
     driver.step.focus_first()
     driver.press(cards["thorough"].radio, Qt.Key.Key_Down)
-    assert (driver.work.draft.preset, cards[PAPER_PRESET].radio.isChecked()) == (PAPER_PRESET, True)
+    assert (driver.work.draft.preset, cards[PAPER_PRESETS[0]].radio.isChecked()) == (PAPER_PRESETS[0], True)
 
 
 def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_reason(driver: ModelDriver) -> None:
@@ -94,6 +111,43 @@ def test_a_folder_becomes_the_base_and_one_that_is_none_is_refused_in_words(driv
         driver.until(lambda sign=sign: step.base.state.text().startswith(sign))
     driver.settle()
     assert step.about.text().startswith(phrase("training.time_and_memory_cannot_be", reason=""))
+
+
+def test_beside_a_copy_the_publishers_weights_are_offered_fetched_with_consent_and_taken(
+    driver: ModelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_card(driver.folder / "cards", 1)
+    card = driver.folder / "cards" / "tiny.toml"
+    card.write_text(
+        card.read_text("utf-8").replace("form =", f'base_model = "{REPOSITORY}"\nsize_label = "8B"\nform =')
+    )
+    catalogue.load.cache_clear()
+    copy = dataclasses.replace(driver.models[0], card_id="tiny", quantization="Q4_K_M")
+    driver.models = (copy, *driver.models[1:])
+    offer = driver.open().weights
+    assert "量子化した写し（Q4_K_M）から戻した重み" in offer.note.text()
+    assert f"{REPOSITORY}　約 16\u00a0GB" in offer.note.text()
+    assert "8.1 %" in offer.note.text()
+    with Publisher(published(driver.folder / "publisher"), Fault(token="hf_secret")) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.place)
+        driver.click(offer.button)
+        driver.until(lambda: not driver.step.banner.isHidden())
+        assert "使用条件への同意が必要です" in words(driver.step.banner)
+        driver.downloads.set_token("hf_secret")
+        driver.click(offer.button)
+        driver.until(lambda: offer.progress.isHidden())
+        dialog = driver.dialog(Dialog)
+        assert REPOSITORY in words(dialog)
+        assert "llama3.1" in words(dialog)
+        assert "トークンを入力してから" in words(dialog)
+        assert hub.asked == set()
+        driver.click(dialog.buttons["accept"])
+        driver.until(lambda: driver.work.draft.base.endswith(COMMIT))
+    assert not offer.isVisible()
+    driver.until(lambda: driver.step.base.state.text().startswith("✓"))
+    assert f"配布元の重み（{REPOSITORY}@{COMMIT[:8]}）" in driver.step.base.state.text()
+    assert "配布元の重み" in driver.step.base.box.currentText()
+    driver.settle()
 
 
 def test_a_base_that_is_gone_is_said_and_where_there_is_none_one_can_be_had(driver: ModelDriver) -> None:

@@ -1,0 +1,169 @@
+"""`kotae models download --as-base`: a publisher's weights as a base for training, from a hub on this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from app.models import base_models, hf_folders
+from tests.hf_models import HfShape
+from tests.models.cli.conftest import Run, Said
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
+from tests.models.downloads.shelf import Publisher, published, put_card
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+LARGE = HfShape(vocabulary=30_000, embedding=256, feed_forward=256)  # 31 MB in three files
+SHARD = "model-00002-of-00003.safetensors"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Content]:
+    return published(tmp_path / "publisher")
+
+
+def fetch(run: Run, hub: Hub, *arguments: str, **variables: str) -> Said:
+    return run("models", "download", REPOSITORY, "--as-base", "--json", *arguments, HF_ENDPOINT=hub.place, **variables)
+
+
+def base_folder(tmp_path: Path) -> Path:
+    name = f"models--{REPOSITORY.replace('/', '--')}"
+    return tmp_path / "データ" / "models" / "bases" / name / "snapshots" / COMMIT
+
+
+def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_trained(
+    run: Run, files: dict[str, Content], tmp_path: Path
+) -> None:
+    with Publisher(files) as hub:
+        said = fetch(run, hub)
+    assert said.status == 0, said.err
+    folder = base_folder(tmp_path)
+    assert said.object == {"path": str(folder), "weights": f"{REPOSITORY}@{COMMIT[:8]}", "state": "done"}
+    assert {path.name for path in folder.iterdir()} == {*files} - {"pytorch_model.bin", "original.gguf"}
+    assert "llama3.1" in said.err
+    base = base_models.resolve_base(str(folder), ())
+    assert (base.name, base.weights) == ("tiny-gguf", said.object["weights"])
+    assert base_models.weights_text(base.weights) == f"配布元の重み（{base.weights}）"
+    assert base_models.fetched_bases(tmp_path / "データ" / "models") == [folder]
+    assert run("models", "list", "--json").object["models"] == []  # it answers nothing
+
+
+def test_the_id_of_a_card_stands_for_its_publishers_weights(
+    run: Run, files: dict[str, Content], tmp_path: Path
+) -> None:
+    (tmp_path / "データ").mkdir()
+    put_card(tmp_path / "データ" / "cards", 1)
+    path = tmp_path / "データ" / "cards" / "tiny.toml"
+    path.write_text(path.read_text("utf-8").replace("context_tokens", f'base_model = "{REPOSITORY}"\ncontext_tokens'))
+    with Publisher(files) as hub:
+        said = run("models", "download", "tiny", "--as-base", "--json", HF_ENDPOINT=hub.place)
+    assert said.status == 0, said.err
+
+
+def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path: Path, run: Run) -> None:
+    files = published(tmp_path / "publisher", LARGE)
+    folder, size = base_folder(tmp_path), sum(content.size for content in files.values())
+    (tmp_path / "データ").mkdir()
+    with Publisher(files, Fault("slow", bytes_per_s=4 << 20)) as hub:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "models", "download", REPOSITORY, "--as-base"],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "HF_ENDPOINT": hub.place},
+            cwd=ROOT,
+        )
+        first = "model-00001-of-00003.safetensors"
+        wait_until(lambda: (folder / first).exists() and hub.sent_bytes > size // 2)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kept = (folder / first).stat().st_ino
+        hub.change(bytes_per_s=0)
+        said = fetch(run, hub)
+        assert said.status == 0, said.err
+        assert (folder / first).stat().st_ino == kept
+        assert hub.sent_bytes < size + (8 << 20)  # but for what came after the last checkpoint
+    assert {SHARD, "config.json"} <= {path.name for path in folder.iterdir()}
+
+
+def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
+    run: Run, files: dict[str, Content], tmp_path: Path
+) -> None:
+    with Publisher(files, Fault(says_sha256=False)) as hub:
+        hub.hashes[SHARD] = "0" * 64
+        said = fetch(run, hub)
+    assert (said.status, said.code) == (3, "download_damaged")
+    assert SHARD in said.object["error"]["message"]
+    assert not (base_folder(tmp_path) / SHARD).exists()
+
+
+def test_a_gated_repository_is_explained_and_had_with_a_token(
+    run: Run, files: dict[str, Content], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("hf_secret")
+    with Publisher(files, Fault(token="hf_secret")) as hub:
+        refused = fetch(run, hub)
+        assert (refused.status, refused.code) == (3, "download_gated")
+        assert REPOSITORY in refused.object["error"]["message"]
+        assert "使用条件に同意" in refused.object["error"]["next"]
+        assert fetch(run, hub, "--token-file", str(token)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "lacking", "code"),
+    [
+        ({"architectures": ["NeverHeardOf"], "model_type": "never_heard_of"}, "", "hf_architecture_unknown"),
+        ({"auto_map": {"AutoModelForCausalLM": "own.py"}}, "", "hf_remote_code"),
+        ({"quantization_config": {"quant_method": "awq"}}, "", "hf_already_quantized"),
+        ({}, SHARD, "hf_file_missing"),
+        ({}, "chat_template.jinja", "base_no_template"),
+        ({}, "tokenizer.json", "hf_file_missing"),
+    ],
+)
+def test_what_could_not_be_trained_is_refused_before_its_weights_come(
+    run: Run, tmp_path: Path, config: dict[str, Any], lacking: str, code: str
+) -> None:
+    files = published(tmp_path / "publisher", **config)
+    files.pop(lacking, None)
+    with Publisher(files) as hub:
+        said = fetch(run, hub)
+    assert (said.status, said.code) == (3, code)
+    assert not [name for name in hub.asked if name.endswith(".safetensors")]
+    if lacking == SHARD:
+        assert SHARD in said.object["error"]["message"]
+
+
+def test_a_repository_without_weights_is_refused(run: Run, files: dict[str, Content]) -> None:
+    with Publisher(MappingProxyType({FILE: files["original.gguf"]})) as hub:
+        said = fetch(run, hub)
+    assert (said.status, said.code) == (3, "hub_no_weights")
+
+
+def test_too_little_room_is_said_before_anything_comes(
+    run: Run, files: dict[str, Content], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.models.download_queue.RESERVE_BYTES", 1 << 60)
+    with Publisher(files) as hub:
+        said = fetch(run, hub)
+        assert (said.status, said.code) == (3, "download_disk_full")
+        assert hub.asked == set()
+
+
+def test_a_folder_that_lacks_a_part_of_its_weights_names_it(
+    run: Run, files: dict[str, Content], tmp_path: Path
+) -> None:
+    folder = tmp_path / "publisher"
+    (folder / "pytorch_model.bin").unlink()
+    assert hf_folders.read_hf_model(folder).parameters
+    (folder / SHARD).unlink()
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}))
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"base": str(folder), "train": str(rows), "validation": str(rows)}))
+    said = run("train", "plan", str(spec), "--json")
+    assert (said.status, said.code) == (3, "hf_file_missing")
+    assert SHARD in said.object["error"]["message"]
