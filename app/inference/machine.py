@@ -83,7 +83,8 @@ def _ask_drivers(packs: tuple[str, ...]) -> tuple[Card, ...]:
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     try:
         run = subprocess.run(
-            child_commands.device_list(packs), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            child_commands.device_list(packs),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
         )  # fmt: skip
         return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
