@@ -9,6 +9,7 @@
   fetched its packages
 - `--quantize`: the child that quantizes weights
 - `--score`: the child that measures a trained model
+- `--list-devices`: the child that asks the drivers of graphics cards what there is
 - `--measure-speed`: the child that measures how fast llama.cpp computes on this machine
 - `--read-documents`, `--read-workbook`: the children that open documents and Excel tables from elsewhere
 - `--convert-document`: the child of the former that runs LibreOffice
@@ -23,10 +24,15 @@ import sys
 from app import __version__
 
 _MAKE_TRAINING = "--make-training-environment"
+_ENGINE_ROLES = {
+    "--quantize": "app.inference.engine.quantize",
+    "--score": "app.inference.engine.score",
+    "--list-devices": "app.inference.engine.devices",
+}
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
     *("--read-workbook", "--convert-document", "--offline-check"),
-    *("--remote-engine", "--measure-speed", _MAKE_TRAINING),
+    *("--remote-engine", "--measure-speed", "--list-devices", _MAKE_TRAINING),
 )
 
 
@@ -52,14 +58,10 @@ def main() -> int:
         from app.models.downloads import worker as downloader
 
         downloader.main()
-    if arguments[:1] == ["--quantize"]:
-        from app.inference.engine import quantize
+    if arguments and arguments[0] in _ENGINE_ROLES:
+        import importlib
 
-        quantize.main(arguments[1:])
-    if arguments[:1] == ["--score"]:
-        from app.inference.engine import score
-
-        score.main(arguments[1:])
+        importlib.import_module(_ENGINE_ROLES[arguments[0]]).main(arguments[1:])
     if arguments[:1] == ["--measure-speed"]:
         from app.inference.engine import speed_meter
 

@@ -46,7 +46,7 @@ COMMANDS = {
     "data": "app.training.cli.data",
     "train": "app.training.cli.train",
     "eval": "app.evaluation.cli.eval",
-    "engine": "app.inference.cli.engine",
+    "engine": "app.models.cli.engine",
     "offline-check": "app.compliance.cli.offline_check",
     "report": "app.compliance.cli.report",
     "licences": "app.compliance.cli.licences",

@@ -1,10 +1,10 @@
 """The program as a folder that runs where no Python is.
 
-    python3 packaging/dev.py bundle [--vulkan] [--starter] [--folder-only]
+    python3 packaging/dev.py bundle [--starter] [--folder-only]
 
     dist/Kotae/            the program (PyInstaller, one folder)
     dist/*.tar.zst, *.deb  what people install (packaging/linux; on Windows and macOS their own scripts follow)
-    dist/kotae-vulkan-*    with --vulkan: the engine's part for graphics cards, which the program takes by its hash
+    dist/kotae-<pack>-*    parts for graphics cards, made before by `dev.py packs`; the program knows their hashes
     dist/kotae-starter-kit with --starter: the trial and the search model as a kit, which the program imports
 
 Made from an environment of its own (.venv-bundle), so that nothing of a developer's comes along, with an llama.cpp for
@@ -48,16 +48,16 @@ def build(root: Path, arguments: list[str]) -> int:
     python = prepare(root)
     version = llama_build.pinned_version(root / "pyproject.toml")
     dist = root / "dist"
-    packs = [gpu_pack.build(version, python, dist)] if "--vulkan" in arguments else []
     tree = freeze(root, python, dist)
     if sys.platform == "linux":
         prune(tree)
-    complete(root, tree, python, packs)
+    complete(root, tree, python)
     size_bytes = sum(file.lstat().st_size for file in files_of(tree))
     print(f"{tree}  {size_bytes / 1e6:.1f} MB")
     if size_bytes > INSTALLED_LIMIT_BYTES:
         raise SetupError(f"大きすぎます / too large: {size_bytes / 1e6:.0f} MB > {INSTALLED_LIMIT_BYTES / 1e6:.0f} MB")
-    made = [pack.file for pack in packs]
+    names = [str(pack["name"]) for pack in gpu_pack.packs_listed(root, version)]
+    made = [file for name in names if (file := gpu_pack.pack_file(name, version, dist)).is_file()]
     if "--starter" in arguments:
         starter_kit(root, python, dist / "kotae-starter-kit")
     if "--folder-only" not in arguments and sys.platform == "linux":
@@ -118,7 +118,7 @@ def inside_of(tree: Path) -> Path:
     return app if sys.platform == "darwin" else tree / "_internal"
 
 
-def complete(root: Path, tree: Path, python: Path, packs: list[gpu_pack.Pack]) -> None:
+def complete(root: Path, tree: Path, python: Path) -> None:
     """What PyInstaller does not know of: llama.cpp's libraries, its converter, licences, and what was built when."""
     inside = inside_of(tree)
     resources = inside / "resources"
@@ -129,9 +129,8 @@ def complete(root: Path, tree: Path, python: Path, packs: list[gpu_pack.Pack]) -
     shutil.copytree(folder / "llama.cpp", resources / "llama.cpp", dirs_exist_ok=True)
     (resources / "llama.cpp" / "VERSION").write_text(f"{version}\n", encoding="utf-8")
     _copy_uv(python, inside)
-    listed = [{"name": pack.name, "file": pack.library, "size_bytes": pack.size_bytes, "sha256": pack.sha256}
-              for pack in packs]  # fmt: skip
-    _write_json(resources / "engine_packs.json", {"engine": version, "packs": listed})
+    listed = gpu_pack.packs_listed(root, version)
+    _write_json(resources / gpu_pack.LIST.name, {"engine": version, "packs": listed})
     _write_json(resources / "build.json", build_facts(root))
     run_step(
         "ライセンスの取りまとめ / collecting licences",

@@ -4,6 +4,7 @@
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
     faults [--all] [PYTEST…] the fault suite and its table; --all: all of it, the table into tests/faults/README.md
+    packs NAME…              the engine's parts for graphics cards: vulkan cuda13 cuda12 rocm metal (gpu_pack.py)
     setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
 
 test and check make .venv-train too, with torch, for the tests of conversion; --without-training skips both.
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace", line_buffering=True)
     commands = {
         "run": run, "test": test, "check": check, "faults": faults, "setup": setup,
-        "bundle": bundle,
+        "bundle": bundle, "packs": packs,
     }  # fmt: skip
     command = commands.get(arguments[0]) if arguments else None
     if command is None:
@@ -135,6 +136,13 @@ def bundle(arguments: list[str]) -> int:
     import bundle as recipe  # what it needs is of no use to the other commands
 
     return recipe.build(ROOT, arguments)
+
+
+def packs(arguments: list[str]) -> int:
+    """The engine's parts for graphics cards, in dist; this checkout and its bundles take them then."""
+    import gpu_pack
+
+    return gpu_pack.main(ROOT, arguments)
 
 
 def check_commands(arguments: Sequence[str]) -> list[list[str]]:

@@ -1,90 +1,179 @@
-"""The engine's part for graphics cards (Vulkan), from the same source as the engine, as a file of its own.
+"""The engine's parts for graphics cards, from the same source as the engine, as files of their own.
 
-    kotae-vulkan-<llama-cpp-python's version>-<system>-<machine>.zip
-        libggml-vulkan.so (ggml-vulkan.dll)
-        LICENSE
+    python3 packaging/dev.py packs vulkan cuda13
 
-A bundle that is built together with it knows its hash (resources/engine_packs.json) and takes no other. Needs the
-Vulkan headers and glslc (Debian: libvulkan-dev, glslc, spirv-headers; elsewhere LunarG's SDK).
+    dist/kotae-<pack>-<llama-cpp-python's version>-<system>-<machine>.zip   its libraries and their licences
+    resources/engine_packs.json   the packs made here with the hash of each file; the program takes no others
+
+Only the backend is compiled, which ggml loads beside the processor's. Every recipe needs cmake's usual compiler and
+what `tool` is part of. Run on no card yet: Vulkan on a processor that plays one; CUDA, Metal and ROCm not at all.
 """
 
 import hashlib
-import os
+import json
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import llama_build
 from steps import SetupError, run_step
 
-LIBRARY = "ggml-vulkan.dll" if sys.platform == "win32" else "libggml-vulkan.so"
-FLAGS = ("-DCMAKE_BUILD_TYPE=Release", "-DGGML_VULKAN=ON", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
-         "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
-_TIME = (2020, 1, 1, 0, 0, 0)  # the same pack from the same library
+COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
+          "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
+LIST = Path("resources") / "engine_packs.json"
+_TIME = (2020, 1, 1, 0, 0, 0)  # the same pack from the same libraries
+_WINDOWS = sys.platform == "win32"
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
-    name: str
-    file: Path
-    library: str
-    size_bytes: int
-    sha256: str
+class Recipe:
+    """`runtime`: patterns of the libraries that the pack brings along, in the order in which they are loaded."""
+
+    target: str  # of cmake
+    flags: str
+    tool: str  # a program that must be there, and how to get it
+    hint: str
+    runtime: tuple[str, ...] = ()
+    release: str = ""  # what `tool --version` must say
+
+    @property
+    def library(self) -> str:
+        return f"{self.target}.dll" if _WINDOWS else f"lib{self.target}.so"
 
 
-def build(version: str, python: Path, dist: Path) -> Pack:
-    """Compiled once for each version and set of flags, and kept in the cache beside the engine's own build."""
-    flags = llama_build.cmake_flags(" ".join((llama_build.PORTABLE_FLAGS, *FLAGS)))
+def _cuda(major: int) -> Recipe:
+    """CUDA's driver is the machine's; cuBLAS and the runtime come along, as attachment A of NVIDIA's EULA allows."""
+    names = ("cudart", "cublasLt", "cublas")
+    runtime = [f"{name}64_{major}.dll" if _WINDOWS else f"lib{name}.so.{major}" for name in names]
+    return Recipe("ggml-cuda", "-DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF", "nvcc",
+                  f"CUDA Toolkit {major} (developer.nvidia.com/cuda-downloads)", tuple(runtime),
+                  f"release {major}.")  # fmt: skip
+
+
+RECIPES = {
+    "vulkan": Recipe("ggml-vulkan", "-DGGML_VULKAN=ON", "glslc",
+                     "sudo apt-get install -y glslc libvulkan-dev spirv-headers (LunarG SDK)"),
+    "cuda13": _cuda(13),
+    "cuda12": _cuda(12),
+    # ROCm (6.1 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels.
+    "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS=gfx1030;gfx1100;gfx1101;gfx1102;gfx1200;gfx1201", "hipcc",
+                   "ROCm 6.1 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=/opt/rocm/llvm/bin/clang++"),
+    "metal": Recipe("ggml-metal", "-DGGML_METAL=ON -DGGML_METAL_EMBED_LIBRARY=ON", "xcrun", "xcode-select --install"),
+}  # fmt: skip
+
+
+def main(root: Path, names: Sequence[str]) -> int:
+    """Builds the packs named, and adds them to the list of this checkout."""
+    if not names or set(names) - RECIPES.keys():
+        raise SetupError(f"packs: {' | '.join(RECIPES)}")
+    version = llama_build.pinned_version(root / "pyproject.toml")
+    for name in names:
+        file, entry = build(name, version, root / "dist")
+        listed = [one for one in packs_listed(root, version) if one["name"] != name]
+        text = json.dumps({"engine": version, "packs": [*listed, entry]}, indent=1)
+        (root / LIST).write_text(f"{text}\n", encoding="utf-8")
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def packs_listed(root: Path, version: str) -> list[dict[str, object]]:
+    """The entries of the list, if they are of this version of the engine."""
+    try:
+        listed = json.loads((root / LIST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return list(listed["packs"]) if listed["engine"] == version else []
+
+
+def pack_file(name: str, version: str, dist: Path) -> Path:
+    return dist / f"kotae-{name}-{version}-{sys.platform}-{platform.machine().lower()}.zip"
+
+
+def build(name: str, version: str, dist: Path) -> tuple[Path, dict[str, object]]:
+    """Compiled once for each version and set of flags, and kept in the cache. Returns the pack and its entry."""
+    recipe = RECIPES[name]
+    flags = llama_build.cmake_flags(" ".join((llama_build.PORTABLE_FLAGS, *COMMON, recipe.flags)))
     digest = hashlib.sha256(flags.encode()).hexdigest()[:12]
-    folder = llama_build.build_folder(version, "vulkan", digest)
+    folder = llama_build.build_folder(version, name, digest)
     if not folder.is_dir():
-        _require_tools()
+        _require_tool(recipe)
         with llama_build.published(folder) as part:
-            _compile(llama_build.download(version, python, part), python, part, flags)
-    return _pack(folder, version, dist)
+            _compile(recipe, version, part, flags)
+    return _pack(name, recipe, folder, pack_file(name, version, dist))
 
 
-def _require_tools() -> None:
-    if shutil.which("glslc") is None:
-        raise SetupError(
-            "glslc がありません / glslc is missing\n"
-            "次に / next: sudo apt-get install -y glslc libvulkan-dev spirv-headers"
-        )
+def _require_tool(recipe: Recipe) -> None:
+    program = shutil.which(recipe.tool)
+    told = subprocess.run([program, "--version"], capture_output=True, text=True).stdout if program else ""
+    if program is None or recipe.release not in told:
+        wanted = " ".join(part for part in (recipe.tool, recipe.release) if part)
+        raise SetupError(f"{wanted} がありません / {wanted} is missing\n次に / next: {recipe.hint}")
 
 
-def _compile(archive: Path, python: Path, part: Path, flags: str) -> None:
+def _compile(recipe: Recipe, version: str, part: Path, flags: str) -> None:
+    tools, made = part / "tools", part / "build"
+    _step("道具の準備 / build tools", [sys.executable, "-m", "venv", tools], "pack-venv")
+    programs = tools / ("Scripts" if _WINDOWS else "bin")
+    _step("cmake・ninja の入手 / fetching cmake and ninja",
+          [programs / "python", "-m", "pip", "install", "cmake", "ninja"], "pack-tools")  # fmt: skip
+    archive = llama_build.download(version, programs / "python", part)
     with tarfile.open(archive) as tar:
         tar.extractall(part / "source", filter="data")
-    archive.unlink()
     source = next((part / "source").glob("*/vendor/llama.cpp"))
-    _step("cmake・ninja の入手 / fetching cmake and ninja",
-          [python, "-m", "pip", "install", "cmake", "ninja"], "vulkan-tools")  # fmt: skip
-    cmake = python.parent / ("cmake.exe" if os.name == "nt" else "cmake")
-    ninja = python.parent / ("ninja.exe" if os.name == "nt" else "ninja")
-    made = part / "build"
     _step("GPU 部品の準備 / configuring the GPU part",
-          [cmake, "-S", source, "-B", made, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}", *flags.split()],
-          "vulkan-configure")  # fmt: skip
+          [programs / "cmake", "-S", source, "-B", made, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={programs / 'ninja'}",
+           *flags.split()], "pack-configure")  # fmt: skip
     _step("GPU 部品の組み立て（初回のみ） / compiling the GPU part (once)",
-          [cmake, "--build", made, "--target", "ggml-vulkan"], "vulkan-compile")  # fmt: skip
-    shutil.copy2(next(made.rglob(LIBRARY)), part / LIBRARY)
-    shutil.copy2(source / "LICENSE", part / "LICENSE")
-    shutil.rmtree(made)
-    shutil.rmtree(part / "source")
+          [programs / "cmake", "--build", made, "--target", recipe.target], "pack-compile")  # fmt: skip
+    (part / "licences").mkdir()
+    shutil.copy2(source / "LICENSE", part / "licences" / "LICENSE")
+    shutil.copy2(next(made.rglob(recipe.library)), part / recipe.library)
+    for library in _runtime_libraries(recipe, made / "CMakeCache.txt"):
+        shutil.copy2(library, part / library.name)
+        for text in library.parent.parent.glob("EULA*.txt"):
+            shutil.copy2(text, part / "licences" / text.name)
+    for folder in (made, part / "source", tools):
+        shutil.rmtree(folder)
+    archive.unlink()
 
 
-def _pack(folder: Path, version: str, dist: Path) -> Pack:
-    library = folder / LIBRARY
-    dist.mkdir(exist_ok=True)
-    file = dist / f"kotae-vulkan-{version}-{sys.platform}-{platform.machine().lower()}.zip"
+def _runtime_libraries(recipe: Recipe, cache: Path) -> Iterator[Path]:
+    """The libraries beside those that cmake has found; on Windows they are in bin, and cmake's are in lib/x64."""
+    found = re.findall(r"^\w+:FILEPATH=(.+)$", cache.read_text(encoding="utf-8"), re.MULTILINE)
+    folders = {Path(path).parent for path in found}
+    folders |= {
+        folder.parents[1] / inner for folder in folders if len(folder.parts) > 2 for inner in ("bin", "bin/x64")
+    }
+    for name in recipe.runtime:
+        library = next((folder / name for folder in sorted(folders) if (folder / name).is_file()), None)
+        if library is None:
+            raise SetupError(f"{name} がありません / {name} is missing\n次に / next: {recipe.hint}")
+        yield library
+
+
+def _pack(name: str, recipe: Recipe, folder: Path, file: Path) -> tuple[Path, dict[str, object]]:
+    file.parent.mkdir(exist_ok=True)
+    libraries = [folder / library for library in (*recipe.runtime, recipe.library)]
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in (LIBRARY, "LICENSE"):
-            archive.writestr(zipfile.ZipInfo(name, _TIME), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
-    return Pack("vulkan", file, LIBRARY, library.stat().st_size, hashlib.sha256(library.read_bytes()).hexdigest())
+        for path in (*libraries, *sorted((folder / "licences").iterdir())):
+            entry = zipfile.ZipInfo(path.name, _TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as member, path.open("rb") as content:
+                shutil.copyfileobj(content, member)
+    entries = [{"name": path.name, "size_bytes": path.stat().st_size, "sha256": _digest(path)} for path in libraries]
+    return file, {"name": name, "files": entries}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _step(title: str, argv: list[str | Path], log_name: str) -> None:

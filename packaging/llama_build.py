@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tarfile
 import tempfile
 import time
@@ -27,7 +28,10 @@ DISTRIBUTION = "llama-cpp-python"
 DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=ON -DMTMD_VIDEO=OFF"
 # For other people's machines: a library for each generation of processors, of which the program loads the newest that
 # can run (app/inference/engine/llama.py). Without them the build is made for this machine's processor alone.
-PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"
+# macOS would compile Metal in, which is a pack like any other card's there.
+PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON" + (
+    " -DGGML_METAL=OFF" if sys.platform == "darwin" else ""
+)
 VENDOR = "vendor/llama.cpp/"
 CONVERTER = ("LICENSE", "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/", "gguf-py/gguf/")
 ABANDONED_AFTER_S = 24 * 3600

@@ -7,10 +7,10 @@ from PySide6.QtWidgets import QScrollArea
 from app.application import AppContext
 from app.base.errors import AppError
 from app.inference import engine_packs
-from app.inference.engine_packs import EnginePack
+from app.inference.engine_packs import EnginePack, PackFile
 from app.shell.ui.settings.sections import EnginePacksPanel
 
-PACKS = (EnginePack("vulkan", "libggml-vulkan.so", 4, "0" * 64), EnginePack("cuda", "libggml-cuda.so", 5, "0" * 64))
+PACKS = tuple(EnginePack(name, (PackFile(f"libggml-{name}.so", 4, "0" * 64),)) for name in ("cuda13", "vulkan"))
 
 
 def _panel(parts: AppContext, *there: EnginePack) -> EnginePacksPanel:
@@ -18,7 +18,8 @@ def _panel(parts: AppContext, *there: EnginePack) -> EnginePacksPanel:
     folder = parts.paths.engine_packs
     folder.mkdir()
     for pack in there:
-        (folder / pack.file).write_bytes(bytes(pack.size_bytes))
+        (folder / pack.name).mkdir()
+        (folder / pack.name / pack.files[0].name).write_bytes(bytes(pack.size_bytes))
     known = engine_packs.known_packs
     engine_packs.known_packs = lambda: PACKS  # type: ignore[assignment]
     try:
@@ -44,7 +45,7 @@ def packs_refused(parts: AppContext) -> None:
 
 
 def packs_removal(parts: AppContext) -> None:
-    _panel(parts, PACKS[0]).ask_to_remove()
+    _panel(parts, PACKS[1]).ask_to_remove()
 
 
 PACK_SHOTS: dict[str, Callable[[AppContext], None]] = {

@@ -271,7 +271,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.verification:record_verifications",
         "app.shell.ui.window_layout:WindowGeometry.save",
         "app.shell.ui.main_window:MainWindow.closeEvent",
-        "app.inference.engine_packs:_extract",
+        "app.inference.engine_packs:*",
         "app.models.package_folder:*",
         "app.models.training_environment:key",
         "app.serve.server:load_or_create_key",

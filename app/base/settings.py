@@ -125,6 +125,7 @@ class Settings:
     threads: int | None = None  # None: one for each core that other programs leave free
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
+    graphics: str = "auto"  # auto | off | the name of a pack of `app.inference.engine_packs`
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
     training_folder: str = ""  # of the training environment, set when it is made; "": in the data folder
     reranks: bool = True  # a reranker that is installed reorders what a search finds
@@ -142,6 +143,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "send_key": ("enter", "ctrl_enter"),
     "repack": ("auto", "on", "off"),
     "kv_type": ("f16", "q8_0"),
+    "graphics": ("auto", "off", "cuda13", "cuda12", "rocm", "metal", "vulkan"),
 }
 
 

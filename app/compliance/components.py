@@ -77,7 +77,7 @@ def _gpu_pack_components(shipped: Iterable[Component]) -> Iterator[Component]:
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
     if where is not None and engine is not None:
         for pack in engine_packs.installed(where):
-            yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.sha256)
+            yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.files[-1].sha256)
 
 
 def own_component() -> Component:

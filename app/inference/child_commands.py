@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from app.base.programs import own_program
-from app.inference import engine_packs
 
 
 def engine(states: Path | None = None) -> list[str]:
@@ -12,9 +11,12 @@ def engine(states: Path | None = None) -> list[str]:
 
     `states`: the folder of `app.inference.prefix_states`; None: the child keeps none.
     """
-    packs, backend = engine_packs.folder_in_use(), os.environ.get("KOTAE_ENGINE", "llama")
-    folders = [str(packs or ""), *([str(states)] if states else [])] if packs or states else []
-    return [*own_program(), "--engine", backend, *folders]
+    return [*own_program(), "--engine", os.environ.get("KOTAE_ENGINE", "llama"), *([str(states)] if states else [])]
+
+
+def device_list(packs: tuple[str, ...]) -> list[str]:
+    """Return the command line of the child that lists the graphics cards. `packs`: folders of packs, best first."""
+    return [*own_program(), "--list-devices", *packs]
 
 
 def template() -> list[str]:

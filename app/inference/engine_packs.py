@@ -1,8 +1,8 @@
-"""Install and verify GPU packs of the engine: one native library each, supplied as a file and pinned by its hash.
+"""Install and verify GPU packs of the engine: native libraries supplied as a file and pinned by their hashes.
 
-The program itself computes on the CPU. `resources/engine_packs.json` lists the packs that it may load; the list is
-written when a bundle is built. A checkout has no list and accepts no pack. A pack fits one version of llama.cpp only,
-because other versions have other structures in memory.
+The program itself computes on the CPU. `resources/engine_packs.json` lists the packs that it may load; the command that
+builds packs writes it (packaging/gpu_pack.py), and a bundle takes it along. A checkout without a list accepts no pack.
+A pack fits one version of llama.cpp only, because other versions have other structures in memory.
 """
 
 import functools
@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,19 +22,32 @@ from app.base.files.input_file import open_regular, sha256_of
 from app.base.paths import resources
 
 LIST_NAME = "engine_packs.json"
+TITLES = {"cuda13": "CUDA 13", "cuda12": "CUDA 12", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan"}  # best first
 _BLOCK_BYTES = 1 << 20
 
 _folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EnginePack:
-    """Describes a pack that this version may load. `name`: vulkan | cuda. `file`: name of its library."""
-
+class PackFile:
     name: str
-    file: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePack:
+    """Describes a pack that this version may load. `name`: a key of `TITLES`.
+
+    `files`: its libraries in the order in which they are loaded, so the engine's own is the last.
+    """
+
+    name: str
+    files: tuple[PackFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
 
 
 def use_folder(folder: Path | None) -> None:
@@ -49,34 +63,61 @@ def folder_in_use() -> Path | None:
 
 @functools.cache
 def known_packs() -> tuple[EnginePack, ...]:
-    """Return the packs that this version may load; none in a checkout."""
+    """Return the packs that this version may load, best first; none in a checkout without a list."""
     try:
-        listed = json.loads((resources() / LIST_NAME).read_text("utf-8"))
+        listed = json.loads((resources() / LIST_NAME).read_text("utf-8"))["packs"]
     except FileNotFoundError:
         return ()
-    return tuple(EnginePack(one["name"], one["file"], one["size_bytes"], one["sha256"]) for one in listed["packs"])
+    packs = [EnginePack(one["name"], tuple(PackFile(**file) for file in one["files"])) for one in listed]
+    return tuple(sorted(packs, key=lambda pack: list(TITLES).index(pack.name)))
 
 
 def installed(folder: Path) -> tuple[EnginePack, ...]:
-    """Return the packs whose library is in `folder` with the right size; `verified` also compares the content."""
-    return tuple(pack for pack in known_packs() if _size(folder / pack.file) == pack.size_bytes)
+    """Return the packs whose files are in `folder` with the right sizes, best first; `verified` compares the
+    content."""
+    return tuple(pack for pack in known_packs() if _matches(pack, folder / pack.name))
 
 
-def verified(folder: Path) -> tuple[Path, ...]:
-    """Return the libraries whose hashes are in the list: the only ones that the engine may load."""
-    return tuple(folder / pack.file for pack in installed(folder) if _digest(folder / pack.file) == pack.sha256)
+def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
+    """Return the folders of the packs that a model may be loaded with, best first, and why there is none.
+
+    `graphics`: auto | off | the name of a pack, which counts as auto while that pack is not installed. The reason is ""
+    | no_backend | not_requested.
+    """
+    folder = folder_in_use()
+    if folder is None:
+        return (), "no_backend"
+    if graphics == "off":
+        return (), "not_requested"
+    packs = installed(folder)
+    named = [pack for pack in packs if pack.name == graphics]
+    return tuple(str(folder / pack.name) for pack in named or packs), ""
+
+
+def verified(pack_folder: Path) -> tuple[Path, ...]:
+    """Return a pack's libraries if all hashes are in the list, as the engine may load no others; else ()."""
+    for pack in known_packs():
+        if pack.name == pack_folder.name and all(
+            _digest(pack_folder / file.name) == file.sha256 for file in pack.files
+        ):
+            return tuple(pack_folder / file.name for file in pack.files)
+    return ()
 
 
 def install(source: Path, folder: Path) -> EnginePack:
-    """Install the library in a pack (a ZIP file) into `folder`, completely and verified or not at all.
+    """Install a pack (a ZIP file, or a folder with its files) into `folder`, completely and verified or not at all.
 
     Raises AppError: file_missing, engine_pack_unreadable, engine_pack_unknown, disk_full.
     """
     try:
-        with open_regular(source) as file, zipfile.ZipFile(file) as archive:
-            pack = _pack_in(archive, source)
-            with archive.open(pack.file) as library:
-                _extract(library, pack, folder, source)
+        if source.is_dir():
+            sizes = {file.name: file.stat().st_size for file in source.iterdir()}
+            pack = _pack_of(sizes, source)
+            _put(pack, folder, source, lambda name: open_regular(source / name))
+        else:
+            with open_regular(source) as file, zipfile.ZipFile(file) as archive:
+                pack = _pack_of({member.filename: member.file_size for member in archive.infolist()}, source)
+                _put(pack, folder, source, archive.open)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -97,31 +138,43 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pack_in(archive: zipfile.ZipFile, source: Path) -> EnginePack:
-    sizes = {member.filename: member.file_size for member in archive.infolist()}
+def _pack_of(sizes: dict[str, int], source: Path) -> EnginePack:
+    """Return the pack whose files have these sizes. Raises AppError("engine_pack_unknown")."""
     for pack in known_packs():
-        if sizes.get(pack.file) == pack.size_bytes:
+        if all(sizes.get(file.name) == file.size_bytes for file in pack.files):
             return pack
     raise AppError("engine_pack_unknown", path=str(source))
 
 
-def _extract(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -> None:
+def _put(pack: EnginePack, folder: Path, source: Path, open_file: Callable[[str], IO[bytes]]) -> None:
+    """Copy the files into a new folder, and put it in the old one's place if all are right."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < pack.size_bytes:
         raise AppError("disk_full", path=str(folder), need_bytes=pack.size_bytes, free_bytes=free_bytes)
+    with tempfile.TemporaryDirectory(dir=folder, suffix=".part", ignore_cleanup_errors=True) as part:
+        made, old, target = Path(part) / "new", Path(part) / "old", folder / pack.name
+        made.mkdir()
+        for file in pack.files:
+            with open_file(file.name) as library:
+                _copy(library, made / file.name, file, source)
+        if target.exists():
+            target.rename(old)
+        made.rename(target)
+
+
+def _copy(library: IO[bytes], target: Path, file: PackFile, source: Path) -> None:
     digest = hashlib.sha256()
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-        try:
-            while block := library.read(_BLOCK_BYTES):
-                digest.update(block)
-                part.write(block)
-            part.close()
-            if digest.hexdigest() != pack.sha256:
-                raise AppError("engine_pack_unknown", path=str(source))
-            Path(part.name).replace(folder / pack.file)
-        finally:
-            Path(part.name).unlink(missing_ok=True)
+    with target.open("wb") as copied:
+        while block := library.read(_BLOCK_BYTES):
+            digest.update(block)
+            copied.write(block)
+    if digest.hexdigest() != file.sha256:
+        raise AppError("engine_pack_unknown", path=str(source))
+
+
+def _matches(pack: EnginePack, folder: Path) -> bool:
+    return all(_size(folder / file.name) == file.size_bytes for file in pack.files)
 
 
 def _digest(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from app import __version__
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import gguf, machine, memory_estimate, processor_cores
+from app.inference import engine_packs, gguf, machine, memory_estimate, processor_cores
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.speed import PredictedSpeed
 
@@ -44,6 +44,8 @@ class LoadPlan:
     flash_attention: bool | None
     repack: bool
     parallel: int = 1  # answers that are written at a time
+    packs: tuple[str, ...] = ()
+    cpu_reason: str = "no_backend"
     remote: RemoteModel | None = None  # the server that runs the model, so that `path` is no file; None: this machine
     projector: str = ""  # path of the part that reads pictures; "": none
 
@@ -82,7 +84,8 @@ def plan_load(
     header = gguf.check_model(Path(model.path), every_token=False)
     projector = gguf.check_projector(Path(model.projector), header) if reads_pictures(model) else None
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
-    budget = machine.measure_memory(reclaimable_bytes)
+    packs, cpu_reason = engine_packs.chosen(settings.graphics)
+    budget = machine.measure_memory(reclaimable_bytes, settings.graphics)
     estimate = functools.partial(
         memory_estimate.estimate_memory, header, context, kv_type=settings.kv_type, projector=projector
     )
@@ -92,12 +95,14 @@ def plan_load(
     if fit.verdict == "insufficient" and not (force or is_loaded):
         sizes = {"need_bytes": plain.total_bytes, "free_bytes": fit.available_bytes}
         raise AppError("memory_short", others_bytes=budget.others_bytes, **sizes)
-    fits_twice = memory_estimate.judge_fit(estimate(repack=True), budget.available_bytes) == "comfortable"
+    # The layers on graphics cards are not repacked, so it is not tried where there are cards.
+    fits_twice = not budget.has_cards and (
+        memory_estimate.judge_fit(estimate(repack=True), budget.available_bytes) == "comfortable"
+    )
     repack = choose_repack(settings.repack, fits_twice, model.speeds or {})
 
     def fits(count: int) -> bool:
-        needed = estimate(repack=repack, parallel=count)
-        return memory_estimate.judge_fit(needed, budget.available_bytes) == "comfortable"
+        return machine.judge_memory(estimate(repack=repack, parallel=count), budget).verdict == "comfortable"
 
     counts = range(min(parallel, memory_estimate.PARALLEL_MOST), 1, -1)
     return LoadPlan(
@@ -109,6 +114,8 @@ def plan_load(
         repack=repack,
         parallel=next(filter(fits, counts), 1),
         projector=model.projector if projector else "",
+        packs=packs,
+        cpu_reason=cpu_reason,
     )
 
 
@@ -144,17 +151,18 @@ def _place() -> str:
     return f"{processor_cores.processor_name()}, Kotae {__version__}"
 
 
-def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
+def record_speed(speeds: dict[str, Any] | None, layout: str, prompt: float, answer: float) -> dict[str, Any]:
     """Return a model's speeds with a new measurement (tokens per second), averaged with the earlier value.
+
+    `layout`: plain | repacked | graphics (of a model with layers on a graphics card).
 
     "on" of each is the processor and the version, as another one needs another measurement.
     """
-    key = "repacked" if repack else "plain"
-    old = speeds_here(speeds).get(key)
+    old = speeds_here(speeds).get(layout)
     new = {"prompt": prompt, "answer": answer}
     if old is not None:
         new = {name: (old[name] + value) / 2 for name, value in new.items()}
-    return {**(speeds or {}), key: {**new, "on": _place()}}
+    return {**(speeds or {}), layout: {**new, "on": _place()}}
 
 
 def _question_s(speed: dict[str, Any]) -> float:

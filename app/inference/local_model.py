@@ -118,7 +118,8 @@ class LocalModel:
     card_id: str | None = None
     form_id: str | None = None  # None: the file's own template, or plain question and answer
     template_allowed: bool = False  # the user allows the file's own template to run, isolated
-    # Measured: {"repacked" | "plain": {"prompt": tokens/s, "answer": tokens/s}}, or {"rank": {"question_s": seconds}}.
+    # Measured: {"plain" | "repacked" | "graphics": {"prompt": tokens/s, "answer": tokens/s}}, or
+    # {"rank": {"question_s": seconds}}.
     speeds: dict[str, Any] | None = None
     files: tuple[FileFingerprint, ...] = ()  # first part first; () in a list of an old version
     tuned: TuningRecord | None = None

@@ -1,26 +1,28 @@
 """Measure this machine's memory, cores, GPUs and disk, and judge whether a model fits."""
 
+import functools
 import importlib.util
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from app.base import programs
-from app.inference import memory_estimate
+from app.base import json_lines, programs
+from app.inference import child_commands, engine_packs, memory_estimate
 from app.inference.memory_estimate import MemoryEstimate
+from app.inference.offload import RESERVE_BYTES, Card
 from app.inference.processor_cores import usable_cores
 
 NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
+DRIVERS_TIMEOUT_S = 20.0  # of a child that loads a pack of hundreds of megabytes and starts a driver
 _MIB = 1 << 20
 
 _OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers reject queries with unknown fields
 _FIELDS = f"{_OLD_FIELDS},compute_cap,uuid"
-
-_GPU_BACKENDS = ("cuda", "vulkan", "hip", "sycl")
 
 # PCI vendor ids of GPUs that can compute; the graphics chips of servers and virtual machines only show a screen.
 _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
@@ -68,15 +70,13 @@ def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
     return (*named, *(Gpu(maker) for maker in makers))
 
 
-def find_engine_gpu(libraries: Path | None = None) -> Gpu | None:
-    """Return the NVIDIA GPU with the most free memory if the engine has a GPU backend; else None.
+def list_engine_cards(graphics: str) -> tuple[Card, ...]:
+    """Return the graphics cards that the engine would use, which a child asks the drivers for once.
 
-    `libraries`: the engine's library folder, in which GPU backends are searched by name; llama_cpp is not imported.
+    `graphics`: as in the settings. () without a pack, and if a driver crashes or hangs.
     """
-    folder = libraries or _engine_libraries()
-    if folder is None or not any(list(folder.glob(f"*ggml-{kind}*")) for kind in _GPU_BACKENDS):
-        return None
-    return max((gpu for gpu in _query_nvidia() if gpu.free_bytes), key=lambda gpu: gpu.free_bytes or 0, default=None)
+    packs, _ = engine_packs.chosen(graphics)
+    return _ask_drivers(packs) if packs else ()
 
 
 def has_picture_library() -> bool:
@@ -90,6 +90,20 @@ def _engine_libraries() -> Path | None:
     if package is None or not package.submodule_search_locations:
         return None
     return Path(package.submodule_search_locations[0]) / "lib"
+
+
+@functools.cache
+def _ask_drivers(packs: tuple[str, ...]) -> tuple[Card, ...]:
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
+    try:
+        run = subprocess.run(
+            child_commands.device_list(packs),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
+        )  # fmt: skip
+        return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ()
 
 
 def _query_nvidia() -> tuple[Gpu, ...]:
@@ -165,8 +179,9 @@ class MemoryBudget:
     total_bytes: int
     available_bytes: int
     others_bytes: int  # used by other programs and the system
-    graphics_bytes: int = 0  # free GPU memory
+    graphics_bytes: int = 0  # what a model may take of the cards' own memory; others' use shows when it is loaded
     graphics_total_bytes: int = 0
+    has_cards: bool = False  # also True for cards that share the main memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,34 +197,36 @@ class MemoryVerdict:
     short_bytes: int = 0  # missing bytes; 0: it fits
 
 
-def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
+def measure_memory(reclaimable_bytes: int = 0, graphics: str = "auto") -> MemoryBudget:
     """Measure the memory. May take seconds if a graphics driver has to wake up.
 
-    `reclaimable_bytes`: memory that unloading the loaded model frees.
+    `reclaimable_bytes`: memory that unloading the loaded model frees. `graphics`: as in the settings.
     """
     return compute_memory_budget(
         memory_estimate.memory_bytes(),
         memory_estimate.available_memory_bytes(),
         program_memory_bytes(),
         reclaimable_bytes,
-        find_engine_gpu(),
+        list_engine_cards(graphics),
     )
 
 
 def compute_memory_budget(
-    total: int, available: int, own_bytes: int, reclaimable: int = 0, gpu: Gpu | None = None
+    total: int, available: int, own_bytes: int, reclaimable: int = 0, cards: Sequence[Card] = ()
 ) -> MemoryBudget:
     """Compute the budget from sizes in bytes.
 
     `total`, `available`: memory of the machine; `own_bytes`: memory of this program and its children; `reclaimable`:
-    memory that unloading the loaded model frees; `gpu`: the GPU on which the engine computes; None: the CPU only.
+    memory that unloading the loaded model frees; `cards`: those on which the engine computes; (): the CPU only.
     """
+    own = [card.total_bytes for card in cards if not card.is_integrated]
     return MemoryBudget(
         total_bytes=total,
         available_bytes=min(total, available + reclaimable),
         others_bytes=max(0, total - available - own_bytes),
-        graphics_bytes=(gpu.free_bytes or 0) if gpu else 0,
-        graphics_total_bytes=(gpu.memory_bytes or 0) if gpu else 0,
+        graphics_bytes=sum(max(0, total_bytes - RESERVE_BYTES) for total_bytes in own),
+        graphics_total_bytes=sum(own),
+        has_cards=bool(cards),
     )
 
 

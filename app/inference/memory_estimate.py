@@ -63,14 +63,14 @@ def estimate_memory(
     `context_tokens` 0: the context length in training. `parallel`: answers that are written at a time. `projector`: the
     part that reads pictures; None: none.
     """
-    context = _context(header, context_tokens)
+    context = rounded_context(header, context_tokens)
     batch = min(max(batch_tokens, PICTURE_TOKENS_MOST if projector else 0), context)
     weights = header.weights_bytes + (_repacked_bytes(header) if repack else 0)
-    kv = parallel * _kv_bytes(header, context, kv_type)
-    compute = _activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
+    kv = parallel * sum(cache_bytes_by_layer(header, context, kv_type))
+    compute = activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
     if projector is not None:
         weights += projector.weights_bytes
-        compute += _picture_bytes(projector)
+        compute += picture_bytes(projector)
     return MemoryEstimate(weights, kv, compute, weights + kv + compute)
 
 
@@ -81,7 +81,8 @@ def judge_fit(estimate: MemoryEstimate, available_bytes: int) -> str:
     return "tight" if estimate.total_bytes <= available_bytes else "insufficient"
 
 
-def _context(header: GgufHeader, context_tokens: int) -> int:
+def rounded_context(header: GgufHeader, context_tokens: int) -> int:
+    """Return the tokens that llama.cpp gives a context."""
     trained = header.context_length
     tokens = min(context_tokens, trained) if context_tokens and trained else context_tokens or trained
     return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
@@ -108,15 +109,19 @@ def _repacked_bytes(header: GgufHeader) -> int:
 # ----------------------------------------------------------- key/value cache
 
 
-def _kv_bytes(header: GgufHeader, context: int, kv_type: str) -> int:
-    """Return the bytes of keys and values of all tokens, layers and heads.
+def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list[int]:
+    """Return the bytes of keys and values of all tokens and heads for each layer, or of its recurrent state.
 
-    The engine keeps sliding windows complete (swa_full).
+    The engine keeps sliding windows complete (swa_full). `context`: in tokens, a multiple of `CONTEXT_STEP`.
     """
-    block = _KV_BLOCK_BYTES[kv_type]
-    keys, values = _head_lengths(header)
-    elements = sum(heads * (keys + values) for heads in _cached_heads(header))
-    return elements * context * block // 32 + _recurrent_bytes(header)
+    numbers = context * sum(_head_lengths(header))
+    state = _recurrent_bytes(header)
+    remaining, found = _cached_layers(header), []
+    for layer, heads in enumerate(header.head_counts_kv):
+        has_cache = remaining > 0 and not _is_recurrent(header, layer)
+        remaining -= has_cache
+        found.append(state + (heads * numbers * _KV_BLOCK_BYTES[kv_type] // 32 if has_cache else 0))
+    return found
 
 
 def _head_lengths(header: GgufHeader) -> tuple[int, int]:
@@ -125,12 +130,6 @@ def _head_lengths(header: GgufHeader) -> tuple[int, int]:
     if header.number("attention.key_length_mla"):
         values = 0  # multi-head latent attention computes values from the cached keys
     return keys, values
-
-
-def _cached_heads(header: GgufHeader) -> list[int]:
-    """Return the key/value heads of each layer that has a cache."""
-    heads = header.head_counts_kv
-    return [count for layer, count in enumerate(heads) if not _is_recurrent(header, layer)][: _cached_layers(header)]
 
 
 def _cached_layers(header: GgufHeader) -> int:
@@ -149,17 +148,17 @@ def _is_recurrent(header: GgufHeader, layer: int) -> bool:
 
 
 def _recurrent_bytes(header: GgufHeader) -> int:
-    """Return the bytes of Mamba-like states in F32, counted for every layer, since they are small."""
+    """Return the bytes of a layer's Mamba-like state in F32, counted for every layer, since it is small."""
     inner, state = header.number("ssm.inner_size"), header.number("ssm.state_size")
     groups = header.number("ssm.group_count")
     convolved = max(0, header.number("ssm.conv_kernel") - 1) * (inner + 2 * groups * state)
-    return 4 * (convolved + inner * state) * len(header.head_counts)
+    return 4 * (convolved + inner * state)
 
 
 # ----------------------------------------------------------------- the rest
 
 
-def _activations_bytes(header: GgufHeader, context: int, batch: int, parallel: int) -> int:
+def activations_bytes(header: GgufHeader, context: int, batch: int, parallel: int) -> int:
     """Return the bytes of llama.cpp's compute buffer; a block needs at most 3 feed-forward and 4 embedding rows."""
     wide = _feed_forward(header)
     rows = batch * 4 * (3 * wide + 4 * header.embedding_length)
@@ -170,7 +169,7 @@ def _activations_bytes(header: GgufHeader, context: int, batch: int, parallel: i
     return rows + mask + quantized_input + logits
 
 
-def _picture_bytes(projector: GgufHeader) -> int:
+def picture_bytes(projector: GgufHeader) -> int:
     """Return the bytes of libmtmd's compute buffer: rows of the widest layer for each patch of a picture."""
     width, wide = (projector.integer(f"clip.vision.{name}_length") or 0 for name in ("embedding", "feed_forward"))
     side = (projector.integer("clip.vision.image_size") or 0) // (projector.integer("clip.vision.patch_size") or 14)

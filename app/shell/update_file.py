@@ -10,6 +10,7 @@ from app import __version__
 from app.base.diagnostics import version_key
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular, too_large_error
+from app.inference import engine_packs
 from app.models.kits import transfer_kit
 from app.training.environment import kit as training_kit
 
@@ -17,7 +18,8 @@ SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
 
 _SUMS = "SHA256SUMS"  # list of checksums in the same folder, in the format of sha256sum
 _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
-_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # the names that packaging/gpu_pack.py produces
+# The names that packaging/gpu_pack.py produces.
+_PACK = re.compile(rf"kotae-({'|'.join(engine_packs.TITLES)})-.*\.zip", re.IGNORECASE)
 _STARTER_KIT = "kotae-starter-kit"  # name of a folder, and beginning of the name of an archive of it
 _KIT_SUFFIXES = (transfer_kit.PART_SUFFIX, ".whl")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # not a part of a longer digest such as SHA-512

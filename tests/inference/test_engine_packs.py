@@ -1,7 +1,6 @@
 """GPU parts of the engine: only a library whose hash the program knows is ever put where it is loaded from."""
 
 import ctypes
-import dataclasses
 import hashlib
 import zipfile
 
@@ -10,12 +9,17 @@ import pytest
 from app.base.errors import AppError
 from app.compliance import components
 from app.compliance.offline_check import check_run
-from app.inference import child_commands, engine_packs
+from app.inference import engine_packs
 from app.inference.engine import llama
-from app.inference.engine_packs import EnginePack
+from app.inference.engine_packs import EnginePack, PackFile
 
 LIBRARY = b"\x7fELF" + bytes(range(256)) * 500
-PACK = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+NEEDED = b"\x7fELF runtime"
+FILES = {"libcudart.so.13": NEEDED, "libggml-cuda.so": LIBRARY}
+PACK = EnginePack(
+    "cuda13",
+    tuple(PackFile(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in FILES.items()),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,41 +34,50 @@ def folder(tmp_path):
     return tmp_path / "engine-packs"
 
 
-def packed(path, library=LIBRARY, name=PACK.file):
+def packed(path, library=LIBRARY, name="libggml-cuda.so"):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("libcudart.so.13", NEEDED)
         archive.writestr(name, library)
         archive.writestr("LICENSE", "MIT")
     return path
 
 
-def test_a_pack_is_taken_and_given_to_the_engine(tmp_path, folder):
+@pytest.mark.parametrize("is_unpacked", [False, True], ids=["zip", "folder"])
+def test_a_pack_is_taken_with_every_file_and_given_to_the_engine(tmp_path, folder, is_unpacked):
     engine_packs.use_folder(folder)
-    assert child_commands.engine()[-1] == "llama"
-    assert engine_packs.install(packed(tmp_path / "パック.zip"), folder) == PACK
+    assert engine_packs.chosen("auto") == ((), "no_backend")
+    source = packed(tmp_path / "パック.zip")
+    if is_unpacked:
+        zipfile.ZipFile(source).extractall(tmp_path / "解凍")
+        source = tmp_path / "解凍"
+    assert engine_packs.install(source, folder) == PACK
     assert engine_packs.installed(folder) == (PACK,)
-    assert engine_packs.verified(folder) == (folder / PACK.file,)
-    assert (folder / PACK.file).read_bytes() == LIBRARY
-    assert child_commands.engine()[-1] == str(folder)
+    place = folder / "cuda13"
+    assert engine_packs.verified(place) == (place / "libcudart.so.13", place / "libggml-cuda.so")
+    assert [path.read_bytes() for path in engine_packs.verified(place)] == [NEEDED, LIBRARY]
+    assert sorted(path.name for path in folder.iterdir()) == ["cuda13"]
+    assert engine_packs.chosen("auto") == engine_packs.chosen("vulkan") == ((str(place),), "")
+    assert engine_packs.chosen("off") == ((), "not_requested")
     engine_packs.remove(folder)
-    assert engine_packs.installed(folder) == ()
-    assert child_commands.engine()[-1] == "llama"
+    assert engine_packs.chosen("off") == ((), "no_backend")
 
 
 @pytest.mark.fault("S14")
-def test_a_library_that_was_changed_afterwards_is_not_loaded(tmp_path, folder):
+@pytest.mark.parametrize("name", FILES)
+def test_a_pack_of_which_one_library_was_changed_afterwards_is_not_loaded(tmp_path, folder, name):
     engine_packs.install(packed(tmp_path / "a.zip"), folder)
-    (folder / PACK.file).write_bytes(LIBRARY[:-1] + b"!")
-    assert engine_packs.verified(folder) == ()
+    (folder / "cuda13" / name).write_bytes(FILES[name][:-1] + b"!")
+    assert engine_packs.verified(folder / "cuda13") == ()
 
 
 @pytest.mark.parametrize(
     ("library", "name"),
     [
-        (LIBRARY[:-1] + b"!", PACK.file),  # of the right size: another build, or one byte that was changed
-        (LIBRARY[:-1], PACK.file),
-        (LIBRARY, "libggml-cuda.so"),
-        (LIBRARY, f"../{PACK.file}"),
-        (LIBRARY, f"x/{PACK.file}"),
+        (LIBRARY[:-1] + b"!", "libggml-cuda.so"),  # of the right size: another build, or one byte that was changed
+        (LIBRARY[:-1], "libggml-cuda.so"),
+        (LIBRARY, "libggml-vulkan.so"),
+        (LIBRARY, "../libggml-cuda.so"),
+        (LIBRARY, "x/libggml-cuda.so"),
     ],
 )
 @pytest.mark.fault("S14")
@@ -78,7 +91,7 @@ def test_a_pack_that_was_there_stays_when_another_one_is_refused(tmp_path, folde
     engine_packs.install(packed(tmp_path / "a.zip"), folder)
     with pytest.raises(AppError):
         engine_packs.install(packed(tmp_path / "b.zip", b"?" * len(LIBRARY)), folder)
-    assert engine_packs.verified(folder) == (folder / PACK.file,)
+    assert len(engine_packs.verified(folder / "cuda13")) == 2
 
 
 def unreadable(folder, path):
@@ -98,7 +111,8 @@ def test_what_is_no_whole_pack_is_said_to_be_none(tmp_path, folder):
     for content in (b"", b"PK\x03\x04 not one", b"<html>404</html>", b"GGUF", *cut, spoilt, locked):
         file.write_bytes(content)
         unreadable(folder, file)
-    unreadable(folder, tmp_path)
+    with pytest.raises(AppError, match="engine_pack_unknown"):
+        engine_packs.install(tmp_path, folder)
     with pytest.raises(AppError, match="file_missing"):
         engine_packs.install(tmp_path / "nothing.zip", folder)
 
@@ -109,11 +123,11 @@ def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
         engine_packs.install(packed(tmp_path / "a.zip"), folder)
 
 
-def test_a_library_that_cannot_be_read_does_not_keep_the_engine_from_starting(folder, monkeypatch):
-    (folder / PACK.file).mkdir(parents=True)
-    size_bytes = (folder / PACK.file).stat().st_size
-    monkeypatch.setattr(engine_packs, "known_packs", lambda: (dataclasses.replace(PACK, size_bytes=size_bytes),))
-    assert engine_packs.verified(folder) == ()
+def test_a_library_that_cannot_be_read_is_not_loaded(tmp_path, folder):
+    engine_packs.install(packed(tmp_path / "a.zip"), folder)
+    (folder / "cuda13" / "libggml-cuda.so").unlink()
+    (folder / "cuda13" / "libggml-cuda.so").mkdir()
+    assert engine_packs.verified(folder / "cuda13") == ()
 
 
 def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
@@ -125,9 +139,11 @@ def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
 
 def test_a_pack_is_in_the_list_of_parts_and_among_the_hashes_for_an_it_department(tmp_path, folder):
     engine_packs.install(packed(tmp_path / "a.zip"), folder)
-    assert components.find(components.load(), "llama.cpp (vulkan)") is None
+    assert components.find(components.load(), "llama.cpp (cuda13)") is None
     assert list(check_run.hash_engine_packs()) == []
     engine_packs.use_folder(folder)
-    part = components.find(components.load(), "llama.cpp (vulkan)")
-    assert (part.licence, part.sha256) == ("MIT", PACK.sha256)
-    assert [(one.role, one.sha256) for one in check_run.hash_engine_packs()] == [("pack", PACK.sha256)]
+    part = components.find(components.load(), "llama.cpp (cuda13)")
+    assert (part.licence, part.sha256) == ("MIT", PACK.files[1].sha256)
+    assert [(one.role, one.sha256) for one in check_run.hash_engine_packs()] == [
+        ("pack", file.sha256) for file in PACK.files
+    ]

@@ -35,19 +35,19 @@ def test_repacking(choice: str, fits_twice: bool, speeds: dict[str, dict[str, fl
 
 
 def test_new_measurements_weigh_more_than_old_ones() -> None:
-    speeds = load_plan.record_speed(None, False, 30.0, 5.0)
-    speeds = load_plan.record_speed(speeds, False, 40.0, 7.0)
-    speeds = load_plan.record_speed(speeds, True, 20.0, 8.0)
+    speeds = load_plan.record_speed(None, "plain", 30.0, 5.0)
+    speeds = load_plan.record_speed(speeds, "plain", 40.0, 7.0)
+    speeds = load_plan.record_speed(speeds, "repacked", 20.0, 8.0)
     figures = {key: (speed["prompt"], speed["answer"]) for key, speed in speeds.items()}
     assert figures == {"plain": (35.0, 6.0), "repacked": (20.0, 8.0)}
 
 
 def test_a_measurement_of_another_processor_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_plan, "_place", lambda: "another")
-    speeds = load_plan.record_speed(None, False, 30.0, 5.0)
+    speeds = load_plan.record_speed(None, "plain", 30.0, 5.0)
     monkeypatch.undo()
     assert load_plan.speeds_here(speeds) == {}
-    assert load_plan.record_speed(speeds, False, 40.0, 7.0)["plain"]["prompt"] == 40.0
+    assert load_plan.record_speed(speeds, "plain", 40.0, 7.0)["plain"]["prompt"] == 40.0
 
 
 @pytest.mark.fault("F5")

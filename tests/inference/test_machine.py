@@ -99,22 +99,6 @@ def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
     assert machine.list_gpus(tmp_path) == ()
 
 
-def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if os.name == "posix":
-        tool(tmp_path, monkeypatch, "echo 'NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9'")
-    libraries = tmp_path / "lib"
-    libraries.mkdir()
-    (libraries / "libggml-cpu.so").touch()
-    assert machine.find_engine_gpu(libraries) is None
-    (libraries / "libggml-cuda.so").touch()
-    if os.name == "posix":
-        assert machine.find_engine_gpu(libraries) == Gpu(
-            "NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)
-        )
-
-
 # ------------------------------------------------------------ sizes of models
 
 

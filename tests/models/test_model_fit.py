@@ -14,8 +14,9 @@ from app.base.errors import AppError
 from app.base.services.background import TaskCancelled
 from app.inference import child_commands, load_plan, machine, memory_estimate, speed
 from app.inference.gguf import read_header
-from app.inference.machine import Gpu, MemoryBudget
+from app.inference.machine import MemoryBudget
 from app.inference.memory_estimate import MemoryEstimate
+from app.inference.offload import Card
 from app.inference.processor_cores import ProcessorCores
 from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue, model_fit
@@ -73,11 +74,11 @@ def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
 @pytest.mark.fault("F5")
 def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
     needed = MemoryEstimate(6 * GB, GB, GB, 8 * GB)
-    gpu = Gpu("GPU", 16 * GB, 14 * GB)
+    cards = (Card("GPU", "", 14 * GB, 16 * GB),)
     verdicts = {
         free: machine.judge_memory(
             needed,
-            replace(machine.compute_memory_budget(32 * GB, free[0] * GB, 0, gpu=gpu), graphics_bytes=free[1] * GB),
+            replace(machine.compute_memory_budget(32 * GB, free[0] * GB, 0, cards=cards), graphics_bytes=free[1] * GB),
         )
         for free in ((4, 14), (4, 8), (4, 5), (2, 5), (9, 0))
     }
@@ -247,9 +248,11 @@ def test_of_a_model_for_search_only_the_memory_is_judged() -> None:
 
 
 def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest() -> None:
-    speeds = load_plan.record_speed(None, False, 60.0, 8.0)
+    speeds = load_plan.record_speed(None, "plain", 60.0, 8.0)
     assert load_plan.recorded_speed(speeds) == PredictedSpeed(60.0, 8.0)
-    assert load_plan.recorded_speed(load_plan.record_speed(speeds, True, 50.0, 16.0)) == PredictedSpeed(50.0, 16.0)
+    assert load_plan.recorded_speed(load_plan.record_speed(speeds, "repacked", 50.0, 16.0)) == PredictedSpeed(
+        50.0, 16.0
+    )
     assert load_plan.recorded_speed({"rank": {"question_s": 3.0}}) is None
     assert load_plan.recorded_speed({"plain": {"prompt": 60.0, "answer": 8.0, "on": "another machine"}}) is None
     assert load_plan.recorded_speed(None) is None

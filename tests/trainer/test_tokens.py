@@ -73,7 +73,9 @@ def ggufs(
 def engine(path: Path) -> Iterator[LlamaBackend]:
     backend = LlamaBackend()
     try:
-        backend.load(Load("1", str(path), context_tokens=256, gpu_layers=0), Cancellation(), lambda _event: None)
+        backend.load(
+            Load("1", str(path), context_tokens=256, cpu_reason="not_requested"), Cancellation(), lambda _event: None
+        )
         yield backend
     finally:
         backend.unload()

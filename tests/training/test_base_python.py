@@ -85,7 +85,7 @@ def test_a_python_in_the_folder_that_one_stands_in_is_not_started(
     for path in ("", ".", "bin/..", f":{folder}", f"{folder}::."):
         monkeypatch.setenv("PATH", path)
         assert base_pythons.find_python(VERSIONS) is None
-        machine.find_engine_gpu(folder)
+        machine.list_gpus(folder)
         assert programs.find_program("tesseract") is None
     assert not (stick / "ran").exists()
     tally.tried(5)

@@ -35,7 +35,7 @@ from app.base import addresses, settings
 # Roles (the first argument of a child process) that never need a network, whatever the settings are.
 OFFLINE_ROLES = (
     *("--engine", "--render-template", "--quantize", "--score", "--read-documents", "--read-workbook"),
-    *("--convert-document", "--measure-speed"),
+    *("--convert-document", "--measure-speed", "--list-devices"),
 )
 # The only roles that may use a network, unless the policy file of an administrator forbids it.
 FETCHING_ROLES = ("--download", "--remote-engine", "--make-training-environment")

@@ -487,7 +487,7 @@ class ChatSession(OpenConversation):
             self.answer_finished_elsewhere.emit(answer)
         facts = self._engine.facts
         if outcome is not None and facts is not None:
-            self._library.note_speed(request.model, facts.repack, outcome.done)
+            self._library.note_speed(request.model, facts, outcome.done)
         elif error is not None and error.code == "context_full" and is_here:
             self.overflow.count(answer, request, error)
         elif error is not None and is_here:

@@ -55,7 +55,7 @@ def hash_engine_packs() -> Iterator[HashedFile]:
     folder = engine_packs.folder_in_use()
     if folder is not None:
         for pack in engine_packs.installed(folder):
-            yield _hash_file("pack", folder / pack.file)
+            yield from (_hash_file("pack", folder / pack.name / file.name) for file in pack.files)
 
 
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:

@@ -107,8 +107,10 @@ class SearchModelEngine(QObject):
             self.load_model()  # another model was chosen meanwhile
             return
         self._load_id = self._client.new_id()
-        # gpu_layers=0 leaves the graphics memory to the model that answers.
-        self._client.send(Load(self._load_id, path, context_tokens, embedding=True, gpu_layers=0, repack=repack))
+        # A reason other than no_backend leaves the graphics memory to the model that answers.
+        self._client.send(
+            Load(self._load_id, path, context_tokens, embedding=True, cpu_reason="not_requested", repack=repack)
+        )
         if self.pid:
             with suppress(psutil.Error):  # it has just ended, or the system forbids the change
                 psutil.Process(self.pid).nice(NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)

@@ -55,7 +55,7 @@ class KeptPrefixes:
         """Set what the states depend on besides tokens and adapters."""
         context = (facts.context_tokens, facts.batch_tokens, facts.kv_type, facts.flash_attention)
         files = [_identity(part) for part in gguf.parts_of(Path(facts.path))]
-        self._basis = [NAME, files, *context, facts.repack, facts.gpu_layers]
+        self._basis = [NAME, files, *context, facts.repack, facts.gpu_layers, facts.backend]
         self._adapters = {}
 
     def describe_adapter(self, path: str) -> None:

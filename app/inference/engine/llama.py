@@ -15,8 +15,9 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.inference.engine.generation import Ids
 from app.inference.engine.messages import Ask
+from app.inference.offload import Card
 
 _PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libggml-cpu-", ".so")
 
@@ -46,19 +48,63 @@ def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
         load_all(str(folder).encode("utf-8"))
 
 
-def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Path) -> bool:
-    """Load the backend library at `pack`; return whether that worked. Without its driver it fails."""
+def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Sequence[Path]) -> bool:
+    """Load a pack, whose last file is the backend and the others what it needs; return whether that worked.
+
+    Without its driver it fails.
+    """
+    try:
+        _needed.extend(ctypes.CDLL(str(needed)) for needed in pack[:-1])
+    except OSError as error:
+        print(f"engine: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+        return False
     load = _ggml(library, folder).ggml_backend_load
     load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
-    return bool(load(str(pack).encode("utf-8")))
+    return bool(load(str(pack[-1]).encode("utf-8")))
 
 
-def _ggml(library: ctypes.CDLL, folder: Path) -> ctypes.CDLL:
+def _ggml(library: ctypes.CDLL, folder: Path, part: str = "ggml") -> ctypes.CDLL:
     """Return ggml's library, not another copy, which would have its own list of devices.
 
-    Windows finds functions only in the very file that exports them.
+    Windows finds functions only in the very file that exports them: ggml or ggml-base.
     """
-    return ctypes.CDLL(str(folder / "ggml.dll")) if sys.platform == "win32" else library
+    return ctypes.CDLL(str(folder / f"{part}.dll")) if sys.platform == "win32" else library
+
+
+_needed: list[ctypes.CDLL] = []  # kept, so that the backend finds them by their names
+_GPU, _INTEGRATED_GPU = 1, 2  # ggml_backend_dev_type
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A graphics card that a backend has found. `handle`: ggml's pointer."""
+
+    handle: int
+    card: Card
+
+
+def devices() -> tuple[Device, ...]:
+    """Return the graphics cards of the backends that are loaded; integrated ones only if there is no other."""
+    registry, base = _ggml(api._lib, _LIBRARIES), _ggml(api._lib, _LIBRARIES, "ggml-base")
+    count, get = registry.ggml_backend_dev_count, registry.ggml_backend_dev_get
+    count.restype, get.argtypes, get.restype = ctypes.c_size_t, [ctypes.c_size_t], ctypes.c_void_p
+    name, about, kind, memory = (
+        getattr(base, f"ggml_backend_dev_{part}") for part in ("name", "description", "type", "memory")
+    )
+    for function in (name, about):
+        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
+    kind.argtypes, kind.restype = [ctypes.c_void_p], ctypes.c_int
+    memory.argtypes, memory.restype = [ctypes.c_void_p, *[ctypes.POINTER(ctypes.c_size_t)] * 2], None
+    found = []
+    for handle in map(get, range(count())):
+        if kind(handle) in (_GPU, _INTEGRATED_GPU):
+            free, total = ctypes.c_size_t(), ctypes.c_size_t()
+            memory(handle, ctypes.byref(free), ctypes.byref(total))
+            texts = [function(handle).decode("utf-8", "replace") for function in (name, about)]
+            is_integrated = kind(handle) == _INTEGRATED_GPU
+            found.append(Device(handle, Card(texts[0], texts[1], free.value, total.value, is_integrated)))
+    own = tuple(device for device in found if not device.card.is_integrated)
+    return own or tuple(found)
 
 
 SCHEMA_BYTES = 100_000
@@ -135,7 +181,18 @@ def _most_repeats(quantifier: str) -> int:
         return 1
 
 
-__all__ = ["NAME", "EngineLog", "LlamaGrammar", "api", "grammar_of", "is_cancelled_natively", "load_mtmd", "load_pack"]
+__all__ = [
+    "NAME",
+    "Device",
+    "EngineLog",
+    "LlamaGrammar",
+    "api",
+    "devices",
+    "grammar_of",
+    "is_cancelled_natively",
+    "load_mtmd",
+    "load_pack",
+]
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
 
@@ -152,8 +209,8 @@ is_cancelled_natively = api.ggml_abort_callback(ctypes.cast(_libc.strlen, ctypes
 _ANY_CHARACTER, _NO_CONTROL_CHARACTER = r'[^"\\]', r'[^"\\\x00-\x1F\x7F]'
 
 
-def load_pack(pack: Path) -> bool:
-    """Load a GPU pack (`app.inference.engine_packs`) before the first model; return whether that worked."""
+def load_pack(pack: Sequence[Path]) -> bool:
+    """Load the files of a GPU pack (`app.inference.engine_packs.verified`); return whether that worked."""
     return load_backend_library(api._lib, _LIBRARIES, pack)
 
 

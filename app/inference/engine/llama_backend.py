@@ -1,6 +1,7 @@
 """Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize."""
 
 import ctypes
+import dataclasses
 import math
 import secrets
 import time
@@ -13,12 +14,13 @@ import psutil
 
 from app.base import search_text
 from app.base.errors import AppError
-from app.inference import gguf
-from app.inference.engine import runtime_facts, unigram
+from app.inference import gguf, offload
+from app.inference.engine import llama, runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
+from app.inference.engine.devices import load_packs
 from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
-from app.inference.engine.llama import NAME, api, grammar_of, is_cancelled_natively, load_pack
+from app.inference.engine.llama import NAME, Device, api, grammar_of, is_cancelled_natively
 from app.inference.engine.messages import (
     AdapterUse,
     Ask,
@@ -36,13 +38,15 @@ from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary
-from app.inference.memory_estimate import PICTURE_TOKENS_MOST
+from app.inference.memory_estimate import PICTURE_TOKENS_MOST, picture_bytes
+from app.inference.offload import Offload
 from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
+_FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "decode_failed")  # that another try without cards may mend
 _CUT_SHARE = 0.95  # of the length that a passage should have by its tokens, as they are not spread evenly
 
 
@@ -51,15 +55,11 @@ class LlamaBackend(SequencedModel):
 
     name = NAME
 
-    def __init__(self, packs: Sequence[Path] = (), states: Path | None = None) -> None:
-        """Load the GPU libraries `packs`, which the caller has verified.
-
-        `states`: the folder of `app.inference.prefix_states`; None: none are kept.
-        """
+    def __init__(self, states: Path | None = None) -> None:
+        """`states`: the folder of `app.inference.prefix_states`; None: none are kept."""
         super().__init__()
         self._prefixes = KeptPrefixes(states)
-        for pack in packs:
-            load_pack(pack)
+        self._pack = ""  # the folder of the GPU pack that is loaded; "": none
         self._facts: EngineFacts | None = None
         self._pictures: PictureReader | None = None
         self._reset()
@@ -79,23 +79,67 @@ class LlamaBackend(SequencedModel):
         Raises AppError: the codes of `gguf.check_model`, cancelled, load_too_slow, model_unreadable, context_failed.
         """
         self.unload()
-        self._log.lines.clear()
-        self._header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
-        started = time.perf_counter()
+        header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
+        cards, reason = self._find_cards(command)
         self._thread_policy = ThreadPolicy(command.threads)
+        plan = Offload()
+        if cards:
+            described = [one.card for one in cards]
+            if command.projector:  # which lies on the first card
+                projector = gguf.check_projector(Path(command.projector), header)
+                taken = projector.weights_bytes + picture_bytes(projector)
+                described[0] = dataclasses.replace(described[0], free_bytes=max(0, described[0].free_bytes - taken))
+            plan = offload.plan_offload(
+                header, described, command.context_tokens, command.batch_tokens, command.kv_type, command.parallel
+            )
+            reason = "" if plan.layers else "no_memory"
         try:
-            self._load_model(command, cancellation, emit)
-            self._make_context(command, cancellation)
-            self._load_projector(command)
-            load_s = time.perf_counter() - started
-            if not command.embedding:  # one text is often all that it gets
-                self._warm_up()
+            try:
+                self._facts = self._load_at(header, command, cards, plan, reason, cancellation, emit)
+            except AppError as error:
+                if not plan.layers or error.code not in _FAILURES_OF_CARDS:
+                    raise
+                self.unload()
+                self._facts = self._load_at(header, command, (), Offload(), "offload_failed", cancellation, emit)
         except (AppError, DecodeAborted) as error:
             self.unload()
             raise error if isinstance(error, AppError) else AppError("cancelled") from error
-        self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
         self._prefixes.describe(self._facts)
         return self._facts
+
+    def _find_cards(self, command: Load) -> tuple[tuple[Device, ...], str]:
+        """Return the graphics cards for a model, and why there is none.
+
+        Load the first pack that finds one. It stays loaded: libraries of drivers cannot be unloaded.
+        """
+        if not command.packs and command.cpu_reason != "no_backend":
+            return (), command.cpu_reason
+        if self._pack and self._pack not in command.packs:
+            return (), command.cpu_reason or "no_device"
+        self._pack, found = (self._pack, llama.devices()) if self._pack else load_packs(command.packs)
+        return found, "" if found else "no_device" if command.packs else "no_backend"
+
+    def _load_at(
+        self,
+        header: gguf.GgufHeader,
+        command: Load,
+        cards: Sequence[Device],
+        plan: Offload,
+        reason: str,
+        cancellation: Cancellation,
+        emit: Emit,
+    ) -> EngineFacts:
+        """Load the model with its layers on the cards as planned. `reason`: why none is; "" if some are."""
+        self._header = header
+        self._log.lines.clear()
+        started = time.perf_counter()
+        self._load_model(command, cards, plan, cancellation, emit)
+        self._make_context(command, cancellation)
+        self._load_projector(command, use_gpu=plan.layers > 0)
+        load_s = time.perf_counter() - started
+        if not command.embedding:  # one text is often all that it gets
+            self._warm_up()
+        return self._read_back(command, plan, reason, load_s, time.perf_counter() - started - load_s)
 
     def unload(self) -> None:
         if self._pictures is not None:
@@ -105,7 +149,9 @@ class LlamaBackend(SequencedModel):
         self._facts = None
         self._reset()
 
-    def _load_model(self, command: Load, cancellation: Cancellation, emit: Emit) -> None:
+    def _load_model(
+        self, command: Load, cards: Sequence[Device], plan: Offload, cancellation: Cancellation, emit: Emit
+    ) -> None:
         deadline = time.monotonic() + command.deadline_s
         last = 0.0
 
@@ -120,7 +166,11 @@ class LlamaBackend(SequencedModel):
         callback = api.llama_progress_callback(report)
         params = api.llama_model_default_params()
         params.use_extra_bufts = command.repack
-        params.n_gpu_layers = command.gpu_layers
+        used = [(one.handle, share) for one, share in zip(cards, plan.shares, strict=False) if share]
+        handles = (ctypes.c_void_p * (len(used) + 1))(*(handle for handle, _ in used))  # ends with a null pointer
+        params.devices = ctypes.cast(handles, ctypes.c_void_p)
+        params.tensor_split = (ctypes.c_float * api.LLAMA_MAX_DEVICES)(*(share for _, share in used))
+        params.n_gpu_layers = plan.layers
         params.progress_callback = callback
         assert self._header is not None
         if command.embedding and not self._header.is_reranker:
@@ -161,13 +211,12 @@ class LlamaBackend(SequencedModel):
         self._open(params, has_spare=self._prefixes.prepare(self._model, command))
         self._is_embedding = command.embedding
 
-    def _load_projector(self, command: Load) -> None:
+    def _load_projector(self, command: Load, *, use_gpu: bool) -> None:
         """Raise AppError: pictures_not_built, projector_unusable, and the codes of `gguf.check_projector`."""
         if not command.projector:
             return
         assert self._header is not None
         gguf.check_projector(Path(command.projector), self._header)
-        use_gpu = command.gpu_layers != 0
         try:
             self._pictures = PictureReader(command.projector, self._model, self.threads.batch, use_gpu=use_gpu)
         except AppError as error:
@@ -197,8 +246,9 @@ class LlamaBackend(SequencedModel):
         api.llama_set_warmup(self._context, False)
         self._clear()
 
-    def _read_back(self, command: Load, load_s: float, warm_up_s: float) -> EngineFacts:
+    def _read_back(self, command: Load, plan: Offload, reason: str, load_s: float, warm_up_s: float) -> EngineFacts:
         log = runtime_facts.read_load_log(self._log.lines)
+        layers = plan.layers_present(log.gpu_bytes)
         assert self._header is not None
         return EngineFacts(
             path=command.path,
@@ -214,9 +264,10 @@ class LlamaBackend(SequencedModel):
             kv_bytes=log.kv_bytes,
             compute_bytes=log.compute_bytes,
             flash_attention=log.flash_attention,
-            gpu_layers=log.offloaded_layers,
+            gpu_layers=layers,
             total_layers=api.llama_model_n_layer(self._model) + 1,  # llama.cpp counts the output as a layer
-            gpu_reason=log.gpu_reason(api.llama_supports_gpu_offload(), command.gpu_layers),
+            gpu_reason="" if layers else reason or "offload_failed",
+            gpu_bytes=log.gpu_bytes,
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
             end_text=self.name_of(api.llama_vocab_eos(self._vocabulary)),

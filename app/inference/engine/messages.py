@@ -52,7 +52,8 @@ class Load:
     repack: bool = False  # True: copy weights into a layout that generates faster, at twice the memory
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
     flash_attention: bool | None = None  # None: the engine decides
-    gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
+    packs: tuple[str, ...] = ()  # folders of the GPU packs of which the first that finds a card is used; (): none
+    cpu_reason: str = "no_backend"  # why `packs` is empty, for `EngineFacts.gpu_reason`
     projector: str = ""  # path of the part with which the model reads pictures (mmproj); "": it reads none
     embedding: bool = False  # True: the model answers Embed instead of Ask, or Rank if it is a reranker
     deadline_s: float = 600.0
@@ -183,7 +184,9 @@ class EngineFacts:
     flash_attention: bool = False
     gpu_layers: int = 0
     total_layers: int = 0
-    gpu_reason: str = ""  # "" if a GPU is used; else no_backend | no_device | not_requested | offload_failed
+    # "" if a GPU is used; else no_backend | no_device | not_requested | no_memory | offload_failed | crashed.
+    gpu_reason: str = ""
+    gpu_bytes: int = 0  # of the weights that are in buffers of GPUs
     backend: str = ""  # "CPU", "CUDA0 …"
     embedding_dimensions: int = 0
     end_text: str = ""  # the end-of-text token as a chat template writes it, "</s>"

@@ -1,11 +1,11 @@
-"""Read facts from llama.cpp's log that its interface lacks: offloaded layers, buffers, settings."""
+"""Read facts from llama.cpp's log that its interface lacks: devices, buffers, settings."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
-_DEVICE = re.compile(r"using device (.+?)(?: - \d+ MiB free)?$")
+_DEVICE = re.compile(r"using device (\S+ \(.+?\))(?: \([^)]*\))?(?: - \d+ MiB free)?$")
+_WEIGHTS = re.compile(r"load_tensors: +(\S+) model buffer size = +([\d.]+) MiB")
 _KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
 _KV_TYPE = re.compile(r", K \((\w+)\):")
 _COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
@@ -17,32 +17,24 @@ _MIB = 1024 * 1024
 class LoadLogFacts:
     """Holds the facts that llama.cpp's log states about a load."""
 
-    offloaded_layers: int = 0
     devices: tuple[str, ...] = ()
+    gpu_bytes: int = 0  # weights in buffers of these devices
     kv_bytes: int = 0
     compute_bytes: int = 0
     kv_type: str = ""  # type of the cached keys and values
     is_repacked: bool = False
     flash_attention: bool = False
 
-    def gpu_reason(self, has_backend: bool, requested_layers: int) -> str:
-        """Return why no layer runs on a GPU; "" if one does."""
-        if self.offloaded_layers > 0:
-            return ""
-        if not has_backend:
-            return "no_backend"
-        if requested_layers == 0:
-            return "not_requested"
-        return "offload_failed" if self.devices else "no_device"
-
 
 def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
     """Read the facts of one load. Lines missing in another version's log leave the defaults."""
     text = "\n".join(lines)
-    offloaded = _OFFLOADED.search(text)
+    devices = tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip())))
+    names = {device.partition(" ")[0] for device in devices}
+    sizes = (float(match[2]) for match in _WEIGHTS.finditer(text) if match[1] in names)
     return LoadLogFacts(
-        offloaded_layers=int(offloaded[1]) if offloaded else 0,
-        devices=tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip()))),
+        devices=devices,
+        gpu_bytes=int(sum(sizes) * _MIB),
         kv_bytes=_total(_KV, text),
         compute_bytes=_total(_COMPUTE, text),
         kv_type=found[1] if (found := _KV_TYPE.search(text)) else "",

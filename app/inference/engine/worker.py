@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.isolation import sandbox
-from app.inference import engine_packs, gguf
+from app.inference import gguf
 from app.inference.engine import messages
 from app.inference.engine.backend import Backend, Cancellation
 from app.inference.engine.messages import (
@@ -41,18 +41,17 @@ HEARTBEAT_S = 1.0
 PAUSE_S = 1.5  # without a command after an answer, before the backend settles
 
 
-def main(backend_name: str, packs: str = "", states: str = "") -> NoReturn:
+def main(backend_name: str, states: str = "") -> NoReturn:
     """Run until standard input closes, then end the process at once.
 
-    `backend_name`: llama | echo. `packs`: a folder with GPU packs (`app.inference.engine_packs`); "": none. `states`:
-    the folder of `app.inference.prefix_states`; "": none are kept.
+    `backend_name`: llama | echo. `states`: the folder of `app.inference.prefix_states`; "": none are kept.
     """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         folder = _make_folder(states)
         sandbox.confine([*sandbox.graphics_paths(), *folder])
-        EngineWorker(_make_backend(backend_name, packs, folder), writer, folder).run()
+        EngineWorker(_make_backend(backend_name, folder), writer, folder).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. On a normal exit Python would wait for the reader's lock on standard input, and abort.
         traceback.print_exc()
@@ -71,7 +70,7 @@ def _make_folder(states: str) -> list[Path]:
     return [Path(states)] if states else []
 
 
-def _make_backend(name: str, packs: str, states: list[Path]) -> Backend:
+def _make_backend(name: str, states: list[Path]) -> Backend:
     # Imported late: llama_cpp must not load before standard output is claimed, and the fake never needs it.
     if name == "echo":
         from app.inference.engine.echo import EchoBackend
@@ -79,15 +78,15 @@ def _make_backend(name: str, packs: str, states: list[Path]) -> Backend:
         return EchoBackend()
     from app.inference.engine.llama_backend import LlamaBackend
 
-    return LlamaBackend(engine_packs.verified(Path(packs)) if packs else (), *states)
+    return LlamaBackend(*states)
 
 
 def _files_of(command: messages.Command) -> list[Path]:
-    """Return the files that a command reads: a model with its parts and projector, or the adapters of an answer."""
+    """Return the files that a command reads: a model with its parts, projector and packs, or an answer's adapters."""
     match command:
         case Load():
             projector = [Path(command.projector)] if command.projector else []
-            return [*gguf.parts_of(Path(command.path)), *projector]
+            return [*gguf.parts_of(Path(command.path)), *projector, *map(Path, command.packs)]
         case Ask():
             return [Path(adapter.path) for adapter in command.adapters]
     return []

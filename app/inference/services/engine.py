@@ -1,6 +1,7 @@
 """Supervise the engine child: start it when needed, watch its heartbeat, restart it once when it dies.
 
-`EngineReservation` frees the engine's memory for long tasks once no answer is being written.
+`EngineReservation` frees the engine's memory for long tasks once no answer is being written. The file is over 450 lines
+because every way in which a child can end is judged by the state that one class holds.
 """
 
 import dataclasses
@@ -88,6 +89,8 @@ class EngineClient(QObject):
         self._stall_limit_s, self._cancel_limit_s = stall_limit_s, cancel_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
+        self._packs: tuple[str, ...] = ()  # the GPU packs of the latest load that had some
+        self._crashed_packs: set[tuple[str, ...]] = set()  # GPU packs with which a child has ended
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
@@ -118,6 +121,9 @@ class EngineClient(QObject):
                 QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # once the caller has the id
                 return
             self._choose_child(command.remote.address if command.remote else "")
+            if command.packs and self._packs not in ((), command.packs) and self._child.is_running:
+                self.end()  # a child keeps the first pack that it has loaded
+            self._packs = command.packs or self._packs
         is_ending = self._child.is_stopping  # it reads no more commands
         if is_ending and self._address and not isinstance(command, Load):
             return  # it was meant for the ending child; the next child may contact another server
@@ -140,9 +146,14 @@ class EngineClient(QObject):
             self._send_with_key(command)
 
     def _send_with_key(self, command: Command) -> None:
-        """Send a command to the child. A server's key is added only here, so that no stored command contains it."""
+        """Send a command to the child. A server's key is added only here, so that no stored command contains it.
+
+        GPU packs with which a child has ended are left out.
+        """
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
+        if isinstance(command, Load) and command.packs in self._crashed_packs:
+            command = dataclasses.replace(command, packs=(), cpu_reason="crashed")
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)
@@ -335,7 +346,21 @@ class EngineClient(QObject):
         if self._running and is_stalled:
             self._child.kill("hung")
 
+    def _leave_graphics(self, child_exit: ChildExit) -> Load | None:
+        """Compute on the processor from now on if the child has ended while it used graphics cards.
+
+        Return the load that was not finished, which can be repeated at once.
+        """
+        load, facts = self.loading or self.loaded, self.status.facts
+        is_on_cards = self.loading is not None or (facts is not None and facts.gpu_layers > 0)
+        has_crashed = child_exit.cause not in ("stopped", "not_started")
+        if load is None or not load.packs or load.packs in self._crashed_packs or not (is_on_cards and has_crashed):
+            return None
+        self._crashed_packs.add(load.packs)
+        return self.loading
+
     def _on_exited(self, child_exit: ChildExit) -> None:
+        repeated = self._leave_graphics(child_exit)
         self._running.clear()
         self._cancelled.clear()
         self.loading = self.loaded = None
@@ -345,6 +370,9 @@ class EngineClient(QObject):
             waiting, self._waiting = self._waiting, []
             for command in waiting:
                 self.send(command)
+            return
+        if repeated is not None:
+            self.send(repeated)
             return
         load, self._may_restart, may_restart = self._last_load, False, self._may_restart
         is_restarting = may_restart and load is not None and child_exit.cause != "not_started"

@@ -62,7 +62,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Run the download and return the exit status: 0, or 130 after Ctrl+C; the same command then resumes it."""
     token = _token_in(options.token_file) if options.token_file else ""
-    with _opened(where) as (downloads, preferences, library):
+    with opened_downloads(where) as (downloads, preferences, library):
         session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
         find = _find_base if options.as_base else _find_file
         session.run(*find(options.model, options.quant, session), is_shared=options.share)
@@ -75,7 +75,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 @contextlib.contextmanager
-def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences, ModelLibrary]]:
+def opened_downloads(where: Paths) -> Iterator[tuple[Downloads, Preferences, ModelLibrary]]:
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
@@ -91,13 +91,16 @@ def _opened(where: Paths) -> Iterator[tuple[Downloads, Preferences, ModelLibrary
 def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Print the repositories that the hub finds, each with its usual file; return exit status 1 if there is none."""
     words = " ".join(options.words)
-    with _opened(where) as (downloads, preferences, _library):
+    with opened_downloads(where) as (downloads, preferences, _library):
         output.progress("models.searching_hub", place=host_of(hub_address(preferences.value)))
-        cards: tuple[ModelCard, ...] = _answer_of(downloads.hub.search(words))
+        cards: tuple[ModelCard, ...] = answer_of(downloads.hub.search(words))
         output.end_progress()
         settings = preferences.value
     here = FitConditions(
-        machine.measure_memory(), settings.context_tokens, settings.kv_type, speed.load(where.data / speed.FILE_NAME)
+        machine.measure_memory(graphics=settings.graphics),
+        settings.context_tokens,
+        settings.kv_type,
+        speed.load(where.data / speed.FILE_NAME),
     )
     lines, found = [], []
     for card in cards:
@@ -122,8 +125,10 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
     elif options.place is None:
         book = catalogue.load()
     elif "://" in options.place:
-        with tempfile.TemporaryDirectory() as folder, _opened(where) as (downloads, *_):
-            fetched: Path = _answer_of(downloads.catalogue.fetch_catalogue(options.place, Path(folder)))
+        with tempfile.TemporaryDirectory() as folder, opened_downloads(where) as (downloads, *_):
+            fetched: Path = answer_of(
+                downloads.catalogue.fetch(catalogue_edition.addresses(options.place), Path(folder))
+            )
             book = catalogue_edition.bring_in(fetched)
     else:
         book = catalogue_edition.bring_in(Path(options.place).expanduser())
@@ -133,7 +138,7 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
     return 0
 
 
-def _answer_of(search: HubSearch) -> Any:
+def answer_of(search: HubSearch) -> Any:
     """Wait for the answer and return it. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
     answers: list[Any] = []
     loop = CommandEventLoop(lambda: loop.stop())
@@ -252,11 +257,11 @@ class _DownloadSession:
     def look_up(self, reference: HubReference, *, as_base: bool = False) -> ModelCard:
         """Return the card of a repository; a stored token is sent if the hub demands one. Raises AppError."""
         try:
-            cards: tuple[ModelCard, ...] = _answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
+            cards: tuple[ModelCard, ...] = answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
         except AppError as error:
             if error.code != "download_gated" or not (self._may_use_stored_token and self._use_stored_token()):
                 raise
-            cards = _answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
+            cards = answer_of(self._downloads.hub.look_up(reference, as_base=as_base))
         return cards[0]
 
     def _interrupt(self) -> None:

@@ -112,7 +112,10 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     context = options.context or chosen.context_tokens
     check_limit("--context", context, 256, 1 << 20)
     here = FitConditions(
-        machine.measure_memory(), context, chosen.kv_type, _machine_speed(options.measure, where, output)
+        machine.measure_memory(graphics=chosen.graphics),
+        context,
+        chosen.kv_type,
+        _machine_speed(options.measure, where, output),
     )
     judged = _judge(options.model, options.quant, where, here)
     output.result(_fit_data(judged), "\n".join(_fit_lines(output, judged)))

@@ -5,6 +5,7 @@ Which hub that is, and with which credentials, holds for downloads too.
 
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ from app.base.isolation import network_guard
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.models import catalogue_edition, download_queue, hub_models
+from app.models import download_queue, hub_models
 from app.models.downloads import messages
 from app.models.downloads.messages import (
     Done,
@@ -72,9 +73,8 @@ class HubCredentials:
 class HubSearch(QObject):
     """Sends one request at a time. Each ends with exactly one of `found` and `failed`, unless it is cancelled."""
 
-    found = Signal(
-        object
-    )  # tuple[ModelCard, ...]; `as_base`: of publishers' weights; after `fetch_catalogue` the file, a Path
+    # tuple[ModelCard, ...]; `as_base`: of publishers' weights; after `fetch` the first file, a Path
+    found = Signal(object)
     failed = Signal(object)  # AppError
     contacted = Signal(str)  # host
 
@@ -88,7 +88,7 @@ class HubSearch(QObject):
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         self._to_card = hub_models.card_of
-        self._edition, self._awaited = Path(), 0  # the file being fetched, and how many with it
+        self._fetched, self._awaited = Path(), 0  # the first file being fetched, and how many with it
         preferences.changed.connect(self._on_preferences)
 
     @property
@@ -108,11 +108,11 @@ class HubSearch(QObject):
         access = self._access(place)
         return self._ask(SearchHub("1", place, repository=wanted.repository, revision=wanted.revision, access=access))
 
-    def fetch_catalogue(self, address: str, folder: Path) -> "HubSearch":
-        """Fetch an edition of the catalogue and its list of hashes into a folder."""
-        addresses, access = catalogue_edition.addresses(address), self._access(address)
+    def fetch(self, addresses: Sequence[str], folder: Path) -> "HubSearch":
+        """Fetch small files from one server into a folder."""
+        access = self._access(addresses[0])
         names = [urlsplit(one).path.rpartition("/")[2] for one in addresses]
-        self._edition, self._awaited = folder / names[0], len(addresses)
+        self._fetched, self._awaited = folder / names[0], len(addresses)
         return self._ask(
             *(
                 Fetch(name, FileOrigin(one), str(folder), name, access=access)
@@ -154,7 +154,7 @@ class HubSearch(QObject):
                 self._awaited -= 1
                 if not self._awaited:
                     self._child.stop()
-                    self.found.emit(self._edition)
+                    self.found.emit(self._fetched)
             case Failed():
                 self._child.stop()
                 self.failed.emit(AppError(event.code, **event.facts))

@@ -40,8 +40,8 @@ class FitChecker(QObject):
         self._preferences = preferences
         self._engine = engine
         self._speed_file = speed_file
-        # models, cards beside the catalogue's, context tokens, KV type
-        self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], int, str] | None = None
+        # models, cards beside the catalogue's, context tokens, KV type, use of graphics cards
+        self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], int, str, str] | None = None
         self._generation = 0
         self.is_measuring = False
         self.findings = FitResults()
@@ -52,7 +52,7 @@ class FitChecker(QObject):
         Without `again` only if models, cards or settings have changed.
         """
         settings = self._preferences.value
-        request = (tuple(models), tuple(found), settings.context_tokens, settings.kv_type)
+        request = (tuple(models), tuple(found), settings.context_tokens, settings.kv_type, settings.graphics)
         if request == self._request and not again:
             return
         self._request = request
@@ -89,10 +89,12 @@ def _judge_all(
     found: Sequence[ModelCard],
     context_tokens: int,
     kv_type: str,
+    graphics: str,
     reclaimable: int,
     speed_file: Path,
 ) -> FitResults:
-    budget, machine_speed, book = machine.measure_memory(reclaimable), speed.load(speed_file), catalogue.load()
+    budget = machine.measure_memory(reclaimable, graphics)
+    machine_speed, book = speed.load(speed_file), catalogue.load()
     here = FitConditions(budget, context_tokens, kv_type, machine_speed)
     judged: dict[str, FitResult] = {}
     for model in models:

@@ -12,7 +12,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import OneTaskService, TaskProgress
 from app.inference import load_plan
-from app.inference.engine.messages import Done
+from app.inference.engine.messages import Done, EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models, model_registry, starter
 from app.models.catalogue import ModelCard
@@ -136,14 +136,15 @@ class ModelLibrary(OneTaskService):
         if model is not None and model.files != files:
             self.update(dataclasses.replace(model, files=files))
 
-    def note_speed(self, model: LocalModel, repack: bool, event: Done) -> None:
+    def note_speed(self, model: LocalModel, facts: EngineFacts, event: Done) -> None:
         """Record the model's speed if prompt and answer were long enough to measure it."""
         usage, timings = event.usage, event.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
         if is_long and not model.adapter and model.remote is None and timings.prompt_s > 0 and timings.answer_s > 0:
             speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
-            self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, repack, *speed)))
+            layout = "graphics" if facts.gpu_layers else "repacked" if facts.repack else "plain"
+            self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, layout, *speed)))
 
     def note_rerank_s(self, model_id: str, seconds: float) -> None:
         """Record how long a reranker takes for a question, averaged with the earlier value."""

@@ -364,7 +364,7 @@ class DownloadController(QObject):
     def _on_edition_chosen(self, place: str) -> None:
         if download_queue.is_online(place):
             self._edition_folder = tempfile.TemporaryDirectory()
-            self.downloads.catalogue.fetch_catalogue(place, Path(self._edition_folder.name))
+            self.downloads.catalogue.fetch(catalogue_edition.addresses(place), Path(self._edition_folder.name))
         else:
             self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
 

@@ -191,9 +191,9 @@ def measured_speeds(model: LocalModel) -> str:
     speeds = load_plan.speeds_here(model.speeds) if not local_models.is_reranker(model) else {}
     for key, found in speeds.items():
         prompt, answer = f"{found['prompt']:.0f}", f"{found['answer']:.1f}"
-        how = phrase("models.speed_layout.plain") if key == "plain" else phrase("models.speed_layout.repacked")
+        how = phrase(f"models.speed_layout.{key}")
         facts.append(phrase("models.how_reading_p_answering_a", how=how, p=prompt, a=answer))
-    if len(speeds) > 1:
+    if {"plain", "repacked"} <= speeds.keys():
         chosen = "repacked" if load_plan.choose_repack("auto", fits_twice=True, speeds=speeds) else "plain"
         facts.append(phrase("models.layout_chosen", how=phrase(f"models.speed_layout.{chosen}")))
     return join_facts(*facts)

@@ -138,6 +138,8 @@ class StatusLine(QWidget):
         else:
             words = phrase("shell.cpu_n_threads", n=facts.threads)
         self.device.setText(words)
+        reason = phrase(f"models.gpu_reason.{facts.gpu_reason}") if facts.gpu_reason and not place else ""
+        self.device.setToolTip(plain_tooltip(facts.backend if facts.gpu_layers else reason))
 
     def _show_state(self, status: EngineStatus) -> None:
         words = {

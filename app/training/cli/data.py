@@ -292,7 +292,9 @@ class _TokenCounter(CommandEventLoop):
 
     def load(self, model: LocalModel) -> None:
         self._id = self._engine.new_id()
-        self._engine.send(Load(self._id, model.path, CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS, gpu_layers=0))
+        self._engine.send(
+            Load(self._id, model.path, CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS, cpu_reason="not_requested")
+        )
 
     def _on_event(self, event: Event) -> None:
         match event:

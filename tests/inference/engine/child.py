@@ -1,6 +1,7 @@
 """The real engine child for tests, spoken to line by line."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,9 +14,9 @@ from tests.line_child import LineChild
 class Child(LineChild):
     """`with Child("llama") as child:` … The log of its standard error is in `child.log`."""
 
-    def __init__(self, backend: str, log: Path, *folders: str) -> None:
+    def __init__(self, backend: str, log: Path, *folders: str, program: Sequence[str] = ("-m", "app")) -> None:
         log.unlink(missing_ok=True)
-        super().__init__([sys.executable, "-m", "app", "--engine", backend, *folders], log)
+        super().__init__([sys.executable, *program, "--engine", backend, *folders], log)
 
     def __enter__(self) -> Self:
         assert isinstance(self.read(), Hello)

@@ -67,12 +67,12 @@ def test_a_new_process_finds_the_passages_read_and_answers_with_the_same_tokens(
 ) -> None:
     states = tmp_path / "states"
     arguments = {"start": INSTRUCTIONS, "passages": PASSAGES}
-    with Child("llama", tmp_path / "first", "", str(states)) as child:
+    with Child("llama", tmp_path / "first", str(states)) as child:
         child.load(starter_model, context_tokens=2048, threads=1)
         fresh, first = child.answer(question("点検の頻度は？", **arguments))
         child.answer(question("記録する幅は？", **arguments))
         wait_until(lambda: len(list(states.glob("3-7.*.state"))) == 1)
-    with Child("llama", tmp_path / "second", "", str(states)) as child:
+    with Child("llama", tmp_path / "second", str(states)) as child:
         child.load(starter_model, context_tokens=2048, threads=1)
         again, second = child.answer(question("点検の頻度は？", **arguments))
     assert first.usage.cached_tokens == 0

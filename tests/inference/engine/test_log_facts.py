@@ -12,10 +12,11 @@ CPU = [
     "sched_reserve:        CPU compute buffer size =    25.77 MiB",
 ]
 CUDA = [
-    "llama_model_load_from_file_impl: using device CUDA0 (NVIDIA GeForce RTX 4060 Ti) - 15043 MiB free",
+    "llama_prepare_model_devices: using device CUDA0 (NVIDIA GeForce RTX 4060 Ti) (0000:01:00.0) - 15043 MiB free",
     "load_tensors: offloading 32 repeating layers to GPU",
     "load_tensors: offloaded 33/33 layers to GPU",
     "load_tensors:   CPU_REPACK model buffer size =  4403.49 MiB",
+    "load_tensors:        CUDA0 model buffer size =  4403.50 MiB",
 ]
 
 
@@ -32,21 +33,19 @@ def test_the_layout_of_a_matrix_unit_counts_as_repacked() -> None:
     assert runtime_facts.read_load_log([*CPU, line]).is_repacked
 
 
-def test_a_gpu_is_named_and_its_layers_counted() -> None:
+def test_a_gpu_is_named_and_the_weights_in_its_buffers_are_counted() -> None:
     facts = runtime_facts.read_load_log(CUDA)
     assert facts.devices == ("CUDA0 (NVIDIA GeForce RTX 4060 Ti)",)
-    assert facts.offloaded_layers == 33
     assert facts.is_repacked
-    assert facts.gpu_reason(has_backend=True, requested_layers=-1) == ""
+    assert facts.gpu_bytes == int(4403.5 * (1 << 20))
 
 
-def test_the_reason_why_no_gpu_is_used() -> None:
-    none = runtime_facts.read_load_log(CPU)
-    assert none.gpu_reason(has_backend=False, requested_layers=-1) == "no_backend"
-    assert none.gpu_reason(has_backend=True, requested_layers=0) == "not_requested"
-    assert none.gpu_reason(has_backend=True, requested_layers=-1) == "no_device"
-    found = runtime_facts.read_load_log(CUDA[:1])
-    assert found.gpu_reason(has_backend=True, requested_layers=-1) == "offload_failed"
+def test_a_device_without_a_buffer_of_its_own_holds_nothing() -> None:
+    line = (
+        "llama_prepare_model_devices: using device Vulkan0 (llvmpipe (LLVM 19.1.7, 256 bits)) (unknown id) - 9 MiB free"
+    )
+    facts = runtime_facts.read_load_log([*CPU, line])
+    assert (facts.devices, facts.gpu_bytes) == (("Vulkan0 (llvmpipe (LLVM 19.1.7, 256 bits))",), 0)
 
 
 def test_an_empty_log_gives_defaults() -> None:

@@ -9,12 +9,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.inference import engine_packs
-from app.inference.engine_packs import EnginePack
+from app.inference.engine_packs import EnginePack, PackFile
 from app.shell.ui.settings.sections import EnginePacksPanel
 from app.uikit.desktop import Pickers
 
 LIBRARY = bytes(range(256)) * 40
-PACK = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+FILE = PackFile("libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+PACK = EnginePack("vulkan", (FILE,))
 LIMIT_MS = 60_000
 
 
@@ -27,7 +28,7 @@ def listed(monkeypatch):
 def pack(tmp_path) -> Path:
     file = tmp_path / "kotae-vulkan.zip"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(PACK.file, LIBRARY)
+        archive.writestr(FILE.name, LIBRARY)
     return file
 
 
@@ -70,7 +71,7 @@ def test_a_part_is_taken_from_its_file_and_the_keyboard_stays(row, where, qtbot)
     assert row.remove_button.isHidden()
     take(row, qtbot)
     assert row.state.text().startswith("✓ Vulkan を追加しました。")
-    assert (where.engine_packs / PACK.file).read_bytes() == LIBRARY
+    assert (where.engine_packs / PACK.name / FILE.name).read_bytes() == LIBRARY
     assert row.remove_button.isVisible()
     assert row.window().focusWidget() == row.add_button
 
@@ -96,7 +97,7 @@ def test_another_file_is_refused_with_a_sign_and_can_be_followed_by_the_right_on
 def test_it_goes_only_after_a_yes(row, where, qtbot):
     take(row, qtbot)
     remove(row, qtbot, "cancel")
-    assert (where.engine_packs / PACK.file).is_file()
+    assert (where.engine_packs / PACK.name / FILE.name).is_file()
     remove(row, qtbot)
     qtbot.waitUntil(lambda: row.state.text().startswith("✓ 外しました。"), timeout=LIMIT_MS)
     assert not where.engine_packs.exists()
@@ -117,7 +118,7 @@ def test_what_a_command_changes_is_seen_when_the_user_comes_back(row, window, wh
         qtbot.waitUntil(window.isActiveWindow)
 
     come_back_after(lambda: engine_packs.install(pack, where.engine_packs))
-    assert row.state.text().startswith("✓ Vulkan を追加しました。次に Kotae を開いたときから")
+    assert row.state.text().startswith("✓ Vulkan を追加しました。次の質問から")
     assert row.remove_button.isVisible()
     come_back_after(lambda: engine_packs.remove(where.engine_packs))
     assert row.state.text().startswith("✓ 外しました。")

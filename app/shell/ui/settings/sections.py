@@ -14,11 +14,12 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
 from app.base.wording import describe_error, format_size, phrase
-from app.inference import engine_packs, prefix_states
+from app.inference import engine_packs, machine, prefix_states
 from app.inference.engine_packs import EnginePack
+from app.inference.offload import Card
 from app.uikit.desktop import Pickers, open_folder
 from app.uikit.dialogs import Dialog, cancel_or
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column
@@ -36,9 +37,11 @@ class EnginePacksPanel(QWidget):
         self._focus_holder: QWidget | None = None  # widget that Qt focused when it disabled the buttons; None: another
         self._known_packs: tuple[EnginePack, ...] = ()  # the packs that the panel showed last
         self.state = Label(wraps=True)
+        self.cards = Label("", "caption", "muted", wraps=True)
         self.add_button = Button(theme, phrase("shell.add_from_a_file"))
         self.remove_button = Button(theme, phrase("shell.remove"), "danger")
-        make_column(self.state, FlowBox(self.add_button, self.remove_button), into=self, spacing_px=6)
+        buttons = FlowBox(self.add_button, self.remove_button)
+        make_column(self.state, self.cards, buttons, into=self, spacing_px=6)
         self.setFocusProxy(self.add_button)
         self.add_button.clicked.connect(self._choose)
         self.remove_button.clicked.connect(self.ask_to_remove)
@@ -143,10 +146,20 @@ class EnginePacksPanel(QWidget):
         self.remove_button.setEnabled(not is_busy)
         self._known_packs = engine_packs.installed(self._folder)
         self.remove_button.setVisible(bool(self._known_packs))
+        self.cards.setVisible(False)
+        if self._known_packs and not is_busy:
+            background.run(lambda: machine.list_engine_cards("auto"), self._on_cards, self._on_failed)
+
+    def _on_cards(self, cards: tuple[Card, ...]) -> None:
+        """Show which graphics cards the drivers tell of."""
+        sizes = (with_note(card.description, format_size(card.total_bytes)) for card in cards)
+        names = join_facts(*sizes)
+        self.cards.setText(phrase("shell.cards_found", names=names) if cards else phrase("shell.no_card_found"))
+        self.cards.setVisible(bool(self._known_packs))
 
 
 def _titles(packs: Iterable[EnginePack]) -> str:
-    return join_facts(*({"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name) for pack in packs))
+    return join_facts(*(engine_packs.TITLES[pack.name] for pack in packs))
 
 
 MAX_THREADS = 64
@@ -289,6 +302,11 @@ class ModelSection(SettingsSection):
             self.packs = EnginePacksPanel(self._theme, self._paths)
             about = phrase("shell.computes_on_a_graphics_card")
             self._add(phrase("shell.part_for_graphics_cards"), self.packs, about, is_wide=True)
+            choices = [(phrase("common.automatic"), "auto"), (phrase("shell.the_cpu_only"), "off")]
+            if len(engine_packs.known_packs()) > 1:
+                choices += [(engine_packs.TITLES[pack.name], pack.name) for pack in engine_packs.known_packs()]
+            self.graphics = self._chooser("graphics", choices)
+            self._add(phrase("shell.use_of_the_gpu"), self.graphics, phrase("shell.the_gpu_when_there_is_one"))
         self._hint = Label(
             phrase("shell.threads_and_other_fine_settings"),
             "caption",
@@ -321,6 +339,8 @@ class ModelSection(SettingsSection):
             is_changed = getattr(settings, field) != getattr(Settings(), field)
             row.setVisible(settings.shows_details or is_changed)  # a changed setting is always visible
         self._hint.setVisible(not settings.shows_details)
+        if engine_packs.known_packs():
+            self.graphics.show_value(settings.graphics)
         self.threads.show_number(settings.threads)
         self.repack.show_value(settings.repack)
         self.kv_type.show_value(settings.kv_type)

@@ -1,1 +1,0 @@
-"""Implement the command `kotae engine`."""

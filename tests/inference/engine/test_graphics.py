@@ -1,0 +1,143 @@
+"""Computing on graphics cards: a driver that crashes or finds nothing costs no answer; Vulkan on what plays a card.
+
+The drivers that fail are libraries compiled here. The Vulkan pack is that of `packaging/dev.py packs vulkan`; on a
+machine without a card it computes on llvmpipe, which ggml offers only if the environment names it.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base import paths
+from app.inference import engine_packs
+from app.inference.engine.messages import EngineFacts, Load, Ready
+from app.inference.engine_packs import EnginePack, PackFile
+from app.inference.services.engine import EngineClient
+from tests.inference.engine.child import Child
+
+PROGRAM = """
+import sys
+from app.inference import engine_packs, offload
+from app.inference.engine_packs import EnginePack, PackFile
+engine_packs.known_packs = lambda: ({pack!r},)
+from app.inference.engine import llama, worker
+{more}
+worker.main(*sys.argv[2:])
+"""
+CRASHING = "#include <stdlib.h>\nvoid *ggml_backend_init(void) { abort(); }\n"
+FINDING_NOTHING = "void *ggml_backend_init(void) { return 0; }\n"
+
+
+def program(pack: EnginePack, more: str = "") -> list[str]:
+    """The engine child with a pack in its list."""
+    return ["-c", PROGRAM.format(pack=pack, more=more)]
+
+
+def driver(folder: Path, source: str) -> tuple[EnginePack, str]:
+    """A pack whose library is compiled from C, and its folder."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform == "win32":
+        pytest.skip("no C compiler")
+    place = folder / "vulkan"
+    place.mkdir()
+    (place / "source.c").write_text(source)
+    library = place / "libggml-vulkan.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, place / "source.c"], check=True)
+    content = library.read_bytes()
+    file = PackFile(library.name, len(content), hashlib.sha256(content).hexdigest())
+    return EnginePack("vulkan", (file,)), str(place)
+
+
+def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
+    qtbot: QtBot, tmp_path: Path, tiny_model: Path
+) -> None:
+    pack, place = driver(tmp_path, CRASHING)
+    engine = EngineClient([sys.executable, *program(pack), "--engine", "llama"], tmp_path / "log")
+    deaths: list[object] = []
+    engine.died.connect(deaths.append)
+
+    def load() -> EngineFacts:
+        command = Load(engine.new_id(), str(tiny_model), packs=(place,))
+        is_ready = lambda event: isinstance(event, Ready) and event.id == command.id  # noqa: E731
+        with qtbot.waitSignal(engine.event_received, timeout=60_000, check_params_cb=is_ready) as signal:
+            engine.send(command)
+        assert engine.loaded == command
+        facts: EngineFacts = signal.args[0].facts
+        return facts
+
+    assert [(load().gpu_reason, engine.facts.gpu_layers) for _ in range(2)] == [("crashed", 0)] * 2
+    assert deaths == []
+    assert (tmp_path / "log").read_text("utf-8", "replace").count("Aborted") <= 1
+    engine.shut_down()
+
+
+def test_a_pack_that_finds_no_card_or_was_changed_leaves_the_model_on_the_processor(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    pack, place = driver(tmp_path, FINDING_NOTHING)
+    with Child("llama", tmp_path / "log", program=program(pack)) as child:
+        assert child.load(tiny_model, packs=(place,)).gpu_reason == "no_device"
+        assert child.load(tiny_model, cpu_reason="not_requested").gpu_reason == "not_requested"
+        expected = child.ask("abc", max_tokens=8)[0]
+    pack, place = driver_changed(pack, place)
+    with Child("llama", tmp_path / "log", program=program(pack)) as child:
+        assert child.load(tiny_model, packs=(place,)).gpu_reason == "no_device"
+        assert child.ask("abc", max_tokens=8)[0] == expected
+
+
+def driver_changed(pack: EnginePack, place: str) -> tuple[EnginePack, str]:
+    """The same pack with another library in its place, which would crash."""
+    (Path(place) / "source.c").write_text(CRASHING)
+    library = Path(place) / pack.files[0].name
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, Path(place) / "source.c"], check=True)
+    return pack, place
+
+
+# ----------------------------------------------------------------- Vulkan
+
+
+@pytest.fixture
+def vulkan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[EnginePack, str]:
+    """The Vulkan pack of this checkout, installed, and two cards, which may be one processor."""
+    built = sorted((paths.resources().parent / "dist").glob("kotae-vulkan-*.zip"))
+    if not built or "vulkan" not in [pack.name for pack in engine_packs.known_packs()]:
+        pytest.skip("no Vulkan pack was built here (packaging/dev.py packs vulkan)")
+    monkeypatch.setenv("GGML_VK_VISIBLE_DEVICES", "0,0")
+    monkeypatch.setenv("LP_NATIVE_VECTOR_WIDTH", "128")  # llvmpipe then compiles its shaders several times as fast
+    pack = engine_packs.install(built[-1], tmp_path / "packs")
+    return pack, str(tmp_path / "packs" / pack.name)
+
+
+ROOM = "offload.RESERVE_BYTES = 0; found = llama.devices; import dataclasses as d\n"
+CARDS = (
+    f"{ROOM}llama.devices = lambda: tuple(d.replace(one, card=d.replace(one.card, free_bytes=%d)) for one in found())"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("free_bytes", "count"),
+    [(1 << 40, 1), (300 << 10, 2), (1, 0)],
+    ids=["all on one card", "a part on two cards", "no room"],
+)
+def test_layers_lie_where_they_were_planned_and_the_answer_is_that_of_the_processor(
+    tmp_path: Path, tiny_model: Path, vulkan: tuple[EnginePack, str], free_bytes: int, count: int
+) -> None:
+    pack, place = vulkan
+    options = {"context_tokens": 256, "batch_tokens": 64, "flash_attention": False}
+    with Child("llama", tmp_path / "log", program=program(pack, CARDS % free_bytes)) as child:
+        facts = child.load(tiny_model, packs=(place,), **options)
+        answer, _ = child.ask("a", max_tokens=4)
+        child.load(tiny_model, cpu_reason="not_requested", **options)
+        expected, _ = child.ask("a", max_tokens=4)
+    assert answer == expected
+    assert facts.backend.count("Vulkan") == count
+    if count == 1:
+        assert (facts.gpu_layers, facts.gpu_reason) == (facts.total_layers, "")
+    assert (facts.gpu_layers > 0, facts.gpu_bytes > 0) == (count > 0, count > 0)
+    assert facts.gpu_reason == ("" if count else "no_memory")
