@@ -178,7 +178,7 @@ def _read_safetensors(path: Path) -> Callable[[str, str], Array]:
     kinds = {name: tensor.type for name, tensor in hf_weights.read_safetensors_header(path).items()}
     raw = np.memmap(path, dtype=np.uint8, mode="r")
     start = 8 + int.from_bytes(raw[:8].tobytes(), "little")
-    entries = json.loads(raw[8:start].tobytes())
+    entries = strict_json.parse_object(raw[8:start].tobytes())
     places = {key[:2]: (name, entries[name]) for name in kinds for key in [hf_folders.lora_place(name)] if key}
 
     def read(target: str, side: str) -> Array:
