@@ -286,6 +286,7 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     difference = model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     if effective.is_preference:
         preference.install(adapted, has_own_loss=difference is None)
+    probe.release_memory(adapted)  # what loading took at its peak is not what a step takes
     return adapted
 
 
