@@ -1,6 +1,7 @@
 """Offer the publisher's weights beside a GGUF file as the base, say what each costs, and fetch them when asked."""
 
 import re
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
@@ -136,7 +137,7 @@ class PublishedWeightsOffer(QWidget):
             self.failed.emit(item.problem)
 
     def _on_fetched(self, folder: object) -> None:
-        if self._repository and f"models--{self._repository.replace('/', '--')}" in str(folder):
+        if self._repository and f"models--{self._repository.replace('/', '--')}" in Path(str(folder)).parts:
             self.fetched.emit(str(folder))
 
 
