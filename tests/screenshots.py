@@ -309,7 +309,8 @@ def models_trial_added(parts: AppContext) -> None:
 
 def models_refused(parts: AppContext) -> None:
     models(parts)
-    parts.window.page("models").importing.explain(AppError("not_gguf_html"))
+    actions = (("import", phrase("common.choose_another_file")),)
+    parts.window.page("models").banner.show_error(AppError("not_gguf_html"), actions)
 
 
 def models_detail(parts: AppContext) -> None:

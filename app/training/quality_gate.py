@@ -510,7 +510,7 @@ def fact_text(name: str, value: object) -> object:
         if name.endswith("_nats"):
             return f"{value:+.3f}"
         if name.endswith("_share"):
-            return f"{value:.0%}"
+            return f"{100 * value:.0f}\u00a0%"
         if name.endswith("_bytes"):
             return wording.format_size(int(value))
     return value

@@ -114,7 +114,7 @@ class Dialog(QDialog):
         heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
         column = make_column(
             heading,
-            _selectable(Label(body, tone="text2", wraps=True)),
+            *([_selectable(Label(body, tone="text2", wraps=True))] if body else []),
             into=self,
             margins_px=(24, 20, 24, 20),
             spacing_px=12,

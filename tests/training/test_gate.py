@@ -137,8 +137,8 @@ def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
     found = judged(changed(answers=half) | {BASE: scored(2.0, ended=0, text=LOOP)})
     assert sorted(reason.code for reason in found.reasons) == ["ends_seldom_yet", "looping_yet"]
     told = " ".join(map(quality_gate.reason_text, found.reasons))
-    assert "まだ 45% あります（元のモデルでは 100%）" in told
-    assert "55% で、まだ足りません（元のモデルでは 0%" in told
+    assert "まだ 45\u00a0% あります（元のモデルでは 100\u00a0%）" in told
+    assert "55\u00a0% で、まだ足りません（元のモデルでは 0\u00a0%" in told
     assert told.count("「軽い」で学習したときは、「標準」にしてください") == 2
     assert "--" not in told
     assert "減らす" not in told

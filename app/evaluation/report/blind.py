@@ -390,7 +390,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
 
 
 def rate_text(rate: ConfidenceInterval) -> str:
-    share, low, high = (f"{value:.0%}" for value in (rate.mean, rate.low, rate.high))
+    share, low, high = (f"{100 * value:.0f}\u00a0%" for value in (rate.mean, rate.low, rate.high))
     return phrase("evaluation.blind_win_rate", share=share, low=low, high=high, n=rate.units)
 
 

@@ -23,7 +23,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     add = add_command(actions, shared, "add", help_text("engine add"), _add)
     add.add_argument("place", metavar="FILE|DIR|URL")
     use = add_command(actions, shared, "use", help_text("engine use"), _use)
-    use.add_argument("graphics", choices=["auto", "off", *engine_packs.TITLES])
+    use.add_argument("graphics", metavar="auto|off|NAME", choices=["auto", "off", *engine_packs.TITLES])
     add_command(actions, shared, "remove", help_text("engine remove"), _remove)
 
 

@@ -43,13 +43,14 @@ TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  a variable's name; the token is sent 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(actions, shared, "download", help_text("models download"), _download)
     parser.add_argument("model", metavar="ID|OWNER/REPO[:FILE]", help=help_text("models download model"))
-    parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
+    form.add_argument("--as-base", action="store_true", help=help_text("models download --as-base"))
     parser.add_argument(
         "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
     parser.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
-    parser.add_argument("--as-base", action="store_true", help=help_text("models download --as-base"))
     parser.add_argument("--share", action="store_true", help=help_text("models download --share"))
     searching = add_command(actions, shared, "search", help_text("models search"), _search)
     searching.add_argument("words", metavar="WORDS", nargs="+", help=help_text("models search words"))

@@ -194,12 +194,12 @@ def _add_starter(where: Paths, output: Output) -> int:
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    for option in ("base", "name"):
-        if getattr(options, option) is not None and not Path(options.file).is_dir():
-            raise AppError("bad_option", option=f"--{option}", value=getattr(options, option), expected="DIR --base ID")
     if Path(options.file).is_dir():
         return _import_adapter(options, where, output)
     model = dataclasses.replace(local_models.describe(Path(options.file)), template_allowed=options.trust_template)
+    for option in ("base", "name"):
+        if getattr(options, option) is not None:
+            raise AppError("bad_option", option=f"--{option}", value=getattr(options, option), expected="DIR --base ID")
     model = model_maintenance.record_hashes(_add_to_list(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("models.template_note")

@@ -7,10 +7,10 @@ Credentials are kept in memory only. The file is over 450 lines because each of 
 import dataclasses
 import logging
 import time
-import uuid
 from pathlib import Path
+from uuid import uuid4
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 
 from app.base.addresses import host_of
 from app.base.errors import AppError
@@ -132,8 +132,7 @@ class Downloads(QObject):
         `source`: a folder, a GGUF file, the address of a mirror, or of the file itself. `is_shared`: other programs
         shall see it. Raises AppError: download_no_source, download_bad_address.
         """
-        new = download_queue.plan_download(card, file, source, uuid.uuid4().hex)
-        new = dataclasses.replace(new, is_shared=is_shared)
+        new = dataclasses.replace(download_queue.plan_download(card, file, source, uuid4().hex), is_shared=is_shared)
         if card.is_found and not new.is_base:
             self._keep_found(card)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
@@ -160,10 +159,7 @@ class Downloads(QObject):
             self._advance()
 
     def cancel(self, download_id: str) -> None:
-        """Hide the download.
-
-        The partial files stay until `discard_cancelled`, so that `undo_cancel` can restore it.
-        """
+        """Hide the download; its partial files stay until `discard_cancelled`, so that `undo_cancel` can restore it."""
         entry = self._entry(download_id)
         if entry is not None and not self._is_being_added(entry):
             self._stop(entry, "cancelled")
@@ -212,9 +208,8 @@ class Downloads(QObject):
     def close(self) -> None:
         """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
-        self.hub.cancel()
-        self.catalogue.cancel()
-        self.bases.cancel()
+        for _, request in self._requests:
+            request.cancel()
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
@@ -361,19 +356,17 @@ class Downloads(QObject):
         except AppError as error:
             self._on_not_added(error)
             return
-        self._end_download()
-        self.finished.emit(added)
-        self._advance()
+        self._finish(self.finished, added)
 
     def _on_base_read(self, model: HfModel) -> None:
-        self._end_download()
-        self.base_finished.emit(model.folder)
-        self._advance()
+        self._finish(self.base_finished, model.folder)
 
-    def _end_download(self) -> None:
+    def _finish(self, signal: SignalInstance, found: LocalModel | Path) -> None:
         self._queue = [entry for entry in self._queue if entry.id != self._active_id]
         self._received.pop(self._active_id, None)
         self._end_adding()
+        signal.emit(found)
+        self._advance()
 
     def _on_not_added(self, error: AppError) -> None:
         entry = self._entry(self._active_id)

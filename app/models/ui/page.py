@@ -218,7 +218,7 @@ class ModelsPage(Page):
         self.banner.action_requested.connect(self.choose_file)
         for signal in (self.detail.use_button.clicked, self.maintenance_strip.began):
             signal.connect(self.banner.hide)  # their outcome may contradict the banner
-        self.using.failed.connect(self.importing.explain)
+        self.using.failed.connect(self.banner.show_error)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.maintenance_strip.verified.connect(self._show_detail)

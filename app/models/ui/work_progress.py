@@ -156,11 +156,6 @@ class ImportPresenter(QObject):
         if self._library.is_working:
             self._start_progress(phrase("common.adding_a_model"))
 
-    def explain(self, error: AppError) -> None:
-        self._progress.finish()
-        if error.code != "cancelled":
-            self._banner.show_error(error, (("import", phrase("common.choose_another_file")),))
-
     # ------------------------------------------------------------------- private
 
     def _start_progress(self, what: str) -> None:
@@ -200,16 +195,16 @@ class ImportPresenter(QObject):
             self._add_next()
             return
         self._progress.finish()
+        actions = (("import", phrase("common.choose_another_file")),)
         if self._count == 1 and self._problems:
-            self.explain(self._problems[0][1])
+            self._banner.show_error(self._problems[0][1], actions)
         elif self._problems:
-            self._explain_failed_imports()
+            self._explain_failed_imports(actions)
         self.ended.emit()
 
-    def _explain_failed_imports(self) -> None:
+    def _explain_failed_imports(self, actions: tuple[tuple[str, str], ...]) -> None:
         what = phrase("models.m_of_n_could_not", n=self._count, m=len(self._problems))
         reasons = [
             phrase("common.name_value", name=name, value=describe_error(error)) for name, error in self._problems
         ]
-        actions = (("import", phrase("common.choose_another_file")),)
         self._banner.show_message("danger", what, "\n".join(reasons), actions)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.files import strict_json
@@ -80,18 +80,12 @@ class Scrim(QWidget):
 
     clicked = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.accept()
         self.clicked.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        color = self._theme.color("control")
-        color.setAlpha(SCRIM_ALPHA)
-        QPainter(self).fillRect(self.rect(), color)
+        QPainter(self).fillRect(self.rect(), QColor(0, 0, 0, SCRIM_ALPHA))
 
 
 class MainFrame(QWidget):
@@ -107,7 +101,7 @@ class MainFrame(QWidget):
         self._page = page
         self._is_open = False  # True while the sidebar is open in a narrow window
         page.setParent(self)
-        self._scrim = Scrim(theme, self)
+        self._scrim = Scrim(self)
         sidebar.setParent(self)
         self._rule = Separator("vertical")
         self._rule.setParent(self)

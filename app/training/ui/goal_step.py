@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from app.training.environment.folders import EnvironmentReport
 
 MARK_DOWN_PX = 3  # pixels; aligns the icon with the first line
-ANSWER_PX = 260
 
 # Codes of the notes for which a line of the facts gets a mark.
 _CARD = ("no_gpu", "other_gpu", "driver_silent", "card_old", "card_unseen", "cpu_torch")
@@ -338,7 +337,7 @@ def _remark_text(remark: CapabilityNote) -> str:
 def goal_choice(theme: Theme) -> DescribedChoice:
     """Return a control for the question 何をしたいですか with its answers, each with advice."""
     texts = {goal: (phrase(f"training.goal_answer.{goal}"), phrase(f"training.goal_advice.{goal}")) for goal in GOALS}
-    choice = DescribedChoice(theme, texts, ANSWER_PX)
+    choice = DescribedChoice(theme, texts)
     for answer in choice.answers.values():  # the arrow is only visual, not part of the accessible text
         answer.about.setText(f"→ {answer.about.text()}")
     return choice

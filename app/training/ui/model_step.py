@@ -39,8 +39,6 @@ from app.uikit.widgets.form_rows import CardChoice, ChoiceCard, Chooser, Describ
 from app.uikit.widgets.labels import Label, plain_tooltip
 from trainer.spec import PAPER_PRESETS, PREFERENCE, PRESETS
 
-LEARNED_PX = 130  # width of the names beside the sentences
-
 
 class ModelStep(WizardStep):
     def __init__(
@@ -66,7 +64,6 @@ class ModelStep(WizardStep):
         self.learned = DescribedChoice(
             theme,
             {name: (phrase(f"training.learned.{name}"), phrase(f"training.learned_about.{name}")) for name in names},
-            LEARNED_PX,
         )
         self.fold_button = Button(theme, "", "", "sliders-horizontal")
         self.fold_button.setCheckable(True)

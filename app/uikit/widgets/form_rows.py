@@ -248,9 +248,10 @@ class CardChoice(QWidget):
 class DescribedChoice(CardChoice):
     """A choice among a few answers, each with a sentence."""
 
-    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
-        """`answers`: the name and sentence for each key. `name_px`: the width of the names beside the sentences."""
-        self.answers = {key: DescribedChoiceCard(theme, *words, name_px) for key, words in answers.items()}
+    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]]) -> None:
+        """`answers`: the name and sentence for each key."""
+        names: list[QRadioButton] = []
+        self.answers = {key: DescribedChoiceCard(theme, *words, names) for key, words in answers.items()}
         super().__init__(self.answers)
         make_column(*self.answers.values(), into=self, spacing_px=SPACING_PX)
 
@@ -263,9 +264,11 @@ MARK_PX = 24  # width of the radio button with its gap
 class DescribedChoiceCard(ChoiceCard):
     """A card with an answer and a sentence. `show_obstacle` disables it and shows the reason instead."""
 
-    def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
+    def __init__(self, theme: Theme, name: str, sentence: str, names: list[QRadioButton]) -> None:
+        """`names`: those of all cards, to which its own is added; the sentences stand beside the widest."""
         super().__init__(theme, name)
-        self._name_px = name_px
+        self._names = names
+        names.append(self.radio)
         self._sentence = sentence
         self.radio.setAccessibleDescription(sentence)
         self.about = Label(sentence, tone="text2", wraps=True)
@@ -300,5 +303,5 @@ class DescribedChoiceCard(ChoiceCard):
         set_direction(self._row, is_row=is_wide)
         self._row.setContentsMargins(14, 8, 14, 8)
         self._row.setSpacing(12 if is_wide else 2)
-        self.radio.setMinimumWidth(theme.px(self._name_px) if is_wide else 0)
+        self.radio.setMinimumWidth(max(name.sizeHint().width() for name in self._names) if is_wide else 0)
         self.about.setContentsMargins(0 if is_wide else theme.px(MARK_PX), 0, 0, 0)

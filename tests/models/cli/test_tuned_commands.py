@@ -61,3 +61,9 @@ def test_what_cannot_be_added_is_said(kotae: Kotae, trained: dict[str, Any]) -> 
         adapter.unlink()
     assert kotae("ask", QUESTION, "--model", added["id"])[1]["error"]["code"] == "tuned_adapter_gone"
     assert not next(model for model in kotae("models", "list")[1]["models"] if model["tuned"])["is_present"]
+
+
+def test_a_folder_that_is_not_there_is_named_before_its_options(kotae: Kotae, tmp_path: Path) -> None:
+    status, told, words = kotae("models", "import", str(tmp_path / "missing"), "--base", "any")
+    assert (status, told["error"]["code"]) == (3, "file_missing")
+    assert "missing" in words

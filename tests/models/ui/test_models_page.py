@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from app.base.errors import AppError
 from app.base.wording import format_size
@@ -14,7 +14,7 @@ from app.inference import memory_estimate, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, local_models
-from app.models.ui import model_text
+from app.models.ui import model_actions, model_text
 from tests import model_files as models
 from tests.embedding_model import tiny_bert, tiny_reranker
 from tests.models.ui.driver import ModelsDriver
@@ -68,6 +68,18 @@ def test_a_foreign_template_runs_only_where_it_was_allowed_and_the_model_is_used
     dialog._choose(answer)
     assert driver.library.model("own").template_allowed == is_allowed
     assert driver.preferences.value.model_id == "own"
+
+
+def test_a_wrong_image_part_leads_to_no_import_and_stops_none(driver, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_actions, "choose_gguf_file", lambda _parent: str(tmp_path / "mmproj-gone.gguf"))
+    driver.choose("model:own")
+    driver.page.importing._start_progress("取り込み中")  # another model is being added meanwhile
+    with driver.until(driver.page.using.failed):
+        driver.click(driver.detail.projector_button)
+    banner = driver.page.banner
+    assert banner.isVisible()
+    assert not [button for button in banner.findChildren(QPushButton) if button.isVisible()]
+    assert driver.page.importing._progress.isVisible()
 
 
 def loaded(driver, path: str, *context_tokens: int) -> None:

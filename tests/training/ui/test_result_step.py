@@ -166,7 +166,7 @@ def test_what_a_run_that_goes_on_from_an_adapter_is_held_against_is_said(driver:
 def test_what_somebody_should_look_at_is_the_sentence_itself(driver: ResultDriver) -> None:
     step = driver.open(test_gate.judged(test_gate.measured(ended=18) | {BASE: test_gate.scored(2.0)}))
     assert step.verdict.word.text() == phrase("training.needs_review")
-    assert "自分で書き終えた回答は 90%" in step.verdict.sentence.text()
+    assert "自分で書き終えた回答は 90\u00a0%" in step.verdict.sentence.text()
     assert step.verdict.use_button.property("kind") == ""
     shown = words(step.gate_table).splitlines()
     assert (shown.count(phrase("training.needs_review")), phrase("training.failed") in shown) == (1, False)
@@ -187,7 +187,7 @@ def test_a_rejected_run_is_used_only_against_a_warning(driver: ResultDriver) -> 
     driver.click(verdict.fold_button)
     assert verdict.use_button.isVisible()
     assert step.focusWidget() is not verdict.use_button
-    assert "繰り返す回答が 100%" in verdict.reasons.text()
+    assert "繰り返す回答が 100\u00a0%" in verdict.reasons.text()
     assert (verdict.use_button.property("kind"), verdict.warning.isVisible()) == ("quiet", True)
     assert phrase("training.failed") in words(step.gate_table)
     assert phrase("training.recommended") not in words(step.forms)

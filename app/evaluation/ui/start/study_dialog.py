@@ -44,7 +44,6 @@ from app.uikit.widgets.progress_row import ProgressRow
 SIZE_PX = (760, 540)
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # below this width a name is above its control
-KIND_PX = 190  # width of the kind's name, next to its sentence
 PARTS: dict[str, Callable[[Theme, DialogOffer], DialogPart]] = {
     "documents": DocumentsPart, "models": ModelsPart, "thinking": ThinkingPart, "quantizations": FormsPart,
     "scale": ScalePart,
@@ -136,7 +135,6 @@ class StudyDialog(QDialog):
                 kind: (phrase(f"evaluation.study_kind.{kind}"), phrase(f"evaluation.study_about.{kind}"))
                 for kind in study_dialog_rules.KINDS
             },
-            KIND_PX,
         )
         self.questions = QuestionsPart(theme, offer, question_set)
         self._parts: dict[str, DialogPart] = {}  # by kind, each built when the kind is first chosen

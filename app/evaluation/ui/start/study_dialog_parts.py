@@ -27,7 +27,7 @@ class DocumentsPart(DialogPart):
         super().__init__(theme)
         self._offer = offer
         self.base, self.tuned, self.scope = ChoiceBox(), ChoiceBox(), CheckRows(theme, self.changed)
-        self._add(phrase("evaluation.base_models"), self.base)
+        self._add(phrase("common.base_model"), self.base)
         self._add(
             phrase("evaluation.fine_tuned_model"),
             self.tuned,
@@ -394,7 +394,7 @@ class ScalePart(DialogPart):
 
     def _build(self) -> None:
         self._add(phrase("evaluation.training_data"), self.data, phrase("evaluation.data_that_were_split_and"))
-        self._add(phrase("evaluation.base_models"), self.base)
+        self._add(phrase("common.base_model"), self.base)
         self._add(phrase("evaluation.way_of_training"), self.preset)
         self._add(
             phrase("evaluation.amounts_to_compare"),
