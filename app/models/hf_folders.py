@@ -284,7 +284,12 @@ _REFUSED = (
     "trainable_token_indices",
     "layer_replication",
     "alora_invocation_tokens",
+    "use_bdlora",
+    "kasa_config",
+    "monteclora_config",
+    "arrow_config",
 )
+_CHANGE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")  # kinds of `init_lora_weights` that change the base
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,22 +307,24 @@ class HfAdapter:
 
 @dataclass(frozen=True, slots=True)
 class AdapterShapes:
-    """Describes an adapter by its own files. `shapes`: shapes of the matrices that it changes, by module name."""
+    """Describes an adapter by its own files. `shapes`: those of the matrices that it changes. `base`: as it says."""
 
     rank: int
     alpha: float
-    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows, columns
+    base: str
+    shapes: Mapping[str, tuple[int, int]]  # by module name, in PyTorch's order: rows, columns
+    tensors: Mapping[str, StoredTensor]
 
 
 def read_adapter_shapes(folder: Path) -> AdapterShapes:
     """Read rank, alpha and shapes of an adapter. Raises AppError as `read_hf_adapter` does."""
     config, rank, alpha, tensors = _read_files(absolute_path(folder))
-    shapes = {}
+    base, shapes = _base_name(config), {}
     for target, pair in _pairs(tensors).items():
-        shapes[target] = _pair_shape(target, pair, _base_name(config))
+        shapes[target] = _pair_shape(target, pair, base)
         if pair["A"].shape[0] != rank:
-            raise _mismatch(target, f"r = {rank}", _base_name(config))
-    return AdapterShapes(rank, alpha, shapes)
+            raise _mismatch(target, f"r = {rank}", base)
+    return AdapterShapes(rank, alpha, base, shapes, tensors)
 
 
 def _read_files(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
@@ -353,7 +360,7 @@ def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
         alpha=alpha,
         targets=len(pairs),
         base=trained_on,
-        weights_bytes=sum(tensor.elements * hf_weights.ELEMENT_BYTES[tensor.type] for tensor in tensors.values()),
+        weights_bytes=sum(tensor.size_bytes for tensor in tensors.values()),
         files=tuple(file_stamp(folder, name) for name in (_CONFIG, _WEIGHTS)),
     )
 
@@ -365,6 +372,8 @@ def _rank_and_alpha(config: Mapping[str, Any]) -> tuple[int, float]:
     refused = next((key for key in _REFUSED if config.get(key)), None)
     if refused is None and config.get("bias", "none") != "none":
         refused = "bias"
+    if refused is None and (start := str(config.get("init_lora_weights")).casefold()).startswith(_CHANGE_BASE):
+        refused = start[:40]
     if refused is not None:
         raise AppError("hf_adapter_unsupported", kind=refused)
     rank, alpha = config.get("r"), config.get("lora_alpha")
@@ -380,7 +389,7 @@ def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTen
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
         place = lora_place(name)
-        if place is None:
+        if place is None or place[1] in pairs.get(place[0], ()):
             raise AppError("hf_adapter_unsupported", kind=name[:80])
         pairs.setdefault(place[0], {})[place[1]] = tensor
     return pairs

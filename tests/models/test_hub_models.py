@@ -4,6 +4,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.models import hub_models
+from app.models.download_queue import PublishedWeights
 from app.models.downloads.messages import HubRepository, ListedFile
 
 SHA = "a" * 64
@@ -58,3 +59,12 @@ def test_what_is_no_model_or_has_a_deceitful_name_is_left_out(repository: str, f
 )
 def test_other_names_are_no_repository(name: str) -> None:
     assert hub_models.parse_reference(name) is None
+
+
+def test_a_base_takes_no_file_from_elsewhere_and_each_name_once() -> None:
+    names = ("model.safetensors", "config.json", "LICENSE", "license", "../config.json", "/etc/model.safetensors")
+    odd = ("model\n.safetensors", "modelx/../../a.safetensors", "model\u202e.safetensors", "..", "", "auto.py")
+    card = hub_models.base_card_of(HubRepository("owner/Model", "c" * 40, listed(*names, *odd, "config.json")))
+    (weights,) = card.files
+    assert isinstance(weights, PublishedWeights)
+    assert [part.name for part in weights.parts] == ["config.json", "license", "model.safetensors"]

@@ -1,6 +1,7 @@
 """Offer the publisher's weights beside a GGUF file as the base, say what each costs, and fetch them when asked."""
 
 import re
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
@@ -135,8 +136,8 @@ class PublishedWeightsOffer(QWidget):
         if mine is not None and item.id == mine.id and item.problem is not None:
             self.failed.emit(item.problem)
 
-    def _on_fetched(self, folder: object) -> None:
-        if self._repository and f"models--{self._repository.replace('/', '--')}" in str(folder):
+    def _on_fetched(self, folder: Path) -> None:
+        if self._repository and folder.parents[1].name == f"models--{self._repository.replace('/', '--')}":
             self.fetched.emit(str(folder))
 
 
