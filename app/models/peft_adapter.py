@@ -29,7 +29,7 @@ from app.inference.gguf import GgufHeader, writing
 from app.inference.gguf.writing import NewTensor
 from app.inference.local_model import LocalModel, TuningRecord
 from app.models import base_models, catalogue, hf_folders, local_models, model_registry
-from app.models.hf_folders import AdapterShapes
+from app.models.hf_folders import HfAdapter
 from app.models.model_store import ModelStore
 from trainer import adapter
 
@@ -59,8 +59,7 @@ class PeftAdapter:
     `names`: llama.cpp's names of its matrices, by PEFT's.
     """
 
-    folder: Path
-    shapes: AdapterShapes
+    read: HfAdapter
     names: Mapping[str, str]
     base: GgufHeader
     is_proven: bool
@@ -82,12 +81,12 @@ def read_for(folder: Path, base: LocalModel) -> PeftAdapter:
     Raises AppError: peft_unsupported, peft_other_base, hf_adapter_mismatch, hf_adapter_unsupported, and the codes of
     unreadable files.
     """
-    shapes = hf_folders.read_adapter_shapes(folder)
+    read = hf_folders.read_hf_adapter(folder)
     header = gguf.check_model(Path(base.path))
     if header.architecture not in _ARCHITECTURES:
         raise AppError("peft_unsupported", name=base.name, where=header.architecture)
     names: dict[str, str] = {}
-    for target, shape in shapes.shapes.items():
+    for target, shape in read.shapes.items():
         name = gguf_tensor(target)
         if name is None or name in names.values():
             raise AppError("peft_unsupported", name=base.name, where=target[:80])
@@ -95,15 +94,15 @@ def read_for(folder: Path, base: LocalModel) -> PeftAdapter:
         there = weight.shape[::-1] if weight is not None else None
         if there != shape:
             reason = f"{shape} / {there or '-'}"
-            raise AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=shapes.base)
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=read.base)
         names[target] = name
-    return PeftAdapter(folder, shapes, names, header, is_proven=_is_proven(folder, base, shapes.base))
+    return PeftAdapter(read, names, header, is_proven=_is_proven(read, base))
 
 
-def _is_proven(folder: Path, base: LocalModel, made_for: str) -> bool:
+def _is_proven(read: HfAdapter, base: LocalModel) -> bool:
     """Return whether the adapter's origin names this base; False if it does not say. Raises AppError for another."""
     try:
-        record = strict_json.parse_object(input_file.read_plain(folder / adapter.RECORD, _RECORD_BYTES))
+        record = strict_json.parse_object(input_file.read_plain(read.folder / adapter.RECORD, _RECORD_BYTES))
         sha256 = record.get("base_sha256")
     except (OSError, ValueError):
         sha256 = ""
@@ -111,12 +110,12 @@ def _is_proven(folder: Path, base: LocalModel, made_for: str) -> bool:
     repository = card.base_model if card is not None else ""
     if sha256:
         is_same = sha256 == base_models.sha256_of_model(base)
-    elif repository and hf_folders.is_repository(made_for):
-        is_same = made_for.casefold() == repository.casefold()
+    elif repository and hf_folders.is_repository(read.base):
+        is_same = read.base.casefold() == repository.casefold()
     else:
         return False
     if not is_same:
-        raise AppError("peft_other_base", name=base.name, base=made_for)
+        raise AppError("peft_other_base", name=base.name, base=read.base)
     return True
 
 
@@ -128,7 +127,7 @@ def add(found: PeftAdapter, base: LocalModel, name: str, store: ModelStore, mode
     folder = models_folder / model_registry.ADAPTERS_FOLDER
     with drive_errors(folder, "tuned_unwritable"):
         folder.mkdir(parents=True, exist_ok=True)
-        require_space(folder, sum(4 * tensor.elements for tensor in found.shapes.tensors.values()))
+        require_space(folder, sum(4 * tensor.elements for tensor in found.read.tensors.values()))
         part = folder / f"{secrets.token_hex(8)}.part"
         try:
             with part.open("xb") as file:
@@ -154,15 +153,15 @@ def _gguf_blocks(found: PeftAdapter) -> Iterator[bytes]:
         "general.type": writing.text("adapter"),
         "general.base_model.0.name": writing.text(header.name),
         "adapter.type": writing.text("lora"),
-        "adapter.lora.alpha": writing.real(found.shapes.alpha),
+        "adapter.lora.alpha": writing.real(found.read.alpha),
     }
-    places = [(tensor, *_place(found, name)) for name, tensor in found.shapes.tensors.items()]
+    places = [(tensor, *_place(found, name)) for name, tensor in found.read.tensors.items()]
     news = [
         NewTensor(f"{name}.lora_{side.lower()}", tensor.shape[::-1], _F32, 4 * tensor.elements)
         for tensor, name, side in places
     ]
     yield writing.head(metadata, news)
-    with open_regular(found.folder / adapter.WEIGHTS) as file:
+    with open_regular(found.read.folder / adapter.WEIGHTS) as file:
         for tensor, name, side in places:
             file.seek(tensor.offset)
             array = _in_32_bits(file.read(tensor.size_bytes), tensor.type).reshape(tensor.shape)

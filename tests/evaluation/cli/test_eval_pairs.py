@@ -106,6 +106,7 @@ def test_pairs_have_the_label_of_their_conversation_and_of_its_collections_now(
     library = Library.open(where.documents)
     library.set_label(rules, "secret")
     library.close()
+    out.unlink()
     # Also the rows that were exported before count as what their collection is now.
     assert collection_lookup.label_of_origins(where.documents, found.origins, "internal") == "secret"
     assert kotae(*exporting)[1]["error"]["code"] == "secret_export"
