@@ -9,7 +9,9 @@ Each better answer is in one pair, with the worse answer that was written last. 
 reviews them like rows of training data.
 """
 
+import functools
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,14 +69,16 @@ def _row(
 
 def _of_conversations(store: Store, known: KnownCollections) -> Iterator[PreferenceRow]:
     questions = {asked.id: (asked, label) for asked, _answer, label in answer_ratings.rated_answers(store, known)}
-    trees = {asked.conversation_id: store.tree(asked.conversation_id) for asked, _label in questions.values()}
-    origins = {one.id: {(ref.name, "") for ref in one.scope} for one in store.conversations_of([*trees])}
-    for conversation_id, ref in conversation_privacy.referenced_collections(store, [*trees]):
-        origins[conversation_id].add((ref.name, ""))
+    ids = sorted({asked.conversation_id for asked, _label in questions.values()})
+    origins: defaultdict[int, set[Origin]] = defaultdict(set)
+    scopes = [(one.id, ref) for one in store.conversations_of(ids) for ref in one.scope]
+    for place, ref in (*scopes, *conversation_privacy.referenced_collections(store, ids)):
+        origins[place].add((ref.name, ""))
+    tree_of = functools.lru_cache(maxsize=1)(store.tree)
     roles = {"question": "user", "answer": "assistant"}
     for asked, label in questions.values():
         place = asked.conversation_id
-        written = (one for one in trees[place] if one.parent_id == asked.id)
+        written = (one for one in tree_of(place) if one.parent_id == asked.id)
         answers = [one for one in written if one.status == "done" and one.text.strip()]
         prompt = [(roles[one.role], _plain(one)) for one in store.line(asked.id)]
         for pair in _chosen_of(answers):
