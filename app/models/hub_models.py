@@ -181,4 +181,6 @@ def _quantization(path: str) -> str:
 def _size_label(parameters: int) -> str:
     if not parameters:
         return ""
-    return f"{parameters / 1e9:.2g}B" if parameters >= 1e9 else f"{round(parameters / 1e6)}M"
+    if parameters < 1e9:
+        return f"{round(parameters / 1e6)}M"
+    return f"{round(parameters / 1e9)}B" if parameters >= 1e10 else f"{parameters / 1e9:.2g}B"

@@ -68,3 +68,11 @@ def test_a_base_takes_no_file_from_elsewhere_and_each_name_once() -> None:
     (weights,) = card.files
     assert isinstance(weights, PublishedWeights)
     assert [part.name for part in weights.parts] == ["config.json", "license", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "label"), [(0, ""), (494_032_768, "494M"), (7_615_616_512, "7.6B"), (123_000_000_000, "123B")]
+)
+def test_the_number_of_parameters_is_shown_as_people_write_it(parameters: int, label: str) -> None:
+    found = HubRepository("owner/M", "c" * 40, listed("M-Q8_0.gguf"), parameters=parameters)
+    assert hub_models.card_of(found).size_label == label
