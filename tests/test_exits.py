@@ -266,6 +266,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.inference.prefix_states:*",
         "app.inference.speed:save",
         "app.models.catalogue:keep_found",
+        "app.models.peft_adapter:add",
         "app.models.catalogue_edition:bring_in",
         "app.models.download_queue:save_queue",
         "app.models.verification:record_verifications",

@@ -17,6 +17,7 @@ from app.chat.store import Store
 from app.documents.library import Library
 from app.inference import speed
 from app.inference.speed import MachineSpeed
+from app.models import training_environment
 from app.uikit import theme as themes
 from app.uikit.localization import set_language
 from app.uikit.theme import Theme
@@ -68,6 +69,9 @@ def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screenshots, "pause", settle)
 
 
+_asked = functools.cache(training_environment._ask)  # the same environment gives the same answer, after seconds
+
+
 @pytest.fixture
 def open_window(
     where: Paths, store: Store, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
@@ -77,6 +81,7 @@ def open_window(
     monkeypatch.setattr(
         speed, "measure", lambda **_: MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0)
     )  # measuring takes seconds
+    monkeypatch.setattr(training_environment, "_ask", _asked)
     opened: list[AppContext] = []
 
     def open_(width: int = 1440, height: int = 900) -> AppContext:

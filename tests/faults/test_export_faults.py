@@ -305,7 +305,6 @@ WRITERS = {
     "docx.Document": {"app/chat/exchange/docx_file.py"},
     "markupsafe.Markup": {
         "app/base/html_report.py",
-        "app/evaluation/report/report.py",
         "app/training/runs/run_report.py",
     },
 }  # of each form, who makes a file of it; whoever else needs one asks these

@@ -1,4 +1,7 @@
-"""Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize."""
+"""Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize.
+
+The file is over 450 lines because all of it works on the one loaded model and its one context.
+"""
 
 import ctypes
 import dataclasses

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.files.output_file import drive_errors, write_atomically
+from app.base.files.output_file import drive_errors
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
@@ -165,9 +165,9 @@ class DraftEditor(QObject):
         path = self._drafts / self.draft.id / f"{phrase('training.collected_pairs')}.jsonl"
         label = confidentiality.label_of_rows(rows)
         export = ExportRequest("rows", str(path), lambda: label, path.stem)
-        confidentiality.permit_export(export, self._paths.exports_log, is_agreed=is_agreed)
-        with drive_errors(path.parent, "draft_unwritable"):
-            write_atomically(path, pair_files.rows_to_lines(rows))
+        permit = confidentiality.permit_export(export, self._paths.exports_log, is_agreed=is_agreed)
+        with drive_errors(path.parent, "draft_unwritable"), permit.open_atomically(path) as file:
+            file.write(pair_files.rows_to_lines(rows))
         self.import_file(path, are_proposed=True)
 
     def import_pairs(self, path: Path, source: str) -> None:

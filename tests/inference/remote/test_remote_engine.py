@@ -74,7 +74,7 @@ def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real: s
         assert (failed.code, failed.facts["context_tokens"]) == ("context_full", 512)
         child.load_remote("tiny", key="sesame", context=4096)  # it has 512
         assert child.failure_of(asked("あ" * 400)).code == "remote_broken_early"
-    assert check(real, "sesame") == {"models": [{"name": "tiny", "context_tokens": 0}]}
+    assert check(real, "sesame") == {"models": [{"name": "tiny", "context_tokens": 0, "requests": 4}]}
     assert check(real) == {"error": "remote_key_refused", "facts": {"address": real}}
 
 

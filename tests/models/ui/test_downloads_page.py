@@ -145,7 +145,7 @@ def test_a_paused_download_goes_on_where_the_models_were_moved_to(open_page, lar
         driver = open_page(hub)
         driver.start_and_receive()
         driver.window.show_settings("models")
-        storage = driver.window.page("settings").storage
+        storage = driver.window.page("settings").section("models").storage
         assert storage.ask_to_move(tmp_path / "new") is None
         assert "一時停止してから、移動してください。" in words(storage.banner)
         driver.downloads.pause(driver.only().id)

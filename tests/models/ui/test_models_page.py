@@ -82,7 +82,7 @@ def test_effective_values_stand_under_the_loaded_model_beside_what_was_predicted
     assert "読み込み後の実際の値" in driver.shown()
     loaded(driver, OWN.path)
     assert "8,192 トークン" in driver.shown()
-    assert "この版は GPU に対応していません" in driver.shown()
+    assert "GPU の部品が入っていません" in driver.shown()
     with driver.until(driver.page._fits.changed):
         driver.library.update(dataclasses.replace(OWN, id="tiny", path=str(tiny_model)))
     driver.choose("model:tiny")

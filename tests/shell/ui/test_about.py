@@ -14,7 +14,7 @@ from app.base.isolation import network_guard
 from app.base.services.preferences import Preferences
 from app.compliance.ui.report_window import ReportWindow
 from app.inference import engine_packs
-from app.inference.engine_packs import EnginePack
+from app.inference.engine_packs import EnginePack, PackFile
 from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.settings.about import AboutSection, UpdateFacts
 from app.uikit.desktop import Pickers
@@ -184,7 +184,9 @@ def test_an_empty_file_is_called_empty(check, listed):
     ],
 )
 def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(check, monkeypatch, name, what, where_to):
-    monkeypatch.setattr(engine_packs, "known_packs", lambda: (EnginePack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
+    monkeypatch.setattr(
+        engine_packs, "known_packs", lambda: (EnginePack("vulkan", (PackFile("libggml-vulkan.so", 1, "0" * 64),)),)
+    )
     dialog = check(name, b'{"format": "kotae-training-kit"}')
     told = words_of(dialog)
     assert what in told

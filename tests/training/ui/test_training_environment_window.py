@@ -43,7 +43,7 @@ class EnvironmentDriver(Driver):
     def open(self) -> Any:
         self.parts.window.show_settings("training")
         page: Any = self.parts.window.page("settings")
-        self.panel = dict(page.sections)["学習環境"].panel
+        self.panel = page.section("training").panel
         self.pick(self.panel.making, self.wheels)
         self.wait(lambda: self.panel.report is not None)
         return self.panel

@@ -1,10 +1,12 @@
 """Places of the page 学習 where a text can be typed, and that have no picture of their own."""
 
+import dataclasses
 from collections.abc import Callable
 
 from app.application import AppContext
 from app.training.ui.check_step import CheckStep
 from app.training.ui.data.data_step import DataStep
+from app.training.ui.data.row_editor import RowEditor
 from app.training.ui.model_step import ModelStep
 from app.training.ui.page import TrainingPage
 from app.training.ui.wizard import DraftWizard, WizardStep
@@ -45,6 +47,14 @@ def pairs(parts: AppContext) -> None:
     step.sources.ask_pairs()
 
 
+def pair_review(parts: AppContext) -> None:
+    training_shots.training_review(parts)
+    editor = _step(parts).findChild(RowEditor)
+    assert editor is not None
+    assert editor.item is not None
+    editor.show_item(editor.item, dataclasses.replace(editor.item.row, rejected="いいえ。"), None, "", None)
+
+
 def details(parts: AppContext) -> None:
     training_shots.training_model(parts)
     step = _step(parts)
@@ -64,6 +74,7 @@ PLACES: dict[str, Callable[[AppContext], object]] = {
     "training_search": search,
     "training_name": name_and_note,
     "training_pairs": pairs,
+    "training_pair_review": pair_review,
     "training_details": details,
     "training_tokens": tokens,
 }

@@ -48,7 +48,7 @@ def test_the_last_deed_is_taken_back_first_whatever_it_was(parts, qtbot):
     binned(parts, "昔の会話")
     own = parts.presets.add("chat", "わたしの", Choices())
     parts.window.show_settings("presets")
-    section = parts.window.page("settings").presets
+    section = parts.window.page("settings").section("presets")
     section._choose(own)
     section.delete_button.click()
     assert parts.window.toast.isVisible()
