@@ -259,8 +259,9 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
 
 
 def untrained(example: EncodedExample) -> EncodedExample:
-    """Return the first token of an example without a trained one, which fills batches and changes nothing."""
-    return EncodedExample(example.ids[:1], [UNTRAINED], example.line)
+    """Return the first token of an example or pair without a trained one, which fills batches and changes nothing."""
+    filler = EncodedExample(example.ids[:1], [UNTRAINED], example.line)
+    return filler if example.rejected is None else dataclasses.replace(filler, rejected=filler)
 
 
 def batches_of(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:

@@ -340,10 +340,10 @@ def fit_card(
     """
     batch, longest = (spec.micro_batch or 1) * (spec.accumulation or 1), max(load.lengths)
     sizes = [size for size in range(1, batch + 1) if batch % size == 0]
-    micro_batches = [spec.micro_batch or 1] if requested.micro_batch else sizes
+    micro_batches = [spec.micro_batch or 1] if requested.micro_batch or requested.accumulation else sizes
     every: Sequence[int] = _CHECKPOINTING
-    if requested.gradient_checkpointing is not None:
-        every = ((requested.checkpoint_every or 1) * requested.gradient_checkpointing,)
+    if (requested.gradient_checkpointing, requested.checkpoint_every) != (None, None):
+        every = ((spec.checkpoint_every or 1) * bool(spec.gradient_checkpointing),)
     candidates = [
         dataclasses.replace(
             spec,

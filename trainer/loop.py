@@ -22,7 +22,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import data, machine, recipe, sharding, storage
+from trainer import data, machine, preference, recipe, sharding, storage
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.convert.report import peak_rss_bytes
 from trainer.data import TrainingInputs
@@ -141,8 +141,8 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.clock.tokens += int(sum(batch["attention_mask"].sum() for batch in batches)) * self.args.world_size
         if self.material.spec.is_preference:  # the loss is a mean over pairs, not over tokens
-            pairs = torch.tensor(sum(len(batch["labels"]) for batch in batches) // 2, device=device)
-            count = self.accelerator.gather(pairs).sum() if self.args.world_size > 1 else pairs
+            pairs = sum(int(preference.are_trained(batch["labels"]).sum()) for batch in batches)
+            count = self.accelerator.gather(torch.tensor(pairs, device=device)).sum()
         return batches, count
 
     # -------------------------------------------------------------------------- the rate
@@ -398,10 +398,8 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         """
         loop = self._loop
         names = (None, "pause", "finish", "cancel")
-        number, is_due = (
-            names.index(loop.run_control.requested_command),
-            time.monotonic() - self._saved_at > SAVE_INTERVAL_S,
-        )
+        number = names.index(loop.run_control.requested_command)
+        is_due = time.monotonic() - self._saved_at > SAVE_INTERVAL_S
         if loop.args.world_size > 1:
             local = torch.tensor([[number, int(is_due)]], device=loop.args.device)
             number, is_due = loop.accelerator.gather(local).amax(dim=0).tolist()

@@ -10,11 +10,9 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from trainer import spec
 from trainer.events import RunError
-from trainer.spec import SpecError
+from trainer.spec import RunSpec, SpecError
 
 FILE = "machine.json"
 LOGGERS = ("tensorboard", "mlflow", "wandb")
@@ -40,17 +38,13 @@ def read(path: Path) -> MachineSettings:
         raise SpecError(FILE, path.name, "JSON in UTF-8") from error
     if not isinstance(found, dict):
         raise SpecError(FILE, path.name, "a JSON object")
-    allowed: dict[str, Any] = {"device": spec.DEVICES, "report_to": LOGGERS}
-    low, high = spec.WHOLE["micro_batch"]
-    for name, value in found.items():
-        if name not in MachineSettings.__dataclass_fields__:
-            raise SpecError(f"{FILE}: {name}", value, " | ".join(MachineSettings.__dataclass_fields__))
-        if name in allowed and value not in (None, *allowed[name]):
-            raise SpecError(name, value, " | ".join(allowed[name]))
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if name == "micro_batch" and value is not None and not (is_whole and low <= value <= high):
-            raise SpecError(name, value, f"a number from {low} to {high}")
-    return MachineSettings(**found)
+    for name in found.keys() - MachineSettings.__dataclass_fields__.keys():
+        raise SpecError(f"{FILE}: {name}", found[name], " | ".join(MachineSettings.__dataclass_fields__))
+    here = MachineSettings(**found)
+    RunSpec("-", "-", "-", "-", micro_batch=here.micro_batch, device=here.device)  # refuses what a spec cannot have
+    if here.report_to not in (None, *LOGGERS):
+        raise SpecError("report_to", here.report_to, " | ".join(LOGGERS))
+    return here
 
 
 def require_logger(name: str | None) -> None:

@@ -71,7 +71,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise RunError("base_unreadable", path=str(base.folder), reason=reason) from error
     model.requires_grad_(False)
-    if spec.embedding_on_cpu:
+    if spec.embedding_on_cpu and not sharding.is_wanted():  # a card holds a part of a shared-out one anyway
         move_embedding_to_cpu(model)
     torch.manual_seed(spec.seed)
     lora = LoraConfig(
@@ -231,7 +231,7 @@ def loss_difference(adapted: Any, batch: dict[str, torch.Tensor], plain: Any) ->
     It reveals a head that scales its logits in a way that our loss does not support. `plain`: the `forward` of the
     adapted model from before `install_loss`.
     """
-    model = adapted.base_model.model
+    model = adapted.eval().base_model.model  # dropout of an adapter that is trained further differs each time
     with torch.no_grad():
         ours = float(adapted(**batch).loss)
         own, model.forward = model.forward, plain

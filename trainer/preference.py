@@ -36,6 +36,11 @@ def pair_losses(policy: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return -torch.nn.functional.logsigmoid(margins(policy, reference))
 
 
+def are_trained(labels: torch.Tensor) -> torch.Tensor:
+    """Return which pairs have a trained token; those that fill up a batch have none. Shape (pairs,)."""
+    return (labels != UNTRAINED).any(dim=1).chunk(2)[0]
+
+
 def install(adapted: Any, *, has_own_loss: bool) -> None:
     """Make the adapted model's `forward` return the mean loss of the pairs if it gets labels.
 
@@ -64,7 +69,7 @@ def install(adapted: Any, *, has_own_loss: bool) -> None:
 
         with torch.no_grad(), reference_of(self):
             reference = answers_nll()
-        losses = pair_losses(answers_nll(), reference)
+        losses = pair_losses(answers_nll(), reference) * are_trained(labels)
         return CausalLMOutput(loss=losses.sum() / (num_items_in_batch or len(losses)))
 
     adapted.forward = types.MethodType(forward, adapted)

@@ -25,8 +25,6 @@ STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
 LEAST_FACTOR = 0.2  # of measured to computed activations; memory that other programs take at the moment hides some
-FORWARD_SHARE = 1 / 3  # share of a training step's time: an evaluation has no backward pass, which takes twice as long
-PAIR_FORWARD_SHARE = 2 / 4  # in preference tuning a step has two forward passes, of policy and reference
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -248,7 +246,7 @@ def _forecast(
     padded = estimate.padded_tokens(load.lengths, material.step_examples, material.micro_batch) * spec.sequences
     step_s = token_s * padded / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
-    forward_share = PAIR_FORWARD_SHARE if spec.is_preference else FORWARD_SHARE
+    forward_share = spec.sequences / (spec.sequences + 2)  # a pair's policy and reference; backward takes twice as long
     evaluation_s = token_s * forward_share * load.validation_tokens
     samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(

@@ -286,13 +286,8 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     difference = model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     if effective.is_preference:
         preference.install(adapted, has_own_loss=difference is None)
+    probe.release_memory(adapted)  # what loading took at its peak is not what a step takes
     return adapted
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedLoop:
-    loop: TrainingLoop
-    material: TrainingInputs
 
 
 def _train(
@@ -302,7 +297,7 @@ def _train(
     journal: TrainerJournal,
     control: RunControl,
     start: SavedCheckpoint | None,
-) -> TrainedLoop:
+) -> TrainingLoop:
     """Train until the run ends by itself or on command.
 
     If memory runs out or a loss is not finite, continue from the last checkpoint with a smaller micro batch or a lower
@@ -314,7 +309,7 @@ def _train(
         training = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
             training.begin(start)
-            return TrainedLoop(training, material)
+            return training
         except NotFiniteError as error:
             halvings += 1
             if halvings > MOST_HALVINGS:
@@ -334,10 +329,9 @@ def _train(
 
 
 def _finish(
-    adapted: Any, trained: TrainedLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
+    adapted: Any, training: TrainingLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
 ) -> Event | None:
-    training, material = trained.loop, trained.material
-    step, reason = training.state.global_step, training.end_reason
+    material, step, reason = training.material, training.state.global_step, training.end_reason
     if reason == "pause":
         return Paused(step)
     if reason == "cancel":

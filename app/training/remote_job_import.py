@@ -84,7 +84,10 @@ _MOST_SUMS = 10_000  # limit of files in SUMS; a trainer has about a hundred
 _PART_FOLDER = "taken.part"  # in the run's folder while an import is incomplete
 _PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
 # Fields that the other machine decides, so they may differ from the requested spec.
-_SETTLED_THERE = ("hashes", "device", "micro_batch", "accumulation", "learning_rate", *_PLACES)
+_SETTLED_THERE = (
+    "hashes", "device", "micro_batch", "accumulation", "gradient_checkpointing", "checkpoint_every", "learning_rate",
+    *_PLACES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,8 +377,9 @@ def _estimate(requested: RunSpec, base: PlannedBase, device: PlannedDevice) -> T
     )
     effective = recipe.resolve(requested, facts)
     if effective.device == "cuda" and tokens:
-        lengths = [min(length, effective.context_tokens or length) for length in tokens]
-        load = EpochWorkload(len(rows), sum(lengths), trained, lengths=lengths)
+        cut, each = [min(length, effective.context_tokens or length) for length in tokens], requested.sequences
+        lengths = [max(pair) for pair in zip(cut[::each], cut[each - 1 :: each], strict=True)]
+        load = EpochWorkload(len(rows), sum(cut), trained, lengths=lengths)
         available = device.free_bytes * effective.memory_share - estimate.CONTEXT_BYTES / estimate.REFUSED_SHARE
         effective = estimate.fit_card(base.shape, effective, requested, load, round(available))
     return TrainerPlan(effective, counts)

@@ -45,11 +45,12 @@ def main(base: str, told: str) -> None:
     Path(told).write_text(json.dumps(found), encoding="utf-8")
 
 
-def adapted_model(family: str, dtype: str) -> Any:
+def adapted_model(family: str, dtype: str, dropout: float = 0.0) -> Any:
     torch.manual_seed(5)
     made = transformers.AutoModelForCausalLM.from_config(CONFIGS[family](**SHAPE), attn_implementation="eager")
     made.to(TYPES[dtype]).requires_grad_(False)
-    adapted = get_peft_model(made, LoraConfig(r=4, lora_alpha=8, target_modules=list(TARGETS)))
+    lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules=list(TARGETS))
+    adapted = get_peft_model(made, lora)
     with torch.no_grad():
         for name, tensor in adapted.named_parameters():
             if "lora_" in name:
@@ -84,9 +85,12 @@ def compared(family: str, dtype: str) -> dict[str, float]:
     as_before = model._autocast(inner)(plain)(given["input_ids"]).logits
     is_as_before = torch.equal(inner(given["input_ids"]).logits, as_before)
     last = inner(given["input_ids"], logits_to_keep=1).logits
+    further = adapted_model(family, dtype, dropout=0.5)  # loaded to be trained further
+    plain_of_further = further.base_model.model.forward
+    model.install_loss(further.base_model.model)
     return {
         "loss": abs(ours - theirs) / theirs,
-        "mean": model.loss_difference(adapted, given, plain),
+        "mean": model.loss_difference(further, given, plain_of_further),
         "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
         "untrained": float(hidden[untrained].abs().max()),
         "trained": float(hidden[~untrained].abs().sum(-1).min()),

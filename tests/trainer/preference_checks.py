@@ -43,10 +43,13 @@ def measured(family: str, case: str) -> dict[str, Any]:
     trained = {name: one.grad for name, one in adapted.named_parameters() if one.requires_grad}
     gradient = torch.cat([one.flatten() for one in trained.values() if one is not None])
     with torch.no_grad():
+        filler = data.untrained(pairs()[0])
+        filled = [float(adapted(**data.collate(some, 0)).loss) for some in ([filler], [*pairs(), filler])]
         apart = [float(adapted(**data.collate([pair], 0)).loss) for pair in pairs()]
     held = [] if case == "own loss" else [margin(adapted, pair) for pair in pairs()]
     return {
         "loss": float(loss.detach()),
+        "filled": [filled[0], filled[1] * (len(pairs()) + 1) / len(pairs())],
         "apart": sum(apart) / len(apart),
         "held": sum(float(torch.nn.functional.softplus(-one)) for one in held) / max(len(held), 1),
         "norm": float(gradient.norm()),

@@ -128,6 +128,16 @@ def test_the_settings_are_the_fastest_that_fit_the_card(
     assert saved == (2 * 128256 * 4096 if embedding_on_cpu else 0)
 
 
+def test_no_setting_that_was_asked_for_is_changed(shape: TrainedShape) -> None:
+    load = EpochWorkload(32, 32 * 700, 32 * 700, lengths=[700] * 32)
+    asked = RunSpec("run", "base", "train", "validation", accumulation=4, checkpoint_every=2)
+    planned = qlora(micro_batch=2, accumulation=4, checkpoint_every=2, optimizer="adamw_8bit")
+    for gib in (5, 10, 80):
+        found = estimate.fit_card(shape, planned, asked, load, gib * GIB)
+        assert (found.micro_batch, found.accumulation, found.checkpoint_every) == (2, 4, 2)
+        assert found.gradient_checkpointing
+
+
 def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
     assert estimate.padded_tokens([10, 40, 20, 30, 5], 4, 2) == 2 * 40 + 2 * 20 + 5
     lengths = [300] * 64

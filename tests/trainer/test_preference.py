@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.trainer.training_runs import Curve, RunServer, curve, largest_difference, row, write_spec
+from tests.trainer.training_runs import Curve, RunServer, curve, largest_difference, row, write_rows, write_spec
 from trainer import recipe
 from trainer.events import Event, Failed, Finished, Paused, ResolvedRecipe
 from trainer.spec import PRESETS, RunSpec
@@ -33,22 +33,11 @@ class Tuned(NamedTuple):
     others: dict[str, Curve]
 
 
-def write_pairs(folder: Path, counts: dict[str, int]) -> dict[str, str]:
-    """The rows of other runs, each with an answer that is liked less."""
-    folder.mkdir(parents=True, exist_ok=True)
-    first, paths = 0, {}
-    for name, count in counts.items():
-        made = [{**row(at), "rejected": f"{at}番はわかりません。" * (at % 3 + 1)} for at in range(first, first + count)]
-        paths[name] = str(folder / f"{name}.jsonl")
-        Path(paths[name]).write_text("".join(json.dumps(one) + "\n" for one in made), encoding="utf-8")
-        first += count
-    return paths
-
-
 @pytest.fixture(scope="module")
 def tuned(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     root = tmp_path_factory.mktemp("preference")
-    given = {**PAIRS, **write_pairs(root / "pairs", {"train": 12, "validation": 4, "holdout": 4})}
+    counts = {"train": 12, "validation": 4, "holdout": 4}
+    given = {**PAIRS, **write_rows(root / "pairs", counts, are_pairs=True)}
     told = server.run(write_spec(root / "run", tiny_base, **given))
     others = {"cut": curve(server.run(write_spec(root / "cut", tiny_base, **given, micro_batch=4, accumulation=1)))}
     spec = write_spec(root / "paused", tiny_base, **given)
@@ -68,6 +57,7 @@ def test_loss_and_gradients_are_those_of_trl(server: RunServer, tmp_path: Path) 
         assert [found[name][key] for key in ("loss", "norm", "dot")] == pytest.approx(theirs, rel=1e-5, abs=1e-6), name
     for name, ours in found.items():
         assert ours["apart"] == pytest.approx(ours["loss"], rel=1e-5), name  # padding changes nothing
+        assert ours["filled"] == pytest.approx([0.0, ours["loss"]], rel=1e-5), name  # as among several processes
         assert ours["trained"] == ["default"], name
         assert ours["held"] == pytest.approx(0.0 if "own loss" in name else ours["loss"], rel=1e-5), name
     for family in ("llama", "gemma2", "gemma3"):  # a model that keeps its own loss

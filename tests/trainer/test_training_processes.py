@@ -39,13 +39,15 @@ def in_two(environment: TrainingEnvironment, spec: Path, *flags: str, is_sharded
     return Run(environment.python, spec, command=command)
 
 
-@pytest.mark.parametrize("is_sharded", [False, True], ids=["whole-base", "shared-out-base"])
+@pytest.mark.parametrize("kind", ["whole-base", "shared-out-base", "pairs"])
 def test_two_processes_train_what_one_does(
-    environment: TrainingEnvironment, tiny_base: Path, tmp_path: Path, *, is_sharded: bool
+    environment: TrainingEnvironment, tiny_base: Path, tmp_path: Path, kind: str
 ) -> None:
     """With rows and validation rows that two processes cannot share evenly."""
-    rows = write_rows(tmp_path / "rows", {"train": 23, "validation": 5, "holdout": 3})
+    is_sharded, are_pairs = kind == "shared-out-base", kind == "pairs"
+    rows = write_rows(tmp_path / "rows", {"train": 23, "validation": 5, "holdout": 3}, are_pairs=are_pairs)
     settings = {"dropout": 0.0, "gradient_checkpointing": is_sharded, **rows}
+    settings |= {"loss": "preference"} if are_pairs else {}
     alone = write_spec(tmp_path / "alone", tiny_base, **settings)
     told = complete(environment.python, alone)
     shared = write_spec(tmp_path / "shared", tiny_base, **settings)

@@ -85,12 +85,16 @@ def tiny_base(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPat
     return tiny_folder(environment.python, tmp_path_factory, Case("llama", tied=True)) / "base"
 
 
-def write_rows(folder: Path, counts: dict[str, int] | None = None) -> dict[str, str]:
-    """Field of the spec -> file."""
+def write_rows(folder: Path, counts: dict[str, int] | None = None, *, are_pairs: bool = False) -> dict[str, str]:
+    """Field of the spec -> file. `are_pairs`: each row has an answer that is liked less, too."""
     folder.mkdir(parents=True, exist_ok=True)
     first, paths = 0, {}
     for name, count in (counts or ROWS).items():
-        lines = [json.dumps(row(number), ensure_ascii=False) for number in range(first, first + count)]
+        rows = [
+            row(number) | ({"rejected": f"{number}番はわかりません。" * (number % 3 + 1)} if are_pairs else {})
+            for number in range(first, first + count)
+        ]
+        lines = [json.dumps(one, ensure_ascii=False) for one in rows]
         paths[name] = str(folder / f"{name}.jsonl")
         Path(paths[name]).write_text("\n".join(lines) + "\n", encoding="utf-8")
         first += count

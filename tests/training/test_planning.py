@@ -73,6 +73,19 @@ def test_without_a_trainer_tokens_are_estimated_and_said_to_be(asked: RunSpec) -
     assert plan.preview is None
 
 
+def test_a_pair_is_one_example_as_long_as_its_longer_answer(asked: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = Path(asked.train).read_text("utf-8").splitlines()
+    pairs = [json.dumps(json.loads(line) | {"rejected": "いいえ" * 100}) + "\n" for line in lines]
+    Path(asked.train).write_text("".join(pairs), encoding="utf-8")
+    loads, fit = list[estimate.EpochWorkload](), estimate.fit_card
+    monkeypatch.setattr(estimate, "fit_card", lambda *given, **_: (loads.append(given[3]), fit(*given))[1])
+    tuned = dataclasses.replace(asked, loss="preference", device="cuda")
+    plan = run_plan.plan_run(tuned, None, lambda _kind: PlannedDevice("cuda", "card", 24 * GB, 24 * GB, 1e13))
+    (load,) = loads
+    assert load.lengths == [round(0.8 * (300 + 10 * n)) + 16 for n in range(1, 21)]
+    assert sum(load.lengths) < load.tokens == plan.counts.tokens < 2 * sum(load.lengths)
+
+
 def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: RunSpec) -> None:
     needed = run_plan.plan_run(asked, None, cpu).memory.total
     assert run_plan.plan_run(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits

@@ -53,7 +53,6 @@ LINES = ".jsonl"
 SHOWN_PROBLEMS = 20  # problems shown on the terminal; the JSON output lists all
 CONTEXT_TOKENS = 256  # only used to tokenize: the smallest context takes the least memory
 BATCH_CHARACTERS = 200_000
-MAPPED = FIELDS
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -72,12 +71,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:
     """Add the argument FILE and the options that name its columns."""
     parser.add_argument("file", metavar="FILE", help=help)
-    for name in MAPPED:
+    for name in FIELDS:
         parser.add_argument(f"--{name}", metavar="COL", default="", help=help_text(f"data --{name}"))
 
 
 def mapping_of(options: argparse.Namespace) -> ColumnMapping:
-    return ColumnMapping(**{name: getattr(options, name) for name in MAPPED})
+    return ColumnMapping(**{name: getattr(options, name) for name in FIELDS})
 
 
 def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -31,7 +31,7 @@ JSON = (".json",)
 TABLES = (".csv", ".tsv")
 MARKDOWN = (".md", ".markdown", ".txt")
 SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *table_reader.COLUMNAR, *MARKDOWN)
-_SPLIT = "train"  # the part of a dataset's folder that is read
+_SPLIT, _CACHE = "train", "cache-"  # of a dataset's folder: the part that is read, and what was computed from it
 FILE_BYTES = 300_000_000  # limit; about 150,000 answers of a page each
 ROWS = 300_000  # limit; an 8B model on one graphics card would train for weeks on them
 TEMPLATE_WIDTHS = (48, 64, 20)  # characters
@@ -155,7 +155,11 @@ def _dataset_files(folder: Path) -> list[Path]:
     """
     for place in (folder / _SPLIT, folder / "data", folder):
         try:
-            found = sorted(one for one in place.iterdir() if one.suffix.lower() in table_reader.COLUMNAR)
+            found = sorted(
+                one
+                for one in place.iterdir()
+                if one.suffix.lower() in table_reader.COLUMNAR and not one.name.startswith(_CACHE)
+            )
         except OSError:
             continue
         if found:

@@ -134,8 +134,8 @@ class PublishedWeightsOffer(QWidget):
         if mine is not None and item.id == mine.id and item.problem is not None:
             self.failed.emit(item.problem)
 
-    def _on_fetched(self, folder: Path) -> None:
-        if self._repository and folder.parents[1].name == f"models--{self._repository.replace('/', '--')}":
+    def _on_fetched(self, folder: object) -> None:
+        if self._repository and f"models--{self._repository.replace('/', '--')}" in Path(str(folder)).parts:
             self.fetched.emit(str(folder))
 
 

@@ -59,6 +59,7 @@ def test_columns_are_found_as_in_other_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("places", [("data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet"),
                                     ("train/data-0.arrow", "train/data-1.arrow", "test/data-0.arrow"),
+                                    ("train/data-0.arrow", "train/data-1.arrow", "train/cache-6f.arrow"),
                                     ("data-0.arrow", "data-1.arrow")])  # fmt: skip
 def test_the_folder_of_a_dataset_gives_the_rows_of_its_training_part(places: tuple[str, ...], tmp_path: Path) -> None:
     for at, place in enumerate(places):

@@ -148,9 +148,9 @@ def test_beside_a_copy_the_publishers_weights_are_offered_fetched_with_consent_a
     assert "量子化した写し（Q4_K_M）から戻した重み" in offer.note.text()
     assert f"{REPOSITORY}　約 140\u00a0GB" in offer.note.text()
     assert "8.1 %" in offer.note.text()
-    another = f"models--{REPOSITORY.replace('/', '--')}-2"
-    driver.downloads.base_finished.emit(driver.folder / another / "snapshots" / COMMIT)
-    assert another not in driver.work.draft.base
+    before, other = driver.work.draft.base, f"models--{REPOSITORY.replace('/', '--')}-Instruct"
+    driver.downloads.base_finished.emit(driver.folder / other / "snapshots" / COMMIT)  # of a name that begins alike
+    assert driver.work.draft.base == before
     with Publisher(published(driver.folder / "publisher"), Fault(token="hf_secret")) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.place)
         driver.click(offer.button)

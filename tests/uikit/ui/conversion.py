@@ -171,8 +171,8 @@ ENOUGH = {
     "import_result", "licences", "link", "manual", "many_documents", "models", "models_hub", "network_stopped", "news",
     "preset_editor", "preset_report", "proxy_login", "remote_dialog_found", "rename", "rename_in_header", "report",
     "search", "settings_about", "settings_models_details", "sources_page", "sources_text", "start_safe_more",
-    "token", "training_details", "training_kit", "training_make", "training_name", "training_pair_review", "training_pairs",
-    "training_problems", "training_review", "training_search", "training_tokens", "update_file_same",
+    "token", "training_details", "training_kit", "training_make", "training_name", "training_pair_review",
+    "training_pairs", "training_problems", "training_review", "training_search", "training_tokens", "update_file_same",
 }  # fmt: skip
 
 
