@@ -147,10 +147,12 @@ def tiny_adapter(
     metadata: Mapping[str, Any] | None = None,
     size: float = 1.0,
     seed: int = 2,
+    ranks: tuple[int, ...] = (),
 ) -> Path:
     """Writes a LoRA for the query and value matrices of a tiny model; `shape` and `architecture` may be another's.
 
-    `without` leaves out the tensors whose names end so; `size` is the deviation of its weights.
+    `without` leaves out the tensors whose names end so; `size` is the deviation of its weights. `ranks`: those of the
+    matrices in turn, if they differ.
     """
     writer = gguf.GGUFWriter(path, architecture)
     values: dict[str, Any] = {
@@ -165,6 +167,7 @@ def tiny_adapter(
     for name, (rows, columns) in shape.matrices().items():
         if not name.endswith(("attn_q.weight", "attn_v.weight")):
             continue
+        ranks = (*ranks[1:], rank := ranks[0]) if ranks else ()
         for suffix, pair_shape in ((".lora_a", (rank, columns)), (".lora_b", (rows, rank))):
             if not (without and (name + suffix).endswith(without)):
                 writer.add_tensor(name + suffix, (random.standard_normal(pair_shape) * size).astype(np.float32))

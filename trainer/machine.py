@@ -34,7 +34,7 @@ def read(path: Path) -> MachineSettings:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return MachineSettings()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(FILE, path.name, "JSON in UTF-8") from error
     if not isinstance(found, dict):
         raise SpecError(FILE, path.name, "a JSON object")

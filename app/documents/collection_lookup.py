@@ -140,11 +140,15 @@ def current_label_of_scope(documents: Path, scope: Sequence[CollectionRef]) -> L
 
 
 def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
-    """Return the origins (collection, document) in the provenance of rows of training data, each once."""
+    """Return the origins (collection, document) in the provenance of rows of training data, each once.
+
+    The provenance of a row is an object, or a list of them if it has several origins.
+    """
     provenances = (row.get("provenance") for row in rows)
     origins = {
         (str(one.get("collection") or ""), str(one.get("document") or ""))
-        for one in provenances
+        for each in provenances
+        for one in (each if isinstance(each, list) else [each])
         if isinstance(one, Mapping)
     }
     return tuple(sorted(origins - {("", "")}))

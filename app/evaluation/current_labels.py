@@ -28,10 +28,18 @@ def origins_of_set(question_set: QuestionSet) -> frozenset[Origin]:
 
 def label_of_evaluation(evaluation: Evaluation, documents: Path) -> Label:
     """Return the highest current label of the questions, the systems' collections and the models' training data."""
+    known = highest_label((evaluation.questions.label, _trained_on_by(evaluation).label or LABELS[0]))
+    return collection_lookup.label_of_origins(documents, origins_of_evaluation(evaluation), known)
+
+
+def origins_of_evaluation(evaluation: Evaluation) -> frozenset[Origin]:
+    """Return what the questions are about, what was asked, and what the models were trained on."""
     asked = {(name, "") for system in evaluation.systems for name in system.system.collections}
-    trained = _trained_on(one.system for one in evaluation.systems)
-    known = highest_label((label_of_set(evaluation.questions, documents), trained.label or LABELS[0]))
-    return collection_lookup.label_of_origins(documents, asked | set(trained.origins), known)
+    return origins_of_set(evaluation.questions) | asked | set(_trained_on_by(evaluation).origins)
+
+
+def _trained_on_by(evaluation: Evaluation) -> Lineage:
+    return _trained_on(one.system for one in evaluation.systems)
 
 
 def label_of_study(study: Study, documents: Path) -> Label:

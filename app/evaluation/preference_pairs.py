@@ -9,59 +9,59 @@ Each better answer is in one pair, with the worse answer that was written last. 
 reviews them like rows of training data.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.chat import answer_ratings
+from app.chat import answer_ratings, conversation_privacy
 from app.chat.answer_ratings import BAD, GOOD
 from app.chat.conversation_privacy import KnownCollections
 from app.chat.records import Message
 from app.chat.store import Store
+from app.documents.collection_lookup import Origin
 from app.documents.library import collections_now
-from app.evaluation.current_labels import label_of_evaluation
+from app.evaluation.current_labels import label_of_evaluation, origins_of_evaluation
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, BlindFile
 from app.evaluation.study import studies
 
-PreferenceRow = dict[str, Any]  # as TRL reads it: prompt, chosen and rejected as messages; also origin, label and group
+# As TRL reads it: prompt, chosen and rejected as messages; also origin, label, group and provenance.
+PreferenceRow = dict[str, Any]
 
 
 def collect_stored(where: Paths) -> list[PreferenceRow]:
-    """Return the pairs of this data folder. Raises AppError as `Store.open` does."""
-    store = Store.open(where.database, where.backups)
-    try:
-        return collect_pairs(store, collections_now(where.documents), where.evaluations, where.documents)
-    finally:
-        store.close()
-
-
-def collect_pairs(store: Store, known: KnownCollections, evaluations: Path, documents: Path) -> list[PreferenceRow]:
     """Return the pairs of all conversations outside the bin and of all blind comparisons, without repetitions.
 
-    `known`: the collections that exist now. `evaluations`: folder of all studies. `documents`: path of the documents
-    database.
+    Raises AppError as `Store.open` does.
     """
-    found = itertools.chain(_of_conversations(store, known), _of_studies(evaluations, documents))
-    by_chosen = {(str(row["prompt"]), str(row["chosen"])): row for row in found if row["chosen"] != row["rejected"]}
+    store = Store.open(where.database, where.backups)
+    try:
+        found = itertools.chain(
+            _of_conversations(store, collections_now(where.documents)), _of_studies(where.evaluations, where.documents)
+        )
+        by_chosen = {(str(row["prompt"]), str(row["chosen"])): row for row in found if row["chosen"] != row["rejected"]}
+    finally:
+        store.close()
     return list(by_chosen.values())
 
 
 def _row(
-    prompt: list[tuple[str, str]], better: str, worse: str, origin: str, label: Label, group: str
+    prompt: list[tuple[str, str]], pair: tuple[str, str, str], label: Label, origins: Iterable[Origin], group: str
 ) -> PreferenceRow:
-    def messages(*turns: tuple[str, str]) -> list[dict[str, str]]:
-        return [{"role": role, "content": text.strip()} for role, text in turns]
-
-    chosen, rejected = messages(("assistant", better)), messages(("assistant", worse))
-    return {
-        "prompt": messages(*prompt), "chosen": chosen, "rejected": rejected,
-        "origin": origin, "label": label, "group": group,
-    }  # fmt: skip
+    """Return a row. `pair`: the better text, the worse text and the origin of the pair."""
+    better, worse, origin = pair
+    turns = {"prompt": prompt, "chosen": [("assistant", better)], "rejected": [("assistant", worse)]}
+    messages = {
+        name: [{"role": role, "content": text.strip()} for role, text in written] for name, written in turns.items()
+    }
+    places = [{"collection": collection, "document": document} for collection, document in sorted(origins)]
+    return {**messages, "origin": origin, "label": label, "group": group, "provenance": places}
 
 
 # ------------------------------------------------------------------ conversations
@@ -69,15 +69,20 @@ def _row(
 
 def _of_conversations(store: Store, known: KnownCollections) -> Iterator[PreferenceRow]:
     questions = {asked.id: (asked, label) for asked, _answer, label in answer_ratings.rated_answers(store, known)}
+    ids = sorted({asked.conversation_id for asked, _label in questions.values()})
+    origins: defaultdict[int, set[Origin]] = defaultdict(set)
+    scopes = [(one.id, ref) for one in store.conversations_of(ids) for ref in one.scope]
+    for place, ref in (*scopes, *conversation_privacy.referenced_collections(store, ids)):
+        origins[place].add((ref.name, ""))
+    tree_of = functools.lru_cache(maxsize=1)(store.tree)
+    roles = {"question": "user", "answer": "assistant"}
     for asked, label in questions.values():
-        tree = store.tree(asked.conversation_id)
-        answers = [one for one in tree if one.parent_id == asked.id and one.status == "done" and one.text.strip()]
-        line = store.line(asked.id)
-        roles = {"question": "user", "answer": "assistant"}
-        prompt = [(roles[one.role], _plain(one)) for one in line]
-        group = f"conversation {asked.conversation_id}"
-        for better, worse, origin in _chosen_of(answers):
-            yield _row(prompt, better, worse, origin, label, group)
+        place = asked.conversation_id
+        written = (one for one in tree_of(place) if one.parent_id == asked.id)
+        answers = [one for one in written if one.status == "done" and one.text.strip()]
+        prompt = [(roles[one.role], _plain(one)) for one in store.line(asked.id)]
+        for pair in _chosen_of(answers):
+            yield _row(prompt, pair, label, origins[place], f"conversation {place}")
 
 
 def _plain(message: Message) -> str:
@@ -91,11 +96,9 @@ def _chosen_of(answers: list[Message]) -> Iterator[tuple[str, str, str]]:
     for answer in bad:
         if answer.correction:
             yield answer_ratings.text_without_marks(answer, answer.correction), _plain(answer), "correction"
-    for answer in good:
-        for worse, origin in ((bad, "rating"), (rest, "regenerated")):
-            if worse:
-                yield _plain(answer), _plain(worse[-1]), origin
-                break
+    worse, origin = (bad, "rating") if bad else (rest, "regenerated")
+    for answer in good if worse else ():
+        yield _plain(answer), _plain(worse[-1]), origin
     if bad and not good and rest and rest[-1].id > bad[-1].id:
         yield _plain(rest[-1]), _plain(bad[-1]), "regenerated"
 
@@ -113,7 +116,7 @@ def _of_studies(evaluations: Path, documents: Path) -> Iterator[PreferenceRow]:
             votes = BlindFile(entry.folder)
         except AppError:
             continue
-        label = label_of_evaluation(evaluation, documents)
+        label, origins = label_of_evaluation(evaluation, documents), origins_of_evaluation(evaluation)
         ids = [result.system.id for result in evaluation.systems]
         for one, other in itertools.combinations(ids, 2):
             comparison = BlindComparison(blind.blind_pairing(evaluation, one, other), votes)
@@ -122,8 +125,7 @@ def _of_studies(evaluations: Path, documents: Path) -> Iterator[PreferenceRow]:
                 pair = pairs[voted.question]
                 if voted.is_open or voted.vote not in ("a_better", "b_better"):
                     continue
-                texts = {pair.a_system: pair.a, pair.b_system: pair.b}
-                better = texts[voted.a if voted.vote == "a_better" else voted.b]
-                worse = texts[voted.b if voted.vote == "a_better" else voted.a]
+                chosen = voted.a if voted.vote == "a_better" else voted.b
+                texts = (pair.a, pair.b) if chosen == pair.a_system else (pair.b, pair.a)
                 asked = pair.question
-                yield _row([("user", asked.text)], better, worse, "blind", label, asked.group)
+                yield _row([("user", asked.text)], (*texts, "blind"), label, origins, asked.group)

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -19,11 +20,14 @@ from typing import IO
 
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular, sha256_of
+from app.base.isolation import sandbox
 from app.base.paths import resources
 
 LIST_NAME = "engine_packs.json"
 TITLES = {"cuda13": "CUDA 13", "cuda12": "CUDA 12", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan"}  # best first
 _BLOCK_BYTES = 1 << 20
+# What zipfile raises for damaged files. RuntimeError: a password; ValueError: a name in no encoding.
+_DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, KeyError, ValueError, OverflowError)
 
 _folder: Path | None = None
 
@@ -111,20 +115,15 @@ def install(source: Path, folder: Path) -> EnginePack:
     """
     try:
         if source.is_dir():
-            sizes = {file.name: file.stat().st_size for file in source.iterdir()}
+            sizes = {file.name: _size(file) for file in source.iterdir()}
             pack = _pack_of(sizes, source)
             _put(pack, folder, source, lambda name: open_regular(source / name))
         else:
             with open_regular(source) as file, zipfile.ZipFile(file) as archive:
-                pack = _pack_of({member.filename: member.file_size for member in archive.infolist()}, source)
+                members = [one for one in archive.infolist() if one.compress_type in sandbox.ZIP_METHODS]
+                pack = _pack_of({member.filename: member.file_size for member in members}, source)
                 _put(pack, folder, source, archive.open)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        EOFError,
-        KeyError,
-    ) as error:  # RuntimeError: a password
+    except _DAMAGES as error:
         raise AppError("engine_pack_unreadable", path=str(source), reason=str(error)) from error
     except FileNotFoundError as error:
         raise AppError("file_missing", path=str(source)) from error

@@ -284,7 +284,12 @@ _REFUSED = (
     "trainable_token_indices",
     "layer_replication",
     "alora_invocation_tokens",
+    "use_bdlora",
+    "kasa_config",
+    "monteclora_config",
+    "arrow_config",
 )
+_CHANGE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")  # kinds of `init_lora_weights` that change the base
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,34 +299,22 @@ class HfAdapter:
     folder: Path
     rank: int
     alpha: float
-    targets: int  # number of matrices that it changes
     base: str  # the base's name in the adapter's configuration
-    weights_bytes: int
-    files: tuple[FileStamp, ...]
+    shapes: Mapping[str, tuple[int, int]]  # of the matrices that it changes, by module: rows, columns
+    tensors: Mapping[str, StoredTensor] = field(repr=False)
+    files: tuple[FileStamp, ...] = field(repr=False)
+
+    @property
+    def weights_bytes(self) -> int:
+        return sum(tensor.size_bytes for tensor in self.tensors.values())
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterShapes:
-    """Describes an adapter by its own files. `shapes`: shapes of the matrices that it changes, by module name."""
+def read_hf_adapter(folder: Path, base: HfModel | None = None) -> HfAdapter:
+    """Read an adapter and check it against its base; None: only itself, and that all its matrices have one rank.
 
-    rank: int
-    alpha: float
-    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows, columns
-
-
-def read_adapter_shapes(folder: Path) -> AdapterShapes:
-    """Read rank, alpha and shapes of an adapter. Raises AppError as `read_hf_adapter` does."""
-    config, rank, alpha, tensors = _read_files(absolute_path(folder))
-    shapes = {}
-    for target, pair in _pairs(tensors).items():
-        shapes[target] = _pair_shape(target, pair, _base_name(config))
-        if pair["A"].shape[0] != rank:
-            raise _mismatch(target, f"r = {rank}", _base_name(config))
-    return AdapterShapes(rank, alpha, shapes)
-
-
-def _read_files(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
-    """Return an adapter's configuration, rank, alpha and tensors."""
+    Raises AppError: hf_adapter_unsupported, hf_adapter_mismatch, and the codes of `read_hf_model` for unreadable files.
+    """
+    folder = absolute_path(folder)
     names = file_names_in(folder)
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:
@@ -329,33 +322,18 @@ def _read_files(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, 
     config = strict_json.read_object(regular_file(folder, _CONFIG))
     hf_weights.refuse_remote_code(config, _CONFIG)
     rank, alpha = _rank_and_alpha(config)
-    return config, rank, alpha, hf_weights.read_safetensors_header(regular_file(folder, _WEIGHTS))
-
-
-def _base_name(config: Mapping[str, Any]) -> str:
-    return str(config.get("base_model_name_or_path") or "?")[:120]
-
-
-def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
-    """Read an adapter and check it against its base.
-
-    Raises AppError: hf_adapter_unsupported, hf_adapter_mismatch, and the codes of `read_hf_model` for unreadable files.
-    """
-    folder = absolute_path(folder)
-    config, rank, alpha, tensors = _read_files(folder)
-    trained_on = _base_name(config)
-    pairs = _pairs(tensors)
-    for target in sorted(pairs):
-        _check_pair(target, pairs[target], base, trained_on)
-    return HfAdapter(
-        folder=folder,
-        rank=rank,
-        alpha=alpha,
-        targets=len(pairs),
-        base=trained_on,
-        weights_bytes=sum(tensor.elements * hf_weights.ELEMENT_BYTES[tensor.type] for tensor in tensors.values()),
-        files=tuple(file_stamp(folder, name) for name in (_CONFIG, _WEIGHTS)),
-    )
+    tensors = hf_weights.read_safetensors_header(regular_file(folder, _WEIGHTS))
+    trained_on = str(config.get("base_model_name_or_path") or "?")[:120]
+    shapes = {}
+    for target, pair in sorted(_pairs(tensors).items()):
+        shapes[target] = shape = _pair_shape(target, pair, trained_on)
+        weight = base.tensors.get(f"{target}.weight") if base is not None else None
+        if base is None and pair["A"].shape[0] != rank:
+            raise _mismatch(target, f"r = {rank}", trained_on)
+        if base is not None and (weight is None or shape != weight.shape):
+            raise _mismatch(target, f"{shape}, not {weight.shape}" if weight else "not in the model", trained_on)
+    files = tuple(file_stamp(folder, name) for name in (_CONFIG, _WEIGHTS))
+    return HfAdapter(folder, rank, alpha, trained_on, shapes, tensors, files)
 
 
 def _rank_and_alpha(config: Mapping[str, Any]) -> tuple[int, float]:
@@ -365,6 +343,8 @@ def _rank_and_alpha(config: Mapping[str, Any]) -> tuple[int, float]:
     refused = next((key for key in _REFUSED if config.get(key)), None)
     if refused is None and config.get("bias", "none") != "none":
         refused = "bias"
+    if refused is None and (start := str(config.get("init_lora_weights")).casefold()).startswith(_CHANGE_BASE):
+        refused = start[:40]
     if refused is not None:
         raise AppError("hf_adapter_unsupported", kind=refused)
     rank, alpha = config.get("r"), config.get("lora_alpha")
@@ -380,7 +360,7 @@ def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTen
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
         place = lora_place(name)
-        if place is None:
+        if place is None or place[1] in pairs.get(place[0], ()):
             raise AppError("hf_adapter_unsupported", kind=name[:80])
         pairs.setdefault(place[0], {})[place[1]] = tensor
     return pairs
@@ -390,15 +370,6 @@ def lora_place(name: str) -> tuple[str, str] | None:
     """Return the target module of a LoRA tensor and "A" or "B"; None for another tensor."""
     found = _PAIR.fullmatch(name)
     return (found[1], found[2]) if found is not None else None
-
-
-def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, trained_on: str) -> None:
-    weight = base.tensors.get(f"{target}.weight")
-    if weight is None:
-        raise _mismatch(target, "not in the model", trained_on)
-    shape = _pair_shape(target, pair, trained_on)
-    if shape != weight.shape:
-        raise _mismatch(target, f"{shape}, not {weight.shape}", trained_on)
 
 
 def _pair_shape(target: str, pair: Mapping[str, StoredTensor], trained_on: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ tensor; the weights, one after the other without gaps (github.com/huggingface/sa
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -35,10 +35,15 @@ class StoredTensor:
     type: str  # F32 | F16 | BF16
     shape: tuple[int, ...]  # PyTorch's order: rows, columns
     file: str
+    offset: int = 0  # of its first byte in the file
 
     @property
     def elements(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * ELEMENT_BYTES[self.type]
 
 
 def read_safetensors_header(path: Path) -> dict[str, StoredTensor]:
@@ -62,15 +67,14 @@ def read_safetensors_header(path: Path) -> dict[str, StoredTensor]:
     entries.pop("__metadata__", None)
     if not 0 < len(entries) <= MAX_TENSORS:
         raise _damaged(path, f"{len(entries)} tensors")
-    tensors, offsets = {}, []
+    tensors = {}
     for name, entry in entries.items():
-        tensors[name], offset = _tensor(path, name, entry)
-        offsets.append(offset)
-    _check_offsets(path, offsets, size - 8 - length)
+        tensors[name] = _tensor(path, name, entry, 8 + length)
+    _check_offsets(path, tensors.values(), 8 + length, size)
     return tensors
 
 
-def _tensor(path: Path, name: str, entry: Any) -> tuple[StoredTensor, tuple[int, int]]:
+def _tensor(path: Path, name: str, entry: Any, start: int) -> StoredTensor:
     shown = name[:80]
     if not isinstance(entry, dict):
         raise _damaged(path, shown)
@@ -79,10 +83,10 @@ def _tensor(path: Path, name: str, entry: Any) -> tuple[StoredTensor, tuple[int,
         raise AppError("hf_weights_type", file=path.name, where=shown, type=str(kind)[:40])
     if not _are_lengths(shape, MAX_RANK) or not _are_lengths(offsets, 2) or len(offsets) != 2:
         raise _damaged(path, shown)
-    tensor = StoredTensor(kind, tuple(shape), path.name)
-    if offsets[1] - offsets[0] != tensor.elements * ELEMENT_BYTES[kind]:
+    tensor = StoredTensor(kind, tuple(shape), path.name, start + offsets[0])
+    if offsets[1] - offsets[0] != tensor.size_bytes:
         raise _damaged(path, f"{shown}: {tensor.shape} {kind} in {offsets[1] - offsets[0]} bytes")
-    return tensor, (offsets[0], offsets[1])
+    return tensor
 
 
 def _are_lengths(values: Any, most: int) -> TypeGuard[list[int]]:
@@ -93,15 +97,15 @@ def _are_lengths(values: Any, most: int) -> TypeGuard[list[int]]:
     )
 
 
-def _check_offsets(path: Path, offsets: list[tuple[int, int]], data_bytes: int) -> None:
+def _check_offsets(path: Path, tensors: Iterable[StoredTensor], start: int, size: int) -> None:
     """Raise AppError unless the tensors fill the file without gaps or overlaps: a gap could hide anything."""
-    end = 0
-    for first, last in sorted(offsets):
+    end = start
+    for first, last in sorted((tensor.offset, tensor.offset + tensor.size_bytes) for tensor in tensors):
         if first != end:
-            raise _damaged(path, f"offset {first} instead of {end}")
+            raise _damaged(path, f"offset {first - start} instead of {end - start}")
         end = last
-    if end != data_bytes:
-        raise _damaged(path, f"{data_bytes} bytes of weights instead of {end}")
+    if end != size:
+        raise _damaged(path, f"{size - start} bytes of weights instead of {end - start}")
 
 
 def _damaged(path: Path, reason: str) -> AppError:

@@ -58,10 +58,9 @@ def base_card_of(found: HubRepository) -> ModelCard:
 
     The hub states the hashes of its large files, weights among them; small ones are compared by size alone.
     """
-    parts = sorted(
-        (file for file in found.files if hf_folders.is_of_model(file.name)),
-        key=lambda file: (hf_folders.is_weights(file.name), file.name),
-    )
+    # Names that differ by case alone are one file on some systems.
+    named = {file.name.casefold(): file for file in found.files if hf_folders.is_of_model(file.name)}
+    parts = sorted(named.values(), key=lambda file: (hf_folders.is_weights(file.name), file.name))
     is_whole = re.fullmatch("[0-9a-f]{40}", found.commit) and parts and hf_folders.is_weights(parts[-1].name)
     size = sum(part.size_bytes for part in parts)
     weights = PublishedWeights(
@@ -182,4 +181,6 @@ def _quantization(path: str) -> str:
 def _size_label(parameters: int) -> str:
     if not parameters:
         return ""
-    return f"{parameters / 1e9:.2g}B" if parameters >= 1e9 else f"{round(parameters / 1e6)}M"
+    if parameters < 1e9:
+        return f"{round(parameters / 1e6)}M"
+    return f"{round(parameters / 1e9)}B" if parameters >= 1e10 else f"{parameters / 1e9:.2g}B"

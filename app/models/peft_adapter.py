@@ -7,10 +7,10 @@ other kinds of LoRA and other matrices than the seven projections are refused.
 
 import dataclasses
 import json
-import math
 import re
+import secrets
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.files import input_file, strict_json
+from app.base.files.input_file import open_regular
 from app.base.files.output_file import drive_errors, open_atomically, require_space
 from app.inference import gguf
 from app.inference.gguf import GgufHeader, writing
 from app.inference.gguf.writing import NewTensor
 from app.inference.local_model import LocalModel, TuningRecord
-from app.models import base_models, catalogue, hf_folders, hf_weights, local_models, model_registry
-from app.models.hf_folders import AdapterShapes
+from app.models import base_models, catalogue, hf_folders, local_models, model_registry
+from app.models.hf_folders import HfAdapter
 from app.models.model_store import ModelStore
 from trainer import adapter
 
@@ -52,10 +54,13 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PeftAdapter:
-    """An adapter's folder that fits the base. `is_proven`: its origin is named, too, and is this base."""
+    """An adapter that fits the base. `is_proven`: its origin is named, too, and is this base.
 
-    folder: Path
-    shapes: AdapterShapes
+    `names`: llama.cpp's names of its matrices, by PEFT's.
+    """
+
+    read: HfAdapter
+    names: Mapping[str, str]
     base: GgufHeader
     is_proven: bool
 
@@ -76,27 +81,28 @@ def read_for(folder: Path, base: LocalModel) -> PeftAdapter:
     Raises AppError: peft_unsupported, peft_other_base, hf_adapter_mismatch, hf_adapter_unsupported, and the codes of
     unreadable files.
     """
-    shapes = hf_folders.read_adapter_shapes(folder)
+    read = hf_folders.read_hf_adapter(folder)
     header = gguf.check_model(Path(base.path))
     if header.architecture not in _ARCHITECTURES:
         raise AppError("peft_unsupported", name=base.name, where=header.architecture)
-    config = strict_json.read_object(hf_folders.regular_file(folder, adapter.CONFIG))
-    made_for = str(config.get("base_model_name_or_path") or "?")[:120]
-    for target, shape in shapes.shapes.items():
+    names: dict[str, str] = {}
+    for target, shape in read.shapes.items():
         name = gguf_tensor(target)
-        if name is None:
+        if name is None or name in names.values():
             raise AppError("peft_unsupported", name=base.name, where=target[:80])
         weight = header.tensors.get(name)
-        there = tuple(reversed(weight.shape)) if weight is not None else None
+        there = weight.shape[::-1] if weight is not None else None
         if there != shape:
-            raise AppError("hf_adapter_mismatch", where=target[:80], reason=f"{shape} / {there or '-'}", base=made_for)
-    return PeftAdapter(folder, shapes, header, is_proven=_is_proven(folder, base, made_for))
+            reason = f"{shape} / {there or '-'}"
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=read.base)
+        names[target] = name
+    return PeftAdapter(read, names, header, is_proven=_is_proven(read, base))
 
 
-def _is_proven(folder: Path, base: LocalModel, made_for: str) -> bool:
+def _is_proven(read: HfAdapter, base: LocalModel) -> bool:
     """Return whether the adapter's origin names this base; False if it does not say. Raises AppError for another."""
     try:
-        record = strict_json.parse_object(input_file.read_plain(folder / adapter.RECORD, _RECORD_BYTES))
+        record = strict_json.parse_object(input_file.read_plain(read.folder / adapter.RECORD, _RECORD_BYTES))
         sha256 = record.get("base_sha256")
     except (OSError, ValueError):
         sha256 = ""
@@ -104,12 +110,12 @@ def _is_proven(folder: Path, base: LocalModel, made_for: str) -> bool:
     repository = card.base_model if card is not None else ""
     if sha256:
         is_same = sha256 == base_models.sha256_of_model(base)
-    elif repository and hf_folders.is_repository(made_for):
-        is_same = made_for.casefold() == repository.casefold()
+    elif repository and hf_folders.is_repository(read.base):
+        is_same = read.base.casefold() == repository.casefold()
     else:
         return False
     if not is_same:
-        raise AppError("peft_other_base", name=base.name, base=made_for)
+        raise AppError("peft_other_base", name=base.name, base=read.base)
     return True
 
 
@@ -121,17 +127,17 @@ def add(found: PeftAdapter, base: LocalModel, name: str, store: ModelStore, mode
     folder = models_folder / model_registry.ADAPTERS_FOLDER
     with drive_errors(folder, "tuned_unwritable"):
         folder.mkdir(parents=True, exist_ok=True)
-        require_space(folder, _size_bytes(found))
-        part = folder / f"{found.folder.name}.part"
+        require_space(folder, sum(4 * tensor.elements for tensor in found.read.tensors.values()))
+        part = folder / f"{secrets.token_hex(8)}.part"
         try:
-            with part.open("wb") as file:
+            with part.open("xb") as file:
                 for block in _gguf_blocks(found):
                     file.write(block)
+            gguf.check_adapter(part, found.base)
             sha256 = input_file.sha256_of(part)
             part.replace(target := model_registry.adapter_file(models_folder, sha256))
         finally:
             part.unlink(missing_ok=True)
-    gguf.check_adapter(target, found.base)
     first, *others = base.files
     first = dataclasses.replace(first, sha256=base_models.sha256_of_model(base))
     base = local_models.add(store, dataclasses.replace(base, files=(first, *others)))
@@ -140,58 +146,43 @@ def add(found: PeftAdapter, base: LocalModel, name: str, store: ModelStore, mode
     return model_registry.add_tuned_model(model, store, models_folder)
 
 
-def _size_bytes(found: PeftAdapter) -> int:
-    return sum(4 * found.shapes.rank * sum(shape) for shape in found.shapes.shapes.values())
-
-
 def _gguf_blocks(found: PeftAdapter) -> Iterator[bytes]:
-    rank, header = found.shapes.rank, found.base
+    header = found.base
     metadata = {
         "general.architecture": writing.text(header.architecture),
         "general.type": writing.text("adapter"),
         "general.base_model.0.name": writing.text(header.name),
         "adapter.type": writing.text("lora"),
-        "adapter.lora.alpha": writing.real(found.shapes.alpha),
+        "adapter.lora.alpha": writing.real(found.read.alpha),
     }
-    targets = {target: str(gguf_tensor(target)) for target in sorted(found.shapes.shapes)}
-    tensors = []
-    for target, (rows, columns) in found.shapes.shapes.items():
-        shapes = {"a": (columns, rank), "b": (rank, rows)}
-        tensors += [
-            NewTensor(f"{targets[target]}.lora_{side}", shape, _F32, 4 * math.prod(shape))
-            for side, shape in shapes.items()
-        ]
-    yield writing.head(metadata, tensors)
-    arrays = _read_safetensors(found.folder / adapter.WEIGHTS)
-    for target in found.shapes.shapes:
-        for side in "AB":
-            array = arrays(target, side)
+    places = [(tensor, *_place(found, name)) for name, tensor in found.read.tensors.items()]
+    news = [
+        NewTensor(f"{name}.lora_{side.lower()}", tensor.shape[::-1], _F32, 4 * tensor.elements)
+        for tensor, name, side in places
+    ]
+    yield writing.head(metadata, news)
+    with open_regular(found.read.folder / adapter.WEIGHTS) as file:
+        for tensor, name, side in places:
+            file.seek(tensor.offset)
+            array = _in_32_bits(file.read(tensor.size_bytes), tensor.type).reshape(tensor.shape)
             if not np.isfinite(array).all():
-                raise AppError("peft_not_finite", where=target[:80])
+                raise AppError("peft_not_finite", where=name)
             if side == "B":
-                array = _reordered(array, targets[target], header, is_back=False)
-            yield (data := np.ascontiguousarray(array).tobytes()) + writing.padding(len(data))
+                array = _reordered(array, name, header, is_back=False)
+            yield (data := array.tobytes()) + writing.padding(len(data))
 
 
-def _read_safetensors(path: Path) -> Callable[[str, str], Array]:
-    """Return a function that reads matrix "A" or "B" of a target in 32 bits."""
-    kinds = {name: tensor.type for name, tensor in hf_weights.read_safetensors_header(path).items()}
-    raw = np.memmap(path, dtype=np.uint8, mode="r")
-    start = 8 + int.from_bytes(raw[:8].tobytes(), "little")
-    entries = strict_json.parse_object(raw[8:start].tobytes())
-    places = {key[:2]: (name, entries[name]) for name in kinds for key in [hf_folders.lora_place(name)] if key}
+def _place(found: PeftAdapter, tensor: str) -> tuple[str, str]:
+    """Return llama.cpp's name of the matrix that a tensor of the adapter changes, and "A" or "B"."""
+    place = hf_folders.lora_place(tensor)
+    assert place is not None
+    return found.names[place[0]], place[1]
 
-    def read(target: str, side: str) -> Array:
-        name, entry = places[target, side]
-        begin, end = (start + offset for offset in entry["data_offsets"])
-        data = raw[begin:end].tobytes()
-        if kinds[name] == "BF16":
-            array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-        else:
-            array = np.frombuffer(data, {"F32": "<f4", "F16": "<f2"}[kinds[name]]).astype(np.float32)
-        return array.reshape(entry["shape"])
 
-    return read
+def _in_32_bits(data: bytes, kind: str) -> Array:
+    if kind == "BF16":
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, {"F32": "<f4", "F16": "<f2"}[kind]).astype(np.float32)
 
 
 def _reordered(array: Array, name: str, base: GgufHeader, *, is_back: bool) -> Array:
@@ -225,25 +216,11 @@ def export(model: LocalModel, folder: Path, *, permit: Permit) -> Path:
     header = gguf.check_adapter(Path(model.adapter), base)
     if base.architecture not in _ARCHITECTURES:
         raise AppError("peft_unsupported", name=model.name, where=base.architecture)
-    names = {llama: ours for ours, llama in _ADAPTED_TENSORS.items()}
-    arrays: dict[str, Array] = {}
-    modules, rank = set(), 0
-    raw = np.memmap(header.path, dtype=np.uint8, mode="r")
-    for name, tensor in header.tensors.items():
-        stem, _, side = name.rpartition(".lora_")
-        place = _GGUF_NAME.fullmatch(stem)
-        if place is None or place[2] not in names or tensor.type != "F32":
-            raise AppError("peft_unsupported", name=model.name, where=name[:80])
-        begin = header.data_offset + tensor.offset
-        data = raw[begin : begin + tensor.size_bytes].tobytes()
-        array = np.frombuffer(data, "<f4").reshape(tuple(reversed(tensor.shape)))
-        if side == "a":
-            rank = array.shape[0]
-        else:
-            array = _reordered(array, stem, base, is_back=True)
-        module = names[place[2]]
-        modules.add(module.rpartition(".")[2])
-        arrays[f"base_model.model.model.layers.{place[1]}.{module}.lora_{side.upper()}.weight"] = array
+    arrays = _matrices(model, header, base)
+    ranks = {array.shape[0] for name, array in arrays.items() if ".lora_A." in name}
+    if len(ranks) > 1:  # llama.cpp divides by the rank of each matrix, PEFT by that of the configuration
+        raise AppError("peft_unsupported", name=model.name, where=f"r = {sorted(ranks)}"[:80])
+    (rank,) = ranks
     card = catalogue.load().card(model.card_id)
     alpha = header.metadata.get("adapter.lora.alpha")
     config = {
@@ -253,11 +230,13 @@ def export(model: LocalModel, folder: Path, *, permit: Permit) -> Path:
         "r": rank,
         "lora_alpha": (alpha if isinstance(alpha, float) and alpha else rank) * model.tuned.strength,
         "lora_dropout": 0.0,
-        "target_modules": sorted(modules),
+        "target_modules": sorted({name.split(".")[-3] for name in arrays}),
         "bias": "none",
         "inference_mode": True,
     }
     record = {"version": 1, "name": model.name, "base": model.tuned.base_name, "base_sha256": model.tuned.base_sha256}
+    if permit.label != confidentiality.LABELS[0]:  # also of data of which nothing is known
+        record["label"] = permit.label
     try:
         with permit.write_folder(folder):
             permit.at(folder).mkdir(parents=True, exist_ok=True)
@@ -274,17 +253,33 @@ def export(model: LocalModel, folder: Path, *, permit: Permit) -> Path:
     return folder
 
 
+def _matrices(model: LocalModel, header: GgufHeader, base: GgufHeader) -> dict[str, Array]:
+    """Return the matrices of an adapter by PEFT's names, in their order. Raises AppError("peft_unsupported")."""
+    names = {llama: ours for ours, llama in _ADAPTED_TENSORS.items()}
+    arrays: dict[str, Array] = {}
+    raw = np.memmap(header.path, dtype=np.uint8, mode="r")
+    for name, tensor in header.tensors.items():
+        stem, _, side = name.rpartition(".lora_")
+        place = _GGUF_NAME.fullmatch(stem)
+        if place is None or place[2] not in names or tensor.type != "F32":
+            raise AppError("peft_unsupported", name=model.name, where=name[:80])
+        begin = header.data_offset + tensor.offset
+        array = np.frombuffer(raw[begin : begin + tensor.size_bytes].tobytes(), "<f4").reshape(tensor.shape[::-1])
+        if side == "b":
+            array = _reordered(array, stem, base, is_back=True)
+        arrays[f"base_model.model.model.layers.{place[1]}.{names[place[2]]}.lora_{side.upper()}.weight"] = array
+    return dict(sorted(arrays.items()))
+
+
 def _safetensors_blocks(arrays: dict[str, Array]) -> Iterator[bytes]:
     head: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0
-    for name, array in sorted(arrays.items()):
-        head[name] = {
-            "dtype": "F32",
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset := offset + array.nbytes],
-        }
+    for name, array in arrays.items():
+        end = offset + array.nbytes
+        head[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [offset, end]}
+        offset = end
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
     yield struct.pack("<Q", len(text)) + text
-    for _name, array in sorted(arrays.items()):
-        yield np.ascontiguousarray(array).tobytes()
+    for array in arrays.values():
+        yield array.tobytes()

@@ -48,13 +48,13 @@ def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
 
     `effective`: the spec with all settings decided. Raises AppError: hf_*, job_adapter_differs.
     """
-    adapter_shapes = hf_folders.read_adapter_shapes(folder)
-    if (adapter_shapes.rank, adapter_shapes.alpha) != (effective.rank, effective.alpha):
-        raise _adapter_differs(folder, f"r={adapter_shapes.rank}, alpha={adapter_shapes.alpha:g}")
+    found = hf_folders.read_hf_adapter(folder)
+    if (found.rank, found.alpha) != (effective.rank, effective.alpha):
+        raise _adapter_differs(folder, f"r={found.rank}, alpha={found.alpha:g}")
     if base.is_dir():
         hf_folders.read_hf_adapter(folder, hf_folders.read_hf_model(base))
     header = gguf.read_header(base) if base.is_file() else None
-    for target, shape in adapter_shapes.shapes.items():
+    for target, shape in found.shapes.items():
         name = peft_adapter.gguf_tensor(target)
         if name is None:
             raise _adapter_differs(folder, target)

@@ -117,6 +117,25 @@ def test_what_is_no_whole_pack_is_said_to_be_none(tmp_path, folder):
         engine_packs.install(tmp_path / "nothing.zip", folder)
 
 
+def test_a_file_packed_in_another_way_or_named_in_no_encoding_and_a_broken_link_are_refused(tmp_path, folder):
+    file = tmp_path / "pack.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    with pytest.raises(AppError, match="engine_pack_unknown"):
+        engine_packs.install(file, folder)
+    whole = bytearray(packed(file).read_bytes())
+    at = whole.index(b"PK\x01\x02")
+    whole[at + 9] |= 0x08  # the name is in UTF-8
+    whole[at + 46] = 0xFF
+    file.write_bytes(whole)
+    unreadable(folder, file)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "gone").symlink_to(tmp_path / "nothing")
+    with pytest.raises(AppError, match="engine_pack_unknown"):
+        engine_packs.install(tmp_path / "x", folder)
+
+
 def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(engine_packs, "known_packs", lambda: ())
     with pytest.raises(AppError, match="engine_pack_unknown"):

@@ -4,6 +4,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.models import hub_models
+from app.models.download_queue import PublishedWeights
 from app.models.downloads.messages import HubRepository, ListedFile
 
 SHA = "a" * 64
@@ -58,3 +59,20 @@ def test_what_is_no_model_or_has_a_deceitful_name_is_left_out(repository: str, f
 )
 def test_other_names_are_no_repository(name: str) -> None:
     assert hub_models.parse_reference(name) is None
+
+
+def test_a_base_takes_no_file_from_elsewhere_and_each_name_once() -> None:
+    names = ("model.safetensors", "config.json", "LICENSE", "license", "../config.json", "/etc/model.safetensors")
+    odd = ("model\n.safetensors", "modelx/../../a.safetensors", "model\u202e.safetensors", "..", "", "auto.py")
+    card = hub_models.base_card_of(HubRepository("owner/Model", "c" * 40, listed(*names, *odd, "config.json")))
+    (weights,) = card.files
+    assert isinstance(weights, PublishedWeights)
+    assert [part.name for part in weights.parts] == ["config.json", "license", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "label"), [(0, ""), (494_032_768, "494M"), (7_615_616_512, "7.6B"), (123_000_000_000, "123B")]
+)
+def test_the_number_of_parameters_is_shown_as_people_write_it(parameters: int, label: str) -> None:
+    found = HubRepository("owner/M", "c" * 40, listed("M-Q8_0.gguf"), parameters=parameters)
+    assert hub_models.card_of(found).size_label == label

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.base.errors import AppError
@@ -65,6 +66,7 @@ def test_it_is_listed_and_written_again_as_it_was(base: LocalModel, where: Paths
         ({"shape": HfShape(layers=3)}, "hf_adapter_mismatch"),
         ({"shape": HfShape(embedding=128)}, "hf_adapter_mismatch"),
         ({"use_dora": True}, "hf_adapter_unsupported"),
+        ({"init_lora_weights": "pissa_niter_16"}, "hf_adapter_unsupported"),  # it belongs to another base
     ],
 )
 def test_another_base_or_kind_is_refused(base: LocalModel, tmp_path: Path, change: dict[str, Any], code: str) -> None:
@@ -77,6 +79,40 @@ def test_matrices_that_llama_cpp_names_otherwise_are_refused(base: LocalModel, t
     data = weights.read_bytes()
     weights.write_bytes(data.replace(b"q_proj", b"w_pack"))
     assert refusal(folder, base) == "peft_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("second", "code"), [("layers.0.self_attn", "hf_adapter_unsupported"), ("layers.00.self_attn", "peft_unsupported")]
+)
+def test_two_pairs_for_one_matrix_are_refused(base: LocalModel, tmp_path: Path, second: str, code: str) -> None:
+    folder = hf_models.adapter(tmp_path / "lora")
+    arrays = {
+        name: np.frombuffer(data, np.float32).reshape(-1, 64 if "_A" in name else 4)
+        for name, data in raw(folder).items()
+    }
+    copies = {
+        name.replace("layers.0.self_attn", second).replace(".weight", ".default.weight"): array
+        for name, array in arrays.items()
+        if "layers.0" in name
+    }
+    hf_models.safetensors(folder / "adapter_model.safetensors", arrays | copies)
+    assert refusal(folder, base) == code
+
+
+def test_ranks_that_one_configuration_cannot_state_are_not_exported(
+    base: LocalModel, where: Paths, store: Store, tmp_path: Path
+) -> None:
+    model = peft_adapter.add(
+        peft_adapter.read_for(hf_models.adapter(tmp_path / "lora"), base), base, "点検", store, where.models
+    )
+    other = models.tiny_adapter(tmp_path / "other.gguf", ranks=(4, 8))
+    assert model.tuned is not None
+    sha256 = input_file.sha256_of(other)
+    model = dataclasses.replace(
+        model, adapter=str(other), tuned=dataclasses.replace(model.tuned, adapter_sha256=sha256)
+    )
+    with pytest.raises(AppError, match="peft_unsupported"):
+        peft_adapter.export(model, tmp_path / "out", permit=PERMIT)
 
 
 def test_one_that_is_not_finite_leaves_nothing(base: LocalModel, where: Paths, store: Store, tmp_path: Path) -> None:

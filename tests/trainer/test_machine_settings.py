@@ -30,7 +30,8 @@ def test_another_micro_batch_trains_the_same(server: RunServer, tiny_base: Path,
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{", '{"rank": 8}', '{"micro_batch": true}', '{"device": "tpu"}', '{"report_to": "x"}']
+    "text",
+    ["[]", "{", "[" * 100_000, '{"rank": 8}', '{"micro_batch": true}', '{"device": "tpu"}', '{"report_to": "x"}'],
 )
 def test_nothing_else_is_taken(text: str, tmp_path: Path) -> None:
     (tmp_path / machine.FILE).write_text(text)

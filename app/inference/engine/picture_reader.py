@@ -19,6 +19,7 @@ from app.inference.engine.messages import Picture
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 
 PIXELS_MOST = 16_000_000
+_LONGEST = 200  # times as long as wide, the limit of Qwen2-VL's own preprocessing too
 
 
 class PictureReader:
@@ -94,7 +95,8 @@ class PictureReader:
 def _pixels(picture: Picture) -> bytes:
     """Return the rows of a picture, 3 bytes a pixel. Raises AppError("picture_unusable") if its size is another."""
     count = 3 * picture.width * picture.height
-    if min(picture.width, picture.height) < 1 or count > 3 * PIXELS_MOST:
+    short, long = sorted((picture.width, picture.height))
+    if short < 1 or long > _LONGEST * short or count > 3 * PIXELS_MOST:
         raise AppError("picture_unusable")
     try:
         rows = zlib.decompressobj().decompress(base64.b64decode(picture.rgb, validate=True), count + 1)

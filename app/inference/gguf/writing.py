@@ -42,7 +42,7 @@ def string(text: bytes) -> bytes:
 
 
 def text(value: str) -> bytes:
-    return struct.pack("<I", 8) + string(value.encode())
+    return struct.pack("<I", 8) + string(value.encode("utf-8", "replace"))
 
 
 def number(value: int) -> bytes:

@@ -65,7 +65,8 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if "://" in options.place:
-        with tempfile.TemporaryDirectory() as folder, opened_downloads(where) as (downloads, *_):
+        # Not in the system's folder for temporary files, which may be in memory: packs have gigabytes.
+        with opened_downloads(where) as (downloads, *_), tempfile.TemporaryDirectory(dir=where.data) as folder:
             fetched: Path = answer_of(downloads.catalogue.fetch([options.place], Path(folder)))
             pack = engine_packs.install(fetched, where.engine_packs)
     else:

@@ -117,7 +117,9 @@ def add_parser(
     add.add_argument("what", metavar="starter|RUN", help=help_text("models add what"))
     add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
     add.add_argument("--strength", metavar="N", type=float, help=help_text("models add --strength"))
-    importing = add_command(actions, shared, "import", help_text("models import"), _import)
+    importing = add_command(
+        actions, shared, "import", help_text("models import"), functools.partial(_import, keep_lineage)
+    )
     importing.add_argument("file", metavar="FILE.gguf|DIR")
     importing.add_argument("--base", metavar="ID", help=help_text("models import --base"))
     importing.add_argument("--name", metavar="NAME", help=help_text("models import --name"))
@@ -193,9 +195,9 @@ def _add_starter(where: Paths, output: Output) -> int:
     return model_inspection.print_model(output, model, "models.added")
 
 
-def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _import(keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output) -> int:
     if Path(options.file).is_dir():
-        return _import_adapter(options, where, output)
+        return _import_adapter(keep_lineage, options, where, output)
     model = dataclasses.replace(local_models.describe(Path(options.file)), template_allowed=options.trust_template)
     for option in ("base", "name"):
         if getattr(options, option) is not None:
@@ -206,7 +208,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return model_inspection.print_model(output, model, "models.added")
 
 
-def _import_adapter(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _import_adapter(keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Add a base of the list with the adapter in a folder of PEFT, as a tuned model."""
     folder = input_file.absolute_path(Path(options.file))
     if options.base is None:
@@ -218,6 +220,7 @@ def _import_adapter(options: argparse.Namespace, where: Paths, output: Output) -
         found = peft_adapter.read_for(folder, base)
         name = invisible_characters.to_single_line(options.name or folder.name)[: model_registry.REMOTE_NAME_MAX]
         model = peft_adapter.add(found, base, name, store, where.models)
+        keep_lineage(folder, Path(model.adapter))
     if not found.is_proven:
         output.note("models.adapter_unproven", base=base.name)
     return model_inspection.print_model(output, model, "models.added")

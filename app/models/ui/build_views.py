@@ -223,7 +223,7 @@ class BuildDialog(Dialog):
 
     def _on_adapter_read(self, adapter: HfAdapter) -> None:
         self._adapter = adapter
-        rank = phrase("models.rank_n_m_matrices", n=adapter.rank, m=adapter.targets)
+        rank = phrase("models.rank_n_m_matrices", n=adapter.rank, m=len(adapter.shapes))
         self.adapter.show_note(f"✓ {rank}", "success")
         self._refresh()
 

@@ -22,6 +22,7 @@ from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training.data import split_record
 from app.training.data.rows import PARTS
+from trainer import adapter
 from trainer.spec import RunSpec
 
 LINEAGE_FILE = "lineage.json"  # name in a run's folder
@@ -116,13 +117,13 @@ def lineage_of_run(folder: Path) -> Lineage:
 
 
 def lineage_of_adapter(path: Path, seen_folders: set[Path] | None = None) -> Lineage:
-    """Return the lineage of an adapter or merged file from its run's folder or the note next to it; empty for others.
+    """Return the lineage of an adapter or merged file from its run's folder, the note next to it or the record in it.
 
     `seen_folders`: run folders that were already read, to avoid cycles.
     """
     run = next((parent for parent in list(path.parents)[:_FOLDERS] if (parent / base_models.SPEC).is_file()), None)
     if run is None:
-        return _read_lineage(_note_path(path))
+        return _read_lineage(_note_path(path)).joined(_read_lineage(path / adapter.RECORD))
     seen_folders = set() if seen_folders is None else seen_folders
     if run in seen_folders:
         return Lineage()

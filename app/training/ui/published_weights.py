@@ -20,8 +20,6 @@ from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
-BYTES_A_PARAMETER = 2  # published weights are in bfloat16
-
 
 class PublishedWeightsOffer(QWidget):
     """Tells from where a model's weights are trained, and fetches the publisher's.
@@ -142,9 +140,9 @@ class PublishedWeightsOffer(QWidget):
 
 
 def _size_text(card: ModelCard) -> str:
-    """Return "約 16 GB" for a model of 8B, from its label; "" without one."""
+    """Return "約 16 GB" for a model of 8B in bfloat16, from its label; "" without one."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([BM])", card.size_label)
     if found is None:
         return ""
-    parameters = float(found[1]) * (1e9 if found[2] == "B" else 1e6)
-    return phrase("common.about_size", size=f"{BYTES_A_PARAMETER * parameters / 1e9:.2g}\u00a0GB")
+    size = 2 * float(found[1]) / (1 if found[2] == "B" else 1000)
+    return phrase("common.about_size", size=f"{round(size) if size >= 10 else f'{size:.2g}'}\u00a0GB")

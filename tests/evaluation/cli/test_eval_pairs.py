@@ -11,6 +11,9 @@ from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.library import Library
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindFile, Voted
 from app.evaluation.study import studies
@@ -81,6 +84,35 @@ def test_ratings_corrections_new_answers_and_blind_choices_become_pairs(
     assert texts[4][2].startswith("base の回答")
     assert [message.text for message in found.rows[1].messages] == ["甲は？", "乙です。", "では丙は？", "丙です。"]
     assert (found.rows[0].group, found.label) == (found.rows[1].group, "internal")  # one conversation stays together
+
+
+def test_pairs_have_the_label_of_their_conversation_and_of_its_collections_now(
+    kotae: Kotae, where: Paths, tmp_path: Path
+) -> None:
+    library = Library.open(where.documents)
+    rules, plain = library.add_collection("規則"), library.add_collection("公開資料")
+    library.close()
+    store = Store.open(where.database, where.backups)
+    for name, collection in (("規則", rules), ("公開資料", plain)):
+        asked = store.add_question(f"{name}は？")
+        details = AnswerDetails(scope=(CollectionRef(collection, name),))
+        answer = store.finish_answer(store.add_answer(asked.id, details).id, "乙です。", "done", details)
+        answer_ratings.rate(store, answer.id, BAD, "甲です。")
+    store.close()
+    out, exporting = tmp_path / "好み.jsonl", ("eval", "pairs", "--out", str(tmp_path / "好み.jsonl"))
+    assert kotae(*exporting)[1]["label"] == "internal"
+    found = file_import.import_file(out)
+    assert (found.label, set(found.origins)) == ("internal", {("規則", ""), ("公開資料", "")})
+    library = Library.open(where.documents)
+    library.set_label(rules, "secret")
+    library.close()
+    out.unlink()
+    # Also the rows that were exported before count as what their collection is now.
+    assert collection_lookup.label_of_origins(where.documents, found.origins, "internal") == "secret"
+    assert kotae(*exporting)[1]["error"]["code"] == "secret_export"
+    status, data, _ = kotae(*exporting, "--allow-secret")
+    assert (status, data["label"]) == (0, "secret")
+    assert "rows" in where.exports_log.read_text("utf-8")
 
 
 def test_without_a_preference_the_way_to_one_is_told(kotae: Kotae, tmp_path: Path) -> None:

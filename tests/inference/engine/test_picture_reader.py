@@ -51,7 +51,8 @@ def test_what_a_picture_shows_changes_the_answer_and_is_evaluated_once(child: Ch
 @needs_library
 def test_a_picture_that_does_not_fit_or_is_none_ends_only_that_answer(child: Child) -> None:
     cut = Picture(40, 30, picture(10).rgb[:20])
-    for bad in (cut, Picture(41, 30, picture(10).rgb), Picture(1 << 20, 1 << 20, ""), Picture(0, 0, "")):
+    thread = picture(10, 1, 201)
+    for bad in (cut, Picture(41, 30, picture(10).rgb), Picture(1 << 20, 1 << 20, ""), Picture(0, 0, ""), thread):
         assert child.failure_of(ask(bad)).code == "picture_unusable"
     assert child.failure_of(ask(*[picture(shade) for shade in range(80)])).code == "context_full"
     assert child.answer(ask(picture(10)))[1].usage.answer_tokens > 0

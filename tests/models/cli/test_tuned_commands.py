@@ -1,5 +1,6 @@
 """`kotae models` and `kotae ask` with a trained model: added, listed, asked by its name, and removed."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.base.paths import resources
-from app.training.runs import run_folders
+from app.training.runs import lineage, run_folders
+from tests import hf_models
 from tests.command_fixtures import Kotae
 from tests.training_runs import finished_run
 
@@ -50,6 +52,27 @@ def test_it_is_added_at_a_strength_and_goes_without_its_base(kotae: Kotae, train
     assert kotae("models", "remove", added["name"])[0] == 0
     left = kotae("models", "list")[1]["models"]
     assert [(model["tuned"], model["is_present"]) for model in left] == [(None, True)]
+
+
+def test_an_adapter_keeps_its_label_through_folders_of_peft(
+    kotae: Kotae, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = kotae("models", "import", str(base))[1]
+    run = finished_run(tmp_path / "データ" / "runs" / "r1", base)
+    (run / lineage.LINEAGE_FILE).write_text(json.dumps({"label": "secret"}))
+    source = hf_models.adapter(run / "adapter")
+    first = kotae("models", "import", str(source), "--base", added["id"], "--name", "甲")[1]
+    shutil.rmtree(run)
+    out = tmp_path / "外" / "甲"
+    out.parent.mkdir()
+    exporting = ("models", "export-adapter", first["id"], str(out))
+    assert kotae(*exporting)[1]["error"]["code"] == "secret_export"
+    assert kotae(*exporting, "--allow-secret")[0] == 0
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "別"))  # as on another machine
+    other = kotae("models", "import", str(base))[1]
+    again = kotae("models", "import", str(out), "--base", other["id"])[1]
+    exporting = ("models", "export-adapter", again["id"], str(out.with_name("乙")))
+    assert kotae(*exporting)[1]["error"]["code"] == "secret_export"
 
 
 def test_what_cannot_be_added_is_said(kotae: Kotae, trained: dict[str, Any]) -> None:

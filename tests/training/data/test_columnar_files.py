@@ -78,6 +78,13 @@ def test_a_damaged_one_or_a_bomb_is_refused(tmp_path: Path) -> None:
     assert refusal(bomb) == "table_crowded"
 
 
+def test_a_folder_of_many_small_bombs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_import, "FILE_BYTES", 10_000_000)
+    for at in range(3):
+        write(tmp_path / f"train-{at}.parquet", [{"question": "同じ" * 250_000, "answer": "x"}] * 10)
+    assert refusal(tmp_path) == "table_large"
+
+
 def test_without_pyarrow_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError('pyarrow')")
     monkeypatch.syspath_prepend(tmp_path)

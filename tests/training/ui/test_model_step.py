@@ -139,14 +139,14 @@ def test_beside_a_copy_the_publishers_weights_are_offered_fetched_with_consent_a
     put_card(driver.folder / "cards", 1)
     card = driver.folder / "cards" / "tiny.toml"
     card.write_text(
-        card.read_text("utf-8").replace("form =", f'base_model = "{REPOSITORY}"\nsize_label = "8B"\nform =')
+        card.read_text("utf-8").replace("form =", f'base_model = "{REPOSITORY}"\nsize_label = "70B"\nform =')
     )
     catalogue.load.cache_clear()
     copy = dataclasses.replace(driver.models[0], card_id="tiny", quantization="Q4_K_M")
     driver.models = (copy, *driver.models[1:])
     offer = driver.open().weights
     assert "量子化した写し（Q4_K_M）から戻した重み" in offer.note.text()
-    assert f"{REPOSITORY}　約 16\u00a0GB" in offer.note.text()
+    assert f"{REPOSITORY}　約 140\u00a0GB" in offer.note.text()
     assert "8.1 %" in offer.note.text()
     before, other = driver.work.draft.base, f"models--{REPOSITORY.replace('/', '--')}-Instruct"
     driver.downloads.base_finished.emit(driver.folder / other / "snapshots" / COMMIT)  # of a name that begins alike
