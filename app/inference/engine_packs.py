@@ -118,13 +118,7 @@ def install(source: Path, folder: Path) -> EnginePack:
             with open_regular(source) as file, zipfile.ZipFile(file) as archive:
                 pack = _pack_of({member.filename: member.file_size for member in archive.infolist()}, source)
                 _put(pack, folder, source, archive.open)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        EOFError,
-        KeyError,
-    ) as error:  # RuntimeError: a password
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError) as error:  # RuntimeError: a password
         raise AppError("engine_pack_unreadable", path=str(source), reason=str(error)) from error
     except FileNotFoundError as error:
         raise AppError("file_missing", path=str(source)) from error
