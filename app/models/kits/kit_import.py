@@ -324,8 +324,8 @@ def _describe(model: KitModel, joined: JoinedModel) -> LocalModel:
     described = local_models.describe(joined.paths[0])
     paths = joined.paths
     if model.has_projector:
-        *paths, projector = paths
-        described = local_models.with_projector(described, projector)
+        described = local_models.with_projector(described, paths[-1])
+        paths = paths[:-1]
     fingerprints = tuple(
         FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
         for path, file in zip(paths, model.files, strict=False)
