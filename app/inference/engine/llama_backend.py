@@ -1,4 +1,7 @@
-"""Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize."""
+"""Run one model with one context on llama.cpp: load, answer, embed, rank and tokenize.
+
+The file is over 450 lines because all of these share that context and its cache.
+"""
 
 import ctypes
 import math

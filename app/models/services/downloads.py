@@ -1,7 +1,7 @@
 """Queue the downloads of models, and run one at a time in the downloading child.
 
 No host is contacted before `start` or `resume`; downloads that were running when the program ended come back paused.
-Credentials are kept in memory only.
+Credentials are kept in memory only. The file is over 450 lines because every event changes the one queue.
 """
 
 import dataclasses
