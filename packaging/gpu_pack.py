@@ -10,6 +10,7 @@ what `tool` is part of. Run on no card yet: Vulkan on a processor that plays one
 """
 
 import hashlib
+import itertools
 import json
 import platform
 import re
@@ -137,8 +138,8 @@ def _compile(recipe: Recipe, version: str, part: Path, flags: str) -> None:
     shutil.copy2(next(made.rglob(recipe.library)), part / recipe.library)
     for library in _runtime_libraries(recipe, made / "CMakeCache.txt"):
         shutil.copy2(library, part / library.name)
-        for text in library.parent.parent.glob("EULA*.txt"):
-            shutil.copy2(text, part / "licences" / text.name)
+        text = _licence(library)
+        shutil.copy2(text, part / "licences" / f"NVIDIA-{text.name}")
     for folder in (made, part / "source", tools):
         shutil.rmtree(folder)
     archive.unlink()
@@ -156,6 +157,16 @@ def _runtime_libraries(recipe: Recipe, cache: Path) -> Iterator[Path]:
         if library is None:
             raise SetupError(f"{name} がありません / {name} is missing\n次に / next: {recipe.hint}")
         yield library
+
+
+def _licence(library: Path) -> Path:
+    """NVIDIA's licence, without which its libraries may not be passed on: of a toolkit, or of a package of pip."""
+    folders = [folder for file in (library, library.resolve()) for folder in file.parents[1:4]]
+    for folder, pattern in itertools.product(folders, ("EULA*.txt", "nvidia_*.dist-info/**/License.txt")):
+        if found := sorted(folder.glob(pattern)):
+            return found[0]
+    raise SetupError(f"{library} のライセンスの文書がありません / the licence of {library} is missing\n"
+                     f"次に / next: EULA.txt → {library.parents[1]}")  # fmt: skip
 
 
 def _pack(name: str, recipe: Recipe, folder: Path, file: Path) -> tuple[Path, dict[str, object]]:

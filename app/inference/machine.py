@@ -81,15 +81,9 @@ def list_engine_cards(graphics: str) -> tuple[Card, ...]:
 
 def has_picture_library() -> bool:
     """Return whether the engine was built with llama.cpp's multimodal library (libmtmd)."""
-    folder = _engine_libraries()
-    return folder is not None and any(folder.glob("*mtmd*"))
-
-
-def _engine_libraries() -> Path | None:
     package = importlib.util.find_spec("llama_cpp")
-    if package is None or not package.submodule_search_locations:
-        return None
-    return Path(package.submodule_search_locations[0]) / "lib"
+    folders = (package and package.submodule_search_locations) or ()
+    return any(any(Path(folder, "lib").glob("*mtmd*")) for folder in folders)
 
 
 @functools.cache

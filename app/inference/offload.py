@@ -36,13 +36,14 @@ class Offload:
 
     `layers`: how many of the last are on cards, counting the output as one. `shares`: of these for each card, 0 to 1
     and together 1; a card with 0 is not used. `weights_bytes`: of these layers. `output_bytes`: of the output among
-    them.
+    them. `has_projector`: the part that reads pictures is on the first card.
     """
 
     layers: int = 0
     shares: tuple[float, ...] = ()
     weights_bytes: int = 0
     output_bytes: int = 0
+    has_projector: bool = False
 
     def layers_present(self, card_bytes: int) -> int:
         """Return how many of the layers lie on cards, whose buffers have `card_bytes` of weights.
@@ -55,25 +56,38 @@ class Offload:
 
 
 def plan_offload(
-    header: GgufHeader, cards: Sequence[Card], context_tokens: int, batch_tokens: int, kv_type: str, parallel: int = 1
+    header: GgufHeader,
+    cards: Sequence[Card],
+    context_tokens: int,
+    batch_tokens: int,
+    kv_type: str,
+    parallel: int = 1,
+    projector: GgufHeader | None = None,
 ) -> Offload:
     """Return the placement with the most layers on cards: on one card if it holds them all, else on several.
 
-    Several cards get layers by their free memory, because each is as long busy with a token as it has layers.
+    Several cards get layers by their free memory, because each is as long busy with a token as it has layers. libmtmd
+    takes the first card or none: `projector`, the part that reads pictures, lies there if it has room.
     """
     context = memory_estimate.rounded_context(header, context_tokens)
     weights = _weights_by_layer(header)
     caches = [*memory_estimate.cache_bytes_by_layer(header, context, kv_type), 0]
     layers = [own + parallel * cache for own, cache in zip(weights, caches, strict=True)]
     compute = memory_estimate.activations_bytes(header, context, min(batch_tokens, context), parallel)
-    rooms = [max(0, card.free_bytes - compute - RESERVE_BYTES) for card in cards]
+    free = [card.free_bytes - RESERVE_BYTES for card in cards]
+    taken = projector.weights_bytes + memory_estimate.picture_bytes(projector) if projector else 0
+    has_projector = projector is not None and bool(free) and free[0] >= taken
+    if has_projector:
+        free[0] -= taken
+    rooms = [max(0, size_bytes - compute) for size_bytes in free]
     largest = max(range(len(cards)), key=rooms.__getitem__, default=0)
     alone = [room if place == largest else 0 for place, room in enumerate(rooms)]
     choices = [(_most_layers(layers, choice), choice) for choice in (alone, rooms)]
     count, choice = max(choices, key=lambda one: one[0])  # the first of equals: one card
     if count == 0:
         return Offload()
-    return Offload(count, tuple(room / sum(choice) for room in choice), sum(weights[-count:]), weights[-1])
+    shares = tuple(room / sum(choice) for room in choice)
+    return Offload(count, shares, sum(weights[-count:]), weights[-1], has_projector)
 
 
 def card_of_each(count: int, shares: Sequence[float]) -> list[int]:

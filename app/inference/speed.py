@@ -25,7 +25,7 @@ from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.paths import write_atomically
-from app.inference import child_commands, engine_packs
+from app.inference import child_commands
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.processor_cores import processor_name, usable_cores
 
@@ -58,9 +58,7 @@ def place() -> str:
         engine = importlib.metadata.version("llama-cpp-python")
     except importlib.metadata.PackageNotFoundError:  # a bundle, which has one engine for each version of Kotae
         engine = f"Kotae {__version__}"
-    folder = engine_packs.folder_in_use()
-    packs = [pack.name for pack in engine_packs.installed(folder)] if folder else []
-    return ", ".join([processor_name(), f"{usable_cores().fast} cores", engine, *packs])
+    return f"{processor_name()}, {usable_cores().fast} cores, {engine}"
 
 
 def is_plugged_in() -> bool | None:

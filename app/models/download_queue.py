@@ -223,10 +223,9 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
     hashes = {file.name: file.sha256 for file in queued.files}
     fingerprints = tuple(dataclasses.replace(file, sha256=hashes.get(file.name) or file.sha256) for file in model.files)
     card = catalogue.load().card(queued.card_id)
-    projectors = [file.name for file in queued.files if "mmproj" in file.name.casefold()]
-    if projectors:
+    for projector in queued.files[len(part_names(name)) :]:
         with contextlib.suppress(AppError):  # without it, the model still answers
-            model = local_models.with_projector(model, folder / projectors[0])
+            model = local_models.with_projector(model, folder / projector.name)
     if card is None:
         return dataclasses.replace(model, files=fingerprints)
     if _contradicts(model, card, queued):
@@ -248,11 +247,11 @@ def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> 
     A card without a checksum would otherwise accept any file of that name.
     """
     file, shape = card.file_of(queued.quantization), card.shape
-    if file is not None and file.sha256 and len(queued.files) == 1:
-        return False  # it was compared with the checksum
-    is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
-    if file is not None and is_one and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
-        return True
+    if file is not None and len(part_names(queued.files[0].name)) == 1:
+        if file.sha256:
+            return False  # it was compared with the checksum
+        if file.size_bytes > 0 and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
+            return True
     if shape is None:
         return False
     header = gguf.read_header(Path(model.path))

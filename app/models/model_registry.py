@@ -161,11 +161,8 @@ def require_unchanged(model: LocalModel) -> None:
     if tuned is None or not model.adapter:
         return
     facts = {"name": model.name, "base": tuned.base_name}
-    parts = (
-        ("base", model.path, tuned.base_sha256, model.files),
-        ("adapter", model.adapter, tuned.adapter_sha256, ()),
-    )
-    for part, path, sha256, fingerprints in parts:
+    base = ("base", model.path, tuned.base_sha256, model.files)
+    for part, path, sha256, fingerprints in (base, ("adapter", model.adapter, tuned.adapter_sha256, ())):
         try:
             found = file_sha256(Path(path), fingerprints)
         except OSError as error:

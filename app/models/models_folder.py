@@ -339,17 +339,21 @@ def _unreadable(source: Path, error: OSError) -> AppError:
 
 
 def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
-    """Return the model with its new path and the times that the new drive stores; None if it was not in the folder."""
-    listed = Path(model.path)
-    path = _resolved(listed.parent) / listed.name  # the listed path may contain a link
-    if not path.is_relative_to(plan.source) or str(path.relative_to(plan.source)) not in plan.names:
-        return None
-    new = plan.target / path.relative_to(plan.source)
+    """Return the model with its new paths and the times that the new drive stores; None if none was in the folder."""
+    name, part = (_name_in(plan, file) for file in (model.path, model.projector))
+    projector = str(plan.target / part) if part else model.projector
+    if not name:
+        return dataclasses.replace(model, projector=projector) if part else None
+    path, new = plan.source / name, plan.target / name
     marks = tuple(_as_kept(mark, path.with_name(mark.name), new.with_name(mark.name)) for mark in model.files)
-    beside = Path(model.projector)
-    is_moved = model.projector != "" and beside.parent == listed.parent
-    projector = str(new.with_name(beside.name)) if is_moved else model.projector
     return dataclasses.replace(model, path=str(new), files=marks, projector=projector)
+
+
+def _name_in(plan: FolderMove, file: str) -> str:
+    """Return the path of a file within the folder that is moved; "" if it is not there."""
+    path = _resolved(Path(file).parent) / Path(file).name  # the listed path may contain a link
+    name = str(path.relative_to(plan.source)) if file and path.is_relative_to(plan.source) else ""
+    return name if name in plan.names else ""
 
 
 def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:

@@ -81,3 +81,18 @@ def test_an_output_that_the_card_did_not_take_or_blocks_that_are_missing_are_not
     present = [plan.layers_present(size) for size in (32 * BLOCK + OUTPUT, 32 * BLOCK, 16 * BLOCK, 0)]
     assert present == [33, 32, 0, 0]
     assert offload.Offload().layers_present(0) == 0
+
+
+def test_the_part_that_reads_pictures_takes_its_memory_of_the_first_card_or_stays_on_the_processor() -> None:
+    def plan(*free_gib: float) -> offload.Offload:
+        return plan_offload(model(), cards(*free_gib), CONTEXT, 512, "f16", projector=part)
+
+    tensors = {"v.patch_embd.weight": TensorInfo("v.patch_embd.weight", (1,), "F16", 0, GIB)}
+    part = replace(shaped(), tensors=tensors, metadata={})
+    alone, beside = plan_offload(model(), cards(4), CONTEXT, 512, "f16"), plan(4)
+    assert beside.has_projector
+    assert 5 <= alone.layers - beside.layers <= 8  # 1 GiB of layers, each 162 MiB
+    small = plan(1, 8)  # libmtmd takes no card but the first
+    assert (small.layers, small.shares, small.has_projector) == (33, (0.0, 1.0), False)
+    assert not plan(1).has_projector
+    assert not plan_offload(model(), cards(8), CONTEXT, 512, "f16").has_projector

@@ -232,6 +232,23 @@ def test_the_search_model_goes_along_with_the_text_of_its_licence(
     assert "Permission is hereby granted" in (target / f"{search_model.stem}-licence.txt").read_text("utf-8")
 
 
+def test_the_part_that_reads_pictures_goes_along(tmp_path: Path, target: Path) -> None:
+    for name, options in (("one.gguf", {}), ("two.gguf", {"seed": 2, "tensors_per_file": 12})):
+        models.tiny_llama(tmp_path / name, **options)
+    part = models.projector(tmp_path / "part.gguf")
+    found = [local_models.describe(tmp_path / name) for name in ("one.gguf", "two-00001-of-00002.gguf")]
+    export([local_models.with_projector(model, part) for model in found], tmp_path / "k")
+    outcome = bring_in(tmp_path / "k", target)
+    assert outcome.problems == []
+    assert [Path(model.projector).name for model in outcome.models] == ["one-mmproj.gguf", "two-mmproj.gguf"]
+    assert [len(model.files) for model in outcome.models] == [1, 2]
+    assert (target / "two-mmproj.gguf").read_bytes() == part.read_bytes()
+    assert all(verification.verify_model(model).state == "sound" for model in outcome.models)
+    part.unlink()
+    export([local_models.describe(tmp_path / "one.gguf")], tmp_path / "k2")
+    assert transfer_kit.read_kit(tmp_path / "k2").models[0].has_projector is False
+
+
 # --------------------------------------------------------------------- import
 
 

@@ -135,6 +135,18 @@ def test_the_part_that_reads_pictures_moves_with_its_model(folder: Folder) -> No
     assert (folder.target / part.name).is_file()
 
 
+def test_the_part_that_reads_pictures_moves_from_another_place_of_the_folder(folder: Folder, tmp_path: Path) -> None:
+    (folder.models / "parts").mkdir()
+    part = models.projector(folder.models / "parts" / "mmproj-F16.gguf")
+    listed = folder.store.local_models()
+    for model in listed:  # one of which is not in the folder
+        folder.store.put_local_model(dataclasses.replace(model, projector=str(part)))
+    folder.move(folder.target)
+    assert {Path(model.path).parent == tmp_path for model in listed} == {True, False}
+    moved = str(folder.target / "parts" / part.name)
+    assert {model.projector for model in folder.store.local_models()} == {moved}
+
+
 def test_it_can_be_moved_again_and_back(folder: Folder, tmp_path: Path) -> None:
     for target in (tmp_path / "one", tmp_path / "two", folder.where.data / "models"):
         folder.move(target)

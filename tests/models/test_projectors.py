@@ -1,5 +1,6 @@
 """The part with which a model reads pictures: found in its folder, counted in the forecast, and done without."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.inference import gguf, load_plan, machine, memory_estimate
-from app.models import local_models
+from app.models import catalogue, download_queue, local_models
+from app.models.catalogue import ModelFile
 from tests import model_files as models
 
 BESIDE = [
@@ -57,3 +59,17 @@ def test_it_is_planned_and_counted_where_the_engine_can_use_it(tmp_path: Path, m
     assert load_plan.plan_load(model, Settings()).projector == ""  # questions are answered without pictures
     again = local_models.merged_with_known(local_models.describe(path), [model])
     assert again.projector == str(part)  # it may be on a drive that is not plugged in
+
+
+def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_pictures_came_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.tiny_llama(tmp_path / "m.gguf")
+    book = catalogue.load()
+    file = ModelFile("F32", 10**9, repository="o/m", file="m.gguf", projector="mmproj.gguf")
+    card = dataclasses.replace(book.cards[0], id="o--m", files=(file,), shape=None)
+    monkeypatch.setattr(catalogue, "load", lambda: dataclasses.replace(book, cards=(card,)))
+    planned = download_queue.plan_download(card, file, "", "1")
+    models.projector(tmp_path / planned.files[1].name)
+    with pytest.raises(AppError, match="download_other_model"):
+        download_queue.downloaded_model(planned, tmp_path)

@@ -335,7 +335,7 @@ class AnswerRun(QObject):
         elif self._retrieved is not None and self._retrieved.passages and request.retrieval is not None:
             self._count_id = self._engine.new_id()
             counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.retrieval, self._model, system)
-            self._engine.send(Tokenize(self._count_id, counted))
+            self._engine.send(Tokenize(self._count_id, counted, self._pictures))
             return
         form = local_models.form_of(self._model)
         if form is not None:

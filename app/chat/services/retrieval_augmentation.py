@@ -186,16 +186,13 @@ def search(
     verdict = judged.verdict
     if pictures:
         shown = {one.document.id for one in pictures if one.document.is_picture}
-        searched = [*texts, *([] if is_refused else [one for one in searched if one.document_id not in shown])]
+        kept = [] if is_refused else [one for one in searched if one.document_id not in shown]
+        sections = {one.section_id: one for one in (*reversed(kept), *reversed(texts))}  # each is one source
+        searched = [*reversed(sections.values())]
         verdict = "answered"
+    seconds, by_words = time.monotonic() - started, judged.is_by_words
     return FoundPassages(
-        tuple(searched),
-        verdict,
-        by_meaning,
-        missing,
-        time.monotonic() - started,
-        is_by_words=judged.is_by_words,
-        pictures=tuple(pictures),
+        tuple(searched), verdict, by_meaning, missing, seconds, is_by_words=by_words, pictures=tuple(pictures)
     )
 
 

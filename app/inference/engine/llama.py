@@ -48,21 +48,6 @@ def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
         load_all(str(folder).encode("utf-8"))
 
 
-def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Sequence[Path]) -> bool:
-    """Load a pack, whose last file is the backend and the others what it needs; return whether that worked.
-
-    Without its driver it fails.
-    """
-    try:
-        _needed.extend(ctypes.CDLL(str(needed)) for needed in pack[:-1])
-    except OSError as error:
-        print(f"engine: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-        return False
-    load = _ggml(library, folder).ggml_backend_load
-    load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
-    return bool(load(str(pack[-1]).encode("utf-8")))
-
-
 def _ggml(library: ctypes.CDLL, folder: Path, part: str = "ggml") -> ctypes.CDLL:
     """Return ggml's library, not another copy, which would have its own list of devices.
 
@@ -210,8 +195,18 @@ _ANY_CHARACTER, _NO_CONTROL_CHARACTER = r'[^"\\]', r'[^"\\\x00-\x1F\x7F]'
 
 
 def load_pack(pack: Sequence[Path]) -> bool:
-    """Load the files of a GPU pack (`app.inference.engine_packs.verified`); return whether that worked."""
-    return load_backend_library(api._lib, _LIBRARIES, pack)
+    """Load a GPU pack (`engine_packs.verified`): its last file is the backend, the others are what that needs.
+
+    Return whether that worked; without its driver it fails.
+    """
+    try:
+        _needed.extend(ctypes.CDLL(str(needed)) for needed in pack[:-1])
+    except OSError as error:
+        print(f"engine: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+        return False
+    load = _ggml(api._lib, _LIBRARIES).ggml_backend_load
+    load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
+    return bool(load(str(pack[-1]).encode("utf-8")))
 
 
 def load_mtmd() -> Any:

@@ -4,7 +4,6 @@ The file is over 450 lines because all of it works on the one loaded model and i
 """
 
 import ctypes
-import dataclasses
 import math
 import secrets
 import time
@@ -32,6 +31,7 @@ from app.inference.engine.messages import (
     Failed,
     Load,
     LoadProgress,
+    Picture,
     Rank,
     Ranked,
     Sampling,
@@ -41,7 +41,7 @@ from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary
-from app.inference.memory_estimate import PICTURE_TOKENS_MOST, picture_bytes
+from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.offload import Offload
 from app.inference.prefix_states import common_length
 from app.inference.prompts import Segment
@@ -49,7 +49,8 @@ from app.inference.prompts import Segment
 _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
-_FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "decode_failed")  # that another try without cards may mend
+# That another try without cards may mend.
+_FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "decode_failed", "projector_unusable")
 _CUT_SHARE = 0.95  # of the length that a passage should have by its tokens, as they are not spread evenly
 
 
@@ -79,22 +80,20 @@ class LlamaBackend(SequencedModel):
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
         """Load a model.
 
-        Raises AppError: the codes of `gguf.check_model`, cancelled, load_too_slow, model_unreadable, context_failed.
+        Raises AppError: the codes of `gguf.check_model` and `gguf.check_projector`, cancelled, load_too_slow,
+        model_unreadable, context_failed, pictures_not_built, projector_unusable.
         """
         self.unload()
         header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
+        projector = gguf.check_projector(Path(command.projector), header) if command.projector else None
         cards, reason = self._find_cards(command)
         self._thread_policy = ThreadPolicy(command.threads)
         plan = Offload()
         if cards:
-            described = [one.card for one in cards]
-            if command.projector:  # which lies on the first card
-                projector = gguf.check_projector(Path(command.projector), header)
-                taken = projector.weights_bytes + picture_bytes(projector)
-                described[0] = dataclasses.replace(described[0], free_bytes=max(0, described[0].free_bytes - taken))
             plan = offload.plan_offload(
-                header, described, command.context_tokens, command.batch_tokens, command.kv_type, command.parallel
-            )
+                header, [one.card for one in cards], command.context_tokens, _batch_tokens(command), command.kv_type,
+                command.parallel, projector,
+            )  # fmt: skip
             reason = "" if plan.layers else "no_memory"
         try:
             try:
@@ -138,7 +137,7 @@ class LlamaBackend(SequencedModel):
         started = time.perf_counter()
         self._load_model(command, cards, plan, cancellation, emit)
         self._make_context(command, cancellation)
-        self._load_projector(command, use_gpu=plan.layers > 0)
+        self._load_projector(command, use_gpu=plan.has_projector)
         load_s = time.perf_counter() - started
         if not command.embedding:  # one text is often all that it gets
             self._warm_up()
@@ -194,9 +193,7 @@ class LlamaBackend(SequencedModel):
         trained = api.llama_model_n_ctx_train(self._model)
         wanted = command.context_tokens or trained
         params.n_ctx = min(wanted, trained) if trained > 0 else wanted
-        # Some models read a picture at once.
-        batch_tokens = max(command.batch_tokens, PICTURE_TOKENS_MOST if command.projector else 0)
-        params.n_batch = params.n_ubatch = min(batch_tokens, params.n_ctx)
+        params.n_batch = params.n_ubatch = min(_batch_tokens(command), params.n_ctx)
         params.type_k = params.type_v = KV_TYPES[command.kv_type]
         if command.flash_attention is not None:
             params.flash_attn_type = int(command.flash_attention)
@@ -215,11 +212,9 @@ class LlamaBackend(SequencedModel):
         self._is_embedding = command.embedding
 
     def _load_projector(self, command: Load, *, use_gpu: bool) -> None:
-        """Raise AppError: pictures_not_built, projector_unusable, and the codes of `gguf.check_projector`."""
+        """Load the part that reads pictures, if any. Raises AppError: pictures_not_built, projector_unusable."""
         if not command.projector:
             return
-        assert self._header is not None
-        gguf.check_projector(Path(command.projector), self._header)
         try:
             self._pictures = PictureReader(command.projector, self._model, self.threads.batch, use_gpu=use_gpu)
         except AppError as error:
@@ -309,11 +304,10 @@ class LlamaBackend(SequencedModel):
 
     def _prepare(self, ask: Ask, cancellation: Cancellation, emit: Emit) -> Answer:
         self._check_length(ask.prompt)
-        prompt, shown = self._prompt_with_pictures(ask)
+        prompt, shown = self._with_pictures(ask.prompt, ask.pictures)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
-        length = len(prompt) + sum(one.tokens - len(one.ids) for one in shown.values())
-        if length + 1 > self.context_tokens:
+        if (length := _length(prompt, shown)) + 1 > self.context_tokens:
             raise AppError("context_full", prompt_tokens=length, context_tokens=self.context_tokens)
         seed = ask.sampling.seed if ask.sampling.seed is not None else secrets.randbits(32)
         sampler = Sampler(ask.sampling, seed, grammar_of(self._vocabulary, ask))
@@ -321,23 +315,25 @@ class LlamaBackend(SequencedModel):
         answer.ends, answer.shown = self._prefixes.begin(ask, prompt, self.prompt_tokens), shown
         return answer
 
-    def _prompt_with_pictures(self, ask: Ask) -> tuple[list[int], dict[int, Shown]]:
+    def _with_pictures(
+        self, prompt: Sequence[Segment], pictures: Sequence[Picture]
+    ) -> tuple[list[int], dict[int, Shown]]:
         """Return the ids of a prompt, and the parts of its pictures by their places among them.
 
         Raises AppError: model_reads_no_pictures, picture_unusable.
         """
-        if not ask.pictures:
-            return self.prompt_tokens(ask.prompt), {}
+        if not pictures:
+            return self.prompt_tokens(prompt), {}
         if self._pictures is None:
             raise AppError("model_reads_no_pictures")
         self._pictures.forget()
-        last = max((at for at, one in enumerate(ask.prompt) if not one.markup), default=len(ask.prompt))
-        ids, shown = self.prompt_tokens(ask.prompt[:last]), {}
-        for piece in (piece for picture in ask.pictures for piece in self._pictures.read(picture)):
+        last = max((at for at, one in enumerate(prompt) if not one.markup), default=len(prompt))
+        ids, shown = self.prompt_tokens(prompt[:last]), {}
+        for piece in (piece for picture in pictures for piece in self._pictures.read(picture)):
             if isinstance(piece, Shown):
                 shown[len(ids)] = piece
             ids += piece.ids if isinstance(piece, Shown) else piece
-        for segment in ask.prompt[last:]:
+        for segment in prompt[last:]:
             ids += self.tokens_of(segment.text, has_markup=segment.markup)
         return ids, shown
 
@@ -463,7 +459,8 @@ class LlamaBackend(SequencedModel):
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_vocabulary()
-        return tuple(len(self.prompt_tokens(prompt)) for prompt in command.prompts)
+        pictures = (command.pictures, *[()] * len(command.prompts))
+        return tuple(_length(*self._with_pictures(*one)) for one in zip(command.prompts, pictures, strict=False))
 
     # ------------------------------------------------------------------ private
 
@@ -491,6 +488,16 @@ class LlamaBackend(SequencedModel):
         self._set_adapters([self._adapters[use.path] for use in adapters], [use.strength for use in adapters])
         self._adapters_in_use = adapters
         self._clear()  # the cache was computed with the earlier adapters
+
+
+def _batch_tokens(command: Load) -> int:
+    """Return the tokens of a batch; some models read a picture at once."""
+    return max(command.batch_tokens, PICTURE_TOKENS_MOST if command.projector else 0)
+
+
+def _length(prompt: Sequence[int], shown: dict[int, Shown]) -> int:
+    """Return the tokens that a prompt takes in the cache."""
+    return len(prompt) + sum(one.tokens - len(one.ids) for one in shown.values())
 
 
 def _without_vocabulary(header: gguf.GgufHeader, tokens: int) -> Any:

@@ -125,10 +125,14 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Count tokens. The answer is Tokenized: a number for each prompt, with the model's beginning-of-text token."""
+    """Count tokens. The answer is Tokenized: a number for each prompt, with the model's beginning-of-text token.
+
+    `pictures` stand in the first prompt.
+    """
 
     id: str
     prompts: tuple[tuple[Segment, ...], ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 # ------------------------------------------------------------------ events

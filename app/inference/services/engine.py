@@ -401,11 +401,15 @@ def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:
 
 
 def reclaimable_bytes(engine: EngineClient) -> int:
-    """Return the bytes that unloading the model frees; weights mapped from its file count as free already."""
+    """Return the bytes of main memory that unloading the model frees.
+
+    Weights mapped from its file count as free already, and layers on graphics cards have their cache there.
+    """
     facts = engine.facts
     if facts is None:
         return 0
-    return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
+    here = 1 - facts.gpu_layers / facts.total_layers if facts.total_layers else 1
+    return int(here * (facts.kv_bytes + facts.compute_bytes)) + (facts.weights_bytes if facts.repack else 0)
 
 
 POLL_MS = 100  # between two checks whether the current answer is finished

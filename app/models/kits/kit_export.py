@@ -116,7 +116,8 @@ def foreign_file(folder: Path) -> Path | None:
 
 def _files(model: LocalModel) -> list[Path]:
     header = gguf.check_model(Path(model.path))
-    return [Path(model.path), *header.parts]
+    projector = [Path(model.projector)] if model.projector and Path(model.projector).is_file() else []
+    return [Path(model.path), *header.parts, *projector]
 
 
 class _KitWriter:
@@ -148,7 +149,7 @@ class _KitWriter:
         known = {fingerprint.name: fingerprint.sha256 for fingerprint in model.files}
         promised = local_models.promised_sha256
         files = tuple(self._file(path, known.get(path.name) or promised(model, path)) for path in paths)
-        return KitModel(self._stem(model), files, licence_text(model))
+        return KitModel(self._stem(model), files, licence_text(model), has_projector=str(paths[-1]) == model.projector)
 
     def _file(self, path: Path, known_sha256: str) -> KitFile:
         self._number += 1

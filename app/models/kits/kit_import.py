@@ -322,13 +322,17 @@ def _licence_for(described: LocalModel, model: KitModel) -> str:
 def _describe(model: KitModel, joined: JoinedModel) -> LocalModel:
     """Describe a joined model, with its hashes. Raises AppError if it is no model or differs from the table."""
     described = local_models.describe(joined.paths[0])
+    paths = joined.paths
+    if model.has_projector:
+        described = local_models.with_projector(described, paths[-1])
+        paths = paths[:-1]
     fingerprints = tuple(
         FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
-        for path, file in zip(joined.paths, model.files, strict=True)
+        for path, file in zip(paths, model.files, strict=False)
     )
     if [fingerprint.name for fingerprint in described.files] != [fingerprint.name for fingerprint in fingerprints]:
         raise AppError("kit_content_refused", name=model.stem)
-    promised = [local_models.promised_sha256(described, path) for path in joined.paths]
+    promised = [local_models.promised_sha256(described, path) for path in paths]
     if any(sha256 not in ("", now.sha256) for sha256, now in zip(promised, fingerprints, strict=True)):
         raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows another hash
     return dataclasses.replace(described, files=fingerprints)

@@ -5,7 +5,7 @@
     LICENCES.txt         the models' terms, for people; presets.json, and terms that must accompany a model
 
     {"format": "kotae-model-kit", "version": 1, "sha256": "… of all the rest",
-     "models": [{"stem": "gemma", "licence": "…", "files": [{"size_bytes": 1, "sha256": "…",
+     "models": [{"stem": "gemma", "licence": "…", "has_projector": false, "files": [{"size_bytes": 1, "sha256": "…",
        "parts": [{"size_bytes": 1, "sha256": "…"}]}]}],
      "extras": [{"kind": "presets", "size_bytes": 1, "sha256": "…"}]}
 
@@ -74,18 +74,21 @@ class KitFile:
 
 @dataclass(frozen=True, slots=True)
 class KitModel:
-    """Describes a model in the kit. `stem`: the name of its joined files without number and suffix."""
+    """Describes a model in the kit. `stem`: the name of its joined files without number and suffix.
+
+    `has_projector`: the last file is the part that reads pictures.
+    """
 
     stem: str
     files: Annotated[tuple[KitFile, ...], Meta(min_length=1, max_length=_FILES_MAX)]
     licence: Annotated[str, Meta(max_length=20_000)] = ""  # the terms in the exporting user's language
+    has_projector: bool = False
 
     def file_names(self, stem: str) -> list[str]:
         """Return the names of the joined files as llama.cpp expects them; `stem` may differ from the model's."""
-        count = len(self.files)
-        if count == 1:
-            return [f"{stem}.gguf"]
-        return [f"{stem}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
+        count = len(self.files) - self.has_projector
+        names = [f"{stem}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
+        return [*([f"{stem}.gguf"] if count == 1 else names), *[f"{stem}-mmproj.gguf"] * self.has_projector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,7 @@ def kit_bytes(kit: Kit) -> bytes:
         "format": FORMAT,
         "version": VERSION,
         "models": [
-            {"stem": model.stem, "licence": model.licence, "files": [file_as_dict(file) for file in model.files]}
-            for model in kit.models
+            dataclasses.asdict(model) | {"files": [file_as_dict(file) for file in model.files]} for model in kit.models
         ],
         "extras": [dataclasses.asdict(extra) for extra in kit.extras],
     }
@@ -228,7 +230,7 @@ def _kit(document: dict[str, Any]) -> Kit:
             _with_standard_names(file, f"{where}.files[{one}]", number + one)
             for one, file in enumerate(model.files, start=1)
         ]
-        if len({file.sha256 for file in files}) != len(files):
+        if len({file.sha256 for file in files}) != len(files) or len(files) == model.has_projector:
             _refuse(f"{where}.files")
         number += len(files)
         models.append(dataclasses.replace(model, files=tuple(files)))

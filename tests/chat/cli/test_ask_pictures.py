@@ -58,6 +58,28 @@ def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
 
 
 @needs_library
+def test_a_picture_with_much_text_leaves_room_for_itself(
+    ask_of: Ask, install: Callable[[str], None], tmp_path: Path
+) -> None:
+    shape = models.ProjectorShape(image=256, patch=4, merge=2)  # 1,024 tokens for a picture
+    models.projector(tmp_path / "tiny-mmproj-f16.gguf", shape)
+    install(answering("".join(row("点検は5年に1回とする。" * 9, 97, block=number) for number in range(1, 25))))
+    status, _, told = ask_of(photo(tmp_path / "写真.png", 250))
+    assert status == 0, told
+
+
+@needs_library
+def test_pages_of_one_section_are_one_source(ask_of: Ask, tmp_path: Path) -> None:
+    made = Pdf()
+    made.page(text(72, 700, "第1章 点検", 16) + text(72, 660, "点検は5年に1回とする。"))
+    made.page(text(72, 700, "橋脚のかぶりは70mmとする。"))
+    path = tmp_path / "manual.pdf"
+    path.write_bytes(made.bytes())
+    _, shown, told = ask_of(path, "1ページと2ページの図は何ですか")
+    assert shown.partition("出典")[2].count("70mm") == 1, told
+
+
+@needs_library
 def test_a_page_of_a_pdf_is_shown_if_the_question_names_it(ask_of: Ask, tmp_path: Path) -> None:
     made = Pdf()
     for heading, words in (("第1章 点検", "点検は5年に1回とする。"), ("第2章 かぶり", "橋脚のかぶりは70mmとする。")):

@@ -14,10 +14,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base import paths
-from app.inference import engine_packs
+from app.inference import engine_packs, machine
 from app.inference.engine.messages import EngineFacts, Load, Ready
 from app.inference.engine_packs import EnginePack, PackFile
 from app.inference.services.engine import EngineClient
+from tests import model_files as models
 from tests.inference.engine.child import Child
 
 PROGRAM = """
@@ -141,3 +142,26 @@ def test_layers_lie_where_they_were_planned_and_the_answer_is_that_of_the_proces
         assert (facts.gpu_layers, facts.gpu_reason) == (facts.total_layers, "")
     assert (facts.gpu_layers > 0, facts.gpu_bytes > 0) == (count > 0, count > 0)
     assert facts.gpu_reason == ("" if count else "no_memory")
+
+
+FAILING = """
+from types import SimpleNamespace
+from app.base.errors import AppError
+from app.inference.engine.llama_backend import LlamaBackend
+card = SimpleNamespace(handle=0, card=offload.Card("CUDA0", "", 1, 1))
+LlamaBackend._find_cards = lambda self, command: ((card,), "")
+offload.plan_offload = lambda *_, **__: offload.Offload(1, (0.0,), 1 << 60, 0, has_projector=True)
+load = LlamaBackend._load_projector
+def only_here(self, command, *, use_gpu):
+    if use_gpu:
+        raise AppError("projector_unusable", path=command.projector)
+    load(self, command, use_gpu=use_gpu)
+LlamaBackend._load_projector = only_here
+"""
+
+
+@pytest.mark.skipif(not machine.has_picture_library(), reason="this engine was built without libmtmd")
+def test_a_card_that_does_not_take_the_part_that_reads_pictures_costs_no_load(tmp_path: Path, tiny_model: Path) -> None:
+    part = str(models.projector(tmp_path / "mmproj.gguf"))
+    with Child("llama", tmp_path / "log", program=program(EnginePack("vulkan", ()), FAILING)) as child:
+        assert child.load(tiny_model, projector=part).gpu_reason == "offload_failed"

@@ -8,7 +8,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.inference import gguf, machine
-from app.inference.engine.messages import Ask, Load, Picture, Sampling, Segment
+from app.inference.engine.messages import Ask, Load, Picture, Sampling, Segment, Tokenize, Tokenized
 from tests import model_files as models
 from tests.inference.engine.child import Child
 
@@ -46,6 +46,16 @@ def test_what_a_picture_shows_changes_the_answer_and_is_evaluated_once(child: Ch
     assert child.answer(ask())[0] == without
     both, _ = child.answer(ask(picture(10), picture(200)))
     assert both not in (first, other)
+
+
+@needs_library
+def test_pictures_count_as_they_will_take_room_in_the_first_prompt(child: Child) -> None:
+    for pictures in ((), (picture(10),), (picture(10), picture(200))):
+        child.send(Tokenize("count", (PROMPT, PROMPT), pictures))
+        counted = child.events_until(Tokenized)[-1]
+        assert isinstance(counted, Tokenized)
+        used = [child.answer(ask(*shown))[1].usage.prompt_tokens for shown in (pictures, ())]
+        assert list(counted.counts) == used
 
 
 @needs_library
