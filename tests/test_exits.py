@@ -267,7 +267,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.inference.speed:save",
         "app.models.catalogue:keep_found",
         "app.models.peft_adapter:add",
-        "app.models.catalogue_edition:bring_in",
+        "app.models.catalogue:bring_in_edition",
         "app.models.download_queue:save_queue",
         "app.models.verification:record_verifications",
         "app.shell.ui.window_layout:WindowGeometry.save",

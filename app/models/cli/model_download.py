@@ -27,7 +27,7 @@ from app.base.wording import format_size, help_text, outline_error, phrase
 from app.inference import machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
-from app.models import base_models, catalogue, catalogue_edition, hub_models, local_models, model_fit
+from app.models import base_models, catalogue, hub_models, local_models, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.cli import model_inspection
 from app.models.hub_models import HubReference
@@ -122,17 +122,17 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Print which edition of the catalogue is in force, after bringing one in or going back to the program's own."""
     if options.reset:
-        book = catalogue_edition.go_back()
+        book = catalogue.drop_edition()
     elif options.place is None:
         book = catalogue.load()
     elif "://" in options.place:
         with tempfile.TemporaryDirectory() as folder, opened_downloads(where) as (downloads, *_):
             fetched: Path = answer_of(
-                downloads.catalogue.fetch(catalogue_edition.addresses(options.place), Path(folder))
+                downloads.catalogue.fetch(catalogue.edition_addresses(options.place), Path(folder))
             )
-            book = catalogue_edition.bring_in(fetched)
+            book = catalogue.bring_in_edition(fetched)
     else:
-        book = catalogue_edition.bring_in(Path(options.place).expanduser())
+        book = catalogue.bring_in_edition(Path(options.place).expanduser())
     data = {"version": book.version, "date": book.date, "models": len(book.cards), "is_own": not book.is_brought_in}
     key = "models.catalogue_brought_in" if book.is_brought_in else "models.catalogue_of_program"
     output.result(data, output.phrase(key, date=book.date, n=len(book.cards)))

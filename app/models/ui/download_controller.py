@@ -12,7 +12,7 @@ from app.base.addresses import host_of
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, format_size, phrase
-from app.models import catalogue, catalogue_edition, download_queue
+from app.models import catalogue, download_queue
 from app.models.catalogue import Catalogue, ModelCard, ModelFile
 from app.models.download_queue import source_kind
 from app.models.services.downloads import Download, Downloads
@@ -364,15 +364,15 @@ class DownloadController(QObject):
     def _on_edition_chosen(self, place: str) -> None:
         if download_queue.is_online(place):
             self._edition_folder = tempfile.TemporaryDirectory()
-            self.downloads.catalogue.fetch(catalogue_edition.addresses(place), Path(self._edition_folder.name))
+            self.downloads.catalogue.fetch(catalogue.edition_addresses(place), Path(self._edition_folder.name))
         else:
-            self._run_edition(lambda: catalogue_edition.bring_in(Path(place)))
+            self._run_edition(lambda: catalogue.bring_in_edition(Path(place)))
 
     def _on_edition_fetched(self, file: Path) -> None:
-        self._run_edition(lambda: catalogue_edition.bring_in(file))
+        self._run_edition(lambda: catalogue.bring_in_edition(file))
 
     def go_back_to_own_catalogue(self) -> None:
-        self._run_edition(catalogue_edition.go_back)
+        self._run_edition(catalogue.drop_edition)
 
     def _run_edition(self, change: Callable[[], Catalogue]) -> None:
         background.run(change, self.catalogue_changed.emit, self.catalogue_refused.emit)

