@@ -57,9 +57,9 @@ from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
-from app.models.ui.build_controller import BuildController
+from app.models.ui.build_views import BuildController
 from app.models.ui.download_controller import DownloadController
-from app.models.ui.start_offers import StartOffers
+from app.models.ui.work_progress import StartOffers
 from app.shell.services import housekeeping, lifecycle
 from app.shell.services.housekeeping import GarbageCollector
 from app.shell.services.lifecycle import ProgramStart, SignalHandlers

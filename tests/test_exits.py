@@ -315,7 +315,10 @@ EXCUSED: dict[str, set[str]] = {
         "app.inference.reply_journal:*",
     },
     "the trainer, in the folder of its run or job": {"trainer.*"},
-    "a link to a published file that was just downloaded, where the user wants it": {"app.models.hub_cache:*"},
+    "a link to a published file that was just downloaded, where the user wants it": {
+        "app.models.hub_models:share_in_cache",
+        "app.models.hub_models:_link",
+    },
     "models and their parts in the models folder; `kit_export` carries them out": {
         "app.inference.engine.imatrix:measure",
         "app.inference.engine.model_jobs:put_in_place",

@@ -1,10 +1,11 @@
-"""Hold a whole document as it is read: its sections in order, the outline of its headings, and words found in it."""
+"""Hold a whole document as it is read: its sections, its outline, words found in it, and what a model wrote of it."""
 
 import dataclasses
 import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,3 +214,27 @@ class WordCounter:
                 folded = self._folded[row] = search_text.fold(section.shown)
             counts.append(search_text.count_occurrences(folded, query_words))
         return counts
+
+
+def summary_journal_of(documents: Path, sha256: str) -> Path:
+    """Return the file of what a model wrote for a document's summary, so that it goes on after any interruption.
+
+    `documents`: the path of the library's database."""
+    return _summaries_folder(documents) / f"{sha256[:32]}.jsonl"
+
+
+def remove_orphaned_summaries(documents: Path) -> None:
+    """Delete the replies about documents that are not in the library any more."""
+    files = list(_summaries_folder(documents).iterdir()) if _summaries_folder(documents).is_dir() else []
+    if not files:
+        return
+    with closing(Library.open_second(documents)) as library:
+        collections = library.collections(has_attached=True)
+        kept = {one.sha256[:32] for collection in collections for one in library.documents(collection.id)}
+    for file in files:
+        if file.name.partition(".")[0] not in kept:
+            file.unlink(missing_ok=True)
+
+
+def _summaries_folder(documents: Path) -> Path:
+    return documents.with_name("documents-summaries")

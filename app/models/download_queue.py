@@ -78,7 +78,7 @@ class QueuedDownload:
     state: str = "waiting"
     needs_listing: bool = False  # True: size, checksum or commit must be requested from the repository
     folder: str = ""  # the folder of the partial files; "": nothing received yet
-    is_shared: bool = False  # other programs shall see it, too (`hub_cache`)
+    is_shared: bool = False  # other programs shall see it, too (`hub_models.share_in_cache`)
     is_newest: bool = False  # the commit is that of the main branch
     is_base: bool = False  # a publisher's weights to train on (`PublishedWeights`), not a model that answers
     problem_code: str = ""  # error code of the failure; "": none

@@ -1,18 +1,23 @@
-"""Understand how people name a model of a hub, and turn a repository into a card of the catalogue.
+"""Understand how people name a model of a hub, turn a repository into a card, and share a download with other programs.
 
 What a repository states is not verified, but for the hashes of its files: a download is compared with them.
 """
 
+import contextlib
+import os
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from app.base import invisible_characters
 from app.base.errors import AppError
-from app.models import catalogue, download_queue, hf_folders, model_fit
+from app.base.files.output_file import write_atomically
+from app.models import catalogue, download_queue, found_models, hf_folders, model_fit
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.download_queue import PublishedWeights
+from app.models.download_queue import PublishedWeights, QueuedDownload
 from app.models.downloads.messages import HubRepository, ListedFile
 
 CONTEXT_TOKENS = 8192  # where a repository states none; the file itself decides once it is here
@@ -184,3 +189,44 @@ def _size_label(parameters: int) -> str:
     if parameters < 1e9:
         return f"{round(parameters / 1e6)}M"
     return f"{round(parameters / 1e9)}B" if parameters >= 1e10 else f"{parameters / 1e9:.2g}B"
+
+
+def share_in_cache(queued: QueuedDownload, folder: Path) -> None:
+    """Link the files of a finished download, which are in `folder`, into the cache of Hugging Face. Raises OSError.
+
+    A program that asks huggingface_hub for that file of that commit gets ours, without another download. The file stays
+    where it is: the cache has a hard link to it, or a symbolic link on another drive.
+
+    A download whose commit is not known, such as one from a folder, is left out, and so is one whose hub states
+    something else for it, which could lead out of the cache.
+    """
+    if not (queued.repository and re.fullmatch("[0-9a-f]{40}", queued.revision)):
+        return
+    found = found_models.known_model_folders(Path.home(), os.environ, sys.platform)
+    hub = next(one.folder for one in found if one.source == "huggingface")
+    if download_queue.source_kind(queued.place) != "hub" or not all(file.sha256 for file in queued.files):
+        return  # its files may have other names, or were compared with nothing
+    top = hub / f"models--{queued.repository.replace('/', '--')}"
+    for file in queued.files:
+        blob, snapshot = top / "blobs" / file.sha256, top / "snapshots" / queued.revision / file.source
+        for place in (blob, snapshot):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        _link(folder / file.name, blob)
+        with contextlib.suppress(FileExistsError):
+            try:
+                snapshot.symlink_to(os.path.relpath(blob, snapshot.parent))
+            except PermissionError:  # Windows without developer mode
+                os.link(blob, snapshot)
+    if queued.is_newest:  # what a catalogue pins need not be what the main branch has now
+        branch = top / "refs" / "main"
+        branch.parent.mkdir(exist_ok=True)
+        write_atomically(branch, queued.revision.encode("ascii"))
+
+
+def _link(file: Path, blob: Path) -> None:
+    if os.path.lexists(blob):
+        return
+    try:
+        os.link(file, blob)
+    except OSError:  # another drive, or a file system without hard links
+        blob.symlink_to(file)

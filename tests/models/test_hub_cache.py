@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models import hub_cache
+from app.models import hub_models
 from app.models.download_queue import QueuedDownload, QueuedFile
 
 
@@ -15,7 +15,7 @@ def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "models" / "m.gguf").write_bytes(b"GGUF")
     files = (QueuedFile("m.gguf", "m.gguf", 4, "a" * 64),)
     queued = QueuedDownload("1", "m", "M", "Q8_0", "", "owner/m", commit, 4, files)
-    hub_cache.share(queued, tmp_path / "models")
+    hub_models.share_in_cache(queued, tmp_path / "models")
     assert [path.name for path in tmp_path.rglob("*") if path.name not in ("models", "m.gguf")] == []
     assert len([*tmp_path.rglob("m.gguf")]) == 1
 
@@ -31,5 +31,5 @@ def test_only_what_the_main_branch_has_is_called_so(
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     files = (QueuedFile("m.gguf", "m.gguf", 4, "a" * 64),)
     queued = QueuedDownload("1", "m", "M", "Q8_0", "", "owner/m", "c" * 40, 4, files, is_newest=is_newest)
-    hub_cache.share(queued, tmp_path)
+    hub_models.share_in_cache(queued, tmp_path)
     assert branch.read_text() == ("c" if is_newest else "a") * 40

@@ -9,9 +9,9 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
 from app.base.errors import AppError
-from app.models import package_indexes as indexes
 from app.models import package_locks as locks
-from app.models.package_indexes import PYPI, PYTORCH, PackageIndexes
+from app.models.downloads import package_download as indexes
+from app.models.downloads.package_download import PYPI, PYTORCH, PackageIndexes
 from tests.dev_scripts import load_scripts
 
 (training_lock,) = load_scripts("training_lock")
@@ -32,29 +32,29 @@ def none(tmp_path: Path) -> dict[str, str]:
 
 
 def test_without_settings_it_is_pypi_and_for_torch_its_makers(none: dict[str, str], tmp_path: Path) -> None:
-    found = indexes.from_settings(none, tmp_path)
+    found = indexes.indexes_of_pip(none, tmp_path)
     assert (found.pages, found.torch, found.links) == ((PYPI,), PYTORCH, ())
 
 
 def test_files_and_variables_count_in_pips_order(none: dict[str, str], tmp_path: Path) -> None:
     written(tmp_path / "etc/pip/pip.conf", "[global]\nindex-url = https://one.example/simple\nproxy = http://p:1\n")
     written(tmp_path / "config/pip/pip.conf", "[install]\nindex_url = https://two.example/simple/\ntimeout = 60\n")
-    found = indexes.from_settings(none, tmp_path)
+    found = indexes.indexes_of_pip(none, tmp_path)
     assert found.pages == ("https://two.example/simple",)
     assert (found.torch, found.proxy, found.timeout_s) == ("", "http://p:1", 60.0)
     named = written(
         tmp_path / "named.conf", "[global]\nextra-index-url =\n  https://three.example/s\n  https://four.example/s\n"
     )
-    found = indexes.from_settings(none | {"PIP_CONFIG_FILE": str(named), "PIP_CERT": "/ca.pem"}, tmp_path)
+    found = indexes.indexes_of_pip(none | {"PIP_CONFIG_FILE": str(named), "PIP_CERT": "/ca.pem"}, tmp_path)
     assert found.pages == ("https://two.example/simple", "https://three.example/s", "https://four.example/s")
     assert found.certificates == "/ca.pem"
-    found = indexes.from_settings(none | {"PIP_INDEX_URL": "https://five.example/s", "PIP_RETRIES": "2"}, tmp_path)
+    found = indexes.indexes_of_pip(none | {"PIP_INDEX_URL": "https://five.example/s", "PIP_RETRIES": "2"}, tmp_path)
     assert (found.pages, found.retries) == (("https://five.example/s",), 2)
-    assert indexes.from_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == PackageIndexes()
+    assert indexes.indexes_of_pip({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == PackageIndexes()
 
 
 def test_an_index_that_is_switched_off_is_not_asked(none: dict[str, str], tmp_path: Path) -> None:
-    found = indexes.from_settings(none | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/a file:///b%20c"}, tmp_path)
+    found = indexes.indexes_of_pip(none | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/a file:///b%20c"}, tmp_path)
     assert (found.pages, found.torch) == ((), "")
     assert [indexes.folder_of(link) for link in found.links] == [Path("/a"), Path("/b c")]
     assert indexes.folder_of("https://example.org/links.html") is None
@@ -63,7 +63,7 @@ def test_an_index_that_is_switched_off_is_not_asked(none: dict[str, str], tmp_pa
 @pytest.mark.parametrize("text", ["no section = 1", "[global\n", "\x00", "[global]\ntimeout = soon\nretries = -1\n"])
 def test_a_file_that_is_none_counts_for_nothing(none: dict[str, str], tmp_path: Path, text: str) -> None:
     written(tmp_path / "etc/pip/pip.conf", text)
-    found = indexes.from_settings(none, tmp_path)
+    found = indexes.indexes_of_pip(none, tmp_path)
     assert (found.pages, found.timeout_s, found.retries >= 0) == ((PYPI,), 30.0, True)
 
 

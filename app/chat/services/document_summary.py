@@ -15,7 +15,7 @@ from app.base.services.background import LongTask, TaskProgress
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents import whole_document
-from app.documents.overview import summary, summary_journals
+from app.documents.overview import summary
 from app.documents.overview.summary import ModelSummary
 from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
@@ -127,6 +127,6 @@ def _prepare(job: SummaryJob, progress: TaskProgress) -> tuple[ModelSummary, Pat
     document = whole_document.load(job.documents, job.document_id, progress.check)
     if document is None or document.document is None or not document.sections:
         raise AppError("document_not_readable")
-    summary_journals.remove_orphans(job.documents)
+    whole_document.remove_orphaned_summaries(job.documents)
     made = ModelSummary(document, summary.rows_of_chapter(document, job.chapter))
-    return made, summary_journals.journal_of(job.documents, document.document.sha256)
+    return made, whole_document.summary_journal_of(job.documents, document.document.sha256)

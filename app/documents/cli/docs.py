@@ -170,8 +170,8 @@ def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int
     Exit status: that of the reading; without a collection 0, or 1 if nothing can recognize text although nothing was
     removed; 3 for an expected error; 130 if interrupted.
     """
-    from app.documents import ocr_part
     from app.documents.cli import ocr_installation
+    from app.documents.reading.pdf import ocr
     from app.models import package_folder
 
     if options.wheels and not options.install:
@@ -179,7 +179,7 @@ def _recognize(options: argparse.Namespace, where: Paths, output: Output) -> int
     if options.install:
         ocr_installation.install(where, output, _existing(options.wheels) if options.wheels else None)
     elif options.remove:
-        package_folder.remove(ocr_part.folder_beside(where.documents))
+        package_folder.remove(ocr.part_folder(where.documents))
     if options.collection is None:
         status = ocr_installation.print_state(where, output)
         return 0 if options.remove else status

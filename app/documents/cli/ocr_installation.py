@@ -8,7 +8,6 @@ from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.documents import ocr_part
 from app.documents.reading.pdf import ocr
 from app.documents.services.ocr_setup import OcrSetup
 from app.inference.services.events import NetworkContact
@@ -52,12 +51,12 @@ def install(where: Paths, output: Output, wheels: Path | None) -> None:
 
 def engine(where: Paths) -> str:
     """Return what recognizes text: rapidocr | tesseract; "" if nothing does."""
-    return "rapidocr" if ocr_part.locate(where.documents) else "tesseract" if ocr.has_tesseract() else ""
+    return "rapidocr" if ocr.locate_part(where.documents) else "tesseract" if ocr.has_tesseract() else ""
 
 
 def print_state(where: Paths, output: Output) -> int:
     """Print what recognizes text. Return the exit status: 1 if nothing does."""
-    found, folder = engine(where), ocr_part.folder_beside(where.documents)
+    found, folder = engine(where), ocr.part_folder(where.documents)
     data = {"engine": found or None, "folder": str(folder)}
     output.result(data, output.phrase(f"documents.docs_ocr.{found or 'none'}", folder=folder))
     return 0 if found else 1

@@ -16,7 +16,7 @@ from typing import NoReturn
 from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
-from app.documents import ocr_part, records
+from app.documents import records
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages, office_conversion
 from app.documents.reading.helpers import Helpers, helper_count
@@ -33,7 +33,7 @@ PATIENCE_MS = 40_000  # wait for other writers, as removing a collection takes s
 def main(database: str) -> NoReturn:
     """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
     try:
-        part = ocr_part.locate(Path(database))
+        part = ocr.locate_part(Path(database))
         limits.limit_process(has_ocr_part=part is not None)
         helpers = Helpers(helper_count())  # while there are no threads and no open database
         writer = claim_stdout()

@@ -22,11 +22,10 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.wording import describe_error
-from app.documents import collection_lookup, collection_updates, ocr_part
+from app.documents import collection_lookup, collection_updates, whole_document
 from app.documents.collection_updates import AddedFiles, CountCallback, FileVersions, RefreshResult, ScanResult
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef
 from app.documents.library import UNKNOWN, Former, Library, label_now
-from app.documents.overview import summary_journals
 from app.documents.reading.messages import DocumentRemoved, Failed, Indexed
 from app.documents.reading.pdf import ocr
 from app.documents.records import AskableDocument, Document, DocumentCollection
@@ -122,12 +121,12 @@ class DocumentLibrary(QObject):
     @property
     def can_recognize(self) -> bool:
         """Whether text in images can be recognized: by the optional part, or by Tesseract with its Japanese data."""
-        return ocr_part.locate(self._path) is not None or ocr.has_tesseract()
+        return ocr.locate_part(self._path) is not None or ocr.has_tesseract()
 
     @property
     def has_ocr_part(self) -> bool:
         """Whether the part for text recognition is installed, and as this version of Kotae has it."""
-        return ocr_part.is_current(self._path)
+        return ocr.is_part_current(self._path)
 
     @property
     def is_busy(self) -> bool:
@@ -498,7 +497,7 @@ class DocumentLibrary(QObject):
 
     def _on_removed(self, outcome: Indexed | DocumentRemoved | Failed | ChildExit) -> None:
         ids, _done = self._removals.popleft()
-        background.run(functools.partial(summary_journals.remove_orphans, self._path), lambda _nothing: None)
+        background.run(functools.partial(whole_document.remove_orphaned_summaries, self._path), lambda _nothing: None)
         self._removing.difference_update(ids)
         if not isinstance(outcome, DocumentRemoved):
             self.queue.include_again(ids)

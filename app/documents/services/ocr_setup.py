@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.documents import ocr_part
+from app.documents.reading.pdf import ocr
 from app.inference.services.events import NetworkContact
 from app.models import package_folder
 from app.models.downloads import messages
@@ -49,7 +49,7 @@ class OcrSetup(QObject):
         """
         super().__init__(parent)
         self._preferences = preferences
-        self._folder = ocr_part.folder_beside(database)
+        self._folder = ocr.part_folder(database)
         package_folder.recover(self._folder)
         self._proxy = proxy
         self._contacts: list[NetworkContact] = []

@@ -18,11 +18,11 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TaskProgress
 from app.base.services.child_process import ChildExit
-from app.documents import ocr_part
 from app.documents.collection_updates import CountCallback
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion
 from app.documents.reading.messages import DATABASE_ERRORS, DocumentRemoved, Failed, Indexed, Progress
+from app.documents.reading.pdf import ocr
 from app.documents.records import Document
 from app.documents.services.reading_child import ReadingChild
 
@@ -240,7 +240,7 @@ class ReadingQueue(QObject):
         """Turn to the next document, which the child may have begun, and send it some that follow."""
         library = self._library
         assert library is not None
-        version = ocr_part.version(self._path)
+        version = ocr.part_version(self._path)
         if version != self._part_version:  # the child has located the part, and set its limits, at its start
             self._stop_reader()
             self._part_version = version

@@ -17,7 +17,7 @@ from app.documents import collection_updates, encodings
 from app.documents.collection_updates import SKIP_REASONS, AddedFiles, RefreshResult, name_of_added
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
-from app.documents.ui import document_texts
+from app.documents.ui import status_rows
 from app.documents.ui.adding import TargetDialog, choose_files, choose_folder
 from app.documents.whole_document import ReadingPlace
 from app.uikit import desktop
@@ -408,7 +408,7 @@ class CollectionActions(QObject):
         elif is_by_user:
             is_changed = bool(result.new or result.changed or result.removed_ids)
             what = phrase("documents.updated") if is_changed else phrase("documents.no_documents_have_changed")
-            self._banner.show_message("success", what, document_texts.changes(result) if is_changed else "")
+            self._banner.show_message("success", what, status_rows.changes_text(result) if is_changed else "")
         elif was_missing and self._banner.level == "warning":
             self._banner.hide()  # all is there again
 

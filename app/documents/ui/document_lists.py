@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeVi
 from app.base.wording import describe_error, phrase
 from app.documents.records import Document, DocumentCollection
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui import document_texts
+from app.documents.ui import status_rows
 from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -81,7 +81,7 @@ class CollectionDelegate(ThemedDelegate):
                 painter,
                 self._theme,
                 area,
-                *document_texts.STATES[sign],
+                *status_rows.STATES[sign],
                 f"{collection.unfinished or collection.troubled:,}",
             )
 
@@ -183,8 +183,8 @@ class DocumentTable(QAbstractTableModel):
 
     def _state(self, document: Document) -> str:
         if document.id == self._status.document_id:
-            return document_texts.reading(self._status.done, self._status.total)
-        return document_texts.state(document)
+            return status_rows.reading_text(self._status.done, self._status.total)
+        return status_rows.state_text(document)
 
     def _cell(self, document: Document, column: int) -> str:
         report, is_read = document.report, document.indexed_at > 0
@@ -197,7 +197,7 @@ class DocumentTable(QAbstractTableModel):
                 return f"{report.pages:,}" if report.pages else "–"
             case 3:
                 return f"{report.sections:,}" if is_read else "–"
-        return f"{document_texts.problems(document):,}" if is_read or document.state == "failed" else "–"
+        return f"{status_rows.count_problems(document):,}" if is_read or document.state == "failed" else "–"
 
     def _accessible_facts(self, document: Document) -> str:
         cells = [self._cell(document, column) for column in range(5)]
@@ -207,11 +207,11 @@ class DocumentTable(QAbstractTableModel):
     def _sorted(self, documents: Sequence[Document]) -> list[Document]:
         column, order = self._order
         keys: dict[int, Callable[[Document], Any]] = {
-            STATE: lambda one: document_texts.RANKS[one.state],
+            STATE: lambda one: status_rows.RANKS[one.state],
             NAME: lambda one: folded(one.name),
             PAGES: lambda one: one.report.pages,
             SECTIONS: lambda one: one.report.sections,
-            PROBLEMS: document_texts.problems,
+            PROBLEMS: status_rows.count_problems,
         }
         return sorted(documents, key=keys[column], reverse=order == Qt.SortOrder.DescendingOrder)
 
@@ -278,7 +278,7 @@ class DocumentDelegate(ThemedDelegate):
         elif option.state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(area, theme.color("raised"))
         inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
-        icon, tone = document_texts.STATES[index.data(StateRole)]
+        icon, tone = status_rows.STATES[index.data(StateRole)]
         if column == STATE:
             if is_chosen:
                 painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))

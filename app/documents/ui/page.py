@@ -28,12 +28,11 @@ from app.documents.services.embedding import Embedding
 from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui.ask_offer import AskOffer
+from app.documents.ui.adding import AskOffer
 from app.documents.ui.collection_actions import CollectionActions
 from app.documents.ui.document_lists import CollectionView, DocumentTable, DocumentView, ShownDocuments, collection_row
-from app.documents.ui.ocr_installation import OcrInstallation
 from app.documents.ui.report_panel import ReportPanel
-from app.documents.ui.status_rows import FilesLine, MeaningLine, QueueRow
+from app.documents.ui.status_rows import FilesLine, MeaningLine, OcrInstallation, QueueRow
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, FileDrops, Pickers

@@ -9,7 +9,7 @@ from app.documents import encodings
 from app.documents.records import Document, ReadingReport, page_ranges, shown_path
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui import document_texts, ocr_installation
+from app.documents.ui import status_rows
 from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -83,7 +83,7 @@ class ReportPanel(QFrame):
     def _show_state(self, document: Document, status: QueueStatus) -> None:
         is_read = document.id == status.document_id
         self._state.setText(
-            document_texts.reading(status.done, status.total) if is_read else document_texts.state(document)
+            status_rows.reading_text(status.done, status.total) if is_read else status_rows.state_text(document)
         )
         is_waiting = document.state in ("waiting", "reading")
         self.again_button.setEnabled(not is_waiting)
@@ -93,7 +93,7 @@ class ReportPanel(QFrame):
     def _show_banner(self, document: Document) -> None:
         blank = document.report.pages_without_text
         if document.failure is not None:
-            self.banner.show_error(document.failure, ocr_installation.offer() if document.needs_recognition else ())
+            self.banner.show_error(document.failure, status_rows.ocr_offer() if document.needs_recognition else ())
         elif document.needs_recognition:
             what = phrase("documents.n_pages_are_images_only", n=f"{len(blank):,}")
             self.banner.show_message("warning", what, *self._recognition())
@@ -106,7 +106,7 @@ class ReportPanel(QFrame):
 
     def _recognition(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """Return a sentence on pages that are images, and the buttons to read them, to install OCR, and to accept."""
-        install = () if self._documents.has_ocr_part else ocr_installation.offer()
+        install = () if self._documents.has_ocr_part else status_rows.ocr_offer()
         accept = ("accept", phrase("documents.use_as_it_is"))
         if self._documents.can_recognize:
             recognize = ("recognize", phrase("documents.recognize_text"))

@@ -1,23 +1,68 @@
-"""Show the progress of the reading queue with its buttons, the last changes of files, and the search by meaning."""
+"""Show the states of documents as text, and the progress of the reading queue, of OCR's installation and of vectors."""
 
 import time
+from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar
 
+from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.documents.collection_updates import RefreshResult
-from app.documents.records import DocumentCollection
+from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, DocumentCollection
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding, EmbeddingStatus
+from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui import document_texts
+from app.models import package_locks
+from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import NoticeColumn, make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.progress_row import TimeLeftText
+from app.uikit.widgets.progress_row import ProgressRow, TimeLeftText
+
+# Icon and colour of each state, in the order of sorting: documents that need attention first.
+STATES = {
+    "failed": ("circle-x", "danger"),
+    "doubtful": ("triangle-alert", "warning"),
+    "reading": ("refresh-cw", "accent"),
+    "waiting": ("ellipsis", "muted"),
+    "done": ("circle-check", "success"),
+}
+RANKS = {state: rank for rank, state in enumerate(STATES)}
+
+
+def state_text(document: Document) -> str:
+    return {
+        "waiting": phrase("common.waiting"),
+        "reading": phrase("documents.reading"),
+        "done": phrase("common.done"),
+        "doubtful": phrase("documents.needs_attention"),
+        "failed": phrase("common.failed"),
+    }[document.state]
+
+
+def reading_text(done: int, total: int) -> str:
+    if not total:
+        return phrase("documents.reading")
+    return phrase("documents.reading_a_b", a=f"{done:,}", b=f"{total:,}")
+
+
+def changes_text(result: RefreshResult) -> str:
+    facts = {"a": result.new, "b": result.changed, "c": len(result.removed_ids)}
+    return phrase("documents.new_a_changed_b_gone", **facts)
+
+
+def count_problems(document: Document) -> int:
+    """Return the number of problems: pages without text, garbled text, some notes of the reader, a failure."""
+    report = document.report
+    is_garbled = report.garbled_share > DOUBTFUL_GARBLED_SHARE
+    noted = len(DOUBTFUL_NOTES.intersection(report.notes))
+    return len(report.pages_without_text) + is_garbled + noted + (document.state == "failed")
+
 
 STEPS = 1000  # steps of the progress bar
 RATED_AFTER_S = 10.0  # seconds before a rate is shown, because it is unstable at first
@@ -129,7 +174,7 @@ class QueueRow(QFrame):
         if status.phase == "indexing":
             within = phrase("documents.writing_the_search_index")
         elif status.total:
-            within = document_texts.reading(status.done, status.total)
+            within = reading_text(status.done, status.total)
         can_rate = status.documents_total >= RATED_FROM or (status.documents_total == 1 and status.total > 0)
         return join_facts(done, within, self._rate(status), self._time_left.words if can_rate else "")
 
@@ -168,7 +213,7 @@ class FilesLine(Label):
 
     def _on_refreshed(self, result: RefreshResult) -> None:
         if result.new or result.changed or result.removed_ids:
-            numbers = document_texts.changes(result)
+            numbers = changes_text(result)
             at = time.strftime("%H:%M")
             self._changes[result.collection_id] = phrase("documents.last_changes_at", at=at, numbers=numbers)
             self.show_collection(self._collection)
@@ -199,3 +244,61 @@ class MeaningLine(Label):
                 why = describe_error(status.error).message
                 return phrase("documents.the_search_by_meaning_cannot", why=why)
         return ""
+
+
+def ocr_offer() -> tuple[tuple[str, str], ...]:
+    """Return the button that installs the part, as (key, text); () if there is no part for this machine."""
+    return (("install", phrase("documents.install_text_recognition")),) if package_locks.ocr_lock() else ()
+
+
+class OcrInstallation(NoticeColumn):
+    """Shows an installation while it runs, and its result; then the documents that lack it are read again."""
+
+    def __init__(self, theme: Theme, setup: OcrSetup, documents: DocumentLibrary, pickers: Pickers | None) -> None:
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        super().__init__(self.progress, self.banner)
+        self._setup = setup
+        self._pickers = pickers or Pickers()
+        self._documents = documents
+        self._is_unpacking = False
+        self.progress.cancelled.connect(setup.cancel)
+        self.banner.action_requested.connect(lambda _key: self._install_from_folder())
+        setup.began.connect(self._on_began)
+        setup.progressed.connect(self._on_progressed)
+        setup.cancelled.connect(self.progress.finish)
+        setup.finished.connect(self._on_finished)
+        setup.failed.connect(self._on_failed)
+        if setup.is_running:
+            self._on_began()
+
+    def install(self) -> None:
+        self._setup.start()
+
+    # ------------------------------------------------------------------ private
+
+    def _install_from_folder(self) -> None:
+        path = self._pickers.folder(self.window(), phrase("documents.choose_the_folder_of_wheels"), "")
+        if path:
+            self._setup.start(Path(path))
+
+    def _on_began(self) -> None:
+        self.banner.hide()
+        self._is_unpacking = False
+        self.progress.start(phrase("documents.installing_text_recognition"), self._setup.elapsed_s)
+
+    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
+        if not total_bytes and not self._is_unpacking:
+            self._is_unpacking = True
+            self.progress.start(phrase("documents.unpacking_text_recognition"))
+        self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
+
+    def _on_finished(self) -> None:
+        self.progress.finish()
+        what = phrase("documents.text_recognition_is_installed")
+        self.banner.show_message("success", what, phrase("documents.documents_with_pictures_are_read_again"))
+        self._documents.recognize_all()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self.banner.show_error(error, (("folder", phrase("documents.install_from_a_folder")),))

@@ -21,9 +21,8 @@ from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services import keychain
 from app.models import catalogue, local_models, model_registry, peft_adapter, starter
 from app.models.catalogue import ModelCard
-from app.models.cli import model_build, model_download, model_inspection, model_maintenance
-from app.models.cli.model_build import LearnedBy
-from app.models.cli.model_maintenance import LabelOf, PresetsOf
+from app.models.cli import model_download, model_inspection, model_maintenance
+from app.models.cli.model_maintenance import LabelOf, LearnedBy, PresetsOf
 from app.models.gguf_build import KeepLineage
 from app.models.model_store import ModelStore
 from app.models.services.model_library import Publish
@@ -135,7 +134,7 @@ def add_parser(
     model_download.add_parsers(actions, shared)
     model_maintenance.add_parsers(actions, shared)
     model_maintenance.add_kit_parsers(actions, shared, presets_of, label_of)
-    model_build.add_parsers(actions, shared, learned_by, keep_lineage)
+    model_maintenance.add_build_parser(actions, shared, learned_by, keep_lineage)
     add_remote_parser(actions, shared)
 
 

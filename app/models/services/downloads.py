@@ -21,7 +21,7 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
-from app.models import base_models, catalogue, download_queue, hub_cache
+from app.models import base_models, catalogue, download_queue, hub_models
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import QueuedDownload
 from app.models.hf_folders import HfModel
@@ -444,7 +444,7 @@ def _describe(queued: QueuedDownload, folder: Path) -> LocalModel:
     model = download_queue.downloaded_model(queued, folder)
     if queued.is_shared:
         try:
-            hub_cache.share(queued, folder)
+            hub_models.share_in_cache(queued, folder)
         except OSError as error:  # the model works without
             log.warning("a download was not shared with other programs: %s", error)
     return model

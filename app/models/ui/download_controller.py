@@ -18,7 +18,6 @@ from app.models.download_queue import source_kind
 from app.models.services.downloads import Download, Downloads
 from app.models.services.hub_search import hub_address
 from app.models.ui import model_actions
-from app.models.ui.checkable_list import CheckableList
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import with_note
@@ -27,7 +26,7 @@ from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column
-from app.uikit.widgets.form_rows import PathRow
+from app.uikit.widgets.form_rows import CheckableList, PathRow
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 WIDTH_PX = 560

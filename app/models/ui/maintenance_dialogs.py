@@ -13,7 +13,6 @@ from app.models.found_models import FoundModel, FoundModels, SkippedModel
 from app.models.kits.kit_import import ImportedModels
 from app.models.kits.transfer_kit import Kit
 from app.models.services.maintenance import ModelMaintenance
-from app.models.ui.checkable_list import CheckableList
 from app.models.ui.work_progress import MaintenanceProgress
 from app.uikit import localization
 from app.uikit.dialogs import Dialog, DialogButton, cancel_or
@@ -21,7 +20,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import Stretch, make_column
-from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.form_rows import CheckableList, CheckRow
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 

@@ -22,8 +22,7 @@ from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_fits import FitChecker
 from app.models.services.model_library import ModelLibrary
 from app.models.ui import model_actions, model_list
-from app.models.ui.build_controller import BuildController
-from app.models.ui.build_views import BuildDialog, BuildStrip
+from app.models.ui.build_views import BuildController, BuildDialog, BuildStrip
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_presenter import DownloadPresenter
 from app.models.ui.fit_views import MachineLine

@@ -13,8 +13,7 @@ from app.base.wording import describe_error, phrase
 from app.documents.collection_updates import AddedFiles, name_of_added
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
-from app.documents.ui.adding import choose_files, choose_folder
-from app.documents.ui.ask_offer import AskOffer
+from app.documents.ui.adding import AskOffer, choose_files, choose_folder
 from app.documents.ui.status_rows import QueueRow
 from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.theme import Theme

@@ -11,7 +11,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat.services.chat_session import ModelPreloader
-from app.models.ui.start_offers import StartOffers
+from app.models.ui.work_progress import StartOffers
 from app.shell.ui.main_window import DEFAULT_SIZE, MainWindow
 from app.shell.ui.problem_dialogs import show_report
 from app.uikit.dialogs import Dialog, DialogButton, scrolled_height

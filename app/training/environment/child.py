@@ -19,10 +19,10 @@ from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files.output_file import drive_errors, require_space
 from app.base.isolation import network_guard
-from app.models import package_indexes as indexes
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.models.package_indexes import PackageIndexes
+from app.models.downloads import package_download
+from app.models.downloads.package_download import PackageIndexes
 from app.models.package_locks import LockedFile, PackageLock
 from app.models.training_environment import CONVERTER, TrainingEnvironment
 from app.training.environment import base_pythons, folders, install_plan, kit, shipped_tools
@@ -166,7 +166,7 @@ def provide_wheels(
             report(Phase("fetch", package, done_bytes, total_bytes))
 
         return kit.collect_wheels(Path(job.wheels), lock, table, folder, report_package)
-    settings = indexes.from_settings(os.environ)
+    settings = package_download.indexes_of_pip(os.environ)
     if settings.certificates:
         os.environ["SSL_CERT_FILE"] = settings.certificates
     fetch(lock.files, folder, settings, job.proxy, StepListener(report, lock.size_bytes))

@@ -8,7 +8,6 @@ import pytest
 from app.base.errors import AppError
 from app.documents import records, whole_document
 from app.documents.library import Library
-from app.documents.overview import summary_journals
 from app.documents.overview.result_table import ResultTable
 from app.documents.overview.summary import PART_CHARACTERS, ModelSummary, quote_clauses, rows_of_chapter
 from app.documents.whole_document import WholeDocument, WholeSection
@@ -129,7 +128,7 @@ def test_every_character_of_a_long_section_is_read() -> None:
 def test_replies_about_documents_that_are_gone_are_deleted(library: Library, tmp_path: Path) -> None:
     for name, digest in (("a.md", "a" * 64), ("b.md", "b" * 64)):
         driver.put(library, "本文。", name=name)
-        file = summary_journals.journal_of(tmp_path / "documents.sqlite", digest)
+        file = whole_document.summary_journal_of(tmp_path / "documents.sqlite", digest)
         file.parent.mkdir(exist_ok=True)
         file.write_text("{}")
     kept, gone = library.documents(1)
@@ -140,5 +139,5 @@ def test_replies_about_documents_that_are_gone_are_deleted(library: Library, tmp
     (of_question,) = library.documents(attached.id)
     library.put(replace(of_question, sha256="c" * 64), [])
     (file.parent / f"{'c' * 32}.jsonl").write_text("{}")
-    summary_journals.remove_orphans(tmp_path / "documents.sqlite")
+    whole_document.remove_orphaned_summaries(tmp_path / "documents.sqlite")
     assert sorted(file.name for file in file.parent.iterdir()) == [f"{one * 32}.jsonl" for one in "ac"]

@@ -26,8 +26,7 @@ from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.documents.services.ocr_setup import OcrSetup
 from app.documents.services.reading_offers import ReadingOffer, ReadingOffers
 from app.documents.services.reading_queue import QueueStatus
-from app.documents.ui.adding import TargetDialog
-from app.documents.ui.ask_offer import AskOffer
+from app.documents.ui.adding import AskOffer, TargetDialog
 from app.documents.ui.document_lists import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
 from app.inference import child_commands

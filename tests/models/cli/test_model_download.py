@@ -17,7 +17,7 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
-from app.models import catalogue, hub_cache
+from app.models import catalogue, hub_models
 from app.models.cli import model_download
 from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.model_store import ModelStore
@@ -454,7 +454,9 @@ def test_a_shared_download_is_found_by_the_hubs_own_library(
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     for place, sha256 in (("https://example.com/x.gguf", "1" * 64), ("", "")):  # another name there, or not compared
         file = QueuedFile(path.name, place or FILE, sha256=sha256)
-        hub_cache.share(QueuedDownload("1", "x", "X", "", place, REPOSITORY, "0" * 40, 1, (file,)), path.parent)
+        hub_models.share_in_cache(
+            QueuedDownload("1", "x", "X", "", place, REPOSITORY, "0" * 40, 1, (file,)), path.parent
+        )
     assert not list(cache.rglob("0" * 40))
     with Hub(small) as hub:  # and once more, with what is there already
         assert shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache)).status == 0

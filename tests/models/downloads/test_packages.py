@@ -14,8 +14,7 @@ import pytest
 from app.base.errors import AppError
 from app.models.downloads import package_download
 from app.models.downloads.messages import TransferPolicy
-from app.models.downloads.package_download import fetch_packages
-from app.models.package_indexes import PackageIndexes
+from app.models.downloads.package_download import PackageIndexes, fetch_packages
 from app.models.package_locks import LockedFile
 
 CONTENT = b"a wheel" * 5000

@@ -23,10 +23,10 @@ from typing import IO, Any, Protocol
 
 from app.base import programs
 from app.base.errors import AppError
-from app.documents import ocr_part
 from app.documents.reading.pdf.pdf_page import Glyph
 from app.documents.reading.text_blocks import ProgressCallback, is_japanese
 from app.documents.values.notation import numbers_in
+from app.models import package_folder, package_locks
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
@@ -196,7 +196,7 @@ def _rapid_word(text: str, shares: Sequence[float], box: Any) -> Word:
 @functools.cache
 def _load_rapid(part: Path) -> Any:
     """Load RapidOCR with its models, which takes 2 s. Raises AppError("ocr_part_broken" | "ocr_part_changed")."""
-    if not ocr_part.is_unchanged(part):  # it is code, and the data folder may come from another person
+    if not is_part_unchanged(part):  # it is code, and the data folder may come from another person
         raise AppError("ocr_part_changed", path=str(part))
     # Each thread of a BLAS library reserves address space, and none computes here.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -308,3 +308,31 @@ def _joined(first: Word, second: Word) -> Word:
         first.text + gap + second.text, (*first.certain, *certain, *second.certain),
         first.left, first.top, second.right, first.bottom,
     )  # fmt: skip
+
+
+FOLDER = "ocr"  # of the optional part, RapidOCR, beside the database
+
+
+def part_folder(database: Path) -> Path:
+    """Return the part's folder, whether it exists or not. `database`: the documents' database."""
+    return database.with_name(FOLDER)
+
+
+def locate_part(database: Path) -> Path | None:
+    """Return the part's folder; None if it is not installed for this machine and Python."""
+    return package_folder.locate(part_folder(database), package_locks.ocr_lock())
+
+
+def part_version(database: Path) -> str:
+    """Return a text that changes when the part is installed, replaced or removed; "" if it is not installed."""
+    return package_folder.version(part_folder(database), package_locks.ocr_lock())
+
+
+def is_part_current(database: Path) -> bool:
+    """Whether the part is installed as this version of Kotae has it."""
+    return package_folder.is_current(part_folder(database), package_locks.ocr_lock())
+
+
+def is_part_unchanged(part: Path) -> bool:
+    """Whether the part's files are as Kotae has unpacked them. `part`: its folder. Takes half a second."""
+    return package_folder.is_unchanged(part, package_locks.ocr_lock())
