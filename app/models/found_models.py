@@ -427,6 +427,14 @@ def _is_later_part(path: Path) -> bool:
     return any(path.with_name(f"{part['stem']}-{number:05}-of-{part['count']}.gguf").exists() for number in before)
 
 
+def resolved(path: str | Path) -> Path:
+    """Return a path to compare, with links resolved as far as possible."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # a link loop
+        return Path(path)
+
+
 def _is_folder(child: "os.DirEntry[str]") -> bool:
     try:
         return child.is_dir()

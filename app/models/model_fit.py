@@ -8,8 +8,9 @@ recommends.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from app.base.settings import CONTEXT_CHOICES
+from app.base.settings import CONTEXT_CHOICES, Settings
 from app.inference import machine, memory_estimate, speed
 from app.inference.gguf import GgufArray, GgufHeader, TensorInfo
 from app.inference.machine import MemoryBudget, MemoryVerdict
@@ -210,6 +211,12 @@ class FitConditions:
     context_tokens: int
     kv_type: str
     speed: MachineSpeed | None  # None: not measured
+
+    @classmethod
+    def of_settings(cls, chosen: Settings, here: MachineSpeed | None, reclaimable_bytes: int = 0) -> Self:
+        """Return the conditions of this moment. `reclaimable_bytes`: of memory that would be freed."""
+        budget = machine.measure_memory(reclaimable_bytes, chosen.graphics)
+        return cls(budget, chosen.context_tokens, chosen.kv_type, here)
 
     def judge_file(
         self,

@@ -5,9 +5,8 @@ The results are stored in one small JSON file.
 
 import contextlib
 import dataclasses
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +14,11 @@ from typing import Any, Literal
 from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.input_file import open_regular
-from app.base.files.output_file import write_atomically
+from app.base.files.output_file import CopyProgress, ReportBytes, hash_file, write_atomically
 from app.inference import gguf
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import local_models
 
-Report = Callable[[int, int], None]  # bytes done and in total; an exception from it ends the verification
-
-_BLOCK_BYTES = 1 << 20
 VerifyState = Literal["sound", "first", "changed", "damaged", "missing"]
 
 
@@ -45,18 +40,19 @@ class VerifyResult:
         return self.problem is None
 
 
-def verify_model(model: LocalModel, report: Report = lambda _done, _total: None) -> VerifyResult:
-    """Read all files of a model and compare their hashes. Nothing is written; the caller stores the result."""
+def verify_model(model: LocalModel, report: ReportBytes = lambda _done, _total: None) -> VerifyResult:
+    """Read all files of a model and compare their hashes. Nothing is written; the caller stores the result.
+
+    `report` gets the bytes done and the total; an exception from it ends the verification.
+    """
     try:
         header = gguf.check_model(Path(model.path))
     except AppError as error:
         is_gone = error.code in ("file_missing", "split_part_missing")
         return VerifyResult(model, "missing" if is_gone else "damaged", error)
     try:
-        fingerprints: dict[Path, FileFingerprint] = {}
-        done = 0
-        for path in (Path(model.path), *header.parts):
-            fingerprints[path], done = _fingerprint_of(path, report, done, header.file_bytes)
+        meter = CopyProgress(report, header.file_bytes)
+        fingerprints = {path: _fingerprint_of(path, meter) for path in (Path(model.path), *header.parts)}
     except OSError as error:
         reason = error.strerror or str(error)
         return VerifyResult(model, "missing", AppError("file_unreadable", path=model.path, reason=reason))
@@ -87,16 +83,10 @@ def _difference(path: Path, expected: str, before: FileFingerprint | None, now: 
     return AppError("model_file_changed" if is_touched else "model_file_damaged", path=str(path))
 
 
-def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
-    """Return a file's fingerprint, and `done` plus its size in bytes. Raises OSError."""
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-            done += len(block)
-            report(min(done, total), total)
-    status = path.stat()
-    return FileFingerprint(path.name, status.st_size, status.st_mtime_ns, digest.hexdigest()), done
+def _fingerprint_of(path: Path, meter: CopyProgress) -> FileFingerprint:
+    """Return a file's fingerprint, whose bytes are read from the drive. Raises OSError."""
+    sha256, status = hash_file(path, meter), path.stat()
+    return FileFingerprint(path.name, status.st_size, status.st_mtime_ns, sha256)
 
 
 VERIFIED_FILE = "verified.json"

@@ -87,14 +87,8 @@ class CommandReading:
         `label`: None keeps it. `permit`: allows a lower one. `entry`: as `permit` of `add_paths`.
         """
         documents = self.documents
-        there = next(
-            (
-                collection
-                for collection in documents.collections()
-                if collection.name == invisible_characters.remove(name).strip()
-            ),
-            None,
-        )
+        wanted = invisible_characters.remove(name).strip()
+        there = next((one for one in documents.collections() if one.name == wanted), None)
         if there is None:
             collection_id: int = self._wait_for(
                 documents.collection_added, lambda: documents.add_collection(name, label or "internal")
@@ -220,10 +214,8 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
         if own is None or name != own.name:
             return
         file = next((folder / document.name for document in documents if (folder / document.name).is_file()), file)
-    there = next(
-        (document for document in documents if document.path == str(file) and document.state in ("done", "doubtful")),
-        None,
-    )
+    read = (document for document in documents if document.state in ("done", "doubtful"))
+    there = next((document for document in read if document.path == str(file)), None)
     if there is None or there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
         with CommandReading(where, output) as reading:
             reading.provide_manual(file, name)
@@ -329,35 +321,33 @@ class QuestionEmbedder:
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
             return None
-        found: list[SemanticQuery | None] = []
-
-        def take(meaning: "SemanticQuery | None") -> None:
-            found.append(meaning)
-            self._loop.stop()
-
-        embedding.find_meaning(question, take)
-        if not found:
-            self._run()
-        if found[0] is None and embedding.has_vectors:
+        found: SemanticQuery | None = self._wait_for(lambda take: embedding.find_meaning(question, take))
+        if found is None and embedding.has_vectors:
             self._output.note("documents.docs_by_words_only")
-        return found[0]
+        return found
 
     def rerank(self, question: str, passages: Sequence[Passage]) -> Reranking:
         """Return the passages in the order of a reranker, if any; stderr says if it fails."""
-        if self.embedding is None:
+        embedding = self.embedding
+        if embedding is None:
             return Reranking(tuple(passages))
-        found: list[Reranking] = []
+        found: Reranking = self._wait_for(lambda take: embedding.rerank(question, passages, take))
+        if found.state == "missed":
+            error = found.error
+            self._output.note("documents.docs_not_reranked", why=describe_error(error).message if error else "")
+        return found
 
-        def take(order: Reranking) -> None:
-            found.append(order)
+    def _wait_for(self, ask: Callable[[Callable[[Any], None]], object]) -> Any:
+        """Call `ask` with a callback, wait until that is called, and return what it gets."""
+        found: list[Any] = []
+
+        def take(value: Any) -> None:
+            found.append(value)
             self._loop.stop()
 
-        self.embedding.rerank(question, passages, take)
+        ask(take)
         if not found:
             self._run()
-        if found[0].state == "missed":
-            error = found[0].error
-            self._output.note("documents.docs_not_reranked", why=describe_error(error).message if error else "")
         return found[0]
 
     def _run(self) -> None:

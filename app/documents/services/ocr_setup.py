@@ -1,6 +1,5 @@
 """Install the part that recognizes text on pictures of pages, in the downloading child."""
 
-import functools
 import logging
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import json_lines
 from app.base.errors import AppError
-from app.base.services.child_process import ChildExit, ChildProcess
+from app.base.services.child_process import ChildExit
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.documents.reading.pdf import ocr
@@ -18,8 +17,7 @@ from app.inference.services.events import NetworkContact
 from app.models import package_folder
 from app.models.downloads import messages
 from app.models.downloads.messages import Done, Failed, InstallOcr, NetworkAccess, NetworkContacted, Progress, Verifying
-
-SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second
+from app.models.services.fetcher import downloading_child
 
 log = logging.getLogger("kotae")
 
@@ -55,9 +53,7 @@ class OcrSetup(QObject):
         self._contacts: list[NetworkContact] = []
         self._is_online = False
         self._started_at = 0.0
-        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
-        log_file = logs / "ocr-setup.log"
-        self._child = ChildProcess(command, log_file, decode, self, silence_limit_s=SILENCE_LIMIT_S)
+        self._child = downloading_child(command, logs / "ocr-setup.log", self)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         preferences.changed.connect(self._on_preferences)

@@ -39,7 +39,7 @@ from app.uikit.desktop import DropZone, FileDrops, Pickers
 from app.uikit.page import NavigationSignals, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, make_menu, pop_up
 from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, set_surface
@@ -177,7 +177,7 @@ class DocumentsPage(Page):
             button.clicked.connect(lambda: collection_actions.choose_files(self.collection))
         self.folder_button.clicked.connect(lambda: collection_actions.choose_folder(self.collection))
         self.new_button.clicked.connect(collection_actions.ask_new)
-        self.menu_button.clicked.connect(self._show_menu)
+        self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
         self.label_button.clicked.connect(self._show_labels)
         self.list.selectionModel().currentChanged.connect(lambda index, _: self._on_chosen(index.data(EntryRole)))
         self.list.rename_requested.connect(self._rename)
@@ -313,7 +313,7 @@ class DocumentsPage(Page):
 
     def menu(self) -> QMenu:
         """Return a menu of all actions on the collection, for a header without room for the buttons."""
-        menu, one, actions, icon = self._new_menu(), self.collection, self.collection_actions, self._theme.icon
+        menu, one, actions, icon = make_menu(self), self.collection, self.collection_actions, self._theme.icon
         is_own = one is not None and not one.is_builtin
         if one is None or is_own:
             menu.addAction(icon("file-text"), phrase("documents.add_files"), lambda: actions.choose_files(one))
@@ -343,7 +343,7 @@ class DocumentsPage(Page):
 
     def document_menu(self) -> QMenu:
         """Return a menu of the actions on the selected documents."""
-        menu, actions, icon = self._new_menu(), self.collection_actions, self._theme.icon
+        menu, actions, icon = make_menu(self), self.collection_actions, self._theme.icon
         chosen = self.view.selected_documents()
         one = self.collection
         paths = tuple(document.path for document in chosen if document.indexed_at)
@@ -394,21 +394,11 @@ class DocumentsPage(Page):
             menu.addAction(icon("chart-line"), phrase("documents.list_values"), lambda: request("values", title))
             menu.addSeparator()
 
-    def _new_menu(self) -> QMenu:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        return menu
-
-    def _show_menu(self) -> None:
-        menu = self.menu()
-        place = QPoint(self.menu_button.width() - menu.sizeHint().width(), self.menu_button.height() + 2)
-        menu.popup(self.menu_button.mapToGlobal(place))
-
     def _show_labels(self) -> None:
         one = self.collection
         if one is None:
             return
-        menu = self._new_menu()
+        menu = make_menu(self)
         group = QActionGroup(menu)
         for label in confidentiality.LABELS:
             change = partial(self.collection_actions.label, one, label)

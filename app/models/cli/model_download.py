@@ -24,7 +24,7 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import format_size, help_text, outline_error, phrase
-from app.inference import machine, speed
+from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
 from app.models import base_models, catalogue, hub_models, local_models, model_fit
@@ -97,12 +97,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         cards: tuple[ModelCard, ...] = answer_of(downloads.hub.search(words))
         output.end_progress()
         settings = preferences.value
-    here = FitConditions(
-        machine.measure_memory(graphics=settings.graphics),
-        settings.context_tokens,
-        settings.kv_type,
-        speed.load(where.data / speed.FILE_NAME),
-    )
+    here = FitConditions.of_settings(settings, speed.load(where.data / speed.FILE_NAME))
     lines, found = [], []
     for card in cards:
         usual = model_fit.usual_file(card)
@@ -141,20 +136,16 @@ def _catalogue(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 def answer_of(search: HubSearch) -> Any:
     """Wait for the answer and return it. Raises AppError, and KeyboardInterrupt after Ctrl+C."""
-    answers: list[Any] = []
     loop = CommandEventLoop(lambda: loop.stop())
-    for signal_ in (search.found, search.failed):
-        signal_.connect(answers.append)
-        signal_.connect(loop.stop)
+    search.found.connect(loop.finish)
+    search.failed.connect(loop.fail)
     try:
         loop.run()
     finally:
         search.cancel()
-    if not answers:
-        raise KeyboardInterrupt
-    if isinstance(answers[0], AppError):
-        raise answers[0]
-    return answers[0]
+    if loop.result is None:
+        raise loop.error or KeyboardInterrupt
+    return loop.result
 
 
 def _find_file(name: str, quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:

@@ -10,7 +10,7 @@ from app.base.cli.commands import Output, add_command, check_limit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import field_name, format_size, help_text, phrase
-from app.inference import gguf, load_plan, machine, speed
+from app.inference import gguf, load_plan, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, model_fit
@@ -111,12 +111,8 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     chosen = settings.load(where.settings)
     context = options.context or chosen.context_tokens
     check_limit("--context", context, 256, 1 << 20)
-    here = FitConditions(
-        machine.measure_memory(graphics=chosen.graphics),
-        context,
-        chosen.kv_type,
-        _machine_speed(options.measure, where, output),
-    )
+    chosen = dataclasses.replace(chosen, context_tokens=context)
+    here = FitConditions.of_settings(chosen, _machine_speed(options.measure, where, output))
     judged = _judge(options.model, options.quant, where, here)
     output.result(_fit_data(judged), "\n".join(_fit_lines(output, judged)))
     return 1 if judged.result.verdict == "insufficient" else 0

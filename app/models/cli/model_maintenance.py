@@ -86,10 +86,10 @@ def problem_data(problem: AppError) -> dict[str, str]:
 
 
 def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    listed = {_resolved(Path(model.path)) for model in model_registry.read_files(where)}
+    listed = {found_models.resolved(model.path) for model in model_registry.read_files(where)}
     found = found_models.search_folders(found_models.known_model_folders(Path.home(), own_folder=where.models))
     models = [
-        dataclasses.asdict(model) | {"path": str(model.path), "is_listed": _resolved(model.path) in listed}
+        dataclasses.asdict(model) | {"path": str(model.path), "is_listed": found_models.resolved(model.path) in listed}
         for model in found.models
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
@@ -104,13 +104,6 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     data = {"found": models, "skipped": skipped, "is_complete": found.is_complete}
     output.result(data, "\n".join(lines) or output.phrase("models.nothing_found"))
     return 0
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):  # a link loop
-        return path
 
 
 def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.base.cli.commands import Output, format_time_left
 from app.base.cli.loop import CommandEventLoop
-from app.base.errors import AppError
 from app.models.artifact_steps import StepProgress
 from app.models.services.artifact_runner import ArtifactRunner
 
@@ -21,15 +20,16 @@ class ArtifactSession(CommandEventLoop):
         show: Callable[[StepProgress], None],
         interrupt: Callable[[], None] | None = None,
     ) -> None:
-        """Connect to the runner. `interrupt`: called at the first Ctrl+C; None: the runner is cancelled."""
+        """Connect to the runner. `interrupt`: called at the first Ctrl+C; None: the runner is cancelled.
+
+        Afterwards `result` is that of `finished`; None: stopped or failed.
+        """
         super().__init__(interrupt or runner.cancel)
         self._runner = runner
         self._output = output
-        self.result: Any = None  # result of `finished`; None: stopped or failed
-        self.error: AppError | None = None
         runner.progressed.connect(lambda progress: show(progress))  # a bound method alone would not keep its object
-        runner.finished.connect(self._on_finished)
-        runner.failed.connect(self._on_failed)
+        runner.finished.connect(self.finish)
+        runner.failed.connect(self.fail)
         runner.stopped.connect(self.stop)
 
     def wait(self, start: Callable[[], None]) -> None:
@@ -41,14 +41,6 @@ class ArtifactSession(CommandEventLoop):
         finally:
             self._runner.cancel()
             self._output.end_progress()
-
-    def _on_finished(self, result: Any) -> None:
-        self.result = result
-        self.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.stop()
 
 
 class StepLines:

@@ -40,6 +40,14 @@ PACE = TransferPolicy()
 SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
 
 
+def downloading_child(
+    command: list[str], log: Path, parent: QObject, silence_limit_s: float = SILENCE_LIMIT_S
+) -> ChildProcess:
+    """Return the downloading child, which is not started yet. Its events are those of `messages`."""
+    decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
+    return ChildProcess(command, log, decode, parent, silence_limit_s=silence_limit_s)
+
+
 @dataclass(frozen=True, slots=True)
 class FetchStep:
     """Reports the progress of the current file.
@@ -80,8 +88,7 @@ class Fetcher(QObject):
         silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         super().__init__(parent)
-        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
-        self._child = ChildProcess(command, log, decode, self, silence_limit_s=silence_limit_s)
+        self._child = downloading_child(command, log, self, silence_limit_s)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         self._pace = pace

@@ -15,7 +15,7 @@ from app.base import json_lines
 from app.base.addresses import origin_of
 from app.base.errors import AppError
 from app.base.isolation import network_guard
-from app.base.services.child_process import ChildExit, ChildProcess
+from app.base.services.child_process import ChildExit
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.models import download_queue, hub_models
@@ -31,10 +31,10 @@ from app.models.downloads.messages import (
     SearchHub,
 )
 from app.models.hub_models import HubReference
+from app.models.services.fetcher import downloading_child
 
 HUB = "https://huggingface.co"
 HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
-SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second
 
 
 def hub_address(settings: Settings) -> str:
@@ -83,8 +83,7 @@ class HubSearch(QObject):
     ) -> None:
         super().__init__(parent)
         self._preferences, self._credentials = preferences, credentials
-        decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
-        self._child = ChildProcess(command, log, decode, self, silence_limit_s=SILENCE_LIMIT_S)
+        self._child = downloading_child(command, log, self)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         self._to_card = hub_models.card_of

@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.inference import gguf, load_plan, machine, speed
+from app.base.settings import Settings
+from app.inference import gguf, load_plan, speed
 from app.inference.local_model import LocalModel
 from app.inference.machine import MemoryBudget
 from app.inference.services.engine import EngineClient, reclaimable_bytes
@@ -40,8 +41,8 @@ class FitChecker(QObject):
         self._preferences = preferences
         self._engine = engine
         self._speed_file = speed_file
-        # models, cards beside the catalogue's, context tokens, KV type, use of graphics cards
-        self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], int, str, str] | None = None
+        # models, cards beside the catalogue's, and the settings that count: context, KV type, graphics cards
+        self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], Settings] | None = None
         self._generation = 0
         self.is_measuring = False
         self.findings = FitResults()
@@ -51,8 +52,9 @@ class FitChecker(QObject):
 
         Without `again` only if models, cards or settings have changed.
         """
-        settings = self._preferences.value
-        request = (tuple(models), tuple(found), settings.context_tokens, settings.kv_type, settings.graphics)
+        now = self._preferences.value
+        counting = Settings(context_tokens=now.context_tokens, kv_type=now.kv_type, graphics=now.graphics)
+        request = (tuple(models), tuple(found), counting)
         if request == self._request and not again:
             return
         self._request = request
@@ -85,17 +87,9 @@ class FitChecker(QObject):
 
 
 def _judge_all(
-    models: Sequence[LocalModel],
-    found: Sequence[ModelCard],
-    context_tokens: int,
-    kv_type: str,
-    graphics: str,
-    reclaimable: int,
-    speed_file: Path,
+    models: Sequence[LocalModel], found: Sequence[ModelCard], chosen: Settings, reclaimable: int, speed_file: Path
 ) -> FitResults:
-    budget = machine.measure_memory(reclaimable, graphics)
-    machine_speed, book = speed.load(speed_file), catalogue.load()
-    here = FitConditions(budget, context_tokens, kv_type, machine_speed)
+    here, book = FitConditions.of_settings(chosen, speed.load(speed_file), reclaimable), catalogue.load()
     judged: dict[str, FitResult] = {}
     for model in models:
         try:
@@ -110,4 +104,4 @@ def _judge_all(
         card.id: {file.quantization: here.judge_card(card, file) for file in card.files}
         for card in (*book.cards, *found)
     }
-    return FitResults(judged, cards, budget, machine_speed)
+    return FitResults(judged, cards, here.budget, here.speed)

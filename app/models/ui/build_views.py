@@ -25,7 +25,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import make_box
 from app.uikit.widgets.form_rows import CheckableList, CheckRow, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -142,7 +142,6 @@ class BuildController(QObject):
 
 
 WIDTH_PX = 640
-SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 FORMS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 NAME_MAX = 100  # characters
 
@@ -220,10 +219,8 @@ class BuildDialog(Dialog):
         self._after_source = [*self.list.rows.values(), self.adapter, self.text]
 
     def _build_content(self) -> QWidget:
-        content = QWidget()
         installer = cast(QWidget, self.making)  # a protocol cannot be derived from QWidget
-        make_column(self.banner, installer, self.list, self.room, self.phases, into=content, spacing_px=8)
-        return content
+        return make_box(self.banner, installer, self.list, self.room, self.phases, spacing_px=8)
 
     def _connect(self) -> None:
         self.source.choose_requested.connect(self._choose_source)
@@ -270,7 +267,7 @@ class BuildDialog(Dialog):
         self._show_room(problem)
         is_possible = self.banner.isHidden() and not self.making.is_shown
         self.buttons["build"].setEnabled(self.plan is not None and is_possible)
-        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.list.fit(self.width())
         self.fit_height()
 
     def _request(self, model: HfModel, forms: Sequence[str]) -> BuildRequest:
@@ -351,10 +348,9 @@ class BuildDialog(Dialog):
 
 
 def _titled(title: str, field: QLineEdit) -> QWidget:
-    holder, label = QWidget(), Label(title, strong=True)
+    label = Label(title, strong=True)
     label.setBuddy(field)
-    make_column(label, field, into=holder, margins_px=(12, 8, 12, 8), spacing_px=4)
-    return holder
+    return make_box(label, field, margins_px=(12, 8, 12, 8), spacing_px=4)
 
 
 class BuildStrip(StatusStrip):

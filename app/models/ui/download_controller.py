@@ -25,12 +25,11 @@ from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import make_box
 from app.uikit.widgets.form_rows import CheckableList, PathRow
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 WIDTH_PX = 560
-TERMS_SIDES_PX = 80  # total width of the left and right margins of the dialog and of the terms
 
 
 class DownloadConsent(Dialog):
@@ -84,21 +83,17 @@ class DownloadConsent(Dialog):
         facts.setContentsMargins(12, 8, 12, 8)
         terms = CheckableList(theme, phrase("models.licence_2"), parent)
         terms.add(facts)
-        terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(TERMS_SIDES_PX))
-        content, left = QWidget(), Qt.AlignmentFlag.AlignLeft
-        make_column(
-            terms, (self.licence_button, 0, left), (self.source_button, 0, left), self.licence_check, self._reason,
-            self.share_check,
-            into=content, margins_px=(0, 4, 0, 0), spacing_px=8,
-        )  # fmt: skip
-        return content
+        terms.fit(min(theme.px(WIDTH_PX), parent.width()))
+        left = Qt.AlignmentFlag.AlignLeft
+        links = (self.licence_button, 0, left), (self.source_button, 0, left)
+        checks = self.licence_check, self._reason, self.share_check
+        return make_box(terms, *links, *checks, margins_px=(0, 4, 0, 0), spacing_px=8)
 
     def _on_read(self, is_read: bool) -> None:
         self.buttons["accept"].setEnabled(is_read)
         self._reason.setText("" if is_read else phrase("models.tick_this_to_be_able"))
 
 
-SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 ADDRESS_MAX = 2000  # characters
 
 
@@ -171,8 +166,8 @@ class DownloadSourceDialog(Dialog):
     # ------------------------------------------------------------------- private
 
     def _build_content(self) -> QWidget:
-        address, title = QWidget(), Label(phrase("models.address"), strong=True)
-        make_column(title, self.field, self.note, into=address, margins_px=(12, 8, 12, 8), spacing_px=4)
+        title = Label(phrase("models.address"), strong=True)
+        address = make_box(title, self.field, self.note, margins_px=(12, 8, 12, 8), spacing_px=4)
         for row in (self.folder, address):
             self.list.add(row)
         return self.list
@@ -205,7 +200,7 @@ class DownloadSourceDialog(Dialog):
         self.note.setText(phrase("models.enter_an_address_that_begins") if is_wrong else self._about)
         self.note.set_tone("danger" if is_wrong else "muted")
         self.buttons["next"].setEnabled(self.source != "")
-        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.list.fit(self.width())
         self.fit_height()
 
 
@@ -247,12 +242,11 @@ class TokenDialog(Dialog):
         self.field.setFocus()
 
     def _build_content(self, steps: list[str]) -> QWidget:
-        content, labels = QWidget(), [Label(step, wraps=True) for step in steps]
+        labels = [Label(step, wraps=True) for step in steps]
         for label in labels:
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         kept = Label(phrase("models.unless_you_keep_it_it"), "caption", "muted", wraps=True)
-        make_column(*labels, self.field, self.store, kept, into=content, spacing_px=8)
-        return content
+        return make_box(*labels, self.field, self.store, kept, spacing_px=8)
 
     def _on_changed(self) -> None:
         self.buttons["use"].setEnabled(bool(self.field.text().strip()))

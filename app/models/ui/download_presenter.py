@@ -15,11 +15,11 @@ from app.inference.local_model import LocalModel
 from app.models.services.downloads import Download
 from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_row import DownloadRow
-from app.models.ui.maintenance_presenter import pop_up
 from app.models.ui.model_detail import ModelDetail
 from app.models.ui.model_list import ModelListView
 from app.uikit.localization import join_facts, with_note
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import make_menu, pop_up
 from app.uikit.widgets.labels import announce
 
 UNDER_WAY = ("running", "verifying", "repairing")
@@ -81,8 +81,7 @@ class DownloadPresenter(QObject):
             (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
 
     def order_menu(self, download_id: str) -> QMenu:
-        menu = QMenu(self._view)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self._view)
         steps = possible_steps(self._controller.downloads.items(), download_id)
         for step, name in ((-1, phrase("models.move_up")), (1, phrase("models.move_down"))):
             action = menu.addAction(name, functools.partial(self.move, download_id, step))

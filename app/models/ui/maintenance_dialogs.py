@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
+from app.models import found_models
 from app.models.found_models import FoundModel, FoundModels, SkippedModel
 from app.models.kits.kit_import import ImportedModels
 from app.models.kits.transfer_kit import Kit
@@ -19,13 +20,12 @@ from app.uikit.dialogs import Dialog, DialogButton, cancel_or
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import Stretch, make_column
+from app.uikit.widgets.containers import Stretch, make_box, make_column
 from app.uikit.widgets.form_rows import CheckableList, CheckRow
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 FOUND_WIDTH_PX = 640
-SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 
 
 class FoundModelsDialog(Dialog):
@@ -45,10 +45,10 @@ class FoundModelsDialog(Dialog):
             phrase("models.looks_into_the_folders_of"),
             cancel_or("add", phrase("models.add")),
             parent,
-            content=self._content(),
+            content=make_box(self.banner, self.progress, self.state, self.list, Stretch(), spacing_px=10),
             width_px=FOUND_WIDTH_PX,
         )
-        self._listed = {_resolve(path) for path in listed}
+        self._listed = set(map(found_models.resolved, listed))
         self._upkeep = upkeep
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self._work.ended.connect(self._on_search_ended)
@@ -67,36 +67,31 @@ class FoundModelsDialog(Dialog):
         if not self._work.begin(what, self._upkeep.find, self._upkeep.found, self.show_findings):
             self.state.setText("")
 
-    def show_findings(self, found_models: FoundModels) -> None:
+    def show_findings(self, found: FoundModels) -> None:
         """Show new models first, then listed ones, then unusable ones with the reason."""
         self.progress.hide()
         models = sorted(
-            found_models.models, key=lambda model: (_resolve(model.path) in self._listed, model.name.casefold())
+            found.models, key=lambda model: (found_models.resolved(model.path) in self._listed, model.name.casefold())
         )
         for model in models:
             self._add(model)
-        self.list.setVisible(bool(models or found_models.skipped))
+        self.list.setVisible(bool(models or found.skipped))
         new = sum(row.box.isEnabled() for row in self.list.rows.values())
         sentence = phrase("models.models_that_can_be_added", n=new) if new else phrase("models.there_are_no_new_models")
-        more = "" if found_models.is_complete else phrase("models.found_incomplete")
+        more = "" if found.is_complete else phrase("models.found_incomplete")
         self.state.setText(join_facts(sentence, more))
-        if found_models.skipped:
-            self._add_skipped(found_models.skipped)
+        if found.skipped:
+            self._add_skipped(found.skipped)
         self._show_count()
         first = self.list.first_box()
         (first or self.buttons["cancel"]).setFocus()
-        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.list.fit(self.width())
         self.fit_height()
 
     # ------------------------------------------------------------------- private
 
-    def _content(self) -> QWidget:
-        content = QWidget()
-        make_column(self.banner, self.progress, self.state, self.list, Stretch(), into=content, spacing_px=10)
-        return content
-
     def _add(self, model: FoundModel) -> None:
-        is_listed = _resolve(model.path) in self._listed
+        is_listed = found_models.resolved(model.path) in self._listed
         parts = phrase("models.n_files", n=model.parts) if model.parts > 1 else ""
         facts = join_facts(
             phrase("models.added_2") if is_listed else "",
@@ -148,13 +143,6 @@ class _SkippedRow(QWidget):
         )
 
 
-def _resolve(path: str | Path) -> str:
-    try:
-        return str(Path(path).resolve())
-    except (OSError, RuntimeError):  # a link loop
-        return str(path)
-
-
 KIT_WIDTH_PX = 600
 
 
@@ -179,12 +167,12 @@ class KitExportDialog(Dialog):
             f"{body}\n{presets}" if has_presets else body,
             cancel_or("export", phrase("models.choose_where_to_write")),
             parent,
-            content=_column(self.list, self.sum),
+            content=make_box(self.list, self.sum, spacing_px=8),
             width_px=KIT_WIDTH_PX,
         )
         self.list.changed.connect(self._show_total_size)
         self._show_total_size()
-        self.list.fit(self.width() - theme.px(SIDES_PX))
+        self.list.fit(self.width())
         (self.list.first_box() or self.buttons["cancel"]).setFocus()
 
     def _show_total_size(self) -> None:
@@ -219,7 +207,7 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
         ),
         parent,
         icon=("circle-check", "success"),
-        content=_column(*labels, facts),
+        content=make_box(*labels, facts, spacing_px=8),
         width_px=KIT_WIDTH_PX,
     )
 
@@ -235,7 +223,7 @@ def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) 
         label = Label(str(describe_error(problem)), wraps=True)
         label.setContentsMargins(12, 8, 12, 8)
         problems.add(label)
-    problems.fit(min(theme.px(KIT_WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
+    problems.fit(min(theme.px(KIT_WIDTH_PX), parent.width()))
     return Dialog(
         theme,
         phrase("models.part_of_the_kit_could"),
@@ -249,9 +237,3 @@ def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) 
         content=problems,
         width_px=KIT_WIDTH_PX,
     )
-
-
-def _column(*widgets: QWidget) -> QWidget:
-    content = QWidget()
-    make_column(*widgets, into=content, spacing_px=8)
-    return content

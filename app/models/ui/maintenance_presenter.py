@@ -6,8 +6,7 @@ A kit is a folder with models and their presets that carries them to another mac
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QTimer, Signal
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtCore import QTimer, Signal
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
@@ -207,8 +206,3 @@ def _kit_folder(folder: Path) -> Path:
     is_kit = transfer_kit.MANIFEST_NAME in names or any(name.endswith(transfer_kit.PART_SUFFIX) for name in names)
     is_usable = not names or (is_kit and kit_export.foreign_file(folder) is None)
     return folder if is_usable else folder / "kotae-models"
-
-
-def pop_up(menu: QMenu, button: QWidget) -> None:
-    """Open the menu below the button, right-aligned with it."""
-    menu.popup(button.mapToGlobal(QPoint(button.width() - menu.sizeHint().width(), button.height() + 2)))

@@ -27,7 +27,7 @@ from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_presenter import DownloadPresenter
 from app.models.ui.fit_views import MachineLine
 from app.models.ui.hub_panel import HubPanel
-from app.models.ui.maintenance_presenter import MaintenancePresenter, pop_up
+from app.models.ui.maintenance_presenter import MaintenancePresenter
 from app.models.ui.model_actions import UseModelAction
 from app.models.ui.model_detail import DetailContext, ModelDetail
 from app.models.ui.model_list import ModelEntry, ModelListModel, ModelListView, ModelTabs
@@ -39,7 +39,7 @@ from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, make_menu, pop_up
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
@@ -240,16 +240,14 @@ class ModelsPage(Page):
         self.machine.use_folder(moved.folder)
 
     def kit_menu(self) -> QMenu:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         self._add_kit_actions(menu)
         return menu
 
     def menu(self) -> QMenu:
         """Return the page's menu. It repeats the kit actions, because a narrow header hides the kit button."""
         icon, strip, to_settings = self._theme.icon, self.maintenance_strip, self._navigation.settings_requested
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         verify = menu.addAction(icon("shield-check"), phrase("models.verify_all"), strip.verify)
         verify.setEnabled(bool(self._library.models()))
         menu.addAction(icon("search"), phrase("models.find_models_of_other_apps"), strip.search_other_programs)

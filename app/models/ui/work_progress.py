@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal, SignalInstance
 from PySide6.QtWidgets import QWidget
 
 from app.base import invisible_characters
@@ -24,27 +24,17 @@ from app.uikit import localization
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import make_column
+from app.uikit.widgets.containers import NoticeColumn, make_column
 from app.uikit.widgets.labels import Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
 
-class StatusStrip(QWidget):
+class StatusStrip(NoticeColumn):
     """Shows a line of progress and a banner with the outcome of the work."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.progress = ProgressRow(theme)
-        self.banner = Banner(theme)
-        make_column(self.progress, self.banner, into=self, spacing_px=8)
-        for part in (self.progress, self.banner):
-            part.installEventFilter(self)
-        self.hide()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
-            self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
-        return super().eventFilter(watched, event)
+        self.progress, self.banner = ProgressRow(theme), Banner(theme)
+        super().__init__(self.progress, self.banner)
 
 
 class MaintenanceProgress(QObject):
@@ -231,10 +221,9 @@ class StartOffers(QWidget):
         self._upkeep = upkeep
         self.downloads, self.moving = Banner(theme), Banner(theme)
         set_surface(self, "base")
-        inside = make_column(self.downloads, self.moving, margins_px=(16, 8, 16, 8))
-        make_column(Separator(), inside, into=self, spacing_px=0)
-        for banner in (self.downloads, self.moving):
-            banner.installEventFilter(self)
+        offers = NoticeColumn(self.downloads, self.moving, margins_px=(16, 8, 16, 8))
+        make_column(Separator(), offers, into=self, spacing_px=0)
+        offers.changed.connect(lambda: self.setVisible(not offers.isHidden()))
         self.hide()
         self.downloads.action_requested.connect(self._on_download_action)
         self.moving.action_requested.connect(self._on_move_action)
@@ -270,11 +259,6 @@ class StartOffers(QWidget):
         )
         sentence = phrase(f"models.foreign_move.{plan.state}", source=source, target=target)
         self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
-            self.setVisible(not (self.downloads.isHidden() and self.moving.isHidden()))
-        return super().eventFilter(watched, event)
 
     def _on_download_action(self, key: str) -> None:
         self.downloads.hide()

@@ -1,9 +1,10 @@
 """Provide buttons whose icons follow the theme, and key caps that show shortcuts."""
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QIcon, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QStyle,
@@ -21,6 +22,18 @@ from app.uikit.widgets.labels import plain_tooltip, repolish
 LEADING_GAP_PX = 4
 
 _ICON_TONES = {"primary": "on_accent", "danger_fill": "on_accent", "danger": "danger", "link": "accent", "": "text"}
+
+
+def make_menu(parent: QWidget) -> QMenu:
+    """Return a menu that Qt deletes when it closes."""
+    menu = QMenu(parent)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    return menu
+
+
+def pop_up(menu: QMenu, button: QWidget) -> None:
+    """Open the menu below the button, right-aligned with it."""
+    menu.popup(button.mapToGlobal(QPoint(button.width() - menu.sizeHint().width(), button.height() + 2)))
 
 
 class Button(QPushButton):

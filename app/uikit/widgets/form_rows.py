@@ -311,6 +311,7 @@ class DescribedChoiceCard(ChoiceCard):
 LIST_PX = 300
 LEAST_PX = 92
 OTHERS_PX = 230  # height of the rest of the dialog
+SIDES_PX = 80  # total width of the left and right margins of the dialog and of a row
 
 
 class CheckableList(QFrame):
@@ -329,13 +330,14 @@ class CheckableList(QFrame):
         self.area = make_scrollable(content)
         make_column(self.area, into=self, margins_px=(1, 1, 1, 1))
         self._content = content
+        self._sides = theme.px(SIDES_PX)
         available = window.height() - theme.px(OTHERS_PX)
         self._least, self._most = theme.px(LEAST_PX), max(theme.px(LEAST_PX), min(theme.px(LIST_PX), available))
         self.setFixedHeight(self._most)
 
-    def fit(self, width: int) -> None:
-        """Fit the list's height to its content at `width` pixels, within the limits."""
-        layout = self._content.layout()
+    def fit(self, dialog_width: int) -> None:
+        """Fit the list's height to its content in a dialog of `dialog_width` pixels, within the limits."""
+        width, layout = dialog_width - self._sides, self._content.layout()
         assert layout is not None
         needed = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
         self.setFixedHeight(max(self._least // 2, min(self._most, needed + 14)))
