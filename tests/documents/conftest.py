@@ -33,3 +33,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield put
     ocr.has_tesseract.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with three documents, in it and two folders below."""
+    folder = tmp_path / "基準"
+    (folder / "下" / "さらに下").mkdir(parents=True)
+    for name in ("a.pdf", "下/b.DOCX", "下/さらに下/c.md"):
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder

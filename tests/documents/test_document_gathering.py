@@ -16,15 +16,6 @@ from app.documents.library import Library
 from app.documents.records import ReadingReport, Section
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "基準"
-    (folder / "下" / "さらに下").mkdir(parents=True)
-    for name in ("a.pdf", "下/b.DOCX", "下/さらに下/c.md"):
-        (folder / name).write_text(name, encoding="utf-8")
-    return folder
-
-
 class Gathering:
     """A collection, with what a person does to it; `read` and `fail` are the child's part, which looks into no file."""
 

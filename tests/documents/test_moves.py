@@ -16,7 +16,7 @@ from app.documents import collection_updates
 from app.documents.collection_updates import move_documents, move_request
 from app.documents.library import Library
 from app.documents.records import shown_name
-from tests.documents.test_document_gathering import Gathering, folder  # noqa: F401
+from tests.documents.test_document_gathering import Gathering
 from tests.faults.ledger import Tally
 from tests.permits import permit_to_lower
 
@@ -36,7 +36,7 @@ while True:
 
 
 @pytest.fixture
-def read(library: Library, folder: Path) -> Gathering:  # noqa: F811
+def read(library: Library, folder: Path) -> Gathering:
     """A collection of a folder with three documents that were read: a.pdf, b.DOCX, c.md."""
     gathering = Gathering(library)
     gathering.add(folder)
@@ -66,9 +66,7 @@ def agreed(library: Library, source: Gathering, target: Gathering, log: Path, *,
 
 
 def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_now(
-    read: Gathering,
-    other: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, other: Gathering, folder: Path
 ) -> None:
     move(read, other, "a.pdf")
     read.assert_unchanged()
@@ -84,11 +82,7 @@ def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_n
 
 @pytest.mark.parametrize("is_named_alone", [False, True])
 def test_moved_back_it_is_where_it_was(
-    library: Library,
-    other: Gathering,
-    folder: Path,  # noqa: F811
-    *,
-    is_named_alone: bool,
+    library: Library, other: Gathering, folder: Path, *, is_named_alone: bool
 ) -> None:
     gathering = Gathering(library)
     gathering.add(*([folder / "a.pdf"] if is_named_alone else [folder]))
@@ -103,9 +97,7 @@ def test_moved_back_it_is_where_it_was(
 
 
 def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(
-    read: Gathering,
-    other: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, other: Gathering, folder: Path
 ) -> None:
     library = read.library
     other.add(folder)
@@ -120,9 +112,7 @@ def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(
 
 
 def test_a_document_that_is_there_already_is_refused_and_nothing_moves(
-    read: Gathering,
-    other: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, other: Gathering, folder: Path
 ) -> None:
     other.add(folder / "下" / "b.DOCX")
     other.read()
@@ -244,10 +234,7 @@ def assert_refused(gathering: Gathering) -> None:
 
 @pytest.mark.fault("S16")
 def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(
-    read: Gathering,
-    other: Gathering,
-    secret: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, other: Gathering, secret: Gathering, folder: Path
 ) -> None:
     move(read, secret, "a.pdf")
     restored = collection_updates.restore_paths(read.library, read.id, [folder, folder / "a.pdf"], [folder / "a.pdf"])
@@ -267,9 +254,7 @@ def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(
 
 @pytest.mark.fault("S16")
 def test_what_is_secret_now_is_known_by_its_content_under_any_name(
-    read: Gathering,
-    secret: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, secret: Gathering, folder: Path
 ) -> None:
     library = read.library
     move(read, secret, "a.pdf")
@@ -295,9 +280,7 @@ def test_what_is_secret_now_is_known_by_its_content_under_any_name(
 
 @pytest.mark.fault("S16")
 def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(
-    read: Gathering,
-    secret: Gathering,
-    folder: Path,  # noqa: F811
+    read: Gathering, secret: Gathering, folder: Path
 ) -> None:
     library, file = read.library, folder / "a.pdf"
     move(read, secret, "a.pdf")
@@ -318,11 +301,7 @@ def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(
 
 @pytest.mark.parametrize("way", ["move", "label"])
 def test_what_the_user_has_declassified_is_as_any_other_file(
-    read: Gathering,
-    secret: Gathering,
-    folder: Path,  # noqa: F811
-    tmp_path: Path,
-    way: str,
+    read: Gathering, secret: Gathering, folder: Path, tmp_path: Path, way: str
 ) -> None:
     library = read.library
     move(read, secret, "a.pdf")

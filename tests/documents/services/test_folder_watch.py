@@ -164,19 +164,6 @@ def test_a_folder_that_never_answers_delays_nothing(
     assert len(driver.told) == 1
 
 
-def test_what_moved_to_another_collection_does_not_come_back_and_is_followed_there(
-    driver: WatchDriver, files: Path
-) -> None:
-    collection, other = driver.watched(files), driver.collection(name="要領")
-    driver.documents.move([driver.document(collection, "1.txt").id], other)
-    driver.wait(lambda: "1.txt" in driver.states(other))
-    write(files / "1.txt", "直した\n")
-    driver.look(4)
-    assert driver.states(collection) == {"2.txt": "done", "3.txt": "done"}
-    assert driver.states(other) == {"1.txt": "done"}
-    assert driver.texts() == ["橋脚の2", "橋脚の3", "直した"]
-
-
 def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_name(
     driver: WatchDriver, files: Path
 ) -> None:

@@ -100,19 +100,6 @@ def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
     assert not (base_folder(tmp_path) / SHARD).exists()
 
 
-def test_a_gated_repository_is_explained_and_had_with_a_token(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
-    token = tmp_path / "token"
-    token.write_text("hf_secret")
-    with Publisher(files, Fault(token="hf_secret")) as hub:
-        refused = fetch(run, hub)
-        assert (refused.status, refused.code) == (3, "download_gated")
-        assert REPOSITORY in refused.object["error"]["message"]
-        assert "使用条件に同意" in refused.object["error"]["next"]
-        assert fetch(run, hub, "--token-file", str(token)).status == 0
-
-
 @pytest.mark.parametrize(
     ("config", "lacking", "code"),
     [
@@ -141,16 +128,6 @@ def test_a_repository_without_weights_is_refused(run: Run, files: dict[str, Cont
     with Publisher(MappingProxyType({FILE: files["original.gguf"]})) as hub:
         said = fetch(run, hub)
     assert (said.status, said.code) == (3, "hub_no_weights")
-
-
-def test_too_little_room_is_said_before_anything_comes(
-    run: Run, files: dict[str, Content], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.models.download_queue.RESERVE_BYTES", 1 << 60)
-    with Publisher(files) as hub:
-        said = fetch(run, hub)
-        assert (said.status, said.code) == (3, "download_disk_full")
-        assert hub.asked == set()
 
 
 def test_a_folder_that_lacks_a_part_of_its_weights_names_it(

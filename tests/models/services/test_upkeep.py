@@ -38,19 +38,6 @@ def care(where: Paths, store: Store) -> Care:
     return Care(store, where)
 
 
-def test_models_of_other_programs_are_found(
-    care: Care, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    folder = tmp_path / ".lmstudio" / "models" / "a" / "b"
-    folder.mkdir(parents=True)
-    models.tiny_llama(folder / "x.gguf")
-    with qtbot.waitSignal(care.maintenance.found) as signal:
-        care.maintenance.find()
-    assert [(model.source, model.name) for model in signal.args[0].models] == [("kotae", "m"), ("lm_studio", "x")]
-    assert not care.maintenance.is_working
-
-
 def test_how_a_verification_ended_is_remembered_also_after_a_restart(
     care: Care, qtbot: QtBot, where: Paths, store: Store
 ) -> None:
