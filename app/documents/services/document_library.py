@@ -61,11 +61,9 @@ class DocumentLibrary(QObject):
     attached_removed = Signal()  # the text of attached files is gone
     not_opened = Signal(object)  # AppError; also if a damaged file was replaced by a new one
 
-    def __init__(
-        self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
-    ) -> None:
+    def __init__(self, path: Path, command: list[str], logs: Path, **limits: Any) -> None:
         """Create it unopened. `path`: the database. `command`: of the reading child, `limits` of `ReadingChild`."""
-        super().__init__(parent)
+        super().__init__()
         self._path = path
         self._library: Library | None = None
         self._is_opening = False

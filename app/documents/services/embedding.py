@@ -54,9 +54,9 @@ class Embedding(QObject):
 
     status_changed = Signal(object)  # EmbeddingStatus
 
-    def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
+    def __init__(self, command: list[str], logs: Path, documents: Path) -> None:
         """Create the object without a model. `command`: of an engine child. `documents`: path of the database."""
-        super().__init__(parent)
+        super().__init__()
         self.question_limit_s = QUESTION_LIMIT_S
         self._engine = SearchModelEngine(command, logs / "embedding.log", self)
         self._engine.failed.connect(self._on_failed)

@@ -146,7 +146,6 @@ class BuildRunner(ArtifactRunner):
         logs: Path,
         add: Callable[[LocalModel], LocalModel],
         keep_lineage: KeepLineage,
-        parent: QObject | None = None,
     ) -> None:
         """Create a runner without a build.
 
@@ -154,7 +153,7 @@ class BuildRunner(ArtifactRunner):
         the list and returns the listed one. `keep_lineage`: copies the training record of an adapter to the file that
         it was merged into.
         """
-        super().__init__(environment, parent)
+        super().__init__(environment)
         self._engine = engine
         self._logs = logs
         self._add = add

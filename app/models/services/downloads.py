@@ -51,10 +51,9 @@ class Downloads(QObject):
         command: list[str],
         log: Path,
         queue: Path | None,
-        parent: QObject | None = None,
     ) -> None:
         """Load the queue. `queue`: the file that stores unfinished downloads; None: store none."""
-        super().__init__(parent)
+        super().__init__()
         self._library = library
         self._preferences = preferences
         self._path = queue

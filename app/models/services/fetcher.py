@@ -31,12 +31,10 @@ from app.models.downloads.messages import (
     Repairing,
     Restarted,
     SetLimit,
-    TransferPolicy,
     Verifying,
     WaitingToRetry,
 )
 
-PACE = TransferPolicy()
 SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
 
 
@@ -84,14 +82,12 @@ class Fetcher(QObject):
         log: Path,
         parent: QObject | None = None,
         *,
-        pace: TransferPolicy = PACE,
         silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         super().__init__(parent)
         self._child = downloading_child(command, log, self, silence_limit_s)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
-        self._pace = pace
         self._ids = itertools.count(1)
         self._job: QueuedDownload | None = None
         self._source = ""
@@ -185,7 +181,6 @@ class Fetcher(QObject):
             job.card_id,
             self._limit,
             self._access,
-            self._pace,
         )
 
     def _on_event(self, event: messages.Event) -> None:

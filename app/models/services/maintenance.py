@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
@@ -41,10 +41,9 @@ class ModelMaintenance(OneTaskService):
         preferences: Preferences,
         where: Paths,
         label_of: Callable[[LocalModel], Label],
-        parent: QObject | None = None,
     ) -> None:
         """Prepare the service. `label_of`: returns the present confidentiality label of a model's training data."""
-        super().__init__(parent)
+        super().__init__()
         self._store = store
         self._library = library
         self._presets = presets

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -33,8 +33,8 @@ class ModelLibrary(OneTaskService):
     trained_added = Signal(object)  # LocalModel
     trained_refused = Signal(object)  # AppError
 
-    def __init__(self, store: ModelStore, models_folder: Path, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, store: ModelStore, models_folder: Path) -> None:
+        super().__init__()
         self._store = store
         self.folder = models_folder  # where new files are written
         self._models = model_registry.list_models(store, models_folder)

@@ -151,11 +151,9 @@ class BuildDialog(Dialog):
 
     plan_chosen = Signal(object)  # BuildPlan
 
-    def __init__(
-        self, theme: Theme, controller: BuildController, parent: QWidget, pickers: Pickers | None = None
-    ) -> None:
+    def __init__(self, theme: Theme, controller: BuildController, parent: QWidget) -> None:
         self._controller = controller
-        self._pickers = pickers or Pickers()
+        self._pickers = Pickers()
         self._model: HfModel | None = None
         self._adapter: HfAdapter | None = None
         self._text: Path | None = None

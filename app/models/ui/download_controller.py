@@ -113,9 +113,8 @@ class DownloadSourceDialog(Dialog):
         *,
         is_network_allowed: bool,
         question: str = "",
-        pickers: Pickers | None = None,
     ) -> None:
-        self._pickers = pickers or Pickers()
+        self._pickers = Pickers()
         self._names = download_queue.part_names(file.file.rpartition("/")[2])
         self._folder = ""
         self._has_file = False  # whether the file is in that folder

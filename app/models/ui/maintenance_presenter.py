@@ -41,7 +41,6 @@ class MaintenancePresenter(StatusStrip):
         upkeep: ModelMaintenance,
         library: ModelLibrary,
         add_files: Callable[[Sequence[str]], None],
-        pickers: Pickers | None = None,
     ) -> None:
         super().__init__(theme)
         self._theme = theme
@@ -49,7 +48,7 @@ class MaintenancePresenter(StatusStrip):
         self.secrecy = ConfidentialityGuard(theme, upkeep.exports_log)
         self._library = library
         self._add_files = add_files
-        self._pickers = pickers or Pickers()
+        self._pickers = Pickers()
         self._folder = ""  # the kit folder that was used last
         self._bad_id = ""  # the first model that is damaged, changed or missing
         self._is_importing = False

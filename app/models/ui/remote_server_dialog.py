@@ -46,7 +46,6 @@ class RemoteServerDialog(Dialog):
         """Build the dialog. `before`: the model to change; None: a new one. `can_store`: a password store exists."""
         self._check: RemoteCheck | None = None
         self._models: tuple[RemoteModel, ...] = ()
-        self._checked_address = ""
         self._old_model = before
         self._most_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
         self._build_fields(theme, can_store=can_store)
@@ -80,7 +79,6 @@ class RemoteServerDialog(Dialog):
             self._on_failed(error)
             return
         self._show_note(phrase("common.checking_2"), "muted")
-        self._checked_address = address
         check = self._check = RemoteCheck(address, self.key.text().strip(), self)
         check.found.connect(self._on_found)
         check.failed.connect(self._on_failed)

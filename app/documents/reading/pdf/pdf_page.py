@@ -36,7 +36,6 @@ class Glyph:
     bottom: float
     size: float
     is_spaced: bool = False  # whether white space precedes it
-    is_line_start: bool = False  # whether it begins a line or piece of text in the file
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
     handle, address = text_page.raw, _address(text_page.raw)
     box = pdfium.FS_RECTF()
     box_at = ctypes.byref(box)
-    is_spaced = is_line_start = False
+    is_spaced = False
     surrogate = 0
     last_object = -1
     size = 0.0
@@ -109,7 +108,6 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
         code = _unicode_of(address, index)
         if code in (9, 10, 13, 32, 0x3000, 0xA0):
             is_spaced = is_spaced or code != 13
-            is_line_start = is_line_start or code in (10, 13)
             continue
         # PDFium also reports old fonts, whose codes are plain ASCII.
         if code in (0, 0xFFFE, 0xFFFF) or (code > 0x7E and _is_unmapped(address, index) == 1):
@@ -140,8 +138,8 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
             raw.letters -= is_letter
             continue  # outside the page, and so invisible
         text = _SAME.get(code) or (chr(code) if code else "\ufffd")
-        raw.glyphs.append(Glyph(text, left, top, right, bottom, size or bottom - top, is_spaced, is_line_start))
-        is_spaced = is_line_start = False
+        raw.glyphs.append(Glyph(text, left, top, right, bottom, size or bottom - top, is_spaced))
+        is_spaced = False
 
 
 def _address(pointer: Any) -> int | None:
