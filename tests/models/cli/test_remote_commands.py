@@ -1,6 +1,5 @@
 """`kotae models add-remote` and `kotae ask` of a model elsewhere, in this process."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,20 +86,17 @@ def test_a_file_of_questions_is_answered(kotae: Kotae, script: Script, tmp_path:
     assert len(script.questions) == 2
 
 
-def test_where_no_network_is_allowed_none_is_used(kotae: Kotae, script: Script, data: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"), [("settings.json", '{"network_allowed": false}'), ("policy.toml", 'network = "never"\n')]
+)
+def test_where_no_network_is_allowed_none_is_used(
+    kotae: Kotae, script: Script, data: Path, name: str, text: str
+) -> None:
     model_id = added(kotae, script)
     before = len(script.requests)
-    (data / "settings.json").write_text(json.dumps({"network_allowed": False}), "utf-8")
+    (data / name).write_text(text, "utf-8")
     assert kotae("ask", "首都は？", "--model", model_id, "--allow-remote")[1]["error"]["code"] == "remote_no_network"
     assert kotae("models", "add-remote", script.address)[1]["error"]["code"] == "remote_network_off"
-    assert len(script.requests) == before
-
-
-def test_where_a_file_forbids_the_network_none_is_used(kotae: Kotae, script: Script, data: Path) -> None:
-    model_id = added(kotae, script)
-    before = len(script.requests)
-    (data / "policy.toml").write_text('network = "never"\n', "utf-8")
-    assert kotae("ask", "首都は？", "--model", model_id, "--allow-remote")[1]["error"]["code"] == "remote_no_network"
     assert len(script.requests) == before
 
 
