@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QMenu, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QMenu, QPlainTextEdit, QWidget
 
 from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label, Permit
 from app.base.errors import AppError
@@ -31,6 +31,7 @@ from app.uikit.widgets import labels
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import escape_mnemonic
 from app.uikit.widgets.containers import make_box
+from app.uikit.widgets.fields import line_field
 
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
@@ -50,10 +51,9 @@ class CollectionDialog(Dialog):
     ) -> None:  # fmt: skip
         """Build the dialog. `done`: the text of the button. `used_names`: names of other collections."""
         self._used_names = set(used_names)
-        self.field = QLineEdit(name)
-        self.field.setMaxLength(NAME_MAX)
-        self.field.setAccessibleName(phrase("documents.name_of_the_collection"))
-        self.field.setPlaceholderText(phrase("documents.name_of_the_collection"))
+        asked = phrase("documents.name_of_the_collection")
+        self.field = line_field(asked, NAME_MAX, asked)
+        self.field.setText(name)
         self.label = QComboBox()
         self.label.setAccessibleName(phrase("common.batch_column.label"))
         for key in LABELS:
@@ -103,11 +103,9 @@ class EncodingDialog(Dialog):
         for codec, name in encodings.ENCODING_NAMES.items():
             self.choice.addItem(name, codec)
         self.choice.setCurrentIndex(max(0, self.choice.findData(document.chosen_encoding)))
-        self.preview = QPlainTextEdit()
-        self.preview.setReadOnly(True)
-        self.preview.setProperty("field", True)
+        self.preview = QPlainTextEdit(readOnly=True, tabChangesFocus=True)
         self.preview.setAccessibleName(phrase("documents.beginning_of_the_file"))
-        self.preview.setTabChangesFocus(True)
+        self.preview.setProperty("field", True)
         self.preview.setFixedHeight(scrolled_height(theme, parent, theme.px(PREVIEW_PX)))
         super().__init__(
             theme,

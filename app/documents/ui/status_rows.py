@@ -109,9 +109,7 @@ class QueueRow(QFrame):
         self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
         self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
         self.cancel_button = Button(theme, phrase("common.cancel_2"), compact=True)
-        self.bar = QProgressBar()
-        self.bar.setRange(0, STEPS)
-        self.bar.setTextVisible(False)
+        self.bar = QProgressBar(maximum=STEPS, textVisible=False)
         self.bar.setAccessibleName(phrase("documents.reading_documents"))
         text_row = make_row((self.work_label, 1), spacing_px=12)
         for button in (self.pause_button, self.resume_button, self.cancel_button):

@@ -26,6 +26,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import make_box
+from app.uikit.widgets.fields import line_field
 from app.uikit.widgets.form_rows import CheckableList, CheckRow, PathRow
 from app.uikit.widgets.labels import Label
 
@@ -204,9 +205,7 @@ class BuildDialog(Dialog):
         self.list.add(self.source)
         for form in FORMS:
             self.list.add_row(form, CheckRow(form, localization.quality_text(form), is_checked=form == FORMS[0]))
-        self.name = QLineEdit()
-        self.name.setMaxLength(NAME_MAX)
-        self.name.setAccessibleName(phrase("common.name"))
+        self.name = line_field(phrase("common.name"), NAME_MAX)
         self.adapter = PathRow(theme, phrase("models.adapter_optional"), phrase("models.merges_a_lora_made_by"))
         measured = phrase("models.a_file_with_text_from")
         self.text = PathRow(theme, phrase("models.text_for_the_importance_matrix"), measured)

@@ -26,6 +26,7 @@ from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_box
+from app.uikit.widgets.fields import line_field
 from app.uikit.widgets.form_rows import CheckableList, PathRow
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
@@ -119,10 +120,7 @@ class DownloadSourceDialog(Dialog):
         self._folder = ""
         self._has_file = False  # whether the file is in that folder
         self.folder = PathRow(theme, phrase("models.folder_or_usb_stick"), "", can_clear=False)
-        self.field = QLineEdit()
-        self.field.setMaxLength(ADDRESS_MAX)
-        self.field.setPlaceholderText("https://…")
-        self.field.setAccessibleName(phrase("models.address"))
+        self.field = line_field(phrase("models.address"), ADDRESS_MAX, "https://…")
         self.field.setEnabled(is_network_allowed)
         self._about = phrase("models.a_mirror_in_your_company")
         if not is_network_allowed:
@@ -261,11 +259,8 @@ class TokenDialog(Dialog):
 
 def token_field() -> QLineEdit:
     """Return an input field that shows dots, so that input methods do not learn its text."""
-    field = QLineEdit()
+    field = line_field(phrase("common.access_token"), TOKEN_MAX, "hf_…")
     field.setEchoMode(QLineEdit.EchoMode.Password)
-    field.setMaxLength(TOKEN_MAX)
-    field.setPlaceholderText("hf_…")
-    field.setAccessibleName(phrase("common.access_token"))
     return field
 
 

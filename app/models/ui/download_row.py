@@ -29,9 +29,7 @@ class DownloadRow(QWidget):
         super().__init__()
         self._theme = theme
         self._id = ""
-        self.bar = QProgressBar()
-        self.bar.setRange(0, STEPS)
-        self.bar.setTextVisible(False)
+        self.bar = QProgressBar(maximum=STEPS, textVisible=False)
         self.state = ElidedLabel(role="caption", tone="text2")
         self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
         self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)

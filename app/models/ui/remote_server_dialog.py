@@ -22,7 +22,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_scrollable
-from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.fields import AutoSpin, line_field
 from app.uikit.widgets.labels import Label, plain_tooltip
 
 WIDTH_PX = 560
@@ -91,9 +91,8 @@ class RemoteServerDialog(Dialog):
     # ------------------------------------------------------------------ building
 
     def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
-        self.address = _field(phrase("models.address"), local_model.ADDRESS_MAX)
-        self.address.setPlaceholderText("http://gpu-server:8000")
-        self.key = _field(phrase("models.api_key_only_where_it"), KEY_MAX)
+        self.address = line_field(phrase("models.address"), local_model.ADDRESS_MAX, "http://gpu-server:8000")
+        self.key = line_field(phrase("models.api_key_only_where_it"), KEY_MAX)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
         self.store = QCheckBox(phrase("models.keep_the_api_key_in"))
         self.store.setVisible(can_store)
@@ -106,7 +105,7 @@ class RemoteServerDialog(Dialog):
         self.context = AutoSpin(256, CONTEXT_MAX, 1024, 0, "", lambda _number: None)
         self.context.show_auto(phrase("models.as_the_server_says"), None)
         self.context.setAccessibleName(phrase("models.context_length_tokens"))
-        self.name = _field(phrase("models.name_in_the_list"), model_registry.REMOTE_NAME_MAX)
+        self.name = line_field(phrase("models.name_in_the_list"), model_registry.REMOTE_NAME_MAX)
 
     def _build_content(self) -> QWidget:
         hint = phrase("models.only_servers_on_this_pc")
@@ -220,13 +219,6 @@ class RemoteServerDialog(Dialog):
             secret = self.key.text().strip()
             self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))
         self.key.clear()
-
-
-def _field(name: str, most: int) -> QLineEdit:
-    field = QLineEdit()
-    field.setMaxLength(most)
-    field.setAccessibleName(name)
-    return field
 
 
 def _with_label(field: QWidget) -> tuple[Label, QWidget]:

@@ -285,6 +285,13 @@ class PromptField(QWidget):
         self._quoted.setText(phrase("common.text", text=short) if short else phrase("uikit.no_instruction_2"))
 
 
+def line_field(name: str, most: int, placeholder: str = "") -> QLineEdit:
+    """Return a field for a line of at most `most` characters. `name`: its accessible name."""
+    field = QLineEdit(maxLength=most, placeholderText=placeholder)
+    field.setAccessibleName(name)
+    return field
+
+
 class TextField(QPlainTextEdit):
     """A text field of several lines, in which Tab moves the focus. `name`: its accessible name."""
 

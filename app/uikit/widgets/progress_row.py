@@ -104,9 +104,7 @@ class ProgressRow(QFrame):
         self._label = ElidedLabel()
         self._amount = Label(role="caption", tone="text2")
         self.cancel_button = Button(self._theme, phrase("common.cancel_2"), compact=True)
-        self._bar = QProgressBar()
-        self._bar.setRange(0, STEPS)
-        self._bar.setTextVisible(False)
+        self._bar = QProgressBar(maximum=STEPS, textVisible=False)
         row = make_row((self._label, 1), self._amount, self.cancel_button, spacing_px=12)
         make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
         self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window
