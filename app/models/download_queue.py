@@ -97,9 +97,6 @@ class QueuedDownload:
     def problem(self) -> AppError | None:
         return AppError(self.problem_code, **self.problem_facts) if self.problem_code else None
 
-    def in_folder(self, folder: str) -> "QueuedDownload":
-        return dataclasses.replace(self, folder=folder)
-
     def with_state(self, state: str, problem: AppError | None = None) -> "QueuedDownload":
         code, facts = (problem.code, problem.facts) if problem else ("", {})
         return dataclasses.replace(self, state=state, problem_code=code, problem_facts=facts)
@@ -330,7 +327,7 @@ def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
             return queued
         queued = _from_scratch(queued)
     check_space(models, queued)
-    return queued.in_folder(str(models))
+    return dataclasses.replace(queued, folder=str(models))
 
 
 def with_present_files(folder: Path, queued: QueuedDownload) -> QueuedDownload:
@@ -414,4 +411,4 @@ def _find_published(checkpoint: PartCheckpoint, name: str) -> tuple[ModelCard, M
 def _plan_rest(checkpoint: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
     """Return a download that resumes a partial file. Complete files are later recognized by their checksum."""
     queued = plan_download(card, file, checkpoint.origin.place, uuid.uuid4().hex)
-    return queued.in_folder(str(folder)).with_state("paused")
+    return dataclasses.replace(queued, folder=str(folder), state="paused")

@@ -111,12 +111,11 @@ def test_what_was_under_way_comes_back_paused_and_in_order(tmp_path: Path) -> No
     path = tmp_path / "downloads.json"
     problem = AppError("download_cut", done_bytes=5)
     states = ["running", "waiting", "paused", "failed", "cancelled"]
+    files = (QueuedFile("m.gguf", "m.gguf", has_arrived=True),)
     entries = [
-        QueuedDownload(
-            str(number), "c", "題", "Q4_K_M", "", "o/m", "", 9, (QueuedFile("m.gguf", "m.gguf", has_arrived=True),)
+        QueuedDownload(str(number), "c", "題", "Q4_K_M", "", "o/m", "", 9, files, folder="/models").with_state(
+            state, problem if state == "failed" else None
         )
-        .with_state(state, problem if state == "failed" else None)
-        .in_folder("/models")
         for number, state in enumerate(states)
     ]
     download_queue.save_queue(path, entries)
