@@ -28,8 +28,8 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.list_rows import EntryRow, group_rows
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.result_view import EvaluationResultView
-    from app.evaluation.ui.sets.question_set_view import SetView
+    from app.evaluation.ui.question_set_view import SetView
+    from app.evaluation.ui.result_view import EvaluationResultView
     from app.evaluation.ui.study_view import StudyView
 
 ListedEntry = StoredQuestionSet | StudyEntry

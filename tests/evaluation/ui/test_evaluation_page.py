@@ -25,8 +25,8 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question, QuestionSet, System
 from app.evaluation.study import compared_systems, studies
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.sets.question_set_forms import RenameDialog
-from app.evaluation.ui.start.study_dialog import StudyDialog
+from app.evaluation.ui.question_set_forms import RenameDialog
+from app.evaluation.ui.study_dialog import StudyDialog
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
 from app.shell.ui.background_work import CloseGuard

@@ -22,12 +22,12 @@ from app.evaluation.records import RuleScores, System
 from app.evaluation.report import result_view_model
 from app.evaluation.report.result_view_data import ResultViewData, Span, model_of_system, use_obstacle
 from app.evaluation.study import studies
-from app.evaluation.ui.result import comparison_cards, result_texts
-from app.evaluation.ui.result.blind_view import BlindView
-from app.evaluation.ui.result.comparison_cards import VerdictBadge
-from app.evaluation.ui.result.overview import TextTable
-from app.evaluation.ui.result.questions_tab import AnswerCard
-from app.evaluation.ui.result.result_view import EvaluationResultView
+from app.evaluation.ui import comparison_cards, result_texts
+from app.evaluation.ui.blind_view import BlindView
+from app.evaluation.ui.comparison_cards import VerdictBadge
+from app.evaluation.ui.overview import TextTable
+from app.evaluation.ui.questions_tab import AnswerCard
+from app.evaluation.ui.result_view import EvaluationResultView
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
 from app.uikit.confidentiality_guard import ConfidentialityGuard

@@ -21,10 +21,10 @@ from app.chat.store import Store
 from app.evaluation import question_sets
 from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.records import Question
-from app.evaluation.ui.sets import add_set_flow
-from app.evaluation.ui.sets.add_set_flow import ConversationsDialog, ImportFileDialog
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import NameForm
+from app.evaluation.ui import add_set_flow
+from app.evaluation.ui.add_set_flow import ConversationsDialog, ImportFileDialog
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import NameForm
 from app.uikit import clipboard_guard
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme

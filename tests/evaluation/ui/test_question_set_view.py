@@ -19,10 +19,10 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.evaluation import question_files, question_sets
 from app.evaluation.records import Gold, Question
-from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import RenameDialog
-from app.evaluation.ui.sets.question_set_table import ANSWERABLE, CATEGORY, REFERENCE
+from app.evaluation.ui import question_set_texts
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import RenameDialog
+from app.evaluation.ui.question_set_table import ANSWERABLE, CATEGORY, REFERENCE
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.input_method import conversion_guard_of

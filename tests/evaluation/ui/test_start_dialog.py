@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
-from app.evaluation.ui.start import study_dialog, study_dialog_rules
+from app.evaluation.ui import study_dialog, study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.start_desk import StartDesk

@@ -13,7 +13,7 @@ from app.documents.collection_lookup import Origin
 from app.evaluation import current_labels, question_sets
 from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.ui.sets.question_set_table import searchable
+from app.evaluation.ui.question_set_table import searchable
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from app.base import plots
 from app.base.plots import PlotEstimate, PlotScale
 from app.base.wording import phrase
 from app.evaluation.report.result_view_data import ResultViewData, Span, SystemDifference, SystemViewData
-from app.evaluation.ui.result import result_texts
+from app.evaluation.ui import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button

@@ -14,8 +14,8 @@ from app.base.wording import describe_error, phrase
 from app.evaluation.records import Evaluation
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome, Vote, Voted
-from app.evaluation.ui.result import blind_texts
-from app.evaluation.ui.result.blind_panels import BlindStartPanel, VotingPanel
+from app.evaluation.ui import blind_texts
+from app.evaluation.ui.blind_panels import BlindStartPanel, VotingPanel
 from app.uikit.localization import format_percent, join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner

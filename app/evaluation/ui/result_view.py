@@ -20,8 +20,8 @@ from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report.result_view_data import ResultViewData, use_obstacle
 from app.evaluation.study.studies import REPORT, Study
 from app.evaluation.ui.file_export import FileExport
-from app.evaluation.ui.result.overview import ResultOverview
-from app.evaluation.ui.result.questions_tab import QuestionsTab
+from app.evaluation.ui.overview import ResultOverview
+from app.evaluation.ui.questions_tab import QuestionsTab
 from app.inference.local_model import LocalModel
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, open_file
@@ -33,7 +33,7 @@ from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.section_bars import TabBar
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.blind_view import BlindView
+    from app.evaluation.ui.blind_view import BlindView
 
 MARGIN_PX = 24
 BOOK, PAGE = ".xlsx", ".html"
@@ -233,7 +233,7 @@ class EvaluationResultView(QWidget):
     def _show_blind(self) -> None:
         assert self._result is not None
         if self._blind is None:
-            from app.evaluation.ui.result.blind_view import BlindView
+            from app.evaluation.ui.blind_view import BlindView
 
             self._blind = BlindView(self._theme)
             self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
 from app.evaluation.records import Question
-from app.evaluation.ui.sets import question_set_texts
+from app.evaluation.ui import question_set_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows

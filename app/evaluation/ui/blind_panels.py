@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.evaluation.records import Evaluation
 from app.evaluation.report.blind import VOTES, BlindComparison, BlindPair
-from app.evaluation.ui.result import blind_texts
+from app.evaluation.ui import blind_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme

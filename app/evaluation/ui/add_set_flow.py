@@ -21,9 +21,9 @@ from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
+from app.evaluation.ui import question_set_texts
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
 from app.training.data.records import shorten
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton

@@ -25,8 +25,8 @@ from app.base.plots import PlotBar
 from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
-from app.evaluation.ui.result import result_texts
-from app.evaluation.ui.result.comparison_cards import ComparisonCard, DifferencesCard
+from app.evaluation.ui import result_texts
+from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button

@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation import question_sets
 from app.evaluation.question_sets import StoredQuestionSet
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.training.runs import training_list

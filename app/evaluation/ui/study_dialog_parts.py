@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt
 from app.evaluation.study.request import LIMITS, MAX_TOKENS, SCALE_RUNS, AnswerParameters
-from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_choices import CheckRows, ChoiceBox, DialogPart, collection_rows, scope_of
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui import study_dialog_rules
+from app.evaluation.ui.study_dialog_choices import CheckRows, ChoiceBox, DialogPart, collection_rows, scope_of
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData, ResultViewData
-from app.evaluation.ui.result import result_texts
+from app.evaluation.ui import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
