@@ -4,7 +4,6 @@ The sections of the study's kind come first, then those that all kinds have. All
 `app.base.plots`, which escapes the names in them. The facts (pairs of name and value) are also used for a sheet.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from app.evaluation.report.grids import NONE, GridColumn, ValueGrid
 from app.evaluation.study.studies import REPORT
 
 _DIRECTIONS = ("evaluation.report.better_than_first", "evaluation.report.worse_than_first")
-_NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
 def write(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:

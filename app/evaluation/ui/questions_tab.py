@@ -19,6 +19,7 @@ from app.uikit.widgets.containers import (
     RowsInTurns,
     Stretch,
     clear_layout,
+    fix_width,
     make_column,
     make_row,
     make_scrollable,
@@ -205,8 +206,7 @@ class QuestionsTab(QWidget):
         px = self._theme.px
         is_row = self.width() >= px(WIDE_PX)
         set_direction(self._content, is_row=is_row)
-        self._left.setMaximumWidth(px(LIST_PX) if is_row else 16777215)
-        self._left.setMinimumWidth(px(LIST_PX) if is_row else 0)
+        fix_width(self._left, px(LIST_PX) if is_row else None)
         self.view.setMinimumHeight(px(LIST_LOW_PX) * 3 // 4)
         self._area.setMinimumHeight(px(DETAIL_LEAST_PX))
         self.view.setMaximumHeight(16777215 if is_row else px(LIST_LOW_PX))

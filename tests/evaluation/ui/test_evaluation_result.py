@@ -14,13 +14,13 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.base.plots import PlotScale
+from app.base.plots import PlotEstimate, PlotScale
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import LANGUAGES, use_language
 from app.evaluation.records import RuleScores, System
 from app.evaluation.report import result_view_model
-from app.evaluation.report.result_view_data import ResultViewData, Span, model_of_system, use_obstacle
+from app.evaluation.report.result_view_data import ResultViewData, model_of_system, use_obstacle
 from app.evaluation.study import studies
 from app.evaluation.ui import comparison_cards, result_texts
 from app.evaluation.ui.blind_view import BlindView
@@ -291,7 +291,7 @@ def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, doc
 
 
 def test_more_systems_than_there_are_marks_all_look_different(desk: Desk) -> None:
-    span, pictures = Span(0.5, 0.2, 0.8), []
+    span, pictures = PlotEstimate(0.5, 0.2, 0.8), []
     for number in range(8):
         row = comparison_cards.system_plot(desk.view.overview._theme, PlotScale([0.2, 0.8]), span, number)
         desk.qtbot.addWidget(row)
