@@ -362,7 +362,7 @@ def opened_hand(desk: Desk, _tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("open_", [opened_import, opened_conversations, opened_hand])
-@pytest.mark.parametrize(("width", "percent"), [(1168, 100), (560, 100), (800, 200)])
+@pytest.mark.parametrize(("width", "percent"), [(560, 100), (800, 200)])
 def test_nothing_is_cut_off_and_everything_has_a_name(
     tmp_path: Path,
     theme: Theme,
