@@ -11,6 +11,7 @@ from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData, ResultViewData
 from app.evaluation.ui import result_texts
+from app.training.data.records import shorten
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -169,7 +170,7 @@ class QuestionsTab(QWidget):
         self.categories.clear()
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
-            self.categories.addItem(_short_name(name or phrase("evaluation.no_category")), name)
+            self.categories.addItem(shorten(name or phrase("evaluation.no_category"), NAME_CHARACTERS), name)
             self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(result.systems) > 1)
@@ -247,7 +248,3 @@ class QuestionsTab(QWidget):
             return
         self.detail.show_question(one)
         self._area.verticalScrollBar().setValue(0)
-
-
-def _short_name(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS else name[:NAME_CHARACTERS] + "…"
