@@ -134,18 +134,16 @@ def test_a_gain_that_one_seed_does_not_have_is_none(tmp_path: Path) -> None:
 def test_a_run_that_has_not_ended_is_waited_for(tmp_path: Path) -> None:
     study = Folder(tmp_path).study(main(lambda rows, _: law(rows), seeds=(42,)))
     (Path(study.trainings[1].folder) / run_folders.HOLDOUT).unlink()
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="evaluation_not_finished"):
         scale_results.measure(study)
-    assert caught.value.code == "evaluation_not_finished"
 
 
 @pytest.mark.parametrize("nll", [[20.0] * 39, [float("nan"), *[20.0] * 39]])
 def test_runs_that_were_judged_by_other_examples_are_not_compared(tmp_path: Path, nll: list[float]) -> None:
     study = Folder(tmp_path).study(main(lambda rows, _: law(rows), seeds=(42,)))
     write_holdout(Path(study.trainings[1].folder), nll)
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="evaluation_damaged"):
         scale_results.measure(study)
-    assert caught.value.code == "evaluation_damaged"
 
 
 # ------------------------------------------------------------------------- control

@@ -10,7 +10,7 @@ from pathlib import Path
 from app import __version__
 from app.base import html_report, plots
 from app.base.bootstrap import ConfidenceInterval
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotBar, PlotEstimate, PlotRow
 from app.base.wording import format_time, phrase
 from app.evaluation.judge import judge_prompt, paired_statistics
@@ -33,10 +33,8 @@ _DIRECTIONS = ("evaluation.report.better_than_first", "evaluation.report.worse_t
 def write(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
     """Write the report in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / REPORT
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         write_atomically(path, content(evaluation, sections))
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
     return path
 
 
