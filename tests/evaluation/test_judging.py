@@ -266,6 +266,7 @@ def reply(child: Child, asked: JudgePrompt, sampling: Sampling = GREEDY) -> tupl
     return "".join(event.text for event in events if isinstance(event, Token)), events[-1]
 
 
+@pytest.mark.slow
 def test_the_grammar_makes_even_the_trial_model_readable(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
         child.load(starter_model, context_tokens=1024)
