@@ -378,7 +378,7 @@ class AppContext:
 
     def _make_evaluation(self) -> Page:
         from app.evaluation.ui.page import EvaluationPage
-        from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+        from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 
         dialog_model = StudyDialogModel(
             self.paths,

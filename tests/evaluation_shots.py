@@ -29,10 +29,10 @@ from app.evaluation.report import advice, report
 from app.evaluation.study import compared_systems, studies, study_steps
 from app.evaluation.study.compared_systems import AdapterInUse, DocumentScope
 from app.evaluation.study.studies import ComparedSystem, Study
+from app.evaluation.ui.blind_view import BlindView
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.blind_view import BlindView
-from app.evaluation.ui.result.result_view import EvaluationResultView
-from app.evaluation.ui.start.study_dialog_choices import ChoiceBox
+from app.evaluation.ui.result_view import EvaluationResultView
+from app.evaluation.ui.study_dialog_choices import ChoiceBox
 from app.inference.local_model import LocalModel
 from app.models.artifact_steps import StepProgress
 from app.uikit.widgets.form_rows import CheckRow

@@ -13,7 +13,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,26 +117,19 @@ def find(folder: Path, name: str) -> QuestionSet:
     )
 
 
-def load(name_or_path: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
-    """Load the stored set of that name, or else the file at that path as version 0.
+def load(name_or_path: str, folder: Path) -> tuple[QuestionSet, QuestionFile | None]:
+    """Load the stored set of that name, or else the file at that path as version 0, and return the file as well.
 
-    `report_file` is called with the content of a file; without it a file with rows that are not questions is refused.
-    Raises AppError as `find` and `question_files.read`, and "questions_partly".
+    Raises AppError as `find` and `question_files.read`.
     """
     versioned = _VERSIONED.fullmatch(name_or_path)
     path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (Path.expanduser would raise for an unknown user)
     is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
     if _find_folder(folder, versioned[1] if versioned else name_or_path) is not None or not is_path:
-        return find(folder, name_or_path)
+        return find(folder, name_or_path), None
     found = question_files.read(path)
-    if report_file is not None:
-        report_file(found)
-    elif found.skipped:
-        first = found.skipped[0]
-        reason = phrase("common.data_bad.row", line=first.line, reason=phrase(f"common.data_bad.{first.code}"))
-        raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
     label = confidentiality.highest_label((confidentiality.DEFAULT_LABEL, found.label))
-    return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
+    return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label), found
 
 
 def shipped() -> QuestionSet:

@@ -1,8 +1,9 @@
 """Set the language of the window, Japanese or English, and format dates, sizes, durations and lists in it."""
 
 import math
+import time
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from PySide6.QtCore import QCoreApplication, QDate, QLibraryInfo, QLocale, QTranslator
 
@@ -61,6 +62,12 @@ def format_month_and_year(when: date) -> str:
 
 def format_date(when: date) -> str:
     return _format_date(when, phrase("uikit.mmm_d_yyyy"))
+
+
+def format_past_day(time_s: float) -> str:
+    """Format the day of a time in seconds since 1970, with the year only if it is another one."""
+    when, now = (datetime.fromtimestamp(one).astimezone().date() for one in (time_s, time.time()))
+    return format_day(when) if when.year == now.year else format_date(when)
 
 
 def _format_date(when: date, form: str) -> str:

@@ -1,11 +1,10 @@
-"""Which settings of llama.cpp are faster than Kotae's defaults, and what a step of several tokens costs.
+"""Which settings of llama.cpp are faster than Kotae's defaults.
 
     python -m tests.benchmarks.engine_settings [MODEL.gguf] [--prompt N] [--rounds N]
 
 Without a model, one of 8 layers with the width of Llama-3.1-8B, Q4_K_M and random weights. All settings are measured in
 turn on one thread, in processor time, which other programs disturb little. Ratios are taken within a round, to the
 defaults (batches of 512, flash attention as llama.cpp decides, f16 cache, weights as they are), and the median printed.
-The second table says what drafting would gain: a step that checks k tokens, relative to a step of one.
 """
 
 import argparse
@@ -21,7 +20,6 @@ from app.inference.engine.llama import EngineLog, api
 from tests import model_files
 
 ANSWER_TOKENS = 8
-CHECKED = (1, 2, 3, 4, 5, 8)
 CONTEXT_TOKENS = 4096
 WORDS = 1000  # an id from here on is a word
 
@@ -57,12 +55,12 @@ def load(path: Path, *, repack: bool) -> Any:
     return api.llama_model_load_from_file(str(path).encode(), params)
 
 
-def open_context(model: Any, choice: Choice, rows: int = 1) -> Any:
+def open_context(model: Any, choice: Choice) -> Any:
     params = api.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_ubatch = CONTEXT_TOKENS, choice.batch_tokens, choice.batch_tokens
     params.n_threads = params.n_threads_batch = 1
     params.flash_attn_type, params.type_k, params.type_v = choice.flash_attention, choice.kv_type, choice.kv_type
-    params.n_outputs_max, params.no_perf = rows, True
+    params.n_outputs_max, params.no_perf = 1, True
     return api.llama_init_from_model(model, params)
 
 
@@ -97,35 +95,6 @@ def speeds(model: Any, choice: Choice, prompt_tokens: int) -> tuple[float, float
     return found
 
 
-def step_costs(model: Any, rounds: int) -> dict[int, float]:
-    """Return what a step that checks so many tokens costs, relative to one."""
-    context = open_context(model, Choice(), rows=max(CHECKED))
-    memory = api.llama_get_memory(context)
-    decode(context, [WORDS] * 64)
-    batch = api.llama_batch_init(max(CHECKED), 0, 1)
-    costs: dict[int, list[float]] = {count: [] for count in CHECKED}
-    for _ in range(rounds + 1):  # the first warms up
-        for count in CHECKED:
-            api.llama_memory_seq_rm(memory, 0, 64, -1)
-            batch.n_tokens = count
-            for at in range(count):
-                batch.token[at], batch.pos[at], batch.logits[at] = WORDS + at, 64 + at, 1
-                batch.n_seq_id[at], batch.seq_id[at][0] = 1, 0
-            costs[count].append(seconds(lambda: api.llama_decode(context, batch)))
-    api.llama_batch_free(batch)
-    api.llama_free(context)
-    return {count: statistics.median(found[1:]) / statistics.median(costs[1][1:]) for count, found in costs.items()}
-
-
-def gain(acceptance: float, drafted: int, cost: float, draft_cost: float) -> float:
-    """Return how much faster drafting writes: the expected tokens of a step by its cost (Leviathan and others, 2023).
-
-    `cost`: of checking `drafted` + 1 tokens. `draft_cost`: of one token of the small model. Both in steps of one.
-    """
-    tokens = (1 - acceptance ** (drafted + 1)) / (1 - acceptance)
-    return tokens / (cost + drafted * draft_cost)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", nargs="?", type=Path)
@@ -151,15 +120,6 @@ def measure(models: dict[bool, Any], prompt_tokens: int, rounds: int) -> None:
             for at in (0, 1)
         ]
         print(f"{choice}  prompt {prompt:7.1f} tok/s ({ratios[0]:.2f})  answer {answer:6.2f} ({ratios[1]:.2f})")
-    for repack, model in models.items():
-        costs = step_costs(model, 2 * rounds)
-        print("repacked:" if repack else "plain:", "  ".join(f"{count}: {cost:.2f}" for count, cost in costs.items()))
-        for draft_cost in (0.0, 0.05, 0.15):
-            words = []
-            for acceptance in (0.3, 0.6, 0.7, 0.8):
-                best = max(gain(acceptance, count - 1, cost, draft_cost) for count, cost in costs.items())
-                words.append(f"{acceptance:.1f}: {best:.2f}")
-            print(f"  best gain, a draft's token costing {draft_cost:.2f}, by acceptance  {'  '.join(words)}")
 
 
 if __name__ == "__main__":

@@ -36,13 +36,30 @@ def main() -> None:
         print(json.dumps(compared(options)))
         return
     from app.models import training_environment
-    from tests.benchmarks import train_bases
 
     environment = training_environment.locate(Path("/no-data-folder"))
     with tempfile.TemporaryDirectory() as name:
-        base = options.base or str(train_bases.trial_model(environment, Path(name)))
+        base = options.base or str(trial_model(environment, Path(name)))
         inside = [str(environment.python), __file__, base, *sys.argv[1 + bool(options.base) :], "--inside"]
         subprocess.run(inside, check=True)
+
+
+def trial_model(environment: Any, folder: Path) -> Path:
+    """Return the trial model as a folder that can be trained, 2 GB. `environment`: a TrainingEnvironment."""
+    from app.models import starter
+    from trainer import convert_job
+    from trainer.convert_job import GgufToHf
+
+    base, job = folder / "base", folder / "job.json"
+    made = GgufToHf(str(starter.assemble(starter.card(), folder)), str(base))
+    job.write_text(json.dumps(convert_job.job_to_json(made)))
+    # Its input stays open as long as the result is wanted.
+    command = environment.command("trainer.convert", str(job))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        last = process.stdout.readlines()[-1]
+    assert json.loads(last)["event"] == "finished", last
+    return base
 
 
 # ---------------------------------------------------------- in the environment

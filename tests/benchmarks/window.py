@@ -44,11 +44,11 @@ from app.documents.library import Library
 from app.documents.records import ReadingReport, Section
 from app.documents.ui.page import DocumentsPage
 from app.evaluation import question_sets
+from app.evaluation.ui.blind_view import BlindView
 from app.evaluation.ui.evaluation_content import key_of
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.blind_view import BlindView
-from app.evaluation.ui.result.result_view import EvaluationResultView
-from app.evaluation.ui.sets.question_set_view import SetView
+from app.evaluation.ui.question_set_view import SetView
+from app.evaluation.ui.result_view import EvaluationResultView
 from app.inference.local_model import LocalModel
 from app.shell.services.housekeeping import GarbageCollector
 from app.uikit import desktop

@@ -3,20 +3,13 @@
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 
 from app.base import wording
-from app.evaluation.judge import judge_calibration, judge_prompt
+from app.evaluation.judge import judge_calibration
 from app.evaluation.judge.judge_calibration import CalibrationCase, JudgeCalibration
-from app.evaluation.judge.judge_prompt import JudgePrompt
 from app.evaluation.records import JudgeScore, Question
-from app.inference import prompts
-from app.inference.engine.messages import Ask, Done, Token
-from app.inference.prompts import Turn
-from app.models import catalogue
-from tests.inference.engine.child import Child
 
 QUESTIONS = [
     Question(f"q{number}", f"設備{number}の上流側の点検は年に何回ですか", f"上流側を年{number}回以上点検する。")
@@ -206,28 +199,3 @@ def test_the_table_has_a_row_for_each_kind_and_says_where_kappa_comes_from() -> 
     assert {len(row) for row in table.rows} == {len(table.head)}
     assert [note.split("：")[1][:4] for note in table.notes] == ["κ 1.", "ρ 0.", "2 件"]
     assert judge_calibration.calibration_table(measured(good, [])).rows == ()
-
-
-def test_a_scripted_judge_is_measured_through_a_real_child(tmp_path: Path, tiny_model: Path) -> None:
-    """It says 1, as each question tells it to, and 3 of the right answers, which tell it so after the question."""
-    questions = [
-        dataclasses.replace(one, text=f'{one.text}\n!say {{"reason": "誤り", "score": 1}}') for one in QUESTIONS[:2]
-    ]
-    cases = judge_calibration.calibration_cases(questions)
-    form = catalogue.load().forms["chatml"]
-    judgements = []
-    with Child("echo", tmp_path / "log") as child:
-        child.load(tiny_model)
-        for case in cases:
-            full = '\n!say {"reason": "正しい", "score": 3}' if case.kind == "right" else ""
-            asked = judge_prompt.score_request(case.question, case.answer + full)
-            assert isinstance(asked, JudgePrompt)
-            child.send(
-                Ask("a", prompts.build(form, (Turn(asked.question),), asked.system), max_tokens=asked.max_tokens)
-            )
-            events = child.events_until(Done)
-            text = "".join(event.text for event in events if isinstance(event, Token))
-            judgements.append(judge_prompt.read_score(text, asked.cut_characters))
-    found = judge_calibration.calibrate("echo", "kotae", cases, judgements)
-    assert found.unscored == 0
-    assert all((one.right_mean, one.seeded_mean, one.lowered) == (3.0, 1.0, 1.0) for one in found.seedings)

@@ -522,9 +522,8 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
 def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:
     path = studies.write_results(by_rules, [], tmp_path)
     path.write_text(damage(path.read_text("utf-8")), "utf-8")
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="evaluation_damaged"):
         studies.read_results(tmp_path)
-    assert caught.value.code == "evaluation_damaged"
 
 
 def test_no_results_are_damaged_ones(tmp_path: Path) -> None:

@@ -44,18 +44,16 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, line: byte
     path = tmp_path / "journal.jsonl"
     path.write_bytes(line)
     for opened in (ReplyJournal, reply_journal.read):
-        with pytest.raises(AppError) as caught:
+        with pytest.raises(AppError, match="journal_damaged"):
             opened(path)
-        assert caught.value.code == "journal_damaged"
     assert path.read_bytes() == line
 
 
 def test_two_do_not_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = ReplyJournal(path)
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="journal_busy"):
         ReplyJournal(path)
-    assert caught.value.code == "journal_busy"
     journal.close()
     ReplyJournal(path).close()
 

@@ -20,7 +20,7 @@ from app.evaluation.study import compared_systems, planning, studies
 from app.evaluation.study.compared_systems import AdapterInUse
 from app.evaluation.study.planning import QuantizationPlan, QuantizationSource
 from app.evaluation.study.request import AnswerParameters, StudyRequest
-from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study
+from app.evaluation.study.studies import ComparedSystem, RatedAnswer, Study
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import parse_quantizations
 from app.models import catalogue, local_models, starter
@@ -112,33 +112,12 @@ def test_the_same_answer_so_often_would_look_like_certainty(contenders: tuple[Co
     assert not planning.repeats_itself(planned(contenders, AnswerParameters()))
 
 
-def test_a_judge_needs_right_answers() -> None:
-    planning.require_right_answers(SET)
-    with pytest.raises(AppError, match="judge_without_references"):
-        planning.require_right_answers(
-            set_of(Question("q1", "鍵は？"), Question("q2", "窓は？", "", is_answerable=False))
-        )
-
-
 def test_forms_of_one_model_are_a_family(model: LocalModel, tmp_path: Path) -> None:
     shape = dataclasses.replace(models.TINY, layers=models.TINY.layers + 1)
     other = local_models.describe(models.tiny_llama(tmp_path / "別.gguf", shape=shape))
     same, again, different = planning.existing_systems([model, model, other])
     assert same.family == again.family != different.family
     assert [one.system.id for one in (same, again, different)] == ["s1", "s2", "s3"]
-
-
-def test_room_for_what_is_made_is_looked_for_before(
-    where: Paths, contenders: tuple[ComparedSystem, ...], model: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert planning.require_room(planned(contenders, AnswerParameters()), where.data) == 0
-    path = str(where.data / "made.gguf")
-    made = compared_systems.assign_ids([compared_systems.compared_system(dataclasses.replace(model, path=path), None)])
-    study = planned(made, AnswerParameters(), made=(MadeModel(path, "Q8_0", model.path, size_bytes=1000),))
-    assert planning.require_room(study, where.data) == 1000
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
-    with pytest.raises(AppError, match="drive_space"):
-        planning.require_room(study, where.data)
 
 
 # ---------------------------------------------------------------- quantizations

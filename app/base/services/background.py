@@ -58,6 +58,10 @@ class Task(QObject):
         elif _can_be_called(self._done_callback):
             self._done_callback(self._result)
 
+    def drop(self) -> None:
+        """Deliver neither result nor error, because nobody waits for them any more; a bug is raised all the same."""
+        self._done_callback = self._failed_callback = _ignore
+
     def _act(self) -> Any:
         return self._work()
 
@@ -69,6 +73,10 @@ class Task(QObject):
         finally:
             if reported is not error or self._failed_callback is None:
                 raise error
+
+
+def _ignore(_result: object) -> None:
+    pass
 
 
 class TaskProgress:
@@ -212,6 +220,24 @@ def run(
     task = Task(work, on_done, failed)
     _start_task(task)
     return task
+
+
+class LatestWork:
+    """Runs works of which only the newest is waited for: what comes of an earlier one is dropped."""
+
+    def __init__(self) -> None:
+        self._task: Task | None = None
+
+    def run(self, work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None]) -> None:
+        """Run `work` as `run` does, in place of the work before."""
+        self.drop()
+        self._task = run(work, on_done, failed)
+
+    def drop(self) -> None:
+        """Wait for nothing any more."""
+        if self._task is not None:
+            self._task.drop()
+            self._task = None
 
 
 def run_long(

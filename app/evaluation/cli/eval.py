@@ -17,8 +17,8 @@ ACTIONS = {
     "documents": "eval_studies",
     "thinking": "eval_studies",
     "quant": "eval_studies",
-    "scale": "eval_scale",
-    "paper": "eval_paper",
+    "scale": "eval_trainings",
+    "paper": "eval_trainings",
     "judge": "eval_studies",
     "list": "eval_run",
     "show": "eval_run",
@@ -27,7 +27,7 @@ ACTIONS = {
     "remove": "eval_run",
     "restore": "eval_run",
     "ratings": "eval_run",
-    "pairs": "eval_pairs",
+    "pairs": "eval_run",
     "retrieval": "eval_retrieval",
 }
 

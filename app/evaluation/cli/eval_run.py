@@ -1,7 +1,8 @@
-"""Run a study on the command line with its progress; list, show, compare, remove and restore studies."""
+"""Run a study on the command line with its progress; list, show, compare, remove and restore studies; collect pairs."""
 
 import argparse
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,11 +14,12 @@ from app.base.cli.commands import Output, set_command
 from app.base.cli.loop import core_application
 from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
+from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import format_size, help_text, phrase
 from app.documents.services.command_documents import QuestionEmbedder
-from app.evaluation import current_labels, records
+from app.evaluation import current_labels, preference_pairs, records
 from app.evaluation.cli import eval_output
 from app.evaluation.judge import human_ratings
 from app.evaluation.records import Evaluation, ReportSection
@@ -29,6 +31,7 @@ from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
 from app.models.artifact_steps import StepProgress
 from app.models.services.artifact_session import ArtifactSession, StepLines
+from app.training.generation import pair_files
 from app.training.services import terminal_run, training_run
 from app.training.services.training_run import Trainer
 
@@ -39,10 +42,13 @@ SHOWN_DAMAGED = "-"
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     commands = {
         "list": _list, "show": _show, "resume": _resume, "remove": _remove, "restore": _restore, "ratings": _ratings,
-        "compare": _compare,
+        "compare": _compare, "pairs": _pairs,
     }  # fmt: skip
     set_command(parser, commands[name])
-    if name != "list":
+    if name == "pairs":
+        parser.add_argument("--out", metavar="FILE.jsonl", required=True, help=help_text("eval pairs --out"))
+        parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+    elif name != "list":
         several = "+" if name == "compare" else None
         parser.add_argument("wanted", metavar="EVALUATION", nargs=several, help=help_text("eval id"))
     if name in ("show", "compare", "ratings"):
@@ -257,6 +263,26 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.restore(where.evaluations, options.wanted)
     output.result(_described(entry), phrase("evaluation.eval_restored", id=entry.id))
+    return 0
+
+
+def _pairs(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Write the collected pairs. Exit status: 0; 3 for an expected error."""
+    out = Path(options.out).expanduser()
+    check_new_target(out, (".jsonl",), "generation_out_format")
+    rows = preference_pairs.collect_stored(where)
+    if not rows:
+        raise AppError("no_preference_pairs")
+    label = confidentiality.label_of_rows(rows)
+    export = ExportRequest("rows", str(out.absolute()), lambda: label, out.name)
+    permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
+    with permit.open_atomically(out) as file:
+        file.write(pair_files.rows_to_lines(rows))
+    origins = Counter(row["origin"] for row in rows)
+    output.result(
+        {"out": str(out), "pairs": len(rows), "origins": dict(origins), "label": label},
+        phrase("evaluation.pairs_written", path=out, n=f"{len(rows):,}"),
+    )
     return 0
 
 

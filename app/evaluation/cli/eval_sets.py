@@ -57,7 +57,10 @@ def load(name_or_path: str, where: Paths, output: Output) -> QuestionSet:
 
     Raises AppError as `question_sets.load`.
     """
-    return question_sets.load(name_or_path, where.questions, lambda found: print_file_summary(found, output))
+    question_set, file = question_sets.load(name_or_path, where.questions)
+    if file is not None:
+        print_file_summary(file, output)
+    return question_set
 
 
 def print_file_summary(file: QuestionFile, output: Output) -> None:

@@ -5,19 +5,14 @@ half of the questions. The agreement with the judge is Cohen's kappa of the two 
 `blind.jsonl` in a study's folder stores each vote at once. Lines are only added; a retraction is a line too. The lock
 is held only while a line is added, so that a study with an open comparison can still be moved to the bin. A process
 that has not seen the newest line cannot add one.
-The file is long because votes are only meaningful with the pairing that they were given in.
 """
 
-import contextlib
-import errno
 import hashlib
-import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -27,7 +22,7 @@ from app.base import json_lines
 from app.base.bootstrap import ConfidenceInterval, share_interval
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
-from app.base.files.output_file import drive_error, sync_folder
+from app.base.files.output_file import drive_error, drive_errors, sync_folder, write_atomically
 from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
@@ -98,8 +93,8 @@ class BlindFile:
         try:
             raw = strict_json.read_bytes(self.path) if self.path.exists() else b""
             self._seen_bytes = len(raw)
-            self._whole_bytes = raw.rfind(b"\n") + 1  # a line cut off by a power failure is dropped
-            for entry in _read_events(raw[: self._whole_bytes]):
+            self._lines = raw[: raw.rfind(b"\n") + 1]  # an incomplete last line is dropped
+            for entry in _read_events(self._lines):
                 self._apply_event(entry)
         except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
@@ -112,15 +107,20 @@ class BlindFile:
         return frozenset((system_id, other_id)) in self._revealed
 
     def add(self, *entries: BlindEvent) -> None:
-        """Add lines, all of them or none; they are on the disk when this returns.
+        """Add lines, all of them or none; they are on the disk when this returns. The file is small, and written anew.
 
         Raises AppError: "blind_busy" or "blind_changed" if another process adds or has added lines (the file must be
         read again), "blind_unwritable" | "drive_space" | "drive_file_limit".
         """
-        head = () if self._whole_bytes else (Begun(),)
-        raw = b"".join(map(json_lines.encode_line, (*head, *entries)))
-        with self._locked():
-            self._append(raw)
+        head = () if self._lines else (Begun(),)
+        lines = self._lines + b"".join(map(json_lines.encode_line, (*head, *entries)))
+        with self._locked(), drive_errors(self.path.parent, "blind_unwritable"):
+            size = self.path.stat().st_size if self._seen_bytes or self.path.exists() else 0
+            if size != self._seen_bytes:
+                raise AppError("blind_changed")
+            write_atomically(self.path, lines)
+            sync_folder(self.path.parent)
+        self._lines, self._seen_bytes = lines, len(lines)
         for entry in entries:
             self._apply_event(entry)
 
@@ -143,41 +143,11 @@ class BlindFile:
         except filelock.Timeout as error:
             raise AppError("blind_busy") from error
         except OSError as error:
-            raise self._failure(error) from error
+            raise drive_error(error, self.path.parent, "blind_unwritable") from error
         try:
             yield
         finally:
             lock.release()
-
-    def _append(self, raw: bytes) -> None:
-        is_new = not self._seen_bytes and not self.path.exists()
-        try:
-            with self.path.open("xb" if is_new else "r+b", buffering=0) as file:
-                if file.seek(0, os.SEEK_END) != self._seen_bytes:
-                    raise AppError("blind_changed")
-                self._write(file, raw)
-            if is_new:
-                sync_folder(self.path.parent)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _write(self, file: FileIO, raw: bytes) -> None:
-        """Write after the last complete line. Raises OSError, after which no partial line is left."""
-        file.truncate(self._whole_bytes)
-        self._seen_bytes = self._whole_bytes
-        file.seek(self._whole_bytes)
-        try:
-            if file.write(raw) != len(raw):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(self._whole_bytes)
-            raise
-        self._seen_bytes = self._whole_bytes = self._whole_bytes + len(raw)
-
-    def _failure(self, error: OSError) -> AppError:
-        return drive_error(error, self.path.parent, "blind_unwritable")
 
 
 def _read_events(raw: bytes) -> Iterator[BlindEvent]:

@@ -4,14 +4,13 @@ The sections of the study's kind come first, then those that all kinds have. All
 `app.base.plots`, which escapes the names in them. The facts (pairs of name and value) are also used for a sheet.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import __version__
 from app.base import html_report, plots
 from app.base.bootstrap import ConfidenceInterval
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotBar, PlotEstimate, PlotRow
 from app.base.wording import format_time, phrase
 from app.evaluation.judge import judge_prompt, paired_statistics
@@ -29,16 +28,13 @@ from app.evaluation.report.grids import NONE, GridColumn, ValueGrid
 from app.evaluation.study.studies import REPORT
 
 _DIRECTIONS = ("evaluation.report.better_than_first", "evaluation.report.worse_than_first")
-_NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
 def write(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
     """Write the report in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / REPORT
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         write_atomically(path, content(evaluation, sections))
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
     return path
 
 

@@ -7,19 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.base.errors import AppError
+from app.base.plots import PlotEstimate
 from app.documents.retrieval import excerpts
 from app.evaluation.records import Question, ReportSection, ReportTable, System
 from app.inference.local_model import LocalModel
 from app.models import local_models
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A mean, or a mean difference, with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +26,7 @@ class SystemViewData:
 
     system: System
     mean: float | None = None
-    span: Span | None = None
+    span: PlotEstimate | None = None
     perfect: float | None = None
     citation: float | None = None
     abstained: tuple[int, int] | None = None
@@ -52,7 +44,7 @@ class SystemDifference:
     first: str
     second: str
     mean: float
-    span: Span | None
+    span: PlotEstimate | None
     verdict: str
     sentence: str
 

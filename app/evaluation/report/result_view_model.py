@@ -9,18 +9,19 @@ from pathlib import Path
 from app.base.bootstrap import LEAST_UNITS, RESAMPLES, ConfidenceInterval
 from app.base.confidentiality import Permit
 from app.base.files.output_file import export_error
+from app.base.plots import PlotEstimate
 from app.base.wording import phrase
 from app.evaluation.judge import paired_statistics
-from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison, MeanScore
+from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, MeanScore
 from app.evaluation.records import Evaluation, ReportSection, ReportTable, ResultRow, SystemResult
 from app.evaluation.report import advice, answer_table, export, grids, report, tables
 from app.evaluation.report.advice import StudyAdvice
 from app.evaluation.report.result_view_data import (
     ResultViewData,
-    Span,
     SystemDifference,
     SystemViewData,
 )
+from app.evaluation.report.tables import SystemPair
 from app.evaluation.study.studies import Study
 
 _EQUAL = 1e-9
@@ -189,20 +190,9 @@ def _differences(
     if not evaluation.systems:
         return (), ()
     first, *others = evaluation.systems
-    pairs = [*_with_documents(study, evaluation), *((first, other) for other in others)]
-    asked = evaluation.questions.questions
-    compared = paired_statistics.compare_pairs(pairs, asked, measure)
-    shown = [
-        _difference(evaluation, *pair, comparison)
-        for pair, comparison in zip(pairs, compared, strict=True)
-        if comparison is not None
-    ]
-    notes = []
-    if len(shown) > 1:
-        notes.append(phrase("evaluation.report.note_several", count=len(shown)))
-    if left_out := max((comparison.left_out for comparison in compared if comparison is not None), default=0):
-        notes.append(phrase("evaluation.report.note_left_out", count=left_out))
-    return tuple(shown), tuple(notes)
+    systems = [*_with_documents(study, evaluation), *((first, other) for other in others)]
+    pairs = tables.compare(evaluation, systems, measure)
+    return tuple(map(_difference, pairs)), tuple(tables.notes_on_pairs(pairs))
 
 
 def _with_documents(study: Study, evaluation: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
@@ -218,24 +208,20 @@ def _with_documents(study: Study, evaluation: Evaluation) -> list[tuple[SystemRe
     return [(before, after)] if before and after and before is not evaluation.systems[0] else []
 
 
-def _difference(
-    evaluation: Evaluation, first: SystemResult, second: SystemResult, comparison: Comparison
-) -> SystemDifference:
-    sentence = paired_statistics.comparison_sentence(comparison, first.system.name, second.system.name)
-    if comparison.measure == "judge" and not (evaluation.judge and evaluation.judge.is_trusted):
-        sentence = tables.marked_doubtful(sentence)
+def _difference(pair: SystemPair) -> SystemDifference:
+    comparison = pair.comparison
     return SystemDifference(
-        first.system.name,
-        second.system.name,
+        pair.first.system.name,
+        pair.result.system.name,
         comparison.by_question.mean,
         _span(tables.wide_enough(comparison.decisive)),
         "few" if comparison.has_few else comparison.verdict,
-        sentence,
+        pair.sentence,
     )
 
 
-def _span(interval: ConfidenceInterval | None) -> Span | None:
-    return Span(interval.mean, interval.low, interval.high) if interval is not None else None
+def _span(interval: ConfidenceInterval | None) -> PlotEstimate | None:
+    return PlotEstimate(interval.mean, interval.low, interval.high) if interval is not None else None
 
 
 def _values(rows: Iterable[ResultRow], value_of: Callable[[ResultRow], float | None]) -> list[float]:

@@ -24,8 +24,9 @@ _CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # most category columns beside oth
 
 @dataclass(frozen=True, slots=True)
 class SystemPair:
-    """One system (`result`) compared with the first system by one measure."""
+    """One system (`result`) compared with another (`first`) by one measure."""
 
+    first: SystemResult
     result: SystemResult
     comparison: Comparison
     sentence: str
@@ -236,15 +237,28 @@ def models(evaluation: Evaluation) -> ValueGrid:
 def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
     """Compare the other systems with the first; systems without a common question are left out."""
     first, *others = evaluation.systems
+    return compare(evaluation, [(first, other) for other in others], measure)
+
+
+def compare(
+    evaluation: Evaluation, systems: Sequence[tuple[SystemResult, SystemResult]], measure: ComparedMeasure
+) -> list[SystemPair]:
+    """Compare two systems of each pair; pairs without a common question are left out."""
     is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
-    pairs_of_systems = [(first, other) for other in others]
-    all_compared = paired_statistics.compare_pairs(pairs_of_systems, evaluation.questions.questions, measure)
+    all_compared = paired_statistics.compare_pairs(systems, evaluation.questions.questions, measure)
     found = []
-    for result, compared in zip(others, all_compared, strict=True):
+    for (first, result), compared in zip(systems, all_compared, strict=True):
         if compared is not None:
             sentence = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
-            found.append(SystemPair(result, compared, marked_doubtful(sentence) if is_doubted else sentence))
+            found.append(SystemPair(first, result, compared, marked_doubtful(sentence) if is_doubted else sentence))
     return found
+
+
+def notes_on_pairs(system_pairs: Sequence[SystemPair]) -> list[str]:
+    """Return notes on several differences, and on questions that only one system of a pair has a value for."""
+    count, left_out = len(system_pairs), max((pair.comparison.left_out for pair in system_pairs), default=0)
+    notes = [phrase("evaluation.report.note_several", count=count)] if count > 1 else []
+    return notes + ([phrase("evaluation.report.note_left_out", count=left_out)] if left_out else [])
 
 
 def sentences(system_pairs: Sequence[SystemPair]) -> tuple[str, ...]:
@@ -280,10 +294,7 @@ def differences(evaluation: Evaluation, system_pairs: Sequence[SystemPair]) -> V
     notes = [phrase("evaluation.report.note_difference", first=evaluation.systems[0].system.name)]
     if any(pair.comparison.by_group is not None and not wide_enough(pair.comparison.by_group) for pair in system_pairs):
         notes.append(phrase("evaluation.report.note_few_groups", least=LEAST_UNITS))
-    if len(system_pairs) > 1:
-        notes.append(phrase("evaluation.report.note_several", count=len(system_pairs)))
-    if left_out := max((pair.comparison.left_out for pair in system_pairs), default=0):
-        notes.append(phrase("evaluation.report.note_left_out", count=left_out))
+    notes += notes_on_pairs(system_pairs)
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 

@@ -191,23 +191,14 @@ class Evaluations(QObject):
             parent=self,
         )
         run.progressed.connect(self._on_progressed)
-        run.finished.connect(self._on_run_finished)
-        run.stopped.connect(self._on_run_stopped)
-        run.failed.connect(self._on_run_failed)
+        run.finished.connect(lambda _found: self._finish_run(None, "finished"))
+        run.stopped.connect(lambda: self._finish_run(None, "stopped"))
+        run.failed.connect(lambda error: self._finish_run(error, "failed"))
         run.start(prepared.locked_study)
 
     def _on_progressed(self, progress: StepProgress) -> None:
         self.progress = progress
         self.progressed.emit(progress)
-
-    def _on_run_finished(self, _study: object) -> None:
-        self._finish_run(None, "finished")
-
-    def _on_run_stopped(self) -> None:
-        self._finish_run(None, "stopped")
-
-    def _on_run_failed(self, error: AppError) -> None:
-        self._finish_run(error, "failed")
 
     def _finish_run(self, error: AppError | None, outcome: str) -> None:
         """Remember the result and end the study once its engine has released the memory."""

@@ -19,7 +19,7 @@ from typing import Any
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
-from app.base.files.output_file import drive_error, require_space, write_atomically
+from app.base.files.output_file import drive_errors, require_space, write_atomically
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.evaluation import question_files
@@ -85,11 +85,8 @@ def plan_trainings(
     run. Raises AppError as both do, the reason why the trainer would not begin, evaluation_unwritable, drive_space,
     run_*.
     """
-    try:
-        # an existing folder raises here, before anything could be deleted
-        (folder / DATA).mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
+    with drive_errors(folder, "evaluation_unwritable"):
+        (folder / DATA).mkdir(mode=0o700, parents=True)  # an existing folder raises, before anything could be deleted
     try:
         files = _write(folder / DATA, material)
         count = material.subsets[-1].rows
@@ -234,12 +231,10 @@ def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
             {"rows": subset.rows, "removed": subset.removed, "unusable": subset.unusable} for subset in material.subsets
         ],
     }
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         for name, raw in parts.items():
             write_atomically(folder / f"{name}.jsonl", raw)
         write_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1).encode())
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
     return {name: (folder / f"{name}.jsonl", hashlib.sha256(raw).hexdigest()) for name, raw in parts.items()}
 
 

@@ -18,7 +18,7 @@ from app.base import authenticity, invisible_characters, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import strict_json, work_folder
-from app.base.files.output_file import drive_error, write_atomically
+from app.base.files.output_file import drive_error, drive_errors, write_atomically
 from app.base.wording import phrase, unique_name
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
@@ -134,7 +134,7 @@ class Study:
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
     """Make the folder of a new study. Raises AppError("evaluation_unwritable" | "drive_space")."""
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (ANSWERS, LIKELIHOODS, MODELS):
             (folder / name).mkdir(mode=0o700)
@@ -142,8 +142,6 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
         data = {"version": VERSION, **json.loads(json_lines.encode_line(study))}
         raw = json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "replace")
         authenticity.write_registered(folder / STUDY, raw)
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
 
 
 def read(folder: Path) -> Study:
@@ -263,11 +261,9 @@ def free_name(evaluations: Path, name: str) -> str:
 
 
 def _move(folder: Path, target: Path) -> Path:
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         target.parent.mkdir(mode=0o700, exist_ok=True)
         return folder.rename(target)
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
 
 
 def _entry(folder: Path) -> StudyEntry:
@@ -303,10 +299,8 @@ def write_results(evaluation: Evaluation, sections: Sequence[ReportSection], fol
     """
     path = folder / RESULTS
     raw = json_lines.encode_line(_Results(RESULTS_VERSION, evaluation, tuple(sections)))
-    try:
+    with drive_errors(folder, "evaluation_unwritable"):
         authenticity.write_registered(path, raw)
-    except OSError as error:
-        raise drive_error(error, folder, "evaluation_unwritable") from error
     return path
 
 

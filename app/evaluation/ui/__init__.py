@@ -1,1 +1,1 @@
-"""Show the page 評価 (evaluation): question sets, studies and their results."""
+"""Show the page 評価 (evaluation): question sets, the dialog that starts a study, studies and their results."""

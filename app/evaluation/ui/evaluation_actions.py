@@ -31,7 +31,7 @@ from app.evaluation.study.request import StudyRequest
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
 from app.evaluation.ui.evaluation_content import ListedEntry, key_of
-from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 from app.inference.local_model import LocalModel
 from app.uikit.list_detail_page import EntryActions, EntryKey
 from app.uikit.page import NavigationSignals
@@ -39,7 +39,7 @@ from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.start.study_dialog import StudyDialog
+    from app.evaluation.ui.study_dialog import StudyDialog
 
 
 class StartStudyAction(QObject):
@@ -90,7 +90,7 @@ class StartStudyAction(QObject):
             self.failed.emit(error)
 
     def _open(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
-        from app.evaluation.ui.start.study_dialog import StudyDialog
+        from app.evaluation.ui.study_dialog import StudyDialog
 
         self._is_reading = False
         offer = self.model.offer(*outcome)

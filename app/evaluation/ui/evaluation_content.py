@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import phrase
 from app.evaluation import records
 from app.evaluation.question_sets import StoredQuestionSet
@@ -28,8 +28,8 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.list_rows import EntryRow, group_rows
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.result_view import EvaluationResultView
-    from app.evaluation.ui.sets.question_set_view import SetView
+    from app.evaluation.ui.question_set_view import SetView
+    from app.evaluation.ui.result_view import EvaluationResultView
     from app.evaluation.ui.study_view import StudyView
 
 ListedEntry = StoredQuestionSet | StudyEntry
@@ -94,7 +94,7 @@ class EvaluationContent(QStackedWidget):
         self._shown_kind = ""  # set | study | result; "": another view
         self.entry: ListedEntry | None = None  # the shown entry of the list; None: nothing, or several entries
         self.compared: tuple[str, ...] = ()  # ids of the studies that are merged in one table
-        self._request_number = 0  # number of the newest request; results of earlier requests are dropped
+        self._reading = LatestWork()
         self.nothing = EmptyState(
             phrase("evaluation.add_a_question_set_to"),
             phrase("evaluation.for_example_20_questions_that"),
@@ -148,7 +148,7 @@ class EvaluationContent(QStackedWidget):
 
     def show_entry(self, entry: ListedEntry) -> None:
         """Show an entry. The signal `failed` reports a study that cannot be read; a set's view shows this itself."""
-        number = self._begin_request(entry)
+        self._begin_request(entry)
         if isinstance(entry, StoredQuestionSet):
             self.set_view().show_set(entry.name)
             self._show_view(self.set_view(), "set")
@@ -156,14 +156,11 @@ class EvaluationContent(QStackedWidget):
         try:
             study = entry.study or studies.read(entry.folder)  # raises the reason why the list could not read it
         except AppError as error:
-            self._on_unreadable(number, error)
+            self._on_unreadable(error)
             return
         if entry.state == "finished":
-            background.run(
-                lambda: studies.read_results(entry.folder),
-                functools.partial(self._show_result, number, entry.folder, study),
-                functools.partial(self._on_unreadable, number),
-            )
+            show = functools.partial(self._show_result, entry.folder, study)
+            self._reading.run(lambda: studies.read_results(entry.folder), show, self._on_unreadable)
         else:
             self.study_view().show_study(dataclasses.replace(entry, study=study))
             self._show_view(self.study_view(), "study")
@@ -171,13 +168,12 @@ class EvaluationContent(QStackedWidget):
     def compare(self, entries: Sequence[StudyEntry]) -> None:
         """Show the systems of several finished studies of the same questions in one table."""
         first = entries[0]
-        number = self._begin_request(None, tuple(one.id for one in entries))
+        self._begin_request(None, tuple(one.id for one in entries))
 
         def read() -> Evaluation:
             return records.merge_evaluations([studies.read_results(one.folder)[0] for one in entries])
 
-        show = functools.partial(self._on_combined, number, first)
-        background.run(read, show, functools.partial(self._on_unreadable, number))
+        self._reading.run(read, functools.partial(self._on_combined, first), self._on_unreadable)
 
     def show_hint(self, *, has_entries: bool) -> None:
         """Choose the text of the hint. `has_entries`: the list has entries, and beside them a button to add a set."""
@@ -185,10 +181,9 @@ class EvaluationContent(QStackedWidget):
         message = phrase("evaluation.choose_one_from_the_list") if has_entries else first
         self.nothing.show_message(message, is_list_empty=not has_entries)
 
-    def _begin_request(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
-        self._request_number += 1
+    def _begin_request(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> None:
+        self._reading.drop()
         self.entry, self.compared = entry, compared
-        return self._request_number
 
     def _show_view(self, view: QWidget, kind: str = "") -> None:
         """Show a view, and add it to the stack if it is new. `kind`: set | study | result; "": any other view."""
@@ -198,20 +193,16 @@ class EvaluationContent(QStackedWidget):
         self.setCurrentWidget(view)
         self.shown.emit()
 
-    def _on_combined(self, number: int, first: StudyEntry, evaluation: Evaluation) -> None:
-        if number == self._request_number and first.study is not None:
-            self._show_result(number, first.folder, first.study, (evaluation, ()))
+    def _on_combined(self, first: StudyEntry, evaluation: Evaluation) -> None:
+        if first.study is not None:
+            self._show_result(first.folder, first.study, (evaluation, ()))
             self.result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
-    def _show_result(
-        self, number: int, folder: Path, study: Study, outcome: tuple[Evaluation, Sequence[ReportSection]]
-    ) -> None:
-        if number == self._request_number:
-            self.result_view().show_result(folder, study, *outcome)
-            self._show_view(self.result_view(), "result")
+    def _show_result(self, folder: Path, study: Study, outcome: tuple[Evaluation, Sequence[ReportSection]]) -> None:
+        self.result_view().show_result(folder, study, *outcome)
+        self._show_view(self.result_view(), "result")
 
-    def _on_unreadable(self, number: int, error: AppError) -> None:
+    def _on_unreadable(self, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""
-        if number == self._request_number:
-            self._show_view(self._unreadable)
-            self.failed.emit(error)
+        self._show_view(self._unreadable)
+        self.failed.emit(error)

@@ -17,11 +17,11 @@ from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study import studies
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
+from app.evaluation.ui.add_set_flow import AddSet, conversation_reader
 from app.evaluation.ui.evaluation_actions import EvaluationActions, StartStudyAction, UseCandidateAction
 from app.evaluation.ui.evaluation_content import EvaluationContent, ListedEntries, ListedEntry
-from app.evaluation.ui.sets.add_set_flow import AddSet, conversation_reader
-from app.evaluation.ui.sets.question_set_texts import error_for_window
-from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+from app.evaluation.ui.question_set_texts import error_for_window
+from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 from app.evaluation.ui.study_texts import failure_message, with_study_name
 from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -33,8 +33,8 @@ from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.result_view import EvaluationResultView
-    from app.evaluation.ui.sets.question_set_view import SetView
+    from app.evaluation.ui.question_set_view import SetView
+    from app.evaluation.ui.result_view import EvaluationResultView
     from app.evaluation.ui.study_view import StudyView
 
 
@@ -164,7 +164,7 @@ class EvaluationPage(ListDetailPage):
         evaluations.ended.connect(self._on_ended)
 
     def _make_set_view(self) -> "SetView":
-        from app.evaluation.ui.sets.question_set_view import SetView
+        from app.evaluation.ui.question_set_view import SetView
 
         view = SetView(self._theme, self._paths.questions, self._paths.documents, self._secrecy)
         view.evaluate_requested.connect(self.start_action.ask)
@@ -184,7 +184,7 @@ class EvaluationPage(ListDetailPage):
         return view
 
     def _make_result_view(self) -> "EvaluationResultView":
-        from app.evaluation.ui.result.result_view import EvaluationResultView
+        from app.evaluation.ui.result_view import EvaluationResultView
 
         view = EvaluationResultView(self._theme, self._secrecy, self._paths.documents, self._models)
         for card in (view.overview.advice, view.overview.comparison):

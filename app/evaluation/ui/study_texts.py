@@ -1,6 +1,5 @@
 """Build the texts on studies: the current step, the progress of each system, the state, and why a study stopped."""
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from app.evaluation.study.study_steps import StudyStatus
 from app.models.artifact_steps import StepProgress
 from app.training import training_errors
 from app.uikit import confidentiality_guard
-from app.uikit.localization import format_date, format_day, format_gigabytes, join_facts, join_sentences
+from app.uikit.localization import format_gigabytes, format_past_day, join_facts, join_sentences
 
 
 def set_summary(stored_set: StoredQuestionSet) -> str:
@@ -36,17 +35,12 @@ def study_summary(entry: StudyEntry, live: str = "") -> str:
         return phrase("evaluation.cannot_be_read")
     if entry.state == "running" or live:
         return live or phrase("evaluation.running")
-    day = _day(study.created_at) if study.created_at else ""
+    day = format_past_day(study.created_at) if study.created_at else ""
     if entry.state == "waiting":
         return join_facts(day, phrase("evaluation.can_be_continued"))
     if study.kind == "scale":
         return join_facts(day, phrase("evaluation.n_runs", n=len(study.trainings)))
     return join_facts(day, phrase("evaluation.n_systems", n=len(study.contenders)))
-
-
-def _day(time_s: float) -> str:
-    day = datetime.datetime.fromtimestamp(time_s).astimezone().date()
-    return format_day(day) if day.year == datetime.datetime.now().astimezone().year else format_date(day)
 
 
 def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:

@@ -2,12 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -24,76 +23,28 @@ from app.uikit.localization import format_duration, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, Stretch, make_column, make_row, make_scrollable
-from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
+from app.uikit.widgets.containers import Card, IconLines, Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.labels import FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 MARGIN_PX = 24
 READ_EVERY_MS = 2000  # how often the folder of a running study is read
 TICK_MS = 1000
-DONE, NOW, LATER = "done", "now", "later"
-
-_MARKS = {
-    DONE: ("circle-check", "success"),
-    NOW: ("play", "accent"),
-    LATER: ("ellipsis", "muted"),
-}
 
 
-class SystemProgressList(QWidget):
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self.rows: dict[str, SystemRow] = {}
-        self._column = make_column(into=self, spacing_px=6)
-
-    def show_systems(self, systems: Sequence[SystemProgress], now: str) -> None:
-        """Show the progress of all systems. `now`: name of the system that is being measured; "": none."""
-        if [one.id for one in systems] != list(self.rows):
-            self._renew(systems)
-        for one in systems:
-            state = NOW if one.name == now else DONE if one.is_measured else LATER
-            self.rows[one.id].show_state(state, one.answered, one.questions)
-
-    def _renew(self, systems: Sequence[SystemProgress]) -> None:
-        while (item := self._column.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.rows = {}
-        for one in systems:
-            if self.rows:
-                self._column.addWidget(Separator())
-            row = self.rows[one.id] = SystemRow(self._theme, one.name)
-            self._column.addWidget(row)
-            row.show()
-
-
-class SystemRow(QWidget):
-    def __init__(self, theme: Theme, name: str) -> None:
-        super().__init__()
-        self._mark = IconLabel(theme, *_MARKS[LATER])
-        self.name = Label(name, wraps=True)
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.state = Label(tone="text2")
-        make_row(
-            (self._mark, 0, Qt.AlignmentFlag.AlignTop),
-            (self.name, 1),
-            (self.state, 0, Qt.AlignmentFlag.AlignTop),
-            into=self,
-            spacing_px=10,
-        )
-
-    def show_state(self, state: str, answered: int, questions: int) -> None:
-        self._mark.show_icon(*_MARKS[state])
-        texts = {
-            DONE: phrase("common.done"),
-            NOW: phrase("evaluation.measuring"),
-            LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
-        }
-        count = phrase("evaluation.a_b_answers", a=f"{answered:,}", b=f"{questions:,}") if questions else ""
-        self.state.setText(join_facts(count, texts[state]))
-        self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
+def _system_line(system: SystemProgress, now: str) -> tuple[str, str, str]:
+    """Return the icon, its colour and the text of a system. `now`: name of the system being measured; "": none."""
+    if system.name == now:
+        icon, tone, state = "play", "accent", phrase("evaluation.measuring")
+    elif system.is_measured:
+        icon, tone, state = "circle-check", "success", phrase("common.done")
+    else:
+        icon, tone = "ellipsis", "muted"
+        state = phrase("evaluation.not_finished") if system.answered else phrase("common.waiting")
+    count = ""
+    if system.questions:
+        count = phrase("evaluation.a_b_answers", a=f"{system.answered:,}", b=f"{system.questions:,}")
+    return icon, tone, join_facts(system.name, count, state)
 
 
 class StudyView(QWidget):
@@ -110,6 +61,7 @@ class StudyView(QWidget):
         self._shown_step = ("", "", 0)  # kind, name and number of the shown step
         self._answered = 0  # number of answers of all systems together, as last shown
         self._facts: tuple[tuple[str, str], ...] = ()
+        self._lines: list[tuple[str, str, str]] = []  # of the systems, as last shown
         self._is_reading = False
         self._read_timer = QTimer(self, interval=READ_EVERY_MS)
         self._tick = QTimer(self, interval=TICK_MS)
@@ -164,7 +116,7 @@ class StudyView(QWidget):
         self.go_on_button = Button(theme, phrase("common.continue"), "primary", "play")
         self.notes = Label(role="caption", tone="muted", wraps=True)
         self.warnings = Label(tone="warning", wraps=True)
-        self.systems = SystemProgressList(theme)
+        self.systems = IconLines(theme)
         self.systems_card = Card(phrase("evaluation.settings_to_compare"))
         self.systems_card.column.addWidget(self.systems)
         self.elapsed = Label(role="caption", tone="text2")
@@ -291,7 +243,10 @@ class StudyView(QWidget):
         systems = self._systems_now(progress)
         self.systems_card.setVisible(bool(systems))
         now = progress.name if progress and progress.kind in ("answers", "likelihood") else ""
-        self.systems.show_systems(systems, now)
+        lines = [_system_line(system, now) for system in systems]
+        if lines != self._lines:  # most signals change nothing here
+            self._lines = lines
+            self.systems.show_lines(lines)
 
     def _systems_now(self, progress: StepProgress | None) -> tuple[SystemProgress, ...]:
         """Return the progress of the systems as far as it is known; () until the folder has been read."""

@@ -10,7 +10,7 @@ The divergence computed from it is a lower bound of the Kullback-Leibler diverge
 tokens (here the rest, into one) never increases a divergence (the log-sum inequality; Cover & Thomas, Elements of
 Information Theory, 2.7). It is close, because the difference is the rest's mass times the divergence within the rest,
 and that mass is small: 2 % on the trial model, whose divergence comes out 3 % too small, for quantizations that differ
-little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/score.py`.
+little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/likelihood.py`.
 """
 
 import dataclasses

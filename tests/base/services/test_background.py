@@ -1,5 +1,6 @@
 """Work in the thread pool: its result, its progress and its end come back to the caller's thread."""
 
+import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import TaskProgress
+from app.base.services.background import LatestWork, TaskProgress
 
 
 class Ends:
@@ -238,3 +239,23 @@ def test_what_only_work_and_its_callbacks_hold_is_never_destroyed_by_the_pool(qt
         qtbot.waitUntil(lambda: not background._running)
     qtbot.waitUntil(lambda: len(released_by) == 80 * 11)
     assert set(released_by) == {threading.get_ident()}
+
+
+def test_of_works_only_the_newest_is_told_also_where_an_earlier_one_fails(qtbot: QtBot) -> None:
+    latest, told, is_free = LatestWork(), list[str](), threading.Event()
+
+    def late(result: str) -> str:
+        is_free.wait(30)
+        if result == "fails":
+            raise AppError("busy")
+        return result
+
+    for result in ("first", "fails", "last"):
+        latest.run(functools.partial(late, result), told.append, lambda error: told.append(error.code))
+    is_free.set()
+    qtbot.waitUntil(lambda: not background._running)
+    assert told == ["last"]
+    latest.run(lambda: "dropped", told.append, lambda error: told.append(error.code))
+    latest.drop()
+    qtbot.waitUntil(lambda: not background._running)
+    assert told == ["last"]

@@ -9,11 +9,11 @@ from PySide6.QtCore import QCoreApplication
 from app.application import AppContext
 from app.evaluation import question_sets
 from app.evaluation.records import Question
+from app.evaluation.ui.blind_view import BlindView
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.blind_view import BlindView
-from app.evaluation.ui.result.result_view import EvaluationResultView
-from app.evaluation.ui.sets.question_set_view import SetView
-from app.evaluation.ui.start.study_dialog import StudyDialog
+from app.evaluation.ui.question_set_view import SetView
+from app.evaluation.ui.result_view import EvaluationResultView
+from app.evaluation.ui.study_dialog import StudyDialog
 from app.models import local_models
 from app.training.runs.training_list import SplitChoice
 from tests import evaluation_shots, training_shots

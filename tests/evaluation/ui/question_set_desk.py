@@ -8,8 +8,8 @@ from pytestqt.qtbot import QtBot
 from app.evaluation import question_sets
 from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.records import Gold, Question
-from app.evaluation.ui.sets.add_set_flow import AddSet
-from app.evaluation.ui.sets.question_set_view import SetView
+from app.evaluation.ui.add_set_flow import AddSet
+from app.evaluation.ui.question_set_view import SetView
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme

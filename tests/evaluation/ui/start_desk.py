@@ -15,8 +15,8 @@ from app.documents.records import DocumentCollection, Section
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study.request import StudyRequest
-from app.evaluation.ui.start.study_dialog import StudyDialog
-from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+from app.evaluation.ui.study_dialog import StudyDialog
+from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 from app.inference import speed
 from app.inference.local_model import TuningRecord
 from app.inference.speed import MachineSpeed

@@ -16,7 +16,7 @@ from app.base.settings import Settings
 from app.evaluation.records import Evaluation
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, BlindFile
-from app.evaluation.ui.result.blind_view import BlindResultPanel, BlindView
+from app.evaluation.ui.blind_view import BlindResultPanel, BlindView
 from app.uikit.theme import Theme
 from tests.evaluation.blind_study import BASE, DOCUMENTS, JUDGE, NAMES, TUNED, blind_study
 from tests.evaluation.ui.driver import CONTROL, NO_MODIFIER, Driver

@@ -21,10 +21,10 @@ from app.chat.store import Store
 from app.evaluation import question_sets
 from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.records import Question
-from app.evaluation.ui.sets import add_set_flow
-from app.evaluation.ui.sets.add_set_flow import ConversationsDialog, ImportFileDialog
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import NameForm
+from app.evaluation.ui import add_set_flow
+from app.evaluation.ui.add_set_flow import ConversationsDialog, ImportFileDialog
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import NameForm
 from app.uikit import clipboard_guard
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
@@ -362,7 +362,7 @@ def opened_hand(desk: Desk, _tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("open_", [opened_import, opened_conversations, opened_hand])
-@pytest.mark.parametrize(("width", "percent"), [(1168, 100), (560, 100), (800, 200)])
+@pytest.mark.parametrize(("width", "percent"), [(560, 100), (800, 200)])
 def test_nothing_is_cut_off_and_everything_has_a_name(
     tmp_path: Path,
     theme: Theme,

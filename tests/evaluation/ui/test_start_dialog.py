@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
-from app.evaluation.ui.start import study_dialog, study_dialog_rules
+from app.evaluation.ui import study_dialog, study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.start_desk import StartDesk
@@ -144,32 +144,28 @@ def test_a_set_that_is_asked_for_is_chosen(desk: StartDesk) -> None:
 # ------------------------------------------------------------------ what is missing
 
 
-@pytest.mark.parametrize("rest", ["collection", "environment", "models", "sets"])
-def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, rest: str) -> None:
-    if rest == "collection":
-        desk.where.documents.unlink()
-    elif rest == "environment":
-        desk.has_trainer = False
-        desk.freeze()
-    elif rest == "models":
+@pytest.mark.parametrize("has_trainer", [True, False])
+def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, *, has_trainer: bool) -> None:
+    desk.freeze()
+    desk.has_trainer = has_trainer
+    reasons = {"scale": "学習環境がありません。「設定」の「学習環境」で作れます。"}
+    if has_trainer:
         desk.models = desk.models[:1]
-    else:
         question_sets.remove(desk.where.questions, "現場の質問")
+        reasons = {
+            "models": "モデルが 1 つしかありません。「モデル」で追加してください。",
+            "documents": "自分の質問集がありません。「質問集を追加」で追加すると選べます。",
+        }
     dialog = desk.ask()
-    kind, reason = {
-        "collection": ("documents", "資料集がありません。「資料」で追加してください。"),
-        "environment": ("scale", "学習環境がありません。「設定」の「学習環境」で作れます。"),
-        "models": ("models", "モデルが 1 つしかありません。「モデル」で追加してください。"),
-        "sets": ("documents", "自分の質問集がありません。「質問集を追加」で追加すると選べます。"),
-    }[rest]
-    answer = dialog.kinds.answers[kind]
-    assert (answer.radio.isEnabled(), answer.about.text()) == (False, reason)
-    assert answer.radio.accessibleDescription() == reason
-    assert answer.radio.palette().windowText().color() == desk.theme.color("muted")
-    before = dialog.kinds.key
-    assert before not in ("", kind)
-    QTest.mouseClick(answer, Qt.MouseButton.LeftButton)
-    assert dialog.kinds.key == before
+    for kind, reason in reasons.items():
+        answer = dialog.kinds.answers[kind]
+        assert (answer.radio.isEnabled(), answer.about.text()) == (False, reason)
+        assert answer.radio.accessibleDescription() == reason
+        assert answer.radio.palette().windowText().color() == desk.theme.color("muted")
+        before = dialog.kinds.key
+        assert before not in ("", kind)
+        QTest.mouseClick(answer, Qt.MouseButton.LeftButton)
+        assert dialog.kinds.key == before
 
 
 def test_without_any_model_nothing_can_be_begun(desk: StartDesk) -> None:

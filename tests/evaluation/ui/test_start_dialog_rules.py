@@ -11,8 +11,8 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.study.request import AnswerParameters, StudyRequest
-from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui import study_dialog_rules
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.inference.local_model import LocalModel, TuningRecord
 
 BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
@@ -126,7 +126,7 @@ def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> No
 
 def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
     code = (
-        "import sys; from app.evaluation.ui.start import study_dialog_rules as rules; "
+        "import sys; from app.evaluation.ui import study_dialog_rules as rules; "
         "from app.evaluation.study.request import AnswerParameters, StudyRequest; "
         "asked = StudyRequest('scale', AnswerParameters(), base='b', data='d', sizes=(5, 20)); "
         "assert rules.problem(asked) == 'sizes_small'; "

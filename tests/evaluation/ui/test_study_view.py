@@ -77,8 +77,8 @@ class Desk(Driver):
     def pause(self) -> None:
         self.end(lambda: self.click(self.view.pause_button))
 
-    def systems(self) -> list[tuple[str, str]]:
-        return [(row.name.text(), row.state.text()) for row in self.view.systems.rows.values()]
+    def systems(self) -> list[str]:
+        return self.view.systems.texts
 
     @property
     def facts(self) -> list[str]:
@@ -101,7 +101,7 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
     view = desk.view
     assert view.name.text() == "秋の比較"
     assert view.sentence.text() == "回答はまだありません。「続ける」で最初から始めます。"
-    assert desk.systems() == [("小さなモデル", "回答 0／2　待機"), ("小さなモデル（2）", "回答 0／2　待機")]
+    assert desk.systems() == ["小さなモデル　回答 0／2　待機", "小さなモデル（2）　回答 0／2　待機"]
     assert view.go_on_button.text() == "続ける"
     assert "モデルの比較" in desk.facts
     assert "現場の質問（社外秘）" in desk.facts
@@ -113,7 +113,7 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
         "2／2　「小さなモデル（2）」に質問しています",
         "2／2　結果をまとめています",
     ]
-    desk.until(lambda: [state for _, state in desk.systems()] == ["回答 2／2　完了"] * 2)
+    desk.until(lambda: [line.partition("　")[2] for line in desk.systems()] == ["回答 2／2　完了"] * 2)
     assert view.sentence.text() == "評価が終わりました。"
     assert not view.go_on_button.isVisible()
     assert desk.errors == []
@@ -130,10 +130,10 @@ def test_while_it_goes_on_its_step_and_time_are_shown_and_it_can_be_paused_and_g
     assert "評価中は質問用のモデルをメモリから外します。終わると自動で戻します。" in view.notes.text()
     assert "Kotae を閉じると、評価は一時停止します。" in view.notes.text()
     assert view.elapsed.text().startswith("今回の経過 ")
-    desk.until(lambda: desk.systems() == [("小さなモデル", "回答 1／2　測定中")])
+    desk.until(lambda: desk.systems() == ["小さなモデル　回答 1／2　測定中"])
     desk.pause()
     assert (view.step.text(), view.progress.isVisible(), view.pause_button.isVisible()) == ("", False, False)
-    desk.until(lambda: desk.systems() == [("小さなモデル", "回答 1／2　未完了")])
+    desk.until(lambda: desk.systems() == ["小さなモデル　回答 1／2　未完了"])
     assert view.sentence.text() == "2 回答のうち 1 件が済みました。「続ける」を押すと、続きから進みます。"
     assert (view.go_on_button.text(), view.go_on_button.property("kind"), view.notes.text()) == (
         "続ける",

@@ -19,13 +19,22 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.evaluation.records import Evaluation
 from app.evaluation.report.blind import VOTES, BlindComparison, BlindPair
-from app.evaluation.ui.result import blind_texts
+from app.evaluation.ui import blind_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import make_harmless
 from app.uikit.widgets.buttons import Button, KeyButton
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import (
+    CARD_SIDE_PX,
+    Card,
+    FlowBox,
+    Stretch,
+    make_column,
+    make_row,
+    make_scrollable,
+    set_direction,
+)
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip, set_surface
 
 BOX_PX = 480
@@ -322,7 +331,7 @@ class AnswersView(QWidget):
         """Fit the boxes; side by side both get the height of the longer answer."""
         theme = self._theme
         is_row = self.width() >= theme.px(ANSWER_WIDE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+        set_direction(self._row, is_row=is_row)
         width = (self.width() - self._row.spacing()) // 2 if is_row else self.width()
         heights = [box.fit(width) for box in (self.a, self.b)]
         if is_row:

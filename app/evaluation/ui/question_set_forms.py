@@ -13,11 +13,12 @@ from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.files.output_file import NAME_CHARACTERS_MAX
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import QuestionSetChanges, StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.ui.sets import question_set_texts
+from app.evaluation.ui import question_set_texts
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.editor_window import EditorWindow
 from app.uikit.input_method import conversion_guard_of
@@ -140,7 +141,7 @@ class NameForm(QWidget):
         self._floor = floor
         self._is_new = is_new
         self._questions: Sequence[Question] = ()  # questions to store
-        self._comparison_number = 0
+        self._comparing = LatestWork()
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
@@ -216,7 +217,7 @@ class NameForm(QWidget):
 
     def _show_effect(self) -> None:
         existing = self.existing
-        self._comparison_number += 1
+        self._comparing.drop()
         if existing is None or not existing.versions or self._is_new:
             self._show_note("")
             return
@@ -224,11 +225,9 @@ class NameForm(QWidget):
         self._show_note(text)
         if self._questions:
             compare = partial(_changes, self._folder, existing.name, self._questions)
-            background.run(compare, partial(self._on_compared, self._comparison_number), self._on_failed)
+            self._comparing.run(compare, self._on_compared, self._on_failed)
 
-    def _on_compared(self, number: int, changes: QuestionSetChanges | None) -> None:
-        if number != self._comparison_number:
-            return
+    def _on_compared(self, changes: QuestionSetChanges | None) -> None:
         if changes is None:
             self._show_note(phrase("evaluation.the_set_has_the_same"))
             return

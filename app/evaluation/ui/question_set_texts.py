@@ -10,7 +10,7 @@ from app.evaluation.question_rows import QuestionColumns
 from app.evaluation.question_sets import QuestionSetVersion
 from app.evaluation.records import Question
 from app.training.data.records import BadRow, shorten
-from app.uikit.localization import format_date, format_day, with_note
+from app.uikit.localization import format_past_day, with_note
 
 SHOWN_ROWS = 20  # number of items listed line by line; the rest is counted
 LINE_CHARACTERS = 200  # limit for a text on one line
@@ -27,15 +27,9 @@ def version_name(number: int) -> str:
     return phrase("evaluation.version_n", n=number)
 
 
-def version_day(version: QuestionSetVersion) -> str:
-    made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
-    is_this_year = made.year == datetime.datetime.now().astimezone().year
-    return format_day(made.date()) if is_this_year else format_date(made.date())
-
-
 def version_time(version: QuestionSetVersion) -> str:
     made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
-    return f"{version_day(version)}\u00a0{made:%H:%M}"
+    return f"{format_past_day(version.made_at)}\u00a0{made:%H:%M}"
 
 
 def known_answers(questions: Sequence[Question]) -> str:

@@ -3,7 +3,7 @@
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import LEAST_DECIDED
 from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement, rate_text
-from app.evaluation.ui.result import result_texts
+from app.evaluation.ui import result_texts
 from app.uikit.untrusted_text import make_harmless
 
 

@@ -3,54 +3,46 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QPainter, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QBoxLayout,
-    QComboBox,
-    QListView,
-    QStyle,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QWidget
 
 from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData, ResultViewData
-from app.evaluation.ui.result import result_texts
+from app.evaluation.ui import result_texts
+from app.training.data.records import shorten
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import (
     Card,
     RowsInTurns,
     Stretch,
     clear_layout,
+    fix_width,
     make_column,
     make_row,
     make_scrollable,
+    set_direction,
 )
 from app.uikit.widgets.labels import FactList, Label, plain_tooltip
+from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index, NamedList
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
-SIDE_PX, TOP_PX = 12, 6
 ANSWERS_AT_ONCE = 4
 
-QuestionRole = Qt.ItemDataRole.UserRole + 1
-FactsRole = Qt.ItemDataRole.UserRole + 2
 
-Index = QModelIndex | QPersistentModelIndex
+class ScoredQuestions(EntryListModel):
+    """The list of the questions of one category, in their order or by the difference between the systems.
 
-
-class ScoredQuestions(QAbstractListModel):
-    """The list of the questions of one category, in their order or by the difference between the systems."""
+    The texts of the scores are made only for the rows that are shown.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._all: Sequence[QuestionViewData] = ()
         self._systems: Sequence[str] = ()  # names of the systems
-        self._shown: list[QuestionViewData] = []
         self.category: str | None = None  # None: all categories
         self.is_by_spread = False
 
@@ -61,82 +53,30 @@ class ScoredQuestions(QAbstractListModel):
 
     def refilter(self) -> None:
         """Apply `category` and `is_by_spread` after a change."""
-        self.beginResetModel()
-        self._shown = [one for one in self._all if self.category in (None, one.question.category)]
+        shown = [one for one in self._all if self.category in (None, one.question.category)]
         if self.is_by_spread:
-            self._shown.sort(key=lambda one: -one.spread)  # stable: questions with equal spread keep their order
-        self.endResetModel()
-
-    def row_of(self, question_id: str) -> int:
-        """Return the row of a question in the list; -1 if the question is not shown."""
-        return next((at for at, one in enumerate(self._shown) if one.question.id == question_id), -1)
+            shown.sort(key=lambda one: -one.spread)  # stable: questions with equal spread keep their order
+        self.set_rows([EntryRow(one.question.text, one.question.id, one) for one in shown])
 
     @property
     def total(self) -> int:
         return len(self._all)
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._shown)
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        one = self._shown[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return one.question.text
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tooltip(join_facts(one.question.text, *self._named_scores(one)))
-        if role == FactsRole:
-            return self._facts(one)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return join_facts(one.question.text, *self._named_scores(one), one.question.category)
-        return one if role == QuestionRole else None
-
-    def _facts(self, question: QuestionViewData) -> str:
-        """Return a text of the scores in the order of the systems, and the category."""
-        scores = " / ".join(map(result_texts.points_of, question.means))
-        return join_facts(scores, question.question.category)
+        one: QuestionViewData = self._rows[index.row()].entry
+        match role:
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tooltip(join_facts(one.question.text, *self._named_scores(one)))
+            case _ if role == DescriptionRole:  # the scores in the order of the systems, and the category
+                return join_facts(" / ".join(map(result_texts.points_of, one.means)), one.question.category)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return join_facts(one.question.text, *self._named_scores(one), one.question.category)
+        return super().data(index, role)
 
     def _named_scores(self, question: QuestionViewData) -> list[str]:
         """Return the score of each system as a text with the system's name."""
         scores = zip(self._systems, question.means, strict=True)
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
-
-
-class ScoredQuestionDelegate(list_rows.ThemedDelegate):
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        theme = self._theme
-        return QSize(0, theme.line_height("ui") + theme.line_height("caption") + 2 * theme.px(TOP_PX) + 1)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        theme, area = self._theme, QRect(option.rect)
-        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-        side = theme.px(SIDE_PX)
-        line = QRect(
-            area.left() + side, area.top() + theme.px(TOP_PX), area.width() - 2 * side, theme.line_height("ui")
-        )
-        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
-        second = QRect(line.left(), line.bottom() + 1, line.width(), theme.line_height("caption"))
-        tone = "text2" if is_chosen else "muted"
-        list_rows.draw_text(painter, theme, second, index.data(FactsRole), "caption", tone)
-        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
-        painter.restore()
-
-
-class ScoredQuestionView(QListView):
-    def __init__(self, theme: Theme, questions: ScoredQuestions) -> None:
-        super().__init__()
-        questions.setParent(self)
-        self.setModel(questions)
-        self.setItemDelegate(ScoredQuestionDelegate(theme, self))
-        self.setProperty("framed", True)
-        self.setAccessibleName(phrase("evaluation.list_of_questions"))
-        self.setUniformItemSizes(True)
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMouseTracking(True)
-        theme.changed.connect(self.doItemsLayout)
 
 
 class QuestionDetail(QWidget):
@@ -201,7 +141,10 @@ class QuestionsTab(QWidget):
         self._question_id = ""
         self._is_stale = False  # the detail is to be filled when the tab is shown
         self.questions = ScoredQuestions()
-        self.view = ScoredQuestionView(theme, self.questions)
+        self.questions.setParent(self)
+        self.view = NamedList(theme, self.questions, phrase("evaluation.list_of_questions"))
+        self.view.setProperty("framed", True)
+        self.view.setUniformItemSizes(True)
         self.categories = QComboBox()
         self.categories.setAccessibleName(phrase("evaluation.question_column.category"))
         self.categories.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -227,7 +170,7 @@ class QuestionsTab(QWidget):
         self.categories.clear()
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
-            self.categories.addItem(_short_name(name or phrase("evaluation.no_category")), name)
+            self.categories.addItem(shorten(name or phrase("evaluation.no_category"), NAME_CHARACTERS), name)
             self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(result.systems) > 1)
@@ -247,7 +190,7 @@ class QuestionsTab(QWidget):
 
     @property
     def current(self) -> QuestionViewData | None:
-        found: QuestionViewData | None = self.view.currentIndex().data(QuestionRole)
+        found: QuestionViewData | None = self.view.currentIndex().data(EntryRole)
         return found
 
     def _build(self) -> None:
@@ -263,10 +206,8 @@ class QuestionsTab(QWidget):
         """Put list and detail side by side in a wide tab, else one above the other."""
         px = self._theme.px
         is_row = self.width() >= px(WIDE_PX)
-        directions = QBoxLayout.Direction
-        self._content.setDirection(directions.LeftToRight if is_row else directions.TopToBottom)
-        self._left.setMaximumWidth(px(LIST_PX) if is_row else 16777215)
-        self._left.setMinimumWidth(px(LIST_PX) if is_row else 0)
+        set_direction(self._content, is_row=is_row)
+        fix_width(self._left, px(LIST_PX) if is_row else None)
         self.view.setMinimumHeight(px(LIST_LOW_PX) * 3 // 4)
         self._area.setMinimumHeight(px(DETAIL_LEAST_PX))
         self.view.setMaximumHeight(16777215 if is_row else px(LIST_LOW_PX))
@@ -288,8 +229,8 @@ class QuestionsTab(QWidget):
         shown, total = self.questions.rowCount(), self.questions.total
         text = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
         self.count.setText(text.format(n=f"{shown:,}", total=f"{total:,}"))
-        row = max(0, self.questions.row_of(self._question_id))
-        index = self.questions.index(row)
+        index = self.questions.index_of(self._question_id)
+        index = index if index.isValid() else self.questions.index(0)
         if index != self.view.currentIndex():
             self.view.setCurrentIndex(index)  # this shows the question
         else:
@@ -307,7 +248,3 @@ class QuestionsTab(QWidget):
             return
         self.detail.show_question(one)
         self._area.verticalScrollBar().setValue(0)
-
-
-def _short_name(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS else name[:NAME_CHARACTERS] + "…"

@@ -16,12 +16,12 @@ from app.documents import collection_lookup
 from app.evaluation import current_labels, question_files, question_sets
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
+from app.evaluation.ui import question_set_texts
 from app.evaluation.ui.file_export import FileExport
-from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.open_question_set import DisplayedSet, OpenQuestionSet
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import RenameDialog
-from app.evaluation.ui.sets.question_set_table import QuestionTable, QuestionTableModel, SetHead
+from app.evaluation.ui.open_question_set import DisplayedSet, OpenQuestionSet
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import RenameDialog
+from app.evaluation.ui.question_set_table import QuestionTable, QuestionTableModel, SetHead
 from app.training.data.records import shorten
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard

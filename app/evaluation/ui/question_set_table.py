@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 from app.base.wording import phrase
 from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
 from app.evaluation.records import Question
-from app.evaluation.ui.sets import question_set_texts
-from app.uikit.localization import join_facts, with_note
+from app.evaluation.ui import question_set_texts
+from app.uikit.localization import format_past_day, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.containers import make_column, make_row
@@ -297,9 +297,7 @@ class SetHead(QWidget):
         """List the versions, newest first."""
         self.versions.clear()
         for version in reversed(stored_set.versions):
-            newest = (
-                phrase("evaluation.newest") if version is stored_set.newest else question_set_texts.version_day(version)
-            )
+            newest = phrase("evaluation.newest") if version is stored_set.newest else format_past_day(version.made_at)
             self.versions.addItem(with_note(question_set_texts.version_name(version.number), newest), version.number)
         self.versions.setCurrentIndex(self.versions.findData(set_version.number))
         texts = [self.versions.itemText(at) for at in range(self.versions.count())]

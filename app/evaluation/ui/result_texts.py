@@ -1,7 +1,8 @@
 """Build the texts and number formats of the results of an evaluation."""
 
+from app.base.plots import PlotEstimate
 from app.base.wording import phrase
-from app.evaluation.report.result_view_data import ResultViewData, Span
+from app.evaluation.report.result_view_data import ResultViewData
 
 NONE = "—"
 # icon and tone of each verdict; without an icon the badge shows a sign
@@ -31,11 +32,11 @@ def range_text(low: str, high: str) -> str:
     return phrase("evaluation.low_to_high", low=low, high=high)
 
 
-def span(bounds: Span | None, digits: int) -> str:
+def span(bounds: PlotEstimate | None, digits: int) -> str:
     return range_text(number(bounds.low, digits), number(bounds.high, digits)) if bounds is not None else NONE
 
 
-def signed_span(bounds: Span | None, digits: int) -> str:
+def signed_span(bounds: PlotEstimate | None, digits: int) -> str:
     if bounds is None:
         return NONE
     return phrase("evaluation.low_to_high_2", low=signed(bounds.low, digits), high=signed(bounds.high, digits))

@@ -12,8 +12,8 @@ from app.evaluation import question_sets
 from app.evaluation.judge import rule_scoring
 from app.evaluation.question_rows import NAME_CHARACTERS
 from app.evaluation.records import Gold, Question
-from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.question_set_forms import FormField, NameForm, QuestionSetEditorWindow, StoreWork
+from app.evaluation.ui import question_set_texts
+from app.evaluation.ui.question_set_forms import FormField, NameForm, QuestionSetEditorWindow, StoreWork
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_column, make_row

@@ -25,12 +25,20 @@ from app.base.plots import PlotBar
 from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
-from app.evaluation.ui.result import result_texts
-from app.evaluation.ui.result.comparison_cards import ComparisonCard, DifferencesCard
+from app.evaluation.ui import result_texts
+from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import CARD_SIDE_PX, Card, RowsInTurns, Stretch, make_column, make_row
+from app.uikit.widgets.containers import (
+    CARD_SIDE_PX,
+    Card,
+    RowsInTurns,
+    Stretch,
+    make_column,
+    make_row,
+    set_direction,
+)
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
@@ -189,9 +197,7 @@ class AdviceBox(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_row = self.width() >= self._theme.px(ADVICE_WIDE_PX)
-        directions = QBoxLayout.Direction
-        self._content.setDirection(directions.LeftToRight if is_row else directions.TopToBottom)
+        set_direction(self._content, is_row=self.width() >= self._theme.px(ADVICE_WIDE_PX))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -322,8 +328,7 @@ class ResultOverview(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        is_row = self.width() >= self._theme.px(WIDE_PX)
-        self._pair.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+        set_direction(self._pair, is_row=self.width() >= self._theme.px(WIDE_PX))
 
     def _build(self) -> None:
         self._pair.setSpacing(GAP_PX)

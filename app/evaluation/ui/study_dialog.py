@@ -17,9 +17,9 @@ from app.evaluation.services import study_making
 from app.evaluation.services.study_making import StudyForecast
 from app.evaluation.study import studies, study_preflight
 from app.evaluation.study.request import StudyRequest
-from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_choices import DialogPart, StudyDialogModel
-from app.evaluation.ui.start.study_dialog_parts import (
+from app.evaluation.ui import study_dialog_rules
+from app.evaluation.ui.study_dialog_choices import DialogPart, StudyDialogModel
+from app.evaluation.ui.study_dialog_parts import (
     DocumentsPart,
     ExpertPart,
     FormsPart,
@@ -30,7 +30,7 @@ from app.evaluation.ui.start.study_dialog_parts import (
     ThinkingPart,
     answer_parameters,
 )
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.training.runs.training_list import SplitChoice
 from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
 from app.uikit.theme import Theme

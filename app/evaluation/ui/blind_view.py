@@ -10,12 +10,13 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.evaluation.records import Evaluation
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome, Vote, Voted
-from app.evaluation.ui.result import blind_texts
-from app.evaluation.ui.result.blind_panels import BlindStartPanel, VotingPanel
+from app.evaluation.ui import blind_texts
+from app.evaluation.ui.blind_panels import BlindStartPanel, VotingPanel
 from app.uikit.localization import format_percent, join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -114,7 +115,7 @@ class BlindView(QWidget):
         self._evaluation: Evaluation | None = None
         self._blind_file: BlindFile | None = None
         self.comparison: BlindComparison | None = None  # None: one system is chosen twice, or nothing can be compared
-        self._request_number = 0
+        self._reading = LatestWork()
         self._is_busy = False  # a file is being read or written
         self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
         self.banner = Banner(theme)
@@ -132,7 +133,7 @@ class BlindView(QWidget):
         self._folder, self._evaluation, self._blind_file, self.comparison = folder, evaluation, None, None
         self.banner.hide()
         self._show_panel(self.nothing)
-        self._request_number += 1
+        self._reading.drop()
         if len(evaluation.systems) > 1:
             self.nothing.setText(phrase("evaluation.loading"))
             self._read()
@@ -231,13 +232,11 @@ class BlindView(QWidget):
         """
         assert self._folder is not None
         self._is_busy = True
-        number, folder = self._request_number, self._folder
-        done = partial(self._on_read, number, cause)
-        background.run(lambda: BlindFile(folder), done, partial(self._on_unreadable, number))
+        folder = self._folder
+        self._reading.run(lambda: BlindFile(folder), partial(self._on_read, cause), self._on_unreadable)
 
-    def _on_read(self, number: int, cause: AppError | None, blind_file: BlindFile) -> None:
-        if number != self._request_number or self._evaluation is None:
-            return  # another study is shown by now
+    def _on_read(self, cause: AppError | None, blind_file: BlindFile) -> None:
+        assert self._evaluation is not None
         self._is_busy = False
         self._blind_file = blind_file
         if cause is not None:
@@ -248,13 +247,12 @@ class BlindView(QWidget):
             self._choose_pair()
             self._show_panel(self.start)
 
-    def _on_unreadable(self, number: int, error: AppError) -> None:
-        if number == self._request_number:
-            self._is_busy = False
-            self._blind_file = self.comparison = None
-            self.nothing.setText("")
-            self._show_panel(self.nothing)
-            self._show_error(error, can_retry=True)
+    def _on_unreadable(self, error: AppError) -> None:
+        self._is_busy = False
+        self._blind_file = self.comparison = None
+        self.nothing.setText("")
+        self._show_panel(self.nothing)
+        self._show_error(error, can_retry=True)
 
     def _write(self, work: Callable[[], None], on_written: Callable[[], None]) -> None:
         """Run `work` in the background, and `on_written` if it succeeded and the same systems are still compared."""

@@ -13,15 +13,15 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 from app.base import confidentiality
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.evaluation import current_labels
 from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report.result_view_data import ResultViewData, use_obstacle
 from app.evaluation.study.studies import REPORT, Study
 from app.evaluation.ui.file_export import FileExport
-from app.evaluation.ui.result.overview import ResultOverview
-from app.evaluation.ui.result.questions_tab import QuestionsTab
+from app.evaluation.ui.overview import ResultOverview
+from app.evaluation.ui.questions_tab import QuestionsTab
 from app.inference.local_model import LocalModel
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, open_file
@@ -33,7 +33,7 @@ from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.section_bars import TabBar
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.blind_view import BlindView
+    from app.evaluation.ui.blind_view import BlindView
 
 MARGIN_PX = 24
 BOOK, PAGE = ".xlsx", ".html"
@@ -72,7 +72,7 @@ class EvaluationResultView(QWidget):
         self._models = models
         self._result: _Result | None = None
         self._blind: BlindView | None = None
-        self._number = 0  # number of the last request
+        self._computing = LatestWork()
         self.view_data: ResultViewData | None = None  # None: still being computed
         self._documents = documents
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
@@ -108,8 +108,6 @@ class EvaluationResultView(QWidget):
         self, folder: Path, study: Study, evaluation: Evaluation, sections: Sequence[ReportSection]
     ) -> None:
         """Show the results of a study. `sections`: the report in results.json."""
-        self._number += 1
-        number = self._number
         self._result, self.view_data = _Result(folder, study, evaluation, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
@@ -121,7 +119,7 @@ class EvaluationResultView(QWidget):
 
             return result_view_model.build_result_view(study, folder, evaluation, tuple(sections))
 
-        background.run(work, partial(self._on_read, number), partial(self._on_unreadable, number))
+        self._computing.run(work, self._on_read, self._on_unreadable)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Check again whether the recommended system can be used, because models may have been added or removed."""
@@ -199,14 +197,11 @@ class EvaluationResultView(QWidget):
         self.tabs.buttons["blind"].setVisible(has_answers and len(evaluation.systems) > 1)
         self.tabs.show_tab("overview")
 
-    def _on_unreadable(self, number: int, error: AppError) -> None:
-        if number == self._number:
-            self.waiting.setText(str(describe_error(error)))
-            self.failed.emit(error)
+    def _on_unreadable(self, error: AppError) -> None:
+        self.waiting.setText(str(describe_error(error)))
+        self.failed.emit(error)
 
-    def _on_read(self, number: int, view_data: ResultViewData) -> None:
-        if number != self._number:
-            return  # another study was chosen by now
+    def _on_read(self, view_data: ResultViewData) -> None:
         self.view_data = view_data
         self.overview.show_result(view_data)
         self.questions.show_result(view_data)
@@ -233,7 +228,7 @@ class EvaluationResultView(QWidget):
     def _show_blind(self) -> None:
         assert self._result is not None
         if self._blind is None:
-            from app.evaluation.ui.result.blind_view import BlindView
+            from app.evaluation.ui.blind_view import BlindView
 
             self._blind = BlindView(self._theme)
             self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)

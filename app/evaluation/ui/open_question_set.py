@@ -9,11 +9,12 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.documents.collection_lookup import Origin
 from app.evaluation import current_labels, question_sets
 from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.ui.sets.question_set_table import searchable
+from app.evaluation.ui.question_set_table import searchable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,14 @@ class OpenQuestionSet(QObject):
         self.name = ""
         self.displayed: DisplayedSet | None = None  # None: nothing was read yet
         self.is_storing = False
-        self._request_number = 0
+        self._reading = LatestWork()
 
     def open(self, name: str, number: int = 0) -> None:
         """Read a version of a set. `number`: version number; 0: the newest."""
         if name != self.name:
             self.displayed = None
         self.name = name
-        self._request_number += 1
-        done = functools.partial(self._on_read, self._request_number)
-        background.run(lambda: _read(self._folder, name, number), done, self.failed.emit)
+        self._reading.run(lambda: _read(self._folder, name, number), self._on_read, self.failed.emit)
 
     def store_work(
         self, displayed: DisplayedSet, questions: Sequence[Question], source: str
@@ -98,10 +97,9 @@ class OpenQuestionSet(QObject):
         done = functools.partial(self._on_renamed, name, is_undo=is_undo)
         background.run(lambda: question_sets.rename(self._folder, name, new_name), done, self.failed.emit)
 
-    def _on_read(self, request_number: int, displayed: DisplayedSet) -> None:
-        if request_number == self._request_number:
-            self.displayed = displayed
-            self.read.emit(displayed)
+    def _on_read(self, displayed: DisplayedSet) -> None:
+        self.displayed = displayed
+        self.read.emit(displayed)
 
     def _on_stored(self, number: int, done_text: str, question_set: QuestionSet) -> None:
         self.is_storing = False

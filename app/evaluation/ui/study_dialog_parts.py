@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt
 from app.evaluation.study.request import LIMITS, MAX_TOKENS, SCALE_RUNS, AnswerParameters
-from app.evaluation.ui.start import study_dialog_rules
-from app.evaluation.ui.start.study_dialog_choices import CheckRows, ChoiceBox, DialogPart, collection_rows, scope_of
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui import study_dialog_rules
+from app.evaluation.ui.study_dialog_choices import CheckRows, ChoiceBox, DialogPart, collection_rows, scope_of
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
@@ -27,6 +27,7 @@ class DocumentsPart(DialogPart):
         super().__init__(theme)
         self._offer = offer
         self.base, self.tuned, self.scope = ChoiceBox(), ChoiceBox(), CheckRows(theme, self.changed)
+        self.base.changed.connect(self._show_tuned)
         self._add(phrase("common.base_model"), self.base)
         self._add(
             phrase("evaluation.fine_tuned_model"),
@@ -42,8 +43,6 @@ class DocumentsPart(DialogPart):
         own = [collection.name for collection in offer.collections if not collection.is_builtin]
         self.scope.show_rows(collection_rows(offer.collections), own if len(own) == 1 else ())
         self._show_tuned()
-        self.base.changed.connect(self._on_base_chosen)
-        self.tuned.changed.connect(self.changed)
 
     def request_fields(self) -> dict[str, Any]:
         base = self.base.value
@@ -53,10 +52,6 @@ class DocumentsPart(DialogPart):
             "tuned": self.tuned.value,
             "scope": scope_of(self._offer.collections, self.scope.marked()),
         }
-
-    def _on_base_chosen(self) -> None:
-        self._show_tuned()
-        self.changed.emit()
 
     def _show_tuned(self) -> None:
         """Offer the tuned models of the base, and choose the newest, for which this comparison is meant."""
@@ -97,7 +92,6 @@ class ThinkingPart(DialogPart):
         able = [one for one in local_models.answering(offer.models) if local_models.thinking_of(one)]
         current = next((one for one in able if one.id == offer.current_model_id), None)
         self.model.offer([(offer.name(one), one) for one in able], current)
-        self.model.changed.connect(self.changed)
 
     def request_fields(self) -> dict[str, Any]:
         model, scope = self.model.value, scope_of(self._offer.collections, self.scope.marked())
@@ -109,6 +103,7 @@ class FormsPart(DialogPart):
         super().__init__(theme)
         self._offer = offer
         self.model, self.tuned = ChoiceBox(), ChoiceBox()
+        self.model.changed.connect(self._show_model)
         self.forms = CheckRows(theme, self.changed, is_short=True)
         self._add(phrase("common.batch_column.model"), self.model)
         self._add(phrase("evaluation.forms_to_compare"), self.forms, phrase("evaluation.the_other_forms_are_made"))
@@ -121,10 +116,7 @@ class FormsPart(DialogPart):
             study_dialog_rules.PAPER,
             (study_dialog_rules.ALWAYS,),
         )
-        self._show_sizes(0)
-        self._show_tuned()
-        self.model.changed.connect(self._on_model_chosen)
-        self.tuned.changed.connect(self.changed)
+        self._show_model()
 
     @property
     def path(self) -> str:
@@ -146,10 +138,11 @@ class FormsPart(DialogPart):
         if path == self.path:
             self._show_sizes(header.parameters if header else 0)
 
-    def _on_model_chosen(self) -> None:
+    def _show_model(self) -> None:
+        """Show what the chosen model allows; the sizes follow when its file has been read."""
         self._show_sizes(0)
-        self._show_tuned()
-        self.changed.emit()
+        found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
+        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # the training environment merges adapters
 
     def _show_sizes(self, parameters: int) -> None:
         """Show the sizes of the quantizations. `parameters`: number of the model's parameters; 0: unknown."""
@@ -162,10 +155,6 @@ class FormsPart(DialogPart):
                     phrase("evaluation.baseline") if name == study_dialog_rules.ALWAYS else quality_text(name),
                 )
             )
-
-    def _show_tuned(self) -> None:
-        found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
-        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # the training environment merges adapters
 
 
 def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
@@ -190,12 +179,12 @@ class QuestionsPart(DialogPart):
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()
+        self.set.changed.connect(self._on_chosen)
         self.limit = self._number(
             LIMITS["limit"], (phrase("common.all"), None), unit=phrase("evaluation.questions_2"), step=10
         )
         self._add(phrase("evaluation.question_set"), self.set)
         self._add(phrase("evaluation.only_the_first_n_questions"), self.limit, phrase("evaluation.for_a_quick_try"))
-        self.set.changed.connect(self._on_chosen)
 
     def show_kind(self, kind: str) -> None:
         """Offer the sets that fit a kind. `kind`: one of `study_dialog_rules.KINDS`, or ""."""
@@ -228,7 +217,6 @@ class QuestionsPart(DialogPart):
     def _on_chosen(self) -> None:
         self._chosen_set = self.set.value
         self._show_limit()
-        self.changed.emit()
 
     def _general(self) -> str:
         return join_facts(
@@ -252,7 +240,6 @@ class JudgePart(DialogPart):
         choices: list[tuple[str, Any]] = [(phrase("evaluation.none_scored_by_rules_alone"), None)]
         choices += [(offer.name(model), model) for model in local_models.answering(offer.models) if not model.adapter]
         self.judge.offer(choices, None)
-        self.judge.changed.connect(self.changed)
 
     def request_fields(self) -> dict[str, Any]:
         return {"judge": self.judge.value}
@@ -282,9 +269,6 @@ class ExpertPart(DialogPart):
             [(phrase(f"evaluation.judge_preset.{one}"), one) for one in judge_prompt.PRESETS],
             judge_prompt.PRESETS[0],
         )
-        self.name.textChanged.connect(self.changed)
-        self.preset.changed.connect(self.changed)
-        self.pairs.toggled.connect(self.changed)
 
     def show_for(self, kind: str, *, has_judge: bool) -> None:
         """Show only the settings that apply to the kind, and those of a judge only if there is a judge."""
@@ -369,7 +353,6 @@ class ScalePart(DialogPart):
         self.preset.offer(
             [(training_errors.preset_name(one), one) for one in PRESETS], training_errors.RECOMMENDED_PRESET
         )
-        self._connect()
 
     def show_splits(self, splits: Sequence[SplitChoice]) -> None:
         self.data.offer([(self._name(one), one.folder) for one in splits], self.data.value)
@@ -411,12 +394,6 @@ class ScalePart(DialogPart):
             self.control,
             phrase("evaluation.tells_what_more_data_bring"),
         )
-
-    def _connect(self) -> None:
-        for box in (self.data, self.base, self.preset):
-            box.changed.connect(self.changed)
-        self.sizes.textChanged.connect(self.changed)
-        self.control.toggled.connect(self.changed)
 
     def _name(self, split: SplitChoice) -> str:
         name = split.name or phrase("common.unnamed_training")

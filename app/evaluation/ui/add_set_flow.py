@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
 from app.base.files.output_file import safe_name
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.chat.store import Store
 from app.documents.library import collections_now
@@ -21,9 +21,9 @@ from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.ui.sets import question_set_texts
-from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
+from app.evaluation.ui import question_set_texts
+from app.evaluation.ui.question_dialog import QuestionDialog
+from app.evaluation.ui.question_set_forms import NameForm, QuestionSetEditorWindow, StoreWork
 from app.training.data.records import shorten
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
@@ -233,7 +233,7 @@ class AddSet(QObject):
         self._collect = collect
         self._page = parent
         self._pickers = pickers or Pickers()
-        self._request_number = 0
+        self._reading = LatestWork()
         self._waiting: Dialog | None = None
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_waiting)
@@ -269,32 +269,24 @@ class AddSet(QObject):
         self._read(self._collect, self._show_collected)
 
     def _read(self, work: Callable[[], object], show: Show) -> None:
-        self._request_number += 1
-        number, folder = self._request_number, self._folder
+        folder = self._folder
         self._patience.start()
-        background.run(
-            lambda: (work(), question_sets.list_all(folder)),
-            partial(self._on_read, number, show),
-            partial(self._on_failed, number),
-        )
+        read = partial(self._on_read, show)
+        self._reading.run(lambda: (work(), question_sets.list_all(folder)), read, self._on_failed)
 
-    def _on_read(self, number: int, show: Show, outcome: tuple[object, Sequence[StoredQuestionSet]]) -> None:
-        if self._is_wanted(number):
-            show(*outcome)
+    def _on_read(self, show: Show, outcome: tuple[object, Sequence[StoredQuestionSet]]) -> None:
+        self._end_waiting()
+        show(*outcome)
 
-    def _on_failed(self, number: int, error: AppError) -> None:
-        if self._is_wanted(number):
-            self.failed.emit(question_set_texts.error_for_window(error))
+    def _on_failed(self, error: AppError) -> None:
+        self._end_waiting()
+        self.failed.emit(question_set_texts.error_for_window(error))
 
-    def _is_wanted(self, number: int) -> bool:
-        """Return whether a reading is the newest request; if it is, close the window that waits for it."""
-        if number != self._request_number:
-            return False
+    def _end_waiting(self) -> None:
         self._patience.stop()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.accept()
-        return True
 
     def _show_waiting(self) -> None:
         progress = ProgressRow(self._theme, can_cancel=False)
@@ -309,7 +301,7 @@ class AddSet(QObject):
         dialog.open()
 
     def _give_up(self) -> None:
-        self._request_number += 1
+        self._reading.drop()
         self._waiting = None
 
     def _show_file(self, file: QuestionFile, sets: Sequence[StoredQuestionSet]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QLineEdit, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -19,7 +19,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation import question_sets
 from app.evaluation.question_sets import StoredQuestionSet
-from app.evaluation.ui.start.study_dialog_rules import DialogOffer
+from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.training.runs import training_list
@@ -167,6 +167,14 @@ class DialogPart(QWidget):
         self._add(words[0], self.scope, words[1]).setVisible(bool(collections))
 
     def _add(self, name: str, control: QWidget, sentence: str = "") -> SettingRow:
+        """Add a row; what the user changes in its control changes the part, after the control's own slots."""
+        match control:
+            case ChoiceBox():
+                control.changed.connect(self.changed)
+            case QLineEdit():
+                control.textChanged.connect(self.changed)
+            case QCheckBox():
+                control.toggled.connect(self.changed)
         row = SettingRow(self._theme, name, control, sentence, is_wide=True)
         self.rows.append(row)
         self._column.addWidget(row)

@@ -3,7 +3,8 @@
 The differences (差と確からしさ) show pairs of systems, and whether chance explains their difference.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, Signal
@@ -13,8 +14,8 @@ from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 from app.base import plots
 from app.base.plots import PlotEstimate, PlotScale
 from app.base.wording import phrase
-from app.evaluation.report.result_view_data import ResultViewData, Span, SystemDifference, SystemViewData
-from app.evaluation.ui.result import result_texts
+from app.evaluation.report.result_view_data import ResultViewData, SystemDifference, SystemViewData
+from app.evaluation.ui import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -119,15 +120,11 @@ AXIS_PX, PLOT_LEAST_PX = 30, 120
 _STYLES = (("one", False), ("two", True), ("three", True), ("four", False))  # style, and whether its mark is open
 
 
-def _scale(spans: Sequence[Span], *, has_zero: bool = False) -> PlotScale:
-    return plots.interval_scale([PlotEstimate(one.mean, one.low, one.high) for one in spans], has_zero=has_zero)
-
-
 def _axis(theme: Theme, scale: PlotScale) -> SvgPlot:
     return SvgPlot(theme, lambda *size: plots.axis_row(scale, *size), least_px=PLOT_LEAST_PX, height_px=AXIS_PX)
 
 
-def system_plot(theme: Theme, scale: PlotScale, span: Span | None, number: int) -> SvgPlot:
+def system_plot(theme: Theme, scale: PlotScale, span: PlotEstimate | None, number: int) -> SvgPlot:
     """Return the plot of a system.
 
     `number`: index of the system from 0; from the fifth on, open marks are filled and filled ones open.
@@ -137,8 +134,8 @@ def system_plot(theme: Theme, scale: PlotScale, span: Span | None, number: int) 
     return _span_row(theme, scale, span, style, is_open=is_open != (turn % 2 == 1))
 
 
-def _span_row(theme: Theme, scale: PlotScale, span: Span | None, style: str, *, is_open: bool) -> SvgPlot:
-    one = PlotEstimate(span.mean, span.low, span.high, style, is_open) if span else None
+def _span_row(theme: Theme, scale: PlotScale, span: PlotEstimate | None, style: str, *, is_open: bool) -> SvgPlot:
+    one = dataclasses.replace(span, style=style, is_open=is_open) if span else None
     return SvgPlot(theme, lambda *size: plots.interval_row(scale, one, *size), least_px=PLOT_LEAST_PX, height_px=ROW_PX)
 
 
@@ -200,7 +197,7 @@ class ComparisonCard(RowCard):
     def _fill(self, result: ResultViewData) -> Iterator[None]:
         spans = [one.span for one in result.systems if one.span is not None]
         fill = self._fill_wide if self._is_wide else self._fill_narrow
-        return fill(result, self._columns(result), _scale(spans) if spans else None)
+        return fill(result, self._columns(result), plots.interval_scale(spans) if spans else None)
 
     def _fill_wide(
         self, result: ResultViewData, columns: list[ComparisonColumn], scale: PlotScale | None
@@ -325,7 +322,7 @@ class DifferencesCard(RowCard):
 
     def _fill(self, result: ResultViewData) -> Iterator[None]:
         spans = [difference.span for difference in result.differences if difference.span is not None]
-        scale = _scale(spans, has_zero=True) if spans else None
+        scale = plots.interval_scale(spans, has_zero=True) if spans else None
         count = 5 if self._is_wide else 2
         self._fill_head(scale, count)
         for at, one in enumerate(result.differences):
