@@ -7,6 +7,7 @@ tokenizer does not split them. Synonyms come from a list shipped with Kotae and 
 import functools
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.base import invisible_characters, search_text
@@ -77,6 +78,7 @@ def _runs(text: str) -> list[str]:
     return search_text.index_runs(invisible_characters.to_plain_text(text).translate(_MODERN))
 
 
+_CONTENT = ("名詞", "動詞", "形容詞", "形状詞")
 _ASKING = frozenset(("教える", "知る", "聞く", "尋ねる", "説明", "意味", "定義"))
 
 
@@ -92,28 +94,32 @@ def general_nouns(query: str) -> list[Word]:
 
 def general_terms(query: str) -> frozenset[str]:
     """Return the terms of general nouns that stand together: 注意, 意点 and 点 of 点検の注意点."""
-    texts, end = [""], -1
-    for word in general_nouns(query):
-        texts[-1:] = [texts[-1] + word.text] if word.start == end else [texts[-1], word.text]
-        end = word.end
-    return frozenset(term for text in texts for term in extract_terms(text))
+    return frozenset(extract_terms(_joined(general_nouns(query))))
 
 
 def without_grammar(query: str) -> str:
     """Return the nouns, verbs and adjectives of a question, without particles, endings and words of asking."""
-    folded = search_text.fold(query)
-    kept, end = "", 0
-    for word in lexicon.tokenize(folded):
-        is_content = word.kind.startswith(("名詞", "動詞", "形容詞", "形状詞")) and word.base not in _ASKING
-        if is_content and word.base not in lexicon.GRAMMATICAL:
-            kept += word.text if word.start == end else f" {word.text}"
-            end = word.end
-    return kept.strip()
+    left_out = _ASKING | lexicon.GRAMMATICAL
+    words = (word for word in _words(query) if word.kind.startswith(_CONTENT) and word.base not in left_out)
+    return _joined(words)
+
+
+def _joined(words: Iterable[Word]) -> str:
+    """Return words of a text as one, with a space between those that did not stand together."""
+    text, end = "", 0
+    for word in words:
+        text += word.text if word.start == end else f" {word.text}"
+        end = word.end
+    return text.strip()
 
 
 def weigh_query_terms(query: str) -> dict[str, float]:
-    """Return the terms of a question with weights (0 to 1). A noun of one kanji is a prefix: 堰* for 堰の, 堰柱."""
-    weights = {term: _weight(term) for term in extract_terms(query)}
+    """Return the terms of a question with weights (0 to 1), without those inside of its grammar: は何 and です.
+
+    A noun of one kanji is a prefix: 堰* for 堰の, 堰柱.
+    """
+    grammar = extract_terms(_joined(filter(_is_grammar, _words(query))))
+    weights = {term: _weight(term) for term in extract_terms(query) if term not in grammar}
     for noun in _nouns(query):
         pairs = extract_terms(noun.text)[:-1]
         if _is_general(noun):
@@ -127,7 +133,17 @@ def weigh_query_terms(query: str) -> dict[str, float]:
 
 
 def _nouns(query: str) -> list[Word]:
-    return [word for word in lexicon.tokenize(search_text.fold(query)) if word.is_noun]
+    return [word for word in _words(query) if word.is_noun]
+
+
+def _words(query: str) -> list[Word]:
+    return lexicon.tokenize(search_text.fold(query))
+
+
+def _is_grammar(word: Word) -> bool:
+    """Whether a word is a particle, an ending, a pronoun or a verb of asking (教えて)."""
+    is_asking = word.kind.startswith("動詞") and word.base in _ASKING
+    return is_asking or word.kind.startswith(("助詞", "助動詞", "代名詞"))
 
 
 def _is_general(noun: Word) -> bool:

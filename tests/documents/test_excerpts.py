@@ -220,6 +220,31 @@ def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
             "余水吐とは、余分な水を流す設備をいう。",
         ),
         (
+            "sudo とは何ですか",
+            "sudo を使うことは良い習慣です。何でもできます。sudo は権限を一時に与えるプログラムです。",
+            "sudo は権限を一時に与えるプログラムです。",
+        ),
+        (
+            "apt って何",
+            "apt update は一覧を新しくします。apt コマンドはパッケージ管理の道具です。これは apt とは呼びません。",
+            "apt コマンドはパッケージ管理の道具です。",
+        ),
+        (
+            "NMU とは",
+            "これは NMU とは呼ばれない。binary-only NMU という方法もある。NMU は担当でない人の送付を指す。",
+            "NMU は担当でない人の送付を指す。",
+        ),
+        (
+            "APT とは何ですか",
+            "APT の一覧を見る。APT の設定を見る。APT の更新を行う。スクリプトは何でもできます。",
+            "APT の一覧を見る。",
+        ),
+        (
+            "必要な予備品はどのくらい？",
+            "予備品が少ない倉庫[2]への必要な補充は任せる。予備品は3個あれば足りる。",
+            "予備品は3個あれば足りる。",
+        ),
+        (
             "指定工事店について教えてください",
             "指定工事店は届出を行う。指定工事店の名簿は毎年改める。町長が認めた業者（以下「指定工事店」という。）に限る。",
             "町長が認めた業者（以下「指定工事店」という。）に限る。",
@@ -240,6 +265,12 @@ def test_a_sentence_comes_with_the_one_before_that_names_its_subject():
     assert best_of("盛土の余裕は何mか", make_passage(text, "3 河岸")).text == (
         "河岸の盛土は高さを保つ。この場所では、0.6mの余裕をとる。"
     )
+
+
+@pytest.mark.parametrize("joins", ["また、", "したがって、", "しかし、", "例えば、"])
+def test_a_quotation_begins_after_a_word_that_only_joins_it_to_what_is_not_quoted(joins):
+    text = f"橋の色は白である。{joins}点検は毎年行う。"
+    assert answer_to("点検はいつ行うか", make_passage(text, "3 点検")) == "**「点検は毎年行う。」[1]**"
 
 
 def test_a_heading_stands_before_a_text_that_does_not_name_its_subject():

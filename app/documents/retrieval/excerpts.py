@@ -44,8 +44,11 @@ _TURNS = lazy_pattern(
     "な[いくけら]|[ずぬ](?:[、。に]|$)|禁|除|限|不要|不可|ただし|場合|とき[はに]|れば|なら(?![なず])"
 )  # what may negate or limit the rest of its sentence
 _TOPIC_BEFORE = lazy_pattern("[^、。]{,40}?(?<!又)(?<=[^ぁ-ゖ、。])(?:に|で|と)?は(?![ぁ-ゖ])")
+_JOINS = lazy_pattern(
+    "(?:しかし(?:ながら)?|また|さらに|なお|例えば|たとえば|したがって|従って|[そこ]の(?:ため|結果)|そこで|つまり|すなわち|そして|一方で?|特に|ところで)、"
+)  # says how a sentence follows the one before, which is not quoted
 _REFERS_BACK = lazy_pattern(
-    r"(?:[（(]?\d[)）]\s*)?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
+    rf"(?:[（(]?\d[)）]\s*|{_JOINS.pattern})?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
 )
 
 
@@ -309,6 +312,8 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
             if has_asked or _adds(sought, following, found):
                 end, found = following.part.end, found | following.terms
         said_end = end
+    if joins := _JOINS.match(text, start):
+        start = joins.end()
     excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut, row=part.row)
     subject = _subject(sought, one, excerpt.text, found)
     lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, text[start:said_end])

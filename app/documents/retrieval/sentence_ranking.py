@@ -115,11 +115,13 @@ _IS_LISTED = lazy_pattern(
 )
 _POINTS_AT_SOURCES = lazy_pattern("(?:資料|文献|図書|通[知達]|基準|指針|要領|マニュアル)[^。]{0,20}参[考照]")
 _COLON = lazy_pattern("[:：]")
+_NOTE_NUMBER = lazy_pattern(r"[\[（(][\d０-９]{1,3}[)）\]]")  # 少ないシステム[2]へ
 _SAYS_WHAT_IT_IS = lazy_pattern(
     "(?:もの|こと|[一-鿿ァ-ヺー])(?:で(?:ある|す|あり|あって)|を(?:い[いう]|言[いう]|指[しす]))"
 )
-_BRACKETED = r"[」』]?(?:[（(][^（）()]{0,40}[）)])?"
-_NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺー])"
+_BRACKETED = r"[」』]?(?:\s?[（(][^（）()]{0,40}[）)])?\s?"  # ends with the space after a Latin word: sudo は
+_WHAT_IT_IS_NOT = "、?(?:呼ば|言[えわ]|い[えわ]|限ら|異な|違|別|無?関係|なら[なず]|思)"  # NMU とは呼ばれない
+_NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺーa-z])(?<![a-z\\d] )"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +209,7 @@ class SoughtAnswer:
     def asked_share(self, text: str) -> float:
         """Return how surely (0 to 1) a text has the value, time, actor, place, name or reason that is asked for."""
         if self._asks_value:
-            units = {one.unit for one in quantities.parse(text) if self._is_asked(one)}
+            units = {one.unit for one in quantities.parse(_NOTE_NUMBER.sub("", text)) if self._is_asked(one)}
             if units:
                 return 1.0 if not self._expected or units & {*self._expected, ""} else _PROBABLE
         found = itertools.chain(
@@ -311,14 +313,18 @@ def defined_word(question: str) -> str:
 
 def definition_share(word: str, text: str) -> float:
     """Return how much a sentence looks like the definition of a word, from 0 to 1."""
+    word, text = word.casefold(), text.casefold()
     if not word or word not in text or _ASKS.search(text):
         return 0.0
     named = f"{re.escape(word)}{_BRACKETED}"
-    if re.search(f"{_NO_WORD_BEFORE}{named}とは", text) or re.match(rf"[^ぁ-ゖ]{{0,6}}{named}[　 ].*をいう", text):
+    if re.search(f"{_NO_WORD_BEFORE}{named}とは(?!{_WHAT_IT_IS_NOT})", text) or re.match(
+        rf"[^ぁ-ゖ]{{0,6}}{named}[　 ].*をいう", text
+    ):
         return 1.0
     if re.search(f"{_NO_WORD_BEFORE}{named}(?:である)?と(?:い[うい]|言う|呼[ぶば]|称|総称|定義|規定)", text):
         return 0.8
-    if re.match(f"[「『]?{named}は", text) is None:
+    class_noun = "(?:[一-鿿ァ-ヺー]{1,8})?" if word.isascii() else ""  # apt コマンドは
+    if re.match(f"[「『]?{named}{class_noun}は", text) is None:
         return 0.0
     return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
