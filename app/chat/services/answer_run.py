@@ -419,7 +419,11 @@ class AnswerRun(QObject):
                 self._stage("loading", fraction)
             case Ready(id=self._load_id, facts=facts):
                 self._load_s = facts.load_s + facts.warm_up_s
-                self._build_prompt()
+                loaded = self._engine.loaded
+                if self._pictures and loaded is not None and loaded.remote is None and not loaded.projector:
+                    self._fail(AppError("projector_crashed", path=self._model.projector))
+                else:
+                    self._build_prompt()
             case PromptProgress(id=self._ask_id):
                 self._stage("reading", event.done_tokens / max(1, event.total_tokens))
             case Token(id=self._ask_id, text=text):
