@@ -248,7 +248,7 @@ class AnswerRun(QObject):
                     self._fail,
                 )
 
-        is_given = wanted.given_sources or found.pictures
+        is_given = wanted.given_sources or found.pictures or found.unseen
         if embedding is None or is_given or found.verdict == "not_in_documents":
             choose(Reranking(found.passages))
         else:

@@ -15,7 +15,7 @@ from app.base.services.child_process import ChildExit
 from app.base.wording import describe_error
 from app.chat.services.retrieval_augmentation import PictureAsked
 from app.documents.reading import messages
-from app.documents.services.reading_child import ReadingChild
+from app.documents.services.reading_child import PageRequest, ReadingChild
 from app.inference.engine.messages import Picture
 
 WIDTH_PX = 1024  # of a picture; models of any size then take about 1,000 tokens for a page
@@ -48,7 +48,8 @@ class PictureDrawing(QObject):
     def _draw(self) -> None:
         asked = self._waiting.pop(0)
         self._name = asked.name
-        self._child.render(asked.document.id, asked.page, WIDTH_PX, ())
+        edges = asked.region.edges if asked.region else None
+        self._child.render(PageRequest(asked.document.id, asked.page, WIDTH_PX, region=edges))
 
     def _on_ended(self, outcome: messages.Event | ChildExit) -> None:
         match outcome:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -125,6 +126,8 @@ def render(document: Document, command: Render) -> Rendered:
         if command.page not in (number for number, _ in itertools.islice(frames(picture), command.page)):
             raise AppError("source_no_page", page=command.page)
         found = decode(picture, "RGB", page_renderer.PIXELS_MOST)
+    edges = page_renderer.region_edges(command, *found.size)
+    found = found.crop((int(edges[0]), int(edges[1]), math.ceil(edges[2]), math.ceil(edges[3])))
     width = max(1, min(command.width_px, page_renderer.WIDTH_MOST_PX))
     height = round(width * found.height / found.width)
     share = min(1.0, (page_renderer.PIXELS_MOST / (width * max(1, height))) ** 0.5)

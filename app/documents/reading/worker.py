@@ -3,13 +3,17 @@
 A thread takes commands and ends the process when the parent is gone; the main thread reads and owns the database.
 """
 
+import base64
 import contextlib
+import dataclasses
+import math
 import os
 import queue
 import sys
 import threading
 import time
 import traceback
+import zlib
 from pathlib import Path
 from typing import NoReturn
 
@@ -144,12 +148,28 @@ class ReadingWorker:
         self._rendering = command
         self._watch.begin()
         try:
-            return sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
+            drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
+            return self._recognized(drawn) if command.region and not drawn.text else drawn
         except Exception as error:  # a foreign file may break a library in any way
             raise _expected(error) from error
         finally:
             self._watch.end()
             self._rendering = None
+
+    def _recognized(self, drawn: Rendered) -> Rendered:
+        """Return a drawn region with the words that OCR reads in it, if a recognizer is installed."""
+        import numpy as np
+        from PIL import Image
+
+        with contextlib.suppress(AppError):
+            recognizer = ocr.make_recognizer(self._ocr_part, lambda _done, _total: self._watch.beat())
+            rows = zlib.decompress(base64.b64decode(drawn.rgb))
+            grey = Image.frombytes("RGB", (drawn.width, drawn.height), rows).convert("L")
+            share = min(1.0, (recognizer.pixels_most / (drawn.width * drawn.height)) ** 0.5)
+            words = recognizer.words(np.asarray(grey.reduce(math.ceil(1 / share))))
+            text = "\n".join(word.text for word in words)
+            return dataclasses.replace(drawn, text=text, recognized=tuple(ocr.low_numbers(words).items()))
+        return drawn
 
     def _remove(self, command: Remove) -> DocumentRemoved:
         self._library.remove_documents(command.document_ids)
