@@ -542,7 +542,7 @@ def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: A
     assert (paper.frame.isNull(), parts.window.current_page) == (True, "reader")
     reader.pages.frame_button.click()
     reader.pages.page_after.click()
-    qtbot.waitUntil(lambda: paper.frame.isNull(), timeout=TIMEOUT_MS)  # noqa: PLW0108  the frame is another object
+    qtbot.waitUntil(lambda: paper.frame.isNull(), timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: reader.pages.page_field.text() == "3", timeout=TIMEOUT_MS)
     reader.pages.frame_button.click()
     press(view, Key.Key_Return)
