@@ -54,7 +54,12 @@ class LoadPlan:
 
 
 def reads_pictures(model: LocalModel) -> bool:
-    """Return whether the model has its projector, which has not ended an engine, and this engine its library."""
+    """Return whether the model has its projector, which has not ended an engine, and this engine its library.
+
+    A remote model reads them if its server or the user says so.
+    """
+    if model.remote is not None:
+        return model.remote.sees_pictures
     path = model.projector
     is_usable = path != "" and Path(path).is_file() and not crashes.has_projector_crashed(path)
     return is_usable and machine.has_picture_library()

@@ -224,6 +224,8 @@ def _seconds(seconds: float) -> str:
 
 def reads_pictures(model: LocalModel) -> str:
     """Return how the model reads pictures, with its projector's file; "" if it has none."""
+    if model.remote is not None:
+        return phrase("models.server_sees") if model.remote.sees_pictures else ""
     if not model.projector:
         return ""
     file = Path(model.projector)
