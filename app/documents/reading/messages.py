@@ -48,6 +48,15 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw a picture that is no document. `file`: its content in base64."""
+
+    id: str
+    file: str
+    width_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     protocol: int
     pid: int
@@ -119,7 +128,7 @@ class Failed:
     is_last: bool = False
 
 
-Command = Index | Remove | Render
+Command = Index | Remove | Render | Draw
 Ended = Indexed | DocumentRemoved | Rendered | Failed  # by which a command ends
 Event = Hello | Progress | Ended
 

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +26,17 @@ from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages, office_conversion
 from app.documents.reading.helpers import Helpers, helper_count
 from app.documents.reading.limits import PageTimeout
-from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
+from app.documents.reading.messages import (
+    DocumentRemoved,
+    Draw,
+    Failed,
+    Index,
+    Indexed,
+    Progress,
+    Remove,
+    Render,
+    Rendered,
+)
 from app.documents.reading.pdf import ocr
 from app.documents.records import Document
 from trainer.wire import EventWriter, claim_stdout, read_lines
@@ -85,7 +96,7 @@ class ReadingWorker:
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
-        self._rendering: Render | None = None
+        self._rendering: Render | Draw | None = None
         self._progress_sent_at = 0.0
 
     def run(self) -> NoReturn:
@@ -139,17 +150,27 @@ class ReadingWorker:
                 return self._remove(command)
             case Render():
                 return self._render(command)
+            case Draw():
+                return self._guarded(command, lambda: sandbox.run_confined(lambda: _drawn(command), []))
 
     def _render(self, command: Render) -> Rendered:
         """Draw a page without changing the document's row. Raises AppError."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
+
+        def render() -> Rendered:
+            drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
+            return self._recognized(drawn) if command.region and not drawn.text else drawn
+
+        return self._guarded(command, render)
+
+    def _guarded(self, command: Render | Draw, render: Callable[[], Rendered]) -> Rendered:
+        """Call a function that opens a foreign picture, within the time for a page. Raises AppError."""
         self._rendering = command
         self._watch.begin()
         try:
-            drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
-            return self._recognized(drawn) if command.region and not drawn.text else drawn
+            return render()
         except Exception as error:  # a foreign file may break a library in any way
             raise _expected(error) from error
         finally:
@@ -247,6 +268,12 @@ def _rendered(document: Document, command: Render) -> Rendered:
     from app.documents.reading.pdf import page_renderer
 
     return page_renderer.render(document, command)
+
+
+def _drawn(command: Draw) -> Rendered:
+    from app.documents.reading import pictures
+
+    return pictures.draw(command)
 
 
 def _expected(error: Exception) -> AppError:

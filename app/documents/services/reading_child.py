@@ -70,6 +70,10 @@ class ReadingChild(QObject):
         fields = (request.document_id, request.page, request.width_px, request.quotes, request.region)
         self._send(messages.Render(self._new_id(), *fields))
 
+    def draw(self, file: str, width_px: int) -> None:
+        """Draw a picture that is no document. `file`: its content in base64."""
+        self._send(messages.Draw(self._new_id(), file, width_px))
+
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks until it has ended."""
         self._command_ids.clear()
