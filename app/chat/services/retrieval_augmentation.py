@@ -1,6 +1,7 @@
 """Retrieve passages for a question, pack them into the prompt, and check the answer against them.
 
-These are plain functions, because they run in the thread pool.
+These are plain functions, because they run in the thread pool. The file is over 450 lines because what one step finds
+decides what the next one may answer.
 """
 
 import dataclasses

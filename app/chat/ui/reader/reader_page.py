@@ -382,8 +382,7 @@ class ReaderPage(Page):
         if self.tabs.key == PAGES:
             self._ask_about_page(document)
             return
-        row, _ = self.view.text.selection()
-        clause = " ".join(document.heading_at(row)[-1:])
+        clause = " ".join(document.heading_at(self.view.text.selection()[0])[-1:])
         key = "chat.about_clause" if clause else "chat.about"
         self._begin_question(phrase(key, document=_title(document), clause=clause))
 
@@ -394,8 +393,6 @@ class ReaderPage(Page):
             paths = (document.document.path,) if document.document else ()
             scope = (CollectionRef(document.collection.id, document.collection.name, paths, regions),)
             self._navigation.question_requested.emit(scope, words, False)
-
-    # ------------------------------------------------------- questions about pages
 
     def _name_question(self) -> None:
         """Name the button after what would be asked about."""

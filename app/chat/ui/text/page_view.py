@@ -404,10 +404,9 @@ class Paper(QWidget):
 
     def _marked(self, quote: QuotePlace) -> QRectF:
         """Return the rectangle of a mark in this widget, 1 px larger than the text on each side."""
-        page = self._page()
-        scale = page.width() / max(1, self._pixmap.width())
-        edges = QRectF(quote.left, quote.top, quote.right - quote.left, quote.bottom - quote.top)
-        return QRectF(
-            page.left() + edges.left() * scale, page.top() + edges.top() * scale, edges.width() * scale,
-            edges.height() * scale,
-        ).adjusted(-1, -1, 1, 1)  # fmt: skip
+        width, height = max(1, self._pixmap.width()), max(1, self._pixmap.height())
+        first, last = (
+            QPointF(quote.left / width, quote.top / height),
+            QPointF(quote.right / width, quote.bottom / height),
+        )
+        return self.rectangle_of(QRectF(first, last)).adjusted(-1, -1, 1, 1)
