@@ -22,7 +22,7 @@ from app.base.cli.commands import MISSING, Command, Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
-from app.inference import engine_packs
+from app.inference import crashes, engine_packs
 from app.models import catalogue
 
 if TYPE_CHECKING:  # each command imports what it needs when it runs
@@ -143,6 +143,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         where = paths.locate(options.data_dir)
         catalogue.set_user_cards_folder(where.cards)
         engine_packs.use_folder(where.engine_packs)
+        crashes.use_file(where.crashes)
         return run(options, where, output)
     except AppError as error:
         output.error(error)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QRectF
 from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 
 from app.application import AppContext
@@ -248,6 +248,19 @@ def reader_pages(parts: AppContext) -> None:
     wait(lambda: not shown.pages.view.paper._pixmap.isNull())
 
 
+def reader_part(parts: AppContext) -> None:
+    """A framed figure on such a page."""
+    reader_pages(parts)
+    parts.window.page("reader").pages.view.paper.select(QRectF(0.1, 0.08, 0.6, 0.2))
+
+
+def asked_part(parts: AppContext) -> None:
+    """The question about it."""
+    reader_part(parts)
+    parts.window.page("reader").ask_button.click()
+    wait(lambda: parts.window.current_page == "ask")
+
+
 def manual(parts: AppContext) -> None:
     """F1."""
     parts.window.show_manual()
@@ -279,6 +292,7 @@ SOURCE_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         sources_new, sources, sources_secret, sources_doubtful, sources_none, sources_quoted, sources_text,
-        sources_page, search_documents, reader, reader_miss, reader_pages, manual,
+        sources_page, search_documents, reader, reader_miss, reader_pages, reader_part,
+        asked_part, manual,
     )
 }  # fmt: skip

@@ -91,6 +91,11 @@ class Paths:
         return self.data / "engine-packs"
 
     @property
+    def crashes(self) -> Path:
+        """The file of parts that have ended the engine (`app.inference.crashes`). The first one creates it."""
+        return self.data / "crashes.json"
+
+    @property
     def prefix_states(self) -> Path:
         """The folder of evaluated beginnings of prompts (`app.inference.prefix_states`). The engine creates it."""
         return self.data / "prefix-states"

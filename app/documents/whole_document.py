@@ -97,6 +97,18 @@ class WholeDocument:
         on_page = (row for row, section in enumerate(self.sections) if page and section.page == page)
         return next(on_page, before[-1] if before else 0)
 
+    def row_of_text(self, text: str, page: int) -> int:
+        """Return the index of the section around `page` that has the most lines of a text, as `row_of_page` if none."""
+        first = self.row_of_page(page)
+        lines = [squeezed for line in text.splitlines() if (squeezed := "".join(line.split()))]
+
+        def shared(row: int) -> int:
+            own = "".join(self.sections[row].shown.split())
+            return sum(len(line) for line in lines if line in own)
+
+        rows = [row for row, one in enumerate(self.sections) if row == first - 1 or one.page == page]
+        return max([first, *rows], key=shared)
+
     def source_of(self, row: int, text: str = "") -> CitedSource:
         """Return a section, or a part `text` of it, as the source of a citation."""
         section = self.sections[row]

@@ -22,6 +22,7 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular, sha256_of
 from app.base.isolation import sandbox
 from app.base.paths import resources
+from app.inference import crashes
 
 LIST_NAME = "engine_packs.json"
 TITLES = {"cuda13": "CUDA 13", "cuda12": "CUDA 12", "rocm": "ROCm", "metal": "Metal", "vulkan": "Vulkan"}  # best first
@@ -86,7 +87,7 @@ def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
     """Return the folders of the packs that a model may be loaded with, best first, and why there is none.
 
     `graphics`: auto | off | the name of a pack, which counts as auto while that pack is not installed. The reason is ""
-    | no_backend | not_requested.
+    | no_backend | not_requested | crashed.
     """
     folder = folder_in_use()
     if folder is None:
@@ -95,7 +96,8 @@ def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
         return (), "not_requested"
     packs = installed(folder)
     named = [pack for pack in packs if pack.name == graphics]
-    return tuple(str(folder / pack.name) for pack in named or packs), ""
+    found = tuple(str(folder / pack.name) for pack in named or packs)
+    return ((), "crashed") if crashes.have_packs_crashed(found) else (found, "")
 
 
 def verified(pack_folder: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from app import __version__
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import engine_packs, gguf, machine, memory_estimate, processor_cores
+from app.inference import crashes, engine_packs, gguf, machine, memory_estimate, processor_cores
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.speed import PredictedSpeed
 
@@ -54,8 +54,15 @@ class LoadPlan:
 
 
 def reads_pictures(model: LocalModel) -> bool:
-    """Return whether the model has its projector, and this engine the library that runs it."""
-    return bool(model.projector) and Path(model.projector).is_file() and machine.has_picture_library()
+    """Return whether the model has its projector, which has not ended an engine, and this engine its library.
+
+    A remote model reads them if its server or the user says so.
+    """
+    if model.remote is not None:
+        return model.remote.sees_pictures
+    path = model.projector
+    is_usable = path != "" and Path(path).is_file() and not crashes.has_projector_crashed(path)
+    return is_usable and machine.has_picture_library()
 
 
 def plan_load(

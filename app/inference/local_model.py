@@ -24,13 +24,15 @@ class RemoteModel:
     """Identifies a model on another machine.
 
     `address`: the server's, normalized. `model`: its name on the server. `context_tokens`: the context length that the
-    user has set; 0: the one that the server reports. `requests`: answers that are asked for at a time.
+    user has set; 0: the one that the server reports. `requests`: answers that are asked for at a time. `sees_pictures`:
+    as the server or the user says.
     """
 
     address: str
     model: str
     context_tokens: int = 0
     requests: int = REMOTE_REQUESTS
+    sees_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class OfferedModel:
     name: str
     context_tokens: int = 0
     requests: int = REMOTE_REQUESTS  # as in RemoteModel
+    sees_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.inference.processor_cores import usable_cores
 
 NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
 DRIVERS_TIMEOUT_S = 20.0  # of a child that loads a pack of hundreds of megabytes and starts a driver
+DRIVERS_REST_S = 300.0  # after a driver has crashed or hung, before it is asked again
 _MIB = 1 << 20
 
 _OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers reject queries with unknown fields
@@ -73,10 +75,17 @@ def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
 def list_engine_cards(graphics: str) -> tuple[Card, ...]:
     """Return the graphics cards that the engine would use, which a child asks the drivers for once.
 
-    `graphics`: as in the settings. () without a pack, and if a driver crashes or hangs.
+    `graphics`: as in the settings. () without a pack, and if a driver crashes or hangs; it is asked again after
+    `DRIVERS_REST_S`.
     """
     packs, _ = engine_packs.chosen(graphics)
-    return _ask_drivers(packs) if packs else ()
+    if not packs or time.monotonic() < _rested_at.get(packs, 0.0):
+        return ()
+    try:
+        return _ask_drivers(packs)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        _rested_at[packs] = time.monotonic() + DRIVERS_REST_S
+        return ()
 
 
 def has_picture_library() -> bool:
@@ -86,18 +95,19 @@ def has_picture_library() -> bool:
     return any(any(Path(folder, "lib").glob("*mtmd*")) for folder in folders)
 
 
-@functools.cache
+_rested_at: dict[tuple[str, ...], float] = {}  # when the drivers of packs may be asked again
+
+
+@functools.cache  # which keeps no errors
 def _ask_drivers(packs: tuple[str, ...]) -> tuple[Card, ...]:
+    """Raise OSError, SubprocessError or ValueError if a driver crashes, hangs or tells nonsense."""
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
-    try:
-        run = subprocess.run(
-            child_commands.device_list(packs),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
-        )  # fmt: skip
-        return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return ()
+    run = subprocess.run(
+        child_commands.device_list(packs),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
+    )  # fmt: skip
+    return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
 
 
 def _query_nvidia() -> tuple[Gpu, ...]:

@@ -183,10 +183,14 @@ def _part_addresses(address: str) -> list[str]:
 def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple[int, str]]) -> QueuedDownload:
     """Return the download with the commit, sizes and checksums that the repository lists.
 
-    `listed`: path -> (size in bytes, sha256). Raises AppError: download_not_found, download_other_file.
+    `listed`: path -> (size in bytes, sha256). A part that reads pictures is left out if it is gone. Raises AppError:
+    download_not_found, download_other_file.
     """
-    files = []
+    files: list[QueuedFile] = []
+    model_parts = part_names(queued.files[0].name)
     for file in queued.files:
+        if file.source not in listed and file.name not in model_parts and not queued.is_base:
+            continue
         if file.source not in listed:
             raise AppError("download_not_found", what=f"{queued.repository}/{file.source}")
         size_bytes, sha256 = listed[file.source]

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference import gguf, prompts, thoughts
+from app.inference import crashes, gguf, prompts, thoughts
 from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -68,8 +68,12 @@ def describe(path: Path) -> LocalModel:
 
 
 def with_projector(model: LocalModel, path: Path) -> LocalModel:
-    """Return the model with a projector that reads pictures for it. Raises AppError as `gguf.check_projector` does."""
+    """Return the model with a projector that reads pictures for it, which is tried although it has ended an engine.
+
+    Raises AppError as `gguf.check_projector` does, OSError.
+    """
     gguf.check_projector(path, gguf.read_header(Path(model.path)))
+    crashes.forget_projector(str(path))
     return dataclasses.replace(model, projector=str(path))
 
 

@@ -89,7 +89,8 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 def _stored_remote_model(row: Row) -> LocalModel:
     entry = json.loads(row["entry"])
     requests = entry.get("requests", local_model.REMOTE_REQUESTS)  # an earlier version stored none
-    remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"], requests)
+    sees = entry.get("sees_pictures", False)
+    remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"], requests, sees)
     return _remote_model(row["id"], entry["name"], remote, entry["added_at"])
 
 

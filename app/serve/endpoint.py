@@ -95,6 +95,8 @@ class Endpoint:
                 raise http_error(404, "model_not_found", "model")
             if served.scope and request.json_schema:
                 raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
+            if request.pictures and (served.scope or not self._requests.sees_pictures):
+                raise http_error(400, "no_pictures_of_documents" if served.scope else "no_pictures", "messages")
             if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
                 raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
             return request, served, self._served_models.permit_answer(served, address)

@@ -176,6 +176,10 @@ class RequestQueue(QObject):
         self._called.connect(self._on_called)
 
     @property
+    def sees_pictures(self) -> bool:
+        return load_plan.reads_pictures(self._request.model)
+
+    @property
     def can_embed(self) -> bool:
         return self._embedding is not None and self._embedding.is_on
 
@@ -300,6 +304,8 @@ class RequestQueue(QObject):
             turns=request.turns,
             choices=request.choices.with_defaults(self._request.choices),
             retrieval=RetrievalRequest(self.documents, job.scope, request.turns) if job.scope else None,
+            pictures=request.pictures,
+            documents=self.documents,
             json_schema=request.json_schema,
             stop=request.stop,
         )

@@ -2,6 +2,8 @@
 
 import ctypes
 import hashlib
+import json
+import sys
 import zipfile
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from app.base.errors import AppError
 from app.compliance import components
 from app.compliance.offline_check import check_run
-from app.inference import engine_packs
+from app.inference import child_commands, crashes, engine_packs, machine
 from app.inference.engine import llama
 from app.inference.engine_packs import EnginePack, PackFile
 
@@ -166,3 +168,33 @@ def test_a_pack_is_in_the_list_of_parts_and_among_the_hashes_for_an_it_departmen
     assert [(one.role, one.sha256) for one in check_run.hash_engine_packs()] == [
         ("pack", file.sha256) for file in PACK.files
     ]
+
+
+def test_a_pack_that_has_crashed_is_neither_loaded_nor_counted_and_a_driver_that_failed_is_asked_again_later(
+    tmp_path, folder, monkeypatch
+):
+    engine_packs.use_folder(folder)
+    engine_packs.install(packed(tmp_path / "パック.zip"), folder)
+    packs, _ = engine_packs.chosen("auto")
+    mark = tmp_path / "asked"
+    card = {"name": "CUDA0", "description": "カード", "free_bytes": 1 << 33, "total_bytes": 1 << 33}
+    told = f"""
+import os, pathlib
+mark = pathlib.Path({str(mark)!r})
+if not mark.exists():
+    mark.touch()
+    os.abort()
+print({json.dumps(card)!r})
+"""
+    monkeypatch.setattr(child_commands, "device_list", lambda _packs: [sys.executable, "-c", told])
+    assert [machine.list_engine_cards("auto") for _ in range(2)] == [(), ()]
+    monkeypatch.setattr(machine, "DRIVERS_REST_S", 0.0)
+    mark.unlink()
+    monkeypatch.setattr(machine, "_rested_at", {})
+    assert machine.list_engine_cards("auto") == ()
+    assert [one.name for one in machine.list_engine_cards("auto")] == ["CUDA0"]
+    crashes.note_packs(packs)
+    assert (engine_packs.chosen("auto"), machine.list_engine_cards("auto")) == (((), "crashed"), ())
+    assert not machine.measure_memory().has_cards
+    crashes.forget_packs(packs)
+    assert machine.measure_memory().has_cards

@@ -73,3 +73,18 @@ def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_picture
     models.projector(tmp_path / planned.files[1].name)
     with pytest.raises(AppError, match="download_other_model"):
         download_queue.downloaded_model(planned, tmp_path)
+
+
+def test_a_download_goes_on_if_the_repository_has_its_part_that_reads_pictures_no_more() -> None:
+    card = catalogue.load().card("gemma-3-4b-it")
+    assert card is not None
+    planned = download_queue.plan_download(card, card.files[0], "", "1")
+    model, part = planned.files
+    assert (part.name, part.source) == ("gemma-3-4b-it-mmproj-F16.gguf", "mmproj-F16.gguf")
+    sizes = {model.source: (model.size_bytes, ""), part.source: (9, "a" * 64)}
+    whole = download_queue.with_listing(planned, "c", sizes)
+    assert (whole.files[1].size_bytes, whole.size_bytes) == (9, model.size_bytes + 9)
+    del sizes[part.source]
+    assert download_queue.with_listing(planned, "c", sizes).files == (model,)
+    with pytest.raises(AppError, match="download_not_found"):
+        download_queue.with_listing(planned, "c", {part.source: (9, "")})

@@ -1,19 +1,25 @@
 """The other paths of `kotae serve`: completions, responses, embeddings, and calls of functions."""
 
+import base64
+import io
 import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
+from PIL import Image
 
+from app.inference import machine
 from app.models import local_models, starter
 from app.models.model_store import ModelStore
 from app.serve import completion_request, tool_calls
 from app.serve.answer_forms import ResponseForm
 from app.serve.completion_request import HttpError
 from app.serve.tool_calls import Tool
+from tests import model_files as models
 from tests.embedding_model import tiny_bert
 from tests.serve.served import COVER, Served, say, serving
 
@@ -193,3 +199,40 @@ def test_the_trial_model_keeps_to_the_schema_of_a_function(data: Path, starter_m
     assert json.loads(call.function.arguments)["city"] in ("東京", "大阪")  # type: ignore[union-attr]
     assert free.message.tool_calls or free.message.content
     assert "四" in text.choices[0].text
+
+
+@pytest.mark.skipif(not machine.has_picture_library(), reason="this engine was built without libmtmd")
+def test_pictures_of_a_question_are_seen(data: Path, tmp_path: Path) -> None:
+    model = models.tiny_llama(tmp_path / "tiny-F32.gguf", shape=models.TinyShape(context=1024))
+    models.projector(tmp_path / "tiny-mmproj-f16.gguf")
+
+    def url(shade: int, kind: str = "PNG") -> str:
+        file = io.BytesIO()
+        Image.linear_gradient("L").point(lambda value: value * shade // 255).convert("RGB").save(file, kind)
+        return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+    def answer(client: Any, address: str) -> str:
+        image = {"type": "image_url", "image_url": {"url": address}}
+        messages: Any = [{"role": "user", "content": [{"type": "text", "text": "何の写真ですか"}, image]}]
+        said = client.chat.completions.create(model="kotae", messages=messages, temperature=0, max_tokens=9)
+        return str(said.choices[0].message.content)
+
+    def response(client: Any, address: str) -> str:
+        content = [{"type": "input_text", "text": "何の写真ですか"}, {"type": "input_image", "image_url": address}]
+        asked: Any = [{"role": "user", "content": content}]
+        said = client.responses.create(model="kotae", input=asked, temperature=0, max_output_tokens=9)
+        return str(said.output_text)
+
+    with serving(data, "--model", str(model), engine=None) as served, served.client() as client:
+        light = answer(client, url(250))
+        assert light == answer(client, url(250)) == response(client, url(250))
+        assert light != answer(client, url(20))
+        assert answer(client, url(250, "JPEG"))
+        for broken in (url(250)[:-400], "data:image/png;base64,AAAA"):
+            with pytest.raises(openai.BadRequestError) as refused:
+                answer(client, broken)
+            assert refused.value.code == "attached_unreadable"
+        with pytest.raises(openai.BadRequestError) as refused:
+            response(client, "https://example.com/a.png")
+        assert (refused.value.code, refused.value.param) == ("picture_outside", "input[0].content[1].image_url")
+        assert answer(client, url(250)) == light

@@ -257,6 +257,19 @@ def chat(*messages: tuple[str, Any]) -> list[dict[str, Any]]:
     return [{"role": role, "content": content} for role, content in messages]
 
 
+URL, IMAGE = "data:image/png;base64,AAAA", "messages[0].content[0].image_url"
+
+
+def shown(url: str | None) -> list[dict[str, Any]]:
+    return [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "何の図ですか"}]
+
+
+@pytest.mark.parametrize(("model", "code"), [("kotae", "no_pictures"), ("kotae/基準", "no_pictures_of_documents")])
+def test_a_picture_that_nobody_would_look_at_is_refused(served: Served, model: str, code: str) -> None:
+    answered = served.post({"model": model, "messages": chat(("user", shown(URL)))})
+    assert (answered.status, answered.error["code"]) == (400, code)
+
+
 @pytest.mark.fault("S19")
 def test_a_hundred_thousand_messages_cost_no_more_than_their_length(served: Served, tally: Tally) -> None:
     many = chat(*[("user", "x" * 10)] * 60_000)
@@ -321,8 +334,14 @@ def test_a_client_says_in_its_own_words_whether_the_model_shall_think(changes: d
         ({"messages": chat(("user", None))}, "messages[0].content", "wrong_type"),
         ({"messages": chat(("user", ["x"]))}, "messages[0].content[0]", "wrong_type"),
         ({"messages": chat(("user", [{"type": "text"}]))}, "messages[0].content[0].text", "wrong_type"),
-        ({"messages": chat(("user", [{"type": "image_url", "image_url": {"url": "x"}}]))}, "messages[0].content[0]",
-         "only_text"),
+        ({"messages": chat(("user", [{"type": "input_audio"}]))}, "messages[0].content[0]", "only_text"),
+        ({"messages": chat(("system", shown(URL)), ("user", "y"))}, "messages[0].content[0]", "only_text"),
+        ({"messages": chat(("user", shown("http://127.0.0.1:1/a.png")))}, IMAGE, "picture_outside"),
+        ({"messages": chat(("user", shown("file:///etc/passwd")))}, IMAGE, "picture_outside"),
+        ({"messages": chat(("user", shown("data:image/svg+xml;base64,AAAA")))}, IMAGE, "picture_outside"),
+        ({"messages": chat(("user", shown(URL + "=(")))}, IMAGE, "picture_not_base64"),
+        ({"messages": chat(("user", shown(None)))}, IMAGE, "wrong_type"),
+        ({"messages": chat(("user", shown(URL) * 5))}, "messages", "many_pictures"),
         ({"messages": chat(("user", " \n"))}, "messages", "empty_question"),
         ({"messages": chat(("assistant", "x"), ("user", "y"))}, "messages", "first_is_not_user"),
         ({"messages": chat(("user", "x"), ("assistant", "y"))}, "messages", "last_is_not_user"),

@@ -5,6 +5,7 @@ The file is over 450 lines because the stages of an answer share its state.
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,13 @@ from app.chat import presets
 from app.chat.batch.journal import BatchAnswer
 from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.services import retrieval_augmentation
-from app.chat.services.retrieval_augmentation import FoundPassages, PackedPrompt, RetrievalRequest, RetrievedPassages
+from app.chat.services.retrieval_augmentation import (
+    FoundPassages,
+    PackedPrompt,
+    PictureAsked,
+    RetrievalRequest,
+    RetrievedPassages,
+)
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import Grounding
 from app.documents.retrieval import retrieved_passages
@@ -81,6 +88,9 @@ class AnswerRequest:
     retrieval: RetrievalRequest | None = (
         None  # what to search for in documents; None: the model answers without documents
     )
+    # Files of pictures that the model is shown, in base64, if nothing is retrieved; a child at `documents` opens them.
+    pictures: tuple[str, ...] = ()
+    documents: Path | None = None  # path of the documents' database
     grammar: str = ""  # GBNF grammar that the answer must follow; "": none
     json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
@@ -196,7 +206,12 @@ class AnswerRun(QObject):
         if self._is_over:
             return
         if request.retrieval is None:
-            self._plan()
+            if not request.pictures or request.documents is None:
+                self._plan()
+            elif load_plan.reads_pictures(self._model):
+                self._draw(request.documents, request.pictures)
+            else:
+                self._fail(AppError("model_reads_no_pictures"))
             return
         self._stage("searching")
         if self._embedding is None or request.retrieval.given_sources:
@@ -248,7 +263,7 @@ class AnswerRun(QObject):
                     self._fail,
                 )
 
-        is_given = wanted.given_sources or found.pictures
+        is_given = wanted.given_sources or found.pictures or found.unseen
         if embedding is None or is_given or found.verdict == "not_in_documents":
             choose(Reranking(found.passages))
         else:
@@ -266,10 +281,7 @@ class AnswerRun(QObject):
         self._retrieved = retrieved
         self._stage("passages")
         if retrieved.pictures and self.request.retrieval is not None:
-            from app.chat.services.picture_drawing import PictureDrawing
-
-            database = self.request.retrieval.documents
-            self._drawing = PictureDrawing(database, retrieved.pictures, self._on_drawn, self._fail, self)
+            self._draw(self.request.retrieval.documents, retrieved.pictures)
             return
         if not retrieved.answer:
             self._plan()
@@ -278,6 +290,11 @@ class AnswerRun(QObject):
         self._done_event = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
         self.text_received.emit(retrieved.answer)
         self._finish(self._done_event, retrieved.grounding)
+
+    def _draw(self, documents: Path, pictures: Sequence[PictureAsked | str]) -> None:
+        from app.chat.services.picture_drawing import PictureDrawing
+
+        self._drawing = PictureDrawing(documents, pictures, self._on_drawn, self._fail, self)
 
     def _on_drawn(self, pictures: tuple[Picture, ...]) -> None:
         self._pictures = pictures
@@ -419,7 +436,11 @@ class AnswerRun(QObject):
                 self._stage("loading", fraction)
             case Ready(id=self._load_id, facts=facts):
                 self._load_s = facts.load_s + facts.warm_up_s
-                self._build_prompt()
+                loaded = self._engine.loaded
+                if self._pictures and loaded is not None and loaded.remote is None and not loaded.projector:
+                    self._fail(AppError("projector_crashed", path=self._model.projector))
+                else:
+                    self._build_prompt()
             case PromptProgress(id=self._ask_id):
                 self._stage("reading", event.done_tokens / max(1, event.total_tokens))
             case Token(id=self._ask_id, text=text):

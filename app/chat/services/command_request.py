@@ -29,7 +29,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services import command_documents
 from app.documents.services.command_documents import QuestionEmbedder
 from app.documents.services.embedding import Embedding
-from app.inference import child_commands, gguf, load_plan, machine
+from app.inference import child_commands, crashes, gguf, load_plan, machine
 from app.inference.engine.messages import THOUGHT_TOKENS, AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
@@ -238,10 +238,13 @@ def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
 
 
 def shows_pictures(options: argparse.Namespace, where: Paths, output: Output) -> bool:
-    """Return whether attached pictures will be shown to the model; say so if only the engine's library is missing."""
+    """Return whether attached pictures will be shown to the model; say why not if it has its projector."""
     model = _choose_model(options.model, options.preset, where, quotes=True)[0]
-    if model.projector and not machine.has_picture_library() and any(map(records.is_picture_name, options.file)):
-        output.note("chat.engine_reads_no_pictures")
+    if model.projector and any(map(records.is_picture_name, options.file)):
+        if not machine.has_picture_library():
+            output.note("chat.engine_reads_no_pictures")
+        elif crashes.has_projector_crashed(model.projector):
+            output.note("chat.projector_has_crashed", file=Path(model.projector).name)
     return load_plan.reads_pictures(model)
 
 

@@ -12,10 +12,10 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.child_process import ChildExit
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.services.retrieval_augmentation import PictureAsked
 from app.documents.reading import messages
-from app.documents.services.reading_child import ReadingChild
+from app.documents.services.reading_child import PageRequest, ReadingChild
 from app.inference.engine.messages import Picture
 
 WIDTH_PX = 1024  # of a picture; models of any size then take about 1,000 tokens for a page
@@ -27,11 +27,12 @@ class PictureDrawing(QObject):
     def __init__(
         self,
         database: Path,
-        asked: Sequence[PictureAsked],
+        asked: Sequence[PictureAsked | str],
         done: Callable[[tuple[Picture, ...]], None],
         failed: Callable[[AppError], None],
         parent: QObject,
     ) -> None:
+        """Begin. `asked`: pages of documents, or files of pictures in base64. `database`: that of the documents."""
         super().__init__(parent)
         self._waiting, self._drawn = [*asked], list[Picture]()
         self._name = ""  # of the picture that is being drawn
@@ -47,8 +48,13 @@ class PictureDrawing(QObject):
 
     def _draw(self) -> None:
         asked = self._waiting.pop(0)
+        if isinstance(asked, str):
+            self._name = phrase("chat.given_picture")
+            self._child.draw(asked, WIDTH_PX)
+            return
         self._name = asked.name
-        self._child.render(asked.document.id, asked.page, WIDTH_PX, ())
+        edges = asked.region.edges if asked.region else None
+        self._child.render(PageRequest(asked.document.id, asked.page, WIDTH_PX, region=edges))
 
     def _on_ended(self, outcome: messages.Event | ChildExit) -> None:
         match outcome:

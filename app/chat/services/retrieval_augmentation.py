@@ -1,6 +1,7 @@
 """Retrieve passages for a question, pack them into the prompt, and check the answer against them.
 
-These are plain functions, because they run in the thread pool.
+These are plain functions, because they run in the thread pool. The file is over 450 lines because what one step finds
+decides what the next one may answer.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from app.base import invisible_characters
@@ -25,9 +26,9 @@ from app.documents.grounding import (
     recognized_numbers,
     source_citations,
 )
-from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
+from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding, PageRegion
 from app.documents.library import Library
-from app.documents.records import Document, DocumentCollection, Passage
+from app.documents.records import Document, DocumentCollection, Passage, Section, shown_name
 from app.documents.retrieval import (
     clause_references,
     excerpts,
@@ -91,14 +92,18 @@ class RetrievalRequest:
 class PictureAsked:
     """A page that the model is shown as a picture: of a picture, or of a PDF file of which the question names pages.
 
-    Only attached files and documents that were chosen one by one are shown.
+    Only attached files and documents that were chosen one by one are shown. `region`: what the user has selected; it is
+    asked about even if the model sees no pictures.
     """
 
     document: Document
     page: int  # from 1
+    region: PageRegion | None = None
 
     @property
     def name(self) -> str:
+        if self.region is not None:
+            return self.region.name
         return self.document.name if self.document.is_picture else f"{self.document.name} p.{self.page}"
 
 
@@ -115,6 +120,7 @@ class FoundPassages:
     rerank_s: float = 0.0
     is_by_words: bool = False  # whether `verdict` may be another one with the passages' vectors, as in Answerability
     pictures: tuple[PictureAsked, ...] = ()  # that the model is shown; their text is the first of `passages`
+    unseen: tuple[str, ...] = ()  # as in Grounding
 
     def grounding(
         self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
@@ -129,6 +135,7 @@ class FoundPassages:
             reranked=self.reranked,
             rerank_s=self.rerank_s,
             pictures=tuple(one.name for one in self.pictures),
+            unseen=self.unseen,
         )
 
 
@@ -181,19 +188,20 @@ def search(
         )
         is_refused = judged.verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
-        pictures = _pictures_asked(library, request, ids) if request.shows_pictures else []
-        texts = [text for one in pictures if (text := _text_of_picture(library, one)) is not None]
-    verdict = judged.verdict
-    if pictures:
-        shown = {one.document.id for one in pictures if one.document.is_picture}
+        asked = _pictures_asked(library, request, ids)
+        texts = [text for one in asked if (text := _text_of_picture(library, one)) is not None]
+    verdict, is_shown = judged.verdict, request.shows_pictures
+    if asked and (is_shown or texts):
+        shown = {one.document.id for one in asked if one.document.is_picture}
         kept = [] if is_refused else [one for one in searched if one.document_id not in shown]
         sections = {one.section_id: one for one in (*reversed(kept), *reversed(texts))}  # each is one source
         searched = [*reversed(sections.values())]
-        verdict = "answered"
-    seconds, by_words = time.monotonic() - started, judged.is_by_words
-    return FoundPassages(
-        tuple(searched), verdict, by_meaning, missing, seconds, is_by_words=by_words, pictures=tuple(pictures)
-    )
+        verdict = "answered" if is_shown or verdict == "answered" else "near"
+    seconds, by_words = time.monotonic() - started, judged.is_by_words and not asked
+    found = FoundPassages(tuple(searched), verdict, by_meaning, missing, seconds, is_by_words=by_words)
+    if is_shown:
+        return dataclasses.replace(found, pictures=tuple(asked))
+    return dataclasses.replace(found, unseen=tuple(one.name for one in asked))
 
 
 def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float) -> FoundPassages:
@@ -208,36 +216,51 @@ def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float
 
 
 def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
+    """Return what the user has selected, before what only a model that sees pictures is asked about."""
     pages = [one.page for one in clause_references.parse_question(request.turns[-1].question).references]
+    selected: list[PictureAsked] = []
     found: list[PictureAsked] = []
     for one, ref in collection_lookup.resolve_scope(library.collections(has_attached=True), request.scope):
         if one is not None and one.id in ids and (one.attached or ref.documents):
-            for each in library.documents(one.id):
+            documents = library.documents(one.id)
+            for part in ref.regions:
+                same = [each for each in documents if each.path == part.path]
+                moved = [each for each in documents if each.name == shown_name(PurePath(part.path))]
+                selected += [PictureAsked(each, part.page, part) for each in (same or moved)[:1]]
+            for each in documents:
                 named = pages if each.path.lower().endswith(".pdf") else ()
                 shown = [1] if each.is_picture else [page for page in named if 1 <= page <= each.report.pages]
                 found += [PictureAsked(each, page) for page in dict.fromkeys(shown)]
-    return found[:PICTURES_SHOWN]
+    taken = {(one.document.id, one.page) for one in selected}
+    rest = [one for one in found if request.shows_pictures and (one.document.id, one.page) not in taken]
+    return [*selected, *rest][:PICTURES_SHOWN]
 
 
 def _text_of_picture(library: Library, picture: PictureAsked) -> Passage | None:
     """Return the text on a picture or page as one passage; None if it has none."""
-    document, page = picture.document, picture.page
+    document, page, part = picture.document, picture.page, picture.region
     sections = [
         (number, one)
         for number, one in library.sections(document.id)
         if document.is_picture or one.page <= page <= (one.page_last or one.page)
     ]
-    if not sections:
-        return None
-    text = "\n".join(section.text for _, section in sections)[:PICTURE_CHARACTERS]
+    text = "\n".join(section.text for _, section in sections)
     lists = [section.recognized for _, section in sections if section.recognized is not None]
     certainties = tuple(one for each in lists for one in each) if lists else None
-    first = sections[0][1]
-    whole = dataclasses.replace(first, heading=(), text=text, page=page, boxes=(), recognized=certainties)
+    if part is not None and part.edges is not None:
+        text, certainties = part.text, part.recognized
+    if not text:
+        return None
+    section_id, first = sections[0] if sections else (0, Section((), ""))
+    heading, last = (part.heading, page) if part is not None else ((), first.page_last)
+    whole = dataclasses.replace(
+        first, heading=heading, text=text[:PICTURE_CHARACTERS], page=page, page_last=last, boxes=(),
+        recognized=certainties,
+    )  # fmt: skip
     labelled = {one.id: one for one in library.collections(has_attached=True)}
     collection = labelled[document.collection_id]
     return Passage(
-        sections[0][0], whole, document.id, document.name, document.path, collection.name, collection.label, 1.0, 1
+        section_id, whole, document.id, document.name, document.path, collection.name, collection.label, 1.0, 1
     )
 
 
@@ -250,7 +273,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (found.by_meaning, found.reranked)
     best = found.passages[:NEAREST_OFFERED]
-    is_chosen = is_ranked or not is_found or bool(found.pictures)
+    is_chosen = is_ranked or not is_found or bool(found.pictures or found.unseen)
     passages = best if is_chosen else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
         documents = [library.document(passage.document_id) for passage in passages]

@@ -121,9 +121,11 @@ class CollectionSelection(QObject):
         self._show_collections()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        asked = {one.id: ref.documents for one, ref in self._resolved_scope() if one is not None}
         known = {ref.name: ref for ref in self._session.scope}
-        known |= {one.name: CollectionRef(one.id, one.name, asked.get(one.id, ())) for one in self._collections}
+        known |= {one.name: CollectionRef(one.id, one.name) for one in self._collections}
+        for one, ref in self._resolved_scope():
+            if one is not None:
+                known[one.name] = dataclasses.replace(ref, id=one.id, name=one.name)
         self._take([known[name] for name in names if name in known])
 
     def remove(self, name: str) -> None:
@@ -260,10 +262,12 @@ class CollectionSelection(QObject):
         choice = CollectionChoice(one.name, one.documents, ref is not None, unfinished=one.unfinished, label=one.label)
         if one.attached:
             found = self._documents.documents(one.id)
-            names = tuple(each.name for each in found)
+            parts = [part.name for part in ref.regions] if ref is not None else []
+            names = tuple(parts or (each.name for each in found))
             return dataclasses.replace(choice, chosen=names, is_attached=True) if names else self._missing(one.name)
         if ref is None or not ref.documents:
             return choice
         those = [found.name for found in self._documents.chosen_documents(one.id, ref)]
-        chosen = tuple(those) or tuple(shown_name(PurePath(path)) for path in ref.documents)
+        parts = [part.name for part in ref.regions] if those else []
+        chosen = tuple(parts or those) or tuple(shown_name(PurePath(path)) for path in ref.documents)
         return dataclasses.replace(choice, chosen=chosen, is_there=bool(those))

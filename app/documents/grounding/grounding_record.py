@@ -26,6 +26,9 @@ COUNT_LIMITS = {
     "recognized": 1_000,
     "follow_ups": 10,
     "pictures": 10,
+    "unseen": 10,
+    "regions": 4,  # as many pictures as a question shows
+    "edges": 4,
     "documents": 1_000_000,  # as many as a collection may have; a scope beyond it would be lost
 }
 TEXT_MOST = 100_000  # characters of one field
@@ -34,17 +37,48 @@ POINTS_MOST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
+class PageRegion:
+    """A page, or a part of it, that a conversation asks about as a picture. `path`: of its document.
+
+    `edges`: left, top, right and bottom in shares of the page; None: all of it. `text`, `recognized`: the words in the
+    part, as in `messages.Rendered`. `heading`: of the clause there.
+    """
+
+    path: str
+    page: int  # from 1
+    edges: tuple[float, float, float, float] | None = None
+    text: str = ""
+    heading: tuple[str, ...] = ()
+    recognized: tuple[tuple[str, int], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.page <= PAGE_MOST and all(0 <= edge <= 1 for edge in self.edges or ())):
+            raise ValueError("no part of a page")
+
+    @property
+    def name(self) -> str:
+        """Return the document's name, with the page and that it is a part of it."""
+        name = shown_name(PurePath(self.path))
+        return phrase("documents.part_of_page" if self.edges else "documents.whole_page", name=name, page=self.page)
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionRef:
-    """A collection in a conversation's scope, by name, as ids change. `documents`: paths of those asked; (): all."""
+    """A collection in a conversation's scope, by name, as ids change. `documents`: paths of those asked; (): all.
+
+    `regions`: of their pages, that each question is about.
+    """
 
     id: int
     name: str
     documents: tuple[str, ...] = ()
+    regions: tuple[PageRegion, ...] = ()
 
     @property
     def title(self) -> str:
         """Return the name, followed by the names of the documents if only these are asked."""
-        names = phrase("common.data_gap").join(shown_name(PurePath(path)) for path in self.documents)
+        named = [one.name for one in self.regions] or [shown_name(PurePath(path)) for path in self.documents]
+        names = phrase("common.data_gap").join(named)
         title = collection_title(self.name)
         return phrase("documents.only_these", name=title, documents=names) if names else title
 
@@ -98,7 +132,7 @@ class Grounding:
     model is installed) | used | missed (its vectors were late or unusable). `reranked`: likewise, whether a reranker
     ordered the passages, and `rerank_s`: how long it took. `unchecked`: the number of sentences that could not be
     compared with the sources. `follow_ups`: questions that neighbouring clauses answer. `pictures`: names of the
-    pictures that the model was shown.
+    pictures that the model was shown. `unseen`: names of parts of pages of which it was only given the text.
     """
 
     verdict: Verdict = "answered"
@@ -112,6 +146,7 @@ class Grounding:
     unchecked: int = 0
     follow_ups: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def has_answer(self) -> bool:

@@ -232,7 +232,7 @@ def check_messages(grounding: Grounding) -> list[str]:
 
 
 def picture_messages(grounding: Grounding) -> list[str]:
-    """Return a message that only the recognized text of a picture was read, if a source is one.
+    """Return a message that only the text of a picture or a part of a page was read, if that was asked.
 
     If the model was shown pictures, it says instead whether all sentences agree with their recognized text.
     """
@@ -240,6 +240,8 @@ def picture_messages(grounding: Grounding) -> list[str]:
         agrees = not grounding.unchecked and all(one.is_supported for one in grounding.claims)
         state = "not_compared" if not grounding.claims else "agrees" if agrees else "differs"
         return [phrase(f"documents.picture_seen.{state}")]
+    if grounding.unseen:
+        return [phrase("documents.only_text_of_part", names=phrase("common.data_gap").join(grounding.unseen))]
     names = (PurePath(one.document) for one in grounding.sources if one.recognized is not None)
     is_picture = any(name.suffix.lower() in PICTURE_SUFFIXES for name in names)
     return [phrase("documents.only_text_of_picture")] if is_picture else []

@@ -34,13 +34,26 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Draw a page of a PDF document, `width_px` wide, and locate `quotes` on it."""
+    """Draw a page of a PDF document, `width_px` wide, and locate `quotes` on it.
+
+    `region`: the part to draw alone and read, as (left, top, right, bottom) in shares of the page; None: all of it.
+    """
 
     id: str
     document_id: int
     page: int  # from 1
     width_px: int
     quotes: tuple[str, ...] = ()
+    region: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw a picture that is no document. `file`: its content in base64."""
+
+    id: str
+    file: str
+    width_px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,10 @@ class QuotePlace:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The image of a page. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64."""
+    """The image of a page or region. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64.
+
+    `text`: the words in the region. `recognized`: None, or as `Section.recognized` if OCR has read them.
+    """
 
     id: str
     page: int
@@ -98,6 +114,8 @@ class Rendered:
     height: int
     rgb: str
     places: tuple[QuotePlace, ...] = ()  # one rectangle for each line of a quote
+    text: str = ""
+    recognized: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,7 @@ class Failed:
     is_last: bool = False
 
 
-Command = Index | Remove | Render
+Command = Index | Remove | Render | Draw
 Ended = Indexed | DocumentRemoved | Rendered | Failed  # by which a command ends
 Event = Hello | Progress | Ended
 

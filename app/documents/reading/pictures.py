@@ -1,19 +1,22 @@
 """Read PNG, JPEG and TIFF pictures as documents of recognized pages; Pillow decodes none before its size is checked."""
 
+import base64
 import contextlib
+import io
 import itertools
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image, ImageOps
 
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.documents.reading import limits
-from app.documents.reading.messages import Render, Rendered
+from app.documents.reading.messages import Draw, Render, Rendered
 from app.documents.reading.pdf import ocr, page_renderer, pdf_reader
 from app.documents.reading.pdf.pdf_page import RawPage
 from app.documents.reading.pdf.pdf_paragraphs import Outline, build_blocks
@@ -61,9 +64,9 @@ def _converted_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_picture(path: Path) -> Iterator[Image.Image]:
+def open_picture(source: Path | IO[bytes]) -> Iterator[Image.Image]:
     """Open a picture without decoding it. Raises AppError("document_damaged" | "picture_too_large"), OSError."""
-    with open_regular(path) as file:
+    with open_regular(source) if isinstance(source, Path) else source as file:
         with _converted_errors():
             picture = Image.open(file, formats=FORMATS)
         with picture:
@@ -125,12 +128,23 @@ def render(document: Document, command: Render) -> Rendered:
         if command.page not in (number for number, _ in itertools.islice(frames(picture), command.page)):
             raise AppError("source_no_page", page=command.page)
         found = decode(picture, "RGB", page_renderer.PIXELS_MOST)
+    edges = page_renderer.region_edges(command, *found.size)
+    found = found.crop((int(edges[0]), int(edges[1]), math.ceil(edges[2]), math.ceil(edges[3])))
+    return _rendered(found, command, command.page, max(1, document.report.pages))
+
+
+def draw(command: Draw) -> Rendered:
+    """Draw a picture that is no document. Raises AppError("document_damaged" | "picture_too_large")."""
+    with open_picture(io.BytesIO(base64.b64decode(command.file))) as picture:
+        return _rendered(decode(picture, "RGB", page_renderer.PIXELS_MOST), command, 1, 1)
+
+
+def _rendered(found: Image.Image, command: Render | Draw, page: int, pages: int) -> Rendered:
     width = max(1, min(command.width_px, page_renderer.WIDTH_MOST_PX))
     height = round(width * found.height / found.width)
     share = min(1.0, (page_renderer.PIXELS_MOST / (width * max(1, height))) ** 0.5)
     drawn = found.resize((max(1, int(width * share)), max(1, int(height * share))))
-    packed = page_renderer.pack_rows(drawn.tobytes())
-    return Rendered(command.id, command.page, max(1, document.report.pages), drawn.width, drawn.height, packed, ())
+    return Rendered(command.id, page, pages, drawn.width, drawn.height, page_renderer.pack_rows(drawn.tobytes()), ())
 
 
 def _array(picture: Image.Image) -> Any:

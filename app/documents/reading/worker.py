@@ -3,13 +3,18 @@
 A thread takes commands and ends the process when the parent is gone; the main thread reads and owns the database.
 """
 
+import base64
 import contextlib
+import dataclasses
+import math
 import os
 import queue
 import sys
 import threading
 import time
 import traceback
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +26,17 @@ from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages, office_conversion
 from app.documents.reading.helpers import Helpers, helper_count
 from app.documents.reading.limits import PageTimeout
-from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
+from app.documents.reading.messages import (
+    DocumentRemoved,
+    Draw,
+    Failed,
+    Index,
+    Indexed,
+    Progress,
+    Remove,
+    Render,
+    Rendered,
+)
 from app.documents.reading.pdf import ocr
 from app.documents.records import Document
 from trainer.wire import EventWriter, claim_stdout, read_lines
@@ -81,7 +96,7 @@ class ReadingWorker:
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
-        self._rendering: Render | None = None
+        self._rendering: Render | Draw | None = None
         self._progress_sent_at = 0.0
 
     def run(self) -> NoReturn:
@@ -135,21 +150,47 @@ class ReadingWorker:
                 return self._remove(command)
             case Render():
                 return self._render(command)
+            case Draw():
+                return self._guarded(command, lambda: sandbox.run_confined(lambda: _drawn(command), []))
 
     def _render(self, command: Render) -> Rendered:
         """Draw a page without changing the document's row. Raises AppError."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
+
+        def render() -> Rendered:
+            drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
+            return self._recognized(drawn) if command.region and not drawn.text else drawn
+
+        return self._guarded(command, render)
+
+    def _guarded(self, command: Render | Draw, render: Callable[[], Rendered]) -> Rendered:
+        """Call a function that opens a foreign picture, within the time for a page. Raises AppError."""
         self._rendering = command
         self._watch.begin()
         try:
-            return sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
+            return render()
         except Exception as error:  # a foreign file may break a library in any way
             raise _expected(error) from error
         finally:
             self._watch.end()
             self._rendering = None
+
+    def _recognized(self, drawn: Rendered) -> Rendered:
+        """Return a drawn region with the words that OCR reads in it, if a recognizer is installed."""
+        import numpy as np
+        from PIL import Image
+
+        with contextlib.suppress(AppError):
+            recognizer = ocr.make_recognizer(self._ocr_part, lambda _done, _total: self._watch.beat())
+            rows = zlib.decompress(base64.b64decode(drawn.rgb))
+            grey = Image.frombytes("RGB", (drawn.width, drawn.height), rows).convert("L")
+            share = min(1.0, (recognizer.pixels_most / (drawn.width * drawn.height)) ** 0.5)
+            words = recognizer.words(np.asarray(grey.reduce(math.ceil(1 / share))))
+            text = "\n".join(word.text for word in words)
+            return dataclasses.replace(drawn, text=text, recognized=tuple(ocr.low_numbers(words).items()))
+        return drawn
 
     def _remove(self, command: Remove) -> DocumentRemoved:
         self._library.remove_documents(command.document_ids)
@@ -227,6 +268,12 @@ def _rendered(document: Document, command: Render) -> Rendered:
     from app.documents.reading.pdf import page_renderer
 
     return page_renderer.render(document, command)
+
+
+def _drawn(command: Draw) -> Rendered:
+    from app.documents.reading import pictures
+
+    return pictures.draw(command)
 
 
 def _expected(error: Exception) -> AppError:

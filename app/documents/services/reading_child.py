@@ -66,8 +66,13 @@ class ReadingChild(QObject):
     def remove(self, document_ids: list[int]) -> None:
         self._send(messages.Remove(self._new_id(), tuple(document_ids)))
 
-    def render(self, document_id: int, page: int, width_px: int, quotes: tuple[str, ...]) -> None:
-        self._send(messages.Render(self._new_id(), document_id, page, width_px, quotes))
+    def render(self, request: "PageRequest") -> None:
+        fields = (request.document_id, request.page, request.width_px, request.quotes, request.region)
+        self._send(messages.Render(self._new_id(), *fields))
+
+    def draw(self, file: str, width_px: int) -> None:
+        """Draw a picture that is no document. `file`: its content in base64."""
+        self._send(messages.Draw(self._new_id(), file, width_px))
 
     def stop(self) -> None:
         """End the child at any point without emitting `ended`. Blocks until it has ended."""
@@ -126,17 +131,21 @@ PICTURE_BYTES_MAX = 64_000_000  # bytes of one image; the child limits itself to
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for the image of a page. `quotes`: texts to locate on the page."""
+    """A request for the image of a page. `quotes`: texts to locate on the page. `region`: as in `messages.Render`."""
 
     document_id: int
     page: int  # from 1
     width_px: int
     quotes: tuple[str, ...] = ()
+    region: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """The image of a page: `rgb` rows from the top, 3 bytes a pixel; `places`: of the quotes, in pixels."""
+    """The image of a page: `rgb` rows from the top, 3 bytes a pixel; `places`: of the quotes, in pixels.
+
+    `text`, `recognized`: as in `messages.Rendered`.
+    """
 
     request: PageRequest
     pages: int
@@ -144,6 +153,8 @@ class PagePicture:
     height: int
     rgb: bytes
     places: tuple[messages.QuotePlace, ...]
+    text: str = ""
+    recognized: tuple[tuple[str, int], ...] | None = None
 
 
 class PagePictures(QObject):
@@ -196,7 +207,7 @@ class PagePictures(QObject):
 
     def _begin(self, request: PageRequest) -> None:
         self._drawing = request
-        self._reader.render(request.document_id, request.page, request.width_px, request.quotes)
+        self._reader.render(request)
 
     def _on_ended(self, outcome: Ended | ChildExit) -> None:
         drawn, self._drawing = self._drawing, None
@@ -231,9 +242,9 @@ def _picture(request: PageRequest, event: Rendered) -> PagePicture | None:
         rgb = unpacker.decompress(base64.b64decode(event.rgb, validate=True), count + 1)
     except (zlib.error, binascii.Error, ValueError):
         return None
-    return (
-        PagePicture(request, event.pages, event.width, event.height, rgb, event.places) if len(rgb) == count else None
-    )
+    if len(rgb) != count:
+        return None
+    return PagePicture(request, event.pages, event.width, event.height, rgb, event.places, event.text, event.recognized)
 
 
 def _why(outcome: Ended | ChildExit) -> AppError:

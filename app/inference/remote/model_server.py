@@ -6,6 +6,7 @@ change in DNS has no effect), and shut down when an answer is cancelled.
 """
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import math
@@ -302,6 +303,7 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
 
 
 _BATCHING = ("vllm", "sglang")  # names of servers in `owned_by`
+_SEEING = ("image", "vision", "multimodal")  # names of what a model can that sees pictures
 MODELS_MAX = 500
 NAME_MAX = 200  # characters
 _CONTEXT_MAX = 1 << 24  # larger values are not accepted as numbers of tokens
@@ -321,16 +323,19 @@ def list_models(server: RemoteServer) -> list[OfferedModel]:
     return named
 
 
-def find_context_tokens(server: RemoteServer, offered: OfferedModel) -> int:
-    """Return the context length in tokens; 0 if unknown. llama-server reports it in /props, for the model it runs."""
-    if offered.context_tokens:
-        return offered.context_tokens
+def with_props(server: RemoteServer, offered: OfferedModel) -> OfferedModel:
+    """Return the model with what llama-server reports in /props of the one that it runs, unless its list says it."""
     try:
         props = server.json("/props", from_root=True)
     except AppError:
-        return 0
-    settings = props.get("default_generation_settings") if isinstance(props, dict) else None
-    return _tokens(settings.get("n_ctx")) if isinstance(settings, dict) else 0
+        return offered
+    settings, modalities = (
+        found if isinstance(props, dict) and isinstance(found := props.get(name), dict) else {}
+        for name in ("default_generation_settings", "modalities")
+    )
+    context = offered.context_tokens or _tokens(settings.get("n_ctx"))
+    sees_pictures = offered.sees_pictures or modalities.get("vision") is True
+    return dataclasses.replace(offered, context_tokens=context, sees_pictures=sees_pictures)
 
 
 class TokenCounter:
@@ -372,7 +377,8 @@ class TokenCounter:
 def _offered_model(entry: dict[str, Any]) -> OfferedModel:
     """Return the model that an entry of the server's list describes; its name is "" if it is not acceptable.
 
-    The context length is in max_model_len (vLLM), meta.n_ctx (llama-server) or context_length (other servers).
+    The context length is in max_model_len (vLLM), meta.n_ctx (llama-server) or context_length (other servers). That it
+    sees pictures, gateways say in architecture.input_modalities or capabilities.
     """
     name, meta = entry.get("id"), entry.get("meta")
     counts = [
@@ -383,7 +389,11 @@ def _offered_model(entry: dict[str, Any]) -> OfferedModel:
     is_name = isinstance(name, str) and name.isprintable() and len(name) <= NAME_MAX
     requests = BATCHED_REQUESTS if entry.get("owned_by") in _BATCHING else REMOTE_REQUESTS
     context = next((tokens for tokens in map(_tokens, counts) if tokens), 0)
-    return OfferedModel(str(name) if is_name else "", context, requests)
+    architecture, able = entry.get("architecture"), entry.get("capabilities")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+    able = [one for one, is_so in able.items() if is_so is True] if isinstance(able, dict) else able
+    sees_pictures = any(word in words for words in (inputs, able) if isinstance(words, list) for word in _SEEING)
+    return OfferedModel(str(name) if is_name else "", context, requests, sees_pictures)
 
 
 def _tokens(value: object) -> int:

@@ -8,14 +8,17 @@ vectors. Only the sampling parameters that every such server understands are sen
 number of tokens; the server chooses the rest.
 """
 
+import base64
 import dataclasses
 import http.client
 import json
 import os
 import secrets
+import struct
 import sys
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -36,6 +39,7 @@ from app.inference.engine.messages import (
     Failed,
     Load,
     LoadProgress,
+    Picture,
     PromptProgress,
     Rank,
     Ranked,
@@ -46,6 +50,7 @@ from app.inference.engine.messages import (
     Usage,
 )
 from app.inference.engine.worker import EngineWorker
+from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.prompts import Segment
 from app.inference.remote import model_server
 from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
@@ -203,7 +208,8 @@ class RemoteBackend:
         emit(LoadProgress(command.id, 0.5))
         if cancellation.is_set:
             raise AppError("cancelled")
-        context_tokens = model_server.find_context_tokens(server, offered)
+        told = offered if offered.context_tokens else model_server.with_props(server, offered)
+        context_tokens = told.context_tokens
         context = min((n for n in (context_tokens, remote.context_tokens) if n), default=command.context_tokens)
         self._server, self._model, self._knows_limit = server, remote.model, bool(context_tokens)
         self._is_thinking_model = False
@@ -283,7 +289,8 @@ class RemoteBackend:
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._require_model()
-        return tuple(self._count(prompt) for prompt in command.prompts)
+        shown = len(command.pictures) * PICTURE_TOKENS_MOST  # the server decides how many it really takes
+        return tuple(self._count(prompt) + (0 if at else shown) for at, prompt in enumerate(command.prompts))
 
     def settle(self) -> None:
         pass
@@ -347,9 +354,14 @@ class RemoteBackend:
 
 
 def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = [*prompts.to_messages(command.prompt)]
+    question = next((one for one in reversed(messages) if one["role"] == "user"), None)
+    if command.pictures and question is not None:
+        shown = ({"type": "image_url", "image_url": {"url": _data_url(one)}} for one in command.pictures)
+        question["content"] = [*shown, {"type": "text", "text": question["content"]}]
     body: dict[str, Any] = {
         "model": model,
-        "messages": prompts.to_messages(command.prompt),
+        "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
         "max_tokens": max_tokens,
@@ -358,6 +370,17 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
         "seed": seed,
     }
     return body | ({"stop": list(command.stop)} if command.stop else {})
+
+
+def _data_url(picture: Picture) -> str:
+    """Return a picture as a PNG file in an address that holds it."""
+    rows, stride = zlib.decompress(base64.b64decode(picture.rgb)), 3 * picture.width
+    lines = b"".join(b"\0" + rows[start : start + stride] for start in range(0, len(rows), stride))  # 0: no filter
+    head = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 0)  # 8 bits a colour, RGB
+    file = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")):
+        file += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return f"data:image/png;base64,{base64.b64encode(file).decode('ascii')}"
 
 
 def _thinking_fields(thinks: bool | None, counter: TokenCounter) -> dict[str, Any]:
@@ -417,10 +440,8 @@ def _check_server(address: str, line: bytes) -> dict[str, object]:
         server = RemoteServer(address, str(json.loads(line or b"{}").get("key", "")))
         server.resolve_host()
         found = model_server.list_models(server)
-        context_tokens = [
-            model_server.find_context_tokens(server, one) if len(found) == 1 else one.context_tokens for one in found
-        ]
+        if len(found) == 1:
+            found = [model_server.with_props(server, found[0])]
     except AppError as error:
         return {"error": error.code, "facts": error.facts}
-    entries = [dataclasses.replace(one, context_tokens=n) for one, n in zip(found, context_tokens, strict=True)]
-    return {"models": [dataclasses.asdict(entry) for entry in entries]}
+    return {"models": [dataclasses.asdict(entry) for entry in found]}

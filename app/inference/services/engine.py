@@ -4,6 +4,7 @@
 because every way in which a child can end is judged by the state that one class holds.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -16,7 +17,7 @@ from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, SignalInstance
 from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
-from app.inference import local_model
+from app.inference import crashes, local_model
 from app.inference.engine import messages
 from app.inference.engine.messages import (
     Ask,
@@ -90,7 +91,7 @@ class EngineClient(QObject):
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
         self._packs: tuple[str, ...] = ()  # the GPU packs of the latest load that had some
-        self._crashed_packs: set[tuple[str, ...]] = set()  # GPU packs with which a child has ended
+        self._suspected: Load | None = None  # a load that has ended a child and is repeated without its projector
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
@@ -117,6 +118,7 @@ class EngineClient(QObject):
     def send(self, command: Command) -> None:
         """Send a command, starting the child if necessary; while a child ends, the command waits for the next one."""
         if isinstance(command, Load):
+            command = _without_crashed(command)
             if command.remote is not None and not self._is_network_allowed:
                 QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # once the caller has the id
                 return
@@ -146,14 +148,9 @@ class EngineClient(QObject):
             self._send_with_key(command)
 
     def _send_with_key(self, command: Command) -> None:
-        """Send a command to the child. A server's key is added only here, so that no stored command contains it.
-
-        GPU packs with which a child has ended are left out.
-        """
+        """Send a command to the child. A server's key is added only here, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
-        if isinstance(command, Load) and command.packs in self._crashed_packs:
-            command = dataclasses.replace(command, packs=(), cpu_reason="crashed")
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)
@@ -305,6 +302,7 @@ class EngineClient(QObject):
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
             case Ready():
                 self._clear_running(event.id)
+                self._judge_suspected(event.id)
                 self.loaded = self._last_load
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
             case PromptProgress():
@@ -346,21 +344,34 @@ class EngineClient(QObject):
         if self._running and is_stalled:
             self._child.kill("hung")
 
-    def _leave_graphics(self, child_exit: ChildExit) -> Load | None:
-        """Compute on the processor from now on if the child has ended while it used graphics cards.
+    def _leave_out_suspect(self, child_exit: ChildExit) -> Load | None:
+        """Return the load that was not finished, to be repeated without the part that may have ended the child.
 
-        Return the load that was not finished, which can be repeated at once.
+        Graphics cards, also while a loaded model used them, are not used any more; if loading ends a child without them
+        too, it is tried without the projector, for which memory may have been short if the system has killed the child.
         """
         load, facts = self.loading or self.loaded, self.status.facts
         is_on_cards = self.loading is not None or (facts is not None and facts.gpu_layers > 0)
-        has_crashed = child_exit.cause not in ("stopped", "not_started")
-        if load is None or not load.packs or load.packs in self._crashed_packs or not (is_on_cards and has_crashed):
+        if load is None or child_exit.cause in ("stopped", "not_started"):
             return None
-        self._crashed_packs.add(load.packs)
-        return self.loading
+        if load.packs and is_on_cards:
+            crashes.note_packs(load.packs)
+            return self.loading
+        if self.loading is None or not load.projector or child_exit.cause == "killed":
+            return None
+        self._suspected = load
+        return dataclasses.replace(load, projector="")
+
+    def _judge_suspected(self, load_id: str) -> None:
+        """Remember the projector without which a load has succeeded; then the cards need not be at fault."""
+        suspected, self._suspected = self._suspected, None
+        if suspected is not None and suspected.id == load_id:
+            with contextlib.suppress(OSError):
+                crashes.note_projector(suspected.projector)
+            crashes.forget_packs(self._packs)
 
     def _on_exited(self, child_exit: ChildExit) -> None:
-        repeated = self._leave_graphics(child_exit)
+        repeated = self._leave_out_suspect(child_exit)
         self._running.clear()
         self._cancelled.clear()
         self.loading = self.loaded = None
@@ -384,6 +395,13 @@ class EngineClient(QObject):
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
         elif not self._child.is_running:
             self.exited.emit()
+
+
+def _without_crashed(load: Load) -> Load:
+    """Return a load without the parts that have ended a child."""
+    if crashes.have_packs_crashed(load.packs):
+        load = dataclasses.replace(load, packs=(), cpu_reason="crashed")
+    return dataclasses.replace(load, projector="") if crashes.has_projector_crashed(load.projector) else load
 
 
 def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:

@@ -36,6 +36,7 @@ def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
     adding.add_argument("--model", metavar="NAME", help=help_text("models add-remote --model"))
     adding.add_argument("--name", metavar="NAME", help=help_text("models add-remote --name"))
     adding.add_argument("--context", metavar="N", type=int, help=help_text("models add-remote --context"))
+    adding.add_argument("--sees-pictures", action="store_true", help=help_text("models add-remote --sees-pictures"))
     adding.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
     adding.add_argument("--keep-key", action="store_true", help=help_text("models add-remote --keep-key"))
 
@@ -50,7 +51,8 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     chosen = _choose_model(_request_models(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_credential(key, origin_of(address))
-    remote = dataclasses.replace(chosen, context_tokens=options.context or 0)
+    sees = options.sees_pictures or chosen.sees_pictures
+    remote = dataclasses.replace(chosen, context_tokens=options.context or 0, sees_pictures=sees)
     with ModelStore.open(where.database, where.backups) as store:
         model = model_registry.describe_remote_model(
             options.name or chosen.model, remote, model_registry.list_models(store, where.models)

@@ -70,9 +70,8 @@ class RemoteCheck(QObject):
         elif answer.error:
             self.failed.emit(AppError(answer.error, **answer.facts))
         else:
-            self.found.emit(
-                tuple(RemoteModel(self._address, one.name, one.context_tokens, one.requests) for one in answer.models)
-            )
+            facts = ((one.name, one.context_tokens, one.requests, one.sees_pictures) for one in answer.models)
+            self.found.emit(tuple(RemoteModel(self._address, *each) for each in facts))
 
 
 def _decode(line: bytes) -> ServerAnswer:

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.base.wording import describe_error, format_size, phrase
-from app.inference import load_plan, speed
+from app.inference import crashes, load_plan, speed
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.memory_estimate import MemoryEstimate
@@ -224,12 +224,17 @@ def _seconds(seconds: float) -> str:
 
 def reads_pictures(model: LocalModel) -> str:
     """Return how the model reads pictures, with its projector's file; "" if it has none."""
+    if model.remote is not None:
+        return phrase("models.server_sees") if model.remote.sees_pictures else ""
     if not model.projector:
         return ""
     file = Path(model.projector)
     if load_plan.reads_pictures(model):
         return phrase("models.reads_pictures_with", file=file.name)
-    return phrase("models.projector_not_built" if file.is_file() else "models.projector_is_gone", file=file.name)
+    if not file.is_file():
+        return phrase("models.projector_is_gone", file=file.name)
+    has_crashed = crashes.has_projector_crashed(model.projector)
+    return phrase("models.projector_crashed" if has_crashed else "models.projector_not_built", file=file.name)
 
 
 def remote_summary(model: LocalModel) -> str:

@@ -67,6 +67,7 @@ class RemoteServerDialog(Dialog):
             self.address.setText(before.remote.address)
             self.name.setText(before.name)
             self.context.show_number(before.remote.context_tokens or None)
+            self.sees.setChecked(before.remote.sees_pictures)
         self._refresh()
         self.address.setFocus()
 
@@ -105,6 +106,7 @@ class RemoteServerDialog(Dialog):
         self.context = AutoSpin(256, CONTEXT_MAX, 1024, 0, "", lambda _number: None)
         self.context.show_auto(phrase("models.as_the_server_says"), None)
         self.context.setAccessibleName(phrase("models.context_length_tokens"))
+        self.sees = QCheckBox(phrase("models.server_sees_pictures"))
         self.name = line_field(phrase("models.name_in_the_list"), model_registry.REMOTE_NAME_MAX)
 
     def _build_content(self) -> QWidget:
@@ -118,7 +120,7 @@ class RemoteServerDialog(Dialog):
             _caption(self._about_key()),
         )
         self._second = _column(
-            *_with_label(self.model), *_with_label(self.context), self.context_hint, *_with_label(self.name)
+            *_with_label(self.model), *_with_label(self.context), self.context_hint, self.sees, *_with_label(self.name)
         )
         self._fields = _column(*first, self.check_button, self.note, self._second)
         self._fields.setContentsMargins(0, 0, SCROLL_PX, 0)
@@ -173,6 +175,7 @@ class RemoteServerDialog(Dialog):
         self.model.setToolTip(plain_tooltip(one.model))
         if is_new:
             self.name.setText(one.model.rpartition("/")[2])
+        self.sees.setChecked(one.sees_pictures or (self.sees.isChecked() and not is_new))
         if one.context_tokens:
             words = phrase("models.this_server_reads_n_tokens", n=f"{one.context_tokens:,}")
         else:
@@ -215,7 +218,8 @@ class RemoteServerDialog(Dialog):
     def _on_chosen(self, key: str) -> None:
         if key == "use" and self._models:
             one = self._models[self.model.currentIndex()]
-            remote = dataclasses.replace(one, context_tokens=round(self.context.number() or 0))
+            context, sees = round(self.context.number() or 0), self.sees.isChecked()
+            remote = dataclasses.replace(one, context_tokens=context, sees_pictures=sees)
             secret = self.key.text().strip()
             self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))
         self.key.clear()

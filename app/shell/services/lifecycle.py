@@ -31,7 +31,7 @@ from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.services.single_instance import SingleInstance
 from app.base.wording import describe_error
-from app.inference import engine_packs
+from app.inference import crashes, engine_packs
 
 _DISPLAY = "qt.qpa.xcb"  # category of the display plugin's messages; a message proves that the plugin was loaded
 _VARIABLES = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
@@ -158,6 +158,7 @@ class ProgramStart:
     def choose_packs(self) -> None:
         """Set the folder from which all child processes load the engine's GPU parts; none in safe mode."""
         engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
+        crashes.use_file(self.where().crashes)
 
     def record_success_later(self, window: QObject) -> None:
         """Record the start as successful after UP_AFTER_MS, unless `window` is destroyed before."""

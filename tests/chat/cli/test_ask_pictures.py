@@ -116,3 +116,18 @@ def test_without_the_library_the_text_is_read_and_one_sentence_says_why(
     status, _, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert status == 3  # nothing recognizes text here
     assert phrase("chat.engine_reads_no_pictures") in told
+
+
+@needs_library
+def test_a_projector_that_crashes_is_named_with_what_to_do_and_then_the_text_is_read(
+    ask_of: Ask, install: Callable[[str], None], tmp_path: Path
+) -> None:
+    install(answering(row("点検は5年に1回とする。", 97)))
+    file = tmp_path / "tiny-mmproj-f16.gguf"
+    models.projector(file, metadata={"clip.vision.attention.head_count": 3})
+    status, _, told = ask_of(photo(tmp_path / "写真.png", 250))
+    assert (status, str(file) in told) == (3, True)
+    status, said, told = ask_of(tmp_path / "写真.png", "点検は何年に1回ですか")
+    assert (status, phrase("chat.projector_has_crashed", file=file.name) in told) == (0, True)
+    assert "5年に1回" in said
+    assert TOLD not in said

@@ -8,9 +8,11 @@ import dataclasses
 import pytest
 
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.chat.presets import Preset
 from app.chat.records import Message, UnsentDraft
-from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.retrieval import excerpts, retrieved_passages
@@ -304,3 +306,25 @@ def test_the_users_own_words_are_looked_for(grounded: Scene) -> None:
     grounded.where.glossary.write_text("芝管理,除草\n", "utf-8")
     kept = grounded.ask("芝管理は年に何回？").details.grounding
     assert kept.sources[0].heading[-1] == "6.1 除草"
+
+
+@pytest.mark.parametrize("folder", ["", "/moved/"])
+def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see_it(
+    grounded: Scene, library: Library, folder: str
+) -> None:
+    (document,) = library.documents(1)
+    path = f"{folder}{document.name}" if folder else document.path
+    part = PageRegion(path, 31, (0, 0.5, 1, 0.6), "図4-2 軸受の許容温度は80℃とする。", ("第4章 ポンプ", "4.2 日常点検"))
+    scope = (CollectionRef(1, "基準", (document.path,), (part,)),)
+    assert grounded.session.ask_of(scope)
+    for said, verdict in (("軸受の許容温度は80℃です[1]。", "near"), ("主ポンプの軸受温度は何℃までですか", "answered")):
+        answer = grounded.ask(said)
+        kept = answer.details.grounding
+        first = kept.sources[0]
+        assert (first.text, first.page, first.heading, first.document) == (part.text, 31, part.heading, document.name)
+        assert (kept.verdict, kept.pictures, kept.unseen) == (verdict, (), (part.name,))
+        assert source_citations.picture_messages(kept) == [phrase("documents.only_text_of_part", names=part.name)]
+        assert (grounded.thread()[-1].details.grounding, answer.details.scope) == (kept, scope)
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (dataclasses.replace(part, text=""),)),))
+    refused = grounded.ask("ポンプの製造会社の住所と電話番号は？").details.grounding
+    assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))

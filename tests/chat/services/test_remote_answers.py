@@ -1,11 +1,14 @@
 """Questions to a model elsewhere: with consent, without secrets, and back to a model of this machine."""
 
+import base64
 import dataclasses
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -18,7 +21,7 @@ from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, choices_in_force
 from app.chat.services.chat_session import ModelPreloader
 from app.chat.services.prompt_run import PromptJob, PromptRun
-from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
 from app.evaluation.study import request as study_request
@@ -49,10 +52,9 @@ def script() -> Iterator[Script]:
         yield script
 
 
-def use(scene: Scene, address: str, name: str = "m") -> LocalModel:
-    model = model_registry.describe_remote_model(
-        "部署のモデル", RemoteModel(normalize_address(address), name), scene.library.listed()
-    )
+def use(scene: Scene, address: str, name: str = "m", *, sees_pictures: bool = False) -> LocalModel:
+    remote = RemoteModel(normalize_address(address), name, sees_pictures=sees_pictures)
+    model = model_registry.describe_remote_model("部署のモデル", remote, scene.library.listed())
     assert scene.library.add_remote(model)
     scene.session.use_model(model.id)
     return model
@@ -400,3 +402,30 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
         study_request.require_complete(StudyRequest("models", AnswerParameters(), models=(remote,)))
     assert refused.value.code == "remote_cannot"
     assert script.requests == []
+
+
+@pytest.mark.parametrize("label", ["internal", "secret"])
+def test_a_framed_figure_goes_to_a_server_that_sees_pictures_but_no_secret_one(
+    scene: Scene, library: Library, script: Script, tmp_path: Path, label: Label
+) -> None:
+    use(scene, script.address, sees_pictures=True)
+    path = tmp_path / "図.png"
+    Image.new("RGB", (80, 40), "red").save(path)
+    (document_id,) = library.add_documents(library.add_collection("図面", label), [path])
+    document = library.document(document_id)
+    assert document is not None
+    library.put(dataclasses.replace(document, state="done"), [Section((), "図1 橋脚")])
+    part = PageRegion(str(path), 1, (0, 0, 0.5, 1), "図1 橋脚")
+    assert scene.session.ask_of((CollectionRef(document.collection_id, "図面", (str(path),), (part,)),))
+    answer = agreed(scene, "何色ですか")
+    if label == "secret":
+        assert (error_of(answer), script.questions) == ("remote_secret", [])
+        return
+    content = script.questions[-1].body["messages"][-1]["content"]
+    data = base64.b64decode(content[0]["image_url"]["url"].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as shown:
+        assert (shown.size, shown.getpixel((9, 9))) == ((1024, 1024), (255, 0, 0))
+    assert "図1 橋脚" in script.questions[-1].body["messages"][0]["content"] + content[1]["text"]
+    grounding = answer.details.grounding
+    assert grounding is not None
+    assert (answer.text, grounding.pictures, grounding.sources[0].text) == ("東京です", (part.name,), "図1 橋脚")

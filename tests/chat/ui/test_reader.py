@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -14,12 +14,14 @@ from app.application import AppContext
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import phrase
+from app.chat import records
 from app.chat.store import Store
 from app.chat.ui.reader.outline import OutlineModel
 from app.chat.ui.reader.reader_page import ReaderPage
 from app.chat.ui.reader.reader_view import ReaderView
+from app.chat.ui.text.page_view import FRAME_STEP
 from app.documents import whole_document
-from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.services.document_library import DocumentLibrary
@@ -472,6 +474,79 @@ def test_a_question_about_the_place_stands_in_a_new_conversation(parts: AppConte
     assert parts.page.composer.text() == "「規程」の「第2節 点検」について、"
     parts.documents.changed.emit()
     assert [ref.name for ref in parts.session.scope] == ["規程"]
+
+
+def pages_of(parts: AppContext, qtbot: QtBot) -> ReaderPage:
+    """The reader at its second page."""
+    reader = opened(parts, "毎月", qtbot)
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(lambda: reader.pages.page_field.text() == "2", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not reader.pages.view.paper._pixmap.isNull())
+    return reader
+
+
+def asked_part(parts: AppContext, qtbot: QtBot) -> PageRegion:
+    qtbot.waitUntil(lambda: parts.window.current_page == "ask", timeout=TIMEOUT_MS)
+    (ref,) = parts.session.scope
+    (part,) = ref.regions
+    assert ref.documents == (part.path,)
+    return part
+
+
+def test_a_shown_page_is_asked_about_as_a_picture(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    assert reader.ask_button.accessibleName() == phrase("chat.ask_page")
+    reader.ask_button.click()
+    part = asked_part(parts, qtbot)
+    assert (part.page, part.edges, part.heading) == (2, None, ("第2節 点検",))
+    assert parts.page.composer.text() == phrase("chat.about_page", document="規程", page=2)
+
+
+def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    paper = reader.pages.view.paper
+    place = paper.rectangle_of(QRectF(0.05, 0.6, 0.8, 0.1)).toRect()
+    qtbot.mousePress(paper, LEFT, pos=place.topLeft())
+    qtbot.mouseMove(paper, place.center())
+    qtbot.mouseMove(paper, place.bottomRight())
+    qtbot.mouseRelease(paper, LEFT, pos=place.bottomRight())
+    assert reader.ask_button.accessibleName() == phrase("chat.ask_part")
+    reader.ask_button.click()
+    part = asked_part(parts, qtbot)
+    assert part.edges == pytest.approx((0.05, 0.6, 0.85, 0.7), abs=0.01)
+    assert (part.page, part.text, part.heading, part.recognized) == (2, SENTENCE, ("第2節 点検",), None)
+    assert [one.title for one in parts.page.scoping._line._choices if one.is_chosen] == ["規程.pdf p.2 の一部"]
+    stored = records.scope_json(parts.session.scope)
+    assert stored is not None
+    assert records.scope_from_json(stored) == parts.session.scope
+    assert records.scope_from_json(stored.replace('"page": 2', '"page": 0')) == ()
+
+
+def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    view, paper = reader.pages.view, reader.pages.view.paper
+    view.setFocus()
+    press(view, Key.Key_Space)
+    first = QRectF(paper.frame)
+    assert not first.isNull()
+    press(view, Key.Key_Down)
+    press(view, Key.Key_Left)
+    assert paper.frame.topLeft() == first.topLeft() + QPointF(-FRAME_STEP, FRAME_STEP)
+    assert paper.frame.size() == first.size()
+    press(view, Key.Key_Right, SHIFT)
+    assert paper.frame.width() == pytest.approx(first.width() + FRAME_STEP)
+    for _ in range(99):
+        press(view, Key.Key_Up)
+    assert paper.frame.top() == 0
+    press(view, Key.Key_Escape)
+    assert (paper.frame.isNull(), parts.window.current_page) == (True, "reader")
+    reader.pages.frame_button.click()
+    reader.pages.page_after.click()
+    qtbot.waitUntil(lambda: paper.frame.isNull(), timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: reader.pages.page_field.text() == "3", timeout=TIMEOUT_MS)
+    reader.pages.frame_button.click()
+    press(view, Key.Key_Return)
+    assert asked_part(parts, qtbot).page == 3
 
 
 def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot: QtBot) -> None:

@@ -155,3 +155,27 @@ def test_vertical_lines_are_kept_apart() -> None:
     column += [Glyph(one, 80, 10 + 10 * n, 89, 19 + 10 * n, 10) for n, one in enumerate("そして二行目")]
     lines = page_renderer.locate_quote(column, "縦に組んだ文の一行目そして二行目")
     assert [(left, right) for left, _, right, _ in lines] == [(100, 109), (80, 89)]
+
+
+def part_of(child: ReadingChild, document_id: int, *edges: float, page: int = 1) -> Rendered:
+    child.send(Render("r", document_id, page, 300, (), edges))
+    event = child.read()
+    assert isinstance(event, Rendered)
+    return event
+
+
+def test_a_part_of_a_page_is_drawn_alone_with_the_words_in_it(child: ReadingChild, document_id: int) -> None:
+    part = part_of(child, document_id, 0, 0.15, 1, 0.2)  # the line with WATER's end is below
+    assert (part.width, part.height) == (300, pytest.approx(300 * 0.05 * A4[1] / A4[0], abs=2))
+    assert (part.text, part.recognized) == (f"{COVER}\n{WATER[:9]}", None)
+    assert part_of(child, document_id, 0, 0.15, (72 + 50) / A4[0], 0.18).text == COVER[:5]
+    rule_alone = part_of(child, document_id, 0.1, 0.5, 0.6, 0.55, page=2)
+    assert min(pixels(rule_alone)) < 150
+    assert set(pixels(part_of(child, document_id, 0.1, 0.6, 0.6, 0.7, page=2))) == {255}
+
+
+@pytest.mark.parametrize("edges", [(0.5, 0.5, 0.5, 0.5), (-3, 9, 5, -2), (1, 1, 1, 1)])
+def test_a_part_beyond_the_page_or_of_no_size_is_drawn_small(child: ReadingChild, document_id: int, edges) -> None:
+    part = part_of(child, document_id, *edges)
+    assert 0 < part.width <= 300
+    assert part.height > 0

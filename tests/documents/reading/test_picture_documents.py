@@ -206,3 +206,17 @@ def test_code_of_a_changed_part_is_not_run(install: Install, tmp_path: Path) -> 
     assert isinstance(changed, Failed)
     assert (changed.code, changed.facts) == ("ocr_part_changed", {"path": str(part)})
     assert needs_recognition
+
+
+def test_the_words_of_a_part_of_a_picture_are_recognized_when_it_is_asked_about(
+    install: Install, tmp_path: Path
+) -> None:
+    install(answering(row("点検は5年に1回とする。", 97)))
+    path = tmp_path / "図.png"
+    Image.linear_gradient("L").resize((200, 100)).save(path)
+    with ReadingChild(tmp_path) as child:
+        child.send(Render("r", child.add(path), 1, 400, (), (0.5, 0, 1, 0.5)))
+        part = child.read()
+    assert isinstance(part, Rendered)
+    assert (part.width, part.height, part.text) == (400, 200, "点検は5年に1回とする。")
+    assert dict(part.recognized or ())["5"] == 97

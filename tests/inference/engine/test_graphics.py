@@ -14,7 +14,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base import paths
-from app.inference import engine_packs, machine
+from app.inference import crashes, engine_packs, machine
 from app.inference.engine.messages import EngineFacts, Load, Ready
 from app.inference.engine_packs import EnginePack, PackFile
 from app.inference.services.engine import EngineClient
@@ -67,12 +67,14 @@ def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
         is_ready = lambda event: isinstance(event, Ready) and event.id == command.id  # noqa: E731
         with qtbot.waitSignal(engine.event_received, timeout=60_000, check_params_cb=is_ready) as signal:
             engine.send(command)
-        assert engine.loaded == command
+        assert engine.loaded is not None
+        assert (engine.loaded.id, engine.loaded.packs) == (command.id, ())  # as the next plan will say
         facts: EngineFacts = signal.args[0].facts
         return facts
 
     assert [(load().gpu_reason, engine.facts.gpu_layers) for _ in range(2)] == [("crashed", 0)] * 2
     assert deaths == []
+    assert crashes.have_packs_crashed((place,))
     assert (tmp_path / "log").read_text("utf-8", "replace").count("Aborted") <= 1
     engine.shut_down()
 

@@ -5,10 +5,12 @@ import zlib
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.inference import gguf, machine
-from app.inference.engine.messages import Ask, Load, Picture, Sampling, Segment, Tokenize, Tokenized
+from app.inference import child_commands, crashes, gguf, machine
+from app.inference.engine.messages import Ask, Load, Picture, Ready, Sampling, Segment, Tokenize, Tokenized
+from app.inference.services.engine import EngineClient
 from tests import model_files as models
 from tests.inference.engine.child import Child
 
@@ -112,3 +114,32 @@ def test_a_projector_that_libmtmd_refuses_ends_the_load_with_its_reason(tmp_path
         failed = child.failure_of(Load("load", str(tiny_model), projector=str(path)))
         assert (failed.code, "unknown projector" in failed.facts["reason"]) == ("projector_unusable", True)
         child.load(tiny_model)
+
+
+@needs_library
+def test_a_projector_that_crashes_the_engine_costs_no_load_and_is_left_out_until_its_file_changes(
+    qtbot: QtBot, tmp_path: Path, tiny_model: Path
+) -> None:
+    path = models.projector(tmp_path / "mmproj.gguf", metadata={"clip.vision.attention.head_count": 3})
+    gguf.check_projector(path, gguf.check_model(tiny_model))
+    crashes.use_file(tmp_path / "crashes.json")
+    engine = EngineClient(child_commands.engine(), tmp_path / "log")
+    deaths: list[object] = []
+    engine.died.connect(deaths.append)
+
+    def loaded() -> str:
+        command = Load(engine.new_id(), str(tiny_model), projector=str(path))
+        is_ready = lambda event: isinstance(event, Ready) and event.id == command.id  # noqa: E731
+        with qtbot.waitSignal(engine.event_received, timeout=60_000, check_params_cb=is_ready):
+            engine.send(command)
+        assert engine.loaded is not None
+        return engine.loaded.projector
+
+    assert (loaded(), deaths) == ("", [])
+    assert crashes.has_projector_crashed(str(path))
+    pid = engine.pid
+    assert (loaded(), engine.pid) == ("", pid)  # it is not tried again
+    models.projector(path)
+    assert (loaded(), engine.pid) == (str(path), pid)
+    engine.shut_down()
+    crashes.use_file(None)

@@ -1,15 +1,20 @@
 """The child that asks a model elsewhere, against a real server and against one that misbehaves."""
 
+import base64
 import dataclasses
+import io
 import itertools
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from app.inference.engine.messages import Cancel, Done, Failed, Ready, Thought, Token, Tokenize, Tokenized
+from app.inference.engine.messages import Cancel, Done, Failed, Picture, Ready, Thought, Token, Tokenize, Tokenized
+from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.prompts import MESSAGES_FORM
 from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
@@ -74,7 +79,8 @@ def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real: s
         assert (failed.code, failed.facts["context_tokens"]) == ("context_full", 512)
         child.load_remote("tiny", key="sesame", context=4096)  # it has 512
         assert child.failure_of(asked("あ" * 400)).code == "remote_broken_early"
-    assert check(real, "sesame") == {"models": [{"name": "tiny", "context_tokens": 0, "requests": 4}]}
+    offered = {"name": "tiny", "context_tokens": 0, "requests": 4, "sees_pictures": False}
+    assert check(real, "sesame") == {"models": [offered]}
     assert check(real) == {"error": "remote_key_refused", "facts": {"address": real}}
 
 
@@ -345,3 +351,43 @@ def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(scrip
         child.load_remote()
         child.answer(dataclasses.replace(asked("首都は？"), thinks=False))
     assert script.questions[-1].body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
+
+
+def test_a_picture_is_sent_as_a_file_within_the_question(child: RemoteChild, script: Script) -> None:
+    script.says(CHAT, stream_head(), piece("赤い"), end())
+    red = bytes((255, 0, 0)) * 6 + bytes((0, 0, 255)) * 6
+    shown = Picture(4, 3, base64.b64encode(zlib.compress(red)).decode("ascii"))
+    assert child.answer(dataclasses.replace(asked("何色ですか。", "短く"), pictures=(shown, shown)))[0] == "赤い"
+    system, question = script.questions[-1].body["messages"]
+    assert system == {"role": "system", "content": "短く"}
+    first, second, words = question["content"]
+    assert words == {"type": "text", "text": "何色ですか。"}
+    assert first == second
+    head, _, data = first["image_url"]["url"].partition(",")
+    assert (first["type"], head) == ("image_url", "data:image/png;base64")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
+        assert (opened.size, opened.mode, opened.tobytes()) == ((4, 3), "RGB", red)
+    child.send(Tokenize("count", (asked("ab").prompt, asked("ab").prompt), (shown,)))
+    counted = child.events_until(Tokenized)[-1]
+    assert isinstance(counted, Tokenized)
+    assert counted.counts[0] - counted.counts[1] == PICTURE_TOKENS_MOST
+
+
+@pytest.mark.parametrize(
+    ("entry", "props", "sees"),
+    [
+        ({"architecture": {"input_modalities": ["text", "image"]}}, {}, True),
+        ({"capabilities": ["completion", "multimodal"]}, {}, True),
+        ({"capabilities": {"vision": True}}, {}, True),
+        ({"capabilities": {"vision": False}, "architecture": {"input_modalities": ["text"]}}, {}, False),
+        ({"capabilities": 5, "architecture": ["image"]}, {"modalities": [1]}, False),
+        ({}, {"modalities": {"vision": True, "audio": False}}, True),
+        ({}, {"modalities": {"vision": "yes"}}, False),
+    ],
+)
+def test_a_server_says_which_model_sees_pictures(script: Script, entry: object, props: object, *, sees: bool) -> None:
+    assert isinstance(entry, dict)
+    script.says("GET /v1/models", whole({"data": [{"id": "m", "max_model_len": 4096, **entry}]}))
+    script.says("GET /props", whole(props))
+    (model,) = check(script.address)["models"]  # type: ignore[attr-defined]
+    assert (model["sees_pictures"], model["context_tokens"]) == (sees, 4096)

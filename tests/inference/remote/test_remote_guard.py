@@ -188,7 +188,9 @@ def test_a_certificate_counts_only_when_the_system_trusts_it(tmp_path: Path, mon
         assert check(address)["error"] == "remote_certificate"
         assert script.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        assert check(address)["models"] == [{"name": "m", "context_tokens": 4096, "requests": 4}]
+        assert check(address)["models"] == [
+            {"name": "m", "context_tokens": 4096, "requests": 4, "sees_pictures": False}
+        ]
         assert len(script.requests) == 1
 
 

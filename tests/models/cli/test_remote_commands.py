@@ -35,6 +35,7 @@ def added(kotae: Kotae, script: Script, *options: str) -> str:
         "model": "m",
         "context_tokens": 0,
         "requests": 4,
+        "sees_pictures": "--sees-pictures" in options,
     }
     return str(model["id"])
 

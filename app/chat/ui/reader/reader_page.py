@@ -19,10 +19,10 @@ from app.chat.ui.reader.reader_view import ReaderView
 from app.chat.ui.text.page_view import PagePane
 from app.documents import library, whole_document
 from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.overview.result_table import CLAUSE_GAP, Kind, OverviewRequest
 from app.documents.services.document_library import DocumentLibrary
-from app.documents.services.reading_child import PagePicture
+from app.documents.services.reading_child import PagePicture, PageRequest
 from app.documents.whole_document import ReadingPlace, WholeDocument
 from app.uikit import clipboard_guard, confidentiality_guard, untrusted_text
 from app.uikit.page import NavigationSignals, Page, PageHeader
@@ -36,6 +36,7 @@ from app.uikit.widgets.section_bars import TabBar
 TEXT, PAGES = "text", "pages"  # the tabs
 TITLE_MIN_PX = 140  # width to which the title is shortened before the buttons lose their texts
 EDITIONS_MOST = 15  # documents offered for a comparison, those with the most similar names
+PART_WIDTH_PX = 1_600  # of the picture in which OCR reads a selected part
 COPIED_MS = 2_000  # how long the button says that the citation was copied
 
 
@@ -57,6 +58,7 @@ class ReaderPage(Page):
         self._open_url = open_url
         self._place = ReadingPlace(0)  # what is shown, or being read
         self._task: LongTask | None = None
+        self._part_read: PageRequest | None = None  # whose text is awaited, to ask about a part of a page
         self._copied = QTimer(self, singleShot=True, interval=COPIED_MS)
         self._build()
         self._connect()
@@ -124,7 +126,7 @@ class ReaderPage(Page):
         self.banner = Banner(theme)
         self._banner_row = make_column(self.banner, margins_px=(16, 0, 16, 0))
         self.view = ReaderView(theme)
-        self.pages = PagePane(theme, self._documents.pictures)
+        self.pages = PagePane(theme, self._documents.pictures, can_select=True)
         self.view.stack.addWidget(self.pages)
         self.message = Label(tone="text2", wraps=True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -152,6 +154,10 @@ class ReaderPage(Page):
         self.pages.page_chosen.connect(self._on_page_chosen)
         self.pages.drawn.connect(self._on_drawn)
         self.pages.failed.connect(self._on_not_drawn)
+        self.pages.view.paper.frame_changed.connect(self._on_frame_changed)
+        self.pages.view.asked.connect(self._ask)
+        self._documents.pictures.drawn.connect(self._on_part_read)
+        self._documents.pictures.failed.connect(self._on_part_not_read)
         self._copied.timeout.connect(self._fit)
         self._documents.changed.connect(self._on_documents_changed)
         for keys in ("Esc", "Alt+Left"):
@@ -267,6 +273,7 @@ class ReaderPage(Page):
         document = self.document
         self.view.stack.setCurrentWidget(self.pages if key == PAGES else self.view.text)
         self.banner.hide()
+        self._name_question()
         if key == PAGES and document is not None:
             self._draw(document.sections[max(0, self.view.text.row)].page)
         elif key == TEXT:
@@ -293,6 +300,7 @@ class ReaderPage(Page):
                 self._draw(page)
 
     def _on_drawn(self, picture: PagePicture) -> None:
+        self._await_part(None)
         self.banner.hide()
         self.pages.show_picture(picture)
 
@@ -367,17 +375,75 @@ class ReaderPage(Page):
         return menu
 
     def _ask(self) -> None:
-        """Begin a question about the section that is read, which is asked of this document."""
+        """Begin a question about the section that is read, or about the shown page or the selected part of it."""
         document = self.document
         if document is None or document.collection is None:
             return
-        row, _ = self.view.text.selection()
-        name = document.name.rpartition(".")[0] or document.name
-        clause = " ".join(document.heading_at(row)[-1:])
-        about = phrase("chat.about", document=name)
-        if clause:
-            about = phrase("chat.about_clause", document=name, clause=clause)
-        collection = document.collection
-        paths = (document.document.path,) if document.document else ()
-        scope = (CollectionRef(collection.id, collection.name, paths),)
-        self._navigation.question_requested.emit(scope, about, False)
+        if self.tabs.key == PAGES:
+            self._ask_about_page(document)
+            return
+        clause = " ".join(document.heading_at(self.view.text.selection()[0])[-1:])
+        key = "chat.about_clause" if clause else "chat.about"
+        self._begin_question(phrase(key, document=_title(document), clause=clause))
+
+    def _begin_question(self, words: str, regions: tuple[PageRegion, ...] = ()) -> None:
+        """Begin a question that is asked of this document. `regions`: what of its pages it is about."""
+        document = self.document
+        if document is not None and document.collection is not None:
+            paths = (document.document.path,) if document.document else ()
+            scope = (CollectionRef(document.collection.id, document.collection.name, paths, regions),)
+            self._navigation.question_requested.emit(scope, words, False)
+
+    def _name_question(self) -> None:
+        """Name the button after what would be asked about."""
+        frame = self.pages.view.paper.frame
+        words = phrase(
+            "chat.ask_here" if self.tabs.key == TEXT else "chat.ask_page" if frame.isNull() else "chat.ask_part"
+        )
+        self.ask_button.setAccessibleName(words)
+        self.ask_button.setToolTip(plain_tooltip(words))
+        self._fit()
+
+    def _on_frame_changed(self) -> None:
+        self._await_part(None)
+        self._name_question()
+
+    def _ask_about_page(self, document: WholeDocument) -> None:
+        frame, page = self.pages.view.paper.frame, self.pages.page
+        if not frame.isNull():
+            edges = (frame.left(), frame.top(), frame.right(), frame.bottom())
+            self._await_part(PageRequest(self._place.document_id, page, PART_WIDTH_PX, region=edges))
+        elif page and document.document is not None:
+            heading = document.heading_at(document.row_of_page(page))
+            part = PageRegion(document.document.path, page, heading=heading)
+            self._begin_question(phrase("chat.about_page", document=_title(document), page=page), (part,))
+
+    def _await_part(self, request: PageRequest | None) -> None:
+        """Have the words in the selected part read, which may take seconds of OCR; None: they are not needed."""
+        if request != self._part_read:
+            self._part_read = request
+            self.ask_button.setEnabled(request is None)
+            if request is not None:
+                announce(self, phrase("chat.reading_part"))
+                self._documents.pictures.request(request)
+
+    def _on_part_read(self, picture: PagePicture) -> None:
+        document, request = self.document, picture.request
+        if request != self._part_read or document is None or document.document is None:
+            return
+        self._await_part(None)
+        heading = document.heading_at(document.row_of_text(picture.text, request.page))
+        part = PageRegion(
+            document.document.path, request.page, request.region, picture.text, heading, picture.recognized
+        )
+        self._begin_question(phrase("chat.about_part", document=_title(document), page=request.page), (part,))
+
+    def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:
+        if request == self._part_read:
+            self._await_part(None)
+            self.banner.show_error(error, level="warning")
+
+
+def _title(document: WholeDocument) -> str:
+    """Return a document's name without its suffix."""
+    return document.name.rpartition(".")[0] or document.name

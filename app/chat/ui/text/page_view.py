@@ -1,11 +1,13 @@
-"""Show the pages of a document as images, with marks on the passages that an answer uses."""
+"""Show the pages of a document as images, with marks on the passages that an answer uses, and let parts be selected."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QImage,
     QIntValidator,
     QKeyEvent,
+    QMouseEvent,
     QPainter,
+    QPainterPath,
     QPaintEvent,
     QPen,
     QPixmap,
@@ -21,7 +23,7 @@ from app.documents.services.reading_child import PagePicture, PagePictures, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import Stretch, make_column, make_row
-from app.uikit.widgets.labels import Label, Separator
+from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 
 MARGIN_PX = 16
 
@@ -33,14 +35,15 @@ class PagePane(QWidget):
     drawn = Signal(object)  # PagePicture; shown by `show_picture` unless another page is requested instead
     failed = Signal(object)  # AppError
 
-    def __init__(self, theme: Theme, pictures: PagePictures) -> None:
+    def __init__(self, theme: Theme, pictures: PagePictures, *, can_select: bool = False) -> None:
+        """Build the view. `can_select`: the user may select a part of a page, to ask about it."""
         super().__init__()
         self._theme = theme
         self._pictures = pictures
         self._wanted: PageRequest | None = None
         self._is_drawn = False  # whether `_wanted` was answered
         self._page = self._page_count = 0
-        self.view = PageView(theme)
+        self.view = PageView(theme, can_select=can_select)
         make_column(self._build_row(), Separator(), (self.view, 1), into=self, spacing_px=0)
         self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
         self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
@@ -48,6 +51,7 @@ class PagePane(QWidget):
         self.smaller.clicked.connect(lambda: self.view.zoom(-1))
         self.fit_button.clicked.connect(lambda: self.view.zoom(0))
         self.larger.clicked.connect(lambda: self.view.zoom(1))
+        self.frame_button.clicked.connect(self.view.place_frame)
         self.view.width_changed.connect(self._on_width_changed)
         pictures.drawn.connect(self._on_drawn)
         pictures.failed.connect(self._on_failed)
@@ -101,12 +105,16 @@ class PagePane(QWidget):
         self.smaller = IconButton(theme, "zoom-out", phrase("chat.smaller"))
         self.fit_button = Button(theme, phrase("chat.fit_width"), "quiet", compact=True)
         self.larger = IconButton(theme, "zoom-in", phrase("chat.larger"))
+        self.frame_button = IconButton(theme, "part", phrase("chat.select_part"))
+        self.frame_button.setToolTip(plain_tooltip(phrase("chat.select_part_tip")))
         side = theme.px(MARGIN_PX) - 4
         self._row = QWidget()
         make_row(
-            self.page_before, self.page_field, self.pages, self.page_after, Stretch(), self.smaller, self.fit_button,
-            self.larger, into=self._row, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
+            self.page_before, self.page_field, self.pages, self.page_after, Stretch(), self.frame_button, self.smaller,
+            self.fit_button, self.larger,
+            into=self._row, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
         )  # fmt: skip
+        self.frame_button.setVisible(self.view.can_select)
         return self._row
 
     def _fit(self) -> None:
@@ -141,19 +149,33 @@ class PagePane(QWidget):
 ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # factors; at 1.0 the page is as wide as the view
 SETTLED_MS = 150  # ms without a resize before a new picture is requested
 NEAR = 0.2  # distance of the first mark from the top, as a share of the view's height
+DIMMED = 0.25  # opacity of the shade around the frame
+FRAME_STEP = 0.02  # by which a key moves an edge of the frame, as a share of the page
+FRAME_LEAST = 0.03  # width and height of the frame, as a share of the page; a smaller one was a click
+_STEPS = {
+    Qt.Key.Key_Left: (-FRAME_STEP, 0.0),
+    Qt.Key.Key_Right: (FRAME_STEP, 0.0),
+    Qt.Key.Key_Up: (0.0, -FRAME_STEP),
+    Qt.Key.Key_Down: (0.0, FRAME_STEP),
+}
 
 
 class PageView(QScrollArea):
-    """Shows the last picture, scaled, and emits `width_changed` when a picture of another width is needed."""
+    """Shows the last picture, scaled, and emits `width_changed` when a picture of another width is needed.
+
+    A part of the page is selected by dragging, or with a frame that keys place, move, resize and remove.
+    """
 
     width_changed = Signal()
+    asked = Signal()  # the user wants to ask about the frame
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_select: bool = False) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.can_select = can_select
         self._zoom = ZOOMS.index(1.0)
         self._is_new = False  # True when the next picture must be scrolled to its first mark
-        self.paper = Paper(theme)
+        self.paper = Paper(theme, can_select=can_select)
         self.setWidget(self.paper)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -196,13 +218,45 @@ class PageView(QScrollArea):
         self._lay_out()
         self.width_changed.emit()
 
+    def place_frame(self) -> None:
+        """Put a frame in the middle of what is in sight, which keys then move."""
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self.can_select and self.paper.frame.isNull():
+            seen = self.paper.shares_of(QRectF(self.paper.visibleRegion().boundingRect()))
+            width, height = seen.width() / 4, seen.height() / 4
+            self.paper.select(seen.adjusted(width, height, -width, -height))
+
+    def event(self, event: QEvent) -> bool:
+        """Take Esc while there is a frame, which would close the page."""
+        is_escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if is_escape and event.type() == QEvent.Type.ShortcutOverride and not self.paper.frame.isNull():
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Scroll to the top with Home and to the bottom with End."""
-        bar = self.verticalScrollBar()
-        if event.key() == Qt.Key.Key_Home:
+        """Scroll to the top with Home and to the bottom with End. Space places a frame, and other keys then act on it:
+        arrows move it, with Shift its lower right corner; Enter asks about it; Esc removes it."""
+        bar, key, frame = self.verticalScrollBar(), event.key(), self.paper.frame
+        if key == Qt.Key.Key_Home:
             bar.setValue(bar.minimum())
-        elif event.key() == Qt.Key.Key_End:
+        elif key == Qt.Key.Key_End:
             bar.setValue(bar.maximum())
+        elif self.can_select and key == Qt.Key.Key_Space:
+            self.place_frame()
+        elif not frame.isNull() and key in _STEPS:
+            across, down = _STEPS[Qt.Key(key)]
+            is_resized = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            left, top = (0.0, 0.0) if is_resized else (across, down)
+            moved = frame.adjusted(left, top, across, down)
+            self.paper.select(moved.intersected(QRectF(0, 0, 1, 1)) if is_resized else moved)
+            place = self.paper.rectangle_of(self.paper.frame).toRect()
+            self.ensureVisible(place.right(), place.bottom())
+            self.ensureVisible(place.left(), place.top())
+        elif not frame.isNull() and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.asked.emit()
+        elif not frame.isNull() and key == Qt.Key.Key_Escape:
+            self.paper.select(QRectF())
         else:
             super().keyPressEvent(event)
 
@@ -220,11 +274,22 @@ class PageView(QScrollArea):
 
 
 class Paper(QWidget):
-    """The page, white in every theme, because documents are made for paper."""
+    """The page, white in every theme, because documents are made for paper.
 
-    def __init__(self, theme: Theme) -> None:
+    `frame`: the selected part, in shares of the page's width and height; null: none.
+    """
+
+    frame_changed = Signal()
+
+    def __init__(self, theme: Theme, *, can_select: bool = False) -> None:
         super().__init__()
         self._theme = theme
+        self.frame = QRectF()
+        self._shown: tuple[int, int] = (0, 0)  # id of the document and number of the page
+        self._corner: QPointF | None = None  # where the mouse button was pressed
+        self._can_select = can_select
+        if can_select:
+            self.setCursor(Qt.CursorShape.CrossCursor)
         self._pixmap = QPixmap()
         self._places: tuple[QuotePlace, ...] = ()
         self._ratio = 1.414  # height / width of the page
@@ -234,7 +299,58 @@ class Paper(QWidget):
         self._pixmap = QPixmap.fromImage(image)  # fromImage copies the data
         self._places = picture.places
         self._ratio = picture.height / picture.width
+        shown = (picture.request.document_id, picture.request.page)
+        if shown != self._shown:
+            self._shown, self._corner = shown, None
+            self.select(QRectF())
         self.update()
+
+    def select(self, frame: QRectF) -> None:
+        """Select a part of the page, in shares of it; a null one: none. It is kept on the page and not too small."""
+        if not frame.isNull():
+            width, height = (min(1.0, max(FRAME_LEAST, size)) for size in (frame.width(), frame.height()))
+            left, top = min(max(0.0, frame.left()), 1 - width), min(max(0.0, frame.top()), 1 - height)
+            frame = QRectF(left, top, width, height)
+        if frame != self.frame:
+            self.frame = frame
+            self.update()
+            self.frame_changed.emit()
+
+    def rectangle_of(self, frame: QRectF) -> QRectF:
+        """Return where a part of the page is in this widget."""
+        page = self._page()
+        return QRectF(
+            page.left() + frame.left() * page.width(), page.top() + frame.top() * page.height(),
+            frame.width() * page.width(), frame.height() * page.height(),
+        )  # fmt: skip
+
+    def shares_of(self, rectangle: QRectF) -> QRectF:
+        """Return the part of the page in a rectangle of this widget, in shares of the page."""
+        page = self._page()
+        inside = rectangle.normalized().intersected(page)
+        return QRectF(
+            (inside.left() - page.left()) / page.width(), (inside.top() - page.top()) / page.height(),
+            inside.width() / page.width(), inside.height() / page.height(),
+        )  # fmt: skip
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._can_select and event.button() == Qt.MouseButton.LeftButton and not self._pixmap.isNull():
+            self._corner = event.position()
+            self.select(QRectF())
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._corner is None:
+            super().mouseMoveEvent(event)
+            return
+        drawn = self.shares_of(QRectF(self._corner, event.position()))
+        is_click = drawn.width() < FRAME_LEAST and drawn.height() < FRAME_LEAST
+        self.select(QRectF() if is_click else drawn)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._corner = None
+        super().mouseReleaseEvent(event)
 
     def fit(self, width: int) -> None:
         margin = self._theme.px(MARGIN_PX)
@@ -261,7 +377,21 @@ class Paper(QWidget):
             painter.fillRect(bar, self._theme.light_color("cite_bar"))
         painter.setPen(QPen(self._theme.color("control"), 1))
         painter.drawRect(page.adjusted(-0.5, -0.5, 0.5, 0.5))
+        if not self.frame.isNull():
+            self._paint_frame(painter, page)
         event.accept()
+
+    def _paint_frame(self, painter: QPainter, page: QRectF) -> None:
+        """Dim the page around the selected part and draw the frame."""
+        frame = self.rectangle_of(self.frame)
+        around = QPainterPath()
+        around.addRect(page)
+        around.addRect(frame)  # which the rule of odd and even leaves out
+        dim = self._theme.light_color("text")
+        dim.setAlphaF(DIMMED)
+        painter.fillPath(around, dim)
+        painter.setPen(QPen(self._theme.light_color("accent"), self._theme.px(2)))
+        painter.drawRect(frame)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -274,10 +404,9 @@ class Paper(QWidget):
 
     def _marked(self, quote: QuotePlace) -> QRectF:
         """Return the rectangle of a mark in this widget, 1 px larger than the text on each side."""
-        page = self._page()
-        scale = page.width() / max(1, self._pixmap.width())
-        edges = QRectF(quote.left, quote.top, quote.right - quote.left, quote.bottom - quote.top)
-        return QRectF(
-            page.left() + edges.left() * scale, page.top() + edges.top() * scale, edges.width() * scale,
-            edges.height() * scale,
-        ).adjusted(-1, -1, 1, 1)  # fmt: skip
+        width, height = max(1, self._pixmap.width()), max(1, self._pixmap.height())
+        first, last = (
+            QPointF(quote.left / width, quote.top / height),
+            QPointF(quote.right / width, quote.bottom / height),
+        )
+        return self.rectangle_of(QRectF(first, last)).adjusted(-1, -1, 1, 1)

@@ -18,6 +18,7 @@ from app.documents.records import Document
 WIDTH_MOST_PX = 3_000  # a panel of 524 px at double pixel density and 300 % zoom
 PIXELS_MOST = 16_000_000  # 48 MB; a page may be a metre high
 QUOTES_MOST = 50
+REGION_LEAST = 0.01  # of a page's width and height
 SHORTEST_QUOTE = 4  # characters; shorter ones occur everywhere
 HEAD, TAIL = 12, 8  # characters of a quote's two ends, searched for if the whole is not found
 SAME_LINE = 0.6  # share of a character's height; a larger offset is the next line
@@ -62,19 +63,32 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     width_pt, height_pt = page.get_size()
     if width_pt <= 0 or height_pt <= 0:
         raise AppError("source_no_page", page=command.page)
-    requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / width_pt
-    scale = min(requested, (PIXELS_MOST / (width_pt * height_pt)) ** 0.5)
-    glyphs = read_page(page).glyphs if command.quotes else []
+    left, top, right, bottom = region_edges(command, width_pt, height_pt)
+    requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / (right - left)
+    scale = min(requested, (PIXELS_MOST / ((right - left) * (bottom - top))) ** 0.5)
+    glyphs = read_page(page).glyphs if command.quotes or command.region else []
     lines = [line for quote in command.quotes[:QUOTES_MOST] for line in locate_quote(glyphs, quote)]
     places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
-    bitmap = page.render(scale=scale, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
+    inside = [one for one in glyphs if left <= (one.left + one.right) / 2 <= right]
+    inside = [one for one in inside if top <= (one.top + one.bottom) / 2 <= bottom]
+    words = "\n".join(line for _, line in _lines(inside)) if command.region else ""
+    crop = (left, height_pt - bottom, width_pt - right, top)
+    bitmap = page.render(scale=scale, crop=crop, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
     try:
         width, height, stride = bitmap.width, bitmap.height, bitmap.stride
         data = bytes(bitmap.buffer)
     finally:
         bitmap.close()
     rows = b"".join(data[start : start + 3 * width] for start in range(0, stride * height, stride))
-    return Rendered(command.id, command.page, pages, width, height, pack_rows(rows), tuple(places))
+    return Rendered(command.id, command.page, pages, width, height, pack_rows(rows), tuple(places), words)
+
+
+def region_edges(command: Render, width: float, height: float) -> tuple[float, float, float, float]:
+    """Return (left, top, right, bottom) of what is to be drawn of a page of this size; at least a hundredth of it."""
+    left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in command.region or (0.0, 0.0, 1.0, 1.0))
+    left, top = min(left, 1 - REGION_LEAST), min(top, 1 - REGION_LEAST)
+    right, bottom = max(right, left + REGION_LEAST), max(bottom, top + REGION_LEAST)
+    return left * width, top * height, right * width, bottom * height
 
 
 def pack_rows(rows: bytes) -> str:
@@ -91,7 +105,7 @@ def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, fl
         return []
     at = shown.find(wanted)
     span = (at, at + len(wanted)) if at >= 0 else _between_ends(shown, wanted)
-    return _lines(owners[slice(*span)]) if span else []
+    return [edges for edges, _ in _lines(owners[slice(*span)])] if span else []
 
 
 def _between_ends(page_text: str, quote: str) -> tuple[int, int] | None:
@@ -107,17 +121,17 @@ def _between_ends(page_text: str, quote: str) -> tuple[int, int] | None:
     return (max(0, tail + TAIL - len(quote)), tail + TAIL) if tail >= 0 else None
 
 
-def _lines(glyphs: list[Glyph]) -> list[tuple[float, float, float, float]]:
-    found: list[tuple[float, float, float, float]] = []
+def _lines(glyphs: list[Glyph]) -> list[tuple[tuple[float, float, float, float], str]]:
+    """Return the edges and the text of each line."""
+    found: list[tuple[tuple[float, float, float, float], str]] = []
     for glyph in glyphs:
         edges = (glyph.left, glyph.top, glyph.right, glyph.bottom)
-        if found and _is_beside(found[-1], edges):
-            last = found[-1]
-            found[-1] = (
-                min(last[0], edges[0]), min(last[1], edges[1]), max(last[2], edges[2]), max(last[3], edges[3])
-            )  # fmt: skip
+        if found and _is_beside(found[-1][0], edges):
+            last, words = found[-1]
+            both = (min(last[0], edges[0]), min(last[1], edges[1]), max(last[2], edges[2]), max(last[3], edges[3]))
+            found[-1] = (both, f"{words}{' ' * glyph.is_spaced}{glyph.text}")
         else:
-            found.append(edges)
+            found.append((edges, glyph.text))
     return found
 
 
