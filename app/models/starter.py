@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.files.input_file import sha256_of
 from app.base.paths import write_atomically
 from app.inference.local_model import LocalModel
-from app.models import catalogue, e5_conversion, local_models
+from app.models import catalogue, local_models
 from app.models.catalogue import ModelCard
 
 TERMS_NAME = "gemma-3-270m-terms.html"
@@ -142,6 +142,8 @@ def _joined_blocks(card: ModelCard) -> Iterator[bytes]:
 
 
 def _converted_blocks(card: ModelCard) -> Iterator[bytes]:
+    from app.models import e5_conversion
+
     spec = importlib.util.find_spec(card.package)  # found without being imported, as none of its code is needed
     folders = (spec and spec.submodule_search_locations) or ()
     found = next((path for folder in folders if (path := Path(folder) / e5_conversion.SOURCE_NAME).is_file()), None)
