@@ -133,8 +133,7 @@ class EnginePacksPanel(QWidget):
         self._show_message(words, "text")
 
     def _added_text(self, *packs: EnginePack) -> str:
-        words = phrase("shell.added_name_it_is_used")
-        return words.format(name=_titles(packs))
+        return phrase("shell.added_name_it_is_used", name=_titles(packs))
 
     def _removed_text(self) -> str:
         return phrase("shell.removed_from_the_next_start")

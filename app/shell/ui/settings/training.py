@@ -125,8 +125,7 @@ class TrainingKitDialog(Dialog):
     def _python_words(self) -> str:
         """Return which Python archive to choose, as others are refused; "" if none is known for machine and kit."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
-        words = phrase("shell.for_a_pc_without_python")
-        return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
+        return phrase("shell.for_a_pc_without_python", name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
 def lock_words(lock: PackageLock) -> str:
@@ -285,11 +284,9 @@ class TrainingPanel(QWidget):
             other = "" if report.is_own else phrase("shell.not_made_by_kotae")
             lines.append(join_facts(make_breakable(str(folder)), size, other))
         if report.previous_bytes:
-            previous = phrase("shell.the_environment_from_before_is")
-            lines.append(previous.format(size=_gigabytes(report.previous_bytes)))
+            lines.append(phrase("shell.the_environment_from_before_is", size=_gigabytes(report.previous_bytes)))
         if report.left_bytes:
-            left = phrase("shell.size_of_parts_are_already")
-            lines.append(left.format(size=_gigabytes(report.left_bytes)))
+            lines.append(phrase("shell.size_of_parts_are_already", size=_gigabytes(report.left_bytes)))
         return "\n".join(lines)
 
     def _open_folder(self) -> None:
