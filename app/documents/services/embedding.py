@@ -4,7 +4,6 @@ import operator
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +123,7 @@ class Embedding(QObject):
         """Choose one of the models, blocking; nothing is embedded before `look`.
 
         If there are vectors to compare with, the child starts meanwhile. Otherwise the choice waits until a text is to
-        be embedded, as most questions of a command need none. Raises AppError for a damaged or missing file.
+        be embedded, as most questions of a command need none. A damaged or missing file is the error of `standing`.
         """
         self._unchosen = tuple(filter(local_models.is_embedding_model, models))
         if self._unchosen and any(self._documents.parent.glob(f"{self._documents.stem}-vectors/*.vectors")):
@@ -136,7 +135,10 @@ class Embedding(QObject):
         if models:
             from app.documents.retrieval import semantic_index
 
-            self._set_model(semantic_index.choose_model(models, self._documents))
+            try:
+                self._set_model(semantic_index.choose_model(models, self._documents))
+            except AppError as error:
+                self._on_damaged(self._choices, error)
 
     def load_model(self) -> None:
         """Load the models in use, so that the next question is searched sooner."""
@@ -179,8 +181,7 @@ class Embedding(QObject):
 
         The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
         """
-        with suppress(AppError):  # of a damaged file: words decide
-            self._choose()
+        self._choose()
         model = self._model
         if model is None or not model.neutral_cosine:
             on_done(None)
@@ -208,8 +209,7 @@ class Embedding(QObject):
 
     def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
         """Embed texts of other programs as they are, without a prefix; pass None without a model or after a failure."""
-        with suppress(AppError):
-            self._choose()
+        self._choose()
         if self._model is None:
             on_done(None)
         else:
@@ -238,10 +238,7 @@ class Embedding(QObject):
 
     def look(self) -> None:
         """Find sections without a vector and embed them; call it when documents may have changed."""
-        try:
-            self._choose()
-        except AppError as error:
-            self._on_damaged(self._choices, error)
+        self._choose()
         model, model_number = self._model, self._model_number
         if model is None:
             return
