@@ -83,7 +83,6 @@ from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.desktop import Pickers
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme, unstyled
 
@@ -143,7 +142,7 @@ class AppContext:
         self.build_controller = BuildController(
             lambda: _builds(where, self.library),
             lambda: self.maintenance.models_folder,
-            self._make_installer,
+            lambda theme, pickers: InstallEnvironmentFlow(theme, self.training_setup, pickers),
             self.page,
         )
         self._build_work()
@@ -171,8 +170,10 @@ class AppContext:
             "training": self._make_training,
             "evaluation": self._make_evaluation,
             "settings": self._make_settings,
-            "bin": self._make_bin,
-            "search": self._make_search,
+            "bin": lambda: BinPage(self.theme, self.navigation, self.conversations, self._label_of_all),
+            "search": lambda: SearchPage(
+                self.theme, self.navigation, self.conversations, self.documents, self._label_of_all
+            ),
             "reader": self._make_reader,
             "batch": self._make_batch,
         }
@@ -337,10 +338,6 @@ class AppContext:
             self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
         )
 
-    def _make_installer(self, theme: Theme, pickers: Pickers) -> InstallEnvironmentFlow:
-        """Return the flow that makes the training environment when a model build needs its converter."""
-        return InstallEnvironmentFlow(theme, self.training_setup, pickers)
-
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
@@ -419,12 +416,6 @@ class AppContext:
         return BatchPage(
             self.theme, self.navigation, batches, self.session, self.documents, self.secrecy, desktop.open_folder
         )
-
-    def _make_bin(self) -> Page:
-        return BinPage(self.theme, self.navigation, self.conversations, self._label_of_all)
-
-    def _make_search(self) -> Page:
-        return SearchPage(self.theme, self.navigation, self.conversations, self.documents, self._label_of_all)
 
     def _make_reader(self) -> Page:
         from app.chat.ui.reader.reader_page import ReaderPage

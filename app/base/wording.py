@@ -18,12 +18,20 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.invisible_characters import spell_out
+from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
 
 _MOST_BYTES = 1 << 62  # no real size is larger
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
+# A number in an English text, with the noun that it counts, and a verb: "{n} empty rows are".
+_COUNTED = lazy_pattern(
+    r"(\{(\w+)\}(?: [a-z-]+)??) (answer|component|conversation|document|download|evaluation|example|file|item|model"
+    r"|page|pair|passage|problem|question|row|run|section|sentence|step|system|token|training)s\b"
+    r"((?: (?:of (?:the )?|with )\S+)?)(?: (are|were|have|do|need)\b)?"
+)
+_VERBS_OF_ONE = {"are": " is", "were": " was", "have": " has", "do": " does", "need": " needs"}
 
 _current = "ja"
 _is_command = False
@@ -57,11 +65,10 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
     entry = _entries().get(code)
     if entry is None:
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
-    shown = _Facts(_prepare_facts(facts, language))
     step = entry.get(f"{language}_command") if _is_command else None
     return ErrorMessage(
-        spell_out(_formatter.vformat(entry[language], (), shown)),  # facts include names of files and models
-        spell_out(_formatter.vformat(step or entry[f"{language}_next"], (), shown)),
+        spell_out(_fill(entry[language], facts, language)),  # facts include names of files and models
+        spell_out(_fill(step or entry[f"{language}_next"], facts, language)),
     )
 
 
@@ -89,7 +96,7 @@ def phrase(key: str, /, **facts: Any) -> str:
     text = _find_entry(key)[_current]
     if not facts and "{{" not in text:
         return text
-    return nest_quotes(_formatter.vformat(text, (), _Facts(_prepare_facts(facts, _current))))
+    return nest_quotes(_fill(text, facts, _current))
 
 
 def nest_quotes(text: str) -> str:
@@ -171,6 +178,17 @@ def usage_problem(message: str) -> str:
 
 def error_codes() -> frozenset[str]:
     return frozenset(_entries())
+
+
+def _fill(text: str, facts: Mapping[str, Any], language: str) -> str:
+    """Return a text with its facts; in English the noun that a 1 counts is in the singular, with its verb."""
+    if language == "en" and any(str(value) == "1" for value in facts.values()):
+        text = _COUNTED.sub(lambda counted: _of_one(counted) if str(facts.get(counted[2])) == "1" else counted[0], text)
+    return _formatter.vformat(text, (), _Facts(_prepare_facts(facts, language)))
+
+
+def _of_one(counted: re.Match[str]) -> str:
+    return f"{counted[1]} {counted[3]}{counted[4]}{_VERBS_OF_ONE.get(counted[5], '')}"
 
 
 def _prepare_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:

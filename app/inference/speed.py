@@ -6,7 +6,6 @@ two layers of the shape of an 8B model (`engine.speed_meter`).
 """
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import subprocess
@@ -54,6 +53,8 @@ _DEADLINE_S = 120.0  # of the first part, which takes two seconds on two cores
 
 def place() -> str:
     """Return the processor, its usable cores and the engine, on which another measurement would differ."""
+    import importlib.metadata
+
     try:
         engine = importlib.metadata.version("llama-cpp-python")
     except importlib.metadata.PackageNotFoundError:  # a bundle, which has one engine for each version of Kotae

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.base import invisible_characters
 from app.base.errors import AppError
@@ -17,13 +18,15 @@ from app.base.files import input_file
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.prompts import PromptForm
-from app.models import catalogue, download_queue, hf_folders, local_models, starter
+from app.models import catalogue, hf_folders, local_models, starter
 from app.models.catalogue import ModelCard
-from app.models.download_queue import QueuedDownload
 from app.models.hf_folders import HfModel
 from trainer import spec
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec, SpecError
+
+if TYPE_CHECKING:  # a question needs nothing of downloads
+    from app.models.download_queue import QueuedDownload
 
 STARTER = "starter"
 WHOLE_TYPES = ("F32", "F16", "BF16")  # types of a GGUF file whose weights are not quantized
@@ -94,6 +97,8 @@ def weights_of_folder(model: HfModel) -> str:
 
 def fetched_bases(models: Path) -> list[Path]:
     """Return the folders of publisher's weights that were downloaded completely into the models folder."""
+    from app.models import download_queue
+
     folders = sorted((models / download_queue.BASES).glob("models--*/snapshots/*"))
     return [folder for folder in folders if not [*folder.glob("*.part*")] and [*folder.glob("model*.safetensors")]]
 
@@ -109,7 +114,7 @@ def _require_template(model: HfModel) -> None:
         raise AppError("base_no_template", path=str(model.folder))
 
 
-def check_before_weights(job: QueuedDownload) -> None:
+def check_before_weights(job: "QueuedDownload") -> None:
     """Refuse a base that could not be trained once all but its weights has come, before the gigabytes do.
 
     Raises AppError as `read_base_folder` does.

@@ -152,6 +152,8 @@ def _joined_blocks(card: ModelCard) -> Iterator[bytes]:
 
 
 def _converted_blocks(card: ModelCard) -> Iterator[bytes]:
+    from app.models import e5_conversion
+
     spec = importlib.util.find_spec(card.package)  # found without being imported, as none of its code is needed
     folders = (spec and spec.submodule_search_locations) or ()
     found = next((path for folder in folders if (path := Path(folder) / E5_SOURCE_NAME).is_file()), None)

@@ -120,3 +120,22 @@ def test_every_error_of_the_system_with_words_exists_somewhere() -> None:
 )
 def test_quotation_marks_inside_others_are_double(text: str, nested: str) -> None:
     assert wording.nest_quotes(text) == nested
+
+
+@pytest.mark.parametrize(
+    ("key", "facts", "said"),
+    [
+        ("training.imported_n_rows", {"n": 1}, "Imported 1 row"),
+        ("training.imported_n_rows", {"n": 11}, "Imported 11 rows"),
+        ("common.batch_blank", {"count": "1"}, "1 empty row was not counted as questions."),
+        ("training.draft_problem.left_out", {"rows": 1}, "1 row with problems is not trained on."),
+        ("documents.n_pages_are_images_only", {"n": 1}, "1 page is images only."),
+        ("documents.n_documents_of_name_were_read", {"n": 1, "name": "規程"}, '1 document of "規程" was read and'),
+    ],
+)
+def test_one_thing_is_counted_in_the_singular(key: str, facts: dict[str, object], said: str) -> None:
+    wording.use_language("en")
+    try:
+        assert wording.phrase(key, **facts).startswith(said)
+    finally:
+        wording.use_language("ja")

@@ -102,7 +102,7 @@ def _attend(parts: Any, how: str) -> None:
         if how == "well":
             parts.window.close()
         elif how == "restart":
-            notice.restart_requested.emit()
+            notice.banner.action_requested.emit("restart")
 
     QTimer.singleShot(0, parts.window, look)
 

@@ -209,8 +209,7 @@ class BatchProgressView(QFrame):
 
     def show_status(self, status: BatchStatus, *, is_paused: bool) -> None:
         question = " ".join(status.question.split())
-        words = phrase("chat.paused") if is_paused else phrase("chat.answering_question")
-        self.work_label.setText(words.format(question=question))
+        self.work_label.setText(phrase("chat.paused" if is_paused else "chat.answering_question", question=question))
         percent = round(100 * status.done / max(1, status.total))
         done = phrase("chat.a_of_b_p", a=f"{status.done:,}", b=f"{status.total:,}", p=percent)
         left = format_time_left(status.left_s) if status.left_s and not is_paused else ""

@@ -21,9 +21,9 @@ def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch
     "send" or "cancel"."""
     assert model.remote is not None
     question = phrase("chat.send_these_questions_out" if is_batch else "chat.send_this_conversation_out")
-    body = phrase("chat.the_questions_of_the_file" if is_batch else "chat.the_questions_of_this_conversation")
-    more = phrase("chat.secret_conversations_and_documents_are")
-    sentence = f"{body.format(address=model.remote.address)}\n{more}"
+    what = "chat.the_questions_of_the_file" if is_batch else "chat.the_questions_of_this_conversation"
+    body = phrase(what, address=model.remote.address)
+    sentence = f"{body}\n{phrase('chat.secret_conversations_and_documents_are')}"
     no = DialogButton("cancel", phrase("chat.do_not_send"), is_default=True)
     yes = DialogButton("send", phrase("chat.send_and_ask"))
     return Dialog(theme, question, sentence, (no, yes), parent, icon=("external-link", "warning"))

@@ -282,10 +282,9 @@ class QuestionEmbedder:
 
     def __enter__(self) -> "QuestionEmbedder":
         if self.embedding is not None:
-            try:
-                self.embedding.reranker.use(self._models if self._reranks else ())
-                self.embedding.use_at_once(self._models)
-            except AppError:
+            self.embedding.reranker.use(self._models if self._reranks else ())
+            self.embedding.use_at_once(self._models)
+            if self.embedding.standing.error is not None:
                 self._output.note("documents.docs_by_words_only")
         return self
 

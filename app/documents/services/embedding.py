@@ -66,6 +66,7 @@ class Embedding(QObject):
         self._lock.setStaleLockTime(0)  # stale only when its process is gone
         self._model: EmbeddingModel | None = None
         self._models: tuple[LocalModel, ...] = ()
+        self._unchosen: tuple[LocalModel, ...] = ()  # those of which one is chosen when it is needed
         self._choices = 0  # counts calls of `use`
         self._model_number = 0  # counts models: results for an earlier one are dropped
         self._missing: deque[tuple[int, int]] = deque()  # (section id, collection id), in the order of work
@@ -119,17 +120,25 @@ class Embedding(QObject):
         )
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
-        """Choose one of the models and block until it is chosen; nothing is embedded before `look`.
+        """Choose one of the models, blocking; nothing is embedded before `look`.
 
-        The child starts meanwhile if there are vectors to compare with. Raises AppError for a damaged or missing file.
+        If there are vectors to compare with, the child starts meanwhile. Otherwise the choice waits until a text is to
+        be embedded, as most questions of a command need none. A damaged or missing file is the error of `standing`.
         """
-        if any(map(local_models.is_embedding_model, models)) and any(
-            self._documents.parent.glob(f"{self._documents.stem}-vectors/*.vectors")
-        ):
+        self._unchosen = tuple(filter(local_models.is_embedding_model, models))
+        if self._unchosen and any(self._documents.parent.glob(f"{self._documents.stem}-vectors/*.vectors")):
             self._engine.start()
-        from app.documents.retrieval import semantic_index
+            self._choose()
 
-        self._set_model(semantic_index.choose_model(models, self._documents))
+    def _choose(self) -> None:
+        models, self._unchosen = self._unchosen, ()
+        if models:
+            from app.documents.retrieval import semantic_index
+
+            try:
+                self._set_model(semantic_index.choose_model(models, self._documents))
+            except AppError as error:
+                self._on_damaged(self._choices, error)
 
     def load_model(self) -> None:
         """Load the models in use, so that the next question is searched sooner."""
@@ -142,7 +151,7 @@ class Embedding(QObject):
         self._choices += 1
         self._model_number += 1
         self._retry_timer.stop()
-        self._model = None
+        self._model, self._unchosen = None, ()
         self._engine.close()
         self.reranker.use(())
         self._lock.unlock()
@@ -172,6 +181,7 @@ class Embedding(QObject):
 
         The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
         """
+        self._choose()
         model = self._model
         if model is None or not model.neutral_cosine:
             on_done(None)
@@ -199,6 +209,7 @@ class Embedding(QObject):
 
     def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
         """Embed texts of other programs as they are, without a prefix; pass None without a model or after a failure."""
+        self._choose()
         if self._model is None:
             on_done(None)
         else:
@@ -206,8 +217,8 @@ class Embedding(QObject):
 
     @property
     def is_on(self) -> bool:
-        """Whether an embedding model is chosen."""
-        return self._model is not None
+        """Whether an embedding model is chosen, or will be when it is needed."""
+        return self._model is not None or bool(self._unchosen)
 
     @property
     def has_vectors(self) -> bool:
@@ -227,6 +238,7 @@ class Embedding(QObject):
 
     def look(self) -> None:
         """Find sections without a vector and embed them; call it when documents may have changed."""
+        self._choose()
         model, model_number = self._model, self._model_number
         if model is None:
             return

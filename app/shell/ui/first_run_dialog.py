@@ -173,8 +173,7 @@ class MachineStep(QWidget):
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
         largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
-            words = phrase("shell.there_is_not_enough_free")
-            return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
+            return [phrase("shell.there_is_not_enough_free", size=wanted.name, need=_gb(wanted.need_bytes))]
         if wanted.verdict == "tight":
             return [phrase("shell.size_recommended_for_work_runs", size=wanted.name)]
         if wanted != best_fit and wanted.speed is not None:
@@ -187,8 +186,7 @@ class MachineStep(QWidget):
                 )
             ]
         if largest is not None and largest != best_fit:
-            words = phrase("shell.models_up_to_size_fit")
-            return [words.format(size=largest.name)]
+            return [phrase("shell.models_up_to_size_fit", size=largest.name)]
         return []
 
 

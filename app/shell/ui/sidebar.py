@@ -66,7 +66,9 @@ class NavigationButton(QAbstractButton):
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(self._theme.px(120), self._theme.metric("row_list"))
+        """Return the size at which the name is not cut."""
+        words = QFontMetrics(self._theme.font("ui", 600)).horizontalAdvance(self.text()) + 1
+        return QSize(self.width() - self.words_area().width() + words, self._theme.metric("row_list"))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
@@ -128,6 +130,11 @@ class NavigationBar(QWidget):
     def full_height(self) -> int:
         """Return the height of all buttons in one column, in px."""
         return len(self._buttons) * self._theme.metric("row_list") + 16
+
+    @property
+    def least_width(self) -> int:
+        """Return the width at which no name is cut, in px."""
+        return self._columns * max(button.sizeHint().width() for button in self._buttons.values())
 
     def set_columns(self, columns: int) -> None:
         if columns == self._columns:
@@ -335,6 +342,7 @@ class Sidebar(QWidget):
         super().resizeEvent(event)
         is_short = self.height() < self.nav.full_height + self._theme.px(BELOW_NAV_PX)
         self.nav.set_columns(2 if is_short else 1)
+        self._resize()
         self._show_bin()
 
     def edit_folder(self, folder_id: int) -> None:
@@ -449,4 +457,4 @@ class Sidebar(QWidget):
         self.bin_button.setVisible(is_relevant and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
 
     def _resize(self) -> None:
-        self.setFixedWidth(self._theme.metric("sidebar_width"))
+        self.setFixedWidth(max(self._theme.metric("sidebar_width"), self.nav.least_width))

@@ -1,8 +1,8 @@
 """Show one notice at the foot: safe mode, a crash before, another version, or damage; apply safe mode to the window."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app import __version__
@@ -27,19 +27,16 @@ TEXT_PX = 400  # height of the visible text in px
 class StartNotice(QWidget):
     """Tells at the foot of the window what was special about this start, and damage found later, until closed."""
 
-    restart_requested = Signal()
-    report_requested = Signal()
-    news_requested = Signal()
-    more_requested = Signal()
-
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, actions: Mapping[str, Callable[[], object]]) -> None:
+        """Build the notice. `actions`: by the keys of its buttons."""
         super().__init__()
+
         self.banner = Banner(theme)
         set_surface(self, "base")
         inside = make_column(self.banner, margins_px=(16, 8, 16, 8))
         make_column(Separator(), inside, into=self, spacing_px=0)
         self.banner.installEventFilter(self)
-        self.banner.action_requested.connect(self._on_action)
+        self.banner.action_requested.connect(lambda key: actions[key]())
         self.hide()
 
     def tell(self, last_start: StartRecord, *, is_safe: bool) -> None:
@@ -56,9 +53,8 @@ class StartNotice(QWidget):
             what = phrase("shell.kotae_did_not_end_properly")
             self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
         elif last_start.is_of_a_newer_version:
-            what = phrase("shell.this_kotae_is_older_than")
-            sentence = phrase("shell.settings_that_the_newer_version")
-            self.banner.show_message("warning", what.format(version=__version__, before=last_start.version), sentence)
+            what = phrase("shell.this_kotae_is_older_than", version=__version__, before=last_start.version)
+            self.banner.show_message("warning", what, phrase("shell.settings_that_the_newer_version"))
         elif last_start.is_of_another_version:
             what = phrase("shell.this_is_kotae_version_now", version=__version__)
             self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
@@ -78,24 +74,14 @@ class StartNotice(QWidget):
 
     def _why_safe(self, last_start: StartRecord) -> str:
         if last_start.is_safe_mode_due:
-            why = phrase("shell.n_starts_in_a_row")
-            return why.format(n=last_start.failed_by_now)
+            return phrase("shell.n_starts_in_a_row", n=last_start.failed_by_now)
         return phrase("shell.some_functions_are_off_and")
-
-    def _on_action(self, key: str) -> None:
-        {
-            "restart": self.restart_requested,
-            "report": self.report_requested,
-            "news": self.news_requested,
-            "more": self.more_requested,
-        }[key].emit()
 
 
 def show_notices(
     window: MainWindow, where: Paths, last_start: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
     """Add the notice to the window. `restart` restarts the program without safe mode."""
-    notice = StartNotice(window.theme)
 
     def news() -> None:
         from app.shell.ui.help_windows import NewsWindow
@@ -103,10 +89,15 @@ def show_notices(
         notice.banner.dismiss()
         NewsWindow(window.theme, window).show()
 
-    notice.restart_requested.connect(restart)
-    notice.report_requested.connect(lambda: show_report(window.theme, where, window))
-    notice.news_requested.connect(news)
-    notice.more_requested.connect(lambda: safe_mode_dialog(window.theme, where, window).open())
+    notice = StartNotice(
+        window.theme,
+        {
+            "restart": restart,
+            "report": lambda: show_report(window.theme, where, window),
+            "news": news,
+            "more": lambda: safe_mode_dialog(window.theme, where, window).open(),
+        },
+    )
     window.show_at_foot(notice)
     notice.tell(last_start, is_safe=is_safe)
     return notice
@@ -149,9 +140,8 @@ def _what_to_try(where: Paths) -> str:
         phrase("shell.if_it_goes_on_make"),
     )
     heading = phrase("shell.what_is_off"), phrase("shell.what_you_can_try")
-    bullet = phrase("shell.text")
     parts = zip(heading, (off, hints), strict=True)
-    return "\n\n".join("\n".join([name, *(bullet.format(text=line) for line in lines)]) for name, lines in parts)
+    return "\n\n".join("\n".join([name, *(phrase("shell.text", text=line) for line in lines)]) for name, lines in parts)
 
 
 def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOffers) -> None:

@@ -94,7 +94,7 @@ class MainFrame(QWidget):
     changed = Signal()  # the layout changed, including between narrow and wide, or the sidebar opened or closed
 
     def __init__(self, theme: Theme, sidebar: QWidget, page: QWidget) -> None:
-        """Build the frame. `sidebar` must have a fixed width."""
+        """Build the frame. `sidebar` must decide its own width."""
         super().__init__()
         self._theme = theme
         self._sidebar = sidebar
@@ -133,6 +133,7 @@ class MainFrame(QWidget):
         if not self.is_narrow:
             self._is_open = False
         width, height = self.width(), self.height()
+        self._sidebar.resize(self._sidebar.width(), height)  # its width may depend on its height
         left = self._sidebar.width() + 1 if self.is_sidebar_shown else 0
         page_left = 0 if self.is_narrow else left
         self._page.setGeometry(page_left, 0, width - page_left, height)

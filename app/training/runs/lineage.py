@@ -22,7 +22,6 @@ from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training.data import split_record
 from app.training.data.rows import PARTS
-from trainer import adapter
 from trainer.spec import RunSpec
 
 LINEAGE_FILE = "lineage.json"  # name in a run's folder
@@ -122,8 +121,12 @@ def lineage_of_adapter(path: Path, seen_folders: set[Path] | None = None) -> Lin
     `seen_folders`: run folders that were already read, to avoid cycles.
     """
     run = next((parent for parent in list(path.parents)[:_FOLDERS] if (parent / base_models.SPEC).is_file()), None)
-    if run is None:
+    if run is None and path.is_dir():
+        from trainer import adapter
+
         return _read_lineage(_note_path(path)).joined(_read_lineage(path / adapter.RECORD))
+    if run is None:
+        return _read_lineage(_note_path(path))
     seen_folders = set() if seen_folders is None else seen_folders
     if run in seen_folders:
         return Lineage()

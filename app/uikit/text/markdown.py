@@ -206,8 +206,7 @@ def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharF
 def _image_text(style: QTextCharFormat) -> str:
     alternative = style.property(QTextFormat.Property.ImageAltText.value) or ""
     address = style.toImageFormat().name()
-    words = phrase("uikit.image_what")
-    return untrusted_text.make_harmless(words.format(what=join_facts(alternative, address)))
+    return untrusted_text.make_harmless(phrase("uikit.image_what", what=join_facts(alternative, address)))
 
 
 def _without_link(style: QTextCharFormat) -> QTextCharFormat:

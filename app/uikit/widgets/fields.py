@@ -324,8 +324,7 @@ def length_problem(field: QPlainTextEdit) -> str:
     text = storable_text(field)
     if is_storable_text(text):
         return ""
-    words = phrase("common.the_text_is_too_long")
-    return words.format(n=f"{len(text):,}", limit=f"{STORED_TEXT_MAX:,}")
+    return phrase("common.the_text_is_too_long", n=f"{len(text):,}", limit=f"{STORED_TEXT_MAX:,}")
 
 
 FRAME_PX = 12  # the style sheet's borders and paddings above and below, together

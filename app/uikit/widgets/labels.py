@@ -145,18 +145,24 @@ class FactList(QWidget):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
+        self._rows: list[tuple[Label, Label]] = []
 
     def set_facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Show (name, value) pairs; those with an empty value are left out."""
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        shown = [fact for fact in facts if fact[1]]
         self._grid.setColumnMinimumWidth(0, self._theme.px(FACT_NAME_WIDTH_PX))
-        for row, (name, value) in enumerate((name, value) for name, value in facts if value):
-            name_label = Label(name, self._role, "muted")
-            value_label = Label(value, self._role, wraps=True, selectable=True, shrinks=True)
-            self._grid.addWidget(name_label, row, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(value_label, row, 1)
-            name_label.show()  # Qt would show a widget in a visible layout a moment later, which flickers
-            value_label.show()
+        while len(self._rows) > len(shown):
+            for label in self._rows.pop():
+                self._grid.removeWidget(label)
+                label.hide()
+                label.deleteLater()
+        while len(self._rows) < len(shown):
+            name_label = Label("", self._role, "muted")
+            value_label = Label("", self._role, wraps=True, selectable=True, shrinks=True)
+            self._grid.addWidget(name_label, len(self._rows), 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(value_label, len(self._rows), 1)
+            self._rows.append((name_label, value_label))
+        for labels, texts in zip(self._rows, shown, strict=True):
+            for label, text in zip(labels, texts, strict=True):
+                label.setText(text)
+                label.show()  # Qt would show a widget in a visible layout a moment later, which flickers

@@ -119,8 +119,7 @@ class StepRail(QWidget):
         self._now = now
         for place, step in enumerate(self.steps):
             step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
-        words = phrase("uikit.i_n_step")
-        self._short_label.setText(words.format(i=now + 1, n=len(self.steps), step=self.steps[now].text()))
+        self._short_label.setText(phrase("uikit.i_n_step", i=now + 1, n=len(self.steps), step=self.steps[now].text()))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._short_label.minimumSizeHint().width(), self.steps[0].sizeHint().height())

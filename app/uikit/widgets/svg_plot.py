@@ -34,19 +34,17 @@ class SvgPlot(QWidget):
         self._draw = draw
         self._least_px, self._height_px, self._most_px = least_px, height_px, most_px
         self._drawn_for: tuple[int, int] | None = None
+        self._heights: dict[int, int] = {}  # by width
         self._renderer = QSvgRenderer(self)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(not height_px)
         self.setSizePolicy(policy)
         theme.changed.connect(self.redraw)
 
-    @property
-    def is_drawn(self) -> bool:
-        return self._renderer.isValid()
-
     def redraw(self) -> None:
         """Draw the plot again, because its values or the theme have changed."""
         self._drawn_for = None
+        self._heights.clear()
         self.updateGeometry()
         self.update()
 
@@ -59,9 +57,11 @@ class SvgPlot(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         width = min(width, self._theme.px(self._most_px))
-        self._load(width, 0)
-        box = self._renderer.viewBoxF()
-        return round(width * box.height() / max(1.0, box.width()))
+        if width not in self._heights:  # layouts ask many times, and for several widths in turn
+            self._load(width, 0)
+            box = self._renderer.viewBoxF()
+            self._heights[width] = round(width * box.height() / max(1.0, box.width()))
+        return self._heights[width]
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         width = min(self.width(), self._theme.px(self._most_px))

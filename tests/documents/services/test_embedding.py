@@ -143,6 +143,20 @@ def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_somethin
     assert service.pid == pid
 
 
+def test_a_command_reads_the_model_only_when_a_text_is_to_be_compared(
+    driver: EmbeddingDriver, library: Library, encoder: LocalModel
+) -> None:
+    service, found = driver.start(), []
+    Path(encoder.path).write_bytes(b"damaged")
+    service.use_at_once([encoder])
+    assert service.is_on
+    service.compare("賃金", (), found.append)
+    assert (found, service.is_on, service.pid) == ([None], False, 0)
+    service.use_at_once([encoder])
+    service.look()
+    assert service.standing.phase == "failed"
+
+
 def test_the_same_models_again_change_nothing_and_only_what_is_new_or_changed_is_embedded(
     driver: EmbeddingDriver, library: Library, encoder: LocalModel
 ) -> None:

@@ -4,12 +4,13 @@ import json
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QContextMenuEvent, QDropEvent, QShortcut
+from PySide6.QtGui import QContextMenuEvent, QDropEvent, QFontMetrics, QShortcut
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
+from app.base.settings import Settings
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, UnsentDraft
-from app.shell.ui.sidebar import Sidebar
+from app.shell.ui.sidebar import NavigationButton, Sidebar
 from app.uikit.undo import UNDO
 from tests.uikit.ui.conversion import convert
 
@@ -655,3 +656,18 @@ def test_another_language_or_size_of_text_keeps_the_rows_apart(open_window, stor
     first, second = (view.visualRect(model.index(row)) for row in (1, 2))
     assert second.top() > first.bottom()
     assert first.height() == 92
+
+
+def test_the_names_of_pages_are_whole_also_where_they_stand_in_two_columns(hand, store):
+    window = hand().window
+    buttons = window.sidebar.nav.findChildren(NavigationButton)
+    for button in buttons:
+        button.setText("Fine-tuning of models")
+    window.theme.apply(QApplication.instance(), Settings(text_scale_percent=130))
+    window.resize(1400, 520)
+    QApplication.processEvents()
+    assert len({button.x() for button in buttons}) == 2
+    names = QFontMetrics(window.theme.font("ui", 600))
+    assert all(names.horizontalAdvance(one.text()) <= one.words_area().width() for one in buttons)
+    page_left = window.page("ask").mapTo(window, QPoint()).x()
+    assert page_left == window.sidebar.width() + 1

@@ -45,7 +45,9 @@ class ListRow:
     @property
     def place(self) -> tuple[str, int | None, int | None, str]:
         """Return what makes this row another one than the row that was there before, and not only a changed one."""
-        return self.group, self.id, self.folder_id, "" if self.conversation or self.folder else self.text
+        if self.conversation is not None:
+            return self.group, self.conversation.id, None, ""
+        return self.group, None, self.folder_id, "" if self.folder else self.text
 
     @property
     def folder_id(self) -> int | None:
@@ -76,6 +78,8 @@ class ConversationList(QAbstractListModel):
         self._open_id: int | None = None
         self._now = datetime.now()
         self._rows: list[ListRow] = []
+        self._places: list[tuple[str, int | None, int | None, str]] = []  # of the rows
+        self._numbers: dict[int | None, int] = {}  # row of each conversation, by id
 
     # ------------------------------------------------------------------ content
 
@@ -144,8 +148,7 @@ class ConversationList(QAbstractListModel):
         return next(iter(self.indexes_of([conversation_id])), QModelIndex())
 
     def indexes_of(self, conversation_ids: Iterable[int | None]) -> list[QModelIndex]:
-        wanted = set(conversation_ids)
-        return [self.index(place) for place, row in enumerate(self._rows) if row.id is not None and row.id in wanted]
+        return [self.index(self._numbers[id]) for id in conversation_ids if id in self._numbers]
 
     def index_of_folder(self, folder_id: int | None) -> QModelIndex:
         """Return the index of a folder's heading; invalid when it is not in the list."""
@@ -221,12 +224,14 @@ class ConversationList(QAbstractListModel):
     def _refill(self, now: datetime | None) -> None:
         self._now = now or datetime.now()
         rows = list(self._grouped())
-        if [row.place for row in rows] == [row.place for row in self._rows]:
+        places = [row.place for row in rows]
+        if places == self._places:
             self._rows = rows  # without a reset, after which the view measures every row again
             self._emit_all_changed()
             return
         self.beginResetModel()
-        self._rows = rows
+        self._rows, self._places = rows, places
+        self._numbers = {id: number for number, (_, id, _, _) in enumerate(places) if id is not None}
         self.endResetModel()
 
     def _grouped(self) -> Iterator[ListRow]:

@@ -260,8 +260,8 @@ class TransferController(QObject):
     def _on_exported(self, paths: list[Path]) -> None:
         self._exported = paths
         where = str(paths[0] if len(paths) == 1 else paths[0].parent)
-        what = phrase("common.exported") if len(paths) == 1 else phrase("chat.exported_to_n_files")
-        self._show_banner("success", what.format(n=len(paths)), where, (("folder", phrase("common.open_the_folder")),))
+        what = phrase("common.exported") if len(paths) == 1 else phrase("chat.exported_to_n_files", n=len(paths))
+        self._show_banner("success", what, where, (("folder", phrase("common.open_the_folder")),))
         self.ended.emit(phrase("chat.conversations_exported"), self._transfer.worked_s)
 
     def _on_imported(self, result: ImportedConversations) -> None:

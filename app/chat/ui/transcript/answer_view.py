@@ -91,8 +91,8 @@ class StageLine(Label):
             return ""
         # How many passages fit into the prompt is known only when the model is loaded.
         is_found = self._stage.kind in ("passages", "loading")
-        words = phrase("chat.found_n_passages_search_ms" if is_found else "chat.read_n_passages_search_ms")
-        return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
+        key = "chat.found_n_passages_search_ms" if is_found else "chat.read_n_passages_search_ms"
+        return phrase(key, n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
 
 
 class AnswerFooter(QWidget):

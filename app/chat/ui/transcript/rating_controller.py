@@ -42,8 +42,7 @@ class AnswerTextEditor(EditorWindow):
         """Store the text. Return why it was not stored, or ""."""
         text, limit = storable_text(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:
-            words = phrase("common.the_text_is_too_long")
-            return words.format(n=f"{len(text):,}", limit=f"{limit:,}")
+            return phrase("common.the_text_is_too_long", n=f"{len(text):,}", limit=f"{limit:,}")
         return self._save(text)
 
     def _save(self, text: str) -> str:

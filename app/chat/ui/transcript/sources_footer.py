@@ -113,8 +113,7 @@ class SourcesFooter(QWidget):
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
         kind = source_citations.doubt_kind(self._grounding, doubtful)
         count = "several" if len(missing) > NAMED_VALUES else "few"
-        words = phrase(f"chat.doubtful_value.{kind}_{count}")
-        return words.format(value=named, n=len(missing))
+        return phrase(f"chat.doubtful_value.{kind}_{count}", value=named, n=len(missing))
 
     def _source_rows(self) -> QVBoxLayout:
         column = make_column(spacing_px=0)

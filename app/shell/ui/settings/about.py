@@ -197,7 +197,9 @@ class AboutSection(SettingsSection):
 
     def _fill(self) -> None:
         self._add_version()
-        self.instructions = Label(self._how_to_update(), wraps=True)
+        self.instructions = Label(
+            how_to_install() if self.facts.is_bundle else phrase("shell.in_the_folder_of_the"), wraps=True
+        )
         self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.instructions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._add(
@@ -265,11 +267,6 @@ class AboutSection(SettingsSection):
     def _build_date_text(self) -> str:
         return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
-    def _how_to_update(self) -> str:
-        if not self.facts.is_bundle:
-            return phrase("shell.in_the_folder_of_the")
-        return how_to_install()
-
     # ------------------------------------------------------------------- slots
 
     def _choose_file(self) -> None:
@@ -289,8 +286,7 @@ class AboutSection(SettingsSection):
         )  # fmt: skip
 
     def _on_progressed(self, done: int, total: int) -> None:
-        words = phrase("shell.checking_n", n=100 * done // total if total else 0)
-        self._file_row.show_note(words)
+        self._file_row.show_note(phrase("shell.checking_n", n=100 * done // total if total else 0))
 
     def _on_checked(self, file: UpdateFile) -> None:
         self._end_check()

@@ -92,10 +92,9 @@ class EnginePacksPanel(QWidget):
     def _on_removed(self, _nothing: None) -> None:
         """Show the outcome of removing, which fails silently if the system cannot delete a library in use."""
         if engine_packs.installed(self._folder):
-            words = phrase("shell.in_use_so_it_could")
-            self._show_outcome(words, "warning")
+            self._show_outcome(phrase("shell.in_use_so_it_could"), "warning")
         else:
-            self._show_outcome(self._removed_text(), "success")
+            self._show_outcome(phrase("shell.removed_from_the_next_start"), "success")
 
     def _on_failed(self, error: AppError) -> None:
         self._show_outcome(f"× {describe_error(error)}", "danger")
@@ -123,21 +122,15 @@ class EnginePacksPanel(QWidget):
         elif packs:
             self._show_state()
         else:
-            self._show_message(self._removed_text(), "success")
+            self._show_message(phrase("shell.removed_from_the_next_start"), "success")
 
     def _show_state(self) -> None:
         packs = engine_packs.installed(self._folder)
-        words = (
-            phrase("shell.there_names", names=_titles(packs)) if packs else phrase("shell.none_the_processor_computes")
-        )
-        self._show_message(words, "text")
+        none = phrase("shell.none_the_processor_computes")
+        self._show_message(phrase("shell.there_names", names=_titles(packs)) if packs else none, "text")
 
     def _added_text(self, *packs: EnginePack) -> str:
-        words = phrase("shell.added_name_it_is_used")
-        return words.format(name=_titles(packs))
-
-    def _removed_text(self) -> str:
-        return phrase("shell.removed_from_the_next_start")
+        return phrase("shell.added_name_it_is_used", name=_titles(packs))
 
     def _show_message(self, words: str, tone: str, *, is_busy: bool = False) -> None:
         self.state.set_tone(tone)
@@ -153,8 +146,8 @@ class EnginePacksPanel(QWidget):
     def _on_cards(self, cards: tuple[Card, ...]) -> None:
         """Show which graphics cards the drivers tell of."""
         sizes = (with_note(card.description, format_size(card.total_bytes)) for card in cards)
-        names = join_facts(*sizes)
-        self.cards.setText(phrase("shell.cards_found", names=names) if cards else phrase("shell.no_card_found"))
+        found = phrase("shell.cards_found", names=join_facts(*sizes))
+        self.cards.setText(found if cards else phrase("shell.no_card_found"))
         self.cards.setVisible(bool(self._known_packs))
 
 

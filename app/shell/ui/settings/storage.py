@@ -117,10 +117,8 @@ class ModelsFolderPanel(QWidget):
 
     def _on_moved(self, moved: FolderMoveResult) -> None:
         if moved.files_left:
-            left = phrase("shell.files_in_the_old_folder")
-            self.banner.show_message(
-                "warning", phrase("shell.the_models_folder_was_moved_2"), left.format(n=moved.files_left)
-            )
+            left = phrase("shell.files_in_the_old_folder", n=moved.files_left)
+            self.banner.show_message("warning", phrase("shell.the_models_folder_was_moved_2"), left)
         else:
             self.banner.show_message("success", phrase("shell.the_models_folder_was_moved_2"), str(moved.folder))
 

@@ -21,7 +21,7 @@ from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
-from app.uikit.localization import join_facts, make_breakable, with_note
+from app.uikit.localization import format_gigabytes, join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_box, make_column
@@ -125,8 +125,7 @@ class TrainingKitDialog(Dialog):
     def _python_words(self) -> str:
         """Return which Python archive to choose, as others are refused; "" if none is known for machine and kit."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
-        words = phrase("shell.for_a_pc_without_python")
-        return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
+        return phrase("shell.for_a_pc_without_python", name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
 def lock_words(lock: PackageLock) -> str:
@@ -189,7 +188,7 @@ class TrainingPanel(QWidget):
     def ask_to_remove(self) -> Dialog:
         assert self.report is not None
         own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
-        size = _gigabytes(self.report.left_bytes + own)
+        size = format_gigabytes(self.report.left_bytes + own)
         dialog = Dialog(
             self._theme,
             phrase("shell.delete_the_training_environment"),
@@ -281,15 +280,13 @@ class TrainingPanel(QWidget):
         lines = []
         if report.python is not None:
             folder = report.python.parent.parent if report.size_bytes else report.python
-            size = _gigabytes(report.size_bytes) if report.size_bytes else ""
+            size = format_gigabytes(report.size_bytes) if report.size_bytes else ""
             other = "" if report.is_own else phrase("shell.not_made_by_kotae")
             lines.append(join_facts(make_breakable(str(folder)), size, other))
         if report.previous_bytes:
-            previous = phrase("shell.the_environment_from_before_is")
-            lines.append(previous.format(size=_gigabytes(report.previous_bytes)))
+            lines.append(phrase("shell.the_environment_from_before_is", size=format_gigabytes(report.previous_bytes)))
         if report.left_bytes:
-            left = phrase("shell.size_of_parts_are_already")
-            lines.append(left.format(size=_gigabytes(report.left_bytes)))
+            lines.append(phrase("shell.size_of_parts_are_already", size=format_gigabytes(report.left_bytes)))
         return "\n".join(lines)
 
     def _open_folder(self) -> None:
@@ -331,7 +328,3 @@ def _versions(probe: "EnvironmentProbe") -> str:
     devices = [with_note(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
     cuda = f"CUDA {probe.cuda}" if probe.cuda else "CPU"
     return join_facts(f"Python {probe.python}", *libraries, f"llama.cpp {probe.converter}", cuda, *devices)
-
-
-def _gigabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:,.1f}\u00a0GB"
