@@ -152,7 +152,6 @@ def _joined_blocks(card: ModelCard) -> Iterator[bytes]:
 
 
 def _converted_blocks(card: ModelCard) -> Iterator[bytes]:
-    from app.models import e5_conversion
 
     spec = importlib.util.find_spec(card.package)  # found without being imported, as none of its code is needed
     folders = (spec and spec.submodule_search_locations) or ()
