@@ -32,7 +32,6 @@ COMMON_SHARE = 0.1  # a term in a larger share of sections does not find candida
 CLAUSES = 40  # the number of best candidates whose clauses are scored
 CLAUSE_REACH = 20  # sections of the clause before and after a candidate
 CLAUSE_WEIGHT = 0.3
-HEADING_WEIGHT = 1.0
 SATURATION = 1.2  # k1 of BM25+
 PRESENCE = 0.5  # δ of BM25+: the gain of a term that occurs at all, so that more of the terms beat one more often
 DEFINITIONS = 20  # sections in which the definition of a word is looked for
@@ -223,7 +222,7 @@ def _score(query: _Query, rows: Sequence[_Candidate], parts: int = 1) -> float:
     heading_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * rows[0].heading_length / query.heading_length
     gains: dict[str, float] = {}
     for term, counted in query.counted.items():
-        often = counted.count(body, values) / body_norm + HEADING_WEIGHT * counted.count(heading) / heading_norm
+        often = counted.count(body, values) / body_norm + counted.count(heading) / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION) + PRESENCE if often else 0.0
 
     def relevance(part: Mapping[str, float]) -> float:
