@@ -66,6 +66,16 @@ def test_words_of_the_heading_count(library: Library) -> None:
     assert "24 N/mm²" in first(library, "床止めの設計基準強度", collection)
 
 
+def test_a_long_section_with_all_the_words_comes_before_a_short_one_that_repeats_a_word(library: Library) -> None:
+    around = "この節は、事務所の運営に関する事項を定める。" * 4
+    collection = put(
+        library,
+        Section(("第1章 総則",), f"{around}水門では、塗装と潤滑を毎年確かめる。"),
+        Section(("第2章 保守",), "塗装の色、塗装の厚さ、塗装の時期、塗装の方法、塗装の記録を定める。"),
+    )
+    assert "水門" in first(library, "塗装、潤滑", collection)
+
+
 def test_only_the_collections_that_are_asked_are_searched(library: Library) -> None:
     one = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), collection="一")
     two = put(library, Section(("章",), "橋脚の根入れは3 mとする。"), collection="二")
