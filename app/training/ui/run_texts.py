@@ -21,21 +21,6 @@ from trainer import events
 from trainer.events import Failed, Finished
 
 
-def state_name(course: RunProgress) -> str:
-    return {
-        "waiting": phrase("training.not_started"),
-        "running": phrase("common.training"),
-        "ending": phrase("training.saving"),
-        "judging": phrase("training.being_judged"),
-        "paused": phrase("training.paused"),
-        "finished": phrase("training.finished"),
-        "crashed": phrase("training.broken_off"),
-        "failed": phrase("common.failed"),
-        "cancelled": phrase("training.aborted"),
-        "exported": phrase("training.exported"),
-    }[course.state]
-
-
 def epochs_text(course: RunProgress) -> str:
     """Return a text with the epochs done and their total; "" before the first step."""
     step = course.standing.step

@@ -159,7 +159,9 @@ def test_a_run_of_this_program_goes_on_is_paused_and_gone_on_with(driver: RunDri
     driver.press_button(RESUME)
     driver.until(lambda: PAUSE in driver.buttons and not driver.trainings.is_asked)
     driver.press_button(FINISH)
-    driver.until(lambda: driver.buttons == [] and driver.fact("state").startswith(phrase("training.finished")))
+    driver.until(
+        lambda: driver.buttons == [] and driver.fact("state").startswith(phrase("training.run_state.finished"))
+    )
 
 
 def test_the_one_bar_goes_on_through_the_judging_with_the_time_left(driver: RunDriver) -> None:

@@ -17,6 +17,7 @@ from app.training import quality_gate, training_errors
 from app.training.quality_gate import GateResult
 from app.training.run_result import FormChoice, RunResult
 from app.training.runs import rerun
+from app.training.ui import training_texts
 from app.training.ui.result import verdict_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -144,7 +145,7 @@ class VerdictCard(QFrame):
         icon, tone = verdict_texts.LEVEL_SIGNS[_LEVELS[gate.verdict]]
         self.setProperty("surface", tone)
         self.icon.show_icon(icon, tone)
-        self.word.setText(verdict_texts.verdict_name(gate.verdict))
+        self.word.setText(training_texts.verdict_name(gate.verdict))
         self.word.set_tone(tone)
         reasons = [quality_gate.reason_text(reason) for reason in gate.reasons]
         if gate.verdict == "adopt":

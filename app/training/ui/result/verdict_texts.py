@@ -7,6 +7,7 @@ from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
 from app.training.quality_gate import BASE_ADAPTER, Flaw, win_rate_text
 from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
+from app.training.ui import training_texts
 from app.uikit.localization import format_percent, with_note
 
 LEVEL_SIGNS = {
@@ -39,22 +40,11 @@ def format_size(size_bytes: int) -> str:
     return wording.format_size(size_bytes).replace(" ", "\u00a0")
 
 
-def verdict_name(kind: str) -> str:
-    """Return the displayed name of a verdict. `kind`: "adopt" | "check" | "reject"."""
-    return {
-        "adopt": phrase("training.gate.adopt"),
-        "check": phrase("training.needs_review"),
-        "reject": phrase("training.do_not_adopt"),
-    }[kind]
-
-
 def level_name(kind: str) -> str:
     """Return the displayed name of a condition's level. `kind`: "passed" | "check" | "reject"."""
-    return {
-        "passed": phrase("training.passed"),
-        "check": phrase("training.needs_review"),
-        "reject": phrase("training.failed"),
-    }[kind]
+    if kind == "check":
+        return training_texts.verdict_name(kind)
+    return phrase("training.passed" if kind == "passed" else "training.failed")
 
 
 def form_name(name: str) -> str:
