@@ -1,4 +1,4 @@
-"""Translate invalid SPECs and failed runs into AppErrors, and settings into text."""
+"""Translate invalid SPECs and failed runs into AppErrors, and settings and forms of models into text."""
 
 import dataclasses
 import difflib
@@ -90,6 +90,12 @@ def setting_name(field: str) -> str:
 def preset_name(preset: str) -> str:
     """Return the displayed name of a preset (`trainer.spec.PRESETS`)."""
     return wording.phrase(f"training.training_preset.{preset}")
+
+
+def form_name(form: str) -> str:
+    """Return the name of a model form (`app.training.quality_gate.FormRow`), to use within a sentence."""
+    merged = wording.phrase("training.run_form.merged", form=form)
+    return wording.phrase_or(f"training.run_form.{form.replace('+', '_')}", merged)
 
 
 def setting_text(field: str, value: object) -> str:

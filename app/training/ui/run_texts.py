@@ -46,11 +46,7 @@ def phase_text(course: RunProgress) -> str:
 
 
 def judging_progress_text(progress: StepProgress) -> str:
-    from app.training.quality_gate import F16_ADAPTER, ON_BASE  # imports numpy
-
-    is_named = progress.name in (*ON_BASE, F16_ADAPTER)
-    key = f"training.run_form.{progress.name.replace('+', '_')}" if is_named else "training.run_form.merged"
-    what = wording.phrase(f"training.run_gating.{progress.kind}", form=wording.phrase(key, form=progress.name))
+    what = wording.phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
         return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)

@@ -87,8 +87,12 @@ def entry_state(entry: TrainingEntry) -> str:
 
 def run_state_name(state: str) -> str:
     """Return the displayed name of a run's state (`TrainingRunFolder.state`)."""
-    name = phrase(f"training.run_state.{state}")
-    return name[:1].upper() + name[1:]
+    return capitalized(phrase(f"training.run_state.{state}"))
+
+
+def capitalized(words: str) -> str:
+    """Return words that are also used within sentences as a text of their own."""
+    return words[:1].upper() + words[1:]
 
 
 def verdict_name(verdict: str) -> str:

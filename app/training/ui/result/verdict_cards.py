@@ -275,7 +275,7 @@ class FormsCard(TableCard):
     def show_making(self, progress: StepProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"training.run_gating.{progress.kind}", form=verdict_texts.form_name(progress.name))
+        what = phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
         self.progress.say(phrase("training.making_a_b_what", a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 
@@ -315,7 +315,9 @@ class FormsCard(TableCard):
             self.buttons[focused].setFocus()
 
     def _add(self, choice: FormChoice) -> None:
-        button = self.buttons[choice.form] = QRadioButton(verdict_texts.form_name(choice.form))
+        button = self.buttons[choice.form] = QRadioButton(
+            training_texts.capitalized(training_errors.form_name(choice.form))
+        )
         button.setProperty("form", choice.form)
         button.setChecked(choice.form == self.form)
         self._group.addButton(button)

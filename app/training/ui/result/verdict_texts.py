@@ -5,7 +5,7 @@ from typing import Any
 from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
-from app.training.quality_gate import BASE_ADAPTER, Flaw, win_rate_text
+from app.training.quality_gate import Flaw, win_rate_text
 from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
 from app.training.ui import training_texts
 from app.uikit.localization import format_percent, with_note
@@ -45,12 +45,6 @@ def level_name(kind: str) -> str:
     if kind == "check":
         return training_texts.verdict_name(kind)
     return phrase("training.passed" if kind == "passed" else "training.failed")
-
-
-def form_name(name: str) -> str:
-    if name == BASE_ADAPTER:
-        return phrase("training.base_adapter")
-    return phrase("training.merged_form", form=name)
 
 
 def answer_flaw_text(kind: Flaw) -> str:
