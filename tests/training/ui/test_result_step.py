@@ -23,7 +23,7 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
-from app.training.ui.result.result_step import ResultStep
+from app.training.ui.result_step import ResultStep
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import model_files as models

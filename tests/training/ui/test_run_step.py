@@ -26,7 +26,7 @@ from app.training.runs.run_journal import JOURNAL_FILE
 from app.training.services import training_run
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
-from app.training.ui.run.run_step import RunStep
+from app.training.ui.run_step import RunStep
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
 from app.uikit.localization import join_facts

@@ -19,9 +19,9 @@ from app.training.quality_gate import BASE_ADAPTER
 from app.training.run_result import CategoryLoss, CategoryLosses, GateCondition, RunResult
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
-from app.training.ui.result import verdict_texts
-from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
-from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
+from app.training.ui import verdict_texts
+from app.training.ui.answer_cards import AnswerPairsCard, TryItCard
+from app.training.ui.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals

@@ -17,8 +17,7 @@ from app.training import quality_gate, training_errors
 from app.training.quality_gate import GateResult
 from app.training.run_result import FormChoice, RunResult
 from app.training.runs import rerun
-from app.training.ui import training_texts
-from app.training.ui.result import verdict_texts
+from app.training.ui import training_texts, verdict_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
