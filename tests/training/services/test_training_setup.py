@@ -256,13 +256,6 @@ def test_what_an_index_has_not_or_gives_under_the_same_name_is_named(
     assert not making.folders.final.exists()
 
 
-def test_where_nothing_may_go_out_nothing_is_started(making: Making) -> None:
-    making.preferences.change(network_allowed=False)
-    making.ended()
-    assert making.codes == ["training_network_forbidden"]
-    assert not making.folders.part_folder.exists()
-
-
 def test_an_index_that_cannot_be_reached_is_named(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")

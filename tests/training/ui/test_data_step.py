@@ -12,7 +12,6 @@ from app.base.services import background
 from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
-from app.training.services.pair_generation import JOURNAL_SUFFIX
 from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
 from app.uikit.dialogs import Dialog
@@ -246,6 +245,7 @@ def test_pairs_are_made_and_wait_to_be_reviewed(driver: DataDriver) -> None:
     assert driver.step.pairs.progress.isVisible()
     driver.until_taken()
     assert driver.banner().startswith("「基準」から 2 組を作りました。")
+    assert driver.work.draft.name == "基準"
     assert driver.counts == {"total": "2", "used": "0", "undecided": "2"}
     assert driver.step.tabs.key == "review"
     assert driver.generation.unfinished(driver.work.draft.id) is None
@@ -283,17 +283,6 @@ def test_confidential_documents_become_training_data_after_a_yes_on_record(drive
     driver.until_taken()
     (line,) = driver.where.exports_log.read_text("utf-8").splitlines()
     assert ("pairs-1.jsonl" in line, "橋脚" in line) == (True, False)
-
-
-def test_pairs_that_cannot_begin_after_a_yes_are_not_on_record(driver: DataDriver) -> None:
-    driver.collect(section(0), label="secret")
-    journal = driver.where.drafts / driver.work.draft.id / f"pairs-1.jsonl{JOURNAL_SUFFIX}"
-    journal.write_text("壊れた行\n", "utf-8")
-    driver.make(1)
-    driver.answer("go")
-    driver.until(driver.step.pairs.banner.isVisible)
-    assert not driver.generation.is_running
-    assert not driver.where.exports_log.exists()
 
 
 def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(driver: DataDriver, tmp_path: Path) -> None:
@@ -343,6 +332,7 @@ def test_where_nothing_could_be_used_the_reasons_are_told(driver: DataDriver) ->
     driver.make(1)
     assert driver.banner() == "使える組は作れませんでした。　使えなかった主な理由：採点が低い：1"
     assert driver.step.empty.isVisible()
+    assert driver.generation.unfinished(driver.work.draft.id) is None
 
 
 def test_a_table_to_fill_in_is_saved_where_the_user_says(driver: DataDriver, tmp_path: Path) -> None:
