@@ -81,10 +81,7 @@ def error_from_file(path: str, error: Exception) -> AppError:
 
 def setting_name(field: str) -> str:
     """Return the displayed name of a setting; the field's own name if there is none."""
-    try:
-        return wording.phrase(f"common.setting.{field}")
-    except KeyError:
-        return field
+    return wording.phrase_or(f"common.setting.{field}", field)
 
 
 def preset_name(preset: str) -> str:
@@ -105,10 +102,7 @@ def setting_text(field: str, value: object) -> str:
     elif isinstance(value, int | float):
         shown = number_text(value)
     else:
-        try:
-            shown = wording.phrase(f"common.setting.{field}_{value}")
-        except KeyError:
-            shown = str(value)
+        shown = wording.phrase_or(f"common.setting.{field}_{value}", str(value))
     return f"{setting_name(field)} {shown}"
 
 

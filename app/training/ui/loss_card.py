@@ -18,7 +18,7 @@ from app.base import plots
 from app.base.plots import CurvePoints, PlotNote, PlotSeries
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress
-from app.training.ui import run_texts
+from app.training.ui import run_texts, training_texts
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -104,7 +104,7 @@ class LossCard(QFrame):
         self._course: RunProgress | None = None
         titles = (
             phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
-            phrase("training.setting_name.learning_rate"), phrase("training.gradient_norm"), "tok/s",
+            training_texts.setting_label("learning_rate"), phrase("training.gradient_norm"), "tok/s",
             phrase("common.memory"),
         )  # fmt: skip
         self.table = NumberTableModel(titles, 2)
@@ -227,7 +227,7 @@ class StepMetrics(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.rate = Sparkline(theme, phrase("training.setting_name.learning_rate"))
+        self.rate = Sparkline(theme, training_texts.setting_label("learning_rate"))
         self.norm = Sparkline(theme, phrase("training.gradient_norm"))
         self.speed = Sparkline(theme, "tok/s", from_zero=True)
         self.memory = Sparkline(theme, phrase("common.memory"), from_zero=True)

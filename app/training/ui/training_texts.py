@@ -95,6 +95,12 @@ def capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def setting_label(key: str) -> str:
+    """Return the displayed name of a setting."""
+    named = capitalized(training_errors.setting_name(key))
+    return wording.phrase_or(f"training.setting_name.{key}", named)  # shorter than within a sentence
+
+
 def verdict_name(verdict: str) -> str:
     """Return the displayed name of a verdict. `verdict`: "adopt" | "check" | "reject"."""
     return phrase(f"training.gate.{verdict}")
