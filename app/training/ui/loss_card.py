@@ -19,7 +19,7 @@ from app.base.plots import CurvePoints, PlotNote, PlotSeries
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress
 from app.training.ui import run_texts, training_texts
-from app.uikit.localization import with_note
+from app.uikit.localization import format_gigabytes, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
@@ -83,7 +83,7 @@ def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
                 run_texts.format_learning_rate(step.learning_rate),
                 f"{step.gradient_norm:.2f}",
                 f"{step.tokens_per_s:,.0f}",
-                run_texts.format_gigabytes(step.memory_bytes),
+                format_gigabytes(step.memory_bytes),
             )
         rows.append((f"{number:,}", run_texts.format_loss(step.loss) if step else "", loss, *rest))
     return rows
@@ -247,7 +247,7 @@ class StepMetrics(QWidget):
         self.rate.show_points(course.rate, run_texts.format_learning_rate(step.learning_rate), step.total)
         self.norm.show_points(course.norm, f"{step.gradient_norm:.2f}", step.total)
         self.speed.show_points(course.speed, f"{step.tokens_per_s:,.0f}", step.total)
-        self.memory.show_points(course.memory, run_texts.format_gigabytes(step.memory_bytes), step.total)
+        self.memory.show_points(course.memory, format_gigabytes(step.memory_bytes), step.total)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -88,10 +88,6 @@ def format_learning_rate(value: float) -> str:
     return f"{mantissa}e{int(power)}" if value else "0"
 
 
-def format_gigabytes(size_bytes: float) -> str:
-    return f"{size_bytes / 1e9:.1f}\u00a0GB"
-
-
 def base_name(course: RunProgress, models: Iterable[LocalModel]) -> str:
     """Return the name of the run's base as in the list of `models`, or else of its file, its precision and the rank."""
     spec = course.requested

@@ -95,6 +95,11 @@ def capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def format_size(size_bytes: int) -> str:
+    """Return a size as `wording.format_size` does, on one line."""
+    return wording.format_size(size_bytes).replace(" ", "\u00a0")
+
+
 def setting_label(key: str) -> str:
     """Return the displayed name of a setting."""
     named = capitalized(training_errors.setting_name(key))

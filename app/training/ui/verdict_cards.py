@@ -343,7 +343,7 @@ class FormsCard(TableCard):
             return phrase("training.not_measured"), "–", "–"
         speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else "–"
         return (
-            verdict_texts.format_size(row.size_bytes),
+            training_texts.format_size(row.size_bytes),
             speed,
             verdict_texts.format_change(row.loss_nats) if row.loss_nats is not None else "–",
         )

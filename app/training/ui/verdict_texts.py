@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
 from app.training.quality_gate import Flaw, win_rate_text
@@ -34,10 +33,6 @@ def interval_text(change: ConfidenceInterval) -> str:
 
 def range_text(low: str, high: str) -> str:
     return phrase("training.lo_to_hi", lo=low, hi=high)
-
-
-def format_size(size_bytes: int) -> str:
-    return wording.format_size(size_bytes).replace(" ", "\u00a0")
 
 
 def level_name(kind: str) -> str:
@@ -118,7 +113,9 @@ def _condition_limit(code: str, facts: dict[str, Any]) -> str:
         case "merge":
             return phrase("training.within_most", most=most)
         case "memory":
-            return phrase("training.within_size_that_are_free", size=format_size(facts["available_bytes"]))
+            return phrase(
+                "training.within_size_that_are_free", size=training_texts.format_size(facts["available_bytes"])
+            )
         case _:
             return phrase("training.most_or_less", most=most)
 
@@ -140,6 +137,6 @@ def _condition_value(code: str, facts: dict[str, Any]) -> str:
         case "ids":
             return phrase("training.not_measured")
         case "memory":
-            return format_size(facts["need_bytes"])
+            return training_texts.format_size(facts["need_bytes"])
         case _:
             return format_change(facts["loss_nats"])
