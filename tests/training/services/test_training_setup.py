@@ -274,12 +274,6 @@ def test_cancelling_ends_what_is_fetched_and_leaves_nothing(making: Making) -> N
     assert making.errors == []
 
 
-def test_cancelling_while_the_venv_is_made_ends_it(making: Making) -> None:
-    making.setup.start(making.wheels)
-    making.until(lambda: Phase("venv") in making.phases and making.folders.half.exists())
-    making.cancel()
-
-
 def test_forbidding_the_network_ends_what_uses_it(making: Making) -> None:
     with Index(making.wheels, stalls_at="gguf") as index:
         making.stall(index)
@@ -408,7 +402,7 @@ def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_i
 
 def test_cancelling_on_another_drive_leaves_nothing_there(making: Making, drive: Path) -> None:
     making.setup.start(making.wheels, drive)
-    making.until(lambda: EnvironmentFolders(drive).half.exists())
+    making.until(lambda: Phase("venv") in making.phases and EnvironmentFolders(drive).half.exists())
     making.cancel()
     assert not EnvironmentFolders(drive).part_folder.exists()
     assert folders.proposed_base(making.where.data) == making.where.data
