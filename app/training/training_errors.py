@@ -1,4 +1,4 @@
-"""Translate invalid SPECs and failed runs into AppErrors, and settings into text."""
+"""Translate invalid SPECs and failed runs into AppErrors, and settings and forms of models into text."""
 
 import dataclasses
 import difflib
@@ -81,15 +81,18 @@ def error_from_file(path: str, error: Exception) -> AppError:
 
 def setting_name(field: str) -> str:
     """Return the displayed name of a setting; the field's own name if there is none."""
-    try:
-        return wording.phrase(f"common.setting.{field}")
-    except KeyError:
-        return field
+    return wording.phrase_or(f"common.setting.{field}", field)
 
 
 def preset_name(preset: str) -> str:
     """Return the displayed name of a preset (`trainer.spec.PRESETS`)."""
     return wording.phrase(f"training.training_preset.{preset}")
+
+
+def form_name(form: str) -> str:
+    """Return the name of a model form (`app.training.quality_gate.FormRow`), to use within a sentence."""
+    merged = wording.phrase("training.run_form.merged", form=form)
+    return wording.phrase_or(f"training.run_form.{form.replace('+', '_')}", merged)
 
 
 def setting_text(field: str, value: object) -> str:
@@ -99,10 +102,7 @@ def setting_text(field: str, value: object) -> str:
     elif isinstance(value, int | float):
         shown = number_text(value)
     else:
-        try:
-            shown = wording.phrase(f"common.setting.{field}_{value}")
-        except KeyError:
-            shown = str(value)
+        shown = wording.phrase_or(f"common.setting.{field}_{value}", str(value))
     return f"{setting_name(field)} {shown}"
 
 

@@ -44,7 +44,7 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.page import TrainingPage
-from app.training.ui.run.run_step import RunStep
+from app.training.ui.run_step import RunStep
 from app.training.ui.wizard import DraftWizard, RunWizard
 from app.uikit import desktop
 from app.uikit.theme import Theme

@@ -43,7 +43,7 @@ class TrainingCommands(_Commands):
 
     def do_show_run(self, folder: str) -> None:
         """The step, in a window of its own; it tells what it says, whenever that has changed."""
-        from app.training.ui.run.run_step import RunStep
+        from app.training.ui.run_step import RunStep
 
         step = self._step = RunStep(self._parts.theme, self.trainings, Path(folder), lambda: None)
         step.setParent(self._parts.window)

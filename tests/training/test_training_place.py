@@ -156,15 +156,6 @@ def test_another_drive_under_the_same_path_is_not_taken_for_the_one_that_was_cho
     assert not (data / "ran").exists()
 
 
-def test_a_drive_that_is_not_connected_is_said(data: Path, drive: Path) -> None:
-    choose(data, drive)
-    assert report_environment(data).problem.code == "no_training_environment"
-    drive.rmdir()
-    found = report_environment(data)
-    assert found.python is None
-    assert (found.problem.code, found.problem.facts["path"]) == ("training_place_missing", str(drive))
-
-
 @pytest.mark.parametrize("bad", ['"relative/place"', "7", "null", r'"/a\u0000b"'])
 def test_a_place_that_is_none_is_passed_over(data: Path, bad: str) -> None:
     (data / "settings.json").write_text(f'{{"training_folder": {bad}, "threads": 3}}', "utf-8")

@@ -16,7 +16,7 @@ from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models.artifact_steps import StepProgress
-from app.training import spec_builder
+from app.training import spec_builder, training_errors
 from app.training.cli import train_texts
 from app.training.runs import run_folders, training_list
 from app.training.runs.run_folders import TrainingRunFolder
@@ -93,10 +93,9 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output, *, a
 
 def gate_progress_lines(output: Output) -> "StepLines":
     from app.models.services.artifact_session import StepLines
-    from app.training.cli import train_verdict
 
     def describe(progress: StepProgress) -> str:
-        return phrase(f"training.run_gating.{progress.kind}", form=train_verdict.form_name(progress.name))
+        return phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
 
     return StepLines(output, "common.run_gating", "training.run_gating.percent", describe)
 

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from app.base.wording import format_size, phrase
-from app.training import quality_gate
+from app.training import quality_gate, training_errors
 from app.training.quality_gate import GateResult
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
@@ -24,18 +24,15 @@ def verdict_lines(run: TrainingRunFolder, gate: GateResult) -> list[str]:
     report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
     if not gate.is_usable:
         return [*lines, phrase("common.run_rejected"), report]
-    lines += [phrase("common.run_proposed", form=form_name(gate.proposed), size=format_size(row.size_bytes)), report]
+    lines += [
+        phrase("common.run_proposed", form=training_errors.form_name(gate.proposed), size=format_size(row.size_bytes)),
+        report,
+    ]
     if gate.proposed == quality_gate.BASE_ADAPTER:
         lines.append(phrase("common.run_use", id=run.id))
     else:
         lines.append(phrase("common.run_use_file", path=run.folder / gate.file))
     return lines
-
-
-def form_name(form: str) -> str:
-    if form in (*quality_gate.ON_BASE, quality_gate.F16_ADAPTER):
-        return phrase(f"training.run_form.{form.replace('+', '_')}")
-    return phrase("training.run_form.merged", form=form)
 
 
 def verdict_as_json(gate: GateResult) -> dict[str, Any]:

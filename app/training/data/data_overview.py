@@ -134,12 +134,12 @@ def _fences(lengths: Sequence[int]) -> tuple[float, float]:
 
 def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Count lengths in bins of equal width, which is 1, 2 or 5 times a power of ten."""
-    width = round_up(max(lengths) / HISTOGRAM_BARS)
+    width = _round_up(max(lengths) / HISTOGRAM_BARS)
     counts = Counter(-(-length // width) for length in lengths)
     return tuple((place * width, counts[place]) for place in range(1, max(counts) + 1))
 
 
-def round_up(value: float) -> int:
+def _round_up(value: float) -> int:
     """Return the smallest of 1, 2, 5, 10, 20, 50, … that is not below the value."""
     power = 1
     while True:

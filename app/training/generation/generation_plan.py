@@ -1,23 +1,30 @@
-"""Plan the next prompts for the model and judge its replies: a pure function of the replies that exist.
+"""Select passages of a collection, plan the next prompts for the model and judge its replies.
 
-Passages are used in order. For each the model writes a pair; for every PARAPHRASE_EVERY-th also a second question with
-the same answer, for every UNANSWERABLE_EVERY-th a question that the collection does not answer. As many pairs are
-requested as are wanted; each rejected one is replaced by a pair from one of the next passages.
+Each passage is one section with enough Japanese text, no table of contents, so a question about it has its answer in
+one place and small models have little to read. The order is a shuffle by `seed` in which documents take turns, and
+within a document its headings. The same documents and seed give the same passages.
+
+The plan is a pure function of the replies that exist. Passages are used in order. For each the model writes a pair; for
+every PARAPHRASE_EVERY-th also a second question with the same answer, for every UNANSWERABLE_EVERY-th a question that
+the collection does not answer. As many pairs are requested as are wanted; each rejected one is replaced by a pair from
+one of the next passages.
 
 Each rule for a candidate returns the code in REJECTION_REASONS with which it rejects it, or "".
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.documents.grounding import claims, evidence
-from app.documents.records import Passage
+from app.documents.grounding import claims, evidence, sentences
+from app.documents.library import Library
+from app.documents.records import DocumentCollection, Passage, Section
 from app.documents.values import quantities
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.scoring_files import is_looping, japanese_share
 from app.training.data import duplicates, quality
-from app.training.data.rows import RowMessage, TrainingRow
+from app.training.data.rows import RowMessage, TrainingRow, seeded_key
 from app.training.data.split_record import DEFAULT_MEASURE
 from app.training.generation import prompts
 from app.training.generation.pair_records import (
@@ -31,8 +38,12 @@ from app.training.generation.pair_records import (
 )
 from app.training.generation.prompts import QUOTE_MIN
 
+TEXT_MIN = 80  # characters; a question about a shorter section could only ask for all of it
+LONGEST = 1200
+REPEATED_MAX = 2  # most sections with the same text; more come from a form or disclaimer
+LISTED_SHARE = 0.4  # share of list-like lines that makes a text a table of contents or bibliography
 QUESTION_MIN, ANSWER_MIN = 8, 2  # minimum characters
-JAPANESE_MIN = 0.5  # minimum share of Japanese letters in a question
+JAPANESE_MIN = 0.5  # minimum share of Japanese letters in a passage or question
 KEYWORDS = "keywords"  # the style whose questions are search terms
 OTHER_WORDS = ("everyday", PARAPHRASE)  # categories whose questions should not use the passage's words
 SAME_QUESTION = replace(DEFAULT_MEASURE, part="question")
@@ -281,3 +292,87 @@ def _reply_fields(prompt: StandalonePrompt, replies: Replies, *names: str) -> St
     if reply is None or reply.stop_reason == FAILED:
         return prompt if reply is None else "failed"
     return prompts.reply_texts(reply, *names) or "unreadable"
+
+
+# ------------------------------------------------------------------------- passages
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedPassages:
+    """The selected passages.
+
+    `sections`: number of sections in the collection; `suitable`: number of them that are suitable for questions.
+    """
+
+    passages: tuple[Passage, ...]
+    sections: int
+    suitable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SectionPlace:
+    section_id: int
+    section: Section
+    document: str
+
+
+def select_passages(library: Library, collection: DocumentCollection, seed: int, limit: int) -> SelectedPassages:
+    """Select at most `limit` passages that do not overlap. The order depends on `seed`."""
+    places = [
+        _SectionPlace(section_id, section, document.name)
+        for document in library.documents(collection.id)
+        for section_id, section in library.sections(document.id)
+    ]
+    texts = Counter(duplicates.normalized(place.section.text) for place in places)
+    suitable = [place for place in places if _is_suitable(place.section, texts)]
+    order = _spread(_distinct(suitable), seed)
+    found = map(_cut, library.passages([(place.section_id, 0.0) for place in order]))
+    kept = itertools.islice((one for one in found if prompts.quotable_pieces(one)), limit)
+    return SelectedPassages(tuple(kept), len(places), len(suitable))
+
+
+def _is_suitable(section: Section, texts: Counter[str]) -> bool:
+    if len(section.text) < TEXT_MIN or texts[duplicates.normalized(section.text)] > REPEATED_MAX:
+        return False
+    names = (section.tag, *section.heading[-1:])
+    if any(prompts.pattern("skipped_heading").search(name.strip(" *\u3000")) for name in names):
+        return False
+    share = japanese_share(section.text)
+    return share is not None and share >= JAPANESE_MIN and not _is_listing(section.text)
+
+
+def _is_listing(text: str) -> bool:
+    """Return whether the text is a table of contents or a bibliography."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    listed = sum(prompts.pattern("listing_line").search(line) is not None for line in lines)
+    return listed >= LISTED_SHARE * len(lines)
+
+
+def _distinct(places: Iterable[_SectionPlace]) -> list[_SectionPlace]:
+    return list({duplicates.normalized(place.section.text): place for place in places}.values())
+
+
+def _spread(places: Sequence[_SectionPlace], seed: int) -> list[_SectionPlace]:
+    """Shuffle the sections so that documents take turns, and within a document its headings."""
+    shuffled = sorted(places, key=lambda place: seeded_key(seed, place.document, place.section.text))
+    by_heading = _in_turn(shuffled, [(place.document, place.section.heading) for place in shuffled])
+    return _in_turn(by_heading, [place.document for place in by_heading])
+
+
+def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[_SectionPlace]:
+    """Return the first place of each key, then each second place, and so on; within a round the order is kept."""
+    seen: Counter[Hashable] = Counter()
+    rounds = []
+    for key in keys:
+        rounds.append(seen[key])
+        seen[key] += 1
+    return [places[at] for at in sorted(range(len(places)), key=lambda at: rounds[at])]
+
+
+def _cut(passage: Passage) -> Passage:
+    """Cut a section that is too long for a prompt at the end of a sentence."""
+    text = passage.section.text
+    if len(text) <= LONGEST:
+        return passage
+    ends = [one.end for one in sentences.split_sentences(text) if one.end <= LONGEST]
+    return replace(passage, section=replace(passage.section, text=text[: ends[-1] if ends else LONGEST]))

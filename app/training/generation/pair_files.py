@@ -26,7 +26,6 @@ from app.documents.records import Section
 from app.documents.values import notation, quantities
 from app.training.generation import prompts
 from app.training.generation.pair_records import UNANSWERABLE, PairCandidate, PairWriter, QuestionAnswerPair
-from app.training.generation.passages import digest, sha256
 
 GENERATED_ORIGIN = "generated"
 
@@ -67,7 +66,7 @@ def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS
             "tag": section.tag,
             "label": highest_label((passage.label, least)),
             "passage": passage.section.text,
-            "passage_sha256": digest(passage),
+            "passage_sha256": _sha256(passage.section.text),
             **asdict(writer),
         },
     }
@@ -76,7 +75,7 @@ def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS
 def is_unchanged(row: dict[str, Any]) -> bool:
     """Return whether the passage stored in the row still matches the stored hash."""
     origin = row["provenance"]
-    return bool(sha256(origin["passage"]) == origin["passage_sha256"])
+    return bool(_sha256(origin["passage"]) == origin["passage_sha256"])
 
 
 def must_include(question: str, answer: str) -> list[str]:
@@ -105,7 +104,13 @@ def _section(candidate: PairCandidate) -> Section:
 
 def _id(candidate: PairCandidate) -> str:
     """Return an id, the same each time for the same pair; its first letter makes spreadsheets keep it as text."""
-    parts = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
+    parts = [
+        _sha256(candidate.passage.section.text),
+        candidate.category,
+        candidate.quote,
+        candidate.question,
+        candidate.answer,
+    ]
     return "g" + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:15]
 
 
@@ -324,3 +329,7 @@ def _edited(changed: Mapping[str, str], pair: _Pair) -> _Pair | str:
             return "quote_not_in_passage"
         made["gold"] = [pair["gold"][0] | {"quote": changed["quote"]}]
     return made
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

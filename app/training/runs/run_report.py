@@ -349,7 +349,10 @@ def _adjustment(adjusted: Adjusted) -> tuple[str, str]:
 
 def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the texts of names and values; a name without a text of its own, such as a library's, stays as it is."""
-    named = [(wording.phrase_or(f"training.report_of.{key}", key), value) for key, value in values.items()]
+    named = [
+        (wording.phrase_or(f"training.report_of.{key}", training_errors.setting_name(key)), value)
+        for key, value in values.items()
+    ]
     return [(name, _value_text(value)) for name, value in named if value not in (None, "", {}, [], ())]
 
 

@@ -27,15 +27,12 @@ CHAT = "chat"
 class DraftPairGeneration(QObject):
     """Generates pairs for drafts.
 
-    Every `begin` ends with one of `finished`, `stopped` and `failed`, unless the program ends. The first argument of
-    each signal is the draft's id.
+    Every `begin` ends with `ended`, unless the program ends. The first argument of each signal is the draft's id.
     """
 
     began = Signal(str)
     progressed = Signal(str, object)  # GenerationProgress
-    finished = Signal(str, object)  # GenerationOutcome
-    stopped = Signal(str, object)  # GenerationStopped
-    failed = Signal(str, object)  # AppError
+    ended = Signal(str, object)  # GenerationOutcome | GenerationStopped | AppError
 
     def __init__(
         self,
@@ -90,9 +87,8 @@ class DraftPairGeneration(QObject):
         if self._session.is_busy:
             run.hold(CHAT)
         run.progressed.connect(self._on_progressed)
-        run.finished.connect(self._on_finished)
-        run.stopped.connect(self._on_stopped)
-        run.failed.connect(self._on_failed)
+        for end in (run.finished, run.stopped, run.failed):
+            end.connect(self._on_ended)
         self.began.emit(draft_id)
         run.start()
 
@@ -145,21 +141,10 @@ class DraftPairGeneration(QObject):
         self.progress = progress
         self.progressed.emit(self.draft_id, progress)
 
-    def _on_finished(self, generated: GenerationOutcome) -> None:
-        draft_id = self._forget_run()
-        if generated.file is None:
-            self.forget(draft_id)
-        self.finished.emit(draft_id, generated)
-
-    def _on_stopped(self, stopped: GenerationStopped) -> None:
-        self.stopped.emit(self._forget_run(), stopped)
-
-    def _on_failed(self, error: AppError) -> None:
-        self.failed.emit(self._forget_run(), error)
-
-    def _forget_run(self) -> str:
-        """Drop the current generation and return its draft's id."""
+    def _on_ended(self, end: GenerationOutcome | GenerationStopped | AppError) -> None:
         assert self._run is not None
         self._run.deleteLater()
         self._run, draft_id, self.draft_id = None, self.draft_id, ""
-        return draft_id
+        if isinstance(end, GenerationOutcome) and end.file is None:
+            self.forget(draft_id)
+        self.ended.emit(draft_id, end)

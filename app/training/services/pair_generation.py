@@ -29,10 +29,9 @@ from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.models import base_models, local_models
-from app.training.generation import generation_plan, pair_files, passages, prompts
-from app.training.generation.generation_plan import GenerationPlan, GenerationStatus
+from app.training.generation import generation_plan, pair_files, prompts
+from app.training.generation.generation_plan import GenerationPlan, GenerationStatus, SelectedPassages
 from app.training.generation.pair_records import PairWriter
-from app.training.generation.passages import SelectedPassages
 from app.training.runs import lineage
 
 JOURNAL_SUFFIX = ".kotae-generate"
@@ -296,7 +295,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
     check_target(job.out)
     library = Library.open_second(job.where.documents)
     try:
-        selected = passages.select_passages(
+        selected = generation_plan.select_passages(
             library, job.collection, job.seed, generation_plan.max_passages(job.pair_count)
         )
     finally:

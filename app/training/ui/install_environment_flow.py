@@ -18,7 +18,7 @@ from app.training.environment.messages import Phase
 from app.training.services.environment_setup import EnvironmentSetup
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.localization import join_facts, make_breakable
+from app.uikit.localization import format_gigabytes, join_facts, make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -143,7 +143,7 @@ class InstallEnvironmentDialog(Dialog):
         elif self._is_allowed:
             text = phrase("training.network_from_pips_package_index")
             if size_bytes:
-                text = phrase("common.network_about_size_from_pips", size=_gigabytes_text(size_bytes))
+                text = phrase("common.network_about_size_from_pips", size=format_gigabytes(size_bytes))
             hosts = ("、" if current_language() == "ja" else ", ").join(shipped_tools.python_hosts())
             own = phrase("training.python_version_is_fetched_too", version=python, hosts=hosts)
             self.network.setText(str(ErrorMessage(text, own)) if python else text)
@@ -155,7 +155,7 @@ class InstallEnvironmentDialog(Dialog):
         if need.base != self.base:  # the user has chosen another folder meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
-        sizes = {"need": _gigabytes_text(need.room_bytes), "free": _gigabytes_text(need.free_bytes)}
+        sizes = {"need": format_gigabytes(need.room_bytes), "free": format_gigabytes(need.free_bytes)}
         text = phrase("training.uses_up_to_need_free", **sizes)
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _variant_text(need)
@@ -185,10 +185,6 @@ def _variant_text(need: "InstallNeed") -> str:
     lacks = phrase("training.these_parts_do_not_use")
     words = join_facts(kind, f"Python {need.python}")
     return f"{words}\n{lacks}" if need.lacks_cuda else words
-
-
-def _gigabytes_text(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:,.1f}\u00a0GB"
 
 
 class InstallEnvironmentFlow(NoticeColumn):

@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
 
-from app.base import wording
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.services import background
@@ -18,6 +17,7 @@ from app.training import remote_job_import
 from app.training.remote_job import SMALL_BYTES, RemoteJob
 from app.training.runs.run_folders import TrainingRunFolder
 from app.training.services.draft_editor import DraftEditor
+from app.training.ui import training_texts
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
@@ -147,7 +147,7 @@ class ExportJobDialog(JobFolderDialog):
 
 def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) -> Dialog:
     """Return a dialog that shows where the job folder is and what to do with it on the other machine."""
-    size = wording.format_size(job.size_bytes).replace(" ", "\u00a0")
+    size = training_texts.format_size(job.size_bytes)
     lines = [with_note(make_breakable(str(job.folder)), size)]
     if not job.has_base:
         files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])

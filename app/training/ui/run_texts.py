@@ -21,21 +21,6 @@ from trainer import events
 from trainer.events import Failed, Finished
 
 
-def state_name(course: RunProgress) -> str:
-    return {
-        "waiting": phrase("training.not_started"),
-        "running": phrase("common.training"),
-        "ending": phrase("training.saving"),
-        "judging": phrase("training.being_judged"),
-        "paused": phrase("training.paused"),
-        "finished": phrase("training.finished"),
-        "crashed": phrase("training.broken_off"),
-        "failed": phrase("common.failed"),
-        "cancelled": phrase("training.aborted"),
-        "exported": phrase("training.exported"),
-    }[course.state]
-
-
 def epochs_text(course: RunProgress) -> str:
     """Return a text with the epochs done and their total; "" before the first step."""
     step = course.standing.step
@@ -61,11 +46,7 @@ def phase_text(course: RunProgress) -> str:
 
 
 def judging_progress_text(progress: StepProgress) -> str:
-    from app.training.quality_gate import F16_ADAPTER, ON_BASE  # imports numpy
-
-    is_named = progress.name in (*ON_BASE, F16_ADAPTER)
-    key = f"training.run_form.{progress.name.replace('+', '_')}" if is_named else "training.run_form.merged"
-    what = wording.phrase(f"training.run_gating.{progress.kind}", form=wording.phrase(key, form=progress.name))
+    what = wording.phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
         return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)
@@ -105,10 +86,6 @@ def format_learning_rate(value: float) -> str:
     """Format a learning rate like 6.1e-5."""
     mantissa, _, power = f"{value:.1e}".partition("e")
     return f"{mantissa}e{int(power)}" if value else "0"
-
-
-def format_gigabytes(size_bytes: float) -> str:
-    return f"{size_bytes / 1e9:.1f}\u00a0GB"
 
 
 def base_name(course: RunProgress, models: Iterable[LocalModel]) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.training import training_errors
+from app.training.ui import training_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import LayoutItem, Stretch, make_column, make_row, set_direction
@@ -48,11 +49,6 @@ SETTING_ORDER = (
 )  # fmt: skip
 
 
-def setting_label(key: str) -> str:
-    """Return the displayed name of a setting."""
-    return phrase(f"training.setting_name.{key}") if key in SETTING_ORDER else training_errors.setting_name(key)
-
-
 def setting_unit(key: str) -> str:
     """Return the unit to write after a number, with its leading space; "" if there is none."""
     return {
@@ -72,14 +68,14 @@ def setting_value(key: str, value: Any) -> str:
     if isinstance(value, int | float):
         return f"{training_errors.number_text(value)}{setting_unit(key)}"
     if value in SETTING_CHOICES.get(key, ()):
-        return phrase(f"training.setting_value.{key}_{value}")
+        return training_texts.capitalized(phrase(f"common.setting.{key}_{value}"))
     return str(value)
 
 
 def settings_summary(settings: dict[str, Any]) -> str:
     """Return all settings with their values on one line."""
     return phrase("common.data_gap").join(
-        phrase("common.name_value", name=setting_label(key), value=setting_value(key, value))
+        phrase("common.name_value", name=training_texts.setting_label(key), value=setting_value(key, value))
         for key, value in settings.items()
     )
 
@@ -157,7 +153,7 @@ class TrainingSettingsForm(QWidget):
 
     def _row(self, key: str) -> SettingRow:
         about = phrase(f"training.setting_description.{key}")
-        return SettingRow(self._theme, setting_label(key), self.fields[key], about, is_wide=True)
+        return SettingRow(self._theme, training_texts.setting_label(key), self.fields[key], about, is_wide=True)
 
     def _spin(self, number: SettingNumber) -> AutoSpin:
         low, high = _LIMITS[number.key]

@@ -126,7 +126,7 @@ class WizardStepFactory(QObject):
         """Build a step of a run. `key`: "run" | "result"."""
         if key == "result":
             return self._result(folder)
-        from app.training.ui.run.run_step import RunStep
+        from app.training.ui.run_step import RunStep
 
         step = RunStep(self._theme, self._trainings, folder, self._pause_study, self._library.models)
         self._navigation.reopened.connect(step.show_reopened)
@@ -141,7 +141,7 @@ class WizardStepFactory(QObject):
             return None
 
     def _result(self, folder: Path) -> WizardStep:
-        from app.training.ui.result.result_step import ResultStep
+        from app.training.ui.result_step import ResultStep
 
         trial = AdapterTrial(
             folder, self._engine, child_commands.template(), self._library.models, lambda: self._preferences.value

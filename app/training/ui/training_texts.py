@@ -80,24 +80,35 @@ def entry_name(entry: TrainingEntry) -> str:
 def entry_state(entry: TrainingEntry) -> str:
     if entry.kind == "draft" and entry.state != DAMAGED:
         return phrase("training.draft_step", step=step_name(entry.state))
-    if entry.state == "finished" and entry.verdict:
-        return {
-            "adopt": phrase("training.gate.adopt"),
-            "check": phrase("training.needs_review"),
-            "reject": phrase("training.do_not_adopt"),
-        }[entry.verdict]
-    return {
-        DAMAGED: phrase("training.unreadable"),
-        "waiting": phrase("training.not_started"),
-        "running": phrase("common.training"),
-        "judging": phrase("training.being_judged_2"),
-        "paused": phrase("training.paused"),
-        "crashed": phrase("training.stopped_midway"),
-        "failed": phrase("common.failed"),
-        "cancelled": phrase("training.aborted"),
-        "finished": phrase("training.finished_not_judged"),
-        "exported": phrase("training.trained_on_another_pc"),
-    }[entry.state]
+    if entry.state == "finished":
+        return verdict_name(entry.verdict) if entry.verdict else phrase("training.finished_not_judged")
+    return phrase("training.unreadable") if entry.state == DAMAGED else run_state_name(entry.state)
+
+
+def run_state_name(state: str) -> str:
+    """Return the displayed name of a run's state (`TrainingRunFolder.state`)."""
+    return capitalized(phrase(f"training.run_state.{state}"))
+
+
+def capitalized(words: str) -> str:
+    """Return words that are also used within sentences as a text of their own."""
+    return words[:1].upper() + words[1:]
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a size as `wording.format_size` does, on one line."""
+    return wording.format_size(size_bytes).replace(" ", "\u00a0")
+
+
+def setting_label(key: str) -> str:
+    """Return the displayed name of a setting."""
+    named = capitalized(training_errors.setting_name(key))
+    return wording.phrase_or(f"training.setting_name.{key}", named)  # shorter than within a sentence
+
+
+def verdict_name(verdict: str) -> str:
+    """Return the displayed name of a verdict. `verdict`: "adopt" | "check" | "reject"."""
+    return phrase(f"training.gate.{verdict}")
 
 
 def run_progress_text(step: TrainingStep) -> str:

@@ -95,10 +95,11 @@ class NumberTableDelegate(ThemedDelegate):
 
 
 class NumberTableView(QTreeView):
-    """A table as high as its rows, up to ROWS_SHOWN. `name`: its accessible name."""
+    """A table as high as its rows, up to `rows_shown`. `name`: its accessible name."""
 
-    def __init__(self, theme: Theme, figures: NumberTableModel, name: str) -> None:
+    def __init__(self, theme: Theme, figures: NumberTableModel, name: str, *, rows_shown: int = ROWS_SHOWN) -> None:
         super().__init__()
+        self._rows_shown = rows_shown
         self._theme = theme
         self._figures = figures
         figures.setParent(self)
@@ -126,7 +127,7 @@ class NumberTableView(QTreeView):
         self._fit_columns()
 
     def _fit(self) -> None:
-        rows = max(1, min(self._figures.rowCount(), ROWS_SHOWN))
+        rows = max(1, min(self._figures.rowCount(), self._rows_shown))
         height = self.header().sizeHint().height() + rows * self._theme.metric("row_compact") + 4
         self.setFixedHeight(height)
         self._fit_columns()

@@ -217,9 +217,10 @@ def test_a_seed_says_which_rows_and_shares_say_how_many(tmp_path: Path) -> None:
     file = table(tmp_path)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert run(file, "--out", tmp_path / name, *COLUMNS[:4], "--seed", str(seed), "--holdout", "0.3") == 0
-    held = {name: (tmp_path / name / "holdout.jsonl").read_bytes() for name in "abc"}
-    assert held["a"] == held["b"] != held["c"]
-    assert held["a"].count(b"\n") == 30
+    made = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc"}
+    assert made["a"] == made["b"]
+    assert made["a"]["holdout.jsonl"] != made["c"]["holdout.jsonl"]
+    assert made["a"]["holdout.jsonl"].count(b"\n") == 30
 
 
 def test_the_files_can_be_split_and_checked_again(

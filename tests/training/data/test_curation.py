@@ -211,14 +211,6 @@ def test_two_who_decide_at_once_do_not_mix(desk: Curation, tmp_path: Path) -> No
     assert Curation(tmp_path / "下書き").revision == 2
 
 
-def test_it_says_whether_there_is_something_to_take_back(desk: Curation) -> None:
-    assert not desk.can_undo
-    desk.decide(Decision(1, "rejected"))
-    assert (desk.can_undo, curation.undecided_state(desk.items[0])) == (True, "used")
-    desk.undo()
-    assert not desk.can_undo
-
-
 QUOTE = "かぶりは100mm以上とする。"
 EVIDENCE = RowEvidence("手引き.pdf", ("2 章", "2.1 かぶり"), 12, QUOTE, f"2.1 かぶり\n{QUOTE}")
 

@@ -7,13 +7,13 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.records import Section
-from app.training.generation import passages, prompts
+from app.training.generation import generation_plan, prompts
 from tests.training.generation.collection import COVER, SECTION, TEXT, library_of, passage
 
 
-def selected(library: Library, seed: int = 0, limit: int = 100) -> passages.SelectedPassages:
+def selected(library: Library, seed: int = 0, limit: int = 100) -> generation_plan.SelectedPassages:
     try:
-        return passages.select_passages(library, library.collection("基準"), seed, limit)
+        return generation_plan.select_passages(library, library.collection("基準"), seed, limit)
     finally:
         library.close()
 
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_passages_wherever_the_documents_stand(tmp_
 def test_a_passage_is_cut_after_a_sentence(tmp_path: Path) -> None:
     long = Section(("第1章",), "".join(f"部材{number}のかぶりは{number}mm以上とする。" for number in range(200)))
     (found,) = selected(library_of(tmp_path / "d.sqlite", {"a.md": [long]})).passages
-    assert 1000 < len(found.section.text) <= passages.LONGEST
+    assert 1000 < len(found.section.text) <= generation_plan.LONGEST
     assert found.section.text.endswith("。")
 
 

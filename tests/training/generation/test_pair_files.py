@@ -285,10 +285,7 @@ def test_what_a_right_answer_must_say_are_its_own_values(answer: str, entries: l
 
 
 def test_no_id_is_a_number_to_a_spreadsheet() -> None:
-    pairs = [
-        QuestionAnswerPair(dataclasses.replace(PAIR.candidate, question=f"{QUESTION}{number}"), 3)
-        for number in range(2000)
-    ]
-    for pair in pairs:
+    for number in range(20):
+        pair = QuestionAnswerPair(dataclasses.replace(PAIR.candidate, question=f"{QUESTION}{number}"), 3)
         with pytest.raises(ValueError):
             float(pair_files.pair_row(pair, WRITER)["id"])

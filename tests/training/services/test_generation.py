@@ -281,7 +281,7 @@ def drafted(scene: Scene, model: LocalModel) -> DraftDesk:
 def test_pairs_wait_for_their_draft_until_it_has_taken_them(drafted: DraftDesk) -> None:
     collection = drafted.collection(section(0), section(1))
     made = drafted.ended(
-        drafted.making.finished, lambda: drafted.making.begin(drafted.draft_id, drafted.wish, collection)
+        drafted.making.ended, lambda: drafted.making.begin(drafted.draft_id, drafted.wish, collection)
     )  # fmt: skip
     assert made.file == drafted.where.drafts / drafted.draft_id / "pairs-1.jsonl"
     assert (drafted.making.is_running, drafted.making.draft_id) == (False, "")
@@ -291,30 +291,14 @@ def test_pairs_wait_for_their_draft_until_it_has_taken_them(drafted: DraftDesk) 
     assert (again.unfinished(drafted.draft_id), again.free_name(drafted.draft_id)) == (None, "pairs-2.jsonl")
 
 
-def test_what_is_stopped_is_wanted_still_and_goes_on_with_what_was_replied(drafted: DraftDesk) -> None:
-    collection = drafted.collection(*map(section, range(3)))
-    making = drafted.making
-    making.progressed.connect(lambda _id, one: making.stop() if one.round.done == 1 else None)
-    stopped = drafted.ended(making.stopped, lambda: making.begin(drafted.draft_id, drafted.wish, collection))
-    assert stopped.replies >= 1
-    again = drafted.started_again()
-    assert again.unfinished(drafted.draft_id) == drafted.wish
-    assert again.finished_file(drafted.draft_id) is None
-    first: list[int] = []
-    again.progressed.connect(lambda _id, one: first.append(one.round.done))
-    made = drafted.ended(again.finished, lambda: again.begin(drafted.draft_id, drafted.wish, collection))
-    assert first[0] >= 1
-    assert made.file is not None
-
-
 def test_the_chat_goes_first(drafted: DraftDesk) -> None:
     collection = drafted.collection(section(0))
     session, making = drafted.scene.session, drafted.making
     order: list[str] = []
     session.answer_finished.connect(lambda _answer: order.append("chat"))
-    making.finished.connect(lambda _id, _made: order.append("pairs"))
+    making.ended.connect(lambda _id, _made: order.append("pairs"))
     assert session.ask("!slow 鍵")
-    drafted.ended(making.finished, lambda: making.begin(drafted.draft_id, drafted.wish, collection))
+    drafted.ended(making.ended, lambda: making.begin(drafted.draft_id, drafted.wish, collection))
     assert order == ["chat", "pairs"]
 
 
@@ -333,12 +317,3 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(drafted:
     making.begin(drafted.draft_id, wish, collection)
     assert code_of(making.begin, drafted.draft_id, wish, collection) == "pairs_running"
     making.close()
-
-
-def test_where_no_pair_can_be_used_nothing_is_wanted_any_more(drafted: DraftDesk) -> None:
-    collection = drafted.collection(section(0, score=1))
-    made = drafted.ended(
-        drafted.making.finished, lambda: drafted.making.begin(drafted.draft_id, drafted.wish, collection)
-    )
-    assert (made.file, made.standing.rejected["low_quality"]) == (None, 1)
-    assert drafted.making.unfinished(drafted.draft_id) is None

@@ -22,8 +22,6 @@ from app.documents.library import Library
 from app.training import drafts, spec_builder
 from app.training.data.curation import Decision
 from app.training.drafts import TrainingDraft
-from app.training.environment import shipped_tools
-from app.training.remote_job import RemoteJob
 from app.training.runs import lineage, rerun, run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
 from tests import model_files as models
@@ -160,15 +158,6 @@ def generated(path: Path, count: int = 1, **fields: object) -> Path:
     return path
 
 
-def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
-    desk.draft.import_pairs(generated(tmp_path / "組.jsonl"), "基準 2025.1")
-    draft = desk.wait()
-    data = draft.data
-    assert (draft.name, data.source, data.used, data.undecided) == ("基準 2025.1", "基準 2025.1", 0, 1)
-    desk.draft.decide(Decision(1, "accepted"))
-    assert desk.draft.draft.data.used == 1
-
-
 def test_what_was_made_of_secret_documents_says_so_as_far_as_the_run(desk: Desk, tmp_path: Path) -> None:
     path = generated(tmp_path / "組.jsonl", 60, review="accepted")
     takes: tuple[Callable[[], None], ...] = (
@@ -197,53 +186,6 @@ def test_a_split_says_what_it_was_made_of(desk: Desk) -> None:
     }  # fmt: skip
 
 
-def test_a_file_that_is_none_changes_nothing(desk: Desk) -> None:
-    desk.imported(20)
-    before = desk.draft.draft
-    desk.imported(desk.where.data / "無い.csv")
-    assert desk.codes == ["file_missing"]
-    assert dataclasses.replace(desk.draft.draft, changed_at=0) == dataclasses.replace(before, changed_at=0)
-    assert desk.draft.curation is not None
-
-
-def test_a_file_whose_columns_nobody_knows_is_a_question_and_no_failure(desk: Desk) -> None:
-    path = desk.where.data / "表.csv"
-    path.write_text("甲,乙,丙\n鍵は,守衛室です。,1\n", "utf-8")
-    asked: list[bool] = []
-    desk.draft.columns_unknown.connect(lambda: asked.append(desk.draft.is_busy))
-    desk.imported(path)
-    assert (asked, desk.errors) == ([False], [])
-
-
-def test_without_an_environment_a_draft_is_planned_all_the_same(desk: Desk) -> None:
-    desk.trainer = lambda: None
-    draft = desk.reopened()
-    desk.ready(draft)
-    assert desk.checked(draft) == ["environment_missing"]
-    assert not draft.plan.counts.is_exact
-
-
-def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environment_here(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shipped, job = tmp_path / "converter", tmp_path / "別の PC"
-    shipped.mkdir()
-    monkeypatch.setattr(shipped_tools, "find_converter", lambda: (shipped, "1"))
-    desk.trainer = lambda: None
-    desk.draft = desk.reopened()
-    desk.ready()
-    made: list[RemoteJob] = []
-    desk.draft.job_made.connect(made.append)
-    desk.draft.make_job(job, PERMIT)
-    draft = desk.wait()
-    assert (desk.errors, [(one.folder, one.has_base) for one in made]) == ([], [(job, True)])
-    assert ((job / "run.sh").is_file(), (job / "converter").is_dir()) == (True, True)
-    assert run_folders.exported_to(Path(draft.run)) == str(job)
-    desk.draft.make_job(job, PERMIT)
-    desk.wait()
-    assert (desk.codes, len(made)) == (["job_folder_taken"], 1)
-
-
 @pytest.mark.fault("S16")
 def test_the_job_of_a_draft_is_as_secret_as_the_documents_of_its_rows_are_now(desk: Desk, tmp_path: Path) -> None:
     library = Library.open(desk.where.documents)
@@ -258,19 +200,6 @@ def test_the_job_of_a_draft_is_as_secret_as_the_documents_of_its_rows_are_now(de
     assert desk.draft.job_of(tmp_path / "job").label_now() == "secret"
     assert lineage.lineage_of_data(Path(desk.frozen().folder)).label_now(library.path) == "secret"
     library.close()
-
-
-def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
-    there = [desk.trainer()]
-    desk.trainer = lambda: there[0]
-    draft = desk.reopened()
-    changed: list[TrainingDraft] = []
-    draft.changed.connect(changed.append)
-    draft.refresh_environment()
-    assert changed == []
-    there[0] = None
-    draft.refresh_environment()
-    assert [one.has_environment for one in changed] == [False]
 
 
 def test_what_nothing_came_of_leaves_no_folder_and_is_told(desk: Desk) -> None:

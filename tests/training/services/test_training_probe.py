@@ -101,16 +101,6 @@ def test_beside_a_training_or_a_study_it_is_only_planned_and_no_run_is_made_of_a
     assert (desk.codes, draft.draft.run) == (["check_memory_taken", "begin_memory_taken"], "")
 
 
-def test_a_trial_that_nobody_wants_any_more_is_killed_and_what_was_found_stands(desk: Desk) -> None:
-    draft = desk.planned(EFFECTIVE, Phase("loading"), scripted_trainer.WAIT)
-    desk.checked()
-    before = draft.draft
-    draft.check(measures=True)
-    desk.qtbot.waitUntil(lambda: draft.phase == Phase("loading"))
-    draft.cancel()
-    assert (desk.wait(), desk.errors) == (before, [])
-
-
 @pytest.mark.parametrize(
     ("end", "code"),
     [

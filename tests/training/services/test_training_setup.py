@@ -256,13 +256,6 @@ def test_what_an_index_has_not_or_gives_under_the_same_name_is_named(
     assert not making.folders.final.exists()
 
 
-def test_where_nothing_may_go_out_nothing_is_started(making: Making) -> None:
-    making.preferences.change(network_allowed=False)
-    making.ended()
-    assert making.codes == ["training_network_forbidden"]
-    assert not making.folders.part_folder.exists()
-
-
 def test_an_index_that_cannot_be_reached_is_named(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
@@ -279,12 +272,6 @@ def test_cancelling_ends_what_is_fetched_and_leaves_nothing(making: Making) -> N
     assert processes_below(making.where.data) == []
     assert marker.exists()
     assert making.errors == []
-
-
-def test_cancelling_while_the_venv_is_made_ends_it(making: Making) -> None:
-    making.setup.start(making.wheels)
-    making.until(lambda: Phase("venv") in making.phases and making.folders.half.exists())
-    making.cancel()
 
 
 def test_forbidding_the_network_ends_what_uses_it(making: Making) -> None:
@@ -415,7 +402,7 @@ def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_i
 
 def test_cancelling_on_another_drive_leaves_nothing_there(making: Making, drive: Path) -> None:
     making.setup.start(making.wheels, drive)
-    making.until(lambda: EnvironmentFolders(drive).half.exists())
+    making.until(lambda: Phase("venv") in making.phases and EnvironmentFolders(drive).half.exists())
     making.cancel()
     assert not EnvironmentFolders(drive).part_folder.exists()
     assert folders.proposed_base(making.where.data) == making.where.data

@@ -175,7 +175,7 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(driver: Check
     assert (offered(step), step.verdict.text()) == ("", phrase("training.cannot_start_like_this_n", n=1))
     row = step.findings.rows[0]
     assert row.text.text().startswith("学習用データの 2 行が 512 トークンを超えています（最長 1,180）。")
-    assert f"「{phrase('training.setting_name.over_length')}」" in row.text.text()  # as the page before calls it
+    assert f"「{training_texts.setting_label('over_length')}」" in row.text.text()  # as the page before calls it
     assert not step.forecast.trial_button.isVisible()
     driver.click(row.button)
     assert driver.led_to == ["model"]

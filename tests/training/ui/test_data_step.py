@@ -12,7 +12,6 @@ from app.base.services import background
 from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
-from app.training.services.pair_generation import JOURNAL_SUFFIX
 from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
 from app.uikit.dialogs import Dialog
@@ -144,18 +143,18 @@ def test_lines_that_are_no_rows_say_why_with_the_columns(troubled: DataDriver, t
     assert troubled.tab("columns").unusable.texts == []
 
 
-def test_lengths_are_shown_as_bars_and_as_a_table_and_what_stands_apart_is_opened(
-    driver: DataDriver, tmp_path: Path
-) -> None:
+def test_lengths_are_a_table_with_bars_and_what_stands_apart_is_opened(driver: DataDriver, tmp_path: Path) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
     driver.take(table(tmp_path, f"長い答えは,{long}。,第9章\n"))
     tab = driver.tab("lengths")
     driver.until(tab.answers.isVisible)
-    assert tab.answers.chart.isVisible()
-    assert "13 文字より長い 1" in tab.answers.chart.accessibleDescription()
-    driver.click(tab.answers.toggle)
-    assert (tab.answers.chart.isVisible(), tab.answers.toggle.text()) == (False, phrase("training.show_as_a_chart"))
     assert tab.answers.figures.rows[-1] == ("13 文字より長い", "1")
+    view, figures = tab.answers.table, tab.answers.figures
+    counts = [int(count) for _name, count in figures.rows]
+    for row, count in enumerate(counts):  # the bar behind the name
+        place = view.visualRect(figures.index(row, 0))
+        drawn = view.viewport().grab().toImage().pixelColor(place.right() - 4, place.center().y())
+        assert (drawn == driver.theme.color("accent_soft")) == (count == max(counts))
     assert (tab.groups.figures.rows[0], tab.categories.isVisible()) == (("第0章", "10"), False)
     assert tab.outliers.rows == [("32", "601", "長い答えは")]
     tab.outlier_table.setFocus()
@@ -246,6 +245,7 @@ def test_pairs_are_made_and_wait_to_be_reviewed(driver: DataDriver) -> None:
     assert driver.step.pairs.progress.isVisible()
     driver.until_taken()
     assert driver.banner().startswith("「基準」から 2 組を作りました。")
+    assert driver.work.draft.name == "基準"
     assert driver.counts == {"total": "2", "used": "0", "undecided": "2"}
     assert driver.step.tabs.key == "review"
     assert driver.generation.unfinished(driver.work.draft.id) is None
@@ -283,17 +283,6 @@ def test_confidential_documents_become_training_data_after_a_yes_on_record(drive
     driver.until_taken()
     (line,) = driver.where.exports_log.read_text("utf-8").splitlines()
     assert ("pairs-1.jsonl" in line, "橋脚" in line) == (True, False)
-
-
-def test_pairs_that_cannot_begin_after_a_yes_are_not_on_record(driver: DataDriver) -> None:
-    driver.collect(section(0), label="secret")
-    journal = driver.where.drafts / driver.work.draft.id / f"pairs-1.jsonl{JOURNAL_SUFFIX}"
-    journal.write_text("壊れた行\n", "utf-8")
-    driver.make(1)
-    driver.answer("go")
-    driver.until(driver.step.pairs.banner.isVisible)
-    assert not driver.generation.is_running
-    assert not driver.where.exports_log.exists()
 
 
 def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(driver: DataDriver, tmp_path: Path) -> None:
@@ -343,6 +332,7 @@ def test_where_nothing_could_be_used_the_reasons_are_told(driver: DataDriver) ->
     driver.make(1)
     assert driver.banner() == "使える組は作れませんでした。　使えなかった主な理由：採点が低い：1"
     assert driver.step.empty.isVisible()
+    assert driver.generation.unfinished(driver.work.draft.id) is None
 
 
 def test_a_table_to_fill_in_is_saved_where_the_user_says(driver: DataDriver, tmp_path: Path) -> None:
@@ -383,8 +373,6 @@ def test_the_heads_of_tables_are_whole_with_large_text(driver: DataDriver, tmp_p
         seen = 0
         lengths = driver.tab("lengths")
         driver.until(lengths.answers.isVisible)
-        for toggle in (lengths.answers.toggle, lengths.groups.toggle):
-            driver.click(toggle)
         driver.work.freeze()
         driver.wait()
         for key in ("lengths", "split"):

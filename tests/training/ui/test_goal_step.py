@@ -23,6 +23,7 @@ from app.inference.machine import Gpu
 from app.models import local_models, starter, training_environment
 from app.training import capability, drafts
 from app.training.environment import shipped_tools
+from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.environment_setup import EnvironmentSetup
@@ -266,6 +267,8 @@ def test_a_folder_for_another_machine_is_made_once_there_are_data_and_a_base(
     driver.click(dialog.buttons["make"])
     planned.wait()
     assert json.loads((driver.place / "job.json").read_text("utf-8"))["run"] == Path(planned.work.draft.run).name
+    assert ((driver.place / "run.sh").is_file(), (driver.place / "converter").is_dir()) == (True, True)
+    assert run_folders.exported_to(Path(planned.work.draft.run)) == str(driver.place)
     told = driver.dialog(Dialog)
     assert "別の PC" in words(told)
     assert "README.md" in words(told)

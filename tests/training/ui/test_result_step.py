@@ -23,7 +23,7 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
-from app.training.ui.result.result_step import ResultStep
+from app.training.ui.result_step import ResultStep
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests import model_files as models
@@ -165,17 +165,17 @@ def test_what_a_run_that_goes_on_from_an_adapter_is_held_against_is_said(driver:
 
 def test_what_somebody_should_look_at_is_the_sentence_itself(driver: ResultDriver) -> None:
     step = driver.open(test_gate.judged(test_gate.measured(ended=18) | {BASE: test_gate.scored(2.0)}))
-    assert step.verdict.word.text() == phrase("training.needs_review")
+    assert step.verdict.word.text() == phrase("training.gate.check")
     assert "自分で書き終えた回答は 90\u00a0%" in step.verdict.sentence.text()
     assert step.verdict.use_button.property("kind") == ""
     shown = words(step.gate_table).splitlines()
-    assert (shown.count(phrase("training.needs_review")), phrase("training.failed") in shown) == (1, False)
+    assert (shown.count(phrase("training.gate.check")), phrase("training.failed") in shown) == (1, False)
 
 
 def test_a_rejected_run_is_used_only_against_a_warning(driver: ResultDriver) -> None:
     step = driver.open(test_gate.judged(test_gate.CASES["looping"][1]), width=400)
     verdict = step.verdict
-    assert verdict.word.text() == phrase("training.do_not_adopt")
+    assert verdict.word.text() == phrase("training.gate.reject")
     assert verdict.sentence.text() in (
         "同じ言葉を繰り返す回答が多くなりました。",
         "同じ言葉を繰り返す回答が、まだ多いままです。",

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.wording import phrase
 from app.training.data import curation
-from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.data.curation import CurationItem, Decision
 from app.training.ui.data.review_list import ReviewListModel
 from app.uikit.input_method import InputMethodGuard
 from app.uikit.theme import Theme
@@ -137,19 +137,6 @@ def test_undo_in_the_queue_comes_before_that_of_the_window_and_after_that_of_a_f
     driver.edit(NEW, keeps=False)
     driver.press(driver.editor.answer, Qt.Key.Key_Z, CONTROL)
     assert (driver.answer, driver.states(1)) == (ANSWER, ["accepted"])
-
-
-def test_after_a_restart_everything_stands_and_can_still_be_undone(
-    driver: ReviewDriver, theme: Theme, qtbot: QtBot
-) -> None:
-    driver.decide("ar")
-    driver.edit(NEW)
-    driver.work.curation = Curation(driver.curation.folder)
-    again = ReviewDriver(driver.work, theme, qtbot)
-    assert again.states(1, 2, 3, 4) == ["accepted", "rejected", "edited", "undecided"]
-    assert (again.number, again.amount) == (4, "3／6 件")
-    again.undo()
-    assert (again.number, again.states(3)) == (3, ["undecided"])
 
 
 # ----------------------------------------------------------------------------------------------------------- edits

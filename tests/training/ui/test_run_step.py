@@ -26,7 +26,7 @@ from app.training.runs.run_journal import JOURNAL_FILE
 from app.training.services import training_run
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
-from app.training.ui.run.run_step import RunStep
+from app.training.ui.run_step import RunStep
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
 from app.uikit.localization import join_facts
@@ -159,7 +159,9 @@ def test_a_run_of_this_program_goes_on_is_paused_and_gone_on_with(driver: RunDri
     driver.press_button(RESUME)
     driver.until(lambda: PAUSE in driver.buttons and not driver.trainings.is_asked)
     driver.press_button(FINISH)
-    driver.until(lambda: driver.buttons == [] and driver.fact("state").startswith(phrase("training.finished")))
+    driver.until(
+        lambda: driver.buttons == [] and driver.fact("state").startswith(phrase("training.run_state.finished"))
+    )
 
 
 def test_the_one_bar_goes_on_through_the_judging_with_the_time_left(driver: RunDriver) -> None:

@@ -204,9 +204,7 @@ class PairGenerationRow(NoticeColumn):
         self._total = 0  # number of prompts in the current round
         generation.began.connect(self._on_began)
         generation.progressed.connect(self._on_progressed)
-        generation.finished.connect(self._on_finished)
-        generation.stopped.connect(self._on_stopped)
-        generation.failed.connect(self._on_failed)
+        generation.ended.connect(self._on_ended)
         self.progress.cancelled.connect(generation.stop)
         self.banner.action_requested.connect(self._on_action)
         if generation.draft_id == draft_id:
@@ -253,10 +251,19 @@ class PairGenerationRow(NoticeColumn):
         self.progress.say(words)
         self.progress.set_progress(progress.round.done, progress.round.total)
 
-    def _on_finished(self, draft_id: str, outcome: GenerationOutcome) -> None:
+    def _on_ended(self, draft_id: str, end: GenerationOutcome | GenerationStopped | AppError) -> None:
         if draft_id != self._draft_id:
             return
         self.progress.finish()
+        if isinstance(end, AppError):
+            self.banner.show_error(end, (("again", phrase("common.try_again")),))
+        elif isinstance(end, GenerationStopped):
+            what = phrase("training.making_questions_and_answers_was", n=f"{end.replies:,}", a=f"{end.accepted:,}")
+            self.banner.show_message("warning", what, phrase("training.the_replies_so_far_are"), _resume_actions())
+        else:
+            self._show_outcome(end)
+
+    def _show_outcome(self, outcome: GenerationOutcome) -> None:
         standing = outcome.standing
         accepted, wanted = len(standing.accepted), outcome.job.pair_count
         reasons = [
@@ -272,19 +279,6 @@ class PairGenerationRow(NoticeColumn):
         few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
         self.banner.show_message("success" if accepted >= wanted else "warning", what, join_facts(few, why))
         self.made.emit()
-
-    def _on_stopped(self, draft_id: str, stopped: GenerationStopped) -> None:
-        if draft_id != self._draft_id:
-            return
-        self.progress.finish()
-        replies, accepted = f"{stopped.replies:,}", f"{stopped.accepted:,}"
-        what = phrase("training.making_questions_and_answers_was", n=replies, a=accepted)
-        self.banner.show_message("warning", what, phrase("training.the_replies_so_far_are"), _resume_actions())
-
-    def _on_failed(self, draft_id: str, error: AppError) -> None:
-        if draft_id == self._draft_id:
-            self.progress.finish()
-            self.banner.show_error(error, (("again", phrase("common.try_again")),))
 
     def _on_action(self, key: str) -> None:
         self.banner.hide()

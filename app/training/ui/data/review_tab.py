@@ -9,10 +9,9 @@ from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind, ReviewPace
 from app.training.services.draft_editor import DraftEditor
-from app.training.ui.data.review_layout import ReviewLayout
+from app.training.ui.data.review_layout import ReviewLayout, RowSourceView
 from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, ReviewListModel
 from app.training.ui.data.row_editor import RowEditor, Texts
-from app.training.ui.data.row_source import RowSourceView
 from app.uikit.localization import with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme

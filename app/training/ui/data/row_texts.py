@@ -10,6 +10,7 @@ from app.training.data.curation import CurationItem, RowState
 from app.training.data.file_import import ImportedRows, encoding_name
 from app.training.data.records import BadRow
 from app.training.data.rows import TrainingRow
+from app.training.ui import training_texts
 from app.uikit.localization import join_facts, with_note
 
 EACH_MOST = 3  # most personal details that a line quotes
@@ -48,8 +49,7 @@ def field_name(field: str) -> str:
 
 def check_flaw_text(code: str) -> str:
     """Return the text of a flaw. `code`: one of `check.CODES` or `quality.CODES`, or a kind of similarity."""
-    words = phrase(f"training.data_found.{code}")
-    return words[:1].upper() + words[1:]
+    return training_texts.capitalized(phrase(f"training.data_found.{code}"))
 
 
 def bad_row_text(row: BadRow) -> str:

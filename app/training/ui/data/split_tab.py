@@ -13,6 +13,7 @@ from app.training.data import split_record
 from app.training.data.split_record import SplitManifest
 from app.training.drafts import DraftSplit
 from app.training.services.draft_editor import DraftEditor
+from app.training.ui import training_texts
 from app.training.ui.data import row_texts
 from app.training.ui.wizard import MARGIN_PX
 from app.uikit.theme import Theme
@@ -135,7 +136,7 @@ class SplitTab(QWidget):
             (phrase("training.training"), train),
             (phrase("training.validation"), validation),
             (phrase("training.test"), holdout),
-            (phrase("training.setting_name.seed"), str(found.seed)),
+            (training_texts.setting_label("seed"), str(found.seed)),
             (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.files["holdout"].sha256)),
         ))  # fmt: skip
         self.checks.show_lines(_check_lines(found, leaking))

@@ -17,7 +17,7 @@ from app.training import quality_gate, training_errors
 from app.training.quality_gate import GateResult
 from app.training.run_result import FormChoice, RunResult
 from app.training.runs import rerun
-from app.training.ui.result import verdict_texts
+from app.training.ui import training_texts, verdict_texts
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -144,7 +144,7 @@ class VerdictCard(QFrame):
         icon, tone = verdict_texts.LEVEL_SIGNS[_LEVELS[gate.verdict]]
         self.setProperty("surface", tone)
         self.icon.show_icon(icon, tone)
-        self.word.setText(verdict_texts.verdict_name(gate.verdict))
+        self.word.setText(training_texts.verdict_name(gate.verdict))
         self.word.set_tone(tone)
         reasons = [quality_gate.reason_text(reason) for reason in gate.reasons]
         if gate.verdict == "adopt":
@@ -274,7 +274,7 @@ class FormsCard(TableCard):
     def show_making(self, progress: StepProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"training.run_gating.{progress.kind}", form=verdict_texts.form_name(progress.name))
+        what = phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
         self.progress.say(phrase("training.making_a_b_what", a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 
@@ -314,7 +314,9 @@ class FormsCard(TableCard):
             self.buttons[focused].setFocus()
 
     def _add(self, choice: FormChoice) -> None:
-        button = self.buttons[choice.form] = QRadioButton(verdict_texts.form_name(choice.form))
+        button = self.buttons[choice.form] = QRadioButton(
+            training_texts.capitalized(training_errors.form_name(choice.form))
+        )
         button.setProperty("form", choice.form)
         button.setChecked(choice.form == self.form)
         self._group.addButton(button)
@@ -341,7 +343,7 @@ class FormsCard(TableCard):
             return phrase("training.not_measured"), "–", "–"
         speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else "–"
         return (
-            verdict_texts.format_size(row.size_bytes),
+            training_texts.format_size(row.size_bytes),
             speed,
             verdict_texts.format_change(row.loss_nats) if row.loss_nats is not None else "–",
         )

@@ -19,9 +19,9 @@ from app.training.quality_gate import BASE_ADAPTER
 from app.training.run_result import CategoryLoss, CategoryLosses, GateCondition, RunResult
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.training_runner import TrainingRunner
-from app.training.ui.result import verdict_texts
-from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
-from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
+from app.training.ui import run_texts, verdict_texts
+from app.training.ui.answer_cards import AnswerPairsCard, TryItCard
+from app.training.ui.verdict_cards import FormsCard, StatusBadge, TableCard, VerdictCard
 from app.training.ui.wizard import MARGIN_PX, WizardStep
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
@@ -315,8 +315,8 @@ class CategoriesCard(Card):
             )
             self.table.next_row()
             texts = (
-                _mean_and_interval(row.before, _format_loss),
-                _mean_and_interval(row.after, _format_loss),
+                _mean_and_interval(row.before, run_texts.format_loss),
+                _mean_and_interval(row.after, run_texts.format_loss),
                 _mean_and_interval(row.change, verdict_texts.format_change),
             )
             for column, cell in enumerate((f"{row.count:,}", *texts)):
@@ -334,10 +334,6 @@ class CategoriesCard(Card):
 
 def _mean_and_interval(interval: ConfidenceInterval, number: Callable[[float], str]) -> str:
     return f"{number(interval.mean)}\n{verdict_texts.range_text(number(interval.low), number(interval.high))}"
-
-
-def _format_loss(value: float) -> str:
-    return f"{value:.3f}"
 
 
 def _plot_row(row: CategoryLoss) -> PlotRow:

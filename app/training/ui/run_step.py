@@ -14,8 +14,8 @@ from app.training.runs.run_progress import RunProgress
 from app.training.services.run_follower import RunFollower
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
-from app.training.ui.run.loss_card import LossCard, StepMetrics
-from app.training.ui.run.run_panels import RunFacts, SampleAnswersCard
+from app.training.ui.loss_card import LossCard, StepMetrics
+from app.training.ui.run_panels import RunFacts, SampleAnswersCard
 from app.training.ui.wizard import MARGIN_PX, ObstacleBanner, WizardStep
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog, cancel_or

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
-from app.training.quality_gate import BASE_ADAPTER, Flaw, win_rate_text
+from app.training.quality_gate import Flaw, win_rate_text
 from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
+from app.training.ui import training_texts
 from app.uikit.localization import format_percent, with_note
 
 LEVEL_SIGNS = {
@@ -35,32 +35,11 @@ def range_text(low: str, high: str) -> str:
     return phrase("training.lo_to_hi", lo=low, hi=high)
 
 
-def format_size(size_bytes: int) -> str:
-    return wording.format_size(size_bytes).replace(" ", "\u00a0")
-
-
-def verdict_name(kind: str) -> str:
-    """Return the displayed name of a verdict. `kind`: "adopt" | "check" | "reject"."""
-    return {
-        "adopt": phrase("training.gate.adopt"),
-        "check": phrase("training.needs_review"),
-        "reject": phrase("training.do_not_adopt"),
-    }[kind]
-
-
 def level_name(kind: str) -> str:
     """Return the displayed name of a condition's level. `kind`: "passed" | "check" | "reject"."""
-    return {
-        "passed": phrase("training.passed"),
-        "check": phrase("training.needs_review"),
-        "reject": phrase("training.failed"),
-    }[kind]
-
-
-def form_name(name: str) -> str:
-    if name == BASE_ADAPTER:
-        return phrase("training.base_adapter")
-    return phrase("training.merged_form", form=name)
+    if kind == "check":
+        return training_texts.verdict_name(kind)
+    return phrase("training.passed" if kind == "passed" else "training.failed")
 
 
 def answer_flaw_text(kind: Flaw) -> str:
@@ -134,7 +113,9 @@ def _condition_limit(code: str, facts: dict[str, Any]) -> str:
         case "merge":
             return phrase("training.within_most", most=most)
         case "memory":
-            return phrase("training.within_size_that_are_free", size=format_size(facts["available_bytes"]))
+            return phrase(
+                "training.within_size_that_are_free", size=training_texts.format_size(facts["available_bytes"])
+            )
         case _:
             return phrase("training.most_or_less", most=most)
 
@@ -156,6 +137,6 @@ def _condition_value(code: str, facts: dict[str, Any]) -> str:
         case "ids":
             return phrase("training.not_measured")
         case "memory":
-            return format_size(facts["need_bytes"])
+            return training_texts.format_size(facts["need_bytes"])
         case _:
             return format_change(facts["loss_nats"])

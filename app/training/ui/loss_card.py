@@ -11,8 +11,6 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
-    QHeaderView,
-    QTreeView,
     QWidget,
 )
 
@@ -20,13 +18,13 @@ from app.base import plots
 from app.base.plots import CurvePoints, PlotNote, PlotSeries
 from app.base.wording import phrase
 from app.training.runs.run_progress import RunProgress
-from app.training.ui import run_texts
-from app.uikit.localization import with_note
+from app.training.ui import run_texts, training_texts
+from app.uikit.localization import format_gigabytes, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.number_table import NumberTableModel
+from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 from app.uikit.widgets.svg_plot import SvgPlot
 
 HEIGHT_PX, PLOT_PX = 40, 300
@@ -61,25 +59,6 @@ class Sparkline(QFrame):
 MOST_STEPS = 500  # most listed steps: more are unreadable, and ten thousand rows block the window
 
 
-class StepTableView(QTreeView):
-    def __init__(self, theme: Theme, table: NumberTableModel) -> None:
-        super().__init__()
-        self._theme = theme
-        self.setModel(table)
-        self.setProperty("framed", True)
-        self.setAccessibleName(phrase("training.table_of_losses_and_measurements"))
-        self.setRootIsDecorated(False)
-        self.setUniformRowHeights(True)
-        self.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.header().setSectionsMovable(False)
-        theme.changed.connect(self._resize)
-        self._resize()
-
-    def _resize(self) -> None:
-        self.setMinimumHeight(self._theme.px(300))
-        self.header().setMinimumSectionSize(self._theme.px(76))
-
-
 def listing_stride(steps: int) -> int:
     """Return n to list every n-th step: a power of two, so that it seldom changes as steps are added."""
     made = 1
@@ -104,12 +83,13 @@ def _step_rows(course: RunProgress) -> list[tuple[str, ...]]:
                 run_texts.format_learning_rate(step.learning_rate),
                 f"{step.gradient_norm:.2f}",
                 f"{step.tokens_per_s:,.0f}",
-                run_texts.format_gigabytes(step.memory_bytes),
+                format_gigabytes(step.memory_bytes),
             )
         rows.append((f"{number:,}", run_texts.format_loss(step.loss) if step else "", loss, *rest))
     return rows
 
 
+ROWS_SHOWN = 10
 SMALL_PX = 150  # minimum width of a sparkline
 _EDGE = 0.12  # share of the height that stays free above and below for notes
 
@@ -124,11 +104,11 @@ class LossCard(QFrame):
         self._course: RunProgress | None = None
         titles = (
             phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
-            phrase("training.setting_name.learning_rate"), phrase("training.gradient_norm"), "tok/s",
+            training_texts.setting_label("learning_rate"), phrase("training.gradient_norm"), "tok/s",
             phrase("common.memory"),
         )  # fmt: skip
-        self.table = NumberTableModel(titles)
-        self.view: StepTableView | None = None  # built when it is first shown
+        self.table = NumberTableModel(titles, 2)
+        self.view: NumberTableView | None = None  # built when it is first shown
         self.note = Label(phrase("training.no_loss_yet"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.plot = SvgPlot(theme, lambda *size: _loss_plot(self._course, size), height_px=PLOT_PX)
@@ -175,13 +155,14 @@ class LossCard(QFrame):
 
     def _toggle_table(self) -> None:
         if self.view is None:
-            self.view = StepTableView(self._theme, self.table)
+            name = phrase("training.table_of_losses_and_measurements")
+            self.view = NumberTableView(self._theme, self.table, name, rows_shown=ROWS_SHOWN)
             self._column.addWidget(self.view, 1)
             self.view.show()
         else:
             self.view.setVisible(self.view.isHidden())
         self.table_button.setText(
-            phrase("training.show_as_a_plot") if self.shows_table else phrase("training.show_as_a_table")
+            phrase("training.show_as_a_chart") if self.shows_table else phrase("training.show_as_a_table")
         )
         if self._course is not None:
             self.show_course(self._course)
@@ -246,7 +227,7 @@ class StepMetrics(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.rate = Sparkline(theme, phrase("training.setting_name.learning_rate"))
+        self.rate = Sparkline(theme, training_texts.setting_label("learning_rate"))
         self.norm = Sparkline(theme, phrase("training.gradient_norm"))
         self.speed = Sparkline(theme, "tok/s", from_zero=True)
         self.memory = Sparkline(theme, phrase("common.memory"), from_zero=True)
@@ -266,7 +247,7 @@ class StepMetrics(QWidget):
         self.rate.show_points(course.rate, run_texts.format_learning_rate(step.learning_rate), step.total)
         self.norm.show_points(course.norm, f"{step.gradient_norm:.2f}", step.total)
         self.speed.show_points(course.speed, f"{step.tokens_per_s:,.0f}", step.total)
-        self.memory.show_points(course.memory, run_texts.format_gigabytes(step.memory_bytes), step.total)
+        self.memory.show_points(course.memory, format_gigabytes(step.memory_bytes), step.total)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -11,7 +11,7 @@ from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import RunProgress, SampleAnswers
-from app.training.ui import run_texts
+from app.training.ui import run_texts, training_texts
 from app.uikit import localization
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
@@ -67,7 +67,7 @@ class RunFacts(QWidget):
         self._course = course
         step, best = course.standing.step, course.standing.best_evaluation
         values = {
-            "state": join_facts(run_texts.state_name(course), run_texts.epochs_text(course)),
+            "state": join_facts(training_texts.run_state_name(course.state), run_texts.epochs_text(course)),
             "step": phrase("common.a_b", a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
             "best": run_texts.format_loss(best.loss if best else None),
             "base": run_texts.base_name(course, self._models()),

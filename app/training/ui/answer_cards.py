@@ -13,8 +13,8 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.run_result import AnswerPair
 from app.training.services.adapter_trial import MOST_STRENGTH, AdapterTrial, TrialAnswers
-from app.training.ui.result import verdict_texts
-from app.training.ui.result.verdict_cards import StatusBadge
+from app.training.ui import verdict_texts
+from app.training.ui.verdict_cards import StatusBadge
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner

@@ -1,1 +1,0 @@
-"""Show the step 学習: one run during training or after it."""
