@@ -8,7 +8,8 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 
-from trainer import data, estimate, model, tokenization
+from trainer import data, estimate, export, model, tokenization
+from trainer.channel import TrainerJournal
 from trainer.data import TARGETS, TrainingInputs, inspect_base
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
@@ -42,7 +43,7 @@ def main(base: str, told: str) -> None:
         "loaded": {precision: loaded(base, precision) for precision in ("nf4", "bf16")},
         "kept": {precision: kept_bytes(base, precision) for precision in ("f32", "bf16")},
         "batched": batched(base),
-        "answers": {str(size): answers(base, size) for size in (1, 3)},
+        "evaluated": {str(size): evaluated(base, size) for size in (1, 100)},
     }
     Path(told).write_text(json.dumps(found), encoding="utf-8")
 
@@ -170,16 +171,26 @@ def batched(base: str) -> dict[str, Any]:
     return {"passes": passes, "difference": max(abs(one - other) / one for one, other in pairs)}
 
 
-def answers(base: str, micro_batch: int) -> list[tuple[str, bool]]:
-    """Answers to questions of different lengths, as many at once as `micro_batch` says."""
+def evaluated(base: str, micro_batch: int) -> dict[str, Any]:
+    """Answers, and likelihoods of rows kept back, of different lengths: as many at once as `micro_batch` says."""
     adapted = loaded_model(base, "f32", compute="f32", gradient_checkpointing=False)
     model.install_loss(adapted.base_model.model)
+    torch.manual_seed(8)
+    with torch.no_grad():
+        for name, tensor in adapted.named_parameters():
+            if "lora_B" in name:
+                tensor.normal_(0, 0.05)
     form = TrainingPromptForm(question="Q: {text}\n", answer="A: {text}\n", answer_start="A: ")
     spec = RunSpec("x", "x", "x", "x", micro_batch=micro_batch)
-    longest = EncodedExample([1] * 128, [1] * 128)
     questions = [({"role": "user", "content": "橋の点検" * count},) for count in (4, 1, 2)]
-    tokens = tokenization.load_tokenizer(Path(base))
-    return model.generate_answers(adapted, TrainingInputs(spec, form, tokens, [longest], [], questions), 24)
+    rows = [
+        data.TrainingConversation(at, (*question, {"role": "assistant", "content": "二年ごと" * (3 - at)}))
+        for at, question in enumerate(questions)
+    ]
+    longest, tokens = EncodedExample([1] * 8, [1] * 8), tokenization.load_tokenizer(Path(base))
+    material = TrainingInputs(spec, form, tokens, [longest], [], questions)
+    _, sums = export.measure_holdout(adapted, material, rows, TrainerJournal(None))
+    return {"answers": model.generate_answers(adapted, material, 24), "held_out": sums}
 
 
 def loaded(base: str, precision: str) -> dict[str, Any]:

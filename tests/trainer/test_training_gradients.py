@@ -118,9 +118,16 @@ def test_examples_are_evaluated_in_batches(measured: Measured) -> None:
 
 
 def test_answers_that_are_written_together_are_those_written_one_by_one(measured: Measured) -> None:
-    together, alone = measured.checks["answers"]["3"], measured.checks["answers"]["1"]
+    together, alone = (measured.checks["evaluated"][size]["answers"] for size in ("100", "1"))
     assert together == alone
     assert len({text for text, _has_ended in together}) == 3
+
+
+def test_rows_kept_back_are_as_likely_together_as_one_by_one(measured: Measured) -> None:
+    together, alone = (measured.checks["evaluated"][size]["held_out"] for size in ("100", "1"))
+    for name in ("base_nll", "adapter_nll"):
+        assert together[name] == pytest.approx(alone[name], rel=1e-5)
+    assert together["base_nll"] != pytest.approx(together["adapter_nll"], rel=1e-3)
 
 
 # -------------------------------------------------------------- what a run is given
