@@ -39,7 +39,7 @@ def main() -> None:
         base = options.base or str(train_bases.trial_model(environment, Path(name)))
         given = sys.argv[1 + bool(options.base) :]
         for loss in ("chunks", "whole"):
-            subprocess.run([str(environment.python), __file__, base, *given, "--inside", loss], check=True)
+            subprocess.run([str(environment.python), "-P", __file__, base, *given, "--inside", loss], check=True)
 
 
 # ---------------------------------------------------------- in the environment

@@ -41,7 +41,7 @@ def main() -> None:
     environment = training_environment.locate(Path("/no-data-folder"))
     with tempfile.TemporaryDirectory() as name:
         base = options.base or str(train_bases.trial_model(environment, Path(name)))
-        inside = [str(environment.python), __file__, base, *sys.argv[1 + bool(options.base) :], "--inside"]
+        inside = [str(environment.python), "-P", __file__, base, *sys.argv[1 + bool(options.base) :], "--inside"]
         subprocess.run(inside, check=True)
 
 
