@@ -1,4 +1,4 @@
-"""A trainer that says what it was told to say, for plans and probes, which `trainer.fake` knows nothing of."""
+"""A trainer that says what it was told to say, for plans and probes, which `fake_trainer` knows nothing of."""
 
 import dataclasses
 import json

@@ -1,6 +1,6 @@
 """Read rows of messages, encode them as examples, and batch them; also describe the base folder and a run's inputs.
 
-An answer is never cut, and each row of a batch holds one example. TrainingInputs holds everything that a run trains
+An answer is never cut, and no example of a batch sees another. TrainingInputs holds everything that a run trains
 with: the effective spec, the prompt form, the tokenizer and the examples as tokens.
 """
 
@@ -11,7 +11,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,6 +258,24 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
     }
 
 
+def packed(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a padded batch as one sequence without padding: input_ids, position_ids and labels, of shape (1, tokens).
+
+    Positions begin anew with each example, by which transformers recognizes that none may see another. The first token
+    of an example is not trained, because the position before it belongs to another one.
+    """
+    import torch
+
+    is_token = batch["attention_mask"] == 1
+    places = torch.arange(is_token.shape[1], device=is_token.device).expand_as(is_token)
+    found = {
+        "input_ids": batch["input_ids"],
+        "position_ids": places,
+        "labels": batch["labels"].masked_fill(places == 0, UNTRAINED),
+    }
+    return {name: tensor[is_token][None] for name, tensor in found.items()}
+
+
 def untrained(example: EncodedExample) -> EncodedExample:
     """Return the first token of an example or pair without a trained one, which fills batches and changes nothing."""
     filler = EncodedExample(example.ids[:1], [UNTRAINED], example.line)
@@ -353,6 +371,7 @@ class TrainingInputs:
     questions: Sequence[Messages]
     report_to: str | None = None  # as in MachineSettings
     base_mark: str = ""  # hash or name that identifies the base's weights
+    even_tokens: float = 0.0  # of the base's shape, for `estimate.is_packed`; 0.0: batches are never packed
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -376,6 +395,11 @@ class TrainingInputs:
     def step_examples(self) -> int:
         """Return the number of examples per step in all processes together, which does not depend on their number."""
         return self.micro_batch * (self.spec.accumulation or 1)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Return the most tokens of a micro batch, with padding, for which a step has the memory."""
+        return self.micro_batch * self.spec.sequences * max(example.longest for example in self.train)
 
     @property
     def accumulation(self) -> int:

@@ -77,6 +77,11 @@ class TrainedShape:
         return self.layers * sum(rows * columns for rows, columns in self.matrices)
 
     @property
+    def even_tokens(self) -> float:
+        """Return the tokens of a sequence for which attention takes as many operations as the projections."""
+        return self.linear_weights / (2 * self.queries * self.layers)
+
+    @property
     def embedding_and_head_weights(self) -> int:
         """Return the number of weights in the token embedding and in the output head, if that is not tied to it."""
         return self.vocabulary * self.width * (1 if self.is_tied else 2)
@@ -295,22 +300,41 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     if spec.is_preference:  # the reference is another forward pass, in evaluations too
         references = load.tokens * forward + head / 2
     lora = 6 * shape.lora_weights(spec.rank or 16)
-    tokens = padded_tokens(load.lengths, batch, spec.micro_batch or 1) * spec.sequences or load.tokens
+    even = 0.0 if spec.is_preference else shape.even_tokens
+    lengths = load.lengths or [round(length)] * load.examples
+    work = epoch_work(lengths, batch, spec.micro_batch or 1, even) * spec.sequences
     micro_batches = math.ceil(load.examples / (spec.micro_batch or 1))
     unpacking = _UNPACKING_OPERATIONS * shape.linear_weights * passes * micro_batches if spec.precision == "nf4" else 0
-    step_s = (tokens * (passes * forward + lora) + head + references + unpacking) / flops_per_s / steps_per_epoch
+    each = passes * 2 * shape.linear_weights + lora
+    step_s = (work * each + head + references + unpacking) / flops_per_s / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
     evaluation_s *= spec.sequences
     return TrainingTime(step_s, steps, steps * step_s + evaluations * evaluation_s)
 
 
-def padded_tokens(lengths: Sequence[int], step_examples: int, micro_batch: int) -> int:
-    """Return the tokens that an epoch computes, including padding; each step sorts its examples by length."""
+def is_packed(lengths: Sequence[int], even_tokens: float) -> bool:
+    """Return whether a micro batch of these lengths takes fewer operations as one sequence than with padding.
+
+    Without a kernel for it, attention computes products between the examples too, and masks them.
+    """
+    packed, padded, longest = sum(lengths), len(lengths) * max(lengths), max(lengths)
+    return even_tokens > 0 and packed * (even_tokens + packed) < padded * (even_tokens + longest)
+
+
+def batch_work(lengths: Sequence[int], even_tokens: float) -> float:
+    """Return the operations of a micro batch, in units of those of one token in the projections."""
+    whole = is_packed(lengths, even_tokens)
+    tokens, seen = (sum(lengths), sum(lengths)) if whole else (len(lengths) * max(lengths), max(lengths))
+    return tokens * (1 + (seen / even_tokens if even_tokens else 0))
+
+
+def epoch_work(lengths: Sequence[int], step_examples: int, micro_batch: int, even_tokens: float) -> float:
+    """Return the operations of an epoch like `batch_work`; each step sorts its examples by length."""
     steps = (lengths[at : at + step_examples] for at in range(0, len(lengths), step_examples))
     ordered = [length for step in steps for length in sorted(step, reverse=True)]
-    batches = [ordered[at : at + micro_batch] for at in range(0, len(ordered), micro_batch)]
-    return sum(batch[0] * len(batch) for batch in batches)
+    batches = (ordered[at : at + micro_batch] for at in range(0, len(ordered), micro_batch))
+    return sum(batch_work(batch, even_tokens) for batch in batches)
 
 
 def card_flops_per_s(name: str) -> float:

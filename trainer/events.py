@@ -75,7 +75,7 @@ class Started:
     time: float  # seconds since 1970
     resumed_step: int = 0  # 0: started from the beginning
     versions: dict[str, str] = field(default_factory=dict)  # versions by library
-    data: dict[str, Any] = field(default_factory=dict)  # {"train": {"sha256": ...}, ...}; only trainer.fake fills it
+    data: dict[str, Any] = field(default_factory=dict)  # {"train": {"sha256": ...}, ...}; only the tests' fake fills it
 
 
 @dataclass(frozen=True, slots=True)

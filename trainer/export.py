@@ -185,20 +185,27 @@ def measure_holdout(
     is used without any adapter, even if an earlier adapter was trained further. With a shared-out base all processes
     measure together.
     """
-    loss, pad = material.spec.evaluated_loss, material.tokens.pad_id
+    loss = material.spec.evaluated_loss
     examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", loss).examples
-    sums = {name: list[float]() for name in ("base_nll", "adapter_nll", *(("margin",) if loss == PREFERENCE else ()))}
+    chosen = [example.sequences[0] for example in examples]
+    answers = [*chosen, *(example.rejected for example in examples if example.rejected is not None)]
+    total = len(chosen) + (2 if loss == PREFERENCE else 1) * len(answers)
     plain = model.base_model if loss == PREFERENCE else model  # without the loss of pairs
-    for at, example in enumerate(examples):
-        journal.send(Phase("evaluating", at, len(examples)))
-        with model.disable_adapter():
-            sums["base_nll"] += example_nll(plain, [example.sequences[0]], pad)
-        after = example_nll(plain, example.sequences, pad)
-        sums["adapter_nll"].append(after[0])
-        if loss == PREFERENCE:
-            with preference.reference_of(model):
-                before = example_nll(plain, example.sequences, pad)
-            sums["margin"] += preference.margins(torch.tensor(after), torch.tensor(before)).tolist()
+
+    def measure(sequences: Sequence[EncodedExample], before: int) -> list[float]:
+        def report(done: int) -> None:
+            journal.send(Phase("evaluating", before + done, total))
+
+        return example_nll(plain, sequences, material.tokens.pad_id, report, material.batch_tokens)
+
+    with model.disable_adapter():
+        base_nll = measure(chosen, 0)
+    after = measure(answers, len(chosen))
+    sums = {"base_nll": base_nll, "adapter_nll": after[: len(chosen)]}
+    if loss == PREFERENCE:
+        with preference.reference_of(model):
+            before = measure(answers, len(chosen) + len(answers))
+        sums["margin"] = preference.margins(torch.tensor(after), torch.tensor(before)).tolist()
     return examples, sums
 
 

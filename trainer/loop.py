@@ -28,7 +28,7 @@ from trainer.convert.report import peak_rss_bytes
 from trainer.data import TrainingInputs
 from trainer.events import Adjusted, EvaluationStep, Phase, Sample, TrainingStep
 from trainer.events import Checkpoint as Saved
-from trainer.model import example_nll, generate_answer
+from trainer.model import example_nll, generate_answers, training_batch
 from trainer.spec import RunSpec
 from trainer.storage import SavedCheckpoint
 from trainer.tokenization import EncodedExample
@@ -70,13 +70,13 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self._loss_s = self._samples_s = 0.0  # durations of the last validation loss and the last sample answers
         self._evaluated: dict[str, Any] = {}
         arguments = _arguments(material, folder)
-        # data.collate returns exactly the columns that the model takes, so none is removed by name (see _arguments).
+        # The batch has exactly the columns that the model takes, so none is removed by name (see _arguments).
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=[*material.train, data.untrained(material.train[0])],
             eval_dataset=list(material.validation) or None,
-            data_collator=lambda examples: data.collate(examples, material.tokens.pad_id),
+            data_collator=lambda examples: training_batch(model, material, examples),
             callbacks=[LoopCallback(self)],
         )
         self.remove_callback(PrinterCallback)
@@ -139,7 +139,8 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.clock.tokens += int(sum(batch["attention_mask"].sum() for batch in batches)) * self.args.world_size
+        tokens = sum(int(batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum()) for batch in batches)
+        self.clock.tokens += tokens * self.args.world_size
         if self.material.spec.is_preference:  # the loss is a mean over pairs, not over tokens
             pairs = sum(int(preference.are_trained(batch["labels"]).sum()) for batch in batches)
             count = self.accelerator.gather(torch.tensor(pairs, device=device)).sum()
@@ -217,9 +218,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
         surplus = examples[: math.ceil(len(examples) / world) - len(own)]
-        longest = max(example.longest for example in self.material.train)
-        most = self.material.micro_batch * longest if world == 1 else 0  # processes must compute equally many batches
-        sums = example_nll(self.model, [*own, *surplus], self.material.tokens.pad_id, self.run_control.check, most)
+        most = self.material.batch_tokens if world == 1 else 0  # processes must compute equally many batches
+        pad, check = self.material.tokens.pad_id, self.run_control.check
+        sums = example_nll(self.model, [*own, *surplus], pad, lambda _done: check(), most)
         count = len(own) if self.material.spec.is_preference else data.count_trained_tokens(own)
         totals = torch.tensor([sum(sums[: len(own)]), float(count)], dtype=torch.float64)
         if world > 1:
@@ -229,9 +230,9 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     def _send_samples(self) -> None:
         if not (self.is_world_process_zero() or sharding.is_wanted()):
             return
-        for messages in self.material.questions:
-            tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
-            text, has_ended = generate_answer(self.model, tokens, form, messages, most, self.run_control.check)
+        material = self.material
+        answers = generate_answers(self.model, material, material.spec.sample_tokens, self.run_control.check)
+        for messages, (text, has_ended) in zip(material.questions, answers, strict=True):
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], text, has_ended))
 
     def evaluations(self) -> dict[int, float]:

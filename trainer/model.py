@@ -26,11 +26,10 @@ from transformers.modeling_outputs import CausalLMOutput
 from trainer import adapter, data, estimate, preference, sharding
 from trainer import prompt_form as forms
 from trainer.convert.report import free_memory_bytes
-from trainer.data import TARGETS, BaseFacts
+from trainer.data import TARGETS, BaseFacts, TrainingInputs
 from trainer.events import RunError
-from trainer.prompt_form import Messages, TrainingPromptForm
 from trainer.spec import RunSpec
-from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
+from trainer.tokenization import UNTRAINED, EncodedExample
 
 LOSS_TOLERANCE = 2e-2  # relative difference between our loss and the model's own on one example; bf16 rounds logits
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
@@ -117,11 +116,14 @@ def set_checkpointing(adapted: Any, spec: RunSpec) -> None:
 
 
 def move_embedding_to_cpu(model: Any) -> None:
-    """Move the frozen token embedding into the machine's memory; the head must not share its weights.
+    """Move the frozen token embedding into the machine's memory, unless it is the head's weights, too.
 
     Looking up a step's tokens there takes milliseconds, and an 8B base then takes 1 GiB less of the card.
     """
-    embedding, device = model.get_input_embeddings().to("cpu"), device_of(model)
+    embedding, device = model.get_input_embeddings(), device_of(model)
+    if embedding.weight is model.get_output_embeddings().weight:
+        return
+    embedding.to("cpu")
     embedding.register_forward_pre_hook(lambda _module, given: (given[0].to("cpu"), *given[1:]))
     embedding.register_forward_hook(lambda _module, _given, found: found.to(device))
 
@@ -170,15 +172,15 @@ def free_bytes(device: str) -> int:
 # ------------------------------------------------------------------ the loss
 
 
-def install_loss_if_equal(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
-    """Install our loss, unless it differs from the model's own on `example`.
+def install_loss_if_equal(adapted: Any, batch: dict[str, torch.Tensor]) -> float | None:
+    """Install our loss, unless it differs from the model's own on a batch.
 
     Return the relative difference; None if the model keeps its own loss.
     """
     model = adapted.base_model.model
     plain = model.forward
     install_loss(model)
-    difference = loss_difference(adapted, example, plain)
+    difference = loss_difference(adapted, batch, plain)
     if difference <= LOSS_TOLERANCE:
         return difference
     model.forward = plain
@@ -201,16 +203,17 @@ def install_loss(model: Any) -> None:
         self: Any,
         input_ids: torch.Tensor | None = None,  # shape (batch, tokens)
         attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,  # also looked for by `generate`; of packed examples, from 0 each
         labels: torch.Tensor | None = None,  # like input_ids; UNTRAINED for tokens that are not trained
         num_items_in_batch: torch.Tensor | int | None = None,
         is_by_sequence: bool = False,  # the loss is the sum of each sequence, of shape (batch,)
         logits_to_keep: int | torch.Tensor = 0,  # `generate` looks for this name, and asks for the last logits alone
         **others: Any,
     ) -> Any:
+        given = {"input_ids": input_ids, "attention_mask": attention_mask, "position_ids": position_ids}
         if labels is None:
-            given = {"input_ids": input_ids, "attention_mask": attention_mask, "logits_to_keep": logits_to_keep}
-            return plain(**given, **others)
-        hidden = body(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+            return plain(**given, logits_to_keep=logits_to_keep, **others)
+        hidden = body(**given, use_cache=False).last_hidden_state
         targets = labels[:, 1:]
         is_trained = targets != UNTRAINED
         head = self.get_output_embeddings()
@@ -226,14 +229,14 @@ def install_loss(model: Any) -> None:
 
 
 def loss_difference(adapted: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
-    """Return the relative difference between our loss and the model's own.
+    """Return the relative difference between our loss of a batch, packed, and the model's own of the padded batch.
 
-    It reveals a head that scales its logits in a way that our loss does not support. `plain`: the `forward` of the
-    adapted model from before `install_loss`.
+    It reveals a head that scales its logits in a way that our loss does not support, and a model in which packed
+    examples see each other. `plain`: the `forward` of the adapted model from before `install_loss`.
     """
     model = adapted.eval().base_model.model  # dropout of an adapter that is trained further differs each time
     with torch.no_grad():
-        ours = float(adapted(**batch).loss)
+        ours = float(adapted(**data.packed(batch)).loss)
         own, model.forward = model.forward, plain
         logits = adapted(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
         model.forward = own
@@ -241,6 +244,18 @@ def loss_difference(adapted: Any, batch: dict[str, torch.Tensor], plain: Any) ->
             logits.float().flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=UNTRAINED
         )
     return abs(ours - float(theirs)) / max(float(theirs), 1e-6)
+
+
+def has_our_loss(model: Any) -> bool:
+    """Return whether the model, inside PEFT's, returns our loss."""
+    return "is_by_sequence" in inspect.signature(model.model.forward).parameters
+
+
+def training_batch(adapted: Any, material: TrainingInputs, examples: Sequence[EncodedExample]) -> dict[str, Any]:
+    """Return a micro batch: packed where that takes fewer operations, otherwise padded."""
+    batch = data.collate(examples, material.tokens.pad_id)
+    packs = estimate.is_packed([len(one.ids) for one in examples], material.even_tokens) and has_our_loss(adapted)
+    return data.packed(batch) if packs else batch
 
 
 class OutputHeadLoss(torch.autograd.Function):  # type: ignore[misc]
@@ -298,22 +313,22 @@ def example_nll(
     model: Any,
     examples: Sequence[EncodedExample],
     pad_id: int,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[int], None] = lambda _done: None,
     most_tokens: int = 0,
 ) -> list[float]:
     """Return each example's negative log-likelihood, summed over its trained tokens, in nats; for a pair its loss.
 
     `most_tokens`: tokens of a batch, with padding; an example that has more is measured alone. `check` is called before
-    each batch and may raise.
+    each batch with the number of examples that are done, and may raise.
     """
     model.eval()
     sums = [0.0] * len(examples)
     device = device_of(model)
-    is_alone = any(example.rejected for example in examples) or (
-        "is_by_sequence" not in inspect.signature(model.model.forward).parameters  # the model has not got our loss
-    )
+    is_alone = any(example.rejected for example in examples) or not has_our_loss(model)
+    done = 0
     for part in data.batches_of([len(example.ids) for example in examples], 0 if is_alone else most_tokens):
-        check()
+        check(done)
+        done += len(part)
         batch = data.collate([examples[at] for at in part], pad_id)
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         with torch.no_grad():
@@ -323,21 +338,20 @@ def example_nll(
     return sums
 
 
-def generate_answer(
+def generate_answers(
     model: Any,
-    tokens: BaseTokenizer,
-    form: TrainingPromptForm,
-    messages: Messages,
+    material: TrainingInputs,
     most: int,
     check: Callable[[], None] = lambda: None,
-) -> tuple[str, bool]:
-    """Return the answer to the last user message, and whether the model itself ended it. Decoding is greedy.
+) -> list[tuple[str, bool]]:
+    """Return the answers to the inputs' questions, and whether the model itself ended each. Decoding is greedy.
 
-    `most`: maximum number of tokens. `check` is called after each token and may raise.
+    As many are written at once as fit into a step's memory, with padding on the left. `most`: maximum number of tokens
+    of an answer. `check` is called after each token and may raise.
     """
-    ids = tokens.encode(forms.prompt_pieces(form, messages)).ids
-    device = device_of(model)
-    prompt = torch.tensor([ids], device=device)
+    tokens, device = material.tokens, device_of(model)
+    prompts = [tokens.encode(forms.prompt_pieces(material.form, one)).ids for one in material.questions]
+    answers = [("", False)] * len(prompts)
 
     def check_after_token(generated: torch.Tensor, _scores: object) -> torch.Tensor:
         """Call `check`; return False for each sequence, because this criterion never ends the generation."""
@@ -345,19 +359,25 @@ def generate_answer(
         return torch.zeros(len(generated), dtype=torch.bool, device=device)
 
     model.eval()
-    with torch.no_grad():
-        written = model.generate(
-            input_ids=prompt,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=most,
-            do_sample=False,
-            repetition_penalty=1.0,  # overrides the base's own generation settings
-            use_cache=True,
-            stopping_criteria=[check_after_token],
-            synced_gpus=sharding.is_wanted(),  # each process needs the others for a token, so none ends before them
-            eos_token_id=list(tokens.end_ids),
-            pad_token_id=tokens.pad_id,
-        )[0, len(ids) :].tolist()
-    has_ended = bool(written) and written[-1] in tokens.end_ids
-    kept = written[:-1] if has_ended else written
-    return b"".join(tokens.bytes_of(token) for token in kept).decode("utf-8", "replace").strip(), has_ended
+    for part in data.batches_of([len(ids) + most for ids in prompts], material.batch_tokens):
+        longest = max(len(prompts[at]) for at in part)
+        padding = [longest - len(prompts[at]) for at in part]
+        rows = zip(part, padding, strict=True)
+        with torch.no_grad():
+            written = model.generate(
+                input_ids=torch.tensor([[tokens.pad_id] * pads + prompts[at] for at, pads in rows], device=device),
+                attention_mask=torch.tensor([[0] * pads + [1] * (longest - pads) for pads in padding], device=device),
+                max_new_tokens=most,
+                do_sample=False,
+                repetition_penalty=1.0,  # overrides the base's own generation settings
+                use_cache=True,
+                stopping_criteria=[check_after_token],
+                synced_gpus=sharding.is_wanted(),  # each process needs the others for a token, so none ends before them
+                eos_token_id=list(tokens.end_ids),
+                pad_token_id=tokens.pad_id,
+            )[:, longest:].tolist()
+        for at, ids in zip(part, written, strict=True):
+            end = next((place for place, id in enumerate(ids) if id in tokens.end_ids), None)
+            text = b"".join(map(tokens.bytes_of, ids[:end])).decode("utf-8", "replace").strip()
+            answers[at] = text, end is not None
+    return answers

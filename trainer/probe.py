@@ -18,7 +18,7 @@ from trainer import data, estimate, loop, recipe, sharding
 from trainer.channel import RunControl, TrainerJournal
 from trainer.data import BaseFacts, TrainingInputs, process_count
 from trainer.events import Adjusted, Phase, RunError, RunForecast
-from trainer.model import device_of, free_bytes, generate_answer, set_checkpointing
+from trainer.model import device_of, free_bytes, generate_answers, set_checkpointing, training_batch
 from trainer.spec import RunSpec
 
 STEPS = 3
@@ -153,7 +153,7 @@ def measure_steps(
         journal.send(Phase("probing"))
         tried.append(material.spec)
         try:
-            token_s = _token_seconds(model, material, control)
+            work_s = _work_seconds(model, material, control)
             sample_s = _sample_seconds(model, material, control) if sample_s is None else sample_s
             peak = loop.peak_memory_bytes(device) + round(trained * estimate.optimizer_bytes(material.spec))
             fits = device == "cpu" or peak <= computed.available_bytes  # a process's peak never falls again
@@ -167,7 +167,7 @@ def measure_steps(
             continue
         if fits:
             assert sample_s is not None
-            forecast = _forecast(material, token_s, sample_s, peak, computed)
+            forecast = _forecast(material, work_s, sample_s, peak, computed)
             best = min(best or (forecast, material), (forecast, material), key=lambda one: one[0].total_s)
             material = refit(material, peak)
             if material.spec not in tried:
@@ -196,11 +196,11 @@ def _recomputed(spec: RunSpec) -> float:
     return 1 / (spec.checkpoint_every or 1) if spec.gradient_checkpointing else 0.0
 
 
-def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
-    """Return the seconds per token for a micro batch of the longest examples, forward and backward."""
+def _work_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
+    """Return the seconds per unit of `estimate.batch_work` for a micro batch of the longest examples, both passes."""
     longest = sorted(material.train, key=lambda example: -example.longest)[: material.micro_batch]
     device = device_of(model)
-    batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
+    batch = {name: tensor.to(device) for name, tensor in training_batch(model, material, longest).items()}
     model.train()
     taken = []
     for _ in range(STEPS):
@@ -210,7 +210,8 @@ def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) ->
         if device.type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.monotonic() - started)
-    return statistics.median(taken) / int(batch["input_ids"].numel())
+    work = estimate.batch_work([example.longest for example in longest], material.even_tokens)
+    return statistics.median(taken) / (work * material.spec.sequences)
 
 
 def _sample_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
@@ -218,13 +219,13 @@ def _sample_seconds(model: Any, material: TrainingInputs, control: RunControl) -
     spec = material.spec
     if not (material.questions and material.validation and spec.evaluations_per_epoch):
         return 0.0
-    question, taken = material.questions[0], []
+    taken = []
     for most in (1, SAMPLED_TOKENS + 1):
         started = time.monotonic()
-        generate_answer(model, material.tokens, material.form, question, most, control.check)
+        generate_answers(model, material, most, control.check)
         taken.append(time.monotonic() - started)
     token_s = max(0.0, taken[1] - taken[0]) / SAMPLED_TOKENS
-    return len(material.questions) * (taken[0] + token_s * (spec.sample_tokens - 1))
+    return taken[0] + token_s * (spec.sample_tokens - 1)
 
 
 def release_memory(model: Any) -> None:
@@ -237,17 +238,17 @@ def release_memory(model: Any) -> None:
 
 
 def _forecast(
-    material: TrainingInputs, token_s: float, sample_s: float, peak_bytes: int, computed: RunForecast
+    material: TrainingInputs, work_s: float, sample_s: float, peak_bytes: int, computed: RunForecast
 ) -> RunForecast:
     spec, load = material.spec, _workload(material)
     steps_per_epoch = max(1, math.ceil(load.examples / material.step_examples))
     steps = recipe.total_steps(load.examples, material.step_examples, spec.epochs or 1.0, spec.max_steps)
-    token_s /= process_count()
-    padded = estimate.padded_tokens(load.lengths, material.step_examples, material.micro_batch) * spec.sequences
-    step_s = token_s * padded / steps_per_epoch
+    work_s /= process_count()
+    work = estimate.epoch_work(load.lengths, material.step_examples, material.micro_batch, material.even_tokens)
+    step_s = work_s * work * spec.sequences / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     forward_share = spec.sequences / (spec.sequences + 2)  # a pair's policy and reference; backward takes twice as long
-    evaluation_s = token_s * forward_share * load.validation_tokens
+    evaluation_s = work_s * forward_share * load.validation_tokens
     samples = min(evaluations, 1 + math.ceil(steps / steps_per_epoch))
     return RunForecast(
         peak_bytes=peak_bytes,

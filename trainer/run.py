@@ -22,6 +22,7 @@ from accelerate.utils import broadcast_object_list
 from trainer import (
     adapter,
     data,
+    estimate,
     export,
     loop,
     model,
@@ -235,6 +236,7 @@ def _encode_and_check(
 
     train, validation = encode("train", str(effective.loss)), encode("validation", effective.evaluated_loss)
     questions = [({"role": "user", "content": text},) for text in effective.samples]
+    can_pack = not (effective.is_preference or base.config.get("vision_config"))  # the latter is refused below
     material = TrainingInputs(
         spec=effective,
         form=form,
@@ -243,6 +245,7 @@ def _encode_and_check(
         validation=validation.examples,
         questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
         base_mark=_base_mark(effective, base),
+        even_tokens=estimate.shape_from_config(base.config, base.parameters).even_tokens if can_pack else 0.0,
     )
     free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
     material = probe.fit_card(material, base, requested, free)
@@ -280,8 +283,8 @@ def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     if effective.device == "cuda":
         torch.cuda.set_per_process_memory_fraction(effective.memory_share)
     adapted = model.load_model(effective, prepared.base)
-    shortest = min(prepared.material.train, key=lambda example: example.tokens)
-    batch = data.collate([shortest], prepared.material.tokens.pad_id)
+    shortest = sorted(prepared.material.train, key=lambda example: example.tokens)[:2]
+    batch = data.collate(shortest, prepared.material.tokens.pad_id)
     device = model.device_of(adapted)
     difference = model.install_loss_if_equal(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
     if effective.is_preference:

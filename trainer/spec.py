@@ -213,6 +213,8 @@ def _check(spec: RunSpec) -> None:
     _check_texts(spec)
     if spec.precision not in (None, "nf4") and spec.compute not in (None, spec.precision):
         raise SpecError("compute", spec.compute, str(spec.precision))
+    if spec.embedding_on_cpu and spec.precision not in (None, "nf4"):  # a base in more bits would be moved whole
+        raise SpecError("embedding_on_cpu", True, "false, except with precision nf4")
     for name, choices in _CHOICES.items():
         value = getattr(spec, name)
         if value not in choices and (value is not None or name in ("preset", "over_length")):

@@ -35,7 +35,10 @@ def main() -> None:
     sys.modules["trainer"] = package
     spec.loader.exec_module(package)
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if module.endswith(".py"):  # a file beside the package, which imports it
+        runpy.run_path(module, run_name="__main__")
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

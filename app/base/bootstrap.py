@@ -70,7 +70,8 @@ def share_interval(wins: Sequence[bool], groups: Sequence[str] = ()) -> Confiden
     units, share, z = len(set(groups)) or len(wins), sum(wins) / len(wins), _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
     middle = (share + z**2 / (2 * units)) / (1 + z**2 / units)
     half = z / (1 + z**2 / units) * math.sqrt(share * (1 - share) / units + (z / (2 * units)) ** 2)
-    return ConfidenceInterval(share, max(0.0, middle - half), min(1.0, middle + half), units)
+    low, high = min(share, middle - half), max(share, middle + half)  # at shares of 0 and 1 rounding may cross them
+    return ConfidenceInterval(share, max(0.0, low), min(1.0, high), units)
 
 
 def mean_intervals(

@@ -4,6 +4,7 @@ A base is a model of the list, a GGUF file or a publisher's folder. The second h
 prompt forms of the catalogue and those of the trainer.
 """
 
+import contextlib
 import dataclasses
 import re
 import shutil
@@ -99,8 +100,12 @@ def fetched_bases(models: Path) -> list[Path]:
     """Return the folders of publisher's weights that were downloaded completely into the models folder."""
     from app.models import download_queue
 
-    folders = sorted((models / download_queue.BASES).glob("models--*/snapshots/*"))
-    return [folder for folder in folders if not [*folder.glob("*.part*")] and [*folder.glob("model*.safetensors")]]
+    found = []
+    for folder in sorted((models / download_queue.BASES).glob("models--*/snapshots/*")):
+        with contextlib.suppress(AppError):
+            hf_folders.check_before_weights(folder, ())
+            found.append(folder)
+    return found
 
 
 def require_chat_template(base: BaseModel) -> None:

@@ -40,7 +40,7 @@ def main() -> None:
     environment = training_environment.locate(Path("/no-data-folder"))
     with tempfile.TemporaryDirectory() as name:
         base = options.base or str(trial_model(environment, Path(name)))
-        inside = [str(environment.python), __file__, base, *sys.argv[1 + bool(options.base) :], "--inside"]
+        inside = [str(environment.python), "-P", __file__, base, *sys.argv[1 + bool(options.base) :], "--inside"]
         subprocess.run(inside, check=True)
 
 
@@ -145,13 +145,13 @@ def bare_seconds(adapted: Any, material: Any) -> float:
 
     spec, lengths = material.spec, [len(one.ids) for one in material.train]
     device = next(adapted.parameters()).device
-    order = data.epoch_order(len(lengths), material.batch, spec.seed, 0, lengths)
+    order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
     trained = [one for one in adapted.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.0)
     adapted.train()
     began = time.monotonic()
-    for start in range(0, len(order), material.batch):
-        chosen = [material.train[at] for at in order[start : start + material.batch]]
+    for start in range(0, len(order), material.step_examples):
+        chosen = [material.train[at] for at in order[start : start + material.step_examples]]
         batches = [
             data.collate(chosen[at : at + MICRO_BATCH], material.tokens.pad_id)
             for at in range(0, len(chosen), MICRO_BATCH)

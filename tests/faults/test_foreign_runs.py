@@ -337,7 +337,7 @@ def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(
     edited(judged / run_folders.SPEC, converter="/tmp/evil", bases="/tmp/evil", folder="/home/somebody")
     run = run_folders.read(judged)
     assert run.is_from_elsewhere
-    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
+    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), training_run.FAKE)
     (judged / "events.jsonl").unlink()
     for do in (
         lambda: training_run.lock_for_training(trainer, judged),

@@ -8,8 +8,10 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 
-from trainer import estimate, model
-from trainer.data import TARGETS, inspect_base
+from trainer import data, estimate, export, model, tokenization
+from trainer.channel import TrainerJournal
+from trainer.data import TARGETS, TrainingInputs, inspect_base
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import EncodedExample
 
@@ -41,13 +43,14 @@ def main(base: str, told: str) -> None:
         "loaded": {precision: loaded(base, precision) for precision in ("nf4", "bf16")},
         "kept": {precision: kept_bytes(base, precision) for precision in ("f32", "bf16")},
         "batched": batched(base),
+        "evaluated": {str(size): evaluated(base, size) for size in (1, 100)},
     }
     Path(told).write_text(json.dumps(found), encoding="utf-8")
 
 
-def adapted_model(family: str, dtype: str, dropout: float = 0.0) -> Any:
+def adapted_model(family: str, dtype: str, dropout: float = 0.0, **others: Any) -> Any:
     torch.manual_seed(5)
-    made = transformers.AutoModelForCausalLM.from_config(CONFIGS[family](**SHAPE), attn_implementation="eager")
+    made = transformers.AutoModelForCausalLM.from_config(CONFIGS[family](**SHAPE | others), attn_implementation="eager")
     made.to(TYPES[dtype]).requires_grad_(False)
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules=list(TARGETS))
     adapted = get_peft_model(made, lora)
@@ -74,13 +77,18 @@ def batch() -> dict[str, torch.Tensor]:
 
 def compared(family: str, dtype: str) -> dict[str, float]:
     """Relative differences of the loss and of the LoRA's gradients, and the largest gradient where none may be."""
-    adapted, given = adapted_model(family, dtype), batch()
+    adapted, given = adapted_model(family, dtype, sliding_window=8), batch()  # the window is Gemma's
     count = int((given["labels"][:, 1:] != -100).sum()) * 3  # as if there were more micro batches
     inner = adapted.base_model.model
     theirs, their_gradients, _ = taught(adapted, given, count)
     plain = inner.forward
     model.install_loss(inner)
     ours, our_gradients, hidden = taught(adapted, given, count)
+    if family != "gemma2":  # its softcap of attention is computed by "eager" alone
+        inner.set_attn_implementation("sdpa")
+    joined = data.packed(given)
+    packed, packed_gradients, _ = taught(adapted, joined, count)
+    seeing = joined | {"position_ids": torch.arange(joined["input_ids"].shape[1])[None]}
     untrained = torch.cat([given["labels"][:, 1:] == -100, torch.ones(3, 1, dtype=torch.bool)], dim=1)
     as_before = model._autocast(inner)(plain)(given["input_ids"]).logits
     is_as_before = torch.equal(inner(given["input_ids"]).logits, as_before)
@@ -90,6 +98,9 @@ def compared(family: str, dtype: str) -> dict[str, float]:
     model.install_loss(further.base_model.model)
     return {
         "loss": abs(ours - theirs) / theirs,
+        "packed": abs(packed - theirs) / theirs,
+        "packed_gradient": float((packed_gradients - their_gradients).norm() / their_gradients.norm()),
+        "seeing": abs(taught(adapted, seeing, count)[0] - theirs) / theirs,
         "mean": model.loss_difference(further, given, plain_of_further),
         "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
         "untrained": float(hidden[untrained].abs().max()),
@@ -150,7 +161,7 @@ def batched(base: str) -> dict[str, Any]:
     examples = [EncodedExample(list(range(7, 7 + one)), [-100, *range(8, 7 + one)], 1) for one in lengths]
     passes = 0
 
-    def count() -> None:
+    def count(_done: int) -> None:
         nonlocal passes
         passes += 1
 
@@ -160,10 +171,32 @@ def batched(base: str) -> dict[str, Any]:
     return {"passes": passes, "difference": max(abs(one - other) / one for one, other in pairs)}
 
 
+def evaluated(base: str, micro_batch: int) -> dict[str, Any]:
+    """Answers, and likelihoods of rows kept back, of different lengths: as many at once as `micro_batch` says."""
+    adapted = loaded_model(base, "f32", compute="f32", gradient_checkpointing=False)
+    model.install_loss(adapted.base_model.model)
+    torch.manual_seed(8)
+    with torch.no_grad():
+        for name, tensor in adapted.named_parameters():
+            if "lora_B" in name:
+                tensor.normal_(0, 0.05)
+    form = TrainingPromptForm(question="Q: {text}\n", answer="A: {text}\n", answer_start="A: ")
+    spec = RunSpec("x", "x", "x", "x", micro_batch=micro_batch)
+    questions = [({"role": "user", "content": "橋の点検" * count},) for count in (4, 1, 2)]
+    rows = [
+        data.TrainingConversation(at, (*question, {"role": "assistant", "content": "二年ごと" * (3 - at)}))
+        for at, question in enumerate(questions)
+    ]
+    longest, tokens = EncodedExample([1] * 8, [1] * 8), tokenization.load_tokenizer(Path(base))
+    material = TrainingInputs(spec, form, tokens, [longest], [], questions)
+    _, sums = export.measure_holdout(adapted, material, rows, TrainerJournal(None))
+    return {"answers": model.generate_answers(adapted, material, 24), "held_out": sums}
+
+
 def loaded(base: str, precision: str) -> dict[str, Any]:
     """Types of the parts after loading, and of what is trained."""
     changes: dict[str, Any] = {"compute": "bf16", "gradient_checkpointing": True, "checkpoint_every": 2}
-    adapted = loaded_model(base, precision, **changes, embedding_on_cpu=True)
+    adapted = loaded_model(base, precision, **changes, embedding_on_cpu=precision == "nf4")
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
     difference = model.install_loss_if_equal(adapted, given)

@@ -195,8 +195,14 @@ def watched(request: dict[str, Any]) -> None:
 
     def note(module: Any, _positional: Any, given: dict[str, Any]) -> None:
         if module.training and "num_items_in_batch" in given:
-            names = ("input_ids", "attention_mask", "labels")
-            rows.append({name: given[name].tolist() for name in names})
+            rows.append(list(zip(sequences(given, "input_ids"), sequences(given, "labels"), strict=True)))
+
+    def sequences(given: dict[str, Any], name: str) -> list[list[int]]:
+        """The values of each example in a packed or padded batch."""
+        if "position_ids" in given:
+            begins = (given["position_ids"][0] == 0).nonzero()[1:, 0]
+            return [one.tolist() for one in given[name][0].tensor_split(begins)]
+        return [row[has == 1].tolist() for row, has in zip(given[name], given["attention_mask"], strict=True)]
 
     def begin(self: Any, start: Any) -> None:
         plain_step = transformers.trainer.Trainer._get_grad_norm

@@ -110,7 +110,7 @@ def test_several_processes_take_the_same_steps_in_less_time(shape: TrainedShape)
 
 @pytest.mark.parametrize(
     ("gib", "micro_batch", "checkpoint_every", "embedding_on_cpu"),
-    [(30, 2, 0, False), (15, 1, 0, False), (10.8, 1, 4, False), (7.2, 1, 1, False), (6.6, 1, 1, True)],
+    [(30, 4, 0, False), (15, 1, 0, False), (10.8, 1, 4, False), (7.2, 1, 1, False), (6.6, 1, 1, True)],
 )
 def test_the_settings_are_the_fastest_that_fit_the_card(
     shape: TrainedShape, gib: float, micro_batch: int, checkpoint_every: int, embedding_on_cpu: bool
@@ -139,7 +139,9 @@ def test_no_setting_that_was_asked_for_is_changed(shape: TrainedShape) -> None:
 
 
 def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
-    assert estimate.padded_tokens([10, 40, 20, 30, 5], 4, 2) == 2 * 40 + 2 * 20 + 5
+    assert estimate.epoch_work([10, 40, 20, 30, 5], 4, 2, 0.0) == 2 * 40 + 2 * 20 + 5
+    assert estimate.epoch_work([10, 40], 2, 2, 1000.0) == 50 * 1.05  # packed
+    assert estimate.epoch_work([30, 40], 2, 2, 10.0) == 80 * 5.0  # attention would take longer than the padding
     lengths = [300] * 64
     load = EpochWorkload(64, sum(lengths), sum(lengths), lengths=lengths)
     one, two = (

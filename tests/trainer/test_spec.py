@@ -111,6 +111,11 @@ def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
     assert refused(**{field: value}).field == field
 
 
+def test_only_the_embedding_of_a_base_in_four_bits_stays_in_the_machines_memory() -> None:
+    assert refused(embedding_on_cpu=True, precision="bf16").field == "embedding_on_cpu"
+    assert spec.from_json(LEAST | {"embedding_on_cpu": True, "precision": "nf4"}).embedding_on_cpu
+
+
 @pytest.mark.parametrize("field", RANGES)
 def test_numbers_are_taken_in_their_range_alone(field: str) -> None:
     low, high, *outside = RANGES[field]

@@ -176,13 +176,13 @@ def measured(available_bytes: int) -> Any:
     """A micro batch takes 100 bytes an example, the optimizer 48. What was told on the way, and what it ended with."""
     ear, latest = Ear(), [material(device="cuda", optimizer="adamw", compute="f32", precision="f32")]
 
-    def token_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
+    def work_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
         latest[0] = tried
         return 0.1
 
     computed = dataclasses.replace(COMPUTED, available_bytes=available_bytes)
     with (
-        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0),
+        replaced(probe, _work_seconds=work_s, _sample_seconds=lambda *_: 0.0),
         replaced(loop, peak_memory_bytes=lambda _device: 100 * latest[0].micro_batch),
     ):
         asked: Any = (torch.nn.Linear(2, 2), latest[0], computed, ear, RunControl())
@@ -206,7 +206,7 @@ def searched(share: float, **given: Any) -> Any:
         resolved = TrainingInputs(recipe.resolve(asked, facts), FORM, None, examples, [], ())  # type: ignore[arg-type]
         return probe.fit_card(resolved, base, asked, available)
 
-    def token_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
+    def work_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
         latest.append(tried.spec)
         load = estimate.EpochWorkload(1, 1, 1, lengths=[700] * (tried.spec.micro_batch or 1))
         return estimate.estimate_time(shape, tried.spec, load, 1e13).step_s / (tried.spec.micro_batch or 1)
@@ -221,7 +221,7 @@ def searched(share: float, **given: Any) -> Any:
 
     computed = dataclasses.replace(COMPUTED, available_bytes=available)
     with (
-        replaced(probe, _token_seconds=token_s, _sample_seconds=lambda *_: 0.0, set_checkpointing=set_one),
+        replaced(probe, _work_seconds=work_s, _sample_seconds=lambda *_: 0.0, set_checkpointing=set_one),
         replaced(loop, peak_memory_bytes=peak),
     ):
         ear, first = Ear(), planned()
@@ -315,12 +315,13 @@ def settings_of_an_answer() -> Any:
     class Recorder(torch.nn.Linear):
         def generate(self, **options: Any) -> torch.Tensor:
             given.update(options)
-            return torch.tensor([[1, 5, 2]])
+            return torch.tensor([[1, 5, 2, 0]])
 
     tokens: Any = SimpleNamespace(
         encode=lambda _pieces: SimpleNamespace(ids=[1]), end_ids=(2,), pad_id=0, bytes_of=lambda _id: b"a"
     )
-    answer = model.generate_answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
+    asked = dataclasses.replace(material(), tokens=tokens, questions=[({"role": "user", "content": "x"},)])
+    (answer,) = model.generate_answers(Recorder(2, 2), asked, 8)
     return [answer, {name: given.get(name) for name in ("do_sample", "repetition_penalty")}]
 
 

@@ -292,7 +292,8 @@ def test_the_share_of_wins_has_wilsons_interval() -> None:
     """Against the table of Brown, Cai & DasGupta (Statistical Science 16, 2001) method: 8 of 10 at 95 %."""
     found = bootstrap.share_interval([True] * 8 + [False] * 2)
     assert (found.mean, found.low, found.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
-    assert bootstrap.share_interval([True] * 5).high == 1.0
+    assert all(bootstrap.share_interval([True] * count).high == 1.0 for count in range(1, 60))
+    assert all(bootstrap.share_interval([False] * count).low == 0.0 for count in range(1, 60))
     alike = bootstrap.share_interval([True] * 8 + [False] * 2, ["甲"] * 5 + ["乙"] * 5)
     assert (alike.units, alike.low < found.low) == (2, True)
 

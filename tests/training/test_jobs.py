@@ -20,6 +20,7 @@ from app.base.services.background import TaskCancelled
 from app.training import remote_job, remote_job_import
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
+from app.training.services.training_run import FAKE
 from tests import model_files as models
 from tests.permits import PERMIT, until_secret
 from tests.training.driver import ROW, code_of, refused, write_parts
@@ -38,7 +39,7 @@ fi
 [ "$4" = trainer/start.py ] || exec {python} "$@"
 echo "$@" >> ../arguments.txt
 echo 'INFO:lora-to-gguf: 0%' >&2
-exec {python} -I -X utf8 trainer/start.py trainer.fake run.json $7 $8
+exec {python} -I -X utf8 trainer/start.py {fake} run.json $7 $8
 """
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for sh")
@@ -110,7 +111,7 @@ def send(asked: RunSpec, place: Path) -> Away:
     away = Away(place)
     remote_job.make_job(asked, away.job, permit=PERMIT)
     for name, script in (
-        ("python", PYTHON.format(python=sys.executable)),
+        ("python", PYTHON.format(python=sys.executable, fake=FAKE)),
         ("scontrol", '#!/bin/sh\necho "$@" > ../requeued.txt\n'),
     ):
         (away.home / name).write_text(script, "utf-8")

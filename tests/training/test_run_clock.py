@@ -196,8 +196,17 @@ def test_a_run_that_died_and_was_resumed_counts_the_time_in_between_as_stopped(t
     clock = RunClock(run_of(tmp_path), StageRates())
     clock.take(START, Started(1, 1, START))
     clock.take(START + 50, Phase("training", 0, STEPS))
-    clock.take(START + 3650, Started(1, 2, START + 3650))
+    clock.take(START + 3650, Started(1, 2, START + 3650, 3))
     assert clock.look(START + 3660).stopped_s == pytest.approx(3600)
+
+
+def test_a_run_that_begins_again_at_its_first_step_is_timed_from_there(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates())
+    clock.take(START, Started(1, 1, START))
+    clock.take(START + 50, Phase("training", 0, STEPS))
+    clock.take(START + 3650, Started(1, 2, START + 3650))
+    assert clock.elapsed_s(START + 3660, is_live=True) == 10
+    assert clock.look(START + 3660).stopped_s == 0
 
 
 def test_a_run_without_held_out_rows_is_done_with_its_training(tmp_path: Path) -> None:

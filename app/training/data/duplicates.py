@@ -38,8 +38,10 @@ def normalized(text: str) -> str:
 
 
 def exact_duplicates(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
-    """Return groups of indices of rows whose messages are all equal, each group in order; unique rows are omitted."""
-    return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
+    """Return groups of indices of rows whose texts are all equal, each group in order; unique rows are omitted."""
+    return _alike(
+        [(normalized(row.rejected), *((one.role, normalized(one.text)) for one in row.messages)) for row in rows]
+    )
 
 
 def repeated_questions(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:

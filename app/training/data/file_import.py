@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -62,19 +63,23 @@ class ImportedRows:
     origins: tuple[tuple[str, str], ...] = ()  # (collection, document) from which rows were made
 
 
-def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRows:
+def import_file(
+    path: Path, mapping: ColumnMapping | None = None, check: Callable[[], None] = lambda: None
+) -> ImportedRows:
     """Import a file, or the folder of a dataset of Hugging Face. `mapping`: the columns that the user named.
+
+    `check` is called before each file of a folder and may raise.
 
     Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
     data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and the
     errors of `table_reader`.
     """
     path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (Path's raises for an unknown ~user)
-    raw, text, codec = _read(path)
-    if path.suffix.lower() in MARKDOWN:
+    suffix, raw, text, codec = _read(path, check)
+    if suffix in MARKDOWN:
         imported = _of_markdown(text, path.name, wanted)
     else:
-        imported = _of_records(_records_of(raw, text, path, wanted), path.name, wanted)
+        imported = _of_records(_records_of(suffix, raw, text, path.name, wanted), path.name, wanted)
     imported = replace(imported, sha256=hashlib.sha256(raw).hexdigest(), encoding=codec)
     if len(imported.rows) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
@@ -99,10 +104,12 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
 
     Raises AppError as `import_file` does.
     """
-    raw, text, _codec = _read(path)
-    table = markdown_pairs.read_table(text) if path.suffix.lower() in MARKDOWN else []
-    wanted = ColumnMapping()
-    found = records.records_from_table(table, wanted, is_text=True) if table else _records_of(raw, text, path, wanted)
+    suffix, raw, text, _codec = _read(path)
+    table, wanted = markdown_pairs.read_table(text) if suffix in MARKDOWN else [], ColumnMapping()
+    if table:
+        found = records.records_from_table(table, wanted, is_text=True)
+    else:
+        found = _records_of(suffix, raw, text, path.name, wanted)
     return found.columns, _samples(found)
 
 
@@ -129,22 +136,24 @@ def encoding_name(codec: str) -> str:
     return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
 
 
-def _read(path: Path) -> tuple[bytes, str, str]:
-    """Return the content of a file, its text, and its codec; of a dataset's folder, those of its files together.
+def _read(path: Path, check: Callable[[], None] = lambda: None) -> tuple[str, bytes, str, str]:
+    """Return a file's suffix in lower case, its content, text, and codec; of a dataset's folder, those of its files.
 
     Raises AppError as `import_file` does.
     """
     files = _dataset_files(path) if os.path.isdir(path) else [path]  # noqa: PTH112  (Path.is_dir raises for long names)
-    if files[0].suffix.lower() not in table_reader.COLUMNAR:
+    suffix = files[0].suffix.lower()
+    if suffix not in table_reader.COLUMNAR:
         raw = _read_bytes(path)
-        return raw, *_decoded(raw, path)
+        return suffix, raw, *_decoded(raw, path)
     raws, texts = [], []
     for file in files:
+        check()
         raws.append(_read_bytes(file))
         texts.append(table_reader.read_columnar(raws[-1], file.name, ROWS))
         if max(sum(map(len, raws)), sum(map(len, texts))) > FILE_BYTES:  # a small file can hold a long text often
             raise AppError("table_large", name=path.name, limit=f"{FILE_BYTES // 1_000_000} MB")
-    return b"".join(raws), "".join(texts), ""
+    return suffix, b"".join(raws), "".join(texts), ""
 
 
 def _dataset_files(folder: Path) -> list[Path]:
@@ -188,18 +197,16 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
     return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
 
 
-def _records_of(raw: bytes, text: str, path: Path, requested: ColumnMapping) -> DataRecords:
+def _records_of(suffix: str, raw: bytes, text: str, name: str, requested: ColumnMapping) -> DataRecords:
     """Return the records of a file: a workbook is parsed from the bytes `raw`, other files from `text`."""
-    suffix = path.suffix.lower()
     if suffix in table_reader.WORKBOOKS:
-        sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+        sheets = list(table_reader.read_sheets(raw, name, ROWS + records.HEADING_ROWS))
         if not sheets:
-            raise AppError("data_empty", name=path.name)
+            raise AppError("data_empty", name=name)
         return records.records_from_sheets(sheets, requested)
     if suffix in TABLES:
-        return records.records_from_table(list(table_reader.read_delimited(text, path.name)), requested, is_text=True)
-    is_lines = suffix in (*JSON_LINES, *table_reader.COLUMNAR) or path.is_dir()
-    return records.records_from_json(text, path.name, is_lines=is_lines)
+        return records.records_from_table(list(table_reader.read_delimited(text, name)), requested, is_text=True)
+    return records.records_from_json(text, name, is_lines=suffix in (*JSON_LINES, *table_reader.COLUMNAR))
 
 
 def _samples(data_records: DataRecords) -> tuple[DataRecord, ...]:

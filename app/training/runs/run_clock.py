@@ -189,7 +189,7 @@ class RunClock:
         return other
 
     def elapsed_s(self, now: float, *, is_live: bool) -> float | None:
-        """Return the seconds of wall time from the first start until `now`, or until the run ended.
+        """Return the seconds of wall time from the start at step 0 until `now`, or until the run ended.
 
         Pauses and times in which the program was closed count too (`ClockReading.stopped_s` is their sum). None: the
         run has not started, or an earlier version wrote its journal, without times.
@@ -203,7 +203,7 @@ class RunClock:
         """Take an event that was sent at `at`; one without a time counts as sent with the one before."""
         at = at or (event.time if isinstance(event, Started) else self._at or self._ended_at)
         if isinstance(event, Started):
-            self._start(at)
+            self._start(at, is_anew=not event.resumed_step)
         self._advance(at)
         self._last_at = max(at, self._last_at)
         match event:
@@ -279,9 +279,11 @@ class RunClock:
     def _has_verdict(self) -> bool:
         return self._judges and self.load.held_out > 0
 
-    def _start(self, at: float) -> None:
-        self._first_at = self._first_at or at
-        self._stopped_s += max(0.0, at - self._last_at) if self._last_at else 0.0  # since it ended, or died
+    def _start(self, at: float, *, is_anew: bool) -> None:
+        if is_anew:  # nothing before counts any more
+            self._first_at, self._stopped_s = at, 0.0
+        elif self._last_at:
+            self._stopped_s += max(0.0, at - self._last_at)  # since it ended, or died
         self._at, self._ended_at = at, 0.0
         self._stage, self._began_at, self._done, self._told_left = "starting", at, (0, 0, at), None
         self._set_anew(at, is_rough=True)

@@ -521,7 +521,7 @@ def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
 def _import_rows(
     path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress, *, are_proposed: bool
 ) -> tuple[ImportOrigin, Curation]:
-    file = file_import.import_file(path, mapping)
+    file = file_import.import_file(path, mapping, progress.check)
     progress.check()
     found = check.check_rows(file, report=lambda _step, done, total: progress.report(done, total))
     rows, source = (

@@ -259,7 +259,7 @@ def test_a_study_that_is_stopped_while_it_is_taken_is_free(desk: Desk) -> None:
 
 
 def test_an_environment_that_is_broken_is_told(desk: Desk, tmp_path: Path) -> None:
-    gone = Trainer(TrainingEnvironment(tmp_path / "gone", None), "trainer.fake")
+    gone = Trainer(TrainingEnvironment(tmp_path / "gone", None), training_run.FAKE)
     evaluations = desk.made(lambda: gone)
     run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     with desk.scene.qtbot.waitSignal(evaluations.ended) as caught:

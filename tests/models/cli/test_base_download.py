@@ -52,6 +52,8 @@ def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_traine
     assert base_models.weights_text(base.weights) == f"配布元の重み（{base.weights}）"
     assert base_models.fetched_bases(tmp_path / "データ" / "models") == [folder]
     assert run("models", "list", "--json").object["models"] == []  # it answers nothing
+    next(folder.glob("model*.safetensors")).unlink()  # as between two files of a download
+    assert base_models.fetched_bases(tmp_path / "データ" / "models") == []
 
 
 def test_the_id_of_a_card_stands_for_its_publishers_weights(

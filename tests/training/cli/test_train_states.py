@@ -22,7 +22,7 @@ from app.training.runs.run_journal import RunStatus
 from app.training.services import terminal_run
 from app.training.services.gate_run import GateRun
 from app.training.services.terminal_run import TerminalRun
-from app.training.services.training_run import Trainer, TrainingRun
+from app.training.services.training_run import FAKE, Trainer, TrainingRun
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
@@ -119,7 +119,7 @@ STANDING = RunStatus(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.
 
 
 def test_a_label_does_not_outlive_what_it_names(tmp_path: Path, heard: Heard, qapp: QCoreApplication) -> None:
-    run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake"), tmp_path)
+    run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), FAKE), tmp_path)
     run.standing = STANDING
     TerminalRun(run, "x", heard, lambda: None)
     for name in ("saving", "training"):

@@ -57,16 +57,29 @@ def test_columns_are_found_as_in_other_files(tmp_path: Path) -> None:
     assert [row.messages[-1].text for row in imported.rows] == ["答え0", "答え1", "答え2"]
 
 
-@pytest.mark.parametrize("places", [("data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet"),
-                                    ("train/data-0.arrow", "train/data-1.arrow", "test/data-0.arrow"),
-                                    ("train/data-0.arrow", "train/data-1.arrow", "train/cache-6f.arrow"),
-                                    ("data-0.arrow", "data-1.arrow")])  # fmt: skip
-def test_the_folder_of_a_dataset_gives_the_rows_of_its_training_part(places: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "places"), [
+    ("データ", ("data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet")),
+    ("表.csv", ("train/data-0.arrow", "train/data-1.arrow", "test/data-0.arrow")),
+    ("文.md", ("train/data-0.arrow", "train/data-1.arrow", "train/cache-6f.arrow")),
+    ("本.xlsx", ("data-0.arrow", "data-1.arrow")),
+])  # fmt: skip
+def test_the_folder_of_a_dataset_gives_the_rows_of_its_training_part(
+    name: str, places: tuple[str, ...], tmp_path: Path
+) -> None:
     for at, place in enumerate(places):
-        write(tmp_path / "データ" / place, ROWS[100 * at : 100 * at + 100])
-    imported = file_import.import_file(tmp_path / "データ")
+        write(tmp_path / name / place, ROWS[100 * at : 100 * at + 100])
+    imported = file_import.import_file(tmp_path / name)
+    assert file_import.read_outline(tmp_path / name)[0] == imported.columns
     assert len(imported.rows) == 200
     assert imported.rows[150].messages[0].text == "橋150の点検は？"
+
+
+def test_a_folder_of_many_files_can_be_cancelled_between_two(tmp_path: Path) -> None:
+    for at in range(3):
+        write(tmp_path / f"train-{at}.parquet", ROWS[:2])
+    beats = iter((None,))
+    with pytest.raises(StopIteration):
+        file_import.import_file(tmp_path, check=lambda: next(beats))
 
 
 def test_a_damaged_one_or_a_bomb_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,11 @@ def test_width_blanks_and_lines_make_no_other_row() -> None:
     ]
     assert duplicates.exact_duplicates(rows) == [(0, 1, 2)]
     assert duplicates.repeated_questions(rows) == [(0, 1, 2, 3)]
+
+
+def test_pairs_with_other_rejected_answers_are_other_rows() -> None:
+    one, other = (replace(row(1, "高さは？", "2 m です。"), rejected=text) for text in ("さあ。", "知らない。"))
+    assert duplicates.exact_duplicates([one, other, one]) == [(0, 2)]
 
 
 def test_another_system_message_or_earlier_turn_makes_another_row() -> None:

@@ -24,6 +24,7 @@ from app.training.data.curation import Decision
 from app.training.drafts import TrainingDraft
 from app.training.runs import lineage, rerun, run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
+from app.training.services.training_run import FAKE
 from tests import model_files as models
 from tests import scripted_trainer
 from tests.passed_days import pass_days
@@ -31,7 +32,7 @@ from tests.permits import PERMIT
 from tests.training.driver import code_of
 from tests.training.services import draft_desk
 from tests.training.services.draft_desk import Desk
-from trainer import adapter
+from trainer import adapter, start
 from trainer.events import Event, Failed, PreflightFinding, PreflightFindings
 
 desk = draft_desk.desk  # a fixture
@@ -111,7 +112,7 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
 ) -> None:
     desk.ready()
     folder = desk.begun()
-    argv = [sys.executable, "-m", "trainer.fake", str(folder / run_folders.SPEC)]
+    argv = start.command(sys.executable, FAKE, str(folder / run_folders.SPEC))
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
 
     def reopened(draft: TrainingDraft) -> DraftEditor:
@@ -134,9 +135,9 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     assert [problem.facts["facts"]["field"] for problem in further.draft.problems("model")] == ["rank"]
     further.choose(rank=None)
     assert desk.checked(further) == []
-    start = desk.begun(further)
-    asked = run_folders.read(start).spec
-    assert (asked.adapter, asked.rank) == (str(start / run_folders.START), 16)
+    run = desk.begun(further)
+    asked = run_folders.read(run).spec
+    assert (asked.adapter, asked.rank) == (str(run / run_folders.START), 16)
     training_list.move_run_to_bin(run_folders.read(folder), ())  # its adapter went along
     assert adapter.read(Path(asked.adapter)).sha256 == asked.hashes["adapter"]
 

@@ -234,7 +234,7 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch
 
 
 def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), "trainer.fake")
+    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), training_run.FAKE)
     trainings = TrainingRunner(scene.engine, lambda: gone, scene.folder)
     trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
     trainings.start(scene.run())

@@ -3,9 +3,9 @@
 It is a real process that uses the protocol, writes a run's folder, and misbehaves on request. Its losses and samples
 are invented.
 
-`KOTAE_TRAINER=fake:BEHAVIOUR python -m trainer.fake RUN.json [--resume] [--commands]`. BEHAVIOUR: good; slow (0.1 s per
-step); oom; crash (aborts); killed; truncated (ends within a line); silent (sends nothing more and ignores commands);
-garbled (sends a line that is not an event); fail:CODE.
+`KOTAE_TRAINER=fake:BEHAVIOUR python trainer/start.py tests/fake_trainer.py RUN.json [--resume] [--commands]`.
+BEHAVIOUR: good; slow (0.1 s per step); oom; crash (aborts); killed; truncated (ends within a line); silent (sends
+nothing more and ignores commands); garbled (sends a line that is not an event); fail:CODE.
 """
 
 import contextlib
@@ -198,7 +198,7 @@ class FakeTrainer:
             code = behaviour.removeprefix("fail:")
             sys.exit(self._fail(code, **{name: _FACTS[name] for name in events.FAILURES[code]}))
         if behaviour == "crash":
-            print("CUDA error: an illegal memory access was encountered", file=sys.stderr, flush=True)  # noqa: T201
+            print("CUDA error: an illegal memory access was encountered", file=sys.stderr, flush=True)
             os.abort()
         if behaviour == "killed":
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -263,7 +263,7 @@ def main() -> int:
     try:
         spec = specs.read(Path(sys.argv[1]))
     except (OSError, specs.SpecError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return events.EXIT_UNREADABLE_SPEC
     control = RunControl()
     control.listen_to_signals()
