@@ -5,13 +5,12 @@ files as they are (since Windows Vista and Mac OS X 10.7).
 """
 
 import importlib.util
-import os
 import struct
 import sys
 import tempfile
 from pathlib import Path
 
-from steps import run_step
+from steps import python_in, run_step
 
 ROOT = Path(__file__).resolve().parent.parent
 _VENVS = (".venv-bundle", ".venv")
@@ -52,9 +51,8 @@ def _python() -> str | Path:
     """One that has PySide6: the one that runs this, or that of an environment that was made for it."""
     if importlib.util.find_spec("PySide6") is not None:
         return sys.executable
-    name = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    pythons = [ROOT / venv / name for venv in _VENVS if any((ROOT / venv).glob("[Ll]ib*/**/site-packages/PySide6"))]
-    return pythons[0] if pythons else ROOT / _VENVS[-1] / name
+    having = (venv for venv in _VENVS if any((ROOT / venv).glob("[Ll]ib*/**/site-packages/PySide6")))
+    return python_in(ROOT / next(having, _VENVS[-1]))
 
 
 def write_ico(target: Path) -> Path:

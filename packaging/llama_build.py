@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import system_packages
-from steps import SetupError, cache_dir, run_step
+from steps import ONLINE_HINT, SetupError, cache_dir, run_step
 
 DISTRIBUTION = "llama-cpp-python"
 # OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s). LLAVA_BUILD makes libmtmd, which
@@ -155,7 +155,7 @@ def download(version: str, python: Path, folder: Path) -> Path:
             f"{DISTRIBUTION}=={version}",
         ],
         log_name="llama-download",
-        next_step="次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again.",
+        next_step=ONLINE_HINT,
     )
     return next(folder.glob("*.tar.gz"))
 
@@ -165,7 +165,6 @@ def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
         "llama.cpp の組み立て（初回のみ） / compiling (once, 4-10 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
-        next_step="次に: 記録の error の行を確かめてください / read the lines with 'error' in the log.",
         env={
             "CMAKE_ARGS": cmake_flags(more),
             # Without ninja the build falls back to make, which uses one core unless told.
