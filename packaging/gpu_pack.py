@@ -29,8 +29,7 @@ import system_packages
 from archive import sha256_of
 from steps import ONLINE_HINT, SetupError, python_in, run_step
 
-COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
-          "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
+COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_BUILD_COMMON=OFF", "-DLLAMA_BUILD_APP=OFF")
 CUDA13 = Path(__file__).parent / "linux" / "cuda13_toolkit.txt"  # the packages of CUDA 12 lack nvcc itself
 LIST = Path("resources") / "engine_packs.json"
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same pack from the same libraries
@@ -68,9 +67,11 @@ RECIPES = {
                      "sudo apt-get install -y glslc libvulkan-dev spirv-headers (LunarG SDK)"),
     "cuda13": _cuda(13),
     "cuda12": _cuda(12),
-    # ROCm (6.1 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels.
-    "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS=gfx1030;gfx1100;gfx1101;gfx1102;gfx1200;gfx1201", "hipcc",
-                   "ROCm 6.1 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=/opt/rocm/llvm/bin/clang++"),
+    # ROCm (7 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels. The cards: those of consumers among
+    # the ones of llama.cpp's own image for ROCm.
+    "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS="
+                   "gfx1030;gfx1100;gfx1101;gfx1102;gfx1150;gfx1151;gfx1200;gfx1201", "hipcc",
+                   "ROCm 7 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=$(hipconfig -l)/clang"),
     "metal": Recipe("ggml-metal", "-DGGML_METAL=ON -DGGML_METAL_EMBED_LIBRARY=ON", "xcrun", "xcode-select --install"),
 }  # fmt: skip
 
