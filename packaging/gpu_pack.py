@@ -67,8 +67,8 @@ RECIPES = {
                      "sudo apt-get install -y glslc libvulkan-dev spirv-headers (LunarG SDK)"),
     "cuda13": _cuda(13),
     "cuda12": _cuda(12),
-    # ROCm (7 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels. The cards: of those that llama.cpp's
-    # own image for ROCm computes on, the ones of people.
+    # ROCm (7 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels.
+    # Cards: those of llama.cpp's own image for ROCm, but the ones of servers.
     "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS="
                    "gfx1030;gfx1100;gfx1101;gfx1102;gfx1150;gfx1151;gfx1200;gfx1201", "hipcc",
                    "ROCm 7 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=$(hipconfig -l)/clang"),
