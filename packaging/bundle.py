@@ -166,7 +166,7 @@ def starter_kit(root: Path, python: Path, folder: Path) -> None:
 
 
 def prune(tree: Path) -> None:
-    """Linux: drops what nothing links to, and the tables of symbols for debuggers, half of Python's library."""
+    """Linux: drops what nothing links to, and the tables of symbols for debuggers, most of Python's own libraries."""
     inside = tree / "_internal"
     binaries = {
         path: binary.needed_libraries for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))
@@ -177,8 +177,8 @@ def prune(tree: Path) -> None:
     for link in files_of(tree):
         if link.is_symlink() and not link.exists():
             link.unlink()
-    for library in inside.glob("libpython*.so.*"):
-        subprocess.run(["strip", "--strip-unneeded", library], check=True)
+    of_python = [*inside.glob("libpython*.so.*"), *inside.glob("python3*/lib-dynload/*.so")]
+    subprocess.run(["strip", "--strip-unneeded", *of_python], check=True)
 
 
 def build_facts(root: Path) -> dict[str, str]:
