@@ -1,8 +1,8 @@
 """The compiled llama-cpp-python wheel and llama.cpp's converter, made once per user and kept in the cache.
 
-There is no wheel to fetch: llama-cpp-python is published as source only and compiles for 4 to 10 minutes on two
-cores. The converter comes from the same archive, because it must match the runtime and the registry's `gguf`
-package of the same number differs from it.
+There is no wheel to fetch: llama-cpp-python is published as source only and compiles for about 3 minutes on two idle
+cores, 6 for many processors. The converter comes from the same archive, because it must match the runtime and the
+registry's `gguf` package of the same number differs from it.
 """
 
 import hashlib
@@ -166,7 +166,7 @@ def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
     less = folder / "less.cmake"
     less.write_text("set(LLAMA_BUILD_COMMON OFF)\n", encoding="utf-8")
     run_step(
-        "llama.cpp の組み立て（初回のみ） / compiling (once, 4-10 min)",
+        "llama.cpp の組み立て（初回のみ） / compiling (once, 3-10 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
         env={
