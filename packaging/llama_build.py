@@ -162,7 +162,7 @@ def download(version: str, python: Path, folder: Path) -> Path:
 
 
 def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
-    # The binding forces on what llama.cpp's own programs share. Nothing here uses it, and it is nearly half of the work.
+    # The binding forces on what llama.cpp's own programs share: nearly half of the work, and nothing here uses it.
     less = folder / "less.cmake"
     less.write_text("set(LLAMA_BUILD_COMMON OFF)\n", encoding="utf-8")
     run_step(
