@@ -202,6 +202,19 @@ def test_the_vector_extensions_of_the_processor_are_read():
     assert llama_build.cpu_features("") == ""
 
 
+def test_what_only_llama_cpps_own_programs_use_is_not_compiled(tmp_path):
+    folder = tmp_path / "a folder"  # its space must not part the argument
+    script = """#!/bin/sh
+eval "set -- $CMAKE_ARGS"
+for word; do case $word in -DCMAKE_PROJECT_llama.cpp_INCLUDE=*) /bin/cat "${word#*=}";; esac; done
+"""
+    write_script(folder / "python", script)
+    llama_build._compile(folder / "archive.tar.gz", folder / "python", folder, "")
+    log = steps.cache_dir() / "logs/llama-compile.log"
+    assert log.read_text(encoding="utf-8") == "set(LLAMA_BUILD_COMMON OFF)\n"
+    assert [path.name for path in folder.iterdir()] == ["python"]
+
+
 def test_a_finished_build_is_published_whole(tmp_path):
     with llama_build.published(tmp_path / "build/x") as part:
         (part / "a.whl").write_text("wheel", encoding="utf-8")
