@@ -6,7 +6,8 @@
     resources/engine_packs.json   the packs made here with the hash of each file; the program takes no others
 
 Only the backend is compiled, which ggml loads beside the processor's. Every recipe needs cmake's usual compiler and
-what `tool` is part of. Run on no card yet: Vulkan on a processor that plays one; CUDA, Metal and ROCm not at all.
+what `tool` is part of, but for CUDA 13 on Linux, which is fetched. Run on no card yet: Vulkan on a processor that plays
+one; CUDA, Metal and ROCm not at all.
 """
 
 import hashlib
