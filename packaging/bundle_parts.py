@@ -3,6 +3,7 @@
 A file that nobody can be named for is told as a problem, so that nothing ships without its licence.
 """
 
+import dataclasses
 import fnmatch
 import hashlib
 import importlib
@@ -209,10 +210,7 @@ def _with_qt_modules(component: Component, names: list[str]) -> Component:
     if component.name != "Qt" or not names:
         return component
     shipped = "Qt libraries in this folder: " + ", ".join(f"Qt{name}" for name in names)
-    return Component(
-        component.name, component.version, component.licence, component.kind, component.homepage, component.copyright,
-        components.join_texts([shipped, component.notice]), component.sha256,
-    )  # fmt: skip
+    return dataclasses.replace(component, notice=components.join_texts([shipped, component.notice]))
 
 
 def bootloader(distribution: Distribution) -> Component:

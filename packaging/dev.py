@@ -20,11 +20,8 @@ if sys.version_info < (3, 11):  # noqa: UP036  said in a sentence, before newer 
         f"Kotae には Python 3.11 以上が必要です（今は {platform.python_version()}） / Kotae needs Python 3.11 or newer."
     )
 
-import hashlib
 import io
-import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -33,15 +30,15 @@ from typing import Any
 
 import fault_table
 import llama_build
+import steps
 import system_packages
 import training_setup
-from steps import SetupError, run_step
+from steps import ONLINE_HINT, SetupError, run_step
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
 VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+PYTHON = steps.python_in(VENV)
 STAMP = VENV / "kotae-setup.json"
 OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 RUN_EXTRAS = ("starter", "serve")
@@ -51,7 +48,6 @@ WITHOUT_TRAINING = "--without-training"
 _THREE_AT_A_TIME = ("-n", "3", "--dist", "worksteal")
 _FILE_BY_FILE = ("-n", "3", "--dist", "loadfile")  # what a file sets up costs a minute in some of the fault suite
 _SLOWEST = ("--durations", "25", "--durations-min", "5")  # seconds: what is to be shortened first
-ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -117,7 +113,7 @@ def check(arguments: list[str]) -> int:
         title = "pytest" if argv[0] == "pytest" else " ".join(argv)
         print(f"\n== {title}", flush=True)
         started = time.monotonic()
-        code = subprocess.call([BIN / argv[0], *argv[1:]], cwd=ROOT, env=check_environment())
+        code = subprocess.call([PYTHON.parent / argv[0], *argv[1:]], cwd=ROOT, env=check_environment())
         results.append((title, time.monotonic() - started, code))
     return summarize(results)
 
@@ -127,7 +123,7 @@ def faults(arguments: list[str]) -> int:
     prepare_environment(TEST_EXTRAS)
     if WITHOUT_TRAINING not in arguments:
         prepare_training()
-    pytest: list[str | Path] = [BIN / "pytest", *_FILE_BY_FILE, *_SLOWEST]
+    pytest: list[str | Path] = [PYTHON.parent / "pytest", *_FILE_BY_FILE, *_SLOWEST]
     return fault_table.run(ROOT, pytest, check_environment(), arguments)
 
 
@@ -226,7 +222,10 @@ def prepare_environment(extras: Sequence[str], *, needs_build_folder: bool = Fal
     if is_current(stamp, extras, needs_build_folder=needs_build_folder):
         return
     STAMP.unlink(missing_ok=True)  # whatever is interrupted from here on is done again
-    tag = venv_tag(stamp) or create_venv()
+    tag = venv_tag(stamp)
+    if tag is None:
+        system_packages.make_venv(VENV)
+        tag = OWN_TAG
     extras = sorted({*extras, *stamp.get("extras", ())})  # `run` must not forget what `test` installed
     wanted = wanted_stamp(extras, tag)
     folder = Path(wanted["build"])
@@ -234,7 +233,7 @@ def prepare_environment(extras: Sequence[str], *, needs_build_folder: bool = Fal
     if stamp.get("build") != wanted["build"]:
         install_native(folder)
     install_project(extras, folder)
-    write_stamp(wanted)
+    steps.write_stamp(STAMP, wanted)
 
 
 def prepare_training() -> None:
@@ -274,22 +273,11 @@ def wanted_stamp(extras: Sequence[str], tag: str) -> dict[str, Any]:
 
 def inputs_digest() -> str:
     """Changes with everything that decides what is installed."""
-    sources = [PYPROJECT, *sorted(Path(__file__).resolve().parent.glob("*.py"))]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+    return steps.digest_of(PYPROJECT, *sorted(Path(__file__).resolve().parent.glob("*.py")))
 
 
 def read_stamp() -> dict[str, Any]:
-    try:
-        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # absent, or cut short by a crash: set up again
-        return {}
-    return stamp if isinstance(stamp, dict) else {}
-
-
-def write_stamp(stamp: dict[str, Any]) -> None:
-    part = STAMP.with_suffix(".part")
-    part.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-    part.replace(STAMP)
+    return steps.read_stamp(STAMP)
 
 
 def venv_tag(stamp: dict[str, Any]) -> str | None:
@@ -303,24 +291,6 @@ def venv_tag(stamp: dict[str, Any]) -> str | None:
     code = "import pip, sys; sys.version_info >= (3, 11) and print('cp%d%d' % sys.version_info[:2])"
     query = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=False)
     return query.stdout.strip() or None
-
-
-def create_venv() -> str:
-    """Makes .venv anew and returns its tag."""
-    system_packages.require(
-        system_packages.packages_for_venv(), "Python の venv が使えません / this Python cannot make a venv"
-    )
-    if VENV.exists():
-        shutil.rmtree(VENV)
-    # Not sys.executable: started from .venv's own Python, it was deleted a line above.
-    base_python = getattr(sys, "_base_executable", sys.executable)
-    run_step(
-        ".venv の作成 / creating .venv",
-        [base_python, "-m", "venv", VENV],
-        log_name="venv",
-        next_step="次に: 空き容量と書き込み権限を確かめてください / check free space and permissions.",
-    )
-    return OWN_TAG
 
 
 def install_native(folder: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 SUFFIXES = (".so", ".dylib", ".dll")
 _FOLDERS = ("llama_cpp/lib", "bin")  # of site-packages
-_NOT_USED = ("llama-common",)
 
 
 def copy(site_packages: Path, target: Path) -> list[Path]:
@@ -38,4 +37,4 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _is_library(name: str) -> bool:
-    return any(suffix in name for suffix in SUFFIXES) and not any(word in name for word in _NOT_USED)
+    return any(suffix in name for suffix in SUFFIXES)

@@ -6,12 +6,14 @@
     resources/engine_packs.json   the packs made here with the hash of each file; the program takes no others
 
 Only the backend is compiled, which ggml loads beside the processor's. Every recipe needs cmake's usual compiler and
-what `tool` is part of. Run on no card yet: Vulkan on a processor that plays one; CUDA, Metal and ROCm not at all.
+what `tool` is part of, but for CUDA 13 on Linux, which is fetched. Run on no card yet: Vulkan on a processor that plays
+one; CUDA, Metal and ROCm not at all.
 """
 
 import hashlib
 import itertools
 import json
+import os
 import platform
 import re
 import shutil
@@ -24,10 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import llama_build
-from steps import SetupError, run_step
+import system_packages
+from archive import sha256_of
+from steps import ONLINE_HINT, SetupError, python_in, run_step
 
-COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
-          "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_TOOLS=OFF")  # fmt: skip
+COMMON = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_SKIP_RPATH=ON", "-DLLAMA_BUILD_COMMON=OFF", "-DLLAMA_BUILD_APP=OFF")
+CUDA13 = Path(__file__).parent / "linux" / "cuda13_toolkit.txt"  # the packages of CUDA 12 lack nvcc itself
 LIST = Path("resources") / "engine_packs.json"
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same pack from the same libraries
 _WINDOWS = sys.platform == "win32"
@@ -43,6 +47,7 @@ class Recipe:
     hint: str
     runtime: tuple[str, ...] = ()
     release: str = ""  # what `tool --version` must say
+    packages: Path | None = None  # on PyPI, with their hashes, that are the tool; then none has to be there
 
     @property
     def library(self) -> str:
@@ -55,7 +60,7 @@ def _cuda(major: int) -> Recipe:
     runtime = [f"{name}64_{major}.dll" if _WINDOWS else f"lib{name}.so.{major}" for name in names]
     return Recipe("ggml-cuda", "-DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF", "nvcc",
                   f"CUDA Toolkit {major} (developer.nvidia.com/cuda-downloads)", tuple(runtime),
-                  f"release {major}.")  # fmt: skip
+                  f"release {major}.", CUDA13 if major == 13 and sys.platform == "linux" else None)  # fmt: skip
 
 
 RECIPES = {
@@ -63,9 +68,11 @@ RECIPES = {
                      "sudo apt-get install -y glslc libvulkan-dev spirv-headers (LunarG SDK)"),
     "cuda13": _cuda(13),
     "cuda12": _cuda(12),
-    # ROCm (6.1 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels.
-    "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS=gfx1030;gfx1100;gfx1101;gfx1102;gfx1200;gfx1201", "hipcc",
-                   "ROCm 6.1 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=/opt/rocm/llvm/bin/clang++"),
+    # ROCm (7 or newer) stays on the machine: rocBLAS alone has gigabytes of kernels.
+    # Cards: those of llama.cpp's own image for ROCm, but the ones of servers.
+    "rocm": Recipe("ggml-hip", "-DGGML_HIP=ON -DGPU_TARGETS="
+                   "gfx1030;gfx1100;gfx1101;gfx1102;gfx1150;gfx1151;gfx1200;gfx1201", "hipcc",
+                   "ROCm 7 (rocm.docs.amd.com); CMAKE_ARGS=-DCMAKE_HIP_COMPILER=$(hipconfig -l)/clang"),
     "metal": Recipe("ggml-metal", "-DGGML_METAL=ON -DGGML_METAL_EMBED_LIBRARY=ON", "xcrun", "xcode-select --install"),
 }  # fmt: skip
 
@@ -104,7 +111,8 @@ def build(name: str, version: str, dist: Path) -> tuple[Path, dict[str, object]]
     digest = hashlib.sha256(flags.encode()).hexdigest()[:12]
     folder = llama_build.build_folder(version, name, digest)
     if not folder.is_dir():
-        _require_tool(recipe)
+        if recipe.packages is None:
+            _require_tool(recipe)
         with llama_build.published(folder) as part:
             _compile(recipe, version, part, flags)
     return _pack(name, recipe, folder, pack_file(name, version, dist))
@@ -120,19 +128,21 @@ def _require_tool(recipe: Recipe) -> None:
 
 def _compile(recipe: Recipe, version: str, part: Path, flags: str) -> None:
     tools, made = part / "tools", part / "build"
-    _step("道具の準備 / build tools", [sys.executable, "-m", "venv", tools], "pack-venv")
-    programs = tools / ("Scripts" if _WINDOWS else "bin")
-    _step("cmake・ninja の入手 / fetching cmake and ninja",
-          [programs / "python", "-m", "pip", "install", "cmake", "ninja"], "pack-tools")  # fmt: skip
-    archive = llama_build.download(version, programs / "python", part)
+    system_packages.make_venv(tools)
+    python = python_in(tools)
+    programs = python.parent
+    run_step("cmake・ninja の入手 / fetching cmake and ninja", [python, "-m", "pip", "install", "cmake", "ninja"],
+             log_name="pack-tools", next_step=ONLINE_HINT)  # fmt: skip
+    archive = llama_build.download(version, python, part)
     with tarfile.open(archive) as tar:
         tar.extractall(part / "source", filter="data")
     source = next((part / "source").glob("*/vendor/llama.cpp"))
-    _step("GPU 部品の準備 / configuring the GPU part",
-          [programs / "cmake", "-S", source, "-B", made, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={programs / 'ninja'}",
-           *flags.split()], "pack-configure")  # fmt: skip
-    _step("GPU 部品の組み立て（初回のみ） / compiling the GPU part (once)",
-          [programs / "cmake", "--build", made, "--target", recipe.target], "pack-compile")  # fmt: skip
+    toolkit = _cuda_toolkit(recipe.packages, tools / "cuda", python) if recipe.packages else []
+    run_step("GPU 部品の準備 / configuring the GPU part",
+             [programs / "cmake", "-S", source, "-B", made, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={programs / 'ninja'}",
+              *toolkit, *flags.split()], log_name="pack-configure")  # fmt: skip
+    run_step("GPU 部品の組み立て（初回のみ） / compiling the GPU part (once)",
+             [programs / "cmake", "--build", made, "--target", recipe.target], log_name="pack-compile")  # fmt: skip
     (part / "licences").mkdir()
     shutil.copy2(source / "LICENSE", part / "licences" / "LICENSE")
     shutil.copy2(next(made.rglob(recipe.library)), part / recipe.library)
@@ -143,6 +153,28 @@ def _compile(recipe: Recipe, version: str, part: Path, flags: str) -> None:
     for folder in (made, part / "source", tools):
         shutil.rmtree(folder)
     archive.unlink()
+
+
+def _cuda_toolkit(packages: Path, folder: Path, python: Path) -> list[str]:
+    """Puts NVIDIA's packages into `folder` as the toolkit that cmake looks for. Returns cmake's arguments.
+
+    They lack lib64, the names without a version and the driver, of which an empty library with its name is enough.
+    """
+    run_step("CUDA の入手 / fetching CUDA (530 MB)",
+             [python, "-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--require-hashes", "--target",
+              folder, "-r", packages], log_name="pack-cuda", next_step=ONLINE_HINT)  # fmt: skip
+    toolkit = next(folder.glob("nvidia/cu*"))
+    libraries = toolkit / "lib"
+    for library in list(libraries.glob("lib*.so.*")):
+        (libraries / f"{library.name.partition('.so')[0]}.so").symlink_to(library.name)
+    (toolkit / "lib64").symlink_to(libraries.name)
+    (libraries / "stubs").mkdir()
+    driver = libraries / "stubs" / "libcuda.so"
+    run_step("CUDA のドライバーの代わり / a stand-in for CUDA's driver",
+             ["cc", "-shared", "-Wl,-soname,libcuda.so.1", "-x", "c", os.devnull, "-o", driver],
+             log_name="pack-driver")  # fmt: skip
+    return [f"-DCUDAToolkit_ROOT={toolkit}", f"-DCMAKE_CUDA_COMPILER={toolkit / 'bin' / 'nvcc'}",
+            "-DCMAKE_MODULE_LINKER_FLAGS=-Wl,--no-as-needed"]  # fmt: skip
 
 
 def _runtime_libraries(recipe: Recipe, cache: Path) -> Iterator[Path]:
@@ -178,15 +210,5 @@ def _pack(name: str, recipe: Recipe, folder: Path, file: Path) -> tuple[Path, di
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as member, path.open("rb") as content:
                 shutil.copyfileobj(content, member)
-    entries = [{"name": path.name, "size_bytes": path.stat().st_size, "sha256": _digest(path)} for path in libraries]
+    entries = [{"name": path.name, "size_bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in libraries]
     return file, {"name": name, "files": entries}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _step(title: str, argv: list[str | Path], log_name: str) -> None:
-    next_step = "次に: 記録の error の行を確かめてください / read the lines with 'error' in the log."
-    run_step(title, argv, log_name=log_name, next_step=next_step)

@@ -21,7 +21,7 @@ from app.compliance.components import Component
 LISTED = "components.json"
 NOTICES = "THIRD_PARTY_NOTICES.txt"
 _RULE = "=" * 78
-_TOKEN = re.compile(r"[()]|[^\s()]+")
+_TERM = re.compile(r"[()]|[^\s()]+(?:\s+WITH\s+[^\s()]+)?")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,36 +67,12 @@ def check(listed: Iterable[Component]) -> list[str]:
 
 def is_allowed(expression: str, allowed: frozenset[str]) -> bool:
     """Of an SPDX expression: OR needs one allowed side, AND both; WITH belongs to the identifier before it."""
-    tokens = _TOKEN.findall(expression.strip())
-
-    def either() -> bool:
-        result = both()
-        while tokens and tokens[0] == "OR":
-            tokens.pop(0)
-            result = both() or result
-        return result
-
-    def both() -> bool:
-        result = single()
-        while tokens and tokens[0] == "AND":
-            tokens.pop(0)
-            result = single() and result
-        return result
-
-    def single() -> bool:
-        if not tokens:
-            return False
-        first = tokens.pop(0)
-        if first == "(":
-            result = either()
-            return bool(tokens) and tokens.pop(0) == ")" and result
-        if tokens[:1] == ["WITH"] and len(tokens) > 1:
-            first = f"{first} WITH {tokens[1]}"
-            del tokens[:2]
-        return first in allowed
-
-    result = either()
-    return result and not tokens
+    words = {"AND": "and", "OR": "or", "(": "(", ")": ")"}  # as Python binds them too
+    condition = [words.get(term) or str(" ".join(term.split()) in allowed) for term in _TERM.findall(expression)]
+    try:
+        return bool(eval(" ".join(condition)))
+    except (SyntaxError, TypeError):
+        return False
 
 
 def as_text(listed: Sequence[Component]) -> str:

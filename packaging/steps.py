@@ -3,15 +3,19 @@
 Standard library only, like everything in this folder: it runs before anything is installed.
 """
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 TAIL_LINES = 15
+ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
+LOG_HINT = "次に: 記録の error の行を確かめてください / read the lines with 'error' in the log."
 
 
 class SetupError(Exception):
@@ -55,12 +59,36 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "kotae"
 
 
+def python_in(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def digest_of(*files: Path) -> str:
+    """SHA-256 of the files' contents, with a zero byte between them."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def read_stamp(path: Path) -> dict[str, Any]:
+    """What a finished set-up recorded; {} if there is nothing, or a crash cut it short."""
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(path: Path, stamp: Mapping[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+    part.replace(path)
+
+
 def run_step(
     title: str,
     argv: Sequence[str | Path],
     *,
     log_name: str,
-    next_step: str,
+    next_step: str = LOG_HINT,
     env: Mapping[str, str] | None = None,
     quiet_interval_s: float = 15.0,
 ) -> None:

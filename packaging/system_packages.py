@@ -82,6 +82,21 @@ def packages_for_venv() -> list[str]:
     return [f"python3.{sys.version_info.minor}-venv"]
 
 
+def make_venv(venv: Path) -> None:
+    """Makes an environment anew. Raises SetupError."""
+    require(packages_for_venv(), "Python の venv が使えません / this Python cannot make a venv")
+    # Not sys.executable: that may be of the environment which is deleted here.
+    base_python = getattr(sys, "_base_executable", sys.executable)
+    if venv.exists():
+        shutil.rmtree(venv)
+    run_step(
+        f"{venv.name} の作成 / creating {venv.name}",
+        [base_python, "-m", "venv", venv],
+        log_name=f"venv{venv.name}",
+        next_step="次に: 空き容量と書き込み権限を確かめてください / check free space and permissions.",
+    )
+
+
 def packages_for_compiling() -> list[str]:
     """The C and C++ compilers; cmake and ninja come as wheels with the build."""
     has_c = os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang")))

@@ -3,14 +3,11 @@
 Apart from .venv, as for users: the program must not import any of it. Looked for by app/models/training_environment.py.
 """
 
-import hashlib
-import json
-import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
+import steps
 import system_packages
 from steps import SetupError, run_step
 
@@ -26,18 +23,18 @@ NEXT_STEP = (
 
 def is_current(root: Path, version: str) -> bool:
     venv = root / VENV
-    is_whole = python_in(venv).exists() and (venv / CONVERTER / "VERSION").is_file()
-    return is_whole and read_stamp(venv) == wanted_stamp(root, version)
+    is_whole = steps.python_in(venv).exists() and (venv / CONVERTER / "VERSION").is_file()
+    return is_whole and steps.read_stamp(venv / STAMP) == wanted_stamp(root, version)
 
 
 def prepare(root: Path, build: Path, version: str) -> None:
     """Makes or renews `root`/.venv-train. `build`: llama_build's folder, with the converter of `version` in it."""
     venv = root / VENV
-    python = python_in(venv)
-    is_moved = read_stamp(venv).get("root", str(root)) != str(root)
+    python = steps.python_in(venv)
+    is_moved = steps.read_stamp(venv / STAMP).get("root", str(root)) != str(root)
     (venv / STAMP).unlink(missing_ok=True)  # whatever is interrupted from here on is done again
     if is_moved or not python.exists():
-        create(venv)
+        system_packages.make_venv(venv)
     run_step(
         "学習環境の部品の取り付け（初回は 1〜4 分） / installing the training environment (1-4 min once)",
         [python, "-m", "pip", "install", "--requirement", root / REQUIREMENTS],
@@ -45,45 +42,12 @@ def prepare(root: Path, build: Path, version: str) -> None:
         next_step=NEXT_STEP,
     )
     copy_converter(build / CONVERTER, venv / CONVERTER, version)
-    write_stamp(venv, wanted_stamp(root, version))
-
-
-def python_in(venv: Path) -> Path:
-    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    steps.write_stamp(venv / STAMP, wanted_stamp(root, version))
 
 
 def wanted_stamp(root: Path, version: str) -> dict[str, Any]:
-    sources = (root / REQUIREMENTS, Path(__file__).resolve())
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+    digest = steps.digest_of(root / REQUIREMENTS, Path(__file__).resolve())
     return {"inputs": digest, "root": str(root), "converter": version}
-
-
-def read_stamp(venv: Path) -> dict[str, Any]:
-    try:
-        stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stamp if isinstance(stamp, dict) else {}
-
-
-def write_stamp(venv: Path, stamp: dict[str, Any]) -> None:
-    part = venv / f"{STAMP}.part"
-    part.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-    part.replace(venv / STAMP)
-
-
-def create(venv: Path) -> None:
-    system_packages.require(
-        system_packages.packages_for_venv(), "Python の venv が使えません / this Python cannot make a venv"
-    )
-    if venv.exists():
-        shutil.rmtree(venv)
-    run_step(
-        f"{VENV} の作成 / creating {VENV}",
-        [getattr(sys, "_base_executable", sys.executable), "-m", "venv", venv],
-        log_name="venv-training",
-        next_step="次に: 空き容量と書き込み権限を確かめてください / check free space and permissions.",
-    )
 
 
 def copy_converter(source: Path, target: Path, version: str) -> None:

@@ -60,8 +60,7 @@ if ($env:KOTAE_SIGN_THUMBPRINT) {
 
 # 4. dist\kotae-VERSION-windows-x86_64.exe
 $version = (Select-String -Path 'app\__init__.py' -Pattern '^__version__ = "(.+)"').Matches[0].Groups[1].Value
-$icon = Join-Path $Root 'build\kotae.ico'
-Invoke-Step $Python @('-c', "import sys; sys.path.insert(0, 'packaging'); import pathlib, icons; icons.write_ico(pathlib.Path(sys.argv[1]))", $icon)
+$icon = Join-Path $Root 'build\bundle\kotae.ico'  # made for the programs
 $iscc = Find-Program 'iscc' @("${env:ProgramFiles(x86)}\Inno Setup 6\ISCC.exe", "$env:LOCALAPPDATA\Programs\Inno Setup 6\ISCC.exe")
 Invoke-Step $iscc (@("/DVersion=$version", "/DIcon=$icon") + $signing + @('packaging\windows\kotae.iss'))
 

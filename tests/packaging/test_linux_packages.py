@@ -212,6 +212,7 @@ def test_the_icon_of_macos_holds_every_size(tmp_path):
         kind, length = struct.unpack_from(">4sI", data, place)
         found[kind.decode()] = QImage.fromData(data[place + 8 : place + length], "PNG").width()
         place += length
+    del found["TOC "]
     assert found == dict(ic11=32, ic12=64, ic07=128, ic13=256, ic08=256, ic14=512, ic09=512, ic10=1024)  # noqa: C408
 
 
