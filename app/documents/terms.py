@@ -118,12 +118,16 @@ def weigh_query_terms(query: str) -> dict[str, float]:
 
     A noun of one kanji is a prefix: 堰* for 堰の, 堰柱.
     """
+    folded = search_text.fold(query)
     grammar = extract_terms(_joined(filter(_is_grammar, _words(query))))
     weights = {term: _weight(term) for term in extract_terms(query) if term not in grammar}
     for noun in _nouns(query):
-        pairs = extract_terms(noun.text)[:-1]
+        every = extract_terms(noun.text)
+        pairs = every[:-1]
         if _is_general(noun):
-            weights |= {pair: weights[pair] * WEIGHT_GENERAL for pair in pairs if pair in weights}
+            joint = folded[noun.start - 1 : noun.start + 1] if noun.start else ""  # の種 of 護岸の種類
+            general = {*every, joint} if _KANA.match(joint) else {*every}
+            weights |= {term: weights[term] * WEIGHT_GENERAL for term in general if term in weights}
         elif len(noun.text) == 1 and _WITHOUT_PAIRS.fullmatch(noun.text):
             weights[f"{noun.text}*"] = WEIGHT_WORD
         else:

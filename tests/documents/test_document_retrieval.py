@@ -31,6 +31,13 @@ def first(library: Library, query: str, collection_id: int, glossary: Path | Non
     return found[0].section.text if found else ""
 
 
+def test_the_topic_of_a_question_weighs_more_than_what_is_asked_of_it():
+    weights = terms.weigh_query_terms("護岸の種類")
+    assert weights["護岸"] >= weights["種類"] + weights["の種"] + weights["類"]
+    joined = terms.weigh_query_terms("計画幅")
+    assert joined["画幅"] == terms.WEIGHT_WORD
+
+
 @pytest.mark.parametrize(
     ("text", "query"),
     [
