@@ -161,7 +161,7 @@ class ReadingWorker:
 
         def render() -> Rendered:
             drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
-            return self._recognized(drawn) if command.region and not drawn.text else drawn
+            return self._recognized(drawn) if command.reads and not drawn.text else drawn
 
         return self._guarded(command, render)
 

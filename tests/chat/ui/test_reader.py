@@ -522,6 +522,41 @@ def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(part
     assert records.scope_from_json(stored.replace('"page": 2', '"page": 0')) == ()
 
 
+def test_a_figure_whose_words_are_being_read_is_not_asked_about_once_the_user_has_turned_to_something_else(
+    parts: AppContext, qtbot: QtBot
+) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.ask_button.click()
+    assert (reader.ask_button.isEnabled(), reader.ask_button.accessibleName()) == (False, phrase("chat.reading_part"))
+    reader.tabs.buttons["text"].click()
+    assert (reader.ask_button.isEnabled(), reader.ask_button.accessibleName()) == (True, phrase("chat.ask_here"))
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(lambda: reader.pages._is_drawn, timeout=TIMEOUT_MS)
+    reader.ask_button.click()
+    parts.window.show_questions()
+    assert reader._part_read is None
+    assert parts.session.scope != ()
+
+
+def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.pages.page_after.click()  # which is not drawn yet
+    assert reader.ask_button.accessibleName() == phrase("chat.ask_page")
+    press(reader.pages.view, Key.Key_Return)
+    part = asked_part(parts, qtbot)
+    assert (part.page, part.edges) == (3, None)
+
+
+def test_a_page_that_is_drawn_anew_meanwhile_takes_no_question_away(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.ask_button.click()
+    reader.pages.larger.click()
+    assert asked_part(parts, qtbot).page == 2
+
+
 def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: AppContext, qtbot: QtBot) -> None:
     reader = pages_of(parts, qtbot)
     view, paper = reader.pages.view, reader.pages.view.paper

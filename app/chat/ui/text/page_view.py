@@ -61,6 +61,13 @@ class PagePane(QWidget):
         """Return the number of the page that was requested last; 0 for none."""
         return self._wanted.page if self._wanted is not None else 0
 
+    @property
+    def frame(self) -> QRectF:
+        """Return the part that is selected on the page that was requested last, in shares of it; null for none."""
+        wanted, paper = self._wanted, self.view.paper
+        is_shown = wanted is not None and paper.shown == (wanted.document_id, wanted.page)
+        return paper.frame if is_shown else QRectF()
+
     def request(self, document_id: int, page: int, quotes: tuple[str, ...] = ()) -> None:
         """Have a page drawn, from 1, with the places of `quotes`."""
         self._wanted, self._is_drawn = PageRequest(document_id, page, self.view.width_px, quotes), False
@@ -285,7 +292,7 @@ class Paper(QWidget):
         super().__init__()
         self._theme = theme
         self.frame = QRectF()
-        self._shown: tuple[int, int] = (0, 0)  # id of the document and number of the page
+        self.shown: tuple[int, int] = (0, 0)  # id of the document and number of the page
         self._corner: QPointF | None = None  # where the mouse button was pressed
         self._can_select = can_select
         if can_select:
@@ -300,8 +307,8 @@ class Paper(QWidget):
         self._places = picture.places
         self._ratio = picture.height / picture.width
         shown = (picture.request.document_id, picture.request.page)
-        if shown != self._shown:
-            self._shown, self._corner = shown, None
+        if shown != self.shown:
+            self.shown, self._corner = shown, None
             self.select(QRectF())
         self.update()
 

@@ -66,12 +66,12 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     left, top, right, bottom = region_edges(command, width_pt, height_pt)
     requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / (right - left)
     scale = min(requested, (PIXELS_MOST / ((right - left) * (bottom - top))) ** 0.5)
-    glyphs = read_page(page).glyphs if command.quotes or command.region else []
+    glyphs = read_page(page).glyphs if command.quotes or command.reads else []
     lines = [line for quote in command.quotes[:QUOTES_MOST] for line in locate_quote(glyphs, quote)]
     places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
     inside = [one for one in glyphs if left <= (one.left + one.right) / 2 <= right]
     inside = [one for one in inside if top <= (one.top + one.bottom) / 2 <= bottom]
-    words = "\n".join(line for _, line in _lines(inside)) if command.region else ""
+    words = "\n".join(line for _, line in _lines(inside)) if command.reads else ""
     crop = (left, height_pt - bottom, width_pt - right, top)
     bitmap = page.render(scale=scale, crop=crop, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
     try:
