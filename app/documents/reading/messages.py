@@ -106,7 +106,8 @@ class QuotePlace:
 class Rendered:
     """The image of a page or region. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64.
 
-    `text`: the words in the region, if they are wanted. `recognized`: None, or as `Section.recognized` if OCR has read them.
+    `text`: the words in the region, if they are wanted. `recognized`: None, or as `Section.recognized` if OCR has
+    read them.
     """
 
     id: str
