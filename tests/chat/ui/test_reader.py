@@ -25,6 +25,7 @@ from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_child import PagePicture, PageRequest
 from app.documents.whole_document import ReadingPlace, WholeDocument, WholeSection
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -537,6 +538,17 @@ def test_a_figure_whose_words_are_being_read_is_not_asked_about_once_the_user_ha
     parts.window.show_questions()
     assert reader._part_read is None
     assert parts.session.scope != ()
+
+
+def test_a_part_with_very_many_words_is_stored(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    request = reader._part_read = PageRequest(reader._place.document_id, 2, 9, (), (0.0, 0.0, 1.0, 1.0), reads=True)
+    numbers = tuple((str(number), 5) for number in range(2_000))
+    reader._on_part_read(PagePicture(request, 3, 1, 1, b"", (), "字" * 200_000, numbers))
+    assert asked_part(parts, qtbot).text.startswith("字字")
+    stored = records.scope_json(parts.session.scope)
+    assert stored is not None
+    assert records.scope_from_json(stored) == parts.session.scope
 
 
 def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts: AppContext, qtbot: QtBot) -> None:

@@ -15,11 +15,12 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.wording import phrase
+from app.chat.services.retrieval_augmentation import PICTURE_CHARACTERS
 from app.chat.ui.reader.reader_view import ReaderView
 from app.chat.ui.text.page_view import PagePane
 from app.documents import library, whole_document
 from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import CollectionRef, PageRegion
+from app.documents.grounding.grounding_record import COUNT_LIMITS, CollectionRef, PageRegion
 from app.documents.overview.result_table import CLAUSE_GAP, Kind, OverviewRequest
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture, PageRequest
@@ -437,9 +438,9 @@ class ReaderPage(Page):
             return
         self._await_part(None)
         heading = document.heading_at(document.row_of_text(picture.text, request.page))
-        part = PageRegion(
-            document.document.path, request.page, request.region, picture.text, heading, picture.recognized
-        )
+        text, recognized = picture.text[:PICTURE_CHARACTERS], picture.recognized  # more could not be stored
+        recognized = recognized and recognized[: COUNT_LIMITS["recognized"]]
+        part = PageRegion(document.document.path, request.page, request.region, text, heading, recognized)
         self._begin_question(phrase("chat.about_part", document=_title(document), page=request.page), (part,))
 
     def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:
