@@ -359,7 +359,7 @@ class EngineClient(QObject):
             return self.loading
         if self.loading is None or not load.projector:
             return None
-        self._suspected = load
+        self._suspected = load if child_exit.cause == "crashed" else None  # a machine that swaps looks like a hang
         return dataclasses.replace(load, projector="")
 
     def _judge_suspected(self, load_id: str) -> None:

@@ -71,6 +71,13 @@ def test_neither_cards_nor_projector_are_blamed_if_the_system_kills_the_engine_w
         assert scene.engine.loading is None or scene.engine.loading.projector == more.get("projector", "")
         scene.engine.shut_down()
     assert [one.cause for one in deaths] == ["killed", "killed"]
+    for cause, is_remembered in (("hung", False), ("crashed", True)):
+        scene.engine.send(Load(scene.engine.new_id(), model, projector=model))
+        repeated = scene.engine._leave_out_suspect(ChildExit(cause))
+        assert repeated is not None
+        assert (repeated.projector, scene.engine._suspected is not None) == ("", is_remembered)
+        scene.engine.shut_down()
+    scene.engine._suspected = None
 
 
 @pytest.mark.fault("F4")
