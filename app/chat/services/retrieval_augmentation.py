@@ -225,9 +225,9 @@ def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[i
         if one is not None and one.id in ids and (one.attached or ref.documents):
             documents = library.documents(one.id)
             for part in ref.regions:
-                same = [each for each in documents if each.path == part.path]
-                moved = [each for each in documents if each.name == shown_name(PurePath(part.path))]
-                selected += [PictureAsked(each, part.page, part) for each in (same or moved)[:1]]
+                likely = [each for each in documents if each.name == shown_name(PurePath(part.path))]
+                likely.sort(key=lambda each: each.path != part.path)  # it may have been moved
+                selected += [PictureAsked(each, part.page, part) for each in likely[:1]]
             for each in documents:
                 named = pages if each.path.lower().endswith(".pdf") else ()
                 shown = [1] if each.is_picture else [page for page in named if 1 <= page <= each.report.pages]

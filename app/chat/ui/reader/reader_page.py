@@ -392,7 +392,7 @@ class ReaderPage(Page):
             return
         clause = " ".join(document.heading_at(self.view.text.selection()[0])[-1:])
         key = "chat.about_clause" if clause else "chat.about"
-        self._begin_question(phrase(key, document=_title(document), clause=clause))
+        self._begin_question(phrase(key, document=Path(document.name).stem, clause=clause))
 
     def _begin_question(self, words: str, regions: tuple[PageRegion, ...] = ()) -> None:
         """Begin a question that is asked of this document. `regions`: what of its pages it is about."""
@@ -408,9 +408,10 @@ class ReaderPage(Page):
         if self.tabs.key == PAGES and self.pages.frame.isNull():
             about = "chat.ask_page"
         words = phrase("chat.reading_part" if self._part_read else about)
-        self.ask_button.setAccessibleName(words)
-        self.ask_button.setToolTip(plain_tooltip(words))
-        self._fit()
+        if words != self.ask_button.accessibleName():  # a mouse that draws a frame asks again and again
+            self.ask_button.setAccessibleName(words)
+            self.ask_button.setToolTip(plain_tooltip(words))
+            self._fit()
 
     def _ask_about_page(self, document: WholeDocument) -> None:
         frame, page = self.pages.frame, self.pages.page
@@ -418,9 +419,8 @@ class ReaderPage(Page):
             edges = (frame.left(), frame.top(), frame.right(), frame.bottom())
             self._await_part(PageRequest(self._place.document_id, page, PART_WIDTH_PX, (), edges, True))
         elif page and document.document is not None:
-            heading = document.heading_at(document.row_of_page(page))
-            part = PageRegion(document.document.path, page, heading=heading)
-            self._begin_question(phrase("chat.about_page", document=_title(document), page=page), (part,))
+            part = PageRegion(document.document.path, page, heading=document.heading_at(document.row_of_page(page)))
+            self._begin_question(phrase("chat.about_page", document=Path(document.name).stem, page=page), (part,))
 
     def _await_part(self, request: PageRequest | None) -> None:
         """Have the words in the selected part read, which may take seconds of OCR; None: they are not needed."""
@@ -441,14 +441,9 @@ class ReaderPage(Page):
         text, recognized = picture.text[:PICTURE_CHARACTERS], picture.recognized  # more could not be stored
         recognized = recognized and recognized[: COUNT_LIMITS["recognized"]]
         part = PageRegion(document.document.path, request.page, request.region, text, heading, recognized)
-        self._begin_question(phrase("chat.about_part", document=_title(document), page=request.page), (part,))
+        self._begin_question(phrase("chat.about_part", document=Path(document.name).stem, page=request.page), (part,))
 
     def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:
         if request == self._part_read:
             self._await_part(None)
             self.banner.show_error(error, level="warning")
-
-
-def _title(document: WholeDocument) -> str:
-    """Return a document's name without its suffix."""
-    return document.name.rpartition(".")[0] or document.name
