@@ -1,17 +1,20 @@
 """Remember which parts have ended an engine child, so that no model is loaded with them again.
 
-Projectors are remembered in a file, each until its file changes; GPU packs until this program ends, because a driver
-may be mended.
+Projectors are remembered in a file, each until its file or Kotae's version changes; GPU packs until this program ends,
+because a driver may be mended.
 """
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
+from app import __version__
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 
+crashed_packs: set[tuple[str, ...]] = set()
 _file: Path | None = None
-_packs: set[tuple[str, ...]] = set()
 
 
 def use_file(file: Path | None) -> None:
@@ -20,28 +23,16 @@ def use_file(file: Path | None) -> None:
     _file = file
 
 
-def note_packs(packs: tuple[str, ...]) -> None:
-    _packs.add(packs)
-
-
-def forget_packs(packs: tuple[str, ...]) -> None:
-    _packs.discard(packs)
-
-
-def have_packs_crashed(packs: tuple[str, ...]) -> bool:
-    return packs in _packs
-
-
 def note_projector(path: str) -> None:
-    """Remember a projector as its file is now. Raises OSError."""
-    if _file is not None:
-        write_atomically(_file, json.dumps(_projectors() | {path: _mark(path)}).encode())
+    """Remember a projector as its file is now."""
+    _store(_projectors() | {path: _mark(path)})
 
 
 def forget_projector(path: str) -> None:
-    """Let a projector be loaded again, because the user has chosen it again. Raises OSError."""
-    if _file is not None and path in (known := _projectors()):
-        write_atomically(_file, json.dumps({one: mark for one, mark in known.items() if one != path}).encode())
+    """Let a projector be loaded again, because the user has chosen it again."""
+    known = _projectors()
+    if known.pop(path, None) is not None:
+        _store(known)
 
 
 def has_projector_crashed(path: str) -> bool:
@@ -50,18 +41,24 @@ def has_projector_crashed(path: str) -> bool:
     return mark is not None and mark == _mark(path)
 
 
-def _projectors() -> dict[str, list[int]]:
+def _projectors() -> dict[str, Any]:
     try:
-        known = strict_json.load_file(_file) if _file is not None else {}
+        known = strict_json.load_file(_file, strict_json.MAX_BYTES) if _file is not None else {}
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
 
 
-def _mark(path: str) -> list[int]:
-    """Return size in bytes and time of change of a file; [] if it is gone."""
+def _store(projectors: dict[str, Any]) -> None:
+    if _file is not None:
+        with contextlib.suppress(OSError):  # then they are tried once more
+            write_atomically(_file, json.dumps(projectors).encode())
+
+
+def _mark(path: str) -> list[str | int]:
+    """Return Kotae's version, size in bytes and time of change of a file; [] if it is gone."""
     try:
         status = Path(path).stat()
     except OSError:
         return []
-    return [status.st_size, status.st_mtime_ns]
+    return [__version__, status.st_size, status.st_mtime_ns]

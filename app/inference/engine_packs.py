@@ -97,7 +97,7 @@ def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
     packs = installed(folder)
     named = [pack for pack in packs if pack.name == graphics]
     found = tuple(str(folder / pack.name) for pack in named or packs)
-    return ((), "crashed") if crashes.have_packs_crashed(found) else (found, "")
+    return ((), "crashed") if found in crashes.crashed_packs else (found, "")
 
 
 def verified(pack_folder: Path) -> tuple[Path, ...]:

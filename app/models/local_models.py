@@ -70,7 +70,7 @@ def describe(path: Path) -> LocalModel:
 def with_projector(model: LocalModel, path: Path) -> LocalModel:
     """Return the model with a projector that reads pictures for it, which is tried although it has ended an engine.
 
-    Raises AppError as `gguf.check_projector` does, OSError.
+    Raises AppError as `gguf.check_projector` does.
     """
     gguf.check_projector(path, gguf.read_header(Path(model.path)))
     crashes.forget_projector(str(path))

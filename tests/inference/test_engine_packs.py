@@ -193,8 +193,35 @@ print({json.dumps(card)!r})
     monkeypatch.setattr(machine, "_rested_at", {})
     assert machine.list_engine_cards("auto") == ()
     assert [one.name for one in machine.list_engine_cards("auto")] == ["CUDA0"]
-    crashes.note_packs(packs)
+    crashes.crashed_packs.add(packs)
     assert (engine_packs.chosen("auto"), machine.list_engine_cards("auto")) == (((), "crashed"), ())
     assert not machine.measure_memory().has_cards
-    crashes.forget_packs(packs)
+    crashes.crashed_packs.discard(packs)
     assert machine.measure_memory().has_cards
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"[]", b'{"PATH": 5}', b""])
+def test_a_damaged_list_of_crashes_keeps_no_model_from_its_projector(tmp_path, content):
+    path, file = tmp_path / "mmproj.gguf", tmp_path / "crashes.json"
+    path.write_bytes(b"x")
+    file.write_bytes(content.replace(b"PATH", str(path).encode()))
+    crashes.use_file(file)
+    assert not crashes.has_projector_crashed(str(path))
+    crashes.note_projector(str(path))
+    assert crashes.has_projector_crashed(str(path))
+    crashes.forget_projector(str(path))
+    assert not crashes.has_projector_crashed(str(path))
+    crashes.use_file(None)
+
+
+def test_another_version_tries_a_projector_again_and_a_full_drive_refuses_none(tmp_path, monkeypatch):
+    path = tmp_path / "mmproj.gguf"
+    path.write_bytes(b"x")
+    crashes.use_file(tmp_path / "crashes.json")
+    crashes.note_projector(str(path))
+    monkeypatch.setattr(crashes, "__version__", "9")
+    assert not crashes.has_projector_crashed(str(path))
+    crashes.use_file(tmp_path / "gone" / "crashes.json")
+    crashes.note_projector(str(path))
+    assert not crashes.has_projector_crashed(str(path))
+    crashes.use_file(None)

@@ -258,7 +258,7 @@ class AnswerRun(QObject):
             ordered = dataclasses.replace(found, passages=order.passages, reranked=order.state, rerank_s=order.seconds)
             if not self._is_over:
                 background.run(
-                    lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered)),
+                    lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered), wanted),
                     self._on_retrieved,
                     self._fail,
                 )
@@ -553,9 +553,11 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     keys.fetch(model.remote.address)
 
 
-def _require_sendable(model: LocalModel, retrieved: RetrievedPassages) -> RetrievedPassages:
-    """Return the passages if they may be sent to the model. Raises AppError("remote_secret")."""
+def _require_sendable(model: LocalModel, retrieved: RetrievedPassages, wanted: RetrievalRequest) -> RetrievedPassages:
+    """Return the passages if they and the pictures may be sent to the model. Raises AppError("remote_secret")."""
     model_registry.require_sendable(model, highest_label(source.label for source in retrieved.sources))
+    if retrieved.pictures and model.remote is not None:  # which may have no text that is a source
+        model_registry.require_sendable(model, collection_lookup.current_label_of_scope(wanted.documents, wanted.scope))
     return retrieved
 
 

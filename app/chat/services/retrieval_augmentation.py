@@ -189,7 +189,8 @@ def search(
         is_refused = judged.verdict == "not_in_documents"
         missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
         asked = _pictures_asked(library, request, ids)
-        texts = [text for one in asked if (text := _text_of_picture(library, one)) is not None]
+        read = (_text_of_picture(library, one, -number) for number, one in enumerate(asked, start=1))
+        texts = [text for text in read if text is not None]
     verdict, is_shown = judged.verdict, request.shows_pictures
     if asked and (is_shown or texts):
         shown = {one.document.id for one in asked if one.document.is_picture}
@@ -224,9 +225,9 @@ def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[i
         if one is not None and one.id in ids and (one.attached or ref.documents):
             documents = library.documents(one.id)
             for part in ref.regions:
-                same = [each for each in documents if each.path == part.path]
-                moved = [each for each in documents if each.name == shown_name(PurePath(part.path))]
-                selected += [PictureAsked(each, part.page, part) for each in (same or moved)[:1]]
+                likely = [each for each in documents if each.name == shown_name(PurePath(part.path))]
+                likely.sort(key=lambda each: each.path != part.path)  # it may have been moved
+                selected += [PictureAsked(each, part.page, part) for each in likely[:1]]
             for each in documents:
                 named = pages if each.path.lower().endswith(".pdf") else ()
                 shown = [1] if each.is_picture else [page for page in named if 1 <= page <= each.report.pages]
@@ -236,8 +237,11 @@ def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[i
     return [*selected, *rest][:PICTURES_SHOWN]
 
 
-def _text_of_picture(library: Library, picture: PictureAsked) -> Passage | None:
-    """Return the text on a picture or page as one passage; None if it has none."""
+def _text_of_picture(library: Library, picture: PictureAsked, number: int) -> Passage | None:
+    """Return the text on a picture or page as one passage; None if it has none.
+
+    `number`: the passage's id if it is only a part of a section, which is a source of its own then.
+    """
     document, page, part = picture.document, picture.page, picture.region
     sections = [
         (number, one)
@@ -251,7 +255,9 @@ def _text_of_picture(library: Library, picture: PictureAsked) -> Passage | None:
         text, certainties = part.text, part.recognized
     if not text:
         return None
-    section_id, first = sections[0] if sections else (0, Section((), ""))
+    own = [one for one in sections if part is None or one[1].heading == part.heading]
+    section_id, first = next(iter(own or sections), (number, Section((), "")))
+    section_id = number if part is not None and part.edges is not None else section_id
     heading, last = (part.heading, page) if part is not None else ((), first.page_last)
     whole = dataclasses.replace(
         first, heading=heading, text=text[:PICTURE_CHARACTERS], page=page, page_last=last, boxes=(),

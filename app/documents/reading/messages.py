@@ -36,7 +36,8 @@ class Remove:
 class Render:
     """Draw a page of a PDF document, `width_px` wide, and locate `quotes` on it.
 
-    `region`: the part to draw alone and read, as (left, top, right, bottom) in shares of the page; None: all of it.
+    `region`: the part to draw alone, as (left, top, right, bottom) in shares of the page; None: all of it. `reads`:
+    whether its words are wanted, for which OCR may take seconds.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Render:
     width_px: int
     quotes: tuple[str, ...] = ()
     region: tuple[float, float, float, float] | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class QuotePlace:
 class Rendered:
     """The image of a page or region. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64.
 
-    `text`: the words in the region. `recognized`: None, or as `Section.recognized` if OCR has read them.
+    `text`: the words in the region, if they are wanted. `recognized`: None, or as `Section.recognized` if OCR has
+    read them.
     """
 
     id: str

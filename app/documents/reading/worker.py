@@ -151,7 +151,9 @@ class ReadingWorker:
             case Render():
                 return self._render(command)
             case Draw():
-                return self._guarded(command, lambda: sandbox.run_confined(lambda: _drawn(command), []))
+                from app.documents.reading import pictures
+
+                return self._guarded(command, lambda: sandbox.run_confined(lambda: pictures.draw(command), []))
 
     def _render(self, command: Render) -> Rendered:
         """Draw a page without changing the document's row. Raises AppError."""
@@ -161,7 +163,7 @@ class ReadingWorker:
 
         def render() -> Rendered:
             drawn = sandbox.run_confined(lambda: _rendered(document, command), [Path(document.path)])
-            return self._recognized(drawn) if command.region and not drawn.text else drawn
+            return self._recognized(drawn) if command.reads and not drawn.text else drawn
 
         return self._guarded(command, render)
 
@@ -268,12 +270,6 @@ def _rendered(document: Document, command: Render) -> Rendered:
     from app.documents.reading.pdf import page_renderer
 
     return page_renderer.render(document, command)
-
-
-def _drawn(command: Draw) -> Rendered:
-    from app.documents.reading import pictures
-
-    return pictures.draw(command)
 
 
 def _expected(error: Exception) -> AppError:

@@ -5,6 +5,7 @@ A second one renders images of pages, which reading a long document never delays
 
 import base64
 import binascii
+import dataclasses
 import functools
 import itertools
 import zlib
@@ -67,8 +68,7 @@ class ReadingChild(QObject):
         self._send(messages.Remove(self._new_id(), tuple(document_ids)))
 
     def render(self, request: "PageRequest") -> None:
-        fields = (request.document_id, request.page, request.width_px, request.quotes, request.region)
-        self._send(messages.Render(self._new_id(), *fields))
+        self._send(messages.Render(self._new_id(), **dataclasses.asdict(request)))
 
     def draw(self, file: str, width_px: int) -> None:
         """Draw a picture that is no document. `file`: its content in base64."""
@@ -131,13 +131,15 @@ PICTURE_BYTES_MAX = 64_000_000  # bytes of one image; the child limits itself to
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for the image of a page. `quotes`: texts to locate on the page. `region`: as in `messages.Render`."""
+    """A request for the image of a page. `quotes`: texts to locate on the page. `region`, `reads`: as in
+    `messages.Render`."""
 
     document_id: int
     page: int  # from 1
     width_px: int
     quotes: tuple[str, ...] = ()
     region: tuple[float, float, float, float] | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

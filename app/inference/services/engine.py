@@ -4,7 +4,6 @@
 because every way in which a child can end is judged by the state that one class holds.
 """
 
-import contextlib
 import dataclasses
 import functools
 import itertools
@@ -348,27 +347,27 @@ class EngineClient(QObject):
         """Return the load that was not finished, to be repeated without the part that may have ended the child.
 
         Graphics cards, also while a loaded model used them, are not used any more; if loading ends a child without them
-        too, it is tried without the projector, for which memory may have been short if the system has killed the child.
+        too, it is tried without the projector. No part is to blame if the system has killed the child, which it does if
+        memory is short.
         """
         load, facts = self.loading or self.loaded, self.status.facts
         is_on_cards = self.loading is not None or (facts is not None and facts.gpu_layers > 0)
-        if load is None or child_exit.cause in ("stopped", "not_started"):
+        if load is None or child_exit.cause in ("stopped", "not_started", "killed"):
             return None
         if load.packs and is_on_cards:
-            crashes.note_packs(load.packs)
+            crashes.crashed_packs.add(load.packs)
             return self.loading
-        if self.loading is None or not load.projector or child_exit.cause == "killed":
+        if self.loading is None or not load.projector:
             return None
-        self._suspected = load
+        self._suspected = load if child_exit.cause == "crashed" else None  # a machine that swaps looks like a hang
         return dataclasses.replace(load, projector="")
 
     def _judge_suspected(self, load_id: str) -> None:
         """Remember the projector without which a load has succeeded; then the cards need not be at fault."""
         suspected, self._suspected = self._suspected, None
         if suspected is not None and suspected.id == load_id:
-            with contextlib.suppress(OSError):
-                crashes.note_projector(suspected.projector)
-            crashes.forget_packs(self._packs)
+            crashes.note_projector(suspected.projector)
+            crashes.crashed_packs.discard(self._packs)
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         repeated = self._leave_out_suspect(child_exit)
@@ -399,7 +398,7 @@ class EngineClient(QObject):
 
 def _without_crashed(load: Load) -> Load:
     """Return a load without the parts that have ended a child."""
-    if crashes.have_packs_crashed(load.packs):
+    if load.packs in crashes.crashed_packs:
         load = dataclasses.replace(load, packs=(), cpu_reason="crashed")
     return dataclasses.replace(load, projector="") if crashes.has_projector_crashed(load.projector) else load
 

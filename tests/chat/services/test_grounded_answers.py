@@ -313,6 +313,8 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     grounded: Scene, library: Library, folder: str
 ) -> None:
     (document,) = library.documents(1)
+    before = Section(("第4章 ポンプ", "4.1 構造"), "羽根車は青銅で作る。", "必須", 31)
+    library.put(document, [SECTIONS[0], before, *SECTIONS[1:]])
     path = f"{folder}{document.name}" if folder else document.path
     part = PageRegion(path, 31, (0, 0.5, 1, 0.6), "図4-2 軸受の許容温度は80℃とする。", ("第4章 ポンプ", "4.2 日常点検"))
     scope = (CollectionRef(1, "基準", (document.path,), (part,)),)
@@ -322,7 +324,9 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
         kept = answer.details.grounding
         first = kept.sources[0]
         assert (first.text, first.page, first.heading, first.document) == (part.text, 31, part.heading, document.name)
+        assert first.tag == ""
         assert (kept.verdict, kept.pictures, kept.unseen) == (verdict, (), (part.name,))
+        assert verdict == "near" or SECTIONS[1].text in kept.sources[1].text  # the clause around it
         assert source_citations.picture_messages(kept) == [phrase("documents.only_text_of_part", names=part.name)]
         assert (grounded.thread()[-1].details.grounding, answer.details.scope) == (kept, scope)
     assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (dataclasses.replace(part, text=""),)),))

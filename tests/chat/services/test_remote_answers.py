@@ -1,11 +1,13 @@
 """Questions to a model elsewhere: with consent, without secrets, and back to a model of this machine."""
 
 import base64
+import contextlib
 import dataclasses
 import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,9 +20,11 @@ from app.chat import conversation_privacy
 from app.chat.batch.journal import BatchAnswer
 from app.chat.presets import Choices
 from app.chat.records import Message
+from app.chat.services import retrieval_augmentation
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, choices_in_force
 from app.chat.services.chat_session import ModelPreloader
 from app.chat.services.prompt_run import PromptJob, PromptRun
+from app.chat.services.retrieval_augmentation import RetrievedPassages
 from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
@@ -402,6 +406,30 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
         study_request.require_complete(StudyRequest("models", AnswerParameters(), models=(remote,)))
     assert refused.value.code == "remote_cannot"
     assert script.requests == []
+
+
+def test_a_page_without_words_is_not_sent_if_it_has_become_secret_since_the_question(
+    scene: Scene, library: Library, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(scene, script.address, sees_pictures=True)
+    path = tmp_path / "図.png"
+    Image.new("RGB", (80, 40), "red").save(path)
+    collection_id = library.add_collection("図面")
+    (document_id,) = library.add_documents(collection_id, [path])
+    document = library.document(document_id)
+    assert document is not None
+    library.put(dataclasses.replace(document, state="done"), [])
+    retrieve = retrieval_augmentation.retrieve
+
+    def label_first(*asked: Any) -> RetrievedPassages:
+        with contextlib.closing(Library.open_second(library.path)) as second:
+            second.set_label(collection_id, "secret")
+        return retrieve(*asked)
+
+    monkeypatch.setattr(retrieval_augmentation, "retrieve", label_first)
+    scope = (CollectionRef(collection_id, "図面", (str(path),), (PageRegion(str(path), 1),)),)
+    assert scene.session.ask_of(scope)
+    assert (error_of(agreed(scene, "何色ですか")), script.questions) == ("remote_secret", [])
 
 
 @pytest.mark.parametrize("label", ["internal", "secret"])

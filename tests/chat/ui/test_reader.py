@@ -25,6 +25,7 @@ from app.documents.grounding.grounding_record import CollectionRef, PageRegion
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_child import PagePicture, PageRequest
 from app.documents.whole_document import ReadingPlace, WholeDocument, WholeSection
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -520,6 +521,52 @@ def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(part
     assert stored is not None
     assert records.scope_from_json(stored) == parts.session.scope
     assert records.scope_from_json(stored.replace('"page": 2', '"page": 0')) == ()
+
+
+def test_a_figure_whose_words_are_being_read_is_not_asked_about_once_the_user_has_turned_to_something_else(
+    parts: AppContext, qtbot: QtBot
+) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.ask_button.click()
+    assert (reader.ask_button.isEnabled(), reader.ask_button.accessibleName()) == (False, phrase("chat.reading_part"))
+    reader.tabs.buttons["text"].click()
+    assert (reader.ask_button.isEnabled(), reader.ask_button.accessibleName()) == (True, phrase("chat.ask_here"))
+    reader.tabs.buttons["pages"].click()
+    qtbot.waitUntil(lambda: reader.pages._is_drawn, timeout=TIMEOUT_MS)
+    reader.ask_button.click()
+    parts.window.show_questions()
+    assert reader._part_read is None
+    assert parts.session.scope != ()
+
+
+def test_a_part_with_very_many_words_is_stored(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    request = reader._part_read = PageRequest(reader._place.document_id, 2, 9, (), (0.0, 0.0, 1.0, 1.0), reads=True)
+    numbers = tuple((str(number), 5) for number in range(2_000))
+    reader._on_part_read(PagePicture(request, 3, 1, 1, b"", (), "字" * 200_000, numbers))
+    assert asked_part(parts, qtbot).text.startswith("字字")
+    stored = records.scope_json(parts.session.scope)
+    assert stored is not None
+    assert records.scope_from_json(stored) == parts.session.scope
+
+
+def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.pages.page_after.click()  # which is not drawn yet
+    assert reader.ask_button.accessibleName() == phrase("chat.ask_page")
+    press(reader.pages.view, Key.Key_Return)
+    part = asked_part(parts, qtbot)
+    assert (part.page, part.edges) == (3, None)
+
+
+def test_a_page_that_is_drawn_anew_meanwhile_takes_no_question_away(parts: AppContext, qtbot: QtBot) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.ask_button.click()
+    reader.pages.larger.click()
+    assert asked_part(parts, qtbot).page == 2
 
 
 def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: AppContext, qtbot: QtBot) -> None:

@@ -158,7 +158,7 @@ def test_vertical_lines_are_kept_apart() -> None:
 
 
 def part_of(child: ReadingChild, document_id: int, *edges: float, page: int = 1) -> Rendered:
-    child.send(Render("r", document_id, page, 300, (), edges))
+    child.send(Render("r", document_id, page, 300, (), edges, reads=True))
     event = child.read()
     assert isinstance(event, Rendered)
     return event

@@ -215,8 +215,13 @@ def test_the_words_of_a_part_of_a_picture_are_recognized_when_it_is_asked_about(
     path = tmp_path / "図.png"
     Image.linear_gradient("L").resize((200, 100)).save(path)
     with ReadingChild(tmp_path) as child:
-        child.send(Render("r", child.add(path), 1, 400, (), (0.5, 0, 1, 0.5)))
+        document_id, edges = child.add(path), (0.5, 0.0, 1.0, 0.5)
+        child.send(Render("r", document_id, 1, 400, (), edges, reads=True))
         part = child.read()
+        child.send(Render("s", document_id, 1, 400, (), edges))  # as for a model that sees it
+        drawn = child.read()
     assert isinstance(part, Rendered)
+    assert isinstance(drawn, Rendered)
+    assert (drawn.rgb, drawn.text, drawn.recognized) == (part.rgb, "", None)
     assert (part.width, part.height, part.text) == (400, 200, "点検は5年に1回とする。")
     assert dict(part.recognized or ())["5"] == 97

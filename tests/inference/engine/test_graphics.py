@@ -74,7 +74,7 @@ def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
 
     assert [(load().gpu_reason, engine.facts.gpu_layers) for _ in range(2)] == [("crashed", 0)] * 2
     assert deaths == []
-    assert crashes.have_packs_crashed((place,))
+    assert (place,) in crashes.crashed_packs
     assert (tmp_path / "log").read_text("utf-8", "replace").count("Aborted") <= 1
     engine.shut_down()
 

@@ -14,7 +14,8 @@ from app.base.services import child_process
 from app.base.services.child_process import ChildExit
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.inference.engine.messages import Done, Timings, Tokenize, Usage
+from app.inference import crashes
+from app.inference.engine.messages import Done, Load, Timings, Tokenize, Usage
 from tests.faults.ledger import Tally
 from tests.scene import Scene
 
@@ -55,6 +56,28 @@ def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(s
     assert [(d.cause, d.detail) for d in deaths] == [("killed", "SIGKILL")]
     scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
     assert scene.ask("次").text == "次"
+
+
+def test_neither_cards_nor_projector_are_blamed_if_the_system_kills_the_engine_while_it_loads(
+    scene: Scene, tmp_path: Path
+) -> None:
+    deaths = _deaths(scene)
+    model, packs = scene.library.listed()[0].path, (str(tmp_path),)
+    for more in ({"packs": packs}, {"projector": model}):
+        scene.engine.send(Load(scene.engine.new_id(), model, **more))
+        with scene.qtbot.waitSignal(scene.engine.died, timeout=10_000):
+            os.kill(scene.engine.pid, signal.SIGKILL)
+        assert packs not in crashes.crashed_packs
+        assert scene.engine.loading is None or scene.engine.loading.projector == more.get("projector", "")
+        scene.engine.shut_down()
+    assert [one.cause for one in deaths] == ["killed", "killed"]
+    for cause, is_remembered in (("hung", False), ("crashed", True)):
+        scene.engine.send(Load(scene.engine.new_id(), model, projector=model))
+        repeated = scene.engine._leave_out_suspect(ChildExit(cause))
+        assert repeated is not None
+        assert (repeated.projector, scene.engine._suspected is not None) == ("", is_remembered)
+        scene.engine.shut_down()
+    scene.engine._suspected = None
 
 
 @pytest.mark.fault("F4")

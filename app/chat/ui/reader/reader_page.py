@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
@@ -15,11 +15,12 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.base.wording import phrase
+from app.chat.services.retrieval_augmentation import PICTURE_CHARACTERS
 from app.chat.ui.reader.reader_view import ReaderView
 from app.chat.ui.text.page_view import PagePane
 from app.documents import library, whole_document
 from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import CollectionRef, PageRegion
+from app.documents.grounding.grounding_record import COUNT_LIMITS, CollectionRef, PageRegion
 from app.documents.overview.result_table import CLAUSE_GAP, Kind, OverviewRequest
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture, PageRequest
@@ -99,6 +100,11 @@ class ReaderPage(Page):
         super().resizeEvent(event)
         self._fit()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self._await_part(None)
+
     # ---------------------------------------------------------------- building
 
     def _build(self) -> None:
@@ -154,7 +160,7 @@ class ReaderPage(Page):
         self.pages.page_chosen.connect(self._on_page_chosen)
         self.pages.drawn.connect(self._on_drawn)
         self.pages.failed.connect(self._on_not_drawn)
-        self.pages.view.paper.frame_changed.connect(self._on_frame_changed)
+        self.pages.view.paper.frame_changed.connect(lambda: self._await_part(None))
         self.pages.view.asked.connect(self._ask)
         self._documents.pictures.drawn.connect(self._on_part_read)
         self._documents.pictures.failed.connect(self._on_part_not_read)
@@ -273,7 +279,7 @@ class ReaderPage(Page):
         document = self.document
         self.view.stack.setCurrentWidget(self.pages if key == PAGES else self.view.text)
         self.banner.hide()
-        self._name_question()
+        self._await_part(None)
         if key == PAGES and document is not None:
             self._draw(document.sections[max(0, self.view.text.row)].page)
         elif key == TEXT:
@@ -283,6 +289,7 @@ class ReaderPage(Page):
         self.pages.view.expect_new_page()
         quotes = (self._place.quote,) if self._place.quote else ()
         self.pages.request(self._place.document_id, max(1, page), quotes)
+        self._name_question()
 
     def _on_page_chosen(self, page: int) -> None:
         document = self.document
@@ -300,9 +307,10 @@ class ReaderPage(Page):
                 self._draw(page)
 
     def _on_drawn(self, picture: PagePicture) -> None:
-        self._await_part(None)
         self.banner.hide()
         self.pages.show_picture(picture)
+        if self._part_read is not None:  # whose request this one has replaced
+            self._documents.pictures.request(self._part_read)
 
     def _on_not_drawn(self, error: AppError) -> None:
         """Show the text instead, and why."""
@@ -384,7 +392,7 @@ class ReaderPage(Page):
             return
         clause = " ".join(document.heading_at(self.view.text.selection()[0])[-1:])
         key = "chat.about_clause" if clause else "chat.about"
-        self._begin_question(phrase(key, document=_title(document), clause=clause))
+        self._begin_question(phrase(key, document=Path(document.name).stem, clause=clause))
 
     def _begin_question(self, words: str, regions: tuple[PageRegion, ...] = ()) -> None:
         """Begin a question that is asked of this document. `regions`: what of its pages it is about."""
@@ -395,28 +403,24 @@ class ReaderPage(Page):
             self._navigation.question_requested.emit(scope, words, False)
 
     def _name_question(self) -> None:
-        """Name the button after what would be asked about."""
-        frame = self.pages.view.paper.frame
-        words = phrase(
-            "chat.ask_here" if self.tabs.key == TEXT else "chat.ask_page" if frame.isNull() else "chat.ask_part"
-        )
-        self.ask_button.setAccessibleName(words)
-        self.ask_button.setToolTip(plain_tooltip(words))
-        self._fit()
-
-    def _on_frame_changed(self) -> None:
-        self._await_part(None)
-        self._name_question()
+        """Name the button after what would be asked about, or what it waits for."""
+        about = "chat.ask_here" if self.tabs.key == TEXT else "chat.ask_part"
+        if self.tabs.key == PAGES and self.pages.frame.isNull():
+            about = "chat.ask_page"
+        words = phrase("chat.reading_part" if self._part_read else about)
+        if words != self.ask_button.accessibleName():  # a mouse that draws a frame asks again and again
+            self.ask_button.setAccessibleName(words)
+            self.ask_button.setToolTip(plain_tooltip(words))
+            self._fit()
 
     def _ask_about_page(self, document: WholeDocument) -> None:
-        frame, page = self.pages.view.paper.frame, self.pages.page
+        frame, page = self.pages.frame, self.pages.page
         if not frame.isNull():
             edges = (frame.left(), frame.top(), frame.right(), frame.bottom())
-            self._await_part(PageRequest(self._place.document_id, page, PART_WIDTH_PX, region=edges))
+            self._await_part(PageRequest(self._place.document_id, page, PART_WIDTH_PX, (), edges, True))
         elif page and document.document is not None:
-            heading = document.heading_at(document.row_of_page(page))
-            part = PageRegion(document.document.path, page, heading=heading)
-            self._begin_question(phrase("chat.about_page", document=_title(document), page=page), (part,))
+            part = PageRegion(document.document.path, page, heading=document.heading_at(document.row_of_page(page)))
+            self._begin_question(phrase("chat.about_page", document=Path(document.name).stem, page=page), (part,))
 
     def _await_part(self, request: PageRequest | None) -> None:
         """Have the words in the selected part read, which may take seconds of OCR; None: they are not needed."""
@@ -426,6 +430,7 @@ class ReaderPage(Page):
             if request is not None:
                 announce(self, phrase("chat.reading_part"))
                 self._documents.pictures.request(request)
+        self._name_question()
 
     def _on_part_read(self, picture: PagePicture) -> None:
         document, request = self.document, picture.request
@@ -433,17 +438,12 @@ class ReaderPage(Page):
             return
         self._await_part(None)
         heading = document.heading_at(document.row_of_text(picture.text, request.page))
-        part = PageRegion(
-            document.document.path, request.page, request.region, picture.text, heading, picture.recognized
-        )
-        self._begin_question(phrase("chat.about_part", document=_title(document), page=request.page), (part,))
+        text, recognized = picture.text[:PICTURE_CHARACTERS], picture.recognized  # more could not be stored
+        recognized = recognized and recognized[: COUNT_LIMITS["recognized"]]
+        part = PageRegion(document.document.path, request.page, request.region, text, heading, recognized)
+        self._begin_question(phrase("chat.about_part", document=Path(document.name).stem, page=request.page), (part,))
 
     def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:
         if request == self._part_read:
             self._await_part(None)
             self.banner.show_error(error, level="warning")
-
-
-def _title(document: WholeDocument) -> str:
-    """Return a document's name without its suffix."""
-    return document.name.rpartition(".")[0] or document.name

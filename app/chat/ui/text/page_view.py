@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QPixmap,
     QResizeEvent,
     QShowEvent,
+    QTransform,
 )
 from PySide6.QtWidgets import QFrame, QLineEdit, QScrollArea, QWidget
 
@@ -60,6 +61,13 @@ class PagePane(QWidget):
     def page(self) -> int:
         """Return the number of the page that was requested last; 0 for none."""
         return self._wanted.page if self._wanted is not None else 0
+
+    @property
+    def frame(self) -> QRectF:
+        """Return the part that is selected on the page that was requested last, in shares of it; null for none."""
+        wanted, paper = self._wanted, self.view.paper
+        is_shown = wanted is not None and paper.shown == (wanted.document_id, wanted.page)
+        return paper.frame if is_shown else QRectF()
 
     def request(self, document_id: int, page: int, quotes: tuple[str, ...] = ()) -> None:
         """Have a page drawn, from 1, with the places of `quotes`."""
@@ -114,7 +122,7 @@ class PagePane(QWidget):
             self.fit_button, self.larger,
             into=self._row, margins_px=(side, theme.px(4), side, theme.px(4)), spacing_px=theme.px(4),
         )  # fmt: skip
-        self.frame_button.setVisible(self.view.can_select)
+        self.frame_button.setVisible(self.view.paper.can_select)
         return self._row
 
     def _fit(self) -> None:
@@ -172,7 +180,6 @@ class PageView(QScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_select: bool = False) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.can_select = can_select
         self._zoom = ZOOMS.index(1.0)
         self._is_new = False  # True when the next picture must be scrolled to its first mark
         self.paper = Paper(theme, can_select=can_select)
@@ -221,7 +228,7 @@ class PageView(QScrollArea):
     def place_frame(self) -> None:
         """Put a frame in the middle of what is in sight, which keys then move."""
         self.setFocus(Qt.FocusReason.OtherFocusReason)
-        if self.can_select and self.paper.frame.isNull():
+        if self.paper.can_select and self.paper.frame.isNull():
             seen = self.paper.shares_of(QRectF(self.paper.visibleRegion().boundingRect()))
             width, height = seen.width() / 4, seen.height() / 4
             self.paper.select(seen.adjusted(width, height, -width, -height))
@@ -242,7 +249,7 @@ class PageView(QScrollArea):
             bar.setValue(bar.minimum())
         elif key == Qt.Key.Key_End:
             bar.setValue(bar.maximum())
-        elif self.can_select and key == Qt.Key.Key_Space:
+        elif self.paper.can_select and key == Qt.Key.Key_Space:
             self.place_frame()
         elif not frame.isNull() and key in _STEPS:
             across, down = _STEPS[Qt.Key(key)]
@@ -285,9 +292,9 @@ class Paper(QWidget):
         super().__init__()
         self._theme = theme
         self.frame = QRectF()
-        self._shown: tuple[int, int] = (0, 0)  # id of the document and number of the page
+        self.shown: tuple[int, int] = (0, 0)  # id of the document and number of the page
         self._corner: QPointF | None = None  # where the mouse button was pressed
-        self._can_select = can_select
+        self.can_select = can_select
         if can_select:
             self.setCursor(Qt.CursorShape.CrossCursor)
         self._pixmap = QPixmap()
@@ -300,8 +307,8 @@ class Paper(QWidget):
         self._places = picture.places
         self._ratio = picture.height / picture.width
         shown = (picture.request.document_id, picture.request.page)
-        if shown != self._shown:
-            self._shown, self._corner = shown, None
+        if shown != self.shown:
+            self.shown, self._corner = shown, None
             self.select(QRectF())
         self.update()
 
@@ -319,22 +326,16 @@ class Paper(QWidget):
     def rectangle_of(self, frame: QRectF) -> QRectF:
         """Return where a part of the page is in this widget."""
         page = self._page()
-        return QRectF(
-            page.left() + frame.left() * page.width(), page.top() + frame.top() * page.height(),
-            frame.width() * page.width(), frame.height() * page.height(),
-        )  # fmt: skip
+        return QTransform(page.width(), 0, 0, page.height(), page.left(), page.top()).mapRect(frame)
 
     def shares_of(self, rectangle: QRectF) -> QRectF:
         """Return the part of the page in a rectangle of this widget, in shares of the page."""
         page = self._page()
-        inside = rectangle.normalized().intersected(page)
-        return QRectF(
-            (inside.left() - page.left()) / page.width(), (inside.top() - page.top()) / page.height(),
-            inside.width() / page.width(), inside.height() / page.height(),
-        )  # fmt: skip
+        inside = rectangle.normalized().intersected(page).translated(-page.topLeft())
+        return QTransform.fromScale(1 / page.width(), 1 / page.height()).mapRect(inside)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._can_select and event.button() == Qt.MouseButton.LeftButton and not self._pixmap.isNull():
+        if self.can_select and event.button() == Qt.MouseButton.LeftButton and not self._pixmap.isNull():
             self._corner = event.position()
             self.select(QRectF())
         else:
@@ -405,8 +406,6 @@ class Paper(QWidget):
     def _marked(self, quote: QuotePlace) -> QRectF:
         """Return the rectangle of a mark in this widget, 1 px larger than the text on each side."""
         width, height = max(1, self._pixmap.width()), max(1, self._pixmap.height())
-        first, last = (
-            QPointF(quote.left / width, quote.top / height),
-            QPointF(quote.right / width, quote.bottom / height),
-        )
-        return self.rectangle_of(QRectF(first, last)).adjusted(-1, -1, 1, 1)
+        first, last = QPointF(quote.left, quote.top), QPointF(quote.right, quote.bottom)
+        shares = QTransform.fromScale(1 / width, 1 / height).mapRect(QRectF(first, last))
+        return self.rectangle_of(shares).adjusted(-1, -1, 1, 1)

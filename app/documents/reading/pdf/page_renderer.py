@@ -3,6 +3,7 @@
 import base64
 import unicodedata
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,15 @@ def render(document: Document, command: Render) -> Rendered:
     with open_regular(path) as start:
         if PDF_HEAD not in start.read(HEAD_BYTES):
             raise AppError("source_no_page", page=0)
-    file = pdf_reader.open_pdf(path)
-    try:
+    with closing(pdf_reader.open_pdf(path)) as file:
         if not 1 <= command.page <= len(file):
             raise AppError("source_no_page", page=command.page)
         try:
             page = file[command.page - 1]
         except pypdfium2.PdfiumError as error:
             raise AppError("document_damaged", detail=str(error)) from error
-        try:
+        with closing(page):
             return _drawn(page, command, len(file))
-        finally:
-            page.close()
-    finally:
-        file.close()
 
 
 def check_unchanged(path: Path, document: Document) -> None:
@@ -66,19 +62,17 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     left, top, right, bottom = region_edges(command, width_pt, height_pt)
     requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / (right - left)
     scale = min(requested, (PIXELS_MOST / ((right - left) * (bottom - top))) ** 0.5)
-    glyphs = read_page(page).glyphs if command.quotes or command.region else []
+    glyphs = read_page(page).glyphs if command.quotes or command.reads else []
     lines = [line for quote in command.quotes[:QUOTES_MOST] for line in locate_quote(glyphs, quote)]
     places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
     inside = [one for one in glyphs if left <= (one.left + one.right) / 2 <= right]
     inside = [one for one in inside if top <= (one.top + one.bottom) / 2 <= bottom]
-    words = "\n".join(line for _, line in _lines(inside)) if command.region else ""
+    words = "\n".join(line for _, line in _lines(inside)) if command.reads else ""
     crop = (left, height_pt - bottom, width_pt - right, top)
-    bitmap = page.render(scale=scale, crop=crop, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
-    try:
+    how = {"scale": scale, "crop": crop, "may_draw_forms": False, "rev_byteorder": True, "prefer_bgrx": False}
+    with closing(page.render(**how)) as bitmap:
         width, height, stride = bitmap.width, bitmap.height, bitmap.stride
         data = bytes(bitmap.buffer)
-    finally:
-        bitmap.close()
     rows = b"".join(data[start : start + 3 * width] for start in range(0, stride * height, stride))
     return Rendered(command.id, command.page, pages, width, height, pack_rows(rows), tuple(places), words)
 
