@@ -281,7 +281,7 @@ def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read: Rea
     read.open(ReadingPlace(fill(library)))
     read.bar.open()
     convert(read.bar.field, "きょうきゃく")
-    assert read.bar._task is None
+    assert read.bar._counting._task is None
     press(read.bar.field, Key.Key_Return)  # the input method's
     assert read.bar.count.text() == ""
     convert(read.bar.field, "", "橋脚")
