@@ -1,8 +1,8 @@
 """Search conversations and documents in the background, again with every change of the query."""
 
 from collections.abc import Callable
-from functools import partial
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal

@@ -3,7 +3,6 @@
 import difflib
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
