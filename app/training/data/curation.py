@@ -264,7 +264,8 @@ class Curation:
     def _write(self, data: dict[str, Any]) -> None:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
         with drive_errors(self.folder, "draft_unwritable"):
-            if (self._path.stat().st_size if self._path.exists() else 0) != self._size:
+            size = self._path.stat().st_size if self._size or self._path.exists() else 0
+            if size != self._size:
                 # another process has written, so numbers and revisions would differ
                 raise AppError("draft_changed", path=str(self.folder))
             append_line(self._path, line)
