@@ -107,7 +107,7 @@ class QuestionTableModel(QAbstractTableModel):
             return plain_tooltip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if index.column() != TEXT:
-                return self._cell(question, index.column())
+                return self._cell(question, index.column()) or phrase("common.none")
             return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
         return None
 
