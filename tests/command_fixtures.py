@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 
 from app import cli as main
+from tests import fake_trainer
 from tests import model_files as models
 from tests.base.cli.processes import ROOT, Start, programs
 from tests.training.driver import write_split
@@ -34,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with programs(tmp_path / "データ") as begin:
 
         def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
-            variables = {"KOTAE_TRAINER": f"fake:{trainer}", "KOTAE_ENGINE": "echo"}
+            variables = {"KOTAE_ENGINE": "echo", **fake_trainer.variables(trainer)}
             return begin(*arguments, variables=variables, **options)
 
         yield run
@@ -53,7 +54,7 @@ def kotae(
     monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))
 
     def run(*arguments: str, trainer: str = "good") -> tuple[int, dict[str, Any], str]:
-        monkeypatch.setenv("KOTAE_TRAINER", f"fake:{trainer}")
+        fake_trainer.use(monkeypatch, trainer)
         capfd.readouterr()
         try:
             status = main.main([*arguments, "--json"], lambda *_: 0)

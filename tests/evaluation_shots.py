@@ -190,7 +190,6 @@ def _answer(folder: Path, study: Study, at: int, count: int) -> None:
     kept = BatchJournal.open(study_steps.answers_path(folder, one.id, 0), head)
     for line in range(1, count + 1):
         kept.add(BatchAnswer(line, "answered", NOT_THERE[current_language()]))
-    kept.close()
 
 
 def _filled(parts: AppContext) -> Path:

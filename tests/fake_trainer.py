@@ -3,7 +3,7 @@
 It is a real process that uses the protocol, writes a run's folder, and misbehaves on request. Its losses and samples
 are invented.
 
-`KOTAE_TRAINER=fake:BEHAVIOUR python trainer/start.py tests/fake_trainer.py RUN.json [--resume] [--commands]`.
+`FAKE_TRAINER=BEHAVIOUR python trainer/start.py tests/fake_trainer.py RUN.json [--resume] [--commands]`.
 BEHAVIOUR: good; slow (0.1 s per step); oom; crash (aborts); killed; truncated (ends within a line); silent (sends
 nothing more and ignores commands); garbled (sends a line that is not an event); fail:CODE.
 """
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer import adapter as adapters
 from trainer import events, storage, wire
@@ -29,7 +29,11 @@ from trainer.events import EvaluationStep, Event, Phase, ResolvedRecipe, Started
 from trainer.spec import RunSpec
 from trainer.wire import EventWriter
 
-VARIABLE = "KOTAE_TRAINER"
+if TYPE_CHECKING:
+    import pytest
+
+VARIABLE = "FAKE_TRAINER"  # its behaviour
+FAKE = str(Path(__file__).absolute())
 STEPS = 12
 EVALUATED_EVERY = 4
 RANK, ALPHA, WIDTH = 16, 32, 64
@@ -42,6 +46,17 @@ _FACTS: dict[str, Any] = {
     "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
     "micro_batch": 1, "before": 2, "now": 1, "step": TURN, "learning_rate": 2e-4,
 }  # fmt: skip
+
+
+def variables(behaviour: str) -> dict[str, str]:
+    """Return the environment variables that let Kotae start this trainer."""
+    return {"KOTAE_TRAINER": FAKE, VARIABLE: behaviour}
+
+
+def use(monkeypatch: "pytest.MonkeyPatch", behaviour: str) -> None:
+    """Let this process and its children start this trainer."""
+    for name, value in variables(behaviour).items():
+        monkeypatch.setenv(name, value)
 
 
 class _Writer(EventWriter):
@@ -269,7 +284,7 @@ def main() -> int:
     control.listen_to_signals()
     if "--commands" in sys.argv:
         control.listen_to_input()
-    behaviour = os.environ.get(VARIABLE, "").removeprefix("fake").removeprefix(":") or "good"
+    behaviour = os.environ.get(VARIABLE, "good")
     return FakeTrainer(spec, behaviour, writer, control).run(is_resumed="--resume" in sys.argv)
 
 

@@ -348,7 +348,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.tables.table_writer:WorkbookWriter.save",
         "app.chat.batch.answer_file:write_workbook",
         "app.chat.exchange.docx_file:_saved",
-        "app.chat.batch.journal:BatchJournal._truncate",
+        "app.chat.batch.journal:BatchJournal._write",
     },
     "a sample that comes with the program": {"app.shell.ui.first_run_documents:DocumentsStep.add_sample"},
     "locks, flushes and trials, which write nothing": {

@@ -17,7 +17,7 @@ from typing import NoReturn
 from trainer import machine, offline, sharding, spec
 from trainer.channel import RunControl, TrainerJournal
 from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
-from trainer.wire import claim_stdout
+from trainer.wire import claim_stdout, exit_at_once
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> NoReturn:
         here = machine.read(Path(options.spec).with_name(machine.FILE))
     except spec.SpecError as error:
         journal.send(_invalid(error))
-        _exit(1)
+        exit_at_once(1)
     except OSError as error:
         print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-        _exit(EXIT_UNREADABLE_SPEC)
-    _exit(_run(requested, here, journal, options))
+        exit_at_once(EXIT_UNREADABLE_SPEC)
+    exit_at_once(_run(requested, here, journal, options))
 
 
 def _run(
@@ -94,12 +94,6 @@ def _parser() -> argparse.ArgumentParser:
         "--probe", dest="ends_after", action="store_const", const="probe", help="measure three steps, only"
     )
     return parser
-
-
-def _exit(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):  # both streams are the log
-        stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

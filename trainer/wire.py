@@ -4,12 +4,16 @@ Every child process of Kotae uses it. Standard library only, and imported before
 to file descriptors 1 and 2, and llama-cpp-python redirects them.
 """
 
+import functools
 import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, NoReturn, ParamSpec
+
+P = ParamSpec("P")
 
 
 class EventWriter:
@@ -53,3 +57,29 @@ def read_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
         if not isinstance(command, dict):
             raise ValueError(f"not a JSON object: {line[:80]!r}")
         yield command
+
+
+def ends_process(main: Callable[P, object]) -> Callable[P, NoReturn]:
+    """Make `main` end the process at once: with status 0, or with 1 after any exception, whose traceback is logged.
+
+    On a normal exit Python would wait for the reader's lock on standard input, and abort.
+    """
+
+    @functools.wraps(main)
+    def run_and_exit(*arguments: P.args, **named: P.kwargs) -> NoReturn:
+        code = 1
+        try:
+            main(*arguments, **named)
+            code = 0
+        except BaseException:  # noqa: BLE001  logged, and the process ends
+            traceback.print_exc()
+        exit_at_once(code)
+
+    return run_and_exit
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """End the process without waiting for its threads, such as one that blocks in a read."""
+    for stream in (sys.stdout, sys.stderr):  # both streams are the log
+        stream.flush()
+    os._exit(code)

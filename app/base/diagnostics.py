@@ -124,14 +124,6 @@ def rotate_crash_log(crashes: Path) -> None:
         return
 
 
-def crash_log_size_bytes(crashes: Path) -> int:
-    """Return the size of the crash log; 0 if there is none."""
-    try:
-        return crashes.stat().st_size
-    except OSError:
-        return 0
-
-
 def _log_and_show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Log an uncaught exception and print it, until the window sets a hook that shows it (`app.application`)."""
     if not issubclass(kind, KeyboardInterrupt):

@@ -22,7 +22,7 @@ import psutil
 
 from app.base import diagnostics, settings, wording
 from app.base.addresses import host_of
-from app.base.files.input_file import open_regular
+from app.base.files.input_file import open_regular, size_of
 from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
 from app.base.settings import Settings
@@ -254,7 +254,7 @@ def _database_facts(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
         yield (
             file.name,
-            f"{wording.format_size(diagnostics.crash_log_size_bytes(file))}, journal_mode={_journal_mode(file)}",
+            f"{wording.format_size(size_of(file))}, journal_mode={_journal_mode(file)}",
         )
     yield wording.phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 

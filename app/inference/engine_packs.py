@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from app.base.errors import AppError
-from app.base.files.input_file import open_regular, sha256_of
+from app.base.files.input_file import open_regular, sha256_of, size_of
 from app.base.isolation import sandbox
 from app.base.paths import resources
 from app.inference import crashes
@@ -117,7 +117,7 @@ def install(source: Path, folder: Path) -> EnginePack:
     """
     try:
         if source.is_dir():
-            sizes = {file.name: _size(file) for file in source.iterdir()}
+            sizes = {file.name: size_of(file) for file in source.iterdir()}
             pack = _pack_of(sizes, source)
             _put(pack, folder, source, lambda name: open_regular(source / name))
         else:
@@ -175,7 +175,7 @@ def _copy(library: IO[bytes], target: Path, file: PackFile, source: Path) -> Non
 
 
 def _matches(pack: EnginePack, folder: Path) -> bool:
-    return all(_size(folder / file.name) == file.size_bytes for file in pack.files)
+    return all(size_of(folder / file.name) == file.size_bytes for file in pack.files)
 
 
 def _digest(path: Path) -> str:
@@ -184,10 +184,3 @@ def _digest(path: Path) -> str:
         return sha256_of(path)
     except OSError:
         return ""
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -16,7 +16,7 @@ from app.base import json_lines, programs
 from app.inference import child_commands, engine_packs, memory_estimate
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.offload import RESERVE_BYTES, Card
-from app.inference.processor_cores import usable_cores
+from app.inference.processor_cores import system_text, usable_cores
 
 NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
 DRIVERS_TIMEOUT_S = 20.0  # of a child that loads a pack of hundreds of megabytes and starts a driver
@@ -161,15 +161,8 @@ def _mebibytes(amount: str) -> int | None:
 def _makers(cards: Path) -> list[str]:
     """Return the maker of each GPU in `cards` whose vendor is listed; connectors such as card0-DP-1 are skipped."""
     folders = [card for card in sorted(cards.glob("card*")) if re.fullmatch(r"card\d+", card.name)]
-    vendors = [_text(folder / "device" / "vendor") for folder in folders]
+    vendors = [system_text(folder / "device" / "vendor") for folder in folders]
     return [_VENDORS[vendor] for vendor in vendors if vendor in _VENDORS]
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("ascii").strip()
-    except (OSError, ValueError):
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def has_matrix_unit(file: Path = Path("/proc/cpuinfo")) -> bool:
 
 def _cpuinfo(file: Path) -> dict[str, str]:
     """Return what Linux states of the first processor; {} on other systems."""
-    first = _text(file).partition("\n\n")[0]
+    first = system_text(file).partition("\n\n")[0]
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
 
 
@@ -62,17 +62,17 @@ def cores_of_linux(
 ) -> ProcessorCores:
     """Count the cores of logical processors. `devices`: the folder of sysfs. `limits`: the container's file."""
     fastest: dict[str, int] = {}  # by the processors that share a core
-    slow = processors_of(_text(devices / "cpu_atom" / "cpus"))
+    slow = processors_of(system_text(devices / "cpu_atom" / "cpus"))
     for processor in processors:
         folder = devices / "system" / "cpu" / f"cpu{processor}"
-        core = _text(folder / "topology" / "thread_siblings_list") or str(processor)
-        capacity = _text(folder / "cpu_capacity")
+        core = system_text(folder / "topology" / "thread_siblings_list") or str(processor)
+        capacity = system_text(folder / "cpu_capacity")
         speed = int(capacity) if capacity.isdecimal() else 1024
         # Kernels before 6.12 state no capacities of Intel's cores, but which of them are slow.
         fastest[core] = max(fastest.get(core, 0), 0 if processor in slow else speed)
     best = max(fastest.values(), default=0)
     fast = sum(speed >= FAST_SHARE * best for speed in fastest.values())
-    quota, _, period = _text(limits).partition(" ")
+    quota, _, period = system_text(limits).partition(" ")
     limit = max(1, int(quota) // int(period)) if quota.isdecimal() and period.isdecimal() and int(period) else None
     return _limited(fast, len(fastest), limit)
 
@@ -107,7 +107,8 @@ def _limited(fast: int, every: int, limit: int | None) -> ProcessorCores:
     return ProcessorCores(max(1, min(fast, most)), max(1, most))
 
 
-def _text(file: Path) -> str:
+def system_text(file: Path) -> str:
+    """Return what a file of the kernel says; "" if it is not there."""
     try:
         return file.read_text("ascii").strip()
     except (OSError, ValueError):

@@ -4,14 +4,12 @@ Each reply is stored under a digest of its prompt and of the model, adapter and 
 interruption a run continues from the journal, and a reply to another prompt or of another model is never used.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from app.base import json_lines
 from app.base.errors import AppError
@@ -74,16 +72,14 @@ class ReplyJournal:
 
         self.path = path
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
-        self._file: BinaryIO | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
             raw = strict_json.read_bytes(path, JOURNAL_BYTES) if path.exists() else b""
             complete_bytes = raw.rfind(b"\n") + 1
             self.replies = _read_replies(raw[:complete_bytes])
-            self._file = path.open("r+b" if path.exists() else "wb")
-            self._file.truncate(complete_bytes)
-            self._file.seek(complete_bytes)
+            path.touch()
+            os.truncate(path, complete_bytes)
         except filelock.Timeout as error:
             raise AppError("journal_busy", path=str(path)) from error
         except OSError as error:
@@ -95,25 +91,14 @@ class ReplyJournal:
 
     def add(self, key: str, reply: ModelReply) -> None:
         """Append a reply and sync it to disk. Raises AppError as `output_file.export_error` makes it."""
-        assert self._file is not None
-        place = self._file.tell()
         line = json.dumps({"key": key, **dataclasses.asdict(reply)}, ensure_ascii=False)
         try:
-            self._file.write(line.encode("utf-8", "replace") + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            output_file.append_line(self.path, line.encode("utf-8", "replace"))
         except OSError as error:
-            self.close()
-            with contextlib.suppress(OSError):
-                os.truncate(self.path, place)  # on a full disk half of the line was written
             raise output_file.export_error(error, self.path) from error
         self.replies[key] = reply
 
     def close(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):  # the buffered rest cannot be written now either
-                self._file.close()
-            self._file = None
         self._lock.release()
 
 

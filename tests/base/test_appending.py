@@ -9,6 +9,7 @@ import pytest
 
 from app.base import confidentiality
 from app.base.confidentiality import ExportRequest
+from app.base.files import output_file
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT
 
@@ -52,6 +53,23 @@ def test_a_full_disk_takes_no_verdict_with_it(tmp_path: Path, tally: Tally) -> N
     said(NOTE, tmp_path, "after", 1)
     assert said(KNOWS, tmp_path, 1, "before", "after") == "[]"
     tally.tried(1)
+
+
+@pytest.mark.fault("F2")
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on the size of a file")
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "journal"
+    output_file.append_line(path, b"one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            output_file.append_line(path, b"another")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == b"one\n"
 
 
 @pytest.mark.fault("F7")

@@ -19,8 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import fake_trainer
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ["KOTAE_TRAINER"] = "fake:good"
+os.environ |= fake_trainer.variables("good")
 os.environ["KOTAE_ENGINE"] = "echo"
 
 from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer

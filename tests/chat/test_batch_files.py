@@ -288,7 +288,6 @@ def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, mad
     journal = BatchJournal.open(out, head())
     for result in made.results.values():
         journal.add(result)
-    journal.close()
     path = journal_path(out)
     whole = path.read_bytes()
     for cut in (1, 30, len(whole.splitlines()[-1])):
@@ -296,10 +295,8 @@ def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, mad
         again = BatchJournal.open(out, head())
         assert again.results == {2: made.results[2]}
         again.add(made.results[4])
-        again.close()
         assert path.read_bytes() == whole
     last = BatchJournal.open(out, head())
-    last.close()
     assert last.results == made.results
     assert interrupted_batch(out) == (head(), 1)  # the other one has failed
 
@@ -308,7 +305,6 @@ def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> Non
     journal_path(tmp_path / "a.csv").write_bytes(b'{"kotae_ba')
     journal = BatchJournal.open(tmp_path / "a.csv", head())
     assert journal.results == {}
-    journal.close()
     assert interrupted_batch(tmp_path / "a.csv") == (head(), 0)
 
 
@@ -325,7 +321,7 @@ def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> Non
 )
 def test_answers_to_something_else_are_not_mixed_in(tmp_path: Path, changes: dict[str, object], code: str) -> None:
     out = tmp_path / "a.csv"
-    BatchJournal.open(out, head()).close()
+    BatchJournal.open(out, head())
     with pytest.raises(AppError) as caught:
         BatchJournal.open(out, head(**changes))
     assert caught.value.code == code
@@ -351,7 +347,6 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
         journal = BatchJournal.open(out, head(model_name=model), seal)
         for result in results:
             journal.add(result)
-        journal.close()
         raw = journal_path(out).read_bytes()
         journal_path(out).unlink()
         return raw
@@ -379,7 +374,6 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
     journal = BatchJournal.open(out, head(), own)
     assert journal.results == made.results
     journal.add(results[0])
-    journal.close()
     assert interrupted_batch(out, Signer(tmp_path / "data")) == (head(), 1)
     if os.name != "nt":
         assert (tmp_path / "data" / "seal.key").stat().st_mode & 0o077 == 0
@@ -388,7 +382,7 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
 @pytest.mark.parametrize("line", [b"[]", b'{"line": 1}', b"\xff", b'{"verdict": "answered", "label": "internal"}'])
 def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path, line: bytes) -> None:
     out = tmp_path / "a.csv"
-    BatchJournal.open(out, head()).close()
+    BatchJournal.open(out, head())
     damaged = journal_path(out).read_bytes() + line + b"\n"
     journal_path(out).write_bytes(damaged)
     with pytest.raises(AppError, match="batch_journal_damaged"):

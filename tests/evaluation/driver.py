@@ -61,7 +61,6 @@ def record(folder: Path, system: str, answers: Iterable[BatchAnswer], seed: int 
     for one in answers:
         if one.line > len(kept.results):
             kept.add(one)
-    kept.close()
 
 
 def answer(folder: Path, system: str, seed: int = 0, count: int = 2, label: Label = "internal") -> None:

@@ -14,7 +14,7 @@ from app.base.files import input_file
 from app.training import remote_job
 from app.training.data.rows import PARTS
 from app.training.runs import run_folders
-from app.training.services.training_run import FAKE
+from tests import fake_trainer
 from tests import model_files as models
 from tests.permits import PERMIT
 from trainer import adapter, start
@@ -36,8 +36,8 @@ def finished(root: Path) -> Path:
     asked = RunSpec(str(root / "runs" / "r"), str(base), name="r", base_sha256=sha256, hashes=hashes, **places)  # type: ignore[arg-type]
     run_folders.create(asked)
     job = remote_job.make_job(asked, root / "job", permit=PERMIT).folder
-    argv = start.command(sys.executable, FAKE, str(job / run_folders.SPEC))
-    environment = os.environ | {"KOTAE_TRAINER": "fake:good"}
+    argv = start.command(sys.executable, fake_trainer.FAKE, str(job / run_folders.SPEC))
+    environment = os.environ | fake_trainer.variables("good")
     subprocess.run(argv, cwd=Path(__file__).parents[2], env=environment, check=True, capture_output=True)
     (root / "private").mkdir()
     (root / "private" / "id_rsa").write_text(CANARY, encoding="utf-8")

@@ -24,6 +24,7 @@ from app.training.runs.run_progress import ProgressReader
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.ui import run_texts
+from tests import fake_trainer
 from tests.evaluation import made_evaluation
 from tests.evaluation.driver import QUESTIONS, study
 from tests.faults import returned_job
@@ -337,7 +338,7 @@ def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(
     edited(judged / run_folders.SPEC, converter="/tmp/evil", bases="/tmp/evil", folder="/home/somebody")
     run = run_folders.read(judged)
     assert run.is_from_elsewhere
-    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), training_run.FAKE)
+    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), fake_trainer.FAKE)
     (judged / "events.jsonl").unlink()
     for do in (
         lambda: training_run.lock_for_training(trainer, judged),

@@ -22,6 +22,7 @@ import pytest
 
 from app.base.paths import locate
 from app.evaluation.study import studies
+from tests import fake_trainer
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended, programs
 from tests.faults.ledger import Tally
@@ -62,7 +63,7 @@ class Desk:
             model = str(self.model)
             asked = ["eval", "quant", model, "--questions", str(self.questions), "--quant", "Q8_0", "--name", NAME]
             asked += ["--judge", model, "--max-tokens", "40"]
-        variables = {"KOTAE_ENGINE": "echo", "KOTAE_TRAINER": "fake:good"}
+        variables = {"KOTAE_ENGINE": "echo"} | fake_trainer.variables("good")
         return self._start(*asked, "--json", variables=variables, start_new_session=True)
 
     def journals(self) -> dict[str, bytes]:

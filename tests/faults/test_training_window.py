@@ -13,7 +13,7 @@ from app.base import paths
 from app.base.paths import Paths
 from app.training.runs import run_folders
 from app.training.runs.run_journal import read_history as history_of
-from app.training.services import training_run
+from tests import fake_trainer
 from tests.faults import window_process
 from tests.faults.window_process import WindowProcess, environment, kotae, wait_until
 from trainer.spec import RunSpec
@@ -35,7 +35,7 @@ def open_window(where: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     opened: list[WindowProcess] = []
 
     def open_() -> WindowProcess:
-        env = environment(**{training_run.VARIABLE: "fake:slow", "DBUS_SESSION_BUS_ADDRESS": None})
+        env = environment(**fake_trainer.variables("slow"), DBUS_SESSION_BUS_ADDRESS=None)
         opened.append(WindowProcess(where.data, env=env))
         opened[-1].wait_for("ready")
         return opened[-1]

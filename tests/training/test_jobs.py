@@ -20,7 +20,7 @@ from app.base.services.background import TaskCancelled
 from app.training import remote_job, remote_job_import
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
-from app.training.services.training_run import FAKE
+from tests import fake_trainer
 from tests import model_files as models
 from tests.permits import PERMIT, until_secret
 from tests.training.driver import ROW, code_of, refused, write_parts
@@ -53,7 +53,7 @@ class Away:
         self.job = self.home / "job"
 
     def start(self, script: str = "run.sh", behaviour: str = "good", **others: str) -> "subprocess.Popen[str]":
-        variables = {"KOTAE_PYTHON": str(self.home / "python"), "KOTAE_TRAINER": f"fake:{behaviour}", "LC_ALL": ""}
+        variables = {"KOTAE_PYTHON": str(self.home / "python"), "LC_ALL": "", **fake_trainer.variables(behaviour)}
         variables |= {
             "SLURM_JOB_ID": "7",
             "LANG": "ja_JP.UTF-8",
@@ -111,7 +111,7 @@ def send(asked: RunSpec, place: Path) -> Away:
     away = Away(place)
     remote_job.make_job(asked, away.job, permit=PERMIT)
     for name, script in (
-        ("python", PYTHON.format(python=sys.executable, fake=FAKE)),
+        ("python", PYTHON.format(python=sys.executable, fake=fake_trainer.FAKE)),
         ("scontrol", '#!/bin/sh\necho "$@" > ../requeued.txt\n'),
     ):
         (away.home / name).write_text(script, "utf-8")

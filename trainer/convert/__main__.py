@@ -29,7 +29,7 @@ from trainer.convert_job import (
     job_from_json,
     part_path,
 )
-from trainer.wire import claim_stdout
+from trainer.wire import claim_stdout, exit_at_once
 
 
 class ConversionTarget:
@@ -75,14 +75,14 @@ def main(arguments: list[str]) -> NoReturn:
         job = job_from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     except (ValueError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-        _exit(EXIT_UNREADABLE_JOB)
+        exit_at_once(EXIT_UNREADABLE_JOB)
     target = ConversionTarget(job.target)
     threading.Thread(target=_end_with_parent, args=(target,), name="parent", daemon=True).start()
     try:
-        _exit(_run(job, target, report))
+        exit_at_once(_run(job, target, report))
     except BrokenPipeError:
         target.discard()
-        _exit(EXIT_PARENT_GONE)
+        exit_at_once(EXIT_PARENT_GONE)
 
 
 def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
@@ -128,12 +128,6 @@ def _end_with_parent(target: ConversionTarget) -> None:
         pass
     target.discard()
     os._exit(EXIT_PARENT_GONE)  # without flushing: the main thread may hold the streams
-
-
-def _exit(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):  # both streams are the log
-        stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

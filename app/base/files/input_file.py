@@ -30,6 +30,14 @@ class NotPlainError(OSError):
         self.kind = kind
 
 
+def size_of(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if there is none, or it cannot be asked."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def require_folder(path: Path) -> None:
     """Raise NotPlainError if the path is a link or a file, and OSError if it does not exist."""
     mode = path.lstat().st_mode

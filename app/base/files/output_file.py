@@ -160,7 +160,10 @@ def export_error(error: OSError, target: Path) -> AppError:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line, after ending an incomplete one, and wait until it is on the disk. Raises OSError."""
+    """Append a line, after ending an incomplete one, and wait until it is on the disk.
+
+    Raises OSError, after removing what was written of the line, unless another process has written meanwhile.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
         size = os.fstat(descriptor).st_size
@@ -168,9 +171,16 @@ def append_line(path: Path, line: bytes) -> None:
             os.lseek(descriptor, size - 1, os.SEEK_SET)
             line = line if os.read(descriptor, 1) == b"\n" else b"\n" + line
         remaining = memoryview(line + b"\n")
-        while remaining:  # on an almost full disk only a part is written
-            remaining = remaining[os.write(descriptor, remaining) :]
-        os.fsync(descriptor)
+        end = size + len(remaining)
+        try:
+            while remaining:  # on an almost full disk only a part is written
+                remaining = remaining[os.write(descriptor, remaining) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                if os.fstat(descriptor).st_size == end - len(remaining):
+                    os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
 

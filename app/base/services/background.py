@@ -148,6 +148,12 @@ class LongTask(Task):
     def cancel(self) -> None:
         self.progress.cancel()
 
+    def drop(self) -> None:
+        """Cancel the work, too, and do not report that either."""
+        super().drop()
+        self._cancelled_callback = None
+        self.cancel()
+
     def _on_progressed(self, done: int, total: int) -> None:
         if not self.progress.is_cancelled and _can_be_called(self._progressed_callback):
             self._progressed_callback(done, total)
@@ -228,10 +234,22 @@ class LatestWork:
     def __init__(self) -> None:
         self._task: Task | None = None
 
-    def run(self, work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None]) -> None:
+    def run(
+        self, work: Callable[[], Any], on_done: Callable[[Any], None], failed: Callable[[AppError], None] | None = None
+    ) -> None:
         """Run `work` as `run` does, in place of the work before."""
         self.drop()
         self._task = run(work, on_done, failed)
+
+    def run_long(
+        self,
+        work: Callable[[TaskProgress], T],
+        on_done: Callable[[T], None],
+        failed: Callable[[AppError], None],
+    ) -> None:
+        """Run `work` as `run_long` does, in place of the work before, which is cancelled."""
+        self.drop()
+        self._task = run_long(work, on_done, failed)
 
     def drop(self) -> None:
         """Wait for nothing any more."""

@@ -9,14 +9,13 @@ only this installation can make, and a journal with other lines is refused. Stud
 folder, unsigned.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from app.base import json_lines
 from app.base.authenticity import Signer
@@ -129,14 +128,12 @@ class BatchJournal:
         path: Path,
         head: JournalHeader,
         answers: Mapping[int, BatchAnswer],
-        file: BinaryIO,
-        line_signer: "_LineSigner | None" = None,
+        line_signer: "_LineSigner",
     ) -> None:
         self.path = path
-        self._line_signer = line_signer or _LineSigner(None)
+        self._line_signer = line_signer
         self.head = head
         self.results = dict(answers)  # by the line number of the question
-        self._file = file
 
     @classmethod
     def open(cls, out: Path, head: JournalHeader, signer: Signer | None = None) -> "BatchJournal":
@@ -145,19 +142,16 @@ class BatchJournal:
         Raises AppError as `check_start` does, and as `export_error` returns for a file error.
         """
         path = journal_path(out)
-        file: BinaryIO
         try:
             stored = _read_resumable(out, head, signer)
             if stored is not None:
                 before, answers, size, line_signer = stored
-                file = path.open("r+b")
-                file.truncate(size)  # a power failure can leave an incomplete line at the end
-                file.seek(size)
-                return cls(path, dataclasses.replace(before, path=head.path), answers, file, line_signer)
-            file = path.open("wb")
+                os.truncate(path, size)  # a power failure can leave an incomplete line at the end
+                return cls(path, dataclasses.replace(before, path=head.path), answers, line_signer)
+            path.open("wb").close()
         except OSError as error:
             raise output_file.export_error(error, out) from error
-        journal = cls(path, head, {}, file, _LineSigner(signer))
+        journal = cls(path, head, {}, _LineSigner(signer))
         journal._write({"kotae_batch": JOURNAL_VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
 
@@ -167,32 +161,16 @@ class BatchJournal:
         self._write(dataclasses.asdict(result))
         self.results[result.line] = result
 
-    def close(self) -> None:
-        self._file.close()
-
     def remove(self) -> None:
         """Delete the journal, once the file of answers is complete."""
-        self.close()
         self.path.unlink(missing_ok=True)
 
     def _write(self, data: dict[str, Any]) -> None:
-        place = self._file.tell()
+        line = self._line_signer.sign(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
         try:
-            self._file.write(self._line_signer.sign(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            output_file.append_line(self.path, line)
         except OSError as error:
-            self._truncate(place)
             raise output_file.export_error(error, self.path) from error
-
-    def _truncate(self, size_bytes: int) -> None:
-        """Remove the incomplete line that a full disk left, so that the next line does not continue it."""
-        with contextlib.suppress(OSError):  # closing writes the buffer, which fails again while the disk is full
-            self._file.close()
-        with self.path.open("r+b") as file:
-            file.truncate(size_bytes)
-        self._file = self.path.open("r+b")
-        self._file.seek(size_bytes)
 
 
 class _LineSigner:
@@ -205,10 +183,10 @@ class _LineSigner:
 
     def sign(self, body: bytes) -> bytes:
         if self._signer is None:
-            return body + b"\n"
+            return body
         mark = self._signer.mark(self._first, body)
         self._first = self._first or body
-        return body + b"\t" + mark + b"\n"  # JSON has no tabs
+        return body + b"\t" + mark  # JSON has no tabs
 
     def verify(self, line: bytes) -> Any:
         """Return the JSON value of a signed line. Raises ValueError for invalid JSON, and

@@ -170,8 +170,6 @@ class BatchRun(QObject):
     def abandon(self) -> None:
         """End at once without writing the file of answers, because the program ends; the journal has all answers."""
         self.queue.abandon()
-        if self._journal is not None:
-            self._journal.close()
         self._lock.unlock()
 
     # ------------------------------------------------------------------- private
@@ -242,13 +240,13 @@ class BatchRun(QObject):
         background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
-        self._release()
+        self._lock.unlock()
         self.failed.emit(self._error or error)
 
     def _on_saved(self, report: BatchReport) -> None:
         summary = _summary_of(report)
         batch_journal = self._journal
-        self._release()
+        self._lock.unlock()
         if self._error is not None:
             self.failed.emit(self._error)
         elif summary.waiting:
@@ -257,11 +255,6 @@ class BatchRun(QObject):
             if not summary.failed and batch_journal is not None:
                 batch_journal.remove()
             self.finished.emit(summary)
-
-    def _release(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-        self._lock.unlock()
 
 
 def batch_label(batch: Batch) -> Label:

@@ -1,17 +1,15 @@
 """Search conversations and documents in the background, again with every change of the query."""
 
-import functools
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app.base.database import Database
 from app.base.errors import AppError
-from app.base.services import background
-from app.base.services.background import LongTask, TaskProgress
+from app.base.services.background import LatestWork, TaskProgress
 from app.chat.message_index import MessageIndex
 from app.documents import section_search
 from app.documents.library import Library
@@ -29,35 +27,31 @@ class Search(QObject):
         super().__init__(parent)
         self._conversations = conversations
         self._documents = documents
-        self._tasks: list[LongTask] = []
-        self._number = 0  # of the running search
+        self._finding_messages, self._finding_sections = LatestWork(), LatestWork()
 
     def start(self, query: str, *, has_documents: bool) -> None:
         """Search for all words of a query. `has_documents`: whether the documents' database can be read already."""
         self.cancel()
-        find = functools.partial(_find_messages, self._conversations, query)
-        self._run(find, self.conversations_found.emit)
+        find = partial(_find_messages, self._conversations, query)
+        self._finding_messages.run_long(find, self._on_messages_found, self._on_failed)
         if has_documents:
-            self._run(functools.partial(_find_sections, self._documents, query), self.documents_found.emit)
+            find = partial(_find_sections, self._documents, query)
+            self._finding_sections.run_long(find, self._on_sections_found, self._on_failed)
 
     def cancel(self) -> None:
-        self._number += 1
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
+        self._finding_messages.drop()
+        self._finding_sections.drop()
 
-    def _run(self, find: Callable[[TaskProgress], Any], report: Callable[[Any], None]) -> None:
-        number = self._number
-        on_found = functools.partial(self._on_found, number, report)
-        self._tasks.append(background.run_long(find, on_found, functools.partial(self._on_failed, number)))
+    # These are methods, so that nothing is delivered after the window is closed.
 
-    def _on_found(self, number: int, report: Callable[[Any], None], result: object) -> None:
-        if number == self._number:
-            report(result)
+    def _on_messages_found(self, result: object) -> None:
+        self.conversations_found.emit(result)
 
-    def _on_failed(self, number: int, error: AppError) -> None:
-        if number == self._number:
-            self.failed.emit(error)
+    def _on_sections_found(self, result: object) -> None:
+        self.documents_found.emit(result)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.failed.emit(error)
 
 
 def _find_messages(path: Path, query: str, progress: TaskProgress) -> object:

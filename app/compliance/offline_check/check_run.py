@@ -15,7 +15,7 @@ from pathlib import Path
 from app import __version__
 from app.base import json_lines, programs, settings
 from app.base.errors import AppError
-from app.base.files.input_file import sha256_of
+from app.base.files.input_file import sha256_of, size_of
 from app.base.files.output_file import CopyProgress, ReportBytes, hash_file
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -61,7 +61,7 @@ def hash_engine_packs() -> Iterator[HashedFile]:
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
     """Yield the hash of each model file, the stored one if size and time are unchanged; `report`: bytes done, total."""
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
-    total = sum(_size(path) for _, path, mark in waiting if not _is_unchanged(path, mark))
+    total = sum(size_of(path) for _, path, mark in waiting if not _is_unchanged(path, mark))
     meter = CopyProgress(report, total)
     for model, path, mark in waiting:
         if mark is not None and _is_unchanged(path, mark):
@@ -73,7 +73,7 @@ def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[H
             yield HashedFile("model", model.name, str(path), 0, error.strerror or str(error), "missing")
             continue
         is_changed = mark is not None and bool(mark.sha256) and mark.sha256 != digest
-        yield HashedFile("model", model.name, str(path), _size(path), digest, "changed" if is_changed else "measured")
+        yield HashedFile("model", model.name, str(path), size_of(path), digest, "changed" if is_changed else "measured")
 
 
 def _parts(model: LocalModel) -> Iterator[tuple[Path, FileFingerprint | None]]:
@@ -106,14 +106,7 @@ def _bundle() -> Path:
 
 
 def _hash_file(role: str, path: Path) -> HashedFile:
-    return HashedFile(role, path.name, str(path), _size(path), sha256_of(path), "measured")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    return HashedFile(role, path.name, str(path), size_of(path), sha256_of(path), "measured")
 
 
 ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and the fraction done of it

@@ -39,27 +39,23 @@ from app.documents.reading.messages import (
 )
 from app.documents.reading.pdf import ocr
 from app.documents.records import Document
-from trainer.wire import EventWriter, claim_stdout, read_lines
+from trainer.wire import EventWriter, claim_stdout, ends_process, read_lines
 
 PROGRESS_S = 0.2  # seconds between two progress events
 PATIENCE_MS = 40_000  # wait for other writers, as removing a collection takes seconds; less than the limit of a page
 
 
-def main(database: str) -> NoReturn:
+@ends_process
+def main(database: str) -> None:
     """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
-    try:
-        part = ocr.locate_part(Path(database))
-        limits.limit_process(has_ocr_part=part is not None)
-        helpers = Helpers(helper_count())  # while there are no threads and no open database
-        writer = claim_stdout()
-        folder = office_conversion.prepare_folder(Path(database))
-        worker = ReadingWorker(Path(database), writer, part, folder, helpers)
-        _confine(Path(database), folder)
-        worker.run()
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+    part = ocr.locate_part(Path(database))
+    limits.limit_process(has_ocr_part=part is not None)
+    helpers = Helpers(helper_count())  # while there are no threads and no open database
+    writer = claim_stdout()
+    folder = office_conversion.prepare_folder(Path(database))
+    worker = ReadingWorker(Path(database), writer, part, folder, helpers)
+    _confine(Path(database), folder)
+    worker.run()
 
 
 def _confine(database: Path, conversion_folder: Path | None) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.services.preferences import Preferences
 from app.documents.grounding import source_citations
 from app.documents.records import Passage, with_heading
@@ -67,7 +68,7 @@ class Embedding(QObject):
         self._model: EmbeddingModel | None = None
         self._models: tuple[LocalModel, ...] = ()
         self._unchosen: tuple[LocalModel, ...] = ()  # those of which one is chosen when it is needed
-        self._choices = 0  # counts calls of `use`
+        self._choosing = LatestWork()
         self._model_number = 0  # counts models: results for an earlier one are dropped
         self._missing: deque[tuple[int, int]] = deque()  # (section id, collection id), in the order of work
         self._asked: frozenset[int] = frozenset()  # ids of the collections of the last question, which come first
@@ -107,17 +108,14 @@ class Embedding(QObject):
         if tuple(models) == self._models:
             return
         self._models = tuple(models)
-        self._choices += 1
-        choice, documents = self._choices, self._documents
+        documents = self._documents
 
         def choose_model() -> "EmbeddingModel | None":
             from app.documents.retrieval import semantic_index
 
             return semantic_index.choose_model(models, documents)
 
-        background.run(
-            choose_model, lambda chosen: self._on_chosen(choice, chosen), lambda error: self._on_damaged(choice, error)
-        )
+        self._choosing.run(choose_model, self._on_chosen, self._on_damaged)
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
         """Choose one of the models, blocking; nothing is embedded before `look`.
@@ -138,7 +136,7 @@ class Embedding(QObject):
             try:
                 self._set_model(semantic_index.choose_model(models, self._documents))
             except AppError as error:
-                self._on_damaged(self._choices, error)
+                self._on_damaged(error)
 
     def load_model(self) -> None:
         """Load the models in use, so that the next question is searched sooner."""
@@ -148,7 +146,7 @@ class Embedding(QObject):
 
     def close(self) -> None:
         """End the child. Sections without a vector get one after the next start."""
-        self._choices += 1
+        self._choosing.drop()
         self._model_number += 1
         self._retry_timer.stop()
         self._model, self._unchosen = None, ()
@@ -274,9 +272,7 @@ class Embedding(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _on_chosen(self, choice: int, model: "EmbeddingModel | None") -> None:
-        if choice != self._choices:
-            return
+    def _on_chosen(self, model: "EmbeddingModel | None") -> None:
         if not _is_same_model(model, self._model):
             self._set_model(model)
         if model is None:
@@ -294,11 +290,10 @@ class Embedding(QObject):
         self._is_working = self._is_looking = False
         self._error = None
 
-    def _on_damaged(self, choice: int, error: AppError) -> None:
-        if choice == self._choices:
-            self._on_chosen(choice, None)
-            self._error = error
-            self._update_status()
+    def _on_damaged(self, error: AppError) -> None:
+        self._on_chosen(None)
+        self._error = error
+        self._update_status()
 
     def _forget_removed(self) -> None:
         """Delete the vectors of removed text at the next look, be they ever so few."""

@@ -15,8 +15,8 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
 from app.base.wording import describe_error, phrase
 from app.documents.records import Document, DocumentCollection
@@ -26,6 +26,7 @@ from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
+from app.uikit.widgets.column_table import ColumnDelegate, ColumnTable
 from app.uikit.widgets.labels import plain_tooltip
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList, ThemedDelegate
 
@@ -260,72 +261,46 @@ def folded(text: str) -> str:
 WIDTHS_PX = {STATE: 150, PAGES: 72, SECTIONS: 72, PROBLEMS: 64}
 # A narrower table hides these columns, which the report also shows.
 LEAST_PX = {PAGES: 520, SECTIONS: 520, PROBLEMS: 380}
-SIDE_PX = 10
 
 
-class DocumentDelegate(ThemedDelegate):
-    """A delegate that paints the cells of a row."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        return QSize(0, self._theme.metric("row_list"))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        theme, area, column = self._theme, QRect(option.rect), index.column()
-        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        if is_chosen:
-            painter.fillRect(area, theme.color("accent_soft"))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(area, theme.color("raised"))
-        inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
+class DocumentDelegate(ColumnDelegate):
+    def _draw_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        theme, column = self._theme, index.column()
         icon, tone = status_rows.STATES[index.data(StateRole)]
         if column == STATE:
-            if is_chosen:
-                painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
             size = theme.px(14)
-            theme.icon(icon, tone, 14).paint(painter, QRect(inside.left(), inside.top(), size, inside.height()))
-            inside.setLeft(inside.left() + size + theme.px(6))
-            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text" if tone == "success" else tone)
+            theme.icon(icon, tone, 14).paint(painter, QRect(area.left(), area.top(), size, area.height()))
+            area.setLeft(area.left() + size + theme.px(6))
+            list_rows.draw_text(painter, theme, area, index.data(), "ui", "text" if tone == "success" else tone)
         elif column == NAME:
-            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text")
+            list_rows.draw_text(painter, theme, area, index.data(), "ui", "text")
         else:
             is_warning = column == PROBLEMS and index.data() not in ("0", "–")
             tone = "warning" if is_warning else "text2"
             width = QFontMetrics(theme.font("ui")).horizontalAdvance(index.data()) + 1
-            inside.setLeft(max(inside.left(), inside.right() - width + 1))
-            list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone)
-        self._draw_focus_lines(painter, option, area, index)
-        painter.restore()
+            area.setLeft(max(area.left(), area.right() - width + 1))
+            list_rows.draw_text(painter, theme, area, index.data(), "ui", tone)
 
 
-class DocumentView(QTreeView):
+class DocumentView(ColumnTable):
     """A table of documents. Enter shows the report, F5 reads again, Delete removes (which can be undone)."""
 
     report_requested = Signal()
     remove_requested = Signal()
     read_again_requested = Signal()
-    menu_requested = Signal(object)  # QPoint on the screen
 
     def __init__(self, theme: Theme, documents: ShownDocuments) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, documents, DocumentDelegate, phrase("documents.list_of_documents"), WIDTHS_PX, LEAST_PX)
         self._documents = documents
-        list_rows.set_up_list(self, documents, DocumentDelegate(theme, self), phrase("documents.list_of_documents"))
-        self.setProperty("framed", True)
-        self.setRootIsDecorated(False)
-        self.setUniformRowHeights(True)
-        self.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
         self.setMinimumHeight(theme.px(64))
-        self._set_up_header()
+        self.header().setSortIndicator(NAME, Qt.SortOrder.AscendingOrder)
+        self.header().sortIndicatorChanged.connect(lambda: self._resize_columns())  # the arrow needs space
         self.setSortingEnabled(True)
         self.clicked.connect(lambda: self.report_requested.emit())
-        theme.changed.connect(self._resize_columns)
 
     def selected_documents(self) -> list[Document]:
         """Return the selected documents from top to bottom."""
-        ranges = self.selectionModel().selection().toList()
-        rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
-        return [self._documents.document(row) for row in sorted(rows)]
+        return [self._documents.document(row) for row in self.selected_rows()]
 
     def choose(self, document_ids: set[int]) -> None:
         """Select these documents, as far as they are shown, and move the keyboard focus to the first."""
@@ -347,29 +322,3 @@ class DocumentView(QTreeView):
             self.remove_requested.emit()
         else:
             super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        place = list_rows.find_menu_place(self, event)
-        if place is not None:
-            self.menu_requested.emit(place)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._resize_columns()
-
-    def _set_up_header(self) -> None:
-        header = self.header()
-        header.setAccessibleName(phrase("common.column_headings"))
-        header.setStretchLastSection(False)
-        header.setSectionsMovable(False)
-        header.setMinimumSectionSize(1)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSortIndicator(NAME, Qt.SortOrder.AscendingOrder)
-        header.sortIndicatorChanged.connect(lambda _column, _order: self._resize_columns())  # the arrow needs space
-
-    def _resize_columns(self) -> None:
-        for column, width in WIDTHS_PX.items():
-            is_hidden = self.width() < self._theme.px(LEAST_PX.get(column, 0))
-            self.setColumnHidden(column, is_hidden)
-            self.header().resizeSection(column, max(self._theme.px(width), self.header().sectionSizeHint(column)))

@@ -199,8 +199,6 @@ class AnswersTask(StepTask):
         self.progressed.emit(total - len(self._queue.pending), total, self._queue.left_s)
 
     def _on_ended(self, error: AppError | None) -> None:
-        assert self._journal is not None
-        self._journal.close()
         error = self._error or error
         if (
             error is not None and error.code in ENGINE_FAILURES

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
-    QHeaderView,
     QSizePolicy,
-    QStyle,
-    QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
@@ -26,6 +22,7 @@ from app.evaluation.ui import question_set_texts
 from app.uikit.localization import format_past_day, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
+from app.uikit.widgets.column_table import SIDE_PX, ColumnDelegate, ColumnTable
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
 
@@ -110,7 +107,7 @@ class QuestionTableModel(QAbstractTableModel):
             return plain_tooltip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if index.column() != TEXT:
-                return self._cell(question, index.column())
+                return self._cell(question, index.column()) or phrase("common.none")
             return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
         return None
 
@@ -130,50 +127,32 @@ def _plain(text: str) -> str:
 
 WIDTHS_PX = {CATEGORY: 128, ANSWERABLE: 112}
 LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # the column is hidden in a table below this width
-SIDE_PX = 10
 
 
-class QuestionDelegate(list_rows.ThemedDelegate):
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        theme, area, column = self._theme, QRect(option.rect), index.column()
-        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        if is_chosen:
-            painter.fillRect(area, theme.color("accent_soft"))
-        if is_chosen and column == TEXT:
-            painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
-        inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
+class QuestionDelegate(ColumnDelegate):
+    def _draw_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        theme, column = self._theme, index.column()
         is_unanswerable = column == ANSWERABLE and not index.data(QuestionRole).is_answerable
         tone = "text" if column == TEXT or is_unanswerable else "text2"
-        list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
-        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
-        self._draw_focus_lines(painter, option, area, index)
-        painter.restore()
+        list_rows.draw_text(painter, theme, area, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
+        line = QRect(area.left() - SIDE_PX, area.bottom(), area.width() + 2 * SIDE_PX, 1)
+        painter.fillRect(line, theme.color("line"))
 
 
-class QuestionTable(QTableView):
+class QuestionTable(ColumnTable):
     """The table of questions: Up and Down move, Enter edits, Delete deletes (which can be undone)."""
 
     edit_requested = Signal()
     remove_requested = Signal()
-    menu_requested = Signal(object)  # QPoint on the screen
 
     def __init__(self, theme: Theme, table_model: QuestionTableModel) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(
+            theme, table_model, QuestionDelegate, phrase("evaluation.list_of_questions"), WIDTHS_PX, LEAST_PX
+        )
         self._table_model = table_model
-        list_rows.set_up_list(self, table_model, QuestionDelegate(theme, self), phrase("evaluation.list_of_questions"))
-        self.setProperty("framed", True)
         self.setAccessibleDescription(phrase("evaluation.enter_edits_delete_removes"))
-        self.setShowGrid(False)
-        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QTableView.SelectionMode.ExtendedSelection)
-        self.setTabKeyNavigation(False)
-        self.setWordWrap(False)
-        self._set_up_headers()
+        self.setMinimumHeight(theme.px(120))
         self.doubleClicked.connect(lambda: self.edit_requested.emit())
-        theme.changed.connect(self._on_theme_changed)
-        self._on_theme_changed()
 
     @property
     def current(self) -> Question | None:
@@ -181,8 +160,7 @@ class QuestionTable(QTableView):
 
     def selected_questions(self) -> list[Question]:
         """Return the selected questions from top to bottom."""
-        found = sorted(index.row() for index in self.selectionModel().selectedRows(TEXT))
-        return [question for row in found if (question := self._table_model.question(row)) is not None]
+        return [question for row in self.selected_rows() if (question := self._table_model.question(row)) is not None]
 
     def choose_row(self, row: int) -> None:
         """Select the row `row`, or the nearest one that exists."""
@@ -197,46 +175,8 @@ class QuestionTable(QTableView):
         elif event.matches(QKeySequence.StandardKey.Delete):
             if not event.isAutoRepeat():
                 self.remove_requested.emit()
-        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End) and not event.modifiers():
-            self.choose_row(0 if event.key() == Qt.Key.Key_Home else self._table_model.rowCount() - 1)
         else:
             super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        place = list_rows.find_menu_place(self, event)
-        if place is not None:
-            self.menu_requested.emit(place)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._resize_columns()
-
-    def _set_up_headers(self) -> None:
-        header = self.horizontalHeader()
-        header.setAccessibleName(phrase("common.column_headings"))
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setMinimumSectionSize(1)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        for column in (TEXT, REFERENCE):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().hide()
-        self.verticalHeader().setMinimumSectionSize(1)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-
-    def _on_theme_changed(self) -> None:
-        self.verticalHeader().setDefaultSectionSize(self._theme.metric("row_list"))
-        self.setMinimumHeight(self._theme.px(120))
-        self._resize_columns()
-        self.viewport().update()
-
-    def _resize_columns(self) -> None:
-        header = self.horizontalHeader()
-        for column, least in LEAST_PX.items():
-            self.setColumnHidden(column, self.width() < self._theme.px(least))
-        for column, width in WIDTHS_PX.items():
-            header.resizeSection(column, max(self._theme.px(width), header.sectionSizeHint(column)))
 
 
 ARROW_PX = 72  # width of the version list around its text

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study import study_preflight, study_steps
@@ -63,6 +64,7 @@ class StudyView(QWidget):
         self._facts: tuple[tuple[str, str], ...] = ()
         self._lines: list[tuple[str, str, str]] = []  # of the systems, as last shown
         self._is_reading = False
+        self._checking = LatestWork()
         self._read_timer = QTimer(self, interval=READ_EVERY_MS)
         self._tick = QTimer(self, interval=TICK_MS)
         self._build()
@@ -307,13 +309,12 @@ class StudyView(QWidget):
         study, folder = self._study, self.folder
         if study is not None and folder is not None:
             find = functools.partial(_memory_shortages, study, folder)
-            background.run(find, functools.partial(self._on_memory_read, folder), self.failed.emit)
+            self._checking.run(find, self._on_memory_read, self.failed.emit)
 
-    def _on_memory_read(self, folder: Path, shortages: list[MemoryShortage]) -> None:
-        if folder == self.folder:
-            lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in shortages]
-            self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
-            self.warnings.setVisible(bool(lines))
+    def _on_memory_read(self, shortages: list[MemoryShortage]) -> None:
+        lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in shortages]
+        self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
+        self.warnings.setVisible(bool(lines))
 
     # --------------------------------------------------------------------- slots
 

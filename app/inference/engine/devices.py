@@ -1,18 +1,14 @@
 """List the graphics cards that the engine finds with its GPU packs, in a child, because drivers crash and hang."""
 
 import dataclasses
-import os
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from app.base.isolation import sandbox
 from app.inference import engine_packs
 from app.inference.engine import llama
 from app.inference.engine.llama import Device
-from trainer.wire import claim_stdout
+from trainer.wire import claim_stdout, ends_process
 
 
 def load_packs(packs: Sequence[str]) -> tuple[str, tuple[Device, ...]]:
@@ -24,16 +20,10 @@ def load_packs(packs: Sequence[str]) -> tuple[str, tuple[Device, ...]]:
     return "", llama.devices()
 
 
-def main(packs: Sequence[str]) -> NoReturn:
+@ends_process
+def main(packs: Sequence[str]) -> None:
     """Write a line of JSON for each card (`app.inference.offload.Card`). `packs`: folders of packs, best first."""
     writer = claim_stdout()
-    code = 1
-    try:
-        sandbox.confine(sandbox.graphics_paths())
-        for device in load_packs(packs)[1]:
-            writer.send(dataclasses.asdict(device.card))
-        code = 0
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(code)
+    sandbox.confine(sandbox.graphics_paths())
+    for device in load_packs(packs)[1]:
+        writer.send(dataclasses.asdict(device.card))

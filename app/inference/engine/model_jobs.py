@@ -32,7 +32,7 @@ from app.inference import gguf
 from app.inference.prompts import ScoredText, Segment
 from trainer import convert_job
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Failed, Finished, Phase, part_path
-from trainer.wire import EventWriter, claim_stdout
+from trainer.wire import EventWriter, claim_stdout, exit_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,7 @@ def run_job(
         traceback.print_exc()
     if code:
         _delete(parts)
-    sys.stderr.flush()
-    os._exit(code)  # without waiting for the watch thread, which is in a blocking read
+    exit_at_once(code)
 
 
 def _confine(job: TargetedJob, parts: list[Path]) -> None:

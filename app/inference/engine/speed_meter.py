@@ -9,16 +9,14 @@ import struct
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from app.base.isolation import sandbox
 from app.inference.gguf import writing
 from app.inference.gguf.writing import NewTensor
 from app.inference.speed import METER_STEPS
-from trainer.wire import EventWriter, claim_stdout
+from trainer.wire import EventWriter, claim_stdout, ends_process
 
 MODEL = "speed.gguf"  # in the folder of the measurement
 _F32, _Q4_K, _Q6_K = 0, 12, 14  # ggml's numbers of tensor types
@@ -29,7 +27,8 @@ _PROMPT_TOKENS, _ANSWER_TOKENS = 64, 16
 _ROUNDS = METER_STEPS - 2  # of a prompt and an answer each; the first warms up
 
 
-def main(folder: str, threads: str) -> NoReturn:
+@ends_process
+def main(folder: str, threads: str) -> None:
     """Measure in this empty folder on so many threads, and write progress and result as JSON lines.
 
     Each line of progress has "done", the number of steps. The last line has "answer_bytes_per_s", how many bytes of
@@ -38,16 +37,9 @@ def main(folder: str, threads: str) -> NoReturn:
     """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    code = 1
-    try:
-        sandbox.confine([Path(folder)], reads=[])
-        threading.Thread(target=_watch, name="watch", daemon=True).start()
-        writer.send(_measure(Path(folder) / MODEL, int(threads), writer))
-        code = 0
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(code)
+    sandbox.confine([Path(folder)], reads=[])
+    threading.Thread(target=_watch, name="watch", daemon=True).start()
+    writer.send(_measure(Path(folder) / MODEL, int(threads), writer))
 
 
 def _watch() -> None:

@@ -9,7 +9,6 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,28 +34,23 @@ from app.inference.engine.messages import (
     Tokenized,
     Unload,
 )
-from trainer.wire import EventWriter, claim_stdout, read_lines
+from trainer.wire import EventWriter, claim_stdout, ends_process, read_lines
 
 HEARTBEAT_S = 1.0
 PAUSE_S = 1.5  # without a command after an answer, before the backend settles
 
 
-def main(backend_name: str, states: str = "") -> NoReturn:
+@ends_process
+def main(backend_name: str, states: str = "") -> None:
     """Run until standard input closes, then end the process at once.
 
     `backend_name`: llama | echo. `states`: the folder of `app.inference.prefix_states`; "": none are kept.
     """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    try:
-        folder = _make_folder(states)
-        sandbox.confine([*sandbox.graphics_paths(), *folder])
-        EngineWorker(_make_backend(backend_name, folder), writer, folder).run()
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        # A bug. On a normal exit Python would wait for the reader's lock on standard input, and abort.
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+    folder = _make_folder(states)
+    sandbox.confine([*sandbox.graphics_paths(), *folder])
+    EngineWorker(_make_backend(backend_name, folder), writer, folder).run()
 
 
 def _make_folder(states: str) -> list[Path]:

@@ -12,17 +12,15 @@ import base64
 import dataclasses
 import http.client
 import json
-import os
 import secrets
 import struct
 import sys
 import time
-import traceback
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
 
@@ -55,7 +53,7 @@ from app.inference.prompts import Segment
 from app.inference.remote import model_server
 from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
 from app.inference.thoughts import ThoughtStream
-from trainer.wire import claim_stdout
+from trainer.wire import claim_stdout, ends_process
 
 LINE_BYTES_MAX = 1_000_000
 CHARACTERS_A_TOKEN = 64  # limit for the length of an answer, times the requested tokens
@@ -416,19 +414,15 @@ def guard(arguments: Sequence[str]) -> None:
     network_guard.enforce_offline((place.host, place.port))
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
+@ends_process
+def main(arguments: Sequence[str]) -> None:
     """Run until standard input closes, then end the process. `arguments`: the address, then optionally --check."""
     writer = claim_stdout()
     address = local_model.normalize_address(arguments[0])
-    try:
-        if arguments[1:2] == ["--check"]:
-            writer.send(_check_server(address, sys.stdin.buffer.readline()))
-            os._exit(0)
+    if arguments[1:2] == ["--check"]:
+        writer.send(_check_server(address, sys.stdin.buffer.readline()))
+    else:
         EngineWorker(RemoteBackend(address), writer).run()
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
 
 
 def _check_server(address: str, line: bytes) -> dict[str, object]:

@@ -9,7 +9,6 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,18 +28,13 @@ from app.models.downloads.messages import (
     SearchHub,
     SetLimit,
 )
-from trainer.wire import EventWriter, claim_stdout, read_lines
+from trainer.wire import EventWriter, claim_stdout, ends_process, read_lines
 
 
-def main() -> NoReturn:
+@ends_process
+def main() -> None:
     """Run until standard input closes, then end the process at once."""
-    writer = claim_stdout()
-    try:
-        DownloadWorker(writer).run()
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+    DownloadWorker(claim_stdout()).run()
 
 
 HEARTBEAT_S = 1.0

@@ -39,7 +39,7 @@ SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping ma
 
 
 def downloading_child(
-    command: list[str], log: Path, parent: QObject, silence_limit_s: float = SILENCE_LIMIT_S
+    command: list[str], log: Path, parent: QObject | None = None, silence_limit_s: float = SILENCE_LIMIT_S
 ) -> ChildProcess:
     """Return the downloading child, which is not started yet. Its events are those of `messages`."""
     decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.inference import gguf, load_plan, speed
@@ -43,7 +44,7 @@ class FitChecker(QObject):
         self._speed_file = speed_file
         # models, cards beside the catalogue's, and the settings that count: context, KV type, graphics cards
         self._request: tuple[Sequence[LocalModel], Sequence[ModelCard], Settings] | None = None
-        self._generation = 0
+        self._judging = LatestWork()
         self.is_measuring = False
         self.findings = FitResults()
 
@@ -58,9 +59,8 @@ class FitChecker(QObject):
         if request == self._request and not again:
             return
         self._request = request
-        self._generation += 1
-        generation, reclaimable, file = self._generation, reclaimable_bytes(self._engine), self._speed_file
-        background.run(lambda: (generation, _judge_all(*request, reclaimable, file)), self._on_judged, self._on_failed)
+        reclaimable, file = reclaimable_bytes(self._engine), self._speed_file
+        self._judging.run(lambda: _judge_all(*request, reclaimable, file), self._on_judged, self._on_failed)
 
     def measure_speed(self) -> None:
         """Measure the machine's speed: seconds of work on all but one core; `measured` follows, then `changed`."""
@@ -69,11 +69,9 @@ class FitChecker(QObject):
             file = self._speed_file
             background.run(lambda: speed.save(file, speed.measure()), self._on_measured, self._on_failed)
 
-    def _on_judged(self, outcome: tuple[int, FitResults]) -> None:
-        generation, findings = outcome
-        if generation == self._generation:
-            self.findings = findings
-            self.changed.emit()
+    def _on_judged(self, findings: FitResults) -> None:
+        self.findings = findings
+        self.changed.emit()
 
     def _on_measured(self, _nothing: None) -> None:
         self.is_measuring = False

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.errors import AppError
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, format_size, phrase
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
@@ -158,6 +158,7 @@ class BuildDialog(Dialog):
         self._model: HfModel | None = None
         self._adapter: HfAdapter | None = None
         self._text: Path | None = None
+        self._reading_source, self._reading_adapter = LatestWork(), LatestWork()
         self.plan: BuildPlan | None = None  # None: the choice is incomplete or wrong
         self.banner = Banner(theme, can_close=False)
         self.making = controller.make_installer(theme, self._pickers)
@@ -178,17 +179,19 @@ class BuildDialog(Dialog):
 
     def read_source(self, folder: Path) -> None:
         """Check the folder in the background; no file in it is executed, and no weights are read."""
-        self._model, self._adapter = None, None
+        self._model = None
+        self._clear_adapter()
         self.source.show_path(str(folder))
         self.source.show_note(phrase("common.checking"), "muted")
-        background.run(lambda: hf_folders.read_hf_model(folder), self._on_source_read, self._on_source_refused)
-        self._refresh()
+        self._reading_source.run(
+            lambda: hf_folders.read_hf_model(folder), self._on_source_read, self._on_source_refused
+        )
 
     def read_adapter(self, folder: Path) -> None:
         model = self._model
         if model is not None:
             self.adapter.show_path(str(folder))
-            background.run(
+            self._reading_adapter.run(
                 lambda: hf_folders.read_hf_adapter(folder, model), self._on_adapter_read, self._on_adapter_refused
             )
 
@@ -338,6 +341,7 @@ class BuildDialog(Dialog):
         self._refresh()
 
     def _clear_adapter(self) -> None:
+        self._reading_adapter.drop()
         self._adapter = None
         self.adapter.show_path("")
         self.adapter.show_note(phrase("models.merges_a_lora_made_by"), "muted")

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
 from app.base.addresses import host_of
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, format_size, phrase
 from app.models import catalogue, download_queue
@@ -119,6 +120,7 @@ class DownloadSourceDialog(Dialog):
         self._names = download_queue.part_names(file.file.rpartition("/")[2])
         self._folder = ""
         self._has_file = False  # whether the file is in that folder
+        self._looking = LatestWork()
         self.folder = PathRow(theme, phrase("models.folder_or_usb_stick"), "", can_clear=False)
         self.field = line_field(phrase("models.address"), ADDRESS_MAX, "https://…")
         self.field.setEnabled(is_network_allowed)
@@ -157,7 +159,7 @@ class DownloadSourceDialog(Dialog):
         self.folder.show_path(folder)
         self.folder.show_note(phrase("common.checking"), "muted")
         wanted = Path(folder) / self._names[0]
-        background.run(lambda: (folder, wanted.is_file()), self._on_folder_checked, lambda _error: None)
+        self._looking.run(wanted.is_file, self._on_folder_checked, lambda _error: None)
         self._refresh()
 
     # ------------------------------------------------------------------- private
@@ -174,10 +176,7 @@ class DownloadSourceDialog(Dialog):
         if folder:
             self.use_folder(folder)
 
-    def _on_folder_checked(self, outcome: tuple[str, bool]) -> None:
-        folder, is_there = outcome
-        if folder != self._folder:
-            return
+    def _on_folder_checked(self, is_there: bool) -> None:
         self._has_file = is_there
         missing = phrase("models.this_folder_does_not_have", name=self._names[0])
         self.folder.show_note(
@@ -188,6 +187,7 @@ class DownloadSourceDialog(Dialog):
     def _on_edited(self) -> None:
         if self._folder:
             self._folder = ""
+            self._looking.drop()
             self.folder.show_path("")
             self.folder.show_note("", "muted")
         self._refresh()

@@ -7,7 +7,6 @@ The module also inspects a row for its reviewer and estimates the time left. It 
 an answer is right, the person decides.
 """
 
-import contextlib
 import json
 import os
 import statistics
@@ -23,7 +22,7 @@ from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
-from app.base.files.output_file import drive_error, drive_errors, write_atomically
+from app.base.files.output_file import append_line, drive_error, drive_errors, write_atomically
 from app.base.wording import phrase
 from app.documents.grounding import evidence as grounds
 from app.documents.values import quantities
@@ -263,24 +262,14 @@ class Curation:
         self.revision += 1
 
     def _write(self, data: dict[str, Any]) -> None:
-        line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        with (
-            drive_errors(self.folder, "draft_unwritable"),
-            self._path.open("ab", buffering=0) as file,  # a buffer would be flushed only after the truncation
-        ):
-            place = file.tell()
-            if place != self._size:  # another process has written, so numbers and revisions would differ
+        line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+        with drive_errors(self.folder, "draft_unwritable"):
+            size = self._path.stat().st_size if self._size or self._path.exists() else 0
+            if size != self._size:
+                # another process has written, so numbers and revisions would differ
                 raise AppError("draft_changed", path=str(self.folder))
-            try:
-                rest = line
-                while rest:
-                    rest = rest[file.write(rest) :]
-                os.fsync(file.fileno())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.truncate(self._path, place)
-                raise
-            self._size = place + len(line)
+            append_line(self._path, line)
+        self._size += len(line) + 1
 
 
 def _label(items: Sequence[CurationItem]) -> str:

@@ -17,9 +17,8 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
-from app.base.settings import Settings
-from app.inference.services.events import NetworkContact
 from app.models import training_environment
+from app.models.services.package_setup import PackageSetup
 from app.training.environment.messages import EVENTS, ContactedHost, Done, Event, Failed, InstallJob, KitJob, Phase
 
 if TYPE_CHECKING:  # imported when used, because most starts of the program never need them
@@ -30,22 +29,17 @@ if TYPE_CHECKING:  # imported when used, because most starts of the program neve
 log = logging.getLogger(__name__)
 
 
-class EnvironmentSetup(QObject):
+class EnvironmentSetup(PackageSetup):
     """Makes or changes the training environment, with one piece of work at a time.
 
     `start` ends with exactly one of `finished`, `failed` and `cancelled`; `write_kit` ends likewise, but with
     `kit_written` instead of `finished`.
     """
 
-    began = Signal()
     progressed = Signal(object)  # Phase
-    finished = Signal()
     kit_written = Signal(str)  # the kit's folder
     previous_restored = Signal()
-    failed = Signal(object)  # AppError of any action
-    cancelled = Signal()
     removed = Signal()
-    contacted = Signal(object)  # NetworkContact
 
     def __init__(
         self,
@@ -58,25 +52,20 @@ class EnvironmentSetup(QObject):
     ) -> None:
         """Create the setup; `command` starts the child process.
 
-        `data`, `logs`: the data folder and the folder of log files. `proxy`: returns a URL, with name and password if
-        needed; "" for the system's settings.
+        `data`, `logs`: the data folder and the folder of log files. `proxy`: as for `PackageSetup`.
         """
-        super().__init__(parent)
-        self._preferences = preferences
+        child = ChildProcess(
+            command, logs / "training-setup.log", functools.partial(json_lines.decode, kinds=EVENTS), parent
+        )
+        super().__init__(preferences, child, proxy, "training_network_forbidden", parent)
+        child.event_received.connect(self._on_event)
+        child.exited.connect(self._on_exited)
         self._data = data
         self._logs = logs
-        self._proxy = proxy
-        self._contacts: list[NetworkContact] = []
         self.phase = Phase("prepare")  # the last phase
         self.is_in_use: Callable[[], bool] = lambda: False  # whether other work uses the environment
-        self._is_online = self._is_busy = self._is_kit = False
-        self._started_at = 0.0
+        self._is_busy = self._is_kit = False
         self._group = 0  # process group of the child and all its processes; 0: none
-        decode = functools.partial(json_lines.decode, kinds=EVENTS)
-        self._child = ChildProcess(command, logs / "training-setup.log", decode, self)
-        self._child.event_received.connect(self._on_event)
-        self._child.exited.connect(self._on_exited)
-        preferences.changed.connect(self._on_preferences)
 
     # ------------------------------------------------------------------- state
 
@@ -88,23 +77,6 @@ class EnvironmentSetup(QObject):
     @property
     def is_making(self) -> bool:
         return self._child.is_running
-
-    @property
-    def may_use_network(self) -> bool:
-        return self._preferences.value.network_allowed
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self._started_at
-
-    @property
-    def network_task_count(self) -> int:
-        """Return 1 while packages are downloaded, otherwise 0, for the display of network activity (外部通信)."""
-        return int(self._is_online and self._child.is_running)
-
-    def contacts(self) -> list[NetworkContact]:
-        """Return the contacted hosts, oldest first."""
-        return list(self._contacts)
 
     @property
     def child_pid(self) -> int:
@@ -171,19 +143,13 @@ class EnvironmentSetup(QObject):
             self._begin(wheels, "", variant, kit)
 
     def _begin(self, wheels: Path | None, base: str, variant: str, kit: KitJob | None) -> None:
-        if wheels is None and not self.may_use_network:
-            self.failed.emit(AppError("training_network_forbidden"))
-            return
-        proxy = "" if wheels else self._proxy()
-        job = InstallJob(str(self._data), str(self._logs), base, str(wheels or ""), proxy, variant, kit)
         self._is_kit = kit is not None
         self.phase = Phase("prepare")
-        self._is_online = wheels is None
-        self._started_at = time.monotonic()
-        self._child.start()
+        self._start_child(
+            lambda proxy: InstallJob(str(self._data), str(self._logs), base, str(wheels or ""), proxy, variant, kit),
+            is_online=wheels is None,
+        )
         self._group = self._child.pid
-        self.began.emit()
-        self._child.send(json_lines.encode_line(job))
 
     def cancel(self) -> None:
         """Stop the child, which blocks for a moment, and then delete the files of its attempt."""
@@ -193,10 +159,6 @@ class EnvironmentSetup(QObject):
             self._child.stop()
             forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
             self._clear(forget, self.cancelled)  # a kit's files are kept: they are in the user's folder
-
-    def close(self) -> None:
-        """Stop the child but keep downloaded files, so that the next attempt resumes."""
-        self._child.stop()
 
     def remove(self) -> None:
         """Delete the environment that Kotae made and the files of attempts; ends with `removed` or `failed`."""
@@ -273,9 +235,7 @@ class EnvironmentSetup(QObject):
                 self.phase = event
                 self.progressed.emit(event)
             case ContactedHost():
-                contact = NetworkContact(event.name, time.time(), "")
-                self._contacts.append(contact)
-                self.contacted.emit(contact)
+                self._note_contact(event.name)
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         self._end_group()
@@ -291,11 +251,6 @@ class EnvironmentSetup(QObject):
             case _:
                 log.warning("the training environment's child has ended: %s", child_exit.reason)
                 self.failed.emit(AppError("training_setup_died", cause=child_exit.reason))
-
-    def _on_preferences(self, settings: Settings) -> None:
-        if not settings.network_allowed and self.network_task_count:
-            self._child.stop()
-            self.failed.emit(AppError("training_network_forbidden"))
 
 
 def _ignore_error(error: AppError) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ class PresetForecasts(QObject):
         self._models = models
         self._request: tuple[Any, ...] = ()
         self._task: LongTask | None = None
-        self._question = 0  # number of the last start; results of earlier ones are dropped
         self._prepared: _Prepared | None = None
         self._left: list[str] = []  # presets still to forecast
         self.forecasts: dict[str, PresetForecast] = {}  # the keys are presets
@@ -76,20 +74,16 @@ class PresetForecasts(QObject):
         self.changed.emit()
 
     def stop(self) -> None:
-        self._question += 1
         if self._task is not None:
-            self._task.cancel()
+            self._task.drop()
             self._task = None
 
     # ------------------------------------------------------------- private methods
 
     def _do(self, work: Callable[[TaskProgress], "PresetForecast | _Prepared"]) -> None:
-        question = self._question
-        self._task = background.run_long(work, partial(self._on_result, question), partial(self._on_failed, question))
+        self._task = background.run_long(work, self._on_result, self._on_failed)
 
-    def _on_result(self, question: int, result: "PresetForecast | _Prepared") -> None:
-        if question != self._question:
-            return
+    def _on_result(self, result: "PresetForecast | _Prepared") -> None:
         self._task = None
         if isinstance(result, PresetForecast):
             self.forecasts[self._left.pop(0)] = result
@@ -101,10 +95,9 @@ class PresetForecasts(QObject):
             self._do(lambda progress: _outlook(made, preset, progress))
         self.changed.emit()
 
-    def _on_failed(self, question: int, error: AppError) -> None:
-        if question == self._question:
-            self._task, self.error = None, error
-            self.changed.emit()
+    def _on_failed(self, error: AppError) -> None:
+        self._task, self.error = None, error
+        self.changed.emit()
 
 
 @dataclass(frozen=True, slots=True)

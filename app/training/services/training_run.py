@@ -21,8 +21,7 @@ from app.training.runs.run_journal import RunStatus
 from trainer import events
 from trainer.events import Cancelled, Failed, Finished, Paused
 
-VARIABLE = "KOTAE_TRAINER"  # "fake:BEHAVIOUR" selects FAKE, for tests of whole programs
-FAKE = str(Path(__file__).parents[3] / "tests" / "fake_trainer.py")  # beside the sources only
+VARIABLE = "KOTAE_TRAINER"  # the path of a script to run instead of the trainer, for tests of whole programs
 
 # Limits for the child to obey a command. It completes its current step first, which takes minutes on a slow CPU.
 PAUSE_LIMIT_S = 600.0
@@ -96,8 +95,8 @@ def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
 
 def locate_trainer(data: Path) -> Trainer:
     """Return the trainer of the training environment. Raises AppError("no_training_environment")."""
-    if os.environ.get(VARIABLE, "").startswith("fake"):
-        return Trainer(TrainingEnvironment(Path(sys.executable), None), FAKE)
+    if script := os.environ.get(VARIABLE):
+        return Trainer(TrainingEnvironment(Path(sys.executable), None), script)
     return Trainer(training_environment.locate(data))
 
 

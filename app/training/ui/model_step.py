@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
@@ -178,6 +178,7 @@ class BaseModelField(QWidget):
         self._pickers = pickers
         self._models_folder = models
         self._shown_choices: tuple[str, tuple[LocalModel, ...]] | None = None
+        self._reading = LatestWork()
         self._build(weights)
         theme.changed.connect(self._resize)
         self._resize()
@@ -206,6 +207,7 @@ class BaseModelField(QWidget):
         self.box.setToolTip(plain_tooltip(self.box.currentText()))  # the name may be longer than the box
 
     def _show_chosen(self, base: str, path: Path | None, model: LocalModel | None) -> None:
+        self._reading.drop()
         if not base:
             self.box.setCurrentIndex(-1)
             self._show_state("", "text2")
@@ -213,7 +215,7 @@ class BaseModelField(QWidget):
             self.box.show_value(base)
             self._show_state(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
             if path.is_dir():
-                background.run(lambda: (base, base_models.read_base_folder(path)), self._on_read, self._on_unreadable)
+                self._reading.run(lambda: base_models.read_base_folder(path), self._on_read, self._on_unreadable)
         elif model is None or base_models.training_refusal(model) is not None:
             self.box.setCurrentIndex(-1)
             reason = base_models.training_refusal(model) if model else None
@@ -258,12 +260,10 @@ class BaseModelField(QWidget):
         if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), ""):
             self.chosen.emit(path)
 
-    def _on_read(self, outcome: tuple[str, HfModel]) -> None:
-        base, model = outcome
-        if self._shown_choices is not None and self._shown_choices[0] == base:
-            parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-            weights = base_models.weights_text(base_models.weights_of_folder(model))
-            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters, weights), "success")
+    def _on_read(self, model: HfModel) -> None:
+        parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
+        weights = base_models.weights_text(base_models.weights_of_folder(model))
+        self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters, weights), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
         self._show_state(f"▲ {describe_error(error)}", "warning")

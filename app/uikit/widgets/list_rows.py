@@ -9,7 +9,6 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
     QPersistentModelIndex,
-    QPoint,
     QRect,
     QRectF,
     QSize,
@@ -193,13 +192,6 @@ class ThemedDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme, self._view = theme, parent
 
-    def _draw_focus_lines(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Draw the keyboard focus along the edges of the whole current row of a table, cell by cell."""
-        is_keyboard = self._view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
-        if is_keyboard and index.row() == self._view.currentIndex().row():
-            for top in (area.top(), area.bottom() - 1):
-                painter.fillRect(area.left(), top, area.width(), 2, self._theme.color("accent"))
-
 
 def set_up_list(view: QAbstractItemView, model: QAbstractItemModel, delegate: QStyledItemDelegate, name: str) -> None:
     """Set up a list with an accessible name that scrolls by pixels, not sideways, and edits nothing by itself."""
@@ -210,18 +202,6 @@ def set_up_list(view: QAbstractItemView, model: QAbstractItemModel, delegate: QS
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setMouseTracking(True)
-
-
-def find_menu_place(view: QAbstractItemView, event: QContextMenuEvent) -> QPoint | None:
-    """Return the screen position for a table's menu, after selecting the row clicked; None beside the rows."""
-    if event.reason() == QContextMenuEvent.Reason.Keyboard:
-        return view.viewport().mapToGlobal(view.visualRect(view.currentIndex()).bottomLeft())
-    index = view.indexAt(event.pos())
-    if not index.isValid():
-        return None
-    if not view.selectionModel().isSelected(index):
-        view.setCurrentIndex(index)
-    return event.globalPos()
 
 
 class NamedList(QListView):

@@ -1,5 +1,6 @@
 """The reader: a whole document with its outline, what is found in it, cited from it and asked about it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -282,7 +283,7 @@ def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read: Rea
     read.open(ReadingPlace(fill(library)))
     read.bar.open()
     convert(read.bar.field, "きょうきゃく")
-    assert read.bar._task is None
+    assert read.bar._counting._task is None
     press(read.bar.field, Key.Key_Return)  # the input method's
     assert read.bar.count.text() == ""
     convert(read.bar.field, "", "橋脚")
@@ -359,11 +360,23 @@ def test_a_document_that_was_removed_or_read_anew_is_noticed(read: Read, library
     assert read.page.label_now() == "secret"  # nothing is known of what may be left on the screen
 
 
-def test_only_the_document_that_was_asked_for_last_is_shown(read: Read, library: Library) -> None:
+def test_only_the_document_that_was_asked_for_last_is_shown(
+    read: Read, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = fill(library), fill(library, "別", file="/b/別.md")
+    load, is_free = whole_document.load, threading.Event()
+
+    def load_late(path: Path, document_id: int, _check: Callable[[], None]) -> WholeDocument | None:
+        if document_id == first:
+            is_free.wait(30)
+        return load(path, document_id)  # however late, and whether cancelled or not
+
+    monkeypatch.setattr(whole_document, "load", load_late)
     read.page.open(ReadingPlace(first))
     read.open(ReadingPlace(second))
-    read.page._on_read(ReadingPlace(first), whole_document.load(library.path, first))  # late
+    is_free.set()
+    background.shut_down()
+    QApplication.processEvents()
     assert read.page.header.title.text() == "別.md"
 
 

@@ -28,6 +28,7 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.services.training_runner import TrainingRunner
+from tests import fake_trainer
 from tests.embedding_model import tiny_bert
 from tests.evaluation.driver import question_set, systems_of, write_study
 from tests.scene import Scene
@@ -149,7 +150,7 @@ def test_one_study_at_a_time(desk: Desk) -> None:
 def test_a_study_and_a_training_do_not_run_side_by_side(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     scene, folder, desk.is_answering = desk.scene, desk.study("一つ目"), True
     trainings = TrainingRunner(
         scene.engine,
@@ -206,7 +207,7 @@ def test_the_end_of_the_program_stops_it_and_keeps_what_is_measured(desk: Desk) 
 def test_a_trainer_that_needs_longer_is_left_to_itself(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")
+    fake_trainer.use(monkeypatch, "silent")
     (tmp_path / "train.jsonl").write_text(ROW, encoding="utf-8")
     run = tmp_path / "実行"
     run_folders.create(RunSpec(str(run), str(tmp_path), str(tmp_path / "train.jsonl"), str(tmp_path / "train.jsonl")))
@@ -259,7 +260,7 @@ def test_a_study_that_is_stopped_while_it_is_taken_is_free(desk: Desk) -> None:
 
 
 def test_an_environment_that_is_broken_is_told(desk: Desk, tmp_path: Path) -> None:
-    gone = Trainer(TrainingEnvironment(tmp_path / "gone", None), training_run.FAKE)
+    gone = Trainer(TrainingEnvironment(tmp_path / "gone", None), fake_trainer.FAKE)
     evaluations = desk.made(lambda: gone)
     run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     with desk.scene.qtbot.waitSignal(evaluations.ended) as caught:

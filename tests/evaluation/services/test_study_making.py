@@ -36,6 +36,7 @@ from app.training import published_model
 from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
+from tests import fake_trainer
 from tests import model_files as tiny
 from tests.evaluation.test_scale_plan import data as split_data
 from tests.training.generation.collection import library_of
@@ -104,7 +105,7 @@ class Bench:
 def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
     monkeypatch.setenv("KOTAE_DATA_DIR", str(where.data))
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     metadata = {"llama.context_length": 4096}
     first = tiny.tiny_llama(tmp_path / "一つ目.gguf", metadata=metadata)
     second = tiny.tiny_llama(tmp_path / "二つ目.gguf", metadata=metadata, seed=2)

@@ -42,7 +42,8 @@ from app.models.services import artifact_runner
 from app.models.services.artifact_runner import JobTask, Workplace
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
-from app.training.services.training_run import FAKE, Trainer
+from app.training.services.training_run import Trainer
+from tests import fake_trainer
 from tests import model_files as models
 from tests.evaluation.driver import question_set, record, write_study
 from tests.scene import Scene
@@ -427,7 +428,7 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
 def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
     run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     lock = run_folders.lock_run(run)
-    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), FAKE)
+    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), fake_trainer.FAKE)
     work = TrainingTask(run, trainer, desk.scene.engine)
     error: AppError = desk.ended(work.ended, work.start)
     assert error.code == "run_busy"

@@ -27,8 +27,9 @@ from app.training.data import data_split
 from app.training.data.rows import RowMessage, TrainingRow
 from app.training.data.split_record import LeakageReport
 from app.training.drafts import DraftSplit
-from app.training.services.training_run import FAKE, Trainer
+from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
+from tests import fake_trainer
 from tests import model_files as models
 from tests.evaluation.ui.driver import Driver
 from tests.training.generation.collection import library_of
@@ -60,7 +61,7 @@ class StartDesk(Driver):
         question_sets.store(where.questions, "現場の質問", asked)
         library_of(where.documents, {"規準.md": [Section(("第1章",), "本文")]}).close()
         self.has_trainer = True
-        self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), FAKE)
+        self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), fake_trainer.FAKE)
         self.wishes: list[StudyRequest] = []
 
     def freeze(self, rows: int = 100) -> Path:

@@ -175,7 +175,7 @@ def test_saving_without_a_change_makes_no_version_and_nothing_to_take_back(desk:
 
 def test_deeds_are_taken_back_one_after_the_other_but_the_last_question_stays(desk: Desk) -> None:
     view, chosen = desk.view, desk.view.table.selectionModel()
-    view.table.selectRow(0)
+    view.table.choose_row(0)
     chosen.select(view.questions.index(2, 0), chosen.SelectionFlag.Select | chosen.SelectionFlag.Rows)
     desk.press(Qt.Key.Key_Delete, at=view.table)
     desk.settle()

@@ -1,9 +1,12 @@
 """A model built from a publisher's folder in the window: looked through, planned, made by real children, or refused."""
 
+import threading
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QThreadPool
 
+from app.models import hf_folders
 from app.models.services.build_runner import BuildRunner
 from app.uikit.desktop import Pickers
 from tests import hf_models
@@ -98,6 +101,29 @@ def test_an_adapter_and_a_text_are_planned(driver, source, tmp_path):
     driver.wait(lambda: dialog._adapter is not None)
     driver.click(dialog.text.choose_button)
     assert [step.kind for step in dialog.plan.steps] == ["convert", "adapter", "merge", "imatrix", "quantize"]
+    dialog.reject()
+
+
+def test_the_folder_chosen_last_is_built_though_an_earlier_one_is_read_later(driver, source, tmp_path, monkeypatch):
+    other, read, is_free = hf_models.model(tmp_path / "Other-tiny"), hf_folders.read_hf_model, threading.Event()
+    seen = []
+
+    def slowly(folder):
+        if folder == source:
+            is_free.wait(30)
+            seen.append(folder)
+        return read(folder)
+
+    monkeypatch.setattr(hf_folders, "read_hf_model", slowly)
+    dialog = driver.page.ask_to_build()
+    dialog.read_source(source)
+    dialog.read_source(other)
+    driver.wait(lambda: dialog._model is not None)
+    is_free.set()
+    driver.wait(lambda: bool(seen))
+    QThreadPool.globalInstance().waitForDone()
+    QCoreApplication.processEvents()
+    assert dialog._model.name == "Other-tiny"
     dialog.reject()
 
 

@@ -8,7 +8,7 @@ from app.base.paths import Paths
 from app.evaluation.services.evaluations import Evaluations
 from app.shell.services.pause_for_questions import PauseForQuestions
 from app.training.runs import run_folders
-from app.training.services import training_run
+from tests import fake_trainer
 from tests.training.services import test_trainings
 from tests.training.services.test_trainings import Scene
 
@@ -48,7 +48,7 @@ class Machine:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
 
 
 def test_a_training_is_saved_and_the_memory_is_free_until_the_user_goes_on(slow: None, scene: Scene) -> None:
@@ -111,7 +111,7 @@ def test_what_the_user_starts_instead_is_not_interrupted_by_the_paused_one(slow:
 
 
 def test_a_training_that_fails_while_it_is_paused_is_not_started_again(scene: Scene, monkeypatch, qtbot) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     machine = Machine(scene, SOON_MS)
     machine.pause._set_state("pausing")  # between the command and the trainer's end
     scene.trainings.run.kill()

@@ -22,7 +22,8 @@ from app.training.runs.run_journal import RunStatus
 from app.training.services import terminal_run
 from app.training.services.gate_run import GateRun
 from app.training.services.terminal_run import TerminalRun
-from app.training.services.training_run import FAKE, Trainer, TrainingRun
+from app.training.services.training_run import Trainer, TrainingRun
+from tests import fake_trainer
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
@@ -35,7 +36,7 @@ ROOT = Path(__file__).parents[3]
 def test_a_terminal_that_closes_pauses_the_run(
     kotae: Kotae, data: Path, base: Path, tmp_path: Path, wait_for: Wait
 ) -> None:
-    variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": "fake:slow"}
+    variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ")} | fake_trainer.variables("slow")
     (tmp_path / "設定.json").write_text(
         json.dumps({"data": str(data), "base": str(base), "max_steps": 300}), encoding="utf-8"
     )
@@ -119,7 +120,7 @@ STANDING = RunStatus(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.
 
 
 def test_a_label_does_not_outlive_what_it_names(tmp_path: Path, heard: Heard, qapp: QCoreApplication) -> None:
-    run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), FAKE), tmp_path)
+    run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), fake_trainer.FAKE), tmp_path)
     run.standing = STANDING
     TerminalRun(run, "x", heard, lambda: None)
     for name in ("saving", "training"):

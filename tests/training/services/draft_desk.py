@@ -19,6 +19,7 @@ from app.training.drafts import DraftData, DraftSplit, TrainingDraft
 from app.training.services import training_run
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.training_run import Trainer
+from tests import fake_trainer
 from tests import model_files as models
 
 
@@ -103,6 +104,6 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     yield Desk(paths.locate(str(tmp_path / "データ")), qtbot)
     background.shut_down()

@@ -24,9 +24,8 @@ from app.training.data.curation import Decision
 from app.training.drafts import TrainingDraft
 from app.training.runs import lineage, rerun, run_folders, training_list
 from app.training.services.draft_editor import DraftEditor
-from app.training.services.training_run import FAKE
+from tests import fake_trainer, scripted_trainer
 from tests import model_files as models
-from tests import scripted_trainer
 from tests.passed_days import pass_days
 from tests.permits import PERMIT
 from tests.training.driver import code_of
@@ -112,7 +111,7 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
 ) -> None:
     desk.ready()
     folder = desk.begun()
-    argv = start.command(sys.executable, FAKE, str(folder / run_folders.SPEC))
+    argv = start.command(sys.executable, fake_trainer.FAKE, str(folder / run_folders.SPEC))
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
 
     def reopened(draft: TrainingDraft) -> DraftEditor:

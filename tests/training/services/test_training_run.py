@@ -16,6 +16,7 @@ from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer, TrainingRun
+from tests import fake_trainer
 from tests.training.driver import code_of, write_parts
 from trainer import events
 from trainer.events import Cancelled, EvaluationStep, Event, Finished, Paused, TrainingStep
@@ -63,7 +64,7 @@ def start(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     made: list[Heard] = []
 
     def begin(behaviour: str, **fields: object) -> Heard:
-        monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
+        fake_trainer.use(monkeypatch, behaviour)
         paths = (str(tmp_path / name) for name in ("橋梁 run", "", "train.jsonl", "validation.jsonl"))
         made.append(Heard(run_folders.create(RunSpec(*paths, **fields)), qtbot))
         made[-1].run.start()

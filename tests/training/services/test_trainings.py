@@ -19,6 +19,7 @@ from app.training.runs import run_folders
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 from app.training.services.training_runner import TrainingRunner
+from tests import fake_trainer
 from tests.training.driver import refused, write_parts
 from tests.training.services import test_gate_run
 from tests.training.services.test_gate_run import Bench
@@ -64,7 +65,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     write_parts(tmp_path)
     made = Scene(tmp_path, qtbot)
     yield made
@@ -89,7 +90,7 @@ def test_a_run_is_trained_to_its_end_beside_no_engine_and_another_can_follow(sce
 
 
 def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     folder = scene.run()
     scene.trainings.start(folder)
     scene.until_step(1)
@@ -103,7 +104,7 @@ def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     folder = scene.run()
     scene.trainings.start(folder)
     scene.until_step(1)
@@ -114,7 +115,7 @@ def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("behaviour", "code"), [("oom", "run_out_of_memory"), ("crash", "run_crashed")])
 def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
+    fake_trainer.use(monkeypatch, behaviour)
     scene.trainings.start(scene.run())
     error = scene.ended()
     assert error.code == code
@@ -149,7 +150,7 @@ def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
 
 
 def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     scene.is_answering = True
     scene.trainings.start(scene.run())
     assert scene.trainings.is_waiting
@@ -186,7 +187,7 @@ def test_what_is_about_to_begin_can_be_given_up(scene: Scene) -> None:
 def test_the_engines_memory_is_free_before_a_run_begins_and_nothing_waits_for_it(
     scene: Scene, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     monkeypatch.setattr(child_process, "STOP_GRACE_MS", 1000)
     scene.engine.send(Load(scene.engine.new_id(), str(tiny_model)))
     scene.until(lambda: scene.engine.facts is not None)
@@ -217,7 +218,7 @@ def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> Non
 
 
 def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     folder = scene.run(max_steps=500)
     scene.trainings.start(folder)
     scene.until_step(1)
@@ -226,7 +227,7 @@ def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pyte
 
 
 def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")
+    fake_trainer.use(monkeypatch, "silent")
     scene.trainings.start(scene.run())
     scene.until_step(3)
     assert not scene.trainings.close(limit_s=0.2)
@@ -234,7 +235,7 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch
 
 
 def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), training_run.FAKE)
+    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), fake_trainer.FAKE)
     trainings = TrainingRunner(scene.engine, lambda: gone, scene.folder)
     trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
     trainings.start(scene.run())

@@ -26,6 +26,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui.result_step import ResultStep
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from tests import fake_trainer
 from tests import model_files as models
 from tests.scene import Scene
 from tests.training import report_folder, test_gate
@@ -121,7 +122,7 @@ def write_run(folder: Path, base: Path, gate: GateResult | None) -> Path:
 def driver(
     scene: Scene, theme: Theme, long_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ResultDriver]:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     made = ResultDriver(scene, theme, long_model, tmp_path)
     yield made
     background.shut_down()

@@ -33,6 +33,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from tests import fake_trainer
 from tests.training.ui.driver import Driver, texts, words
 from trainer import events, spec
 from trainer.events import (
@@ -114,7 +115,7 @@ class RunDriver(Driver):
 @pytest.fixture
 def driver(tmp_path: Path, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunDriver]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     made = RunDriver(tmp_path, theme, qtbot)
     monkeypatch.setattr(desktop, "open_folder", made.opened.append)
     yield made
@@ -238,7 +239,7 @@ def test_a_run_of_another_process_is_followed_and_left_alone(driver: RunDriver) 
 def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
     driver: RunDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")  # after three steps
+    fake_trainer.use(monkeypatch, "silent")  # after three steps
     driver.trainings.start(driver.run)
     driver.until(lambda: driver.trainings.run is not None and driver.trainings.run.standing.last_step == 3)
     step = driver.open(*told(1.6, 1.2, 1.25, 1.3))  # in its name

@@ -21,9 +21,9 @@ from app.models import local_models, training_environment
 from app.training import drafts
 from app.training.data import split_record
 from app.training.runs import run_journal
-from app.training.services import training_run
 from app.training.ui import training_texts
 from app.training.ui.wizard import RunWizard
+from tests import fake_trainer
 from tests import model_files as models
 from tests.training.ui.driver import SPLIT, START
 from tests.training.ui.wizard import WizardDriver
@@ -50,7 +50,7 @@ def wizard(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> WizardDriver:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
+    fake_trainer.use(monkeypatch, "good")
     monkeypatch.delenv(training_environment.VARIABLE, raising=False)
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")  # looking at it imports torch
     where.data.mkdir(parents=True, exist_ok=True)
@@ -191,7 +191,7 @@ def test_a_draft_is_left_and_come_back_to_at_every_step(
 def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     wizard: WizardDriver, file: Path, assert_whole: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
+    fake_trainer.use(monkeypatch, "slow")
     wizard.plan(file, BASE, monkeypatch)
     wizard.content.work.choose(max_steps=200)
     wizard.check()

@@ -5,8 +5,7 @@ from functools import partial
 from PySide6.QtWidgets import QWidget
 
 from app.base import search_text
-from app.base.services import background
-from app.base.services.background import LongTask, TaskProgress
+from app.base.services.background import LatestWork, TaskProgress
 from app.base.wording import phrase
 from app.chat.ui.reader.section_rows import SectionRows
 from app.documents.whole_document import WholeDocument, WordCounter
@@ -22,7 +21,7 @@ class ReaderFind(FindStrip):
         self._rows = rows
         self._document: WholeDocument | None = None
         self._counter: WordCounter | None = None  # keeps folded texts as long as the document, so only while it is open
-        self._task: LongTask | None = None
+        self._counting = LatestWork()
 
     def show_document(self, document: WholeDocument) -> None:
         """Find in another document from now on. The strip is closed."""
@@ -48,23 +47,16 @@ class ReaderFind(FindStrip):
 
     def _count(self) -> None:
         """Count the words in the background, then go to the first match from the section on that is read."""
-        self._cancel()
+        self._counting.drop()
         words = tuple(search_text.fold(self.field.text()).split())
         if self._document is None or not words:
             self._on_counted((), [])
             return
         self._counter = self._counter or WordCounter(self._document)
         count = partial(_count, self._counter, words)
-        self._task = background.run_long(count, partial(self._on_counted, words), lambda _error: None)
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        self._counting.run_long(count, partial(self._on_counted, words), lambda _error: None)
 
     def _on_counted(self, words: tuple[str, ...], counts: list[int]) -> None:
-        if self.isHidden() or words != tuple(search_text.fold(self.field.text()).split()):
-            return  # another query, or none, by now
         self._places = MatchPlaces(counts)
         self._rows.mark(words)
         self._number = self._places.number(max(0, self._rows.row), 0) if self._places else 0
@@ -76,7 +68,7 @@ class ReaderFind(FindStrip):
             self._rows.reveal(*self._places[self._number])
 
     def _forget(self) -> None:
-        self._cancel()
+        self._counting.drop()
         self._counter = None
         self._rows.mark(())
 

@@ -3,7 +3,6 @@
 import difflib
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
@@ -12,8 +11,7 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
-from app.base.services import background
-from app.base.services.background import LongTask, TaskProgress
+from app.base.services.background import LatestWork, TaskProgress
 from app.base.wording import phrase
 from app.chat.services.retrieval_augmentation import PICTURE_CHARACTERS
 from app.chat.ui.reader.reader_view import ReaderView
@@ -58,7 +56,7 @@ class ReaderPage(Page):
         self._documents = documents
         self._open_url = open_url
         self._place = ReadingPlace(0)  # what is shown, or being read
-        self._task: LongTask | None = None
+        self._reading = LatestWork()
         self._part_read: PageRequest | None = None  # whose text is awaited, to ask about a part of a page
         self._copied = QTimer(self, singleShot=True, interval=COPIED_MS)
         self._build()
@@ -72,8 +70,7 @@ class ReaderPage(Page):
     def open(self, place: ReadingPlace) -> None:
         """Show a document at a place. Its words are found and marked there."""
         self._place = place
-        if self._task is not None:
-            self._task.cancel()
+        self._reading.drop()
         shown = self.document
         if shown is not None and shown.document == self._documents.document(place.document_id):
             self._go_to(shown)
@@ -203,11 +200,9 @@ class ReaderPage(Page):
         def load(progress: TaskProgress) -> WholeDocument | None:
             return whole_document.load(path, document_id, progress.check)
 
-        self._task = background.run_long(load, partial(self._on_read, self._place), self._on_not_read)
+        self._reading.run_long(load, self._on_read, self._on_not_read)
 
-    def _on_read(self, place: ReadingPlace, document: WholeDocument | None) -> None:
-        if place != self._place:
-            return
+    def _on_read(self, document: WholeDocument | None) -> None:
         if document is None or not document.sections:
             self._show_message(phrase("chat.document_has_nothing_to_read" if document else "chat.document_is_gone"))
             return

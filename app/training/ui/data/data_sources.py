@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.documents.records import DocumentCollection
@@ -243,6 +244,7 @@ class GeneratePairsDialog(Dialog):
         self.model_facts = Label(role="caption", tone="warning", wraps=True)
         self.takes = Label(tone="text2", wraps=True)
         self.obstacle = Label(tone="warning", wraps=True)
+        self._judging = LatestWork()
         self._fill(collections, models, model_id)
         super().__init__(
             theme,
@@ -318,16 +320,14 @@ class GeneratePairsDialog(Dialog):
 
     def _show_model(self) -> None:
         self.model_facts.hide()
+        self._judging.drop()
         model: LocalModel | None = self.model.currentData()
         if model is None:
             return
         # An error in the file is ignored here: loading the model reports it.
-        background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, lambda _error: None)
+        self._judging.run(lambda: excerpts.is_too_small(model), self._on_judged, lambda _error: None)
 
-    def _on_judged(self, outcome: tuple[LocalModel, bool]) -> None:
-        model, is_too_small = outcome
-        if self.model.currentData() != model:
-            return
+    def _on_judged(self, is_too_small: bool) -> None:
         self.model_facts.setText(phrase("training.the_model_is_small_hardly"))
         self.model_facts.setVisible(is_too_small)
         self.fit_height()

@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QRect, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyleOptionViewItem, QWidget
 
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import phrase
 from app.training.data import data_overview
 from app.training.data.curation import Curation
@@ -67,6 +67,7 @@ class LengthsTab(QWidget):
         self._work = work
         self._show_row = show_row
         self._requested: tuple[Curation, int] | None = None
+        self._measuring = LatestWork()
         self._distribution: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
@@ -89,8 +90,7 @@ class LengthsTab(QWidget):
         self._requested = (rows, rows.revision)
         self.state.setText(phrase("training.counting"))
         self.state.show()
-        requested = self._requested
-        background.run(lambda: (requested, data_overview.measure_distribution(rows)), self._on_found)
+        self._measuring.run(lambda: data_overview.measure_distribution(rows), self._on_found)
 
     def focus_first(self) -> None:
         self.answers.table.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -121,10 +121,7 @@ class LengthsTab(QWidget):
         make_column(make_scrollable(content), into=self)
         self.outlier_table.activated.connect(self._on_activated)
 
-    def _on_found(self, outcome: tuple[tuple[Curation, int], DataDistribution | None]) -> None:
-        requested, distribution = outcome
-        if requested != self._requested:
-            return
+    def _on_found(self, distribution: DataDistribution | None) -> None:
         self._distribution = distribution
         self._measured.setVisible(distribution is not None)
         self.state.setVisible(distribution is None)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import CurationItem, RowEvidence, RowInspection
@@ -44,7 +44,7 @@ class RowEditor(QWidget):
         self.item: CurationItem | None = None
         self._row: TrainingRow | None = None
         self._similar: CurationItem | None = None
-        self._checked_row: TrainingRow | None = None  # the row that was checked last
+        self._checking = LatestWork()
         self._is_filling = False
         self._check_timer = QTimer(self, singleShot=True, interval=CHECK_DELAY_MS)
         self._build()
@@ -185,21 +185,20 @@ class RowEditor(QWidget):
     def _check(self) -> None:
         """Check the texts in the fields and show the results."""
         self._check_timer.stop()
+        self._checking.drop()
         if self.item is None or self._row is None:
             return
         question, answer, _rejected = self.texts
         messages = (*self._row.messages[:-2], RowMessage("user", question), RowMessage("assistant", answer))
         row, evidence = TrainingRow(self._row.line, messages), self.item.evidence
-        self._checked_row = row
         if sum(len(message.text) for message in messages) <= AT_ONCE_CHARACTERS:
-            self._on_checked((row, curation.inspect_row(row, evidence)))
+            self._on_checked(curation.inspect_row(row, evidence))
         else:
             self.checks.show_item(self.item, None, self._similar)
-            background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked)
+            self._checking.run(lambda: curation.inspect_row(row, evidence), self._on_checked)
 
-    def _on_checked(self, outcome: tuple[TrainingRow, RowInspection]) -> None:
-        row, inspection = outcome
-        if self.item is not None and row is self._checked_row:
+    def _on_checked(self, inspection: RowInspection) -> None:
+        if self.item is not None:
             self.checks.show_item(self.item, inspection, self._similar)
 
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
-from app.base.services import background
+from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.training.data import split_record
 from app.training.data.split_record import SplitManifest
@@ -22,8 +22,6 @@ from app.uikit.widgets.containers import IconLines, Stretch, make_column, make_r
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
-SplitReading = tuple[DraftSplit, SplitManifest, list[int]]
-
 
 class SplitTab(QWidget):
     def __init__(self, theme: Theme, work: DraftEditor, freeze: Callable[[], None]) -> None:
@@ -31,6 +29,7 @@ class SplitTab(QWidget):
         super().__init__()
         self._work = work
         self._requested: DraftSplit | None = None
+        self._reading = LatestWork()
         self._icon = IconLabel(theme, "info")
         self.state = Label(strong=True, wraps=True)
         self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
@@ -58,17 +57,18 @@ class SplitTab(QWidget):
         self._show_state(frozen, is_stale=is_stale)
         if frozen is None:
             self._requested = None
+            self._reading.drop()
             self._show_parts(is_shown=False)
         elif frozen != self._requested:
             self._requested = frozen
             rows = self._work.curation.rows() if self._work.curation is not None and not frozen.is_sound else []
             folder = Path(frozen.folder)
 
-            def verify() -> SplitReading:
+            def verify() -> tuple[SplitManifest, list[int]]:
                 found = split_record.verify_split(folder)
-                return frozen, found, found.leaking_lines(rows)
+                return found, found.leaking_lines(rows)
 
-            background.run(verify, self._on_read, self._on_failed)
+            self._reading.run(verify, self._on_read, self._on_failed)
 
     def focus_first(self) -> None:
         first = self.split_button if not self.split_button.isHidden() else self.removed_table
@@ -124,10 +124,8 @@ class SplitTab(QWidget):
         if not is_shown:
             self.checks.show_lines(())
 
-    def _on_read(self, reading: SplitReading) -> None:
-        frozen, found, leaking = reading
-        if frozen != self._requested:
-            return
+    def _on_read(self, reading: tuple[SplitManifest, list[int]]) -> None:
+        found, leaking = reading
         self._show_parts(is_shown=True)
         train, validation, holdout = (
             phrase("training.n_rows", n=f"{found.files[part].rows:,}") for part in ("train", "validation", "holdout")
