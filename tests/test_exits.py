@@ -257,6 +257,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.diagnostics:_write_start_record",
         "app.base.services.single_instance:SingleInstance._write",
         "app.documents.retrieval.semantic_index:*",
+        "app.inference.crashes:*",
         "app.documents.collection_updates:attach",
         "app.chat.ui.attached_files:AttachedFiles.attach_picture.content",
         "app.documents.reading.office_conversion:convert",

@@ -7,6 +7,7 @@ may be mended.
 import json
 from pathlib import Path
 
+from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 
 _file: Path | None = None
@@ -51,7 +52,7 @@ def has_projector_crashed(path: str) -> bool:
 
 def _projectors() -> dict[str, list[int]]:
     try:
-        known = json.loads(_file.read_bytes()) if _file is not None else {}
+        known = strict_json.load_file(_file) if _file is not None else {}
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

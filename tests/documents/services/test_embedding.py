@@ -144,15 +144,16 @@ def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_somethin
 
 
 def test_a_command_reads_the_model_only_when_a_text_is_to_be_compared(
-    driver: EmbeddingDriver, library: Library, encoder: LocalModel
+    driver: EmbeddingDriver, library: Library, encoder: LocalModel, tmp_path: Path
 ) -> None:
     service, found = driver.start(), []
-    Path(encoder.path).write_bytes(b"damaged")
-    service.use_at_once([encoder])
+    damaged = dataclasses.replace(encoder, path=str(tmp_path / "encoder.gguf"))
+    Path(damaged.path).write_bytes(b"damaged")
+    service.use_at_once([damaged])
     assert service.is_on
     service.compare("賃金", (), found.append)
     assert (found, service.is_on, service.pid) == ([None], False, 0)
-    service.use_at_once([encoder])
+    service.use_at_once([damaged])
     service.look()
     assert service.standing.phase == "failed"
 

@@ -191,7 +191,7 @@ def test_a_certificate_counts_only_when_the_system_trusts_it(tmp_path: Path, mon
         assert check(address)["models"] == [
             {"name": "m", "context_tokens": 4096, "requests": 4, "sees_pictures": False}
         ]
-        assert len(script.requests) == 1
+        assert [request.line for request in script.requests] == ["GET /v1/models", "GET /props"]
 
 
 def test_a_server_without_encryption_is_told_from_one_that_is_not_trusted() -> None:
