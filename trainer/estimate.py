@@ -305,7 +305,7 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
     work = epoch_work(lengths, batch, spec.micro_batch or 1, even) * spec.sequences
     micro_batches = math.ceil(load.examples / (spec.micro_batch or 1))
     unpacking = _UNPACKING_OPERATIONS * shape.linear_weights * passes * micro_batches if spec.precision == "nf4" else 0
-    each = passes * 2 * shape.linear_weights + lora
+    each = passes * (2 * shape.linear_weights if even else forward) + lora
     step_s = (work * each + head + references + unpacking) / flops_per_s / steps_per_epoch
     evaluations = recipe.evaluation_count(steps, steps_per_epoch, spec.evaluations_per_epoch or 0)
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s

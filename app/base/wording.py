@@ -27,8 +27,9 @@ _MOST_BYTES = 1 << 62  # no real size is larger
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 # A number in an English text, with the noun that it counts, and a verb: "{n} empty rows are".
 _COUNTED = lazy_pattern(
-    r"(\{(\w+)\}(?: [a-z-]+)??) (answer|component|conversation|document|download|evaluation|example|file|item|model"
-    r"|page|pair|passage|problem|question|row|run|section|sentence|step|system|token|training)s\b"
+    r"((?:There are (?:only )?)?\{(\w+)\}(?: (?!with |in )[a-z-]+)??) (answer|component|conversation|document|download"
+    r"|evaluation|example|file|item|model|page|pair|passage|problem|question|row|run|section|sentence|step|system|token"
+    r"|training)s\b"
     r"((?: (?:of (?:the )?|with )\S+)?)(?: (are|were|have|do|need)\b)?"
 )
 _VERBS_OF_ONE = {"are": " is", "were": " was", "have": " has", "do": " does", "need": " needs"}
@@ -188,7 +189,8 @@ def _fill(text: str, facts: Mapping[str, Any], language: str) -> str:
 
 
 def _of_one(counted: re.Match[str]) -> str:
-    return f"{counted[1]} {counted[3]}{counted[4]}{_VERBS_OF_ONE.get(counted[5], '')}"
+    begin = counted[1].replace("There are", "There is")
+    return f"{begin} {counted[3]}{counted[4]}{_VERBS_OF_ONE.get(counted[5], '')}"
 
 
 def _prepare_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:

@@ -118,16 +118,17 @@ def weigh_query_terms(query: str) -> dict[str, float]:
 
     A noun of one kanji is a prefix: 堰* for 堰の, 堰柱.
     """
-    folded = search_text.fold(query)
-    grammar = extract_terms(_joined(filter(_is_grammar, _words(query))))
+    folded, words = search_text.fold(query), _words(query)
+    grammar = extract_terms(_joined(filter(_is_grammar, words)))
     weights = {term: _weight(term) for term in extract_terms(query) if term not in grammar}
-    for noun in _nouns(query):
+    after_particles = {word.end for word in words if word.kind.startswith("助詞")}
+    for noun in (word for word in words if word.is_noun):
         every = extract_terms(noun.text)
         pairs = every[:-1]
         if _is_general(noun):
-            joint = folded[noun.start - 1 : noun.start + 1] if noun.start else ""  # の種 of 護岸の種類
-            general = {*every, joint} if _KANA.match(joint) else {*every}
-            weights |= {term: weights[term] * WEIGHT_GENERAL for term in general if term in weights}
+            # の種 of 護岸の種類, but not り面 of のり面
+            joint = folded[noun.start - 1 : noun.start + 1] if noun.start in after_particles else ""
+            weights |= {term: weights[term] * WEIGHT_GENERAL for term in {*every, joint} if term in weights}
         elif len(noun.text) == 1 and _WITHOUT_PAIRS.fullmatch(noun.text):
             weights[f"{noun.text}*"] = WEIGHT_WORD
         else:

@@ -190,12 +190,6 @@ def answering_model(models: Iterable[LocalModel], chosen_id: str | None) -> Loca
     return next((model for model in able if model.id == chosen_id), next(iter(able), None))
 
 
-def files_of(model: LocalModel) -> list[Path]:
-    """Return all files of the model, first part first; only the first if an old list has no fingerprints."""
-    first = Path(model.path)
-    return [first, *(first.with_name(fingerprint.name) for fingerprint in model.files[1:])]
-
-
 def merged_with_known(model: LocalModel, listed_models: Collection[LocalModel]) -> LocalModel:
     """Return a newly described model with a free id, or with id and history of the listed one at the same path."""
     old = next((other for other in listed_models if other.path == model.path), None)

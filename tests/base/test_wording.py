@@ -131,6 +131,10 @@ def test_quotation_marks_inside_others_are_double(text: str, nested: str) -> Non
         ("training.draft_problem.left_out", {"rows": 1}, "1 row with problems is not trained on."),
         ("documents.n_pages_are_images_only", {"n": 1}, "1 page is images only."),
         ("documents.n_documents_of_name_were_read", {"n": 1, "name": "規程"}, '1 document of "規程" was read and'),
+        ("chat.batch_count.doubtful", {"n": "1"}, "1 with sentences to check"),
+        ("chat.show_n_in.documents", {"n": "1"}, "Show 1 in documents"),
+        ("training.finding.some_rows", {"rows": 1, "wanted": 500}, "There is 1 training row."),
+        ("documents.all_supported", {"claims": 1}, "The words and values of the sentences (1) were"),
     ],
 )
 def test_one_thing_is_counted_in_the_singular(key: str, facts: dict[str, object], said: str) -> None:

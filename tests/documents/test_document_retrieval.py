@@ -36,6 +36,7 @@ def test_the_topic_of_a_question_weighs_more_than_what_is_asked_of_it():
     assert weights["護岸"] >= weights["種類"] + weights["の種"] + weights["類"]
     joined = terms.weigh_query_terms("計画幅")
     assert joined["画幅"] == terms.WEIGHT_WORD
+    assert terms.weigh_query_terms("のり面の勾配")["り面"] == terms.WEIGHT_MIXED  # 面 is a part of the topic
 
 
 @pytest.mark.parametrize(

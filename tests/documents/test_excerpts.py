@@ -230,6 +230,16 @@ def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
             "apt コマンドはパッケージ管理の道具です。",
         ),
         (
+            "遊水地とは",
+            "遊水地とは言えない土地がある。遊水地は柵で囲む。3.1 遊水地とは、いわゆる水を遊ばせる土地である。",
+            "3.1 遊水地とは、いわゆる水を遊ばせる土地である。",
+        ),
+        (
+            "投棄とは何ですか",
+            "投棄とは異なる行為もある。投棄は柵で防ぐ。投棄とは、違法に物を捨てることをいう。",
+            "投棄とは、違法に物を捨てることをいう。",
+        ),
+        (
             "NMU とは",
             "これは NMU とは呼ばれない。binary-only NMU という方法もある。NMU は担当でない人の送付を指す。",
             "NMU は担当でない人の送付を指す。",
@@ -267,10 +277,15 @@ def test_a_sentence_comes_with_the_one_before_that_names_its_subject():
     )
 
 
-@pytest.mark.parametrize("joins", ["また、", "したがって、", "しかし、", "例えば、"])
+@pytest.mark.parametrize("joins", ["また、", "したがって、", "しかし、\n"])
 def test_a_quotation_begins_after_a_word_that_only_joins_it_to_what_is_not_quoted(joins):
     text = f"橋の色は白である。{joins}点検は毎年行う。"
     assert answer_to("点検はいつ行うか", make_passage(text, "3 点検")) == "**「点検は毎年行う。」[1]**"
+
+
+def test_an_example_is_not_quoted_as_a_rule():
+    source = make_passage("橋の色は白である。例えば、点検は毎年行う。", "3 点検")
+    assert answer_to("点検はいつ行うか", source) == "**「例えば、点検は毎年行う。」[1]**"
 
 
 def test_a_heading_stands_before_a_text_that_does_not_name_its_subject():

@@ -329,7 +329,7 @@ def test_a_split_model_is_one_model_by_its_first_file(split_model: Path) -> None
     assert found.skipped == []
     described = local_models.describe(split_model)
     assert described.size_bytes == model.size_bytes
-    assert local_models.files_of(described) == sorted(split_model.parent.iterdir())
+    assert [one.name for one in described.files] == sorted(path.name for path in split_model.parent.iterdir())
 
 
 def test_the_engine_answers_with_a_split_model_as_with_the_whole(

@@ -76,6 +76,10 @@ def named(outcome: ImportedModels) -> list[tuple[str, str]]:
     return [(problem.code, str(problem.facts.get("part"))) for problem in outcome.problems]
 
 
+def files_of(model: LocalModel) -> list[Path]:
+    return [Path(model.path).with_name(one.name) for one in model.files]
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -105,7 +109,7 @@ def test_the_parts_are_no_larger_than_asked_and_in_the_table_and_together_they_a
     parts = sorted(made.glob("*.kotae-part"))
     assert all(0 < path.stat().st_size <= PART_BYTES for path in parts)
     assert len(parts) > 8
-    for number, path in enumerate([path for model in source for path in local_models.files_of(model)], start=1):
+    for number, path in enumerate([path for model in source for path in files_of(model)], start=1):
         joined = b"".join(part.read_bytes() for part in parts if part.name.startswith(f"{number:03}-"))
         assert joined == path.read_bytes()
     for part in transfer_kit.read_kit(made).parts():
@@ -263,7 +267,7 @@ def test_what_arrives_is_what_was_sent_with_its_hashes_and_the_engine_answers_wi
     assert names(target) == WHOLE
     for was, now in zip(source, outcome.models, strict=True):
         assert (now.name, now.quantization, now.size_bytes) == (was.name, was.quantization, was.size_bytes)
-        pairs = zip(local_models.files_of(was), local_models.files_of(now), strict=True)
+        pairs = zip(files_of(was), files_of(now), strict=True)
         assert all(old.read_bytes() == new.read_bytes() for old, new in pairs)
         assert verification.verify_model(now).state == "sound"
     assert seen[-1] == (sum(model.size_bytes for model in source),) * 2

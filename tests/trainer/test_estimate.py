@@ -138,6 +138,15 @@ def test_no_setting_that_was_asked_for_is_changed(shape: TrainedShape) -> None:
         assert found.gradient_checkpointing
 
 
+def test_attention_counts_in_preference_tuning_too(shape: TrainedShape) -> None:
+    spec = qlora(loss="preference", precision="bf16", compute="bf16", gradient_checkpointing=False)
+    lengths = [8000] * 16
+    load = EpochWorkload(16, 2 * sum(lengths), 0, lengths=lengths)
+    forward = 2 * shape.linear_weights + 4 * 8000 * shape.queries * shape.layers
+    passes = load.tokens * 3 * forward  # the policy's two, and the reference's
+    assert estimate.estimate_time(shape, spec, load, 1.0).step_s == pytest.approx(passes, rel=0.02)
+
+
 def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
     assert estimate.epoch_work([10, 40, 20, 30, 5], 4, 2, 0.0) == 2 * 40 + 2 * 20 + 5
     assert estimate.epoch_work([10, 40], 2, 2, 1000.0) == 50 * 1.05  # packed

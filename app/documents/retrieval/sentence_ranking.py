@@ -120,8 +120,9 @@ _SAYS_WHAT_IT_IS = lazy_pattern(
     "(?:もの|こと|[一-鿿ァ-ヺー])(?:で(?:ある|す|あり|あって)|を(?:い[いう]|言[いう]|指[しす]))"
 )
 _BRACKETED = r"[」』]?(?:\s?[（(][^（）()]{0,40}[）)])?\s?"  # ends with the space after a Latin word: sudo は
-_WHAT_IT_IS_NOT = "、?(?:呼ば|言[えわ]|い[えわ]|限ら|異な|違|別|無?関係|なら[なず]|思)"  # NMU とは呼ばれない
-_NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺーa-z])(?<![a-z\\d] )"
+# NMU とは呼ばれない; but とは、いわゆる… and とは、違法な… say what it is
+_WHAT_IT_IS_NOT = "、?(?:呼ば|(?:言|い)[えわ](?!ゆる|ば)|限ら|異な|違[いうっわ]|別|無?関係|なら[なず]|思[えいわ])"
+_NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺーa-z])(?<![a-z] )"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -221,8 +221,8 @@ def kappa_text(judge: Judge) -> str:
 def _count_text(evaluation: Evaluation) -> str:
     asked = evaluation.questions.questions
     unanswerable = sum(not question.is_answerable for question in asked)
-    form = phrase("evaluation.report.count_unanswerable" if unanswerable else "evaluation.report.count_all")
-    return form.format(count=f"{len(asked):,}", unanswerable=f"{unanswerable:,}")
+    form = "evaluation.report.count_unanswerable" if unanswerable else "evaluation.report.count_all"
+    return phrase(form, count=f"{len(asked):,}", unanswerable=f"{unanswerable:,}")
 
 
 def _trust_facts(judge: Judge) -> list[tuple[str, str]]:

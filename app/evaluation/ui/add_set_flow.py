@@ -77,7 +77,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         super().__init__(theme, parent)
         self._folder = folder
         self._imported = imported
-        self.naming = NameForm(theme, folder, sets, imported.name, imported.floor, is_new=False)
+        self.naming = NameForm(folder, sets, imported.name, imported.floor, is_new=False)
         self.naming.show_questions(imported.questions)
         self.naming.changed.connect(self.note_change)
         self.column.addWidget(self.naming)
@@ -145,7 +145,7 @@ class ImportFileDialog(ImportQuestionsDialog):
         yield ImportPart(phrase("evaluation.first_questions"), first_questions(file.questions, EXAMPLES))
         yield ImportPart(phrase("evaluation.please_check"), "\n".join(self._doubts(file)), tone="warning")
         lines = question_set_texts.first_lines(
-            [question_set_texts.renamed_text(*pair) for pair in file.renamed], phrase("common.n_more")
+            [question_set_texts.renamed_text(*pair) for pair in file.renamed], "common.n_more"
         )
         yield ImportPart(phrase("evaluation.ids_that_were_changed"), lines)
         sheets = phrase("common.data_gap").join(map(shorten, file.other_sheets))
@@ -154,12 +154,12 @@ class ImportFileDialog(ImportQuestionsDialog):
     def _skipped(self, file: QuestionFile) -> ImportPart:
         rows = [question_set_texts.bad_row_text(row) for row in file.skipped]
         title = phrase("evaluation.n_rows_are_no_questions", n=f"{len(rows):,}")
-        return ImportPart(title, question_set_texts.first_lines(rows, phrase("evaluation.n_more_rows")), tone="warning")
+        return ImportPart(title, question_set_texts.first_lines(rows, "evaluation.n_more_rows"), tone="warning")
 
     def _doubts(self, file: QuestionFile) -> Iterator[str]:
         doubts = [question_set_texts.doubt_text(row) for row in file.doubts if row.code != "not_scored"]
         if doubts:
-            yield question_set_texts.first_lines(doubts, phrase("evaluation.n_more_places"))
+            yield question_set_texts.first_lines(doubts, "evaluation.n_more_places")
         if not_scored := question_set_texts.not_scored_warning(file.questions):
             yield not_scored
         repeated = len(file.questions) - len({one.text for one in file.questions})
@@ -315,7 +315,7 @@ class AddSet(QObject):
             self.dialog.open()
 
     def _show_empty(self, _nothing: object, sets: Sequence[StoredQuestionSet]) -> None:
-        naming = NameForm(self._theme, self._folder, sets, "", is_new=True)
+        naming = NameForm(self._folder, sets, "", is_new=True)
         source = phrase("evaluation.written_by_hand")
 
         def prepare(question: Question) -> StoreWork:

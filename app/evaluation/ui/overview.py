@@ -249,8 +249,8 @@ class BreakdownCard(Card):
         counted = [sum(system.counts) for system in result.systems if system.counts]
         self.setVisible(bool(counted))
         is_plain = len(result.questions) == max(counted, default=0)  # each question was answered once
-        title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
-        self.title.setText(title.format(n=f"{max(counted, default=0):,}"))
+        title = "evaluation.scores_n_questions" if is_plain else "evaluation.scores_n_answers"
+        self.title.setText(phrase(title, n=f"{max(counted, default=0):,}"))
         if result.has_judged_counts:
             self.about.setText(phrase("evaluation.from_the_left_0_1"))
         else:

@@ -124,18 +124,10 @@ class NameForm(QWidget):
     changed = Signal()
 
     def __init__(
-        self,
-        theme: Theme,
-        folder: Path,
-        sets: Sequence[StoredQuestionSet],
-        name: str,
-        floor: Label = LABELS[0],
-        *,
-        is_new: bool,
+        self, folder: Path, sets: Sequence[StoredQuestionSet], name: str, floor: Label = LABELS[0], *, is_new: bool
     ) -> None:
         """Fill the form. `floor`: the lowest label that the origin of the questions allows."""
         super().__init__()
-        self._theme = theme
         self._folder = folder
         self._sets = sets
         self._floor = floor

@@ -35,12 +35,12 @@ def version_time(version: QuestionSetVersion) -> str:
 def known_answers(questions: Sequence[Question]) -> str:
     """Return a text on how many questions have references, required words, quotes, or no answer; "" if none has."""
     counted = (
-        (phrase("evaluation.n_reference_answers"), sum(bool(one.reference) for one in questions)),
-        (phrase("evaluation.n_with_words_to_include"), sum(bool(one.must_include) for one in questions)),
-        (phrase("evaluation.n_with_evidence"), sum(bool(one.gold) for one in questions)),
-        (phrase("evaluation.n_not_in_the_documents"), sum(not one.is_answerable for one in questions)),
+        ("evaluation.n_reference_answers", sum(bool(one.reference) for one in questions)),
+        ("evaluation.n_with_words_to_include", sum(bool(one.must_include) for one in questions)),
+        ("evaluation.n_with_evidence", sum(bool(one.gold) for one in questions)),
+        ("evaluation.n_not_in_the_documents", sum(not one.is_answerable for one in questions)),
     )
-    return phrase("common.data_gap").join(form.format(n=f"{number:,}") for form, number in counted if number)
+    return phrase("common.data_gap").join(phrase(key, n=f"{number:,}") for key, number in counted if number)
 
 
 def not_scored_warning(questions: Sequence[Question]) -> str:
@@ -78,10 +78,10 @@ def column_mapping(columns: QuestionColumns) -> list[tuple[str, str]]:
 
 
 def first_lines(found: Sequence[str], more: str) -> str:
-    """Return the first items as lines, and the number of further items. `more`: text for that number, with {n}."""
+    """Return the first items as lines, and the number of further items. `more`: key of the text for that number."""
     shown = list(found[:SHOWN_ROWS])
     if len(found) > SHOWN_ROWS:
-        shown.append(more.format(n=f"{len(found) - SHOWN_ROWS:,}"))
+        shown.append(phrase(more, n=f"{len(found) - SHOWN_ROWS:,}"))
     return "\n".join(shown)
 
 

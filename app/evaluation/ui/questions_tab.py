@@ -227,8 +227,8 @@ class QuestionsTab(QWidget):
     def _choose(self) -> None:
         """Select the question that was shown if it is still in the list, else the first."""
         shown, total = self.questions.rowCount(), self.questions.total
-        text = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
-        self.count.setText(text.format(n=f"{shown:,}", total=f"{total:,}"))
+        key = "evaluation.n_questions" if shown == total else "evaluation.n_of_total_questions"
+        self.count.setText(phrase(key, n=f"{shown:,}", total=f"{total:,}"))
         index = self.questions.index_of(self._question_id)
         index = index if index.isValid() else self.questions.index(0)
         if index != self.view.currentIndex():

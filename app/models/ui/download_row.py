@@ -27,7 +27,6 @@ class DownloadRow(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._theme = theme
         self._id = ""
         self.bar = QProgressBar(maximum=STEPS, textVisible=False)
         self.state = ElidedLabel(role="caption", tone="text2")

@@ -91,7 +91,6 @@ class NewsWindow(QDialog):
         super().__init__(parent)
         self.setWindowTitle(phrase("shell.what_is_new"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._theme = theme
         self.text = RichText(theme)
         self.text.setAccessibleName(self.windowTitle())
         heading = Label(phrase("shell.what_is_new_in_kotae", version=__version__), "heading2", wraps=True)

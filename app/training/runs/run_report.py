@@ -18,7 +18,6 @@ from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
-from app.inference import scoring_files
 from app.models import base_models
 from app.training import quality_gate, training_errors
 from app.training.data.rows import PARTS
@@ -193,11 +192,6 @@ def _answers(rows: Sequence[AnswerRow]) -> list[tuple[str, list[_Answer]]]:
         (phrase("training.report.most_worse"), worse[:_ANSWERS_EACH]),
     ]
     return [(heading, [_answer(row) for row in found]) for heading, found in groups if found]
-
-
-def _is_broken(row: AnswerRow) -> bool:
-    """Return whether the answer is cut off, empty or looping: then a likelier held-out answer is no gain."""
-    return row.tuned_ended_by == "limit" or not row.tuned.strip() or scoring_files.is_looping(row.tuned)
 
 
 def _answer(row: AnswerRow) -> _Answer:

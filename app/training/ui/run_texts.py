@@ -246,8 +246,7 @@ def _saved_progress(course: RunProgress, before: str) -> str:
     saved = course.standing.saved
     if saved is None or not saved.step:
         return localization.join_sentences(before, phrase("training.nothing_was_saved") if starts_over(course) else "")
-    told = phrase("training.all_up_to_step_n")
-    return localization.join_sentences(before, told.format(n=f"{saved.step:,}"))
+    return localization.join_sentences(before, phrase("training.all_up_to_step_n", n=f"{saved.step:,}"))
 
 
 def _finished_sentence(course: RunProgress) -> str:

@@ -167,12 +167,10 @@ class VerdictCard(QFrame):
 
     def _change(self, gate: GateResult) -> str:
         """Return a sentence on the change of the loss, with the figures of the first condition."""
-        if gate.base_nll is None or gate.adapter_nll is None:
-            text = phrase("training.on_n_examples_that_were")
-        else:
-            text = phrase("training.on_n_examples_that_were_not_trained")
+        has_no_figures = gate.base_nll is None or gate.adapter_nll is None
+        key = "training.on_n_examples_that_were" if has_no_figures else "training.on_n_examples_that_were_not_trained"
         numbers = {"a": f"{gate.base_nll or 0:.3f}", "b": f"{gate.adapter_nll or 0:.3f}"}
-        return text.format(n=gate.change.units, interval=verdict_texts.interval_text(gate.change), **numbers)
+        return phrase(key, n=gate.change.units, interval=verdict_texts.interval_text(gate.change), **numbers)
 
     def _show_unjudged(self, view: RunResult) -> None:
         self.setProperty("surface", "raised")
