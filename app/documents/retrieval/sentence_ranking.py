@@ -27,7 +27,7 @@ TOPIC = lazy_pattern(
 )  # 橋脚には, かぶりは70mm
 _LIMITED_MOST = 400  # characters of a sentence with the limiting one after it
 _HEADER_SHARE, _HEADING_SHARE, _BEFORE_SHARE = 0.5, 0.4, 0.4  # what a term counts that is only there
-_RANK_HALVES = 9  # a passage this far behind the first counts half
+_RANK_HALVES = 6  # a passage this far behind the first counts half
 _NAMED_FACTOR = 2.0  # for passages of a clause that the question names
 _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the second number counts half
 _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
