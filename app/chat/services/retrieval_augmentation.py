@@ -191,7 +191,11 @@ def search(
         asked = _pictures_asked(library, request, ids)
         read = (_text_of_picture(library, one, -number) for number, one in enumerate(asked, start=1))
         texts = [text for text in read if text is not None]
-    verdict, is_shown = judged.verdict, request.shows_pictures
+        is_shown = request.shows_pictures
+        if texts and not is_shown and all(ref.regions for ref in request.scope):  # nothing but selected words is asked
+            searched = texts
+            judged = retrieved_passages.judge_answerability(library, request.question, texts, ids, request.glossary)
+    verdict = judged.verdict
     if asked and (is_shown or texts):
         shown = {one.document.id for one in asked if one.document.is_picture}
         kept = [] if is_refused else [one for one in searched if one.document_id not in shown]
@@ -447,6 +451,8 @@ def _answer_from_excerpts(
     request: RetrievalRequest,
 ) -> RetrievedPassages:
     picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
+    if not picked and found.unseen:  # 何と書いてありますか
+        picked = excerpts.clause_openings(request.question, passages)
     if not picked:
         return _not_found(found, passages, all_sources)
     with closing(Library.open_second(request.documents)) as library:

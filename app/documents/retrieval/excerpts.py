@@ -98,7 +98,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     Equally good rows of one table count as one. For a question that only names clauses, the first two begin.
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
-        return _clause_openings(question, passages)
+        return clause_openings(question, passages)
     sought, ranked = sentence_ranking.rank_sentences(question, passages)
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
     ranked = _with_announced(ranked, passages)
@@ -121,7 +121,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     return first + sorted(rest, key=lambda one: (*places[one.number - 1], one.start))
 
 
-def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
+def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
     """Return the first sentences of clauses, or of the paragraphs or items in them that the question names."""
     inner = [one.inner[-1] for one in clause_references.parse_question(question).references if one.inner]
     found: list[Excerpt] = []

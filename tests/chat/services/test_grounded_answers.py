@@ -319,10 +319,10 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     part = PageRegion(path, 31, (0, 0.5, 1, 0.6), "図4-2 軸受の許容温度は80℃とする。", ("第4章 ポンプ", "4.2 日常点検"))
     scope = (CollectionRef(1, "基準", (document.path,), (part,)),)
     assert grounded.session.ask_of(scope)
-    for said, verdict in (("軸受の許容温度は80℃です[1]。", "near"), ("主ポンプの軸受温度は何℃までですか", "answered")):
+    for said, verdict in (("軸受の許容温度は80℃です[1]。", "near"), ("軸受の許容温度は何℃ですか", "answered")):
         answer = grounded.ask(said)
         kept = answer.details.grounding
-        first = kept.sources[0]
+        (first,) = kept.sources  # what is not in the frame is none
         assert (first.text, first.page, first.heading, first.document) == (part.text, 31, part.heading, document.name)
         assert first.tag == ""
         assert (kept.verdict, kept.pictures, kept.unseen) == (verdict, (), (part.name,))
@@ -332,3 +332,15 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (dataclasses.replace(part, text=""),)),))
     refused = grounded.ask("ポンプの製造会社の住所と電話番号は？").details.grounding
     assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))
+
+
+def test_of_a_framed_figure_its_first_words_are_quoted_where_the_question_has_none_of_them(
+    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    (document,) = library.documents(1)
+    part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), "最高水位は8.2mである。開始は昼とする。", ("第4章 ポンプ",))
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (part,)),))
+    answer = grounded.ask("「基準」の 31 ページの選んだ図について、土に接する部材の鉄筋のかぶりは書いてありますか")
+    assert "最高水位は8.2mである。" in answer.text
+    assert [one.text for one in answer.details.grounding.sources] == [part.text]
