@@ -93,11 +93,6 @@ class ReaderPage(Page):
     def set_header_inset(self, inset_px: int) -> None:
         self.header.set_inset(inset_px)
 
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        if not event.spontaneous():
-            self._await_part(None)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
