@@ -46,7 +46,8 @@ _TURNS = lazy_pattern(
 )  # what may negate or limit the rest of its sentence
 _TOPIC_BEFORE = lazy_pattern("[^、。]{,40}?(?<!又)(?<=[^ぁ-ゖ、。])(?:に|で|と)?は(?![ぁ-ゖ])")
 _JOINS = lazy_pattern(
-    r"(?:しかし(?:ながら)?|また|さらに|なお|したがって|従って|[そこ]の(?:ため|結果)|そこで|つまり|すなわち|そして|一方で?|特に|ところで)[、 ]\s*"
+    r"(?:しかし(?:ながら)?|また|さらに|なお|したがって|従って|[そこ]の(?:ため|結果)|そこで|つまり|すなわち|そして|一方で?"
+    r"|特に|ところで)[、 ]\s*"
 )  # says how a sentence follows the one before, which is not quoted; 例えば is, as no example is a rule
 _REFERS_BACK = lazy_pattern(
     rf"(?:[（(]?\d[)）]\s*|{_JOINS.pattern})?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
