@@ -122,7 +122,7 @@ def weigh_query_terms(query: str) -> dict[str, float]:
     grammar = extract_terms(_joined(filter(_is_grammar, words)))
     weights = {term: _weight(term) for term in extract_terms(query) if term not in grammar}
     after_particles = {word.end for word in words if word.kind.startswith("助詞")}
-    for noun in (word for word in words if word.is_noun):
+    for noun in (word for word in words if word.is_noun and not _is_grammar(word)):
         every = extract_terms(noun.text)
         pairs = every[:-1]
         if _is_general(noun):
