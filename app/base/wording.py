@@ -27,9 +27,9 @@ _MOST_BYTES = 1 << 62  # no real size is larger
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 # A number in an English text, with the noun that it counts, and a verb: "{n} empty rows are".
 _COUNTED = lazy_pattern(
-    r"((?:There are (?:only )?)?\{(\w+)\}(?: (?!with |in )[a-z-]+)??) (answer|component|conversation|document|download"
-    r"|evaluation|example|file|item|model|page|pair|passage|problem|question|row|run|section|sentence|step|system|token"
-    r"|training)s\b"
+    r"((?:There are (?:only )?)?\{(\w+)\}(?: (?!with |in )[a-z-]+)??) (answer|attempt|character|component|connection"
+    r"|conversation|core|day|document|download|duplicate|evaluation|example|file|image|item|model|note|packet|page|pair"
+    r"|passage|problem|question|result|row|run|section|sentence|step|system|thread|time|token|training)s\b"
     r"((?: (?:of (?:the )?|with )\S+)?)(?: (are|were|have|do|need)\b)?"
 )
 _VERBS_OF_ONE = {"are": " is", "were": " was", "have": " has", "do": " does", "need": " needs"}

@@ -122,7 +122,7 @@ def weigh_query_terms(query: str) -> dict[str, float]:
     grammar = extract_terms(_joined(filter(_is_grammar, words)))
     weights = {term: _weight(term) for term in extract_terms(query) if term not in grammar}
     after_particles = {word.end for word in words if word.kind.startswith("助詞")}
-    for noun in (word for word in words if word.is_noun):
+    for noun in (word for word in words if word.is_noun and not _is_grammar(word)):
         every = extract_terms(noun.text)
         pairs = every[:-1]
         if _is_general(noun):
@@ -138,7 +138,7 @@ def weigh_query_terms(query: str) -> dict[str, float]:
 
 
 def _nouns(query: str) -> list[Word]:
-    return [word for word in _words(query) if word.is_noun]
+    return [word for word in _words(query) if word.is_noun and not _is_grammar(word)]
 
 
 def _words(query: str) -> list[Word]:
@@ -146,8 +146,8 @@ def _words(query: str) -> list[Word]:
 
 
 def _is_grammar(word: Word) -> bool:
-    """Whether a word is a particle, an ending, a pronoun or a verb of asking (教えて)."""
-    is_asking = word.kind.startswith("動詞") and word.base in _ASKING
+    """Whether a word is a particle, an ending, a pronoun, いくら or a verb of asking (教えて)."""
+    is_asking = (word.kind.startswith("動詞") and word.base in _ASKING) or word.base == "幾ら"
     return is_asking or word.kind.startswith(("助詞", "助動詞", "代名詞"))
 
 

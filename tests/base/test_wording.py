@@ -127,6 +127,7 @@ def test_quotation_marks_inside_others_are_double(text: str, nested: str) -> Non
     [
         ("training.imported_n_rows", {"n": 1}, "Imported 1 row"),
         ("training.imported_n_rows", {"n": 11}, "Imported 11 rows"),
+        ("training.rose_n_times_in_a", {"n": 1}, "Rose 1 time in a row"),
         ("common.batch_blank", {"count": "1"}, "1 empty row was not counted as questions."),
         ("training.draft_problem.left_out", {"rows": 1}, "1 row with problems is not trained on."),
         ("documents.n_pages_are_images_only", {"n": 1}, "1 page is images only."),

@@ -39,6 +39,10 @@ def test_the_topic_of_a_question_weighs_more_than_what_is_asked_of_it():
     assert terms.weigh_query_terms("のり面の勾配")["り面"] == terms.WEIGHT_MIXED  # 面 is a part of the topic
 
 
+def test_how_much_is_asked_finds_no_text_that_says_somewhat():
+    assert not {"いく", "くら"} & terms.weigh_query_terms("値段はいくらですか").keys()
+
+
 @pytest.mark.parametrize(
     ("text", "query"),
     [

@@ -264,6 +264,16 @@ def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
             "ひび割れの調査方法．土木技術，vol.48，2006．\nひび割れの調査には、目視と打音による方法を用いる。",
             "ひび割れの調査には、目視と打音による方法を用いる。",
         ),
+        (
+            "境界線をぼかすには",
+            "境界線をぼかす...\n線をぼかすには、ぼかしの幅を入れる。",
+            "線をぼかすには、ぼかしの幅を入れる。",
+        ),
+        (
+            "水槽の容量を調べたい",
+            "水槽の容量は800Lである。\n水槽は銘板を見て容量を調べる。",
+            "水槽は銘板を見て容量を調べる。",
+        ),
     ],
 )
 def test_the_first_excerpt_has_what_is_asked_for(question, text, first):
@@ -277,7 +287,12 @@ def test_a_sentence_comes_with_the_one_before_that_names_its_subject():
     )
 
 
-@pytest.mark.parametrize("joins", ["また、", "したがって、", "しかし、\n"])
+def test_a_definition_comes_without_the_sentence_before():
+    text = "これと余水吐とを混同しない。余水吐は、余分な水を流す設備である。"
+    assert best_of("余水吐とは何ですか", make_passage(text, "5 水路")).text.startswith("余水吐は")
+
+
+@pytest.mark.parametrize("joins", ["また、", "したがって、", "しかし ", "しかし、\n"])
 def test_a_quotation_begins_after_a_word_that_only_joins_it_to_what_is_not_quoted(joins):
     text = f"橋の色は白である。{joins}点検は毎年行う。"
     assert answer_to("点検はいつ行うか", make_passage(text, "3 点検")) == "**「点検は毎年行う。」[1]**"
@@ -468,6 +483,19 @@ def test_a_row_of_long_cells_is_led_by_its_name_and_what_fits():
     rows = f"検出方式 | 名称 | 説明\n接触型 | フロート式水位計 | {long}\n圧力式 | 気泡式水位計 | 短い。"
     answer = answer_to("フロート式水位計とは", make_passage(rows, "3.3 水位計"))
     assert answer.split("\n")[0] == "**接触型：名称 フロート式水位計…[1]**"
+
+
+def test_of_a_row_no_column_is_shown_alone_for_a_piece_of_a_word_that_its_title_shares_with_the_question():
+    rows = "名称 | パッケージの大きさ | 説明\nmutter | 187 | ウィンドウマネージャー"
+    answer = answer_to("ウィンドウマネージャーとは", make_passage(rows, "7.2 窓"))
+    assert answer.split("\n")[0] == "**mutter：パッケージの大きさ 187、説明 ウィンドウマネージャー[1]**"
+
+
+def test_below_a_heading_that_asks_the_same_its_first_sentence_answers():
+    text = "はい。夜間は係の者が開けます。書庫を休館日に開けるのは、ひとりではいけません。"
+    source = make_passage(text, "第2章 書庫", "2.1 休館日に書庫を開けることはできますか？")
+    answer = answer_to("休館日に書庫を開けることはできますか", source)
+    assert answer.startswith("**「はい。夜間は係の者が開けます。」[1]**")
 
 
 def test_signs_of_a_document_do_not_end_the_bold_line():

@@ -191,7 +191,11 @@ def search(
         asked = _pictures_asked(library, request, ids)
         read = (_text_of_picture(library, one, -number) for number, one in enumerate(asked, start=1))
         texts = [text for text in read if text is not None]
-    verdict, is_shown = judged.verdict, request.shows_pictures
+        is_shown = request.shows_pictures
+        if texts and not is_shown and all(ref.regions for ref in request.scope):  # nothing but selected parts is asked
+            searched = [*texts, *(one for one in searched if any(_shares_page(one, text) for text in texts))]
+            judged = retrieved_passages.judge_answerability(library, request.question, searched, ids, request.glossary)
+    verdict = judged.verdict
     if asked and (is_shown or texts):
         shown = {one.document.id for one in asked if one.document.is_picture}
         kept = [] if is_refused else [one for one in searched if one.document_id not in shown]
@@ -235,6 +239,11 @@ def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[i
     taken = {(one.document.id, one.page) for one in selected}
     rest = [one for one in found if request.shows_pictures and (one.document.id, one.page) not in taken]
     return [*selected, *rest][:PICTURES_SHOWN]
+
+
+def _shares_page(passage: Passage, other: Passage) -> bool:
+    first, last = passage.section.page, passage.section.page_last or passage.section.page
+    return passage.document_id == other.document_id and first <= other.section.page <= last
 
 
 def _text_of_picture(library: Library, picture: PictureAsked, number: int) -> Passage | None:
@@ -289,7 +298,7 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         )
         collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
         asked = [turn.question for turn in request.turns]
-        is_answered = found.verdict == "answered"
+        is_answered = found.verdict == "answered" and not found.unseen  # what is beside a figure is not searched
         follow_ups = suggested_questions.follow_up_questions(library, passages, asked) if is_answered else ()
     if found.pictures:
         return RetrievedPassages(passages, sources, found.grounding(sources), pictures=found.pictures)
@@ -447,6 +456,8 @@ def _answer_from_excerpts(
     request: RetrievalRequest,
 ) -> RetrievedPassages:
     picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
+    if not picked and found.unseen:  # 何と書いてありますか
+        picked = excerpts.clause_openings(request.question, passages)
     if not picked:
         return _not_found(found, passages, all_sources)
     with closing(Library.open_second(request.documents)) as library:

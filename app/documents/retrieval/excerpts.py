@@ -38,6 +38,7 @@ _SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
 _CONTEXT_MOST = 160  # characters of a sentence with those around it that it needs
 _ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
 _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
+_YES_LONGEST = 5  # characters of a sentence that says little alone (はい。)
 _AFTER = 0.001  # share of the score that each sentence between takes from that of an announced clause
 _SUBJECT_MOST = 40  # characters
 _TURNS = lazy_pattern(
@@ -45,7 +46,8 @@ _TURNS = lazy_pattern(
 )  # what may negate or limit the rest of its sentence
 _TOPIC_BEFORE = lazy_pattern("[^、。]{,40}?(?<!又)(?<=[^ぁ-ゖ、。])(?:に|で|と)?は(?![ぁ-ゖ])")
 _JOINS = lazy_pattern(
-    r"(?:しかし(?:ながら)?|また|さらに|なお|したがって|従って|[そこ]の(?:ため|結果)|そこで|つまり|すなわち|そして|一方で?|特に|ところで)、\s*"
+    r"(?:しかし(?:ながら)?|また|さらに|なお|したがって|従って|[そこ]の(?:ため|結果)|そこで|つまり|すなわち|そして|一方で?"
+    r"|特に|ところで)[、 ]\s*"
 )  # says how a sentence follows the one before, which is not quoted; 例えば is, as no example is a rule
 _REFERS_BACK = lazy_pattern(
     rf"(?:[（(]?\d[)）]\s*|{_JOINS.pattern})?(?:こ[れのこう]|そ[れのこう](?!他)|同[じ年月日条項法様所]|当該|前[者記述]|後者|上[記述])"
@@ -97,7 +99,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     Equally good rows of one table count as one. For a question that only names clauses, the first two begin.
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
-        return _clause_openings(question, passages)
+        return clause_openings(question, passages)
     sought, ranked = sentence_ranking.rank_sentences(question, passages)
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
     ranked = _with_announced(ranked, passages)
@@ -120,7 +122,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     return first + sorted(rest, key=lambda one: (*places[one.number - 1], one.start))
 
 
-def _clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
+def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
     """Return the first sentences of clauses, or of the paragraphs or items in them that the question names."""
     inner = [one.inner[-1] for one in clause_references.parse_question(question).references if one.inner]
     found: list[Excerpt] = []
@@ -300,7 +302,9 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
     lacks = sought.asks and not part.is_row and not sought.asked_share(part.text)
     if end == part.end and not part.is_row:
         before, following = (_neighbour(ranked, at, step, text) for step in (-1, 1))
-        is_needed = before and (_REFERS_BACK.match(part.text) or _adds(sought, before, found))
+        is_needed = before and (
+            _REFERS_BACK.match(part.text) or (not sought.is_defined_by(part.text) and _adds(sought, before, found))
+        )
         if before and is_needed and end - before.part.start <= _CONTEXT_MOST:
             start, found = before.part.start, found | before.terms
         if sentences.announces_items(text, part.start, part.end):
@@ -309,7 +313,7 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
                 following = _neighbour(ranked, at, 1, text)
         elif following and following.part.end - start <= _CONTEXT_MOST:
             has_asked = lacks and sought.asked_share(following.part.text) > 0
-            if has_asked or _adds(sought, following, found):
+            if has_asked or part.end - part.start <= _YES_LONGEST or _adds(sought, following, found):
                 end, found = following.part.end, found | following.terms
         said_end = end
     if joins := _JOINS.match(text, start):
@@ -361,7 +365,7 @@ def _row_lead(sought: SoughtAnswer, part: Part) -> str:
     """Return the name of a row, and the cells of the columns that the question names, or as many cells as fit."""
     names, (name, *cells) = _split(part.header), _split(part.text)
     named = [(column, cell) for column, cell in zip(_padded(names[1:], len(cells)), cells, strict=False) if cell]
-    asked = [one for one in named if one[0] and sought.terms_in(sentence_ranking.terms_of(one[0]))] or named
+    asked = [one for one in named if sought.names(one[0])] or named
     cells = [" ".join(filter(None, one)) for one in asked]
     fits = max((n for n in range(1, len(cells) + 1) if len("".join(cells[:n])) <= LEAD_MOST), default=bool(not name))
     values = phrase("common.batch_gap").join(cells[:fits]) + ("…" if fits < len(cells) else "")
@@ -383,7 +387,12 @@ def _adds(sought: SoughtAnswer, other: RankedSentence, found: frozenset[str]) ->
 
 
 def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozenset[str]) -> str:
-    """Return the title of the heading that has terms of the question, or the subject, which the text lacks; or ""."""
+    """Return the title of the heading that has terms of the question, or the subject, which the text lacks; or "".
+
+    There is none below a heading that asks the same, as in an FAQ.
+    """
+    if any(map(sought.is_asked_by, one.part.section.heading)):
+        return ""
     titles = [title for heading in reversed(one.part.section.heading) if (title := title_of(heading))]
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}

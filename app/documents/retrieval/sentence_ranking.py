@@ -29,6 +29,8 @@ _LIMITED_MOST = 400  # characters of a sentence with the limiting one after it
 _HEADER_SHARE, _HEADING_SHARE, _BEFORE_SHARE = 0.5, 0.4, 0.4  # what a term counts that is only there
 _RANK_HALVES = 6  # a passage this far behind the first counts half
 _NAMED_FACTOR = 2.0  # for passages of a clause that the question names
+_ANSWER_FACTOR = 2.0  # for what follows a heading that asks the same (in an FAQ)
+_ASKED_SHARE = 0.6  # of the question's terms that such a heading has
 _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the second number counts half
 _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
 _LISTED_FACTOR = 0.3  # for a question, or an entry of a list of literature, notices, amendments or contents
@@ -46,7 +48,7 @@ _ASKED_UNIT = lazy_pattern(r"[何なん]\s?([^\s、。?？がをにはのとか�
 _ASKS_FREQUENCY = lazy_pattern("頻度|間隔|周期|何[回度]")
 _ASKS_VALUE = lazy_pattern(
     rf"いくつ|いくら|どれ(?:くらい|ぐらい|ほど|だけ)|どの(?:くらい|ぐらい|程度)|{_ASKS_FREQUENCY.pattern}"
-    rf"|(?:{_MEASURE})(?:[（(][^）)]*[）)])?(?:[はをの][^、。]{{0,12}})?[?？。]*$|以[上下内]"
+    rf"|(?:{_MEASURE})(?:[（(][^）)]*[）)])?(?:[はをの](?![^、。]*(?:方法?|手順|には|たい)[?？。]*$)[^、。]{{0,12}})?[?？。]*$|以[上下内]"
 )
 # The units of what a question may ask for, by the word for it; of several words the last one counts.
 _UNITS_OF = {
@@ -202,10 +204,22 @@ class SoughtAnswer:
         """Return the share (0 to 1) of the question that these of its terms are."""
         return math.fsum(self.weights[term] for term in found)  # the same in each order, so that ties stay ties
 
+    def names(self, column: str) -> bool:
+        """Return whether the question has a noun of a column's title."""
+        return any(word.is_noun and word.text in self._question for word in lexicon.tokenize(column))
+
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
         kind = _VALUE_GAIN if self._asks_value else _KIND_GAIN
         return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
+
+    def is_asked_by(self, title: str) -> bool:
+        """Return whether a heading asks the same."""
+        return _ASKS.search(title) is not None and self.share(self.terms_in(terms_of(title))) >= _ASKED_SHARE
+
+    def is_defined_by(self, text: str) -> bool:
+        """Return whether the question asks what something is, and a sentence says it."""
+        return definition_share(self._defined, text) > _PROBABLE
 
     def asked_share(self, text: str) -> float:
         """Return how surely (0 to 1) a text has the value, time, actor, place, name or reason that is asked for."""
@@ -295,6 +309,8 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
             score *= sought.gain(part.text) / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
             score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES
+            if last is None or last.part.section is not part.section:
+                score *= _ANSWER_FACTOR if sought.is_asked_by(" ".join(part.section.heading[-1:])) else 1.0
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
@@ -302,7 +318,7 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
 
 def _is_nominal(text: str) -> bool:
     """Whether a text has no predicate or topic, as a title, a caption or an entry of a list of literature."""
-    has_predicate = re.search(r"[ぁ-ゖ](?<!について)[」』）)]*[。．.、，,]*$", text.strip()) is not None
+    has_predicate = re.search(r"[ぁ-ゖ](?<!について)[」』）)]*[。．.、，,]?$", text.strip()) is not None
     return not has_predicate and TOPIC.search(text) is None
 
 

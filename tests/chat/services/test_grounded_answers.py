@@ -120,6 +120,12 @@ def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
     assert (near.details.grounding.verdict, near.details.grounding.follow_ups) == ("near", ())
     first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか")
     assert first.details.grounding.follow_ups == ("鉄筋の継手は？",)
+    part = PageRegion(document.path, SECTIONS[0].page, (0, 0, 1, 0.5), SECTIONS[0].text, SECTIONS[0].heading)
+    scope = first.details.scope
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (part,)),))
+    framed = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか").details.grounding
+    assert (framed.verdict, framed.follow_ups) == ("answered", ()), "what is beside the figure is not searched"
+    assert grounded.session.ask_of(scope)
     monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
     grounded.session.keep_draft(UnsentDraft("書きかけ"))
     assert grounded.session.ask_of([CollectionRef(library.add_collection("別の資料"), "別の資料")])
@@ -323,6 +329,7 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
         answer = grounded.ask(said)
         kept = answer.details.grounding
         first = kept.sources[0]
+        assert {one.page for one in kept.sources} <= {31}, "what is on another page is no source"
         assert (first.text, first.page, first.heading, first.document) == (part.text, 31, part.heading, document.name)
         assert first.tag == ""
         assert (kept.verdict, kept.pictures, kept.unseen) == (verdict, (), (part.name,))
@@ -332,3 +339,15 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (dataclasses.replace(part, text=""),)),))
     refused = grounded.ask("ポンプの製造会社の住所と電話番号は？").details.grounding
     assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))
+
+
+def test_of_a_framed_figure_its_first_words_are_quoted_where_the_question_has_none_of_them(
+    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
+    (document,) = library.documents(1)
+    part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), "最高水位は8.2mである。開始は昼とする。", ("第4章 ポンプ",))
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (part,)),))
+    answer = grounded.ask("「基準」の 31 ページの選んだ図について、何と書いてありますか")
+    assert "最高水位は8.2mである。" in answer.text
+    assert answer.details.grounding.sources[0].text == part.text

@@ -609,6 +609,21 @@ def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: A
     assert asked_part(parts, qtbot).page == 3
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_part_that_is_still_read_is_not_asked_about_once_another_tab_or_page_is_shown(
+    leaves: bool, parts: AppContext, qtbot: QtBot
+) -> None:
+    reader = pages_of(parts, qtbot)
+    reader.pages.frame_button.click()
+    reader.ask_button.click()
+    assert not reader.ask_button.isEnabled()
+    if leaves:
+        reader.back_button.click()
+    else:
+        reader.tabs.buttons["text"].click()
+    assert reader.ask_button.isEnabled()
+
+
 def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot: QtBot) -> None:
     clip = QApplication.clipboard()
     clip.setText("前")
