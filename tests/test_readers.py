@@ -20,7 +20,6 @@ EXCUSED = {
     "app/documents/services/command_documents.py": "the manual, which the program has just written",
     "app/inference/engine/score.py": "what the engine has just written itself",
     "app/inference/memory_estimate.py": "of the kernel",
-    "app/inference/machine.py": "of the kernel",
     "app/inference/processor_cores.py": "of the kernel",
     "app/models/cli/model_download.py": "a token may come out of another program's pipe",
     "app/models/downloads/part_file.py": "what is being fetched",
