@@ -100,13 +100,15 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
     """
     if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
         return clause_openings(question, passages)
+    words = sentence_ranking.defined_words(question)
+    compared = _compared(words, passages) if len(words) > 1 else []
     sought, ranked = sentence_ranking.rank_sentences(question, passages)
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
     ranked = _with_announced(ranked, passages)
     best = sorted((at for at, one in enumerate(ranked) if one.score > 0), key=lambda at: -ranked[at].score)
-    kept: dict[str, Excerpt] = {}
+    kept = {answer_markup.comparable_text(f"{one.head}{one.text}"): one for one in compared}
     groups: dict[object, int] = {}
-    first: list[Excerpt] = []
+    first = list(compared)
     for at in best:
         group = groups.setdefault(_row_group(ranked[at]) or at, len(groups))
         if len(groups) > limit or ranked[at].score < ranked[best[0]].score * _SCORE_SHARE:
@@ -116,10 +118,26 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
         is_repeated = any(said in other or other in said or _overlap(excerpt, kept[other]) for other in kept)
         if not is_repeated:
             kept[said] = excerpt
-            first += [excerpt] if group < SHOWN_FIRST else []
+            first += [excerpt] if not compared and group < SHOWN_FIRST else []
     rest = list(kept.values())[len(first) :]
     places = [(passage.document_id, passage.section_id) for passage in passages]
     return first + sorted(rest, key=lambda one: (*places[one.number - 1], one.start))
+
+
+def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt]:
+    """Return what says of each of the words what it is, in one quotation if it stands together; [] if one is missing."""
+    found: list[Excerpt] = []
+    for word in words:
+        best = next(iter(pick_excerpts(f"{word}とは何ですか", passages, 1)), None)
+        if best is None or word not in f"{best.subject}{best.head}{best.text}":
+            return []
+        found += [best] if not any(_overlap(best, other) for other in found) else []
+    start, end = min(one.start for one in found), max(one.end for one in found)
+    is_near = len({one.number for one in found}) == 1 and end - start <= _ANNOUNCED_MOST
+    if len(found) == 1 or not is_near or any(one.row for one in found):
+        return found
+    text = passages[found[0].number - 1].section.text[start:end]
+    return [dataclasses.replace(found[0], text=text, start=start, end=end, lead="", is_cut=False)]
 
 
 def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:

@@ -82,7 +82,7 @@ def search(
     scored = _by_words(library.database, query, collection_ids, glossary)
     if meaning:
         scored = meaning.fuse_ranking(library, scored, collection_ids)
-    if word := sentence_ranking.defined_word(query):
+    for word in sentence_ranking.defined_words(query):
         scored = _raise_definitions(library.database, word, scored, collection_ids)
     return widen_sections(library, scored, limit, clauses)
 

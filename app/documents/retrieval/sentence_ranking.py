@@ -38,6 +38,7 @@ _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the qu
 _KIND_GAIN = 0.1  # for a time, an actor, a place, a name or a reason where one is asked for
 _PROBABLE = 0.5  # of these gains, for what only may be it: 18歳 where a price is asked for, 出水時に for a time
 _DEFINITION_GAIN = 1.0
+_COMPARED_MOST = 20  # characters of each of the words that a question compares
 
 _ITEM_CODE = lazy_pattern(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
 _MEASURE = (
@@ -107,6 +108,13 @@ _DEFINED = lazy_pattern(
     r"(?:.*(?:における|での|で(?:いう|の)|に(?:いう|おいて))|.*[、。「『])?(?P<word>[^、。「」『』]{1,40}?)[」』]?"
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
+_COMPARED = lazy_pattern(
+    r"(?P<words>[^。?？\n]+?[」』]?)、?(?:の(?:違い|差異?|相違点?|区別|使い分け|それぞれの[^、。?？]{1,12})"
+    r"|(?:と?[はでが]|とで?は)?、?(?:それぞれ|何が|何か|どこが|どう|どのように|いかに)、?(?:違|異な|区別|使い分|定義)"
+    r"|(?:と?[はで])?、?それぞれ)"
+)
+_AND = lazy_pattern("[」』]?(?:とは?|、|・|／|及び|および|並びに|ならびに|や)[「『]?")
+_QUALIFIER = lazy_pattern(".*(?:における|において|での|で(?:いう|の)|[「『はがをに、]|(?<=[一-鿿ァ-ヺーA-Za-z ])の)")
 _ASKS = lazy_pattern(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
 _LISTS_OTHERS = lazy_pattern(
     "目次|索引|文献|参考(?:図書|資料)|(?:関[係連]|主な)?通[知達](?:等|一覧)?$|(?:改[正訂定]|制定).{0,4}(?:履歴|経[緯過])|沿革"
@@ -177,7 +185,7 @@ class SoughtAnswer:
         self._units = frozenset(one[0].unit for one in asked if one and one[0].unit)
         self._asks_frequency = _ASKS_FREQUENCY.search(question) is not None
         self._asks_value = bool(self._units) or _ASKS_VALUE.search(question) is not None
-        self._defined = defined_word(question)
+        self._defined = defined_words(question)
         self._question = question.strip().rpartition("\n")[2]
         self._kind = next((kind for kind, asks in _ASKED_KINDS.items() if asks.search(self._question)), "")
         which = _WHICH.search(self._question) if not (self._kind or self._asks_value) else None
@@ -211,7 +219,7 @@ class SoughtAnswer:
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
         kind = _VALUE_GAIN if self._asks_value else _KIND_GAIN
-        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * definition_share(self._defined, text)
+        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * self._definition_share(text)
 
     def is_asked_by(self, title: str) -> bool:
         """Return whether a heading asks the same."""
@@ -219,7 +227,7 @@ class SoughtAnswer:
 
     def is_defined_by(self, text: str) -> bool:
         """Return whether the question asks what something is, and a sentence says it."""
-        return definition_share(self._defined, text) > _PROBABLE
+        return self._definition_share(text) > _PROBABLE
 
     def asked_share(self, text: str) -> float:
         """Return how surely (0 to 1) a text has the value, time, actor, place, name or reason that is asked for."""
@@ -231,6 +239,9 @@ class SoughtAnswer:
             zip(self._names_in(text), itertools.repeat(1.0)), zip(self._forms_in(text), itertools.repeat(_PROBABLE))
         )
         return next((share for words, share in found if words not in self._question), 0.0)
+
+    def _definition_share(self, text: str) -> float:
+        return max((definition_share(word, text) for word in self._defined), default=0.0)
 
     @property
     def asks(self) -> bool:
@@ -322,10 +333,16 @@ def _is_nominal(text: str) -> bool:
     return not has_predicate and TOPIC.search(text) is None
 
 
-def defined_word(question: str) -> str:
-    """Return the word whose definition the last line of a question asks for (堰とは何ですか), or ""."""
-    asked = _DEFINED.match(question.strip().rpartition("\n")[2])
-    return asked["word"].strip() if asked else ""
+def defined_words(question: str) -> tuple[str, ...]:
+    """Return the words whose definitions the last line of a question asks for: 堰とは何ですか, 堰と水門の違いは."""
+    line = question.strip().rpartition("\n")[2]
+    if asked := _COMPARED.match(line):
+        first, *others = _AND.split(asked["words"].strip("「『」』"))
+        words = [word.strip() for word in (_QUALIFIER.sub("", first), *others)]
+        if others and all(0 < len(word) <= _COMPARED_MOST for word in words):
+            return tuple(words)
+    asked = _DEFINED.match(line)
+    return (asked["word"].strip(),) if asked and asked["word"].strip() else ()
 
 
 def definition_share(word: str, text: str) -> float:
