@@ -35,6 +35,7 @@ _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the 
 _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
 _LISTED_FACTOR = 0.3  # for a question, or an entry of a list of literature, notices, amendments or contents
 _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the question names none
+_LIST_GAIN = 2.0  # for the parts or kinds of something, where they are asked for
 _KIND_GAIN = 0.1  # for a time, an actor, a place, a name or a reason where one is asked for
 _PROBABLE = 0.5  # of these gains, for what only may be it: 18歳 where a price is asked for, 出水時に for a time
 _DEFINITION_GAIN = 1.0
@@ -85,6 +86,11 @@ _ASKED_KINDS = {
         f"(?:何|なん)(?:と|て|って)(?:[いよ]|言|呼|称)|(?:名前?|名称|呼び名|別名|[総通略]称|読み){_ENDS}"
     ),
     "reason": lazy_pattern("なぜ|何故|なんで|どうして(?!も)|(?:理由|原因|わけ)[はを]"),
+    "list": lazy_pattern(
+        "列挙|挙げ|(?:大別|分類|区分)す|(?:どんな|どのような|どういった|いかなる)[^、。]{1,12}が(?:あ[りる]|含ま)|何と何|何種類"
+        "|[2-9２-９二三四五六七八九](?:[つ種]の?|(?=要素|原則|段階|区分|類型|方式|条件))[一-鿿ァ-ヺー]{1,8}(?:とは|は?何|を|[?？。]*$)"
+        f"|(?:種類|分類|区分|内訳|構成|要素)(?:は|と?は?(?:何|どの|どう)[^、。]{{,12}}|に?{_ENDS}|[?？。]*$)"
+    ),
 }
 _WHICH = lazy_pattern(
     "(?:何という|なんという|(?<!な)どの|(?<!幾)何)(?P<noun>[一-鿿ァ-ヺー]{2,8})"
@@ -102,6 +108,9 @@ _FORMS = {
     ),
     "reason": lazy_pattern(
         "ため(?!に[^、]*[うるす]$)|から(?=[、。]|で)|ので|により|によって|理由|原因|ことで|おそれ|恐れ|支障"
+    ),
+    "list": lazy_pattern(
+        "(?:、|及び|・|①).*(?:大別|(?:区分|分類)[さし]|に分け|から(?:な[るりっ]|構成)|で構成され|[2-9２-９二三四五六七八九](?:[つ種]|要素))|①.*②"
     ),
 }
 _DEFINED = lazy_pattern(
@@ -218,7 +227,7 @@ class SoughtAnswer:
 
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
-        kind = _VALUE_GAIN if self._asks_value else _KIND_GAIN
+        kind = _VALUE_GAIN if self._asks_value else _LIST_GAIN if self._kind == "list" else _KIND_GAIN
         return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * self._definition_share(text)
 
     def is_asked_by(self, title: str) -> bool:
