@@ -334,11 +334,16 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
             if has_asked or part.end - part.start <= _YES_LONGEST or _adds(sought, following, found):
                 end, found = following.part.end, found | following.terms
         said_end = end
-    if joins := _JOINS.match(text, start):
+    cases = _cases(sought, ranked, ranked.index(one), text)
+    if len(cases) > 1:
+        start, end = min(start, cases[0].start), max(end, cases[-1].end)
+    elif joins := _JOINS.match(text, start):
         start = joins.end()
     excerpt = Excerpt(one.number, text[start:end], start, end, one.score, part.header, is_cut=is_cut, row=part.row)
     subject = _subject(sought, one, excerpt.text, found)
     lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, text[start:said_end])
+    if len(cases) > 1:
+        lead = phrase("documents.lead_gap").join(_first_sentence(case.text) for case in cases)
     return dataclasses.replace(excerpt, subject="" if part.row else subject, lead=lead)
 
 
@@ -400,6 +405,29 @@ def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) 
     return other if is_near and "\n" not in text[first.end : last.start] else None
 
 
+def _cases(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, text: str) -> list[Part]:
+    """Return an item of a list with those beside it that answer the same for other cases, if it has what is asked."""
+
+    def answered(one: RankedSentence) -> frozenset[str] | None:
+        is_item = text[text.rfind("\n", 0, one.part.start) + 1 : one.part.start].strip()
+        first = _first_sentence(one.part.text)
+        is_case = is_item and one.part.section is ranked[at].part.section and sought.asked_share(first)
+        return sought.terms_in(sentence_ranking.terms_of(first)) if is_case else None
+
+    own, found = answered(ranked[at]), [ranked[at].part]
+    if sought.asks and own:
+        for step in (-1, 1):
+            place = at + step
+            while 0 <= place < len(ranked) and answered(ranked[place]) == own:
+                found.insert(0 if step < 0 else len(found), ranked[place].part)
+                place += step
+    return found if found[-1].end - found[0].start <= _ANNOUNCED_MOST else [ranked[at].part]
+
+
+def _first_sentence(text: str) -> str:
+    return next((text[one.start : one.end] for one in sentences.split_sentences(text)), text)
+
+
 def _adds(sought: SoughtAnswer, other: RankedSentence, found: frozenset[str]) -> bool:
     return sought.share(other.terms - found) >= _CONTEXT_SHARE
 
@@ -415,8 +443,7 @@ def _subject(sought: SoughtAnswer, one: RankedSentence, text: str, found: frozen
     titles = [title for title in titles if len(title) <= _SUBJECT_MOST and title not in text]
     adds = {title: sought.share(sought.terms_in(sentence_ranking.terms_of(title)) - found) for title in titles}
     best = max(titles, key=lambda title: adds[title], default="")  # the innermost of several
-    first = next((text[part.start : part.end] for part in sentences.split_sentences(text)), text)
-    has_topic = one.part.is_row or sentence_ranking.TOPIC.search(first) is not None
+    has_topic = one.part.is_row or sentence_ranking.TOPIC.search(_first_sentence(text)) is not None
     has_topic = has_topic and not (sought.asks_name and not sought.asked_share(text))  # the name may be the title
     return best if not has_topic or adds.get(best, 0.0) >= _CONTEXT_SHARE else ""
 
