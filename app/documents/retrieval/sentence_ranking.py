@@ -367,8 +367,11 @@ def definition_share(word: str, text: str) -> float:
     if re.search(f"{_NO_WORD_BEFORE}{named}(?:である)?と(?:い[うい]|言う|呼[ぶば]|称|総称|定義|規定)", text):
         return 0.8
     class_noun = "(?:[一-鿿ァ-ヺー]{1,8})?" if word.isascii() else ""  # apt コマンドは
+    if re.match(f"[「『＜<〈]{re.escape(word)}[」』＞>〉]の[^、。]{{,20}}は", text):  # 「必須」の位置付けは、
+        return 0.4
     if re.match(f"[「『]?{named}{class_noun}は", text) is None:
-        return 0.0
+        described = f"[うくすつぬふむゆるただ][「『]{re.escape(word)}[」』]"  # …前の状況に補修する「修繕」
+        return 0.4 if re.search(described, text) else 0.0
     return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
 
