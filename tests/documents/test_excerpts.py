@@ -507,3 +507,56 @@ def test_the_share_of_terms_does_not_depend_on_their_order() -> None:
     sought = SoughtAnswer("隔地者に対する意思表示の効力はいつ生じますか", [["意思表示"], ["隔地者", "効力"]])
     found = sorted(sought.weights)
     assert len({sought.share(found[at:] + found[:at]) for at in range(len(found))}) == 1
+
+
+PLANTS = make_passage(
+    "浄化施設には多くの設備がある。沈殿池は、重い粒子を沈める設備である。ろ過池とは、砂の層で水をこす設備をいう。点検は年1回とする。",
+    "3 浄化施設",
+)
+TANKS = make_passage("受水槽とは、水道の水を受ける槽をいう。受水槽と高置水槽は毎年清掃する。", "4 受水槽", number=2)
+HIGH_TANKS = make_passage("高置水槽は、屋上に置いて水圧を得る槽である。", "5 高置水槽", number=3)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "沈殿池とろ過池の違いは何ですか",
+        "浄化施設の沈殿池とろ過池はどう違いますか",
+        "「沈殿池」と「ろ過池」それぞれの役割",
+    ],
+)
+def test_of_what_is_compared_each_definition_is_quoted_together_where_they_stand_together(question):
+    together = "沈殿池は、重い粒子を沈める設備である。ろ過池とは、砂の層で水をこす設備をいう。"
+    assert best_of(question, PLANTS, TANKS).text == together
+
+
+def test_of_what_is_compared_in_two_places_the_definitions_are_quoted_first_in_the_order_asked_for():
+    picked = excerpts.pick_excerpts("高置水槽と受水槽はどう違うの？", [TANKS, HIGH_TANKS])
+    assert [one.text for one in picked[:2]] == [
+        "高置水槽は、屋上に置いて水圧を得る槽である。",
+        "受水槽とは、水道の水を受ける槽をいう。",
+    ]
+    assert not excerpts.pick_excerpts("高置水槽と貯湯槽の違い", [HIGH_TANKS])[0].text.startswith("貯湯槽")
+
+
+@pytest.mark.parametrize(
+    "question", ["管理する水槽の種類", "水槽を大きく分類すると？", "2種の水槽とは？", "水槽の区分を列挙して"]
+)
+def test_kinds_come_from_the_sentence_that_divides(question):
+    text = "水槽の管理は、水槽の種類を問わず年1回以上行う。\n水槽は受水槽及び高置水槽に大別される。"
+    assert best_of(question, make_passage(text, "4 水槽の管理")).text == "水槽は受水槽及び高置水槽に大別される。"
+
+
+CASES = """余裕高は次の値以上とする。
+・流量が50m3/s未満の場合：0.3m
+・流量が50m3/s以上の場合：0.6m
+ただし、支川を除く。
+・幅は2mとする。"""
+
+
+def test_items_that_answer_for_different_cases_are_quoted_together_and_one_that_is_asked_for_alone():
+    passage = make_passage(CASES, "5 余裕高")
+    assert answer_to("流量が50m3/sを境に余裕高は何mですか", passage).startswith(
+        "**余裕高：流量が50m3/s未満の場合：0.3m／流量が50m3/s以上の場合：0.6m[1]**"
+    )
+    assert best_of("流量が50m3/s未満の場合の余裕高は何mですか", passage).text == "流量が50m3/s未満の場合：0.3m"

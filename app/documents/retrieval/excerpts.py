@@ -1,7 +1,8 @@
 """Answer with 抜粋表示: quote the best sentences of the passages instead of generating an answer.
 
 The trial model (0.27 billion parameters) repeats the question or invents, and the smallest models that keep to the
-documents have 1.2 billion, so below a billion parameters nothing is generated from documents.
+documents have 1.2 billion, so below a billion parameters nothing is generated from documents. The file is long because
+a quotation is chosen, completed and written by the same few rules.
 """
 
 import dataclasses
@@ -125,7 +126,7 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
 
 
 def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt]:
-    """Return what says of each of the words what it is, in one quotation if it stands together; [] if one is missing."""
+    """Return what each of the words is, in one quotation where it stands together; [] if one is missing."""
     found: list[Excerpt] = []
     for word in words:
         best = next(iter(pick_excerpts(f"{word}とは何ですか", passages, 1)), None)
@@ -301,8 +302,7 @@ def _with_announced(ranked: Sequence[RankedSentence], passages: Sequence[Passage
         one = found[place].part
         if found[place].number != best.number or one.section.heading[: len(above)] != above:
             break
-        has_sign = text[text.rfind("\n", 0, one.start) + 1 : one.start].strip()
-        if has_sign or one.section is not found[before].part.section:
+        if _sign(text, one) or one.section is not found[before].part.section:
             found[place] = dataclasses.replace(found[place], score=best.score * (1 - _AFTER * (place - at)))
     return found
 
@@ -408,20 +408,25 @@ def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) 
 def _cases(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, text: str) -> list[Part]:
     """Return an item of a list with those beside it that answer the same for other cases, if it has what is asked."""
 
-    def answered(one: RankedSentence) -> frozenset[str] | None:
-        is_item = text[text.rfind("\n", 0, one.part.start) + 1 : one.part.start].strip()
+    def answered(one: RankedSentence) -> frozenset[str]:
         first = _first_sentence(one.part.text)
-        is_case = is_item and one.part.section is ranked[at].part.section and sought.asked_share(first)
-        return sought.terms_in(sentence_ranking.terms_of(first)) if is_case else None
+        is_case = sought.asks and _sign(text, one.part) and one.part.section is ranked[at].part.section
+        return (
+            sought.terms_in(sentence_ranking.terms_of(first)) if is_case and sought.asked_share(first) else frozenset()
+        )
 
-    own, found = answered(ranked[at]), [ranked[at].part]
-    if sought.asks and own:
-        for step in (-1, 1):
-            place = at + step
-            while 0 <= place < len(ranked) and answered(ranked[place]) == own:
-                found.insert(0 if step < 0 else len(found), ranked[place].part)
-                place += step
+    own, first, last = answered(ranked[at]), at, at
+    while own and first > 0 and answered(ranked[first - 1]) == own:
+        first -= 1
+    while own and last + 1 < len(ranked) and answered(ranked[last + 1]) == own:
+        last += 1
+    found = [one.part for one in ranked[first : last + 1]]
     return found if found[-1].end - found[0].start <= _ANNOUNCED_MOST else [ranked[at].part]
+
+
+def _sign(text: str, part: Part) -> str:
+    """Return the list marker before a part on its line; "" if there is none."""
+    return text[text.rfind("\n", 0, part.start) + 1 : part.start].strip()
 
 
 def _first_sentence(text: str) -> str:
