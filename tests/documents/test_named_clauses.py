@@ -240,3 +240,19 @@ def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(
     assert [passage.named for passage in passages][:2] == ["clause", ""]
     assert "信託" in passages[0].section.text
     assert passages[1].section.text.startswith("看板の大きさ")
+
+
+def test_a_clause_to_which_a_named_clause_refers_comes_right_after_it(library: Library) -> None:
+    act = "道路整備法"
+    put(
+        library,
+        Section((act, "第五条（登録の拒否）"), "次のときは、登録を拒否する。\n一 虚偽の記載があるとき。"),
+        *(Section((act, f"第{10 + at}条（監督）"), f"役員の解任を命ずる処分の手続{at}。") for at in range(6)),
+        Section((act, "第二十条（処分）"), "役員が第五条第一号又は河川法第十一条に該当するときは、解任を命ずる。"),
+        name="道路整備法.md",
+    )
+    ids = [one.id for one in library.collections()]
+    found = passage_search.search(library, "道路整備法第20条の処分で役員の解任を検討する場合はどれか", ids)
+    assert [one.section.heading[-1] for one in found[:2]] == ["第二十条（処分）", "第五条（登録の拒否）"]
+    plain = passage_search.search(library, "役員の解任を検討する処分の場合はどれか", ids, 3)
+    assert "第五条（登録の拒否）" not in [one.section.heading[-1] for one in plain]

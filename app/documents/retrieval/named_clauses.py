@@ -30,6 +30,7 @@ from app.documents.retrieval.clause_references import (
     to_kanji,
 )
 
+REFERENCES_MOST = 8  # of a section's references to other clauses that are followed
 SECTIONS_MOST = 16  # sections of one clause that are returned
 NEIGHBOURS = 2  # existing clauses on either side that are told when one is missing
 TITLE_LINES_MOST = 8  # lines of a first section that is a title page
@@ -110,6 +111,17 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
 
 
+def find_referred(library: Library, section_ids: Sequence[int], collection_ids: Sequence[int]) -> list[int]:
+    """Return the sections of the same document to which the texts of some sections refer, in their order."""
+    finder = _Finder(library.database, collection_ids)
+    found: dict[int, None] = {}
+    for one in finder.read_sections(section_ids):
+        references = [found for line in one.text.splitlines() for found in parse_question(line).references]
+        for reference in references[:REFERENCES_MOST]:
+            found.update(dict.fromkeys(finder.find_within(reference, one.document_id)))
+    return [section_id for section_id in found if section_id not in section_ids]
+
+
 def missing_sentence(missing: MissingClause) -> str:
     """Return the sentence that a clause does not exist, with its neighbours."""
     near = "、".join(clause for clause, _ in missing.neighbours)
@@ -148,6 +160,16 @@ class _Finder:
         if not candidates and documents:
             return self._missing(reference, documents)
         return self._choose(reference, candidates, is_document_known=bool(documents))
+
+    def find_within(self, reference: ClauseReference, document_id: int) -> list[int]:
+        """Return the section, or none, of a reference in a document's text, if it is not to another document."""
+        named = self._best(reference.before) if reference.before else []
+        is_other = document_id not in named if named else _DOCUMENT_WORD.search(_last_word(reference.before))
+        candidates = [] if is_other else self._candidates(reference, [document_id])
+        return [one.section_id for one in self._choose(reference, candidates, is_document_known=True)[:1]]
+
+    def read_sections(self, section_ids: Sequence[int]) -> list[_Candidate]:
+        return self._read("s.id IN (SELECT value FROM json_each(?))", (), json.dumps(list(section_ids)))
 
     def without_names(self, text: str) -> str:
         """Return a text without the names that were found to be those of documents or headings."""

@@ -36,6 +36,7 @@ SATURATION = 1.2  # k1 of BM25+
 PRESENCE = 0.5  # δ of BM25+: the gain of a term that occurs at all, so that more of the terms beat one more often
 DEFINITIONS = 20  # sections in which the definition of a word is looked for
 DEFINITION_WEIGHT = 0.2  # share of the best score that a definition adds
+REFERRED = 2  # sections to which a named clause refers that come right after it
 LENGTH_SHARE = 0.5  # b of BM25+
 
 
@@ -84,6 +85,9 @@ def search(
         scored = meaning.fuse_ranking(library, scored, collection_ids)
     for word in sentence_ranking.defined_words(query):
         scored = _raise_definitions(library.database, word, scored, collection_ids)
+    if clauses.groups:
+        first = [one.section_id for one in clauses.first(scored)]
+        scored = _raise_referred(scored, named_clauses.find_referred(library, first, collection_ids))
     return widen_sections(library, scored, limit, clauses)
 
 
@@ -134,6 +138,14 @@ def _raise_definitions(
         if share:
             scores[section_id] = scores.get(section_id, least) + DEFINITION_WEIGHT * best * share
     return sorted(scores.items(), key=lambda item: item[1], reverse=True)
+
+
+def _raise_referred(scored: Sequence[tuple[int, float]], referred: Sequence[int]) -> list[tuple[int, float]]:
+    """Return the ranking begun by the best sections to which named clauses refer."""
+    scores = dict(scored)
+    first = sorted(referred, key=lambda one: -scores.get(one, 0.0))[:REFERRED]
+    best = max(scores.values(), default=1.0)
+    return [*((one, best) for one in first), *(pair for pair in scored if pair[0] not in first)]
 
 
 def _weigh_query(statistics: TermStatistics, query: str, glossary: Path | None) -> _Query:
