@@ -126,11 +126,13 @@ def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCER
 
 
 def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt]:
-    """Return what each of the words is, in one quotation where it stands together; [] if one is missing."""
+    """Return what each of the words is, in one quotation where it stands together; [] if one is not said."""
     found: list[Excerpt] = []
+    are_apart = not any(one in other for one, other in itertools.permutations(words, 2))
     for word in words:
         best = next(iter(pick_excerpts(f"{word}とは何ですか", passages, 1)), None)
-        if best is None or word not in f"{best.subject}{best.head}{best.text}":
+        is_all = are_apart and best is not None and all(one in best.text for one in words)
+        if best is None or not (is_all or sentence_ranking.definition_share(word, best.text)):
             return []
         found += [best] if not any(_overlap(best, other) for other in found) else []
     start, end = min(one.start for one in found), max(one.end for one in found)
