@@ -145,7 +145,6 @@ class RequestQueue(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         request: AnswerRequest,
         documents: Path,
         embedding: Embedding | None = None,
@@ -153,13 +152,11 @@ class RequestQueue(QObject):
     ) -> None:
         """`request`: the model and the default settings of every answer; a client's settings override them.
 
-        `engine`: loads the model and writes the answers. `template_command`: starts the child process that renders a
-        model's chat template. `documents`: the database of documents. `embedding`: embeds questions about documents;
-        None: only full-text search.
+        `engine`: loads the model and writes the answers. `documents`: the database of documents. `embedding`: embeds
+        questions about documents; None: only full-text search.
         """
         super().__init__(parent)
         self._engine = engine
-        self._template_command = template_command
         self._request = request
         self.documents = documents
         self._embedding = embedding
@@ -286,7 +283,7 @@ class RequestQueue(QObject):
         if not self._is_still_permitted(self._job):
             return
         request = self._request_of(self._job)
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run = self._run = AnswerRun(self._engine, request, self, self._embedding)
         run.text_received.connect(self._on_text)
         run.thought_received.connect(self._on_thought)
         run.finished.connect(self._on_ended)

@@ -23,7 +23,6 @@ from app.documents import collection_lookup
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.services import command_documents
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.events import AnswerStage
 from app.models.services import remote_servers
@@ -83,7 +82,7 @@ def _answer(
     with command_request.command_engine(request, options, where, output, "engine-ask.log") as (engine, embedding):
         # The child for the search starts meanwhile.
         training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
-        loop = _AnswerLoop(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
+        loop = _AnswerLoop(AnswerRun(engine, request, embedding=embedding), output)
         loop.run()
     if loop.error is not None:
         raise loop.error

@@ -20,7 +20,6 @@ from app.chat.services import command_request
 from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
 from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
-from app.inference import child_commands
 
 SHOWN_SKIPPED = 20  # skipped rows listed on the terminal; the file of answers lists all
 
@@ -47,7 +46,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
     with command_request.command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
-        batch_run = BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding)
+        batch_run = BatchRun(engine, batch, permit, embedding=embedding)
         loop = _BatchLoop(batch_run, output)
         try:
             loop.run()

@@ -148,7 +148,6 @@ class AnswerRun(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         request: AnswerRequest,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
@@ -157,7 +156,6 @@ class AnswerRun(QObject):
         super().__init__(parent)
         self._embedding = embedding
         self._engine = engine
-        self._template_command = template_command
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
         is_shaped = bool(request.grammar or request.json_schema)  # which would hold for the thoughts, too
@@ -366,9 +364,7 @@ class AnswerRun(QObject):
         facts = self._engine.facts
         end = facts.end_text if facts else ""
         body = template_renderer.request(header.chat_template, turns, system, end, thinks=self._thinks)
-        self._renderer = TemplateRenderer(
-            self._template_command, body, lambda segments: self._ask(segments, None), self._fail
-        )
+        self._renderer = TemplateRenderer(body, lambda segments: self._ask(segments, None), self._fail)
 
     def _pack_prompt(self, token_counts: tuple[int, ...]) -> None:
         request, facts = self.request, self._engine.facts

@@ -122,7 +122,6 @@ class BatchRun(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         batch: Batch,
         permit: Permit,
         parent: QObject | None = None,
@@ -137,9 +136,7 @@ class BatchRun(QObject):
         self._lock.setStaleLockTime(0)  # the lock is stale only when its process has ended, however long a batch takes
         self._journal: BatchJournal | None = None
         self._scope_label: Label = confidentiality.DEFAULT_LABEL
-        self.queue = AnswerQueue(
-            engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
-        )
+        self.queue = AnswerQueue(engine, self._request_of, self, embedding, lambda _text: permit.require())
         self.queue.progressed.connect(lambda: self.progressed.emit(self.status))
         self.queue.answered.connect(self._on_answered)
         self.queue.refused.connect(self._on_refused)

@@ -66,7 +66,6 @@ class BatchSession(QObject):
         preferences: Preferences,
         presets: PresetLibrary,
         engine: EngineClient,
-        template_command: list[str],
         documents: Path,
         memory: Path,
         label_of: Callable[[LocalModel], Label],
@@ -81,7 +80,6 @@ class BatchSession(QObject):
         self._preferences = preferences
         self._presets = presets
         self._engine = engine
-        self._template_command = template_command
         self._documents = documents
         self._memory = memory
         self._label_of = label_of
@@ -151,7 +149,7 @@ class BatchSession(QObject):
             return
         self._remember(batch.out)
         self.is_paused = False
-        run = self._run = BatchRun(self._engine, self._template_command, batch, permit, self, self._embedding)
+        run = self._run = BatchRun(self._engine, batch, permit, self, self._embedding)
         if self._session.is_busy:
             run.queue.hold(CHAT)
         run.progressed.connect(self.progressed)

@@ -60,7 +60,6 @@ class ChatSession(OpenConversation):
         engine: EngineClient,
         library: ModelLibrary,
         preferences: Preferences,
-        template_command: list[str],
         documents: Path,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
@@ -73,7 +72,6 @@ class ChatSession(OpenConversation):
         self._engine = engine
         self._library = library
         self._preferences = preferences
-        self._template_command = template_command
         self._documents = documents
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
@@ -461,7 +459,7 @@ class ChatSession(OpenConversation):
             is_agreed=conversation_privacy.has_remote_consent(self._store, answer.conversation_id, model),
             may_share=not self.is_temporary and self.conversation.choices.system_prompt is None,
         )  # fmt: skip
-        run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run = AnswerRun(self._engine, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
         writer.text_received.connect(self._on_text_received)

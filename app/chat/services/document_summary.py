@@ -45,11 +45,9 @@ class SummaryRun(QObject):
     stopped = Signal()
     failed = Signal(object)  # AppError
 
-    def __init__(
-        self, engine: EngineClient, template_command: list[str], job: SummaryJob, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, engine: EngineClient, job: SummaryJob, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._engine, self._template_command, self._job = engine, template_command, job
+        self._engine, self._job = engine, job
         self._task: LongTask | None = None
         self._run: PromptRun | None = None
         self._is_stopping = self._is_over = False
@@ -99,7 +97,7 @@ class SummaryRun(QObject):
             )
             return
         asked = PromptJob(job.model, job.settings, prompts, self._journal)
-        run = self._run = PromptRun(self._engine, self._template_command, asked, self)
+        run = self._run = PromptRun(self._engine, asked, self)
         run.progressed.connect(lambda progress: self.progressed.emit(progress.done, progress.total, progress.left_s))
         run.finished.connect(self._on_replied)
         run.stopped.connect(lambda: self._end(self.stopped))

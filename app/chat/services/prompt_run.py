@@ -56,7 +56,6 @@ class AnswerQueue(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         request_of: Callable[[Hashable], AnswerRequest],
         parent: QObject | None = None,
         embedding: Embedding | None = None,
@@ -68,7 +67,6 @@ class AnswerQueue(QObject):
         AppError that it raises ends the queue. The first `alone` requests are asked one after another."""
         super().__init__(parent)
         self._engine = engine
-        self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
         self._permit = permit
@@ -162,7 +160,7 @@ class AnswerQueue(QObject):
             if not self._suspects:
                 request = dataclasses.replace(request, parallel=min(self._parallel, len(self.pending)))
         self._texts[key] = ""
-        run = self._runs[key] = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run = self._runs[key] = AnswerRun(self._engine, request, self, self._embedding)
         run.text_received.connect(functools.partial(self._on_text, key))
         run.stage_changed.connect(self._on_stage)
         run.finished.connect(functools.partial(self._on_finished, key))
@@ -299,7 +297,6 @@ class PromptRun(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         job: PromptJob,
         parent: QObject | None = None,
         permit: Callable[[str], None] | None = None,
@@ -311,7 +308,7 @@ class PromptRun(QObject):
         self._journal: ReplyJournal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
-        self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
+        self._queue = AnswerQueue(engine, self._request_of, self, permit=permit)
         self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)

@@ -26,7 +26,7 @@ from app.evaluation.records import QuestionSet
 from app.evaluation.study import study_steps
 from app.evaluation.study.studies import Study
 from app.evaluation.study.study_steps import QUESTION_PLACE, PendingAnswers, PendingLikelihood
-from app.inference import child_commands, gguf
+from app.inference import gguf
 from app.inference.engine.messages import AdapterUse
 from app.inference.engine.model_jobs import Score
 from app.inference.prompts import ScoredText, Segment, Turn
@@ -121,9 +121,7 @@ class AnswersTask(StepTask):
         self._died_before: frozenset[int] = frozenset()  # questions at which the engine crashed at the last attempt
         self._error: AppError | None = None
         self._is_stopped = False
-        self._queue = AnswerQueue(
-            engine, child_commands.template(), self._request_of, self, embedding, alone=TIMED_QUESTIONS
-        )
+        self._queue = AnswerQueue(engine, self._request_of, self, embedding, alone=TIMED_QUESTIONS)
         self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
@@ -240,7 +238,7 @@ class PromptsTask(StepTask):
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
-        self._run = PromptRun(engine, child_commands.template(), job, self)
+        self._run = PromptRun(engine, job, self)
         self._run.progressed.connect(lambda part: self.progressed.emit(part.done, part.total, part.left_s))
         self._run.finished.connect(self.ended)
         self._run.stopped.connect(self.stopped)
@@ -280,7 +278,7 @@ class LikelihoodTask(JobTask):
             self._score(study_steps.likelihood_texts(self._questions, self._form, self._system))
             return
         body = template_renderer.request(self._template, (Turn(QUESTION_PLACE),), self._system)
-        self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
+        self._renderer = TemplateRenderer(body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:
         if self._renderer is not None:

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     app = core_application()
     with QuestionEmbedder(where, output) as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-mcp.log")
-        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
+        requests = RequestQueue(engine, request, where.documents, embedder.embedding)
         server = McpServer(requests, served_models)
         loop = CommandEventLoop(lambda: loop.stop())
         timer = QTimer(interval=_POLL_MS)

@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     network_guard.install_socket_filter()  # from now on neither this process nor its children can create another socket
     with listener, QuestionEmbedder(where, output) as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
-        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
+        requests = RequestQueue(engine, request, where.documents, embedder.embedding)
         endpoint = Endpoint(requests, served_models, request.model.name)
         server = HttpServer(listener, key, endpoint.routes)
         serving = _ServeRun(server, ModelLoader(engine, request), endpoint, key, output)

@@ -168,7 +168,6 @@ def real(scene: Scene, model: LocalModel, tiny_model: Path, tmp_path: Path) -> I
         engine,
         scene.library,
         scene.preferences,
-        child_commands.template(),
         scene.where.documents,
     )
     yield dataclasses.replace(scene, engine=engine, session=session)

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress, reply_conditions
-from app.inference import child_commands, reply_journal
+from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
@@ -28,7 +28,7 @@ class Desk:
     def run(self, *questions: str) -> PromptRun:
         prompts = tuple(StandalonePrompt("短く答えてください。", one, max_tokens=200) for one in questions)
         job = PromptJob(self.model, Settings(), prompts, self.journal)
-        return PromptRun(self.scene.engine, child_commands.template(), job, self.scene.engine)
+        return PromptRun(self.scene.engine, job, self.scene.engine)
 
     def ended(self, signal: Any, act: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal) as caught:
