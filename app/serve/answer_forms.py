@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.services.answer_run import AnswerOutcome
 from app.documents.grounding import source_citations
@@ -68,11 +67,8 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
     if grounding is None:
         return ""
     lines = source_citations.check_messages(grounding)
-    numbers = source_citations.used_sources(text, grounding)
-    if numbers:
-        title = phrase("common.sources" if grounding.has_answer else "common.nearest")
-        places = [f"[{number}] {source_citations.describe_place(grounding.sources[number - 1])}" for number in numbers]
-        lines = [*lines, *([""] if lines else []), title, *places]
+    if places := source_citations.used_places(text, grounding):
+        lines = [*lines, *([""] if lines else []), source_citations.sources_heading(grounding), *places]
     return "\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -222,8 +222,8 @@ class McpServer:
                     await context.session.report_progress(len(text))
         finally:  # also when the client has cancelled
             self._requests.cancel(job)
-        messages = source_citations.check_messages(item.grounding) if item.grounding else []
-        return {"answer": text.strip(), **grounding_fields(item), "check": messages}
+        check = source_citations.check_messages(item.grounding)
+        return {"answer": text.strip(), **grounding_fields(item), "check": check}
 
     def _permit(self, collection: str) -> tuple[ServedModel, Permit]:
         """Return what is asked and the permission to answer. `collection`: its name; "": all that are offered."""

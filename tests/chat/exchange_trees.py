@@ -40,7 +40,9 @@ def plant(store: Store) -> int:
 
 
 def exported(store: Store, ids: list[int], path: Path) -> dict[str, Any]:
-    conversation_export.save_file(store, ids, "json", path, nothing, [], permit=PERMIT)
+    conversation_export.save_file(
+        conversation_export.stored_bundles(store, ids, nothing, []), "json", path, permit=PERMIT
+    )
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

@@ -18,8 +18,8 @@ from app.base import wording
 from app.base.files import output_file
 from app.base.files.inert_markdown import make_inert
 from app.base.wording import phrase
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import conversation_export, docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
@@ -191,7 +191,12 @@ def test_a_title_means_nothing_to_markdown() -> None:
 
 
 def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_path: Path) -> None:
-    conversation_export.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [], permit=PERMIT)
+    conversation_export.save_file(
+        conversation_export.stored_bundles(store, [plant(store)], nothing, []),
+        "markdown",
+        tmp_path / "a.md",
+        permit=PERMIT,
+    )
     written = (tmp_path / "a.md").read_text("utf-8")
     assert "年に **一度** です。" in written
     assert "途中" not in written.replace("途中で問題", "")

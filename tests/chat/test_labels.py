@@ -143,9 +143,13 @@ def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: 
     here = ask(store, grounded("public"))
     there = [DocumentCollection(1, "規程", "secret")]
     file = tmp_path / "会話.json"
-    conversation_export.save_file(store, [here], "json", file, nothing, there, permit=PERMIT)
+    conversation_export.save_file(
+        conversation_export.stored_bundles(store, [here], nothing, there), "json", file, permit=PERMIT
+    )
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
-    (file,) = conversation_export.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
+    (file,) = conversation_export.save_folder(
+        conversation_export.stored_bundles(store, [here], nothing, there), "markdown", tmp_path, permit=PERMIT
+    )
     assert "機密" in file.read_text("utf-8")
 
 
@@ -281,7 +285,7 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
 
         save = conversation_export.save_folder if is_folder else conversation_export.save_file
         with pytest.raises(AppError) as caught:
-            save(store, ids, file_format, target, report, there, permit=permit)
+            save(conversation_export.stored_bundles(store, ids, report, there), file_format, target, permit=permit)
     assert caught.value.code == "secret_export"
     assert list(out.iterdir()) == []
 

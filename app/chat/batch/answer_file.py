@@ -103,22 +103,6 @@ def original_cells(questions: BatchFile, row: BatchQuestion | SkippedRow) -> lis
     return [*row.others, *[None] * (len(questions.columns) - 1 - len(row.others))]
 
 
-def answer_with_marks(result: BatchAnswer) -> str:
-    """Return the answer with source marks such as [1] after every sentence that has a source."""
-    return source_citations.add_marks(result.answer, result.grounding) if result.grounding else result.answer
-
-
-def source_lines(result: BatchAnswer) -> str:
-    """Return the sources that the answer uses, one a line; the nearest passages if the documents do not contain the
-    answer."""
-    if result.grounding is None:
-        return ""
-    return "\n".join(
-        f"[{number}] {source_citations.describe_place(result.sources[number - 1])}"
-        for number in source_citations.used_sources(result.answer, result.grounding)
-    )
-
-
 def doubt_lines(result: BatchAnswer) -> str:
     """Return the sentences that a person should check, one a line, with what their sources lack or state differently.
 
@@ -149,7 +133,8 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
     return [
-        verdict, _bulleted(answer_with_marks(result)), doubt_lines(result), source_lines(result),
+        verdict, _bulleted(source_citations.add_marks(result.answer, result.grounding)), doubt_lines(result),
+        "\n".join(source_citations.used_places(result.answer, result.grounding)),
         phrase(f"common.label.{result.label}"), line.note, result.model,
         round(result.total_s, SECONDS_DIGITS), format_time(result.answered_at),
     ]  # fmt: skip

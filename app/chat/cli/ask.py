@@ -180,7 +180,7 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
     """Return the text below an answer: the result of its check, then its sources or the nearest passages."""
     lines = source_citations.check_messages(grounding)
     if grounding.sources:
-        lines += ["", output.phrase("common.sources" if grounding.has_answer else "common.nearest")]
+        lines += ["", source_citations.sources_heading(grounding)]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
         quote = shorten(" ".join(source.text.split()), QUOTED_CHARACTERS)

@@ -79,12 +79,9 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
         def report(done: int, total: int) -> None:
             output.progress("chat.exporting", done=done, total=total)
 
-        if options.format == "json":
-            made = conversation_export.save_file(store, ids, "json", target, report, collections, permit=permit)
-        else:
-            made = conversation_export.save_folder(
-                store, ids, options.format, target, report, collections, permit=permit
-            )
+        save = conversation_export.save_file if options.format == "json" else conversation_export.save_folder
+        bundles = conversation_export.stored_bundles(store, ids, report, collections)
+        made = save(bundles, options.format, target, permit=permit)
     finally:
         store.close()
     output.end_progress()

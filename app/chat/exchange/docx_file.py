@@ -25,8 +25,8 @@ from app.base.files.output_file import require_clock_fit_for_zip
 from app.base.invisible_characters import remove  # Word cannot open a file with some of them
 from app.base.wording import phrase
 from app.chat import answer_check
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
@@ -155,15 +155,8 @@ _SOURCE_COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("
 TABLE_FONT_PT = 9.5
 
 
-def text_with_marks(answer: str, grounding: Grounding | None) -> str:
-    """Return the answer with the marks of its sources, such as [1]."""
-    return source_citations.add_marks(answer, grounding) if grounding is not None else answer
-
-
 def add_check(document: WordDocument, message: Message) -> None:
-    """Add the result of the check; for an imported answer also its mark and the sources that its file names."""
-    quoted = answer_check.quoted_places(message)
-    for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *quoted] if quoted else ())):
+    for line in answer_check.check_lines(message):
         document.add_paragraph(remove(line))
 
 
@@ -176,10 +169,6 @@ def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> No
         page = phrase("common.page", page=source.page) if source.page else ""
         rows.append([f"[{number}]", source.document, " ".join(source.heading), source.tag, page])
     add_table(document, rows, [mm for _, mm in _SOURCE_COLUMNS], has_header=True)
-
-
-def sources_heading(grounding: Grounding) -> str:
-    return phrase("common.sources" if grounding.has_answer else "common.nearest")
 
 
 def add_table(
@@ -234,12 +223,13 @@ def conversation_docx(bundle: Bundle) -> bytes:
             continue
         grounding = answer_check.grounding_of(message)
         if message.role == "answer":
-            add_answer(document, text_with_marks(message.text, grounding))
+            add_answer(document, source_citations.add_marks(message.text, grounding))
         else:
             add_typed(document, message.text)
         add_check(document, message)
-        if grounding is not None:
-            _add_sources_section(document, message.text, grounding)
+        if grounding is not None and grounding.sources:
+            document.add_paragraph().add_run(source_citations.sources_heading(grounding)).bold = True
+            add_sources(document, message.text, grounding)
         _add_remark(document, markdown_file.ending_remark(message))
     return _saved(document)
 
@@ -252,12 +242,6 @@ def add_answer(document: WordDocument, text: str) -> None:
         add_typed(document, text)
     else:
         _Writer(document).write(tokens)
-
-
-def _add_sources_section(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    if grounding.sources:
-        document.add_paragraph().add_run(sources_heading(grounding)).bold = True
-        add_sources(document, answer, grounding)
 
 
 def set_properties(document: WordDocument, title: str) -> None:
@@ -397,7 +381,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     _add_heading(document, phrase("chat.answer_question"))
     add_typed(document, answered.question.text)
     _add_heading(document, phrase("chat.answer_answer"))
-    add_answer(document, text_with_marks(answer.text, grounding))
+    add_answer(document, source_citations.add_marks(answer.text, grounding))
     _add_remark(document, markdown_file.ending_remark(answer))
     origin = answer_check.origin_marks(answer)
     if grounding is None and not origin:
@@ -408,7 +392,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
         if grounding is not None and not grounding.has_answer:
             document.add_paragraph(phrase("chat.not_in_documents"))
         if grounding is not None and grounding.sources:
-            _add_heading(document, sources_heading(grounding))
+            _add_heading(document, source_citations.sources_heading(grounding))
             add_sources(document, answer.text, grounding)
     _add_heading(document, phrase("chat.answer_facts"))
     add_table(document, answered.facts(), FACT_WIDTHS_MM, has_header=False)

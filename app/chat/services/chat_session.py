@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.chat import conversation_privacy
-from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.answer_check import AnswerRecord
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.services import answer_run, answer_settings

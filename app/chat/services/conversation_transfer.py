@@ -11,8 +11,8 @@ from app.base.confidentiality import Label, Permit
 from app.base.services import background
 from app.base.services.background import TaskProgress
 from app.chat import conversation_privacy
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import conversation_export, conversation_import
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
@@ -61,13 +61,13 @@ class ConversationTransfer(QObject):
 
         Do nothing while an export or import is running.
         """
-        save = (
-            conversation_export.save_file if file_format == "json" or len(ids) == 1 else conversation_export.save_folder
-        )
+        is_one_file = file_format == "json" or len(ids) == 1
+        save = conversation_export.save_file if is_one_file else conversation_export.save_folder
         chosen, documents = list(ids), self._documents
 
         def work(store: Store, progress: TaskProgress) -> list[Path]:
-            return save(store, chosen, file_format, target, progress.report, collections_now(documents), permit=permit)
+            bundles = conversation_export.stored_bundles(store, chosen, progress.report, collections_now(documents))
+            return save(bundles, file_format, target, permit=permit)
 
         self._run(work, self.exported)
 
@@ -75,7 +75,7 @@ class ConversationTransfer(QObject):
         """Export a conversation that exists only in memory and already has its label. Do nothing while an export or
         import is running."""
         self._run(
-            lambda _store, _progress: conversation_export.save_unstored(bundle, file_format, target, permit=permit),
+            lambda _store, _progress: conversation_export.save_file([bundle], file_format, target, permit=permit),
             self.exported,
         )
 

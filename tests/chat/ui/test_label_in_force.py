@@ -151,7 +151,9 @@ def test_the_list_shows_the_label_that_stands_above_the_conversation(
     store.set_scope(kept, [])
     if is_imported:
         export = where.data / "会話.json"
-        (path,) = conversation_export.save_file(store, [kept], "json", export, lambda *_: None, [], permit=PERMIT)
+        (path,) = conversation_export.save_file(
+            conversation_export.stored_bundles(store, [kept], lambda *_: None, []), "json", export, permit=PERMIT
+        )
         shelf = ConversationOrganizer(store.database)
         shelf.bin([kept])
         shelf.erase([kept])
