@@ -49,8 +49,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
         batch_run = BatchRun(engine, batch, permit, embedding=embedding)
         loop = CommandEventLoop(batch_run.stop)
         _report(batch_run, output)
-        batch_run.finished.connect(loop.finish)
-        batch_run.stopped.connect(loop.finish)
+        batch_run.ended.connect(loop.finish)
         batch_run.failed.connect(loop.fail)
         try:
             batch_run.start()

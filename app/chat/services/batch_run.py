@@ -1,8 +1,9 @@
 """Answer many questions from a file; each answer is on the disk before it is reported."""
 
 import dataclasses
+import functools
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from app.base.wording import describe_error
 from app.chat.batch import answer_file, journal
 from app.chat.batch.answer_file import BatchReport
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
-from app.chat.batch.question_table import BatchFile, BatchQuestion
+from app.chat.batch.question_table import BatchFile
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, answer_of_outcome
 from app.chat.services.prompt_run import AnswerQueue
@@ -107,7 +108,7 @@ class BatchSummary:
 
 
 class BatchRun(QObject):
-    """Answers the questions of a batch. It emits exactly one of `finished`, `stopped` and `failed`.
+    """Answers the questions of a batch. It emits exactly one of `ended` and `failed`.
 
     Before that it writes the file of answers with everything answered so far.
     """
@@ -115,8 +116,7 @@ class BatchRun(QObject):
     begun = Signal(object)  # BatchStatus at the beginning, with the questions that an earlier run answered
     progressed = Signal(object)  # BatchStatus
     answered = Signal(object)  # BatchAnswer
-    finished = Signal(object)  # BatchSummary
-    stopped = Signal(object)  # BatchSummary
+    ended = Signal(object)  # BatchSummary; some questions are `waiting` if the batch was stopped
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -141,8 +141,7 @@ class BatchRun(QObject):
         self.queue.answered.connect(self._on_answered)
         self.queue.refused.connect(self._on_refused)
         self.queue.ended.connect(self._on_ended)
-        self._error: AppError | None = None
-        self._is_stopping = False
+        self._error: AppError | None = None  # of the queue
 
     def start(self) -> None:
         """Open the journal in the background, then ask the questions. Emit `failed` before the first question if the
@@ -160,9 +159,7 @@ class BatchRun(QObject):
     def stop(self) -> None:
         """Drop the answer that is being written, and save the others to the file of answers. The batch can be resumed
         later."""
-        self._is_stopping = True
-        if self._journal is not None:
-            self.queue.stop()
+        self.queue.stop()
 
     def abandon(self) -> None:
         """End at once without writing the file of answers, because the program ends; the journal has all answers."""
@@ -176,10 +173,7 @@ class BatchRun(QObject):
         known = self._journal.results
         pending = [line for line in self._questions if line not in known or known[line].verdict == "failed"]
         self.begun.emit(self._status_of(pending))
-        if self._is_stopping:
-            self._save()
-        else:
-            self.queue.start(pending)
+        self.queue.start(pending)
 
     def _on_not_opened(self, error: AppError) -> None:
         self._lock.unlock()
@@ -189,17 +183,13 @@ class BatchRun(QObject):
     def status(self) -> BatchStatus:
         return self._status_of(self.queue.pending if self._journal is not None else tuple(self._questions))
 
-    def _status_of(self, pending: Sequence[Hashable]) -> BatchStatus:
+    def _status_of(self, pending: Sequence[int]) -> BatchStatus:
         total = len(self._questions)
-        question = self._question(pending[0]).text if pending and self._journal is not None else ""
+        question = self._questions[pending[0]].text if pending and self._journal is not None else ""
         return BatchStatus(total - len(pending), total, question, self.queue.left_s)
 
-    def _question(self, line: Hashable) -> BatchQuestion:
-        assert isinstance(line, int)
-        return self._questions[line]
-
-    def _request_of(self, line: Hashable) -> AnswerRequest:
-        batch, turns = self.batch, (Turn(self._question(line).text),)
+    def _request_of(self, line: int) -> AnswerRequest:
+        batch, turns = self.batch, (Turn(self._questions[line].text),)
         wanted = RetrievalRequest(batch.documents, batch.scope, turns) if batch.scope else None
         return AnswerRequest(
             batch.model, turns, batch.settings, batch.choices, batch.adapters, retrieval=wanted,
@@ -214,26 +204,14 @@ class BatchRun(QObject):
 
     def _store_answer(self, result: BatchAnswer) -> None:
         assert self._journal is not None
-        if self._error is not None:  # the journal may end with a part of a line
-            return
-        try:
-            self._journal.add(result)
-        except AppError as error:  # for example a full disk; the journal remains
-            self._error = error
-            self.queue.stop()
-            return
-        self.answered.emit(result)
+        if self.queue.store(functools.partial(self._journal.add, result)):
+            self.answered.emit(result)
 
     def _on_ended(self, error: AppError | None) -> None:
-        self._error = self._error or error
-        self._save()
-
-    def _save(self) -> None:
         assert self._journal is not None
-        batch_journal = self._journal
-        model = self.batch.model
+        self._error, answers, model = error, self._journal, self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
-        report = BatchReport(self.batch.questions, batch_journal.head, batch_journal.results, sha256, self._scope_label)
+        report = BatchReport(self.batch.questions, answers.head, answers.results, sha256, self._scope_label)
         background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
@@ -242,16 +220,13 @@ class BatchRun(QObject):
 
     def _on_saved(self, report: BatchReport) -> None:
         summary = _summary_of(report)
-        batch_journal = self._journal
         self._lock.unlock()
         if self._error is not None:
             self.failed.emit(self._error)
-        elif summary.waiting:
-            self.stopped.emit(summary)
-        else:
-            if not summary.failed and batch_journal is not None:
-                batch_journal.remove()
-            self.finished.emit(summary)
+            return
+        if not summary.waiting and not summary.failed and self._journal is not None:
+            self._journal.remove()
+        self.ended.emit(summary)
 
 
 def batch_label(batch: Batch) -> Label:

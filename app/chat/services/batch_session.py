@@ -153,8 +153,7 @@ class BatchSession(QObject):
         if self._session.is_busy:
             run.queue.hold(CHAT)
         run.progressed.connect(self.progressed)
-        run.finished.connect(self._on_finished)
-        run.stopped.connect(self._on_stopped)
+        run.ended.connect(self._on_ended)
         run.failed.connect(self._on_failed)
         run.start()
 
@@ -224,15 +223,11 @@ class BatchSession(QObject):
             queue = self._run.queue
             queue.hold(CHAT) if self._session.is_busy else queue.release(CHAT)
 
-    def _on_finished(self, summary: BatchSummary) -> None:
-        if not summary.failed:
+    def _on_ended(self, summary: BatchSummary) -> None:
+        if not summary.failed and not summary.waiting:
             self.forget_unfinished()
         self._forget_run()
-        self.finished.emit(summary)
-
-    def _on_stopped(self, summary: BatchSummary) -> None:
-        self._forget_run()
-        self.stopped.emit(summary)
+        (self.stopped if summary.waiting else self.finished).emit(summary)
 
     def _on_failed(self, error: AppError) -> None:
         self._forget_run()

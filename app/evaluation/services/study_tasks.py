@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
-from collections.abc import Hashable
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -119,8 +119,6 @@ class AnswersTask(StepTask):
         self._journal: BatchJournal | None = None
         self._died_at: list[int] = []
         self._died_before: frozenset[int] = frozenset()  # questions at which the engine crashed at the last attempt
-        self._error: AppError | None = None
-        self._is_stopped = False
         self._queue = AnswerQueue(engine, self._request_of, self, embedding, alone=TIMED_QUESTIONS)
         self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
@@ -132,21 +130,15 @@ class AnswersTask(StepTask):
         background.run(lambda: BatchJournal.open(self._step.out, head), self._on_opened, self.ended.emit)
 
     def stop(self) -> None:
-        self._is_stopped = True
-        if self._journal is not None:
-            self._queue.stop()
+        self._queue.stop()
 
     def _on_opened(self, opened: BatchJournal) -> None:
         self._journal = opened
         self._died_before = _deaths(self._step.out)
-        if self._is_stopped:
-            self._on_ended(None)
-            return
         lines = range(1, len(self._questions.questions) + 1)
         self._queue.start([line for line in lines if line not in opened.results])
 
-    def _request_of(self, line: Hashable) -> AnswerRequest:
-        assert isinstance(line, int)
+    def _request_of(self, line: int) -> AnswerRequest:
         contender, system = self._step.contender, self._step.contender.system
         turns = (Turn(self._questions.questions[line - 1].text),)
         scope = contender.scope
@@ -184,27 +176,18 @@ class AnswersTask(StepTask):
 
     def _keep(self, result: BatchAnswer) -> None:
         assert self._journal is not None
-        if self._error is not None:  # the journal may end with a part of a line
-            return
-        try:
-            self._journal.add(result)
-        except AppError as error:
-            self._error = error
-            self._queue.stop()
+        self._queue.store(functools.partial(self._journal.add, result))
 
     def _report_progress(self) -> None:
         total = len(self._questions.questions)
         self.progressed.emit(total - len(self._queue.pending), total, self._queue.left_s)
 
     def _on_ended(self, error: AppError | None) -> None:
-        error = self._error or error
-        if (
-            error is not None and error.code in ENGINE_FAILURES
-        ):  # the engine crashes again and again: the other questions were not tried
+        if error is not None and error.code in ENGINE_FAILURES:  # again and again: the other questions were not tried
             error = self._unanswered()
         elif self._died_at:
             _note_deaths(self._step.out, self._died_at)
-        if error is None and (self._is_stopped or self._queue.pending):
+        if error is None and (self._queue.is_stopped or self._queue.pending):
             self.stopped.emit()
         else:
             self.ended.emit(error or self._unanswered())

@@ -94,6 +94,17 @@ def test_a_prompt_whose_engine_was_killed_from_outside_is_asked_again_at_once(de
     assert len(reply_journal.read(desk.journal)) == 2
 
 
+def test_one_that_is_abandoned_before_its_journal_is_open_says_nothing_and_the_journal_is_free(desk: Desk) -> None:
+    run = desk.run("一つ目")
+    said: list[str] = []
+    run.finished.connect(lambda _replies: said.append("finished"))
+    run.stopped.connect(lambda: said.append("stopped"))
+    run.start()
+    run.abandon()
+    assert desk.replies("二つ目") == ["二つ目"]  # whose journal is opened after that one
+    assert said == []
+
+
 def test_what_would_meet_every_prompt_ends_the_run_and_the_journal_is_free(desk: Desk) -> None:
     run = desk.run("一つ目", "!memory", "三つ目")
     error: AppError = desk.ended(run.failed, run.start)
