@@ -28,7 +28,6 @@ from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
-SECONDS_DIGITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
         verdict, _bulleted(source_citations.add_marks(result.answer, result.grounding)), doubt_lines(result),
         "\n".join(source_citations.used_places(result.answer, result.grounding)),
         phrase(f"common.label.{result.label}"), line.note, result.model,
-        round(result.total_s, SECONDS_DIGITS), format_time(result.answered_at),
+        round(result.total_s, 2), format_time(result.answered_at),
     ]  # fmt: skip
 
 
@@ -254,7 +253,7 @@ def _plain_value(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
+_WRITERS = {".xlsx": write_workbook, ".csv": write_csv, ".jsonl": write_json}
 
 
 def check_target(out: Path, questions: Path) -> None:
@@ -262,7 +261,7 @@ def check_target(out: Path, questions: Path) -> None:
 
     Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
     """
-    if out.suffix.lower() not in ANSWER_SUFFIXES:
+    if out.suffix.lower() not in _WRITERS:
         raise AppError("batch_out_format", name=out.name)
     if not out.parent.is_dir():
         raise AppError("export_folder_gone", path=str(out.parent))
@@ -274,19 +273,10 @@ def save_answers(report: BatchReport, out: Path, *, permit: Permit) -> None:
     """Write the file of answers. Raises AppError("batch_out_open") when another program has it open, and as
     `Permit.open_atomically` does."""
     try:
-        _write_answers(report, out, permit)
+        with permit.open_atomically(out) as file:
+            _WRITERS[out.suffix.lower()](report, file)
     except AppError as error:
         # Windows does not replace a file that Excel has open, although the folder is writable.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
             raise AppError("batch_out_open", path=str(out)) from error
         raise
-
-
-def _write_answers(report: BatchReport, out: Path, permit: Permit) -> None:
-    with permit.open_atomically(out) as file:
-        if out.suffix.lower() == ".xlsx":
-            write_workbook(report, file)
-        elif out.suffix.lower() == ".csv":
-            write_csv(report, file)
-        else:
-            write_json(report, file)

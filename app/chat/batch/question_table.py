@@ -156,38 +156,26 @@ class BatchFile:
 
 
 def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
-    """Read the questions of a file. `column` is the number that the user chose, from 0; None detects it.
+    """Read a file and separate its questions from the other rows.
 
-    Raises AppError as `read_question_table` does, and "batch_no_questions".
+    `column` is the number that the user chose, from 0; None detects it. Raises AppError as `read_question_table` does,
+    and "batch_no_questions".
     """
-    return find_questions(read_question_table(path), path.name, column)
-
-
-def find_questions(table_file: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
-    """Separate the questions from the other rows; `column` as in `read_batch_file`. Raises
-    AppError("batch_no_questions")."""
-    filled = [row for row in table_file.rows if row.problem or any(_text(cell) for cell in row.cells)]
+    table = read_question_table(path)
+    numbered = [(at, row) for at, row in enumerate(table.rows, 1) if row.problem or any(map(_text, row.cells))]
+    filled = [row for _, row in numbered]
     width = max((len(row.cells) for row in filled), default=0)
-    columns, body = _headed(filled, table_file.columns, width)
+    columns, body = _headed(filled, table.columns, width)
     named = _question_column_by_heading(columns)
     found = _column(columns, body, width) if named is None else named
     chosen = found if column is None else min(column, max(0, width - 1))
     questions, skipped = _sorted(body, chosen)
     if not questions:
-        raise AppError("batch_no_questions", name=name)
-    blank = len(table_file.rows) - len(filled) - _trailing(table_file.rows)
+        raise AppError("batch_no_questions", name=path.name)
+    blank = numbered[-1][0] - len(filled)  # formatted cells alone can make empty rows at the end
     is_guessed = column is None and named is None and width > 1
     return BatchFile(
-        name,
-        table_file.sha256,
-        chosen,
-        columns,
-        questions,
-        skipped,
-        blank,
-        table_file.encoding,
-        table_file.sheet,
-        is_guessed,
+        path.name, table.sha256, chosen, columns, questions, skipped, blank, table.encoding, table.sheet, is_guessed
     )
 
 
@@ -278,13 +266,3 @@ def _text(cell: Cell) -> str:
     """Return the text of a cell without lone surrogates, which JSON can contain, and null characters: no file can store
     them."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
-
-
-def _trailing(rows: Sequence[TableRow]) -> int:
-    """Count the empty rows at the end, which cell formatting alone can create."""
-    count = 0
-    for row in reversed(rows):
-        if row.problem or any(_text(cell) for cell in row.cells):
-            break
-        count += 1
-    return count

@@ -62,14 +62,14 @@ def import_conversations(
         read[:] = done, total
         report(done, total)
 
-    with answer_recheck.open_checker(documents, lambda: report(*read)) as checker:
+    with answer_recheck.open_checker(documents, lambda: report(*read)) as check:
         try:
             pending: list[Bundle] = []
             for conversation in json_file.read_conversations(path, note):
                 if isinstance(conversation, ImportRefusal):
                     importing.refused.append(conversation)
                     continue
-                pending.append(checker.check_answers(conversation))
+                pending.append(check(conversation))
                 if len(pending) >= TURN_CONVERSATIONS or _characters(pending) >= TURN_CHARACTERS:
                     importing.add(pending)
                     pending = []
