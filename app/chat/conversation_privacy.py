@@ -113,10 +113,8 @@ def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> 
 def inherited_label(store: Store, conversation_id: int) -> Label:
     """Return the lowest label that a conversation can have: the highest label of all sources and models of all its
     answers."""
-    known = [message.details for message in store.tree(conversation_id) if message.details is not None]
-    found = [source.label for details in known for source in details.named_sources]
-    found += [confidentiality.label_from(details.model_label) for details in known if details.model_label]
-    return confidentiality.highest_label(found)
+    known = (message.details for message in store.tree(conversation_id) if message.details is not None)
+    return confidentiality.highest_label(label for details in known for label in details.labels)
 
 
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:

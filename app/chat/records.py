@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base import invisible_characters
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, label_from
 from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
@@ -65,6 +65,12 @@ class AnswerDetails:
         """Return all sources, both the checked ones and those only named by a file: each can raise the conversation's
         label."""
         return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
+
+    @property
+    def labels(self) -> list[Label]:
+        """Return the labels of all named sources, and of the model's training data."""
+        found = [source.label for source in self.named_sources]
+        return [*found, label_from(self.model_label)] if self.model_label else found
 
 
 @dataclass(frozen=True, slots=True)

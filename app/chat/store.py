@@ -23,49 +23,6 @@ from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.models.model_store import ModelStore
 
-
-def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """Raise the label of a conversation to the highest of an answer's sources and of its model's training data.
-
-    The caller has begun the transaction that stores the answer.
-    """
-    if details is None:
-        return
-    found = [source.label for source in details.named_sources]
-    if details.model_label:
-        found.append(confidentiality.label_from(details.model_label))
-    if not found:
-        return
-    label = confidentiality.highest_label(found)
-    lower = LABELS[: LABELS.index(label)]
-    marks = ", ".join("?" * len(lower))
-    database.write(
-        f"UPDATE conversation SET label = ? WHERE id = ? AND label IN ({marks})",  # noqa: S608
-        label,
-        conversation_id,
-        *lower,
-    )
-
-
-def set_first_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """Set the label of a conversation from its first answer's sources, which may be lower than the default at the
-    beginning.
-
-    An imported conversation keeps its label, because its questions may contain text that nobody in this installation
-    has labelled. The caller has begun the transaction that stores the answer.
-    """
-    if details is None or not details.named_sources:
-        return
-    database.write(
-        "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
-        " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
-        confidentiality.highest_label(source.label for source in details.named_sources),
-        conversation_id,
-        confidentiality.DEFAULT_LABEL,
-        conversation_id,
-    )
-
-
 TITLE_CHARACTERS = 60
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Conversation))
@@ -279,8 +236,8 @@ class Store(ModelStore):
         with self._db.transaction():
             self._update("message", answer_id, text=text, status=status, details=records.details_json(details))
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
-            set_first_label(self._db, before.conversation_id, details)
-            raise_label(self._db, before.conversation_id, details)
+            self._set_first_label(before.conversation_id, details)
+            self._raise_label(before.conversation_id, details)
         return self.message(answer_id)
 
     def put_edited(self, answer: Message) -> None:
@@ -355,8 +312,34 @@ class Store(ModelStore):
             correction=invisible_characters.remove(message.correction),
         )
         self._index.replace(message_id, "", _indexed(text, message.status))
-        raise_label(self._db, message.conversation_id, message.details)
+        if message.details is not None:
+            self._raise_label(message.conversation_id, message.details)
         return message_id
+
+    def _raise_label(self, conversation_id: int, details: AnswerDetails) -> None:
+        """Raise the label of a conversation to the highest of an answer's sources and of its model's training data."""
+        label = confidentiality.highest_label(details.labels)
+        for lower in LABELS[: LABELS.index(label)]:
+            self._db.write(
+                "UPDATE conversation SET label = ? WHERE id = ? AND label = ?", label, conversation_id, lower
+            )
+
+    def _set_first_label(self, conversation_id: int, details: AnswerDetails) -> None:
+        """Set the label of a conversation from its first answer's sources, which may be lower than the default at the
+        beginning.
+
+        An imported conversation keeps its label, because its questions may contain text that nobody in this
+        installation has labelled.
+        """
+        if details.named_sources:
+            self._db.write(
+                "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
+                " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
+                confidentiality.highest_label(source.label for source in details.named_sources),
+                conversation_id,
+                confidentiality.DEFAULT_LABEL,
+                conversation_id,
+            )
 
     def _insert(self, table: str, **values: object) -> int:
         """Insert a row and return its id, the next one that no row had before, not even an erased one."""
