@@ -8,9 +8,8 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import wording
 from app.base.errors import AppError
-from app.chat import preset_files, presets
-from app.chat.preset_files import PresetFile
-from app.chat.presets import KINDS, STANDARD_PRESET, Choices, Preset, PresetTable
+from app.chat import presets
+from app.chat.presets import KINDS, STANDARD_PRESET, Choices, Preset, PresetFile, PresetTable
 from app.models.model_store import ModelStore
 
 
@@ -73,11 +72,11 @@ class PresetLibrary(QObject):
         """Return a preset file of the presets that the user wrote or changed, for a transfer kit of models; b"" if
         there are none."""
         own = self.own_presets()
-        return preset_files.to_bytes(own) if own else b""
+        return presets.file_content(own) if own else b""
 
     def from_kit(self, content: bytes) -> PresetFile:
-        """Read the preset file of a transfer kit. Raises AppError as `preset_files.parse` does."""
-        return preset_files.parse(content)
+        """Read the preset file of a transfer kit. Raises AppError as `parse_presets` does."""
+        return presets.parse_presets(content)
 
     def put(self, preset: Preset) -> bool:
         """Add or change a preset. One that equals the original that comes with Kotae is not stored. Return whether that
