@@ -36,6 +36,10 @@ class FinishedAnswer:
         return self.outcome.done.stop_reason in CUT_OFF
 
     @property
+    def status(self) -> str:
+        return "incomplete" if self.is_cut else "completed"
+
+    @property
     def finish_reason(self) -> str:
         return "length" if self.is_cut else "tool_calls" if self.call else "stop"
 
@@ -191,26 +195,24 @@ class ResponseForm(_Form):
     def end(self, answer: FinishedAnswer) -> Iterator[Event]:
         if answer.rest:
             yield from self.text(answer.rest)
-        yield from self._close("incomplete" if answer.is_cut else "completed")
+        yield from self._close(answer.status)
         if answer.call:
             yield from self._begin_item(_call_item(answer.call, "in_progress", ""))
             place = {"item_id": answer.call.id, "output_index": len(self._output) - 1}
             yield self._event("function_call_arguments.delta", **place, delta=answer.call.arguments)
-            named = {"name": answer.call.name, "arguments": answer.call.arguments}
-            yield self._event("function_call_arguments.done", **place, **named)
+            yield self._event("function_call_arguments.done", **place, **answer.call.function)
             self._output[-1] = _call_item(answer.call, "completed", answer.call.arguments)
             yield self._item_event("done")
-        state = "incomplete" if answer.is_cut else "completed"
-        yield self._event(state, response=self._response(state, self._output, answer.outcome))
+        yield self._event(answer.status, response=self._response(answer.status, self._output, answer.outcome))
 
     def whole(self, answer: FinishedAnswer) -> Json:
         for text, act in ((answer.outcome.thoughts, self.thought), (answer.content, self.text)):
             if text:
                 list(act(text))
-        list(self._close("incomplete" if answer.is_cut else "completed"))
+        list(self._close(answer.status))
         if answer.call:
             self._output.append(_call_item(answer.call, "completed", answer.call.arguments))
-        return self._response("incomplete" if answer.is_cut else "completed", self._output, answer.outcome)
+        return self._response(answer.status, self._output, answer.outcome)
 
     def failure(self, error: HttpError) -> Event:
         body = error.body()

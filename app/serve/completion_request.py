@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +43,14 @@ class HttpError(Exception):
     """An error to send to the client. `code`: its name in the response. `field`: the invalid field, or None."""
 
     def __init__(
-        self, status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
+        self, status: int, code: str, message: str, field: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
         self.message = message
         self.field = field
-        self.headers = headers or {}
+        self.headers = {**(headers or {})}
 
     def body(self) -> dict[str, Any]:
         """Return the error object in OpenAI's form."""
@@ -60,11 +60,13 @@ class HttpError(Exception):
         return {"error": {"message": self.message, "type": kind, "param": self.field, "code": self.code}}
 
 
-def http_error(status: int, code: str, field: str | None = None, **facts: Any) -> HttpError:
+def http_error(
+    status: int, code: str, field: str | None = None, headers: Mapping[str, str] | None = None, **facts: Any
+) -> HttpError:
     """Return an error with the text of the wording key `serve.refusal.CODE`, filled with `field` and `facts`."""
     if field is not None:
         facts["field"] = field
-    return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field)
+    return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field, headers)
 
 
 def http_error_of(error: AppError) -> HttpError:

@@ -31,7 +31,6 @@ from app.inference import load_plan
 from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
 from app.inference.load_plan import LoadPlan
 from app.inference.services.engine import EngineClient
-from app.models import model_registry
 from app.serve import completion_request
 from app.serve.completion_request import CompletionRequest, http_error
 
@@ -55,7 +54,7 @@ class ModelLoader(QObject):
     def start(self) -> None:
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
-        background.run(lambda: _plan_load(self._request), self._on_planned, self._fail)
+        background.run(lambda: answer_run.plan_load(self._request), self._on_planned, self._fail)
 
     def _on_planned(self, plan: LoadPlan) -> None:
         self._id = answer_run.send_load(self._engine, self._request.model.name, plan)
@@ -80,15 +79,6 @@ class ModelLoader(QObject):
     def _disconnect_engine(self) -> None:
         self._engine.event_received.disconnect(self._on_event)
         self._engine.died.disconnect(self._on_died)
-
-
-def _plan_load(request: AnswerRequest) -> LoadPlan:
-    """Plan how to load the model of a request.
-
-    Raises AppError as `model_registry.require_unchanged` and `load_plan.plan_load`.
-    """
-    model_registry.require_unchanged(request.model)
-    return load_plan.plan_load(request.model, request.settings)
 
 
 WAITING_MOST = 8  # in addition to the one that is being answered
@@ -232,9 +222,7 @@ class RequestQueue(QObject):
             if self._is_ending:
                 raise completion_request.http_error_of(AppError("serve_ending"))
             if self._count > WAITING_MOST:
-                busy = http_error(429, "busy")
-                busy.headers["Retry-After"] = str(RETRY_AFTER_S)
-                raise busy
+                raise http_error(429, "busy", headers={"Retry-After": str(RETRY_AFTER_S)})
             self._count += 1
         self._submitted.emit(job)
         return job

@@ -79,7 +79,7 @@ class ServedModels:
             raise AppError("no_collection_offered")
         if not scope:
             raise AppError("unknown_collection", name=name)
-        return ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in scope)}", scope)
+        return _model_of(scope)
 
     def export_request_for(self, served: ServedModel, address: str) -> ExportRequest:
         """Return the request for permission to send a model's answers out of Kotae to a client.
@@ -100,27 +100,25 @@ class ServedModels:
 
     def _candidates(self) -> list[ServedModel]:
         collections = self._named_collections or unrestricted_collections(self._documents)
-        models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
+        scopes = [(), *((one,) for one in collections)]
         if len(self._named_collections) > 1:
-            models.append(
-                ServedModel(
-                    f"{MODEL_ID}/{'+'.join(one.name for one in self._named_collections)}", self._named_collections
-                )
-            )
-        return models
+            scopes.append(self._named_collections)
+        return [_model_of(scope) for scope in scopes]
 
     def _is_offered(self, served: ServedModel) -> bool:
         return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
 
     def _label_now(self, served: ServedModel) -> Label:
         """Return the confidentiality label of a model's answers: that of its training data and of its collections."""
-        learned = lineage.label_of_model(self._documents, self._model)
-        scope_label = (
-            collection_lookup.current_label_of_scope(self._documents, served.scope)
-            if served.scope
-            else confidentiality.LABELS[0]
-        )
-        return confidentiality.highest_label((learned, scope_label))
+        label = lineage.label_of_model(self._documents, self._model)
+        if served.scope:
+            asked = collection_lookup.current_label_of_scope(self._documents, served.scope)
+            label = confidentiality.highest_label((label, asked))
+        return label
+
+
+def _model_of(scope: tuple[CollectionRef, ...]) -> ServedModel:
+    return ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in scope)}" if scope else MODEL_ID, scope)
 
 
 def unrestricted_collections(documents: Path) -> tuple[CollectionRef, ...]:

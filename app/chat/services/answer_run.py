@@ -35,27 +35,8 @@ from app.documents.retrieval import retrieved_passages
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
-from app.inference.engine.messages import (
-    CUT_OFF,
-    THOUGHT_TOKENS,
-    AdapterUse,
-    Ask,
-    Done,
-    Event,
-    Failed,
-    Load,
-    LoadProgress,
-    Picture,
-    PromptProgress,
-    Ready,
-    Sampling,
-    Thought,
-    Timings,
-    Token,
-    Tokenize,
-    Tokenized,
-    Usage,
-)
+from app.inference.engine import messages
+from app.inference.engine.messages import CUT_OFF, THOUGHT_TOKENS, AdapterUse, Done, Picture
 from app.inference.local_model import LocalModel
 from app.inference.prefix_states import SharedStart
 from app.inference.prompts import PromptForm, Segment, Turn
@@ -117,7 +98,7 @@ class AnswerOutcome:
 
     def without_times(self) -> "AnswerOutcome":
         """Return the outcome with all seconds 0, as if they were not measured."""
-        done = dataclasses.replace(self.done, timings=Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
+        done = dataclasses.replace(self.done, timings=messages.Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
         return dataclasses.replace(self, done=done, load_s=0.0, total_s=0.0)
 
     def as_fields(self) -> dict[str, Any]:
@@ -284,8 +265,8 @@ class AnswerRun(QObject):
         if not retrieved.answer:
             self._plan()
             return
-        nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
-        self._done_event = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
+        nothing = messages.Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
+        self._done_event = Done("", "end", messages.Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
         self.text_received.emit(retrieved.answer)
         self._finish(self._done_event, retrieved.grounding)
 
@@ -302,7 +283,7 @@ class AnswerRun(QObject):
         request, loaded_model, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
         loaded = (loaded_model.path, loaded_model.context_tokens, loaded_model.kv_type) if loaded_model else None
         self._stage("loading")
-        background.run(lambda: _plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
+        background.run(lambda: plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
         """Stop the answer. Once the model is asked, the run finishes with stop reason "cancelled"; before that, it
@@ -350,7 +331,7 @@ class AnswerRun(QObject):
         elif self._retrieved is not None and self._retrieved.passages and request.retrieval is not None:
             self._count_id = self._engine.new_id()
             counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.retrieval, self._model, system)
-            self._engine.send(Tokenize(self._count_id, counted, self._pictures))
+            self._engine.send(messages.Tokenize(self._count_id, counted, self._pictures))
             return
         form = local_models.form_of(self._model)
         if form is not None:
@@ -399,7 +380,7 @@ class AnswerRun(QObject):
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
-            Ask(
+            messages.Ask(
                 id=self._ask_id,
                 prompt=segments,
                 pictures=self._pictures,
@@ -426,34 +407,34 @@ class AnswerRun(QObject):
 
     # ------------------------------------------------------------------- events
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: messages.Event) -> None:
         match event:
-            case LoadProgress(id=self._load_id, fraction=fraction):
+            case messages.LoadProgress(id=self._load_id, fraction=fraction):
                 self._stage("loading", fraction)
-            case Ready(id=self._load_id, facts=facts):
+            case messages.Ready(id=self._load_id, facts=facts):
                 self._load_s = facts.load_s + facts.warm_up_s
                 loaded = self._engine.loaded
                 if self._pictures and loaded is not None and loaded.remote is None and not loaded.projector:
                     self._fail(AppError("projector_crashed", path=self._model.projector))
                 else:
                     self._build_prompt()
-            case PromptProgress(id=self._ask_id):
+            case messages.PromptProgress(id=self._ask_id):
                 self._stage("reading", event.done_tokens / max(1, event.total_tokens))
-            case Token(id=self._ask_id, text=text):
+            case messages.Token(id=self._ask_id, text=text):
                 if self._kind != "answering":
                     self._stage("answering")
                 self._text += text
                 self.text_received.emit(text)
-            case Thought(id=self._ask_id, text=text):
+            case messages.Thought(id=self._ask_id, text=text):
                 if self._kind != "thinking":
                     self._stage("thinking")
                 self.thoughts += text
                 self.thought_received.emit(text)
-            case Tokenized(id=self._count_id):
+            case messages.Tokenized(id=self._count_id):
                 self._pack_prompt(event.counts)
             case Done(id=self._ask_id):
                 self._check(event)
-            case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
+            case messages.Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
     def _check(self, event: Done) -> None:
@@ -557,8 +538,8 @@ def _require_sendable(model: LocalModel, retrieved: RetrievedPassages, wanted: R
     return retrieved
 
 
-def _plan_load(
-    request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int
+def plan_load(
+    request: AnswerRequest, loaded: tuple[str, int, str] | None = None, reclaimable_bytes: int = 0
 ) -> load_plan.LoadPlan:
     """Return the plan to load the model. Raises AppError as `load_plan.plan_load` and
     `model_registry.require_unchanged` do."""
@@ -575,14 +556,14 @@ def is_loading(engine: EngineClient, plan: load_plan.LoadPlan) -> bool:
     if loading is None:
         return False
     parallel = max(plan.parallel, loading.parallel)
-    return Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading
+    return messages.Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
     """Send a planned load to the engine and return its request id; that of a running load if `is_loading`."""
     if engine.loading is not None and is_loading(engine, plan):
         return engine.loading.id
-    wanted = Load(id=engine.new_id(), **plan.fields())
+    wanted = messages.Load(id=engine.new_id(), **plan.fields())
     engine.name_model(name)
     engine.send(wanted)
     return wanted.id
@@ -593,6 +574,6 @@ def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     return presets.in_force(catalogue.load().card(model.card_id), *levels)
 
 
-def _sampling(choices: Choices) -> Sampling:
-    names = {field.name for field in dataclasses.fields(Sampling)}
-    return Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})
+def _sampling(choices: Choices) -> messages.Sampling:
+    names = {field.name for field in dataclasses.fields(messages.Sampling)}
+    return messages.Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})

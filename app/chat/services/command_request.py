@@ -4,9 +4,8 @@
 """
 
 import argparse
-import dataclasses
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -194,8 +193,7 @@ def _choose_model(
     """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
     conversations. With `quotes`, the model is `NO_MODEL` if there is none."""
     stored = settings.load(where.settings)
-    store = Store.open(where.database, where.backups)
-    try:
+    with closing(Store.open(where.database, where.backups)) as store:
         if is_model_file(reference):
             model = local_models.describe(Path(reference))
         elif reference is None and adapter is not None and adapter.run is not None:
@@ -205,8 +203,6 @@ def _choose_model(
         presets = PresetLibrary(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset_by_name(preset_name, presets) if preset_name is not None else default
-    finally:
-        store.close()
     return in_form_of_run(model, adapter), stored, preset
 
 
@@ -221,15 +217,11 @@ def _listed_model(reference: str | None, models: list[LocalModel], where: Paths,
 
 def find_preset(reference: str, where: Paths) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset"), and as `Store.open` does."""
-    store = Store.open(where.database, where.backups)
-    try:
+    with closing(Store.open(where.database, where.backups)) as store:
         return _preset_by_name(reference, PresetLibrary(store))
-    finally:
-        store.close()
 
 
 def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
-    """Return a preset by name or id. Raises AppError("unknown_preset")."""
     known = presets.presets_of_kind("chat")
     found = next((preset for preset in known if reference in (preset.name, preset.id)), None)
     if found is None:
@@ -259,8 +251,7 @@ def request_from_options(
     check_limit("--temperature", options.temperature, 0, 5)
     check_limit("--seed", options.seed, 0, (1 << 32) - 1)
     check_limit("--context", options.context, 256, 1 << 20)
-    adapter_option = options.adapter
-    adapter = choose_adapter(adapter_option, where.runs, find_run) if adapter_option is not None else None
+    adapter = None if options.adapter is None else choose_adapter(options.adapter, where.runs, find_run)
     quotes = bool(options.collection or files) and adapter is None
     model, stored, preset = _choose_model(options.model, options.preset, where, adapter, quotes=quotes)
     remote_servers.require_remote_permission(model, options)
@@ -275,7 +266,7 @@ def request_from_options(
         seed=options.seed,
     )
     if options.context is not None:
-        stored = dataclasses.replace(stored, context_tokens=options.context)
+        stored = replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
     scope = (*files, *(command_documents.scope_of(options.collection, where) if options.collection else ()))
     return AnswerRequest(
