@@ -1,7 +1,6 @@
 """Define `kotae chats`: list, export and import stored conversations."""
 
 import argparse
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    with closing(Store.open(where.database, where.backups)) as store:
+    with Store.open(where.database, where.backups) as store:
         folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
         found: list[dict[str, Any]] = [
             {
@@ -64,7 +63,7 @@ def _marked(row: dict[str, Any], output: Output) -> str:
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Export conversations into one new JSON file, or into one file each in a folder; never replace existing files."""
     target = Path(options.to)
-    with closing(Store.open(where.database, where.backups)) as store:
+    with Store.open(where.database, where.backups) as store:
         ids = options.id or [conversation.id for conversation in store.conversations()]
         if not ids:
             output.result({"exported": 0, "files": []}, output.phrase("chat.exported_none"))
@@ -119,7 +118,7 @@ def _permit_export(store: Store, ids: list[int], target: Path, where: Paths, *, 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Import a JSON file. Return the exit status, 1 when conversations were refused."""
-    with closing(Store.open(where.database, where.backups)) as store:
+    with Store.open(where.database, where.backups) as store:
         result = conversation_import.import_conversations(
             store,
             Path(options.file),

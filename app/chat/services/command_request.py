@@ -5,7 +5,7 @@
 
 import argparse
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def _choose_model(
     """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
     conversations. With `quotes`, the model is `NO_MODEL` if there is none."""
     stored = settings.load(where.settings)
-    with closing(Store.open(where.database, where.backups)) as store:
+    with Store.open(where.database, where.backups) as store:
         if is_model_file(reference):
             model = local_models.describe(Path(reference))
         elif reference is None and adapter is not None and adapter.run is not None:
@@ -217,7 +217,7 @@ def _listed_model(reference: str | None, models: list[LocalModel], where: Paths,
 
 def find_preset(reference: str, where: Paths) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset"), and as `Store.open` does."""
-    with closing(Store.open(where.database, where.backups)) as store:
+    with Store.open(where.database, where.backups) as store:
         return _preset_by_name(reference, PresetLibrary(store))
 
 

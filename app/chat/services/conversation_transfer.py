@@ -1,6 +1,5 @@
 """Export and import conversations off the GUI thread, one export or import at a time."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ class ConversationTransfer(OneTaskService):
 
     def label_of(self, ids: Sequence[int]) -> Label:
         """Return the highest current label of the conversations that still exist. May be called in any thread."""
-        with contextlib.closing(Store.open_second(self._store.path)) as store:
+        with Store.open_second(self._store.path) as store:
             return conversation_privacy.highest_effective_label(
                 store, store.conversations_of(ids), collections_now(self._documents)
             )
@@ -91,7 +90,7 @@ class ConversationTransfer(OneTaskService):
         path = self._store.path
 
         def work_with_store(progress: TaskProgress) -> Any:
-            with contextlib.closing(Store.open_second(path)) as store:
+            with Store.open_second(path) as store:
                 return work(store, progress)
 
         self._run(work_with_store, on_done)
