@@ -8,7 +8,7 @@ layout (Japanese fonts, sizes, lists, page numbers) starts from the template of 
 import datetime
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from docx import Document
@@ -175,30 +175,36 @@ def add_table(
     document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_header: bool
 ) -> None:
     """Add a table. Its first row is the header; without `has_header` its first column contains the row names."""
-    table = _new_table(document, len(widths_mm))
-    table.autofit = False
+
+    def fill(cell: Any, text: str, row: int, column: int) -> None:
+        cell.width = Mm(widths_mm[column])
+        run = cell.paragraphs[0].add_run(remove(text))
+        run.font.size = Pt(TABLE_FONT_PT)
+        if (row if has_header else column) == 0:
+            run.bold = True
+            shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
+
+    _add_grid(document, rows, fill, has_header=has_header).autofit = False
+
+
+def _add_grid(
+    document: WordDocument,
+    rows: Sequence[Sequence[Any]],
+    fill: Callable[[Any, Any, int, int], None],
+    *,
+    has_header: bool,
+) -> Any:
+    """Add a table and return it. `fill` gets a cell with its content, row and column."""
+    table = document.add_table(0, len(rows[0]))
+    table._tbl.tblStyle_val = "TableGrid"
     for number, row in enumerate(rows):
         line = table.add_row()
-        for column, (cell, text, width) in enumerate(zip(line.cells, row, widths_mm, strict=True)):
-            cell.width = Mm(width)
-            run = cell.paragraphs[0].add_run(remove(text))
-            run.font.size = Pt(TABLE_FONT_PT)
-            if (number if has_header else column) == 0:
-                run.bold = True
-                shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
+        for column, (cell, content) in enumerate(zip(line.cells, row, strict=True)):
+            fill(cell, content, number, column)
         if has_header and number == 0:
-            _repeat_on_each_page(line)
+            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
     document.add_paragraph()  # Word would join adjacent tables
-
-
-def _new_table(document: WordDocument, columns: int) -> Any:
-    table = document.add_table(0, columns)
-    table._tbl.tblStyle_val = "TableGrid"
     return table
-
-
-def _repeat_on_each_page(line: Any) -> None:
-    line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
 
 
 QUOTE_INDENT_MM = 6
@@ -316,17 +322,11 @@ class _Writer:
                 rows.append([])
             elif token.type in ("th_open", "td_open"):
                 rows[-1].append((token, following))
-        table = _new_table(self._document, len(rows[0]))
-        for number, row in enumerate(rows):
-            line = table.add_row()
-            for cell, (token, inline) in zip(line.cells, row, strict=True):
-                _fill_inline(cell, token, inline)
-            if number == 0:
-                _repeat_on_each_page(line)
-        self._document.add_paragraph()  # Word would join adjacent tables
+        _add_grid(self._document, rows, _fill_inline, has_header=True)
 
 
-def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
+def _fill_inline(cell: Any, tokens: tuple[Token, Token], _row: int, _column: int) -> None:
+    token, inline = tokens
     paragraph = cell.paragraphs[0]
     add_inline(paragraph, inline.children or (), is_bold=token.type == "th_open")
     style = str(token.attrGet("style") or "")

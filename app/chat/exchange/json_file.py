@@ -63,34 +63,35 @@ class JsonStream:
 
     def members(self) -> Iterator[str]:
         """Yield each key of the object; the caller must read its value before it takes the next key."""
-        self._expect("{")
-        if self._accept("}"):
-            return
-        while True:
-            key = self.value()
-            if not isinstance(key, str):
-                raise BrokenJsonError
-            self._expect(":")
-            yield key
-            if self._accept("}"):
-                return
-            self._expect(",")
+        return self._separated("{", "}", self._key)
 
     def items(self) -> Iterator[Any]:
         """Yield each item of the array that comes next, and `TOO_LONG` for one that is too long."""
-        self._expect("[")
-        if self._accept("]"):
+        return self._separated("[", "]", self._item)
+
+    def _separated(self, opening: str, closing: str, read: Callable[[], Any]) -> Iterator[Any]:
+        self._expect(opening)
+        if self._accept(closing):
             return
         while True:
-            try:
-                item = self.value()
-            except JsonTooLongError:
-                self._skip()
-                item = TOO_LONG
-            yield item
-            if self._accept("]"):
+            yield read()
+            if self._accept(closing):
                 return
             self._expect(",")
+
+    def _key(self) -> str:
+        key = self.value()
+        if not isinstance(key, str):
+            raise BrokenJsonError
+        self._expect(":")
+        return key
+
+    def _item(self) -> Any:
+        try:
+            return self.value()
+        except JsonTooLongError:
+            self._skip()
+            return TOO_LONG
 
     def value(self) -> Any:
         self._peek()

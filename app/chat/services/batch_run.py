@@ -144,13 +144,7 @@ class BatchRun(QObject):
         self._error: AppError | None = None  # of the queue
 
     def start(self) -> None:
-        """Open the journal in the background, then ask the questions. Emit `failed` before the first question if the
-        file of answers cannot be written."""
-        try:
-            answer_file.check_target(self.batch.out, self.batch.path)
-        except AppError as error:
-            self.failed.emit(error)
-            return
+        """Open the journal in the background, then ask the questions; emit `failed` if answers cannot be written."""
         if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
@@ -243,6 +237,7 @@ def batch_export(batch: Batch) -> ExportRequest:
 
 
 def _open_journal(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
+    answer_file.check_target(batch.out, batch.path)
     return BatchJournal.open(permit.at(batch.out), batch.head(), batch.signer), batch_label(batch)
 
 

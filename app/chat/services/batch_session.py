@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal, SignalInstance
 
 from app.base.authenticity import Signer
 from app.base.confidentiality import DEFAULT_LABEL, Label, Permit
@@ -104,7 +104,11 @@ class BatchSession(QObject):
     def read(self, path: Path, column: int | None = None) -> None:
         """Read a questions file in the background; then emit `questions_read` or `failed`. `column` is as in
         `read_batch_file`."""
-        background.run(lambda: question_table.read_batch_file(path, column), self._on_read, self._on_refused)
+        background.run(
+            lambda: question_table.read_batch_file(path, column),
+            self._emits(self.questions_read),
+            self._emits(self.failed),
+        )
 
     def find_unfinished(self) -> None:
         """Look for an interrupted batch in the background; emit `unfinished_found` if there is one."""
@@ -203,19 +207,14 @@ class BatchSession(QObject):
             batch.check()
             return batch
 
-        background.run(work, self._on_prepared, self._on_refused)
+        background.run(work, self._emits(self.prepared), self._emits(self.failed))
 
-    # These are methods, not lambdas, so that nothing is delivered after the window is closed
-    # (app.base.services.background).
+    def _emits(self, signal: SignalInstance) -> Callable[[object], None]:
+        """Return a function that emits a signal. The pool does not call it once the window is closed."""
+        return functools.partial(self._emit, signal)
 
-    def _on_read(self, batch_file: BatchFile) -> None:
-        self.questions_read.emit(batch_file)
-
-    def _on_refused(self, error: AppError) -> None:
-        self.failed.emit(error)
-
-    def _on_prepared(self, batch: Batch) -> None:
-        self.prepared.emit(batch)
+    def _emit(self, signal: SignalInstance, value: object) -> None:
+        signal.emit(value)
 
     def _on_chat_changed(self) -> None:
         """Pause the batch while the chat answers, because the user is waiting for that answer."""

@@ -324,11 +324,11 @@ class PromptRun(QObject):
         self._job = job
         self._prompts: dict[str, StandalonePrompt] = {}  # by journal key, without duplicates
         self._journal: ReplyJournal | None = None
-        self._queue = AnswerQueue(engine, self._request_of, self, permit=permit)
-        self._queue.progressed.connect(self._report_progress)
-        self._queue.answered.connect(self._on_answered)
-        self._queue.refused.connect(self._on_refused)
-        self._queue.ended.connect(self._on_ended)
+        self.queue = AnswerQueue(engine, self._request_of, self, permit=permit)
+        self.queue.progressed.connect(self._report_progress)
+        self.queue.answered.connect(self._on_answered)
+        self.queue.refused.connect(self._on_refused)
+        self.queue.ended.connect(self._on_ended)
 
     def start(self) -> None:
         """Open the journal in the background, then ask the prompts. A model file without a stored hash is hashed
@@ -337,18 +337,11 @@ class PromptRun(QObject):
 
     def stop(self) -> None:
         """Stop and drop the reply that is being written."""
-        self._queue.stop()
-
-    def hold(self, holder: str) -> None:
-        """Hold the queue as `AnswerQueue.hold` does."""
-        self._queue.hold(holder)
-
-    def release(self, holder: str) -> None:
-        self._queue.release(holder)
+        self.queue.stop()
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""
-        self._queue.abandon()
+        self.queue.abandon()
         if self._journal is not None:
             self._journal.close()
 
@@ -362,10 +355,10 @@ class PromptRun(QObject):
 
     def _on_opened(self, opened: tuple[ReplyJournal, dict[str, StandalonePrompt]]) -> None:
         self._journal, self._prompts = opened
-        if self._queue.is_over:  # abandoned meanwhile
+        if self.queue.is_over:  # abandoned meanwhile
             self._journal.close()
             return
-        self._queue.start([key for key in self._prompts if key not in self._journal.replies])
+        self.queue.start([key for key in self._prompts if key not in self._journal.replies])
 
     def _request_of(self, key: str) -> AnswerRequest:
         job, prompt = self._job, self._prompts[key]
@@ -390,18 +383,18 @@ class PromptRun(QObject):
 
     def _keep(self, key: str, reply: ModelReply) -> None:
         assert self._journal is not None
-        self._queue.store(functools.partial(self._journal.add, key, reply))
+        self.queue.store(functools.partial(self._journal.add, key, reply))
 
     def _report_progress(self) -> None:
         total = len(self._prompts)
-        self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
+        self.progressed.emit(PromptRunProgress(total - len(self.queue.pending), total, self.queue.left_s))
 
     def _on_ended(self, error: AppError | None) -> None:
         assert self._journal is not None
         self._journal.close()
         if error is not None:
             self.failed.emit(error)
-        elif self._queue.pending or self._queue.is_stopped:
+        elif self.queue.pending or self.queue.is_stopped:
             self.stopped.emit()
         else:
             self._report_progress()

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.database import Database
 from app.base.errors import AppError
@@ -33,25 +33,23 @@ class Search(QObject):
         """Search for all words of a query. `has_documents`: whether the documents' database can be read already."""
         self.cancel()
         find = partial(_find_messages, self._conversations, query)
-        self._finding_messages.run_long(find, self._on_messages_found, self._on_failed)
+        self._finding_messages.run_long(
+            find, partial(self._emit, self.conversations_found), partial(self._emit, self.failed)
+        )
         if has_documents:
             find = partial(_find_sections, self._documents, query)
-            self._finding_sections.run_long(find, self._on_sections_found, self._on_failed)
+            self._finding_sections.run_long(
+                find, partial(self._emit, self.documents_found), partial(self._emit, self.failed)
+            )
 
     def cancel(self) -> None:
         self._finding_messages.drop()
         self._finding_sections.drop()
 
-    # These are methods, so that nothing is delivered after the window is closed.
-
-    def _on_messages_found(self, result: object) -> None:
-        self.conversations_found.emit(result)
-
-    def _on_sections_found(self, result: object) -> None:
-        self.documents_found.emit(result)
-
-    def _on_failed(self, error: AppError) -> None:
-        self.failed.emit(error)
+    def _emit(
+        self, found: SignalInstance, result: object
+    ) -> None:  # a method: nothing arrives once the window is closed
+        found.emit(result)
 
 
 def _find_messages(path: Path, query: str, progress: TaskProgress) -> object:

@@ -169,12 +169,12 @@ class PairGeneration(QObject):
         """Pause the generation until `release` is called with the same `holder`, as in `AnswerQueue`."""
         self._held_by.add(holder)
         if self._run is not None:
-            self._run.hold(holder)
+            self._run.queue.hold(holder)
 
     def release(self, holder: str) -> None:
         self._held_by.discard(holder)
         if self._run is not None:
-            self._run.release(holder)
+            self._run.queue.release(holder)
 
     def abandon(self) -> None:
         """End at once without emitting a signal."""
@@ -209,7 +209,7 @@ class PairGeneration(QObject):
         run.stopped.connect(self._on_stopped)
         run.failed.connect(self._fail)
         for by in self._held_by:
-            run.hold(by)
+            run.queue.hold(by)
         run.start()
 
     def _pass_gate(self) -> Permit:
