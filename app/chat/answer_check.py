@@ -65,8 +65,7 @@ def origin_marks(message: Message) -> list[str]:
 
 
 def check_lines(message: Message) -> list[str]:
-    """Return the lines below an exported answer: its marks, the result of the check, and the sources that an imported
-    file names."""
+    """Return the lines below an exported answer: marks, result of the check, sources that an imported file names."""
     quoted = quoted_places(message)
     if message.is_edited:
         result = [phrase("chat.edited_is_not_checked")]
@@ -90,16 +89,12 @@ def model_text(details: AnswerDetails) -> str:
 
 
 def remote_machine(details: AnswerDetails) -> str:
-    """Return the remote machine that the question and passages were sent to.
-
-    Return "" when they stayed on this machine, and for an imported answer, because only its file names the machine.
-    """
+    """Return the remote machine that the question was sent to; "" for this one, and if only a file names it."""
     return "" if details.is_imported else details.remote
 
 
 def with_origin_marks(message: Message, text: str) -> str:
-    """Append the marks of an imported or edited answer to `text`, which is copied from the message; return the text of
-    any other unchanged."""
+    """Return `text`, copied from a message, with the marks of an imported or edited answer below it."""
     marks = origin_marks(message)
     return "\n\n".join([text.rstrip(), *marks]) if marks else text
 
@@ -118,10 +113,7 @@ def check_facts(grounding: Grounding | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """An answer for export, with its question and the label of the conversation.
-
-    `model` is None when it is not installed any more.
-    """
+    """An answer to export, its question and its label. `model` is None when it is not installed any more."""
 
     question: Message
     answer: Message

@@ -41,8 +41,7 @@ def collection_labels(
 
 
 def effective_label(conversation: Conversation, messages: Iterable[Message], collections: KnownCollections) -> Label:
-    """Return the label of a conversation from its stored label and its collections. `messages` are those of all
-    branches."""
+    """Return the label of a conversation that has these `messages` in all its branches."""
     return confidentiality.highest_label(
         (conversation.label, *collection_labels(collections, conversation.scope, messages))
     )
@@ -51,10 +50,7 @@ def effective_label(conversation: Conversation, messages: Iterable[Message], col
 def highest_effective_label(
     store: Store, conversations: Sequence[Conversation], collections: KnownCollections
 ) -> Label:
-    """Return the highest effective label of stored conversations.
-
-    The answers are read only when the stored labels do not yet decide the result.
-    """
+    """Return the highest effective label; read answers only when the stored labels do not decide."""
     label = confidentiality.highest_label(conversation.label for conversation in conversations)
     most = (
         confidentiality.HIGHEST_LABEL
@@ -103,23 +99,20 @@ def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, 
 
 
 def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> list[Label]:
-    """Return the current labels of the collections, or the highest label for each when the collections cannot be
-    read."""
+    """Return the current labels of the collections; the highest for each when they cannot be read."""
     if collections is None:
         return [confidentiality.HIGHEST_LABEL for _ in refs]
     return [one.label for ref in refs for one in collection_lookup.resolve_reference(collections, ref)]
 
 
 def inherited_label(store: Store, conversation_id: int) -> Label:
-    """Return the lowest label that a conversation can have: the highest label of all sources and models of all its
-    answers."""
+    """Return the lowest possible label: the highest of all sources and models of all its answers."""
     known = (message.details for message in store.tree(conversation_id) if message.details is not None)
     return confidentiality.highest_label(label for details in known for label in details.labels)
 
 
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
-    """Store the label that the user chose, or a higher one if the conversation's documents require it, and return the
-    stored label."""
+    """Store the label that the user chose, or a higher one that the documents require, and return it."""
     given = confidentiality.highest_label((label, inherited_label(store, conversation_id)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
@@ -150,8 +143,7 @@ def displayed_label(own_label: Label, others: Sequence[Label], *, is_unanswered:
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:
-    """Return whether the user has agreed to send this conversation to the model's server; always True for a local
-    model."""
+    """Return whether the conversation may be sent to the model's server; always True for a local model."""
     if model.remote is None:
         return True
     sql = "SELECT 1 FROM remote_consent WHERE conversation_id = ? AND origin = ?"

@@ -133,8 +133,7 @@ class MessageIndex:
 
 
 def _hit(row: Row, fields: int) -> SearchHit:
-    """Build a hit from a row: the first `fields` columns are fields of `SearchHit` in order, the next is
-    `is_imported`."""
+    """Build a hit from a row: the first `fields` fields of `SearchHit` in order, then `is_imported`."""
     values: list[Any] = list(row)[:fields]
     found = SearchHit(values[0], records.stored_text(values[1]), records.stored_moment(values[2]), *values[3:])
     return dataclasses.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))

@@ -22,10 +22,7 @@ TURN_S = 0.03
 
 
 class ConversationOrganizer:
-    """Changes stored conversations. Each change is committed when the method returns.
-
-    Methods raise AppError as `Database` does.
-    """
+    """Changes stored conversations, each time committed. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -103,8 +100,7 @@ class ConversationOrganizer:
         return frozenset(row[0] for row in rows)
 
     def mark_for_erasure(self, conversation_ids: Sequence[int]) -> None:
-        """Mark binned conversations for erasure, which cannot be undone. They disappear from all lists, and
-        `erase_some` erases them."""
+        """Mark binned conversations, which disappear from all lists for good; `erase_some` erases them."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
@@ -114,11 +110,7 @@ class ConversationOrganizer:
             )
 
     def mark_expired_for_erasure(self, record: DayRecord) -> int:
-        """Mark the conversations that have been in the bin for more than 30 days for erasure, and return how many are
-        marked.
-
-        Imports that a crash left incomplete are marked and counted too.
-        """
+        """Mark what is in the bin for over 30 days, and incomplete imports, for erasure; return how many."""
         incomplete = [
             row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
         ]

@@ -89,8 +89,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset of one of two kinds: "chat" sets how a conversation is answered; "action" is a request about an answer,
-    sent with one click."""
+    """A preset. "chat" sets how a conversation is answered; "action" is a request about an answer."""
 
     id: str
     kind: str
@@ -316,7 +315,6 @@ def _shorten(text: str) -> str:
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """Return the JSON object of the pairs. When a key occurs twice, return None, which every caller refuses, because
-    either value could be meant."""
+    """Return an object; None, which every caller refuses, when a key occurs twice: either could be meant."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else None

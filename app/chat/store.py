@@ -201,8 +201,7 @@ class Store(ModelStore):
         return new_id
 
     def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
-        """Store more messages of a conversation that another program wrote. Add them to `ids`, which maps their ids to
-        the new ones."""
+        """Store more messages of a conversation from elsewhere; add the new id of each to `ids`."""
         with self._db.transaction():
             for message in messages:
                 details, parent_id = message.details, message.parent_id
@@ -250,8 +249,7 @@ class Store(ModelStore):
             self._index.replace(answer.id, _indexed(before.text, before.status), _indexed(stored.text, stored.status))
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Show the branch of the message `step` places after this one among those with the same parent, down to its
-        newest message."""
+        """Show the branch `step` places beside the message, down to its newest message."""
         message = self.message(message_id)
         siblings = self._db.read(
             "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
@@ -362,8 +360,7 @@ def title_of(text: str) -> str:
 
 
 def conversation_from_row(row: Row) -> Conversation:
-    """Return the conversation in a row with the columns `CONVERSATION_COLUMNS`, which are in the order of the
-    fields."""
+    """Return the conversation in a row of `CONVERSATION_COLUMNS`, which are its fields in order."""
     return _conversation_from(*row)
 
 

@@ -33,10 +33,7 @@ TEXTS_AT_ONCE = 16  # after which a client that has gone is noticed
 
 
 class Endpoint:
-    """The functions that answer requests, by path.
-
-    `model_name`: the name of the loaded model, for /health.
-    """
+    """The functions that answer requests, by path. `model_name`: that of the loaded model, for /health."""
 
     def __init__(self, requests: RequestQueue, served_models: ServedModels, model_name: str) -> None:
         self._requests = requests

@@ -213,10 +213,7 @@ class RequestQueue(QObject):
         return self._count
 
     def submit(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
-        """Add a job to the queue. Raises HttpError if too many wait or the server is stopping.
-
-        `scope`: the collections to answer from; (): none.
-        """
+        """Add a job that answers from `scope`. Raises HttpError if too many wait or the server is stopping."""
         job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:

@@ -58,10 +58,7 @@ class ServedModels:
         return [one for one in self._candidates() if self._is_offered(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Return the model with this id; None if clients may not use it now or there is none.
-
-        Raises as `offered_models`.
-        """
+        """Return the model with this id; None if clients may not use it now. Raises as `offered_models`."""
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
     def collections(self) -> list[CollectionRef]:
@@ -82,10 +79,7 @@ class ServedModels:
         return _model_of(scope)
 
     def export_request_for(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the request for permission to send a model's answers out of Kotae to a client.
-
-        `address`: that of the client, as HOST:PORT; "": not known yet.
-        """
+        """Return the request to send a model's answers to a client, HOST:PORT; "": not known yet."""
         return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
     def permit_answer(self, served: ServedModel, address: str) -> Permit:

@@ -32,8 +32,7 @@ ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "mod
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One row of the questions file (a question, or a skipped row with its reason) and its answer; None: not answered
-    yet."""
+    """One row of the questions file, a question or a skipped row, and its answer; None: not answered yet."""
 
     row: BatchQuestion | SkippedRow
     result: BatchAnswer | None = None
@@ -51,8 +50,7 @@ class ReportLine:
 
     @property
     def note(self) -> str:
-        """Return why there is no answer, or why no model wrote it from documents (no documents, or quotations only);
-        else ""."""
+        """Return why there is no answer, or why no model wrote it from documents; else ""."""
         if isinstance(self.row, SkippedRow):
             return phrase(f"chat.batch_reason.{self.row.reason}")
         if self.result is None:
@@ -88,8 +86,7 @@ class BatchReport:
 
 
 def original_column_names(questions: BatchFile) -> list[str]:
-    """Return the names of the columns other than the question; a column without a name or with a repeated one is named
-    by its letter."""
+    """Return the names of the other columns; one without a name of its own is named by its letter."""
     found: list[str] = []
     for column, name in enumerate(questions.columns):
         if column != questions.column:
@@ -229,8 +226,7 @@ def write_csv(report: BatchReport, file: BinaryIO) -> None:
 
 
 def write_json(report: BatchReport, file: BinaryIO) -> None:
-    """Write one JSON object a line: the answer as `kotae ask --json` prints it, with the question and its line
-    number."""
+    """Write one JSON object a line: question, line number, and the answer as `kotae ask --json` prints it."""
     for line in report.lines():
         written = invisible_characters.escape_json(json.dumps(_json_object(report, line), ensure_ascii=False))
         file.write(written.encode("utf-8", "replace") + b"\n")
@@ -257,10 +253,7 @@ _WRITERS = {".xlsx": write_workbook, ".csv": write_csv, ".jsonl": write_json}
 
 
 def check_target(out: Path, questions: Path) -> None:
-    """Check the path of the file of answers before the first question is asked.
-
-    Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
-    """
+    """Check a path. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
     if out.suffix.lower() not in _WRITERS:
         raise AppError("batch_out_format", name=out.name)
     if not out.parent.is_dir():

@@ -154,8 +154,7 @@ class BatchJournal:
         return journal
 
     def add(self, result: BatchAnswer) -> None:
-        """Append an answer and wait until it is on the disk. Raises AppError as `export_error` returns for a file
-        error."""
+        """Append an answer, and wait until it is on the disk. Raises AppError of `export_error`."""
         self._write(dataclasses.asdict(result))
         self.results[result.line] = result
 

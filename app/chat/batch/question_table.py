@@ -32,8 +32,7 @@ ROWS_MAX = 100_000  # a machine that answers one question a second needs more th
 
 @dataclass(frozen=True, slots=True)
 class QuestionTableFile:
-    """The rows of a file. `columns` are the keys of JSON Lines; () for other files, whose first row may hold the
-    names."""
+    """The rows of a file. `columns` are the keys of JSON Lines; () when the first row may hold the names."""
 
     rows: tuple[TableRow, ...]
     sha256: str
@@ -122,8 +121,7 @@ HEADING_CHARACTERS_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class BatchQuestion:
-    """A question at `line` of the file, or at that row of the sheet, from 1. `others` are the cells of the other
-    columns."""
+    """A question at `line` of the file or sheet, from 1. `others` are the cells of the other columns."""
 
     line: int
     text: str
@@ -263,6 +261,5 @@ def _is_prose(cell: Cell) -> bool:
 
 
 def _text(cell: Cell) -> str:
-    """Return the text of a cell without lone surrogates, which JSON can contain, and null characters: no file can store
-    them."""
+    """Return the text of a cell without lone surrogates and null characters, which no file can store."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()

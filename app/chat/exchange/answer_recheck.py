@@ -128,8 +128,7 @@ class ImportedAnswerChecker:
         return None
 
     def _text(self, document_id: int) -> "_DocumentText | None":
-        """Return the text of a document, or None when it is too long. Cache the last `TEXTS_MAX`, because answers often
-        share documents."""
+        """Return the text of a document, or None when it is too long. The last `TEXTS_MAX` are kept."""
         if document_id not in self._texts:
             if len(self._texts) >= TEXTS_MAX:
                 self._texts.pop(next(iter(self._texts)))

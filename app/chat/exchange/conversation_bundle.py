@@ -26,8 +26,7 @@ from app.documents.grounding.grounding_record import CitedSource
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A conversation and the messages of all its branches, parents before children. The ids of the messages only link
-    them to each other; a stored copy has others."""
+    """A conversation and its messages in all branches, parents first. Their ids only link them to each other."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
@@ -36,8 +35,7 @@ class Bundle:
 
 
 def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
-    """Return the JSON form of a conversation. Messages are numbered from 1, so that equal trees of messages have equal
-    JSON."""
+    """Return the JSON form. Messages are numbered from 1, so that equal trees have equal JSON."""
     conversation = bundle.conversation
     numbers: dict[int | None, int] = {message.id: at for at, message in enumerate(bundle.messages, start=1)}
     return {

@@ -105,8 +105,7 @@ class _Import:
         self.refused: list[ImportRefusal] = []
 
     def add(self, bundles: Sequence[Bundle]) -> None:
-        """Store conversations in one transaction, except the later messages of long ones, which get transactions of
-        their own."""
+        """Store conversations in one transaction, but the later messages of long ones in others."""
         marked = [(bundle, message_fingerprints(bundle)) for bundle in bundles]
         with self._db.transaction():
             new = [found for bundle, fingerprints in marked if (found := self._add(bundle, fingerprints)) is not None]
@@ -137,8 +136,7 @@ class _Import:
         return dataclasses.replace(self._counts, refused=tuple(self.refused))
 
     def undo(self) -> None:
-        """Erase what was imported. If even that fails, for example on a full disk, the next start of the window erases
-        it."""
+        """Erase what was imported. What remains after an error is erased at the next start of the window."""
         try:
             ConversationOrganizer(self._db).erase(self._new_ids, lambda: time.sleep(PAUSE_S))
         except AppError as error:

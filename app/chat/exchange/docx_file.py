@@ -64,9 +64,7 @@ def new_document() -> WordDocument:
 
 
 def shade(properties: Any, child_index: int) -> None:
-    """Add a grey background to the properties of a style or cell, as child number `child_index` from 0, because Word
-    requires an order.
-    """
+    """Add a grey background to the properties of a style or cell, at the place `child_index` that Word requires."""
     properties.insert(child_index, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
 
 
@@ -161,8 +159,7 @@ def add_check(document: WordDocument, message: Message) -> None:
 
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    """Add a table of the sources that the answer uses, or of the nearest passages when the documents do not contain
-    it."""
+    """Add a table of the sources that the answer uses, or of the nearest passages."""
     rows = [[phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS]]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
@@ -241,8 +238,7 @@ def conversation_docx(bundle: Bundle) -> bytes:
 
 
 def add_answer(document: WordDocument, text: str) -> None:
-    """Add an answer with its headings, lists, tables and code, or as plain text when formatting it would take too
-    long."""
+    """Add an answer with its formatting, or as plain text when that would take too long."""
     tokens = parse(remove(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
@@ -336,8 +332,7 @@ def _fill_inline(cell: Any, tokens: tuple[Token, Token], _row: int, _column: int
 
 
 def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False) -> None:
-    """Add text with bold, italic, struck-through and code parts. Links and images become text followed by their
-    address."""
+    """Add text with its styles. Links and images become text followed by their address."""
     depth = {"strong": int(is_bold), "em": 0, "s": 0}
     links: list[tuple[str, int]] = []  # (address, position in `written` where the link text begins) of each open link
     written = ""

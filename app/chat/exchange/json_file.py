@@ -48,10 +48,7 @@ class JsonTooLongError(BrokenJsonError):
 
 
 class JsonStream:
-    """Reads the keys of the outermost object, and the items of an array in it, one at a time.
-
-    Every method raises BrokenJsonError if the text is not valid JSON.
-    """
+    """Reads the keys of an object and the items of an array in it one by one. Raises BrokenJsonError."""
 
     def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
         """Read from `file`, a TextIOWrapper; call `report` with the number of bytes read so far after each piece."""
@@ -172,8 +169,7 @@ class JsonStream:
 
 
 def _integer(digits: str) -> int | float:
-    """Return the integer, or infinity for one of more than `DIGITS_MAX` digits: Python refuses thousands of digits,
-    which would reject the whole file."""
+    """Return the integer; infinity for more than `DIGITS_MAX` digits, for which Python would refuse the file."""
     return int(digits) if len(digits) <= DIGITS_MAX else math.inf
 
 

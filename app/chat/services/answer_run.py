@@ -250,8 +250,7 @@ class AnswerRun(QObject):
 
     @property
     def grounding(self) -> Grounding | None:
-        """Return the sources of the answer so far, without claims, which only the outcome contains; None without
-        documents."""
+        """Return the sources so far, without claims, which only the outcome has; None without documents."""
         return self._packed.grounding if self._packed else None
 
     def _on_retrieved(self, retrieved: RetrievedPassages) -> None:
@@ -286,8 +285,7 @@ class AnswerRun(QObject):
         background.run(lambda: plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
-        """Stop the answer. Once the model is asked, the run finishes with stop reason "cancelled"; before that, it
-        emits `stopped`."""
+        """Stop: with stop reason "cancelled" once the model is asked, with the signal `stopped` before that."""
         if self._is_over or self._done_event is not None:
             return
         if self._ask_id:
@@ -438,8 +436,7 @@ class AnswerRun(QObject):
                 self._fail(AppError(event.code, **event.facts))
 
     def _check(self, event: Done) -> None:
-        """Compare the sentences of a finished answer with its passages in the background; without passages, finish at
-        once."""
+        """Compare the sentences of a finished answer with its passages, if there are any."""
         packed, wanted, text = self._packed, self.request.retrieval, self._text.strip()
         if packed is None or wanted is None:
             self._finish(event, self._retrieved.grounding if self._retrieved else None)
@@ -497,8 +494,7 @@ class AnswerRun(QObject):
 
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
-    collections."""
+    """Return the stored form. `line`: the question's line number; `scope`: the label of the collections."""
     grounding = outcome.grounding
     is_cut = outcome.done.stop_reason in CUT_OFF
     return BatchAnswer(
@@ -541,8 +537,7 @@ def _require_sendable(model: LocalModel, retrieved: RetrievedPassages, wanted: R
 def plan_load(
     request: AnswerRequest, loaded: tuple[str, int, str] | None = None, reclaimable_bytes: int = 0
 ) -> load_plan.LoadPlan:
-    """Return the plan to load the model. Raises AppError as `load_plan.plan_load` and
-    `model_registry.require_unchanged` do."""
+    """Return the plan to load the model. Raises as `load_plan.plan_load` and `require_unchanged`."""
     if request.adapters is None:
         model_registry.require_unchanged(request.model)
     return load_plan.plan_load(

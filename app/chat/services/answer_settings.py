@@ -140,8 +140,7 @@ _SETTINGS = (
 
 
 def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
-    """Return whether a model is still the one that wrote the answer; another tuned or remote model may have the same id
-    now."""
+    """Return whether a model still is the one that wrote the answer; another may have its id now."""
     now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
@@ -198,8 +197,7 @@ class OverflowCounter(QObject):
         engine.died.connect(self._on_died)
 
     def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Ask the engine for the tokens of each turn except the last: those of a prompt with this turn only, minus
-        those of an empty prompt."""
+        """Ask for the tokens of each turn but the last: of a prompt with it alone, minus those of an empty one."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]

@@ -28,8 +28,7 @@ class AnswerWriter(QObject):
         repeated: Message | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """Prepare to write `answer` from `run`. `repeated` is the earlier answer that it repeats; None: no
-        repetition."""
+        """Prepare to write `answer` from `run`. `repeated` is the earlier answer that it repeats, if any."""
         super().__init__(parent)
         self.store = store
         self.answer = answer
@@ -109,8 +108,7 @@ class AnswerWriter(QObject):
         self.ended.emit(finished, outcome, error)
 
     def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
-        """Try every second to store the end of the answer, which would otherwise count as streaming until the next
-        start."""
+        """Try every second to store the end, without which the answer counts as streaming."""
 
         def finish() -> None:
             try:

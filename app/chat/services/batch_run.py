@@ -36,8 +36,7 @@ from app.models import base_models, model_registry
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The questions, file of answers, model and settings of a batch. `documents` is the path of the documents'
-    database."""
+    """A batch with its model and settings. `documents` is the path of the documents' database."""
 
     questions: BatchFile
     path: Path  # the questions file
@@ -65,10 +64,7 @@ class Batch:
         )  # fmt: skip
 
     def check(self) -> None:
-        """Check that the batch can begin, before an export of confidential answers is recorded.
-
-        Raises AppError as `check_target` and `check_start` do.
-        """
+        """Check that the batch can begin. Raises AppError as `check_target` and `check_start`."""
         answer_file.check_target(self.out, self.path)
         journal.check_start(self.out, self.head(), self.signer)
 
@@ -79,8 +75,7 @@ class Batch:
 
 
 def _adapter_name(adapter: Path) -> str:
-    """Return a distinct name: the adapter files of training runs all have the same file name, so use their folder's
-    name."""
+    """Return a distinct name: all adapters of runs have the same file name, so their folder's."""
     return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
@@ -108,10 +103,7 @@ class BatchSummary:
 
 
 class BatchRun(QObject):
-    """Answers the questions of a batch. It emits exactly one of `ended` and `failed`.
-
-    Before that it writes the file of answers with everything answered so far.
-    """
+    """Answers a batch. Emits exactly one of `ended` and `failed`, after writing the answers so far."""
 
     begun = Signal(object)  # BatchStatus at the beginning, with the questions that an earlier run answered
     progressed = Signal(object)  # BatchStatus
@@ -151,8 +143,7 @@ class BatchRun(QObject):
         background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
 
     def stop(self) -> None:
-        """Drop the answer that is being written, and save the others to the file of answers. The batch can be resumed
-        later."""
+        """Drop the answer that is being written, and save the others. The batch can be resumed."""
         self.queue.stop()
 
     def abandon(self) -> None:
@@ -242,16 +233,14 @@ def _open_journal(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
 
 
 def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchReport:
-    """Write the file of answers with the current labels of the collections, which may have changed, because a batch
-    takes hours."""
+    """Write the file of answers with the labels that the collections have by now, hours later."""
     report = dataclasses.replace(report, scope_label=batch_label(batch))
     answer_file.save_answers(report, batch.out, permit=permit)
     return report
 
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the stored form of a question that could not be answered. `line` and `scope` are as in
-    `answer_of_outcome`."""
+    """Return the stored form of a question without an answer; arguments as of `answer_of_outcome`."""
     message = str(describe_error(error))
     return BatchAnswer(
         line, "failed", error_code=error.code, error=message, model=model.id, label=scope, answered_at=time.time()

@@ -40,8 +40,7 @@ USER, CHAT = "user", "chat"  # names under which a batch is held; it continues w
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedBatch:
-    """A batch that the user or the end of the program interrupted, with its file of answers and the number answered so
-    far."""
+    """An interrupted batch: its file of answers, and the number answered so far."""
 
     out: Path
     head: JournalHeader
@@ -102,8 +101,7 @@ class BatchSession(QObject):
     # --------------------------------------------------------------------- files
 
     def read(self, path: Path, column: int | None = None) -> None:
-        """Read a questions file in the background; then emit `questions_read` or `failed`. `column` is as in
-        `read_batch_file`."""
+        """Read a questions file; then emit `questions_read` or `failed`. `column`: as of `read_batch_file`."""
         background.run(
             lambda: question_table.read_batch_file(path, column),
             self._emits(self.questions_read),
@@ -122,8 +120,7 @@ class BatchSession(QObject):
     # ------------------------------------------------------------------- running
 
     def prepare(self, batch_file: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
-        """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`. `out` is the
-        file of answers."""
+        """Check a batch with the usual model and preset; then emit `prepared` or `failed`."""
         model = self._session.model
         if model is None:
             self.failed.emit(AppError("no_model"))

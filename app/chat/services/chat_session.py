@@ -43,8 +43,7 @@ from app.models.services.model_library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
-    """The open conversation, with methods to ask questions in it. It writes one answer at a time, because only one
-    model is loaded."""
+    """The open conversation, and how it is asked. One answer at a time, because one model is loaded."""
 
     message_added = Signal(object)  # Message
     text_received = Signal(int, str)  # answer id, next piece of the answer's text
@@ -87,8 +86,7 @@ class ChatSession(OpenConversation):
 
     @property
     def is_busy(self) -> bool:
-        """Return whether an answer is being written, in this or another conversation; the next question must wait for
-        it."""
+        """Return whether an answer is being written, in any conversation; the next question must wait."""
         return self._writer is not None
 
     @property
@@ -245,11 +243,7 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
     def reproduce(self, answer_id: int) -> None:
-        """Answer again with the same model, settings and seed; the details of the new answer record whether its text is
-        the same.
-
-        Do nothing when the settings of the old answer are incomplete.
-        """
+        """Answer again with the same model, settings and seed, if known; record whether the text is the same."""
         answer = self._store.message(answer_id)
         details = answer.details
         if self.is_busy or not can_repeat(details):
@@ -321,8 +315,7 @@ class ChatSession(OpenConversation):
         self.use_model(model.id)
 
     def _on_leaving(self) -> None:
-        """End the answer of a temporary conversation; the answer of a stored one continues. Withdraw the remedies that
-        the window offers."""
+        """End the answer of a temporary conversation, not of a stored one. Withdraw the offered remedies."""
         self._agreed_origin = ""
         if self.is_temporary:
             self._abandon_answer()
@@ -347,8 +340,7 @@ class ChatSession(OpenConversation):
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
     def _show_conversation(self, conversation_id: int | None, most: int = -1) -> None:
-        """Show a conversation; if an answer is being written in it, store its text first so that it is shown
-        completely."""
+        """Show a conversation; first store what has been written of its answer."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
@@ -429,8 +421,7 @@ class ChatSession(OpenConversation):
         repeated: Message | None = None,
         force_load: bool = False,
     ) -> None:
-        """Write an answer to a question. `emptied` is an answer without text that is started again in place; `repeated`
-        is the answer that the new one repeats."""
+        """Write an answer, again in place of `emptied`, which has no text, or as a repetition of `repeated`."""
         assert self.conversation is not None
         assert question_id is not None
         self.overflow.forget()

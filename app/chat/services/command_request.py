@@ -174,10 +174,7 @@ def _strength_error(text: str) -> AppError:
 def training_label(
     documents: Path, label_of: LabelOfModel, model: LocalModel, adapters: Collection[AdapterUse] | None
 ) -> Label:
-    """Return the highest label of the training data of the model, of its own adapter and of each of `adapters`.
-
-    `documents` is the path of the documents' database.
-    """
+    """Return the highest label of the training data of the model, its own adapter and `adapters`."""
     others = [replace(model, adapter=one.path) for one in adapters or ()]
     return highest_label(label_of(documents, one) for one in (model, *others))
 

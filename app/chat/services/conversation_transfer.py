@@ -29,8 +29,7 @@ class ConversationTransfer(OneTaskService):
     def __init__(
         self, store: Store, conversations: Conversations, documents: Path, parent: QObject | None = None
     ) -> None:
-        """Prepare the transfer. `documents` is the path of the documents' database, which has the current labels of the
-        collections."""
+        """Prepare the transfer. `documents`: the documents' database, with the current labels."""
         super().__init__(parent)
         self._store, self._documents = store, documents
         self._conversations = conversations
@@ -63,8 +62,7 @@ class ConversationTransfer(OneTaskService):
         self._run_with_store(work, self.exported.emit)
 
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
-        """Export a conversation that exists only in memory and already has its label. Do nothing while an export or
-        import is running."""
+        """Export a conversation in memory that has its label. Do nothing while another runs."""
         self._run_with_store(
             lambda *_: conversation_export.save_file([bundle], file_format, target, permit=permit),
             self.exported.emit,

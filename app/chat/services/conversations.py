@@ -15,8 +15,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 
 
 class Conversations(QObject):
-    """The stored conversations. A change that fails, for example on a full disk, changes nothing and emits
-    `problem_occurred`."""
+    """The stored conversations. A change that fails emits `problem_occurred`, and changes nothing."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -91,8 +90,7 @@ class Conversations(QObject):
         return self._change(lambda: self._organizer.move(conversation_ids, folder_id))
 
     def bin(self, conversation_ids: Sequence[int]) -> bool:
-        """Move conversations to the bin, from which `restore` can return them for 30 days; return whether that
-        succeeded."""
+        """Move conversations to the bin, where they stay for 30 days; return whether that succeeded."""
         return self._change(lambda: self._organizer.bin(conversation_ids))
 
     def restore(self, conversation_ids: Sequence[int]) -> bool:

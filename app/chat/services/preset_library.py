@@ -14,8 +14,7 @@ from app.models.model_store import ModelStore
 
 
 class PresetLibrary(QObject):
-    """All presets. A change that fails, for example on a full disk, emits `problem_occurred` and returns False, None or
-    []."""
+    """All presets. A change that fails emits `problem_occurred` and returns False, None or []."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -34,8 +33,7 @@ class PresetLibrary(QObject):
         return presets.get(preset_id or STANDARD_PRESET) or presets[STANDARD_PRESET]
 
     def original(self, preset_id: str) -> Preset | None:
-        """Return the preset that comes with Kotae under this id, without the user's changes; None for the user's
-        own."""
+        """Return a preset as it comes with Kotae, without the user's changes; None for the user's own."""
         shipped = presets.built_in_presets(wording.current_language())
         return next((preset for preset in shipped if preset.id == preset_id), None)
 
@@ -48,8 +46,7 @@ class PresetLibrary(QObject):
         return preset if self.put(preset) else None
 
     def add_all(self, imported: Iterable[Preset]) -> list[Preset]:
-        """Add presets from another installation under new ids and unused names, all or none. Return them, [] if that
-        failed."""
+        """Add presets from elsewhere with new ids and unused names, all or none; return them, [] for none."""
         taken = {kind: {preset.name for preset in self.presets_of_kind(kind)} for kind in KINDS}
         added: list[Preset] = []
         for preset in imported:
@@ -69,8 +66,7 @@ class PresetLibrary(QObject):
         return [preset for kind in KINDS for preset in self.presets_of_kind(kind) if preset != self.original(preset.id)]
 
     def to_kit(self) -> bytes:
-        """Return a preset file of the presets that the user wrote or changed, for a transfer kit of models; b"" if
-        there are none."""
+        """Return a file of the presets that the user wrote or changed, for a kit; b"" if there are none."""
         own = self.own_presets()
         return presets.file_content(own) if own else b""
 
@@ -79,15 +75,13 @@ class PresetLibrary(QObject):
         return presets.parse_presets(content)
 
     def put(self, preset: Preset) -> bool:
-        """Add or change a preset. One that equals the original that comes with Kotae is not stored. Return whether that
-        succeeded."""
+        """Add or change a preset; one that equals the original is not stored. Return whether that succeeded."""
         if preset == self.original(preset.id):
             return self.remove(preset.id)
         return self._change(lambda: self._table.put([preset]))
 
     def remove(self, preset_id: str) -> bool:
-        """Remove one of the user's presets, or the user's changes of one that comes with Kotae. Return whether that
-        succeeded."""
+        """Remove a preset, or the user's changes of one that comes with Kotae; return whether it did."""
         return self._change(lambda: self._table.remove(preset_id))
 
     def _change(self, work: Callable[[], None]) -> bool:

@@ -304,8 +304,7 @@ class PromptRunProgress:
 
 
 class PromptRun(QObject):
-    """Asks the prompts of a job. It emits exactly one of `finished`, `stopped` and `failed`; the journal keeps all
-    replies."""
+    """Asks the prompts of a job; all replies are in a journal. Emits one of `finished`, `stopped`, `failed`."""
 
     progressed = Signal(object)  # PromptRunProgress
     finished = Signal(object)  # dict[StandalonePrompt, ModelReply] with all prompts of the job
