@@ -52,11 +52,8 @@ def highest_effective_label(
 ) -> Label:
     """Return the highest effective label; read answers only when the stored labels do not decide."""
     label = confidentiality.highest_label(conversation.label for conversation in conversations)
-    most = (
-        confidentiality.HIGHEST_LABEL
-        if collections is None
-        else confidentiality.highest_label(collection.label for collection in collections)
-    )
+    known = [confidentiality.HIGHEST_LABEL] if collections is None else [one.label for one in collections]
+    most = confidentiality.highest_label(known)
     if LABELS.index(label) >= LABELS.index(most):
         return label
     return confidentiality.highest_label(effective_labels(store, conversations, collections).values())

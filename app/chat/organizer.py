@@ -111,9 +111,8 @@ class ConversationOrganizer:
 
     def mark_expired_for_erasure(self, record: DayRecord) -> int:
         """Mark what is in the bin for over 30 days, and incomplete imports, for erasure; return how many."""
-        incomplete = [
-            row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
-        ]
+        rows = self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
+        incomplete = [row[0] for row in rows]
         self.mark_for_erasure(incomplete)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
         old = record.expired_items(

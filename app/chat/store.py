@@ -157,9 +157,7 @@ class Store(ModelStore):
                 )
                 self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
             if conversation_id is None:
-                has_folder = bool(
-                    self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
-                )  # False if the folder was removed meanwhile
+                has_folder = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)  # it may be removed by now
                 conversation_id = self._insert(
                     "conversation",
                     title=title_of(text),

@@ -233,10 +233,8 @@ def _conversation(data: dict[str, Any], name: str) -> tuple[str | None, tuple[Tu
         raise http_error(400, "last_is_not_user", name)
     if not any(text.strip() for text in turns[-1][0]):
         raise http_error(400, "empty_question", name)
-    joined = (
-        Turn(_joined(questions), _joined(filter(None, answers)) if answers else None) for questions, answers in turns
-    )
-    return _joined(system) if system else None, tuple(joined)
+    joined = tuple(Turn(_joined(asked), _joined(filter(None, said)) if said else None) for asked, said in turns)
+    return _joined(system) if system else None, joined
 
 
 def _joined(texts: Iterable[str]) -> str:
@@ -465,7 +463,6 @@ def wrong_type(field: str, kind: str) -> HttpError:
 
 
 def out_of_range(field: str, low: float, high: float | None) -> HttpError:
-    expected = (
-        phrase("common.range", low=low, high=high) if high is not None else phrase("serve.serve_at_least", low=low)
-    )
+    least = phrase("serve.serve_at_least", low=low)
+    expected = least if high is None else phrase("common.range", low=low, high=high)
     return http_error(400, "out_of_range", field, expected=expected)

@@ -128,9 +128,7 @@ class RequestQueue(QObject):
     object.
     """
 
-    _submitted = Signal(object)  # CompletionJob
-    _called = Signal(object)  # Callable[[], None]
-    _cancelled = Signal(object)  # CompletionJob
+    _called = Signal(object)  # Callable[[], None], to call in the thread of this object
 
     def __init__(
         self,
@@ -158,8 +156,6 @@ class RequestQueue(QObject):
         self._lock = threading.Lock()
         self._count = 0  # the number of jobs that are not over
         self._is_ending = False
-        self._submitted.connect(self._on_submitted)
-        self._cancelled.connect(self._on_cancelled)
         self._called.connect(self._on_called)
 
     @property
@@ -221,13 +217,13 @@ class RequestQueue(QObject):
             if self._count > WAITING_MOST:
                 raise http_error(429, "busy", headers={"Retry-After": str(RETRY_AFTER_S)})
             self._count += 1
-        self._submitted.emit(job)
+        self._called.emit(lambda: self._begin(job))
         return job
 
     def cancel(self, job: CompletionJob) -> None:
         """Stop or remove a job whose client no longer waits. Do nothing if it has ended."""
         if not job.is_over:
-            self._cancelled.emit(job)
+            self._called.emit(lambda: self._end_early(job))
 
     def end(self) -> None:
         """Accept no more jobs, and end all others with AppError("serve_ending")."""
@@ -246,7 +242,7 @@ class RequestQueue(QObject):
     def _on_called(self, act: Callable[[], None]) -> None:
         act()
 
-    def _on_submitted(self, job: CompletionJob) -> None:
+    def _begin(self, job: CompletionJob) -> None:
         if self._is_ending:
             job.put(AppError("serve_ending"))
             self._close(job)
@@ -254,7 +250,7 @@ class RequestQueue(QObject):
         self._waiting.append(job)
         self._next()
 
-    def _on_cancelled(self, job: CompletionJob) -> None:
+    def _end_early(self, job: CompletionJob) -> None:
         if job is self._job and self._run is not None:
             self._run.stop()
         elif job in self._waiting:

@@ -196,13 +196,9 @@ class ImportRefusal:
 
 
 def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None:
-    head = {
-        "format": CONVERSATIONS_FORMAT,
-        "version": CONVERSATIONS_VERSION,
-        "exported_at": exported_at,
-        "kotae": __version__,
-    }
-    file.write(f'{json.dumps(head)[:-1]}, "conversations": ['.encode())
+    head = {"format": CONVERSATIONS_FORMAT, "version": CONVERSATIONS_VERSION}
+    head_json = json.dumps({**head, "exported_at": exported_at, "kotae": __version__})
+    file.write(f'{head_json[:-1]}, "conversations": ['.encode())
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
         written = json.dumps(bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
@@ -259,16 +255,11 @@ def _document(stream: JsonStream, path: str) -> Iterator[Bundle | ImportRefusal]
 
 
 def _check_head(head: dict[str, Any], path: str, *, is_complete: bool) -> None:
-    version = head.get("version")
+    version: Any = head.get("version")
     is_version = isinstance(version, int) and not isinstance(version, bool) and version >= 1
     if "format" in head and head["format"] != CONVERSATIONS_FORMAT:
         raise AppError("import_not_ours", path=path)
-    if (
-        "version" in head
-        and head.get("format") == CONVERSATIONS_FORMAT
-        and is_version
-        and head["version"] > CONVERSATIONS_VERSION
-    ):
+    if head.get("format") == CONVERSATIONS_FORMAT and is_version and version > CONVERSATIONS_VERSION:
         raise AppError("import_newer", version=version, known=CONVERSATIONS_VERSION)
     if is_complete and not ("format" in head and is_version and "conversations" in head):
         raise AppError("import_not_ours", path=path)

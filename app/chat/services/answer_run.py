@@ -66,9 +66,7 @@ class AnswerRequest:
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
     force_load: bool = False  # True: load even if the memory seems too small
     parallel: int = 1  # answers that are wanted at a time, of which this is one
-    retrieval: RetrievalRequest | None = (
-        None  # what to search for in documents; None: the model answers without documents
-    )
+    retrieval: RetrievalRequest | None = None  # what to search for; None: the model answers without documents
     # Files of pictures that the model is shown, in base64, if nothing is retrieved; a child at `documents` opens them.
     pictures: tuple[str, ...] = ()
     documents: Path | None = None  # path of the documents' database

@@ -75,23 +75,21 @@ class AnswerSettings:
         `line` is the branch up to the question, `own_choices` are the choices of this one answer. Without a model only
         the context size and the collections are set.
         """
-        model, context = self.model, self._preferences.value.context_tokens
+        scope = () if is_action else conversation.scope
+        bare = AnswerDetails(context_tokens=self._preferences.value.context_tokens, scope=scope, is_action=is_action)
+        model = self.model
         if model is None:
-            return AnswerDetails(
-                context_tokens=context, scope=() if is_action else conversation.scope, is_action=is_action
-            )
+            return bare
         choices = answer_run.choices_in_force(
             model, own_choices, conversation.choices, self.preset(conversation).choices
         )
-        return AnswerDetails(
-            model.id,
-            model.name,
+        return dataclasses.replace(
+            bare,
+            model_id=model.id,
+            model_name=model.name,
             seed=secrets.randbits(32) if choices.seed is None else choices.seed,
             choices=choices,
-            context_tokens=context,
             left_out_turns=self._turns_left_out(conversation, line),
-            scope=() if is_action else conversation.scope,
-            is_action=is_action,
             remote=model_registry.server_address(model),
             **model_registry.provenance_fields(model),
             **self._learned(model),

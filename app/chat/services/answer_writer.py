@@ -16,7 +16,6 @@ class AnswerWriter(QObject):
     """Runs an answer and stores it. It emits `ended` exactly once, with the stored message, or, if storing failed, with
     an unstored one whose status is "failed"."""
 
-    text_received = Signal(int, str)  # answer id, next piece of the answer's text
     ended = Signal(object, object, object)  # Message, AnswerOutcome | None, AppError | None
     problem_occurred = Signal(object)  # AppError, for example when the disk is full
 
@@ -53,7 +52,6 @@ class AnswerWriter(QObject):
 
     def _on_text(self, piece: str) -> None:
         self._text += piece
-        self.text_received.emit(self.answer.id, piece)
 
     def save(self) -> None:
         """Store the text so far. A full disk stops the run."""

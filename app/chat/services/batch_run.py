@@ -52,9 +52,10 @@ class Batch:
 
     def head(self) -> JournalHeader:
         """Return the header of the journal. Its model id names the adapters, and its model name also the server."""
-        used = "".join(
-            f" + {_adapter_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ()
-        )
+        used = ""
+        for adapter in self.adapters or ():  # all adapters of runs have the same file name
+            path = Path(adapter.path)
+            used += f" + {(path.parent if path.name == base_models.ADAPTER else path).name}:{adapter.strength:g}"
         sent = f" @ {model_registry.server_address(self.model)}" if self.model.remote is not None else ""
         if self.adapters == ():
             used = " - adapter"
@@ -72,11 +73,6 @@ class Batch:
     def signer(self) -> Signer:
         """Return the signer of the data folder, which contains the documents' database."""
         return Signer(self.documents.parent)
-
-
-def _adapter_name(adapter: Path) -> str:
-    """Return a distinct name: all adapters of runs have the same file name, so their folder's."""
-    return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -453,14 +453,14 @@ class ChatSession(OpenConversation):
         run = AnswerRun(self._engine, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
-        writer.text_received.connect(self._on_text_received)
+        run.text_received.connect(self._on_text_received)
         writer.problem_occurred.connect(self.problem_occurred)
         writer.ended.connect(self._on_ended)
         writer.start()
 
-    def _on_text_received(self, answer_id: int, piece: str) -> None:
-        if not self.is_answering_elsewhere:
-            self.text_received.emit(answer_id, piece)
+    def _on_text_received(self, piece: str) -> None:
+        if self._writer is not None and self._is_here(self._writer):
+            self.text_received.emit(self._writer.answer.id, piece)
 
     def _on_ended(self, answer: Message, outcome: AnswerOutcome | None, error: AppError | None) -> None:
         writer, self._writer = self._writer, None

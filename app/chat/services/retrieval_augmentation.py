@@ -6,6 +6,7 @@ decides what the next one may answer.
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -68,9 +69,7 @@ class RetrievalRequest:
     turns: tuple[Turn, ...]
     given_sources: tuple[CitedSource, ...] = ()
     given_verdict: grounding_record.Verdict = "answered"  # of the answer with `given_sources`
-    previous_sources: tuple[
-        CitedSource, ...
-    ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
+    previous_sources: tuple[CitedSource, ...] = ()  # of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
     shows_pictures: bool = False  # True: the model is shown what `PictureAsked` names
 
@@ -173,12 +172,8 @@ def search(
     """
     started = time.monotonic()
     if request.given_sources:
-        return FoundPassages(
-            tuple(
-                grounding_record.passage_of(one, number) for number, one in enumerate(request.given_sources, start=1)
-            ),
-            request.given_verdict,
-        )
+        given = map(grounding_record.passage_of, request.given_sources, itertools.count(1))
+        return FoundPassages(tuple(given), request.given_verdict)
     with closing(Library.open(request.documents)) as library:  # after an update, no one may have migrated it yet
         ids = collection_lookup.open_scope(library, request.scope)
         searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
@@ -377,11 +372,9 @@ def pack_prompt(
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
     known = {passage.section_id: source for passage, source in zip(retrieved.passages, retrieved.sources, strict=True)}
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
-    turns = (
-        request.turns
-        if _are_same_sources(sources, request.previous_sources)
-        else tuple(map(_without_marks, request.turns))
-    )
+    # The same number in a mark such as [1] refers to another source then.
+    is_renumbered = [(one.path, one.text) for one in sources] != [(o.path, o.text) for o in request.previous_sources]
+    turns = tuple(map(_without_marks, request.turns)) if is_renumbered else request.turns
     grounding = dataclasses.replace(retrieved.grounding, sources=sources)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
@@ -414,18 +407,15 @@ def _search(
     "used": they did. "missed": the vector of the question is missing, or those of the documents cannot be read. "": the
     search was by words only, as requested.
     """
+    find = functools.partial(passage_search.search, library, request.question, ids, PASSAGES_SEARCHED, request.glossary)
     if meaning is not None:
         try:
-            return passage_search.search(
-                library, request.question, ids, PASSAGES_SEARCHED, request.glossary, meaning
-            ), "used"
+            return find(meaning), "used"
         except AppError as error:
             if error.code != "vectors_unusable":
                 raise
             is_vector_missing = True
-    return passage_search.search(
-        library, request.question, ids, PASSAGES_SEARCHED, request.glossary
-    ), "missed" if is_vector_missing else ""
+    return find(), "missed" if is_vector_missing else ""
 
 
 def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
@@ -472,11 +462,6 @@ def _answer_from_excerpts(
     sources = tuple(source_citations.source_of_part(all_sources[number - 1], part) for number, part in used)
     quoted = tuple(recognized_numbers.mark_uncertain(claim, sources) for claim in quoted)
     return RetrievedPassages(passages, all_sources, found.grounding(sources, quoted, is_excerpt=True), answer)
-
-
-def _are_same_sources(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:
-    """Return whether the same number in a mark such as [1] refers to the same source in both."""
-    return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
 
 
 def _without_marks(turn: Turn) -> Turn:
