@@ -207,11 +207,10 @@ class BatchSession(QObject):
         background.run(work, self._emits(self.prepared), self._emits(self.failed))
 
     def _emits(self, signal: SignalInstance) -> Callable[[object], None]:
-        """Return a function that emits a signal. The pool does not call it once the window is closed."""
         return functools.partial(self._emit, signal)
 
     def _emit(self, signal: SignalInstance, value: object) -> None:
-        signal.emit(value)
+        signal.emit(value)  # a partial of this method is not called once the window is closed
 
     def _on_chat_changed(self) -> None:
         """Pause the batch while the chat answers, because the user is waiting for that answer."""

@@ -32,24 +32,19 @@ class Search(QObject):
     def start(self, query: str, *, has_documents: bool) -> None:
         """Search for all words of a query. `has_documents`: whether the documents' database can be read already."""
         self.cancel()
+        failed = partial(self._emit, self.failed)
         find = partial(_find_messages, self._conversations, query)
-        self._finding_messages.run_long(
-            find, partial(self._emit, self.conversations_found), partial(self._emit, self.failed)
-        )
+        self._finding_messages.run_long(find, partial(self._emit, self.conversations_found), failed)
         if has_documents:
             find = partial(_find_sections, self._documents, query)
-            self._finding_sections.run_long(
-                find, partial(self._emit, self.documents_found), partial(self._emit, self.failed)
-            )
+            self._finding_sections.run_long(find, partial(self._emit, self.documents_found), failed)
 
     def cancel(self) -> None:
         self._finding_messages.drop()
         self._finding_sections.drop()
 
-    def _emit(
-        self, found: SignalInstance, result: object
-    ) -> None:  # a method: nothing arrives once the window is closed
-        found.emit(result)
+    def _emit(self, signal: SignalInstance, value: object) -> None:
+        signal.emit(value)  # a partial of this method is not called once the window is closed
 
 
 def _find_messages(path: Path, query: str, progress: TaskProgress) -> object:
