@@ -137,6 +137,8 @@ class AnswerRecord:
         """Return the model, settings and sources of the answer as pairs (name, value), without empty values."""
         details, choices = self._details, self._details.choices
         is_imported = details.is_imported  # the installed model of that name may be another one
+        sources = self.grounding.sources if self.grounding else ()
+        hashes = dict.fromkeys(f"{source.document}  {source.sha256}" for source in sources if source.sha256)
         marks = self.model.files if self.model and not is_imported else ()
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
@@ -148,7 +150,7 @@ class AnswerRecord:
             ("model_sha256", sha256 or (phrase("chat.answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.title for ref in details.scope)),
-            ("documents_sha256", "\n".join(self._document_hashes())),
+            ("documents_sha256", "\n".join(hashes)),
             ("temperature", f"{choices.temperature}" if choices else ""),
             ("max_tokens", f"{choices.max_tokens}" if choices else ""),
             ("seed", "" if details.seed is None else str(details.seed)),
@@ -160,7 +162,3 @@ class AnswerRecord:
             ("version", f"Kotae {__version__}"),
         ]
         return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in settled if value]
-
-    def _document_hashes(self) -> list[str]:
-        sources = self.grounding.sources if self.grounding else ()
-        return list(dict.fromkeys(f"{source.document}  {source.sha256}" for source in sources if source.sha256))

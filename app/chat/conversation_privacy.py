@@ -102,15 +102,10 @@ def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> 
     return [one.label for ref in refs for one in collection_lookup.resolve_reference(collections, ref)]
 
 
-def inherited_label(store: Store, conversation_id: int) -> Label:
-    """Return the lowest possible label: the highest of all sources and models of all its answers."""
-    known = (message.details for message in store.tree(conversation_id) if message.details is not None)
-    return confidentiality.highest_label(label for details in known for label in details.labels)
-
-
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
     """Store the label that the user chose, or a higher one that the documents require, and return it."""
-    given = confidentiality.highest_label((label, inherited_label(store, conversation_id)))
+    known = (message.details for message in store.tree(conversation_id) if message.details is not None)
+    given = confidentiality.highest_label((label, *(one for details in known for one in details.labels)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
     return given

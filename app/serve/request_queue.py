@@ -198,7 +198,8 @@ class RequestQueue(QObject):
         future: asyncio.Future[Any] = loop.create_future()
 
         def settle(found: Any) -> None:
-            _call_in(loop, _settle, future, found)
+            # The client may have gone.
+            _call_in(loop, lambda: None if future.done() else future.set_result(found))
 
         self._called.emit(lambda: act(settle))
         return await future
@@ -339,8 +340,3 @@ class RequestQueue(QObject):
 def _call_in(loop: asyncio.AbstractEventLoop, act: Callable[..., object], *facts: Any) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
         loop.call_soon_threadsafe(act, *facts)
-
-
-def _settle(future: "asyncio.Future[Any]", found: Any) -> None:
-    if not future.done():  # the client may have gone
-        future.set_result(found)

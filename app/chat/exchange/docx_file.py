@@ -68,20 +68,6 @@ def shade(properties: Any, child_index: int) -> None:
     properties.insert(child_index, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
 
 
-def new_list(document: WordDocument, kind: int, start: int = 1) -> int:
-    """Return the id of a new list whose numbers begin at `start`. `kind`: BULLETS or NUMBERS."""
-    number = document.part.numbering_part.element.add_num(kind)
-    for level in range(LIST_LEVELS):
-        number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
-    return int(number.numId)
-
-
-def put_in_list(paragraph: Any, list_id: int, level: int) -> None:
-    properties = paragraph._p.get_or_add_pPr().get_or_add_numPr()
-    properties.get_or_add_ilvl().val = min(level, LIST_LEVELS - 1)
-    properties.get_or_add_numId().val = list_id
-
-
 def _set_fonts(document: WordDocument) -> None:
     for style in document.styles:
         if style.type in (WD_STYLE_TYPE.PARAGRAPH, WD_STYLE_TYPE.CHARACTER) and style.element.rPr is not None:
@@ -283,7 +269,11 @@ class _Writer:
         kind = token.type
         if kind in ("bullet_list_open", "ordered_list_open"):
             start = int(token.attrGet("start") or 1) if kind == "ordered_list_open" else 1
-            self._lists.append(new_list(self._document, BULLETS if kind == "bullet_list_open" else NUMBERS, start))
+            lists = self._document.part.numbering_part.element
+            number = lists.add_num(BULLETS if kind == "bullet_list_open" else NUMBERS)
+            for level in range(LIST_LEVELS):
+                number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
+            self._lists.append(int(number.numId))
         elif kind in ("bullet_list_close", "ordered_list_close"):
             self._lists.pop()
         elif kind == "list_item_open":
@@ -304,7 +294,9 @@ class _Writer:
         paragraph = self._document.add_paragraph()
         paragraph._p.style = style_id  # by id, because python-docx searches all styles for a name
         if self._lists and self._is_item_new:
-            put_in_list(paragraph, self._lists[-1], len(self._lists) - 1)
+            properties = paragraph._p.get_or_add_pPr().get_or_add_numPr()
+            properties.get_or_add_ilvl().val = min(len(self._lists), LIST_LEVELS) - 1
+            properties.get_or_add_numId().val = self._lists[-1]
             self._is_item_new = False
         elif self._lists or self._quotes:
             indent = LIST_INDENT_MM * len(self._lists) + QUOTE_INDENT_MM * self._quotes

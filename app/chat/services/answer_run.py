@@ -373,6 +373,8 @@ class AnswerRun(QObject):
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
         request, budget = self.request, self.request.choices.thought_tokens
+        fields = {field.name for field in dataclasses.fields(messages.Sampling)}
+        sampling = {key: value for key, value in request.choices.as_dict().items() if key in fields}
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
@@ -384,7 +386,7 @@ class AnswerRun(QObject):
                 thought_tokens=self._thought_tokens,
                 thinks=None if budget is None else budget > 0,
                 stop=(*(form.stop if form else ()), *request.stop),
-                sampling=_sampling(request.choices),
+                sampling=messages.Sampling(**sampling),
                 adapters=self._adapters,
                 grammar=request.grammar or None,
                 json_schema=request.json_schema or None,
@@ -565,8 +567,3 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     """Return the values that apply to an answer of this model. `levels` are ordered from the most specific one."""
     return presets.in_force(catalogue.load().card(model.card_id), *levels)
-
-
-def _sampling(choices: Choices) -> messages.Sampling:
-    names = {field.name for field in dataclasses.fields(messages.Sampling)}
-    return messages.Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})

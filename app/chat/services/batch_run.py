@@ -136,7 +136,7 @@ class BatchRun(QObject):
         if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
-        background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
+        background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_failed)
 
     def stop(self) -> None:
         """Drop the answer that is being written, and save the others. The batch can be resumed."""
@@ -156,9 +156,9 @@ class BatchRun(QObject):
         self.begun.emit(self._status_of(pending))
         self.queue.start(pending)
 
-    def _on_not_opened(self, error: AppError) -> None:
+    def _on_failed(self, error: AppError) -> None:
         self._lock.unlock()
-        self.failed.emit(error)
+        self.failed.emit(self._error or error)
 
     @property
     def status(self) -> BatchStatus:
@@ -193,18 +193,14 @@ class BatchRun(QObject):
         self._error, answers, model = error, self._journal, self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
         report = BatchReport(self.batch.questions, answers.head, answers.results, sha256, self._scope_label)
-        background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
-
-    def _on_unsaved(self, error: AppError) -> None:
-        self._lock.unlock()
-        self.failed.emit(self._error or error)
+        background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_failed)
 
     def _on_saved(self, report: BatchReport) -> None:
+        if self._error is not None:
+            self._on_failed(self._error)
+            return
         summary = _summary_of(report)
         self._lock.unlock()
-        if self._error is not None:
-            self.failed.emit(self._error)
-            return
         if not summary.waiting and not summary.failed and self._journal is not None:
             self._journal.remove()
         self.ended.emit(summary)
