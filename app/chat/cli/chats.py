@@ -75,9 +75,11 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
         def report(done: int, total: int) -> None:
             output.progress("chat.exporting", done=done, total=total)
 
-        save = conversation_export.save_file if options.format == "json" else conversation_export.save_folder
         bundles = conversation_export.stored_bundles(store, ids, report, collections)
-        made = save(bundles, options.format, target, permit=permit)
+        if options.format == "json":
+            made = conversation_export.save_file(bundles, "json", target, permit=permit)
+        else:
+            made = conversation_export.save_folder(bundles, options.format, target, permit=permit)
     output.end_progress()
     text = output.phrase("chat.exported", count=len(ids), path=options.to)
     output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
