@@ -71,10 +71,7 @@ def effective_labels(
 
 
 def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
-    """Return pairs (conversation id, collection) for the answers of the conversations, each pair once.
-
-    This is the SQL form of what `collection_labels` reads from messages.
-    """
+    """Return pairs (conversation id, collection) of all answers, each once: `collection_labels` in SQL."""
     rows = store.database.read(
         "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
@@ -112,19 +109,13 @@ def set_label(store: Store, conversation_id: int, label: Label) -> Label:
 
 
 def is_unanswered(messages: Sequence[Message]) -> bool:
-    """Return whether the conversation is empty or its first answer is still being written, with no other branch.
-
-    That answer may lower the label that a conversation begins with.
-    """
+    """Return whether an answer is still to come that may lower the label a conversation begins with."""
     is_first = all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
     return is_first and (not messages or messages[-1].status == "streaming")
 
 
 def displayed_label(own_label: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
-    """Return the label to show, or None when neither the user nor a document has determined one.
-
-    `own_label` is the stored label, `others` are the labels of the documents.
-    """
+    """Return the label to show, of the stored one and the documents' `others`; None if nothing decides."""
     if is_unanswered and own_label == confidentiality.DEFAULT_LABEL:
         return confidentiality.highest_label(others) if others else None
     return (

@@ -69,10 +69,7 @@ class MessageIndex:
             )
 
     def purge_some_deleted_terms(self) -> bool:
-        """Remove some terms of deleted messages from the index's file; return whether more may remain.
-
-        The caller has begun a transaction.
-        """
+        """Purge some deleted messages in the caller's transaction; return whether more may remain."""
         before = self._db.changes()
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
         return self._db.changes() - before > 1  # as the sqlite documentation defines whether a merge did any work

@@ -178,10 +178,7 @@ class Store(ModelStore):
             )
 
     def add_tree(self, conversation: Conversation, messages: Sequence[Message]) -> int:
-        """Store a conversation that another program wrote, and return its new id.
-
-        The ids of the messages only link them to each other, parents before children; the database assigns new ones.
-        """
+        """Store a conversation from elsewhere, parents first, with new ids of its messages; return its id."""
         with self._db.transaction():
             values = {name: getattr(conversation, name) for name in _COLUMNS[1:]}
             values |= {
@@ -259,11 +256,7 @@ class Store(ModelStore):
             self.show_message(siblings[place][0])
 
     def show_message(self, message_id: int) -> None:
-        """Show the branch that contains a message.
-
-        If the shown branch already contains it, change nothing. Otherwise show the branch down to the newest message
-        below it.
-        """
+        """Show a branch with the message, down to its newest one, unless the shown branch has it."""
         conversation_id = self.message(message_id).conversation_id
         if any(message.id == message_id for message in self.thread(conversation_id)):
             return

@@ -64,10 +64,7 @@ def grounding_fields(outcome: AnswerOutcome) -> Json:
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return the lines to add below an answer: the result of its check, and the places of the sources it cites.
-
-    `grounding`: None for an answer without documents, which gets "".
-    """
+    """Return the result of the check and the places of the cited sources, to add below an answer."""
     if grounding is None:
         return ""
     lines = source_citations.check_messages(grounding)

@@ -206,10 +206,7 @@ def _parse(data: dict[str, Any], conversation: str) -> CompletionRequest:
 
 
 def _conversation(data: dict[str, Any], name: str) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt (None: there is none) and the turns of the field `name`.
-
-    Consecutive messages of the same role are joined. Raises HttpError.
-    """
+    """Return the system prompt, if any, and the turns; messages of one role in a row are joined."""
     messages = data.get(name)
     if not isinstance(messages, list):
         raise _missing_or_wrong(data, name, "list")

@@ -122,11 +122,7 @@ class CompletionJob:
 
 
 class RequestQueue(QObject):
-    """The queue of jobs.
-
-    Call `submit`, `cancel` and coroutines in an event loop of asyncio, other methods only in the thread of this
-    object.
-    """
+    """The jobs. Call `submit`, `cancel` and coroutines in asyncio's event loop, the rest in this object's thread."""
 
     _called = Signal(object)  # Callable[[], None], to call in the thread of this object
 

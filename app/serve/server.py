@@ -273,10 +273,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class HttpServer:
-    """The HTTP server, in a thread of its own.
-
-    `listener`: its listening socket, already bound to the loopback address. `routes`: all that it answers.
-    """
+    """The server, in a thread. `listener`: a socket on the loopback address. `routes`: all that it answers."""
 
     def __init__(self, listener: socket, key: str, routes: list[Route]) -> None:
         self.port: int = listener.getsockname()[1]

@@ -100,10 +100,7 @@ def original_cells(questions: BatchFile, row: BatchQuestion | SkippedRow) -> lis
 
 
 def doubt_lines(result: BatchAnswer) -> str:
-    """Return the sentences that a person should check, one a line, with what their sources lack or state differently.
-
-    The last line is the number of sentences that could not be compared, if any.
-    """
+    """Return the sentences to check, one a line, with what is lacking; then how many were not compared."""
     grounding = result.grounding or Grounding()
     doubtful = [
         phrase(

@@ -138,10 +138,7 @@ class BatchJournal:
 
     @classmethod
     def open(cls, out: Path, head: JournalHeader, signer: Signer | None = None) -> "BatchJournal":
-        """Create a journal, or open an existing one to resume it.
-
-        Raises AppError as `check_start` does.
-        """
+        """Create a journal, or open an existing one to resume it. Raises AppError as `check_start`."""
         path, stored = journal_path(out), check_start(out, head, signer)
         with _file_errors(out):
             if stored is not None:
@@ -212,20 +209,14 @@ def interrupted_batch(out: Path, signer: Signer | None = None) -> tuple[JournalH
 
 
 def journal_answers(out: Path) -> dict[int, BatchAnswer]:
-    """Return the answers so far of an unsigned journal, by the line number of the question.
-
-    Raises AppError("batch_journal_damaged"), and as `export_error` returns for a file error.
-    """
+    """Return the answers so far of an unsigned journal, by line. Raises AppError as `check_start`."""
     with _file_errors(out):
         stored = _read(journal_path(out), None)
     return stored[1] if stored is not None else {}
 
 
 def journal_answer_count(out: Path) -> int:
-    """Return how many answers the journal holds, including repeated ones, without parsing them.
-
-    Raises AppError as `export_error` returns for a file error.
-    """
+    """Count the answers of a journal, also repeated ones, without parsing. Raises AppError of `export_error`."""
     path = journal_path(out)
     if not path.exists():
         return 0

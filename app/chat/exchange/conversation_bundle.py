@@ -241,10 +241,7 @@ def _message_from_dict(data: Any, message_number: int) -> Message:
 
 
 def _check_rating(data: dict[str, Any], role: str, message_number: int) -> None:
-    """Check the rating of an answer and the correction of a bad one, without importing them.
-
-    Only the user's own ratings become questions of a test set.
-    """
+    """Check rating and correction. They are not imported: only the user's own become questions."""
     rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", message_number)
     if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
         raise BundleRefusedError("rating", message_number)

@@ -48,10 +48,7 @@ def save_answer(answered: AnswerRecord, target: Path, *, permit: Permit) -> list
 
 
 def save_folder(bundles: Iterable[Bundle], file_format: str, folder: Path, *, permit: Permit) -> list[Path]:
-    """Write a file for each conversation, named after its title. Write all files or none, and overwrite nothing.
-
-    Raises as `save_file`.
-    """
+    """Write a file for each conversation, named after it: all or none, over none. Raises as `save_file`."""
     made: list[Path] = []
     numbers: dict[str, int] = {}
     try:
@@ -83,10 +80,7 @@ def suggested_name(conversation: Conversation) -> str:
 def stored_bundles(
     store: Store, ids: Sequence[int], report: ReportProgress, collections: KnownCollections
 ) -> Iterator[Bundle]:
-    """Yield stored conversations, with the labels that follow from the current `collections`.
-
-    Raises AppError("conversation_gone").
-    """
+    """Yield stored conversations with their current labels. Raises AppError("conversation_gone")."""
     folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
     report(0, len(ids))
     for done, conversation_id in enumerate(ids, start=1):

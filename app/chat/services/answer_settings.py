@@ -157,10 +157,7 @@ def retrieval_request(
 
 
 def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
-    """Return the turns of a branch up to the question that `answer_id` will answer, without unanswered questions.
-
-    `left_out` is the number of the oldest turns to exclude.
-    """
+    """Return the answered turns but the `left_out` oldest, and the question that `answer_id` answers."""
     found: list[Turn] = []
     for message in thread:
         if message.role == "question":

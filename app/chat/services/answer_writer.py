@@ -124,10 +124,7 @@ class AnswerWriter(QObject):
 
 
 def _repeats_earlier_answer(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
-    """Return whether the text repeats the earlier answer, or None when the repetition was stopped.
-
-    If the earlier answer was stopped, only its text is compared with the beginning of the new one.
-    """
+    """Return whether the text repeats the earlier answer, as far as that got; None when stopped."""
     if is_stopped:
         return None
     before = repeated.written_text.strip()  # an interrupted answer is stored unstripped

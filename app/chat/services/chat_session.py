@@ -161,11 +161,7 @@ class ChatSession(OpenConversation):
         self._preferences.change(model_id=model_id)
 
     def back_to_base(self) -> LocalModel | None:
-        """Select the base model in place of the selected tuned model, and return the tuned one, which `use_model` can
-        select again.
-
-        Return None when no tuned model is selected. Raises AppError("tuned_no_base").
-        """
+        """Select the base of the tuned model, and return that or None. Raises AppError("tuned_no_base")."""
         model = self.model
         if model is None or model.tuned is None:
             return None

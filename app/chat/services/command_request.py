@@ -85,10 +85,7 @@ def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterCh
 
 
 def adapter_name(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
-    """Return the name of the adapter in use: that of a run or file, CARD_ADAPTER, or None without an adapter.
-
-    `adapters` is as in AnswerRequest. A strength other than 1 is appended.
-    """
+    """Return the name of the run or file in use, with a strength other than 1; CARD_ADAPTER; None for none."""
     if adapters is None and model.tuned is not None and model.adapter:
         strength = model.tuned.strength
         return model.tuned.run_name if strength == 1 else f"{model.tuned.run_name}:{strength:g}"

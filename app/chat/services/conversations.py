@@ -103,10 +103,7 @@ class Conversations(QObject):
         self._erase_some()
 
     def erase_expired_from_bin(self, record: DayRecord) -> None:
-        """Erase the conversations that have been in the bin for more than 30 days.
-
-        `record`: measures the days by the machine's uptime too, because the clock may be wrong.
-        """
+        """Erase what is in the bin for over 30 days. `record` also measures them by the machine's uptime."""
         self._change(lambda: self._organizer.mark_expired_for_erasure(record))
         self._erase_some()
 
@@ -120,10 +117,7 @@ class Conversations(QObject):
         self.changed.emit()
 
     def _erase_some(self) -> None:
-        """Erase the conversations that are marked for erasure, in short steps, so that the window stays responsive.
-
-        What remains when the window closes is erased at the next start.
-        """
+        """Erase in short steps, so that the window stays responsive; the next start erases what remains."""
         try:
             is_more = self._organizer.erase_some()
         except AppError as error:

@@ -24,10 +24,7 @@ from app.inference.services.engine import EngineClient
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
-    """A document, or the chapter with this title, and the model that sums it up. `documents`: the database's path.
-
-    `training_label`: returns the label of what the model was trained on.
-    """
+    """A document, or a chapter of it, and the model. `training_label`: of what the model was trained on."""
 
     documents: Path
     document_id: int

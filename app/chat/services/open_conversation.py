@@ -144,11 +144,7 @@ class OpenConversation(QObject):
         return (self.conversation or self._new).choices
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
-        """Set the preset and the choices that differ from it for all later answers. None means the preset of new
-        conversations.
-
-        Return False when storing them failed; `problem_occurred` then gives the reason.
-        """
+        """Set preset (None: as in new conversations) and differing choices; return whether that succeeded."""
         return self._store_setting(
             lambda here: self._store.store_answer_settings(here, preset_id, choices),
             preset_id=preset_id,

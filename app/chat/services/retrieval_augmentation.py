@@ -419,10 +419,7 @@ def _search(
 
 
 def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
-    """Return whether the present text of a document is about to be removed or replaced.
-
-    What was kept of it has been deleted then, and nothing would delete what is kept from now on.
-    """
+    """Return whether a document's text is about to go; nothing would delete what is kept of it then."""
     removed = library.documents_to_remove()
     return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
 
