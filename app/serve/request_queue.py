@@ -45,8 +45,8 @@ class ModelLoader(QObject):
     done = Signal()
     failed = Signal(object)  # AppError
 
-    def __init__(self, engine: EngineClient, request: AnswerRequest, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, engine: EngineClient, request: AnswerRequest) -> None:
+        super().__init__()
         self._engine = engine
         self._request = request
         self._id = ""
@@ -132,14 +132,13 @@ class RequestQueue(QObject):
         request: AnswerRequest,
         documents: Path,
         embedding: Embedding | None = None,
-        parent: QObject | None = None,
     ) -> None:
         """`request`: the model and the default settings of every answer; a client's settings override them.
 
         `engine`: loads the model and writes the answers. `documents`: the database of documents. `embedding`: embeds
         questions about documents; None: only full-text search.
         """
-        super().__init__(parent)
+        super().__init__()
         self._engine = engine
         self._request = request
         self.documents = documents

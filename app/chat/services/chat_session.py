@@ -60,14 +60,13 @@ class ChatSession(OpenConversation):
         library: ModelLibrary,
         preferences: Preferences,
         documents: Path,
-        parent: QObject | None = None,
         embedding: Embedding | None = None,
         learned: LearnedDetails = model_registry.training_data_fields,
     ) -> None:
         """Prepare to answer. `documents` is the path of the documents' database, which need not exist before a question
         searches it. `learned` returns the fields that record a model's training data; a caller may pass a function that
         knows more of them than the list of models."""
-        super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned), parent)
+        super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned))
         self._engine = engine
         self._library = library
         self._preferences = preferences
@@ -80,7 +79,7 @@ class ChatSession(OpenConversation):
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
         conversations.changed.connect(self._on_list_changed)
-        library.trained_added.connect(self._on_trained_added)
+        library.trained_added.connect(lambda model: self.use_model(model.id))
         engine.allow_network(preferences.value.network_allowed)
         preferences.changed.connect(lambda chosen: engine.allow_network(chosen.network_allowed))
 
@@ -305,10 +304,6 @@ class ChatSession(OpenConversation):
         """Return the origin of the server of the current model; "" for a local model."""
         model = self.model
         return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
-
-    def _on_trained_added(self, model: LocalModel) -> None:
-        """Select the model that a training run has just added, for all conversations."""
-        self.use_model(model.id)
 
     def _on_leaving(self) -> None:
         """End the answer of a temporary conversation, not of a stored one. Withdraw the offered remedies."""

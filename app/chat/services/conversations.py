@@ -20,8 +20,8 @@ class Conversations(QObject):
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, store: Store) -> None:
+        super().__init__()
         self._store = store
         self._organizer = ConversationOrganizer(store.database)
 

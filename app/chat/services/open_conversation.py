@@ -43,10 +43,8 @@ class OpenConversation(QObject):
     answer_settings_changed = Signal()  # the preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(
-        self, store: Store, conversations: Conversations, answer_settings: AnswerSettings, parent: QObject | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, store: Store, conversations: Conversations, answer_settings: AnswerSettings) -> None:
+        super().__init__()
         self._disk = self._store = store  # `_store` has the open conversation, in memory for a temporary one
         self._left: Store | None = None  # store of the temporary conversation that was left last
         self._conversations = conversations

@@ -19,8 +19,8 @@ class PresetLibrary(QObject):
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(self, store: ModelStore, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, store: ModelStore) -> None:
+        super().__init__()
         self._table = PresetTable(store.database)
 
     def presets_of_kind(self, kind: str) -> list[Preset]:
