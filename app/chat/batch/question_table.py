@@ -83,27 +83,23 @@ def _bounded(rows: Iterable[TableRow], name: str) -> tuple[TableRow, ...]:
 
 def _json_lines(text: str) -> tuple[tuple[str, ...], list[TableRow]]:
     """Return the names of the columns, in the order of their first occurrence, and the rows of a JSON Lines text."""
-    names: dict[str, int] = {}
-    found: list[tuple[int, dict[str, Cell] | str]] = []
+    names: dict[str, None] = {}
+    found: list[tuple[int, dict[str, object], str]] = []
     for line, written in enumerate(text.split("\n"), start=1):
         if not written.strip():
             continue
+        problem = ""
         try:
             data = strict_json.loads(written, parse_constant=str)
         except ValueError:
-            found.append((line, "not_json"))
-            continue
+            data, problem = {}, "not_json"
         if not isinstance(data, dict):
-            found.append((line, "not_object"))
-            continue
-        for key in data:
-            names.setdefault(key, len(names))
-        found.append((line, {key: _json_cell(value) for key, value in data.items()}))
+            data, problem = {}, "not_object"
+        names |= dict.fromkeys(data)
+        found.append((line, data, problem))
     rows = [
-        TableRow(line, problem=data)
-        if isinstance(data, str)
-        else TableRow(line, tuple(data.get(name) for name in names))
-        for line, data in found
+        TableRow(line, () if problem else tuple(_json_cell(data.get(name)) for name in names), problem)
+        for line, data, problem in found
     ]
     return tuple(names), rows
 
