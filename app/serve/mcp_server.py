@@ -4,6 +4,7 @@ No port is opened. A collection is offered under the same rules as by `kotae ser
 """
 
 import asyncio
+import dataclasses
 import json
 import logging
 import threading
@@ -175,8 +176,8 @@ class McpServer:
         )
         await asyncio.to_thread(permit.require)
         return {
-            "verdict": found.verdict,
-            "passages": grounding_record.sources_to_json(found.grounding(sources)),
+            "verdict": found.grounding.verdict,
+            "passages": grounding_record.sources_to_json(dataclasses.replace(found.grounding, sources=sources)),
             "missing": [named_clauses.missing_sentence(one) for one in found.missing],
         }
 

@@ -221,7 +221,7 @@ class AnswerRun(QObject):
                     lambda: retrieval_augmentation.judge_again(wanted, found, nearness), self._rerank, self._fail
                 )
 
-        if embedding is None or found.verdict == "answered" or not found.is_by_words:
+        if embedding is None or found.grounding.verdict == "answered" or not found.is_by_words:
             self._rerank(found)
         else:
             embedding.compare(wanted.question, found.passages[: retrieved_passages.PASSAGES_JUDGED], judge_again)
@@ -232,7 +232,8 @@ class AnswerRun(QObject):
             return
 
         def choose(order: Reranking) -> None:
-            ordered = dataclasses.replace(found, passages=order.passages, reranked=order.state, rerank_s=order.seconds)
+            grounding = dataclasses.replace(found.grounding, reranked=order.state, rerank_s=order.seconds)
+            ordered = dataclasses.replace(found, passages=order.passages, grounding=grounding)
             if not self._is_over:
                 background.run(
                     lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered), wanted),
@@ -240,8 +241,8 @@ class AnswerRun(QObject):
                     self._fail,
                 )
 
-        is_given = wanted.given_sources or found.pictures or found.unseen
-        if embedding is None or is_given or found.verdict == "not_in_documents":
+        is_given = wanted.given_sources or found.pictures or found.grounding.unseen
+        if embedding is None or is_given or not found.grounding.has_answer:
             choose(Reranking(found.passages))
         else:
             self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
