@@ -53,20 +53,11 @@ class MessageIndex:
 
         `old` must be exactly the indexed text, because a contentless table needs the same terms again to delete them.
         """
-        if old == new:
-            return
-        if old:
-            self._db.write(
-                "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)",
-                message_id,
-                " ".join(search_text.index_terms(old)),
-            )
-        if new:
-            self._db.write(
-                "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)",
-                message_id,
-                " ".join(search_text.index_terms(new)),
-            )
+        delete = "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)"
+        add = "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)"
+        for sql, text in ((delete, old), (add, new)):
+            if text and old != new:
+                self._db.write(sql, message_id, " ".join(search_text.index_terms(text)))
 
     def purge_some_deleted_terms(self) -> bool:
         """Purge some deleted messages in the caller's transaction; return whether more may remain."""

@@ -1,6 +1,7 @@
 """Write an answer into the store: its text every second while it streams, and its details at the end."""
 
 import dataclasses
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -66,33 +67,32 @@ class AnswerWriter(QObject):
     def _on_finished(self, outcome: AnswerOutcome) -> None:
         text = self._text.strip()
         is_stopped = outcome.done.stop_reason == "cancelled"
-        details = dataclasses.replace(
-            self._details(),
-            stop_reason=outcome.done.stop_reason,
-            thought_s=outcome.done.timings.thought_s,
-            **outcome.as_fields(),
-        )
+        done = outcome.done
+        details = self._details(stop_reason=done.stop_reason, thought_s=done.timings.thought_s, **outcome.as_fields())
         if self._repeated is not None:
             is_same = _repeats_earlier_answer(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
             details = dataclasses.replace(details, is_same=is_same, is_part=is_part)
-        self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome, None)
+        self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome)
 
     def _on_stopped(self) -> None:
-        self._finish_answer(
-            self._text, "stopped", dataclasses.replace(self._details(), stop_reason="cancelled"), None, None
-        )
+        self._finish_answer(self._text, "stopped", self._details(stop_reason="cancelled"))
 
     def _on_failed(self, error: AppError) -> None:
-        details = dataclasses.replace(self._details(), stop_reason="failed", error_code=error.code)
-        self._finish_answer(self._text, "failed", details, None, error)
+        details = self._details(stop_reason="failed", error_code=error.code)
+        self._finish_answer(self._text, "failed", details, error=error)
 
-    def _details(self) -> AnswerDetails:
-        details = self.answer.details or AnswerDetails()
-        return dataclasses.replace(details, grounding=self.run.grounding, thoughts=self.run.thoughts.strip())
+    def _details(self, **changes: Any) -> AnswerDetails:
+        known = {"grounding": self.run.grounding, "thoughts": self.run.thoughts.strip()}
+        return dataclasses.replace(self.answer.details or AnswerDetails(), **known | changes)
 
     def _finish_answer(
-        self, text: str, status: str, details: AnswerDetails, outcome: AnswerOutcome | None, error: AppError | None
+        self,
+        text: str,
+        status: str,
+        details: AnswerDetails,
+        outcome: AnswerOutcome | None = None,
+        error: AppError | None = None,
     ) -> None:
         self._save_timer.stop()
         try:
