@@ -10,9 +10,8 @@ import functools
 import json
 from collections.abc import Iterable, Sequence
 
-from app.base import confidentiality
 from app.base.addresses import origin_of
-from app.base.confidentiality import LABELS, Label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, LABELS, Label, highest_label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
 from app.documents import collection_lookup
@@ -42,21 +41,19 @@ def collection_labels(
 
 def effective_label(conversation: Conversation, messages: Iterable[Message], collections: KnownCollections) -> Label:
     """Return the label of a conversation that has these `messages` in all its branches."""
-    return confidentiality.highest_label(
-        (conversation.label, *collection_labels(collections, conversation.scope, messages))
-    )
+    return highest_label((conversation.label, *collection_labels(collections, conversation.scope, messages)))
 
 
 def highest_effective_label(
     store: Store, conversations: Sequence[Conversation], collections: KnownCollections
 ) -> Label:
     """Return the highest effective label; read answers only when the stored labels do not decide."""
-    label = confidentiality.highest_label(conversation.label for conversation in conversations)
-    known = [confidentiality.HIGHEST_LABEL] if collections is None else [one.label for one in collections]
-    most = confidentiality.highest_label(known)
+    label = highest_label(conversation.label for conversation in conversations)
+    known = [HIGHEST_LABEL] if collections is None else [one.label for one in collections]
+    most = highest_label(known)
     if LABELS.index(label) >= LABELS.index(most):
         return label
-    return confidentiality.highest_label(effective_labels(store, conversations, collections).values())
+    return highest_label(effective_labels(store, conversations, collections).values())
 
 
 def effective_labels(
@@ -66,8 +63,8 @@ def effective_labels(
     refs = {one.id: {*one.scope} for one in conversations}
     for conversation_id, ref in referenced_collections(store, [*refs]):
         refs[conversation_id].add(ref)
-    labels_of = functools.cache(lambda ref: confidentiality.highest_label(_labels_of(collections, [ref])))
-    return {one.id: confidentiality.highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
+    labels_of = functools.cache(lambda ref: highest_label(_labels_of(collections, [ref])))
+    return {one.id: highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
 
 
 def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
@@ -95,14 +92,14 @@ def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, 
 def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> list[Label]:
     """Return the current labels of the collections; the highest for each when they cannot be read."""
     if collections is None:
-        return [confidentiality.HIGHEST_LABEL for _ in refs]
+        return [HIGHEST_LABEL for _ in refs]
     return [one.label for ref in refs for one in collection_lookup.resolve_reference(collections, ref)]
 
 
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
     """Store the label that the user chose, or a higher one that the documents require, and return it."""
     known = (message.details for message in store.tree(conversation_id) if message.details is not None)
-    given = confidentiality.highest_label((label, *(one for details in known for one in details.labels)))
+    given = highest_label((label, *(one for details in known for one in details.labels)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
     return given
@@ -116,13 +113,9 @@ def is_unanswered(messages: Sequence[Message]) -> bool:
 
 def displayed_label(own_label: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
     """Return the label to show, of the stored one and the documents' `others`; None if nothing decides."""
-    if is_unanswered and own_label == confidentiality.DEFAULT_LABEL:
-        return confidentiality.highest_label(others) if others else None
-    return (
-        confidentiality.highest_label((own_label, *others))
-        if others or own_label != confidentiality.DEFAULT_LABEL
-        else None
-    )
+    if is_unanswered and own_label == DEFAULT_LABEL:
+        return highest_label(others) if others else None
+    return highest_label((own_label, *others)) if others or own_label != DEFAULT_LABEL else None
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:

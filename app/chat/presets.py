@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.base import invisible_characters
 from app.base.database import Database
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.files.output_file import open_atomically
-from app.base.invisible_characters import is_storable_text
+from app.base.invisible_characters import is_single_line, is_storable_text
 from app.base.paths import resources
 from app.base.wording import shorten
 from app.models.catalogue import ModelCard
@@ -117,7 +116,7 @@ def is_valid_choice(key: str, value: Any) -> bool:
 def is_preset_name(value: Any) -> bool:
     """Return whether `value` can name a preset: one visible line."""
     is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
-    return is_short and invisible_characters.is_single_line(value)
+    return is_short and is_single_line(value)
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:

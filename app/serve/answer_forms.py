@@ -14,9 +14,8 @@ from app.chat.services.answer_run import AnswerOutcome
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 from app.inference.engine.messages import CUT_OFF, Usage
-from app.serve import tool_calls
 from app.serve.completion_request import CompletionRequest, HttpError
-from app.serve.tool_calls import ToolCall
+from app.serve.tool_calls import ToolCall, read_answer
 
 Json = dict[str, Any]
 Event = Json | str  # of a stream: an object, or a word such as [DONE]
@@ -49,7 +48,7 @@ def finish(request: CompletionRequest, text: str, outcome: AnswerOutcome) -> Fin
     if request.is_text:
         return FinishedAnswer(text, "", None, outcome)
     if request.tools:
-        content, call = tool_calls.read_answer(text)
+        content, call = read_answer(text)
         return FinishedAnswer(content, content, call, outcome)
     text = text.strip()
     below = _lines_below(text, outcome.grounding)

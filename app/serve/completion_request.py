@@ -14,10 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import wording
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.chat.presets import LIMITS, Choices
 from app.chat.services.retrieval_augmentation import PICTURES_SHOWN
 from app.inference.engine.messages import THOUGHT_TOKENS
@@ -76,7 +75,7 @@ def http_error_of(error: AppError) -> HttpError:
     if error.code in _ENGINE_EXITS:
         return HttpError(500, error.code, phrase("serve.serve_engine_gone"))
     status, field = _STATUSES.get(error.code, 500), _FIELDS.get(error.code)
-    return HttpError(status, error.code, str(wording.describe_error(error)), field)
+    return HttpError(status, error.code, str(describe_error(error)), field)
 
 
 STOPS_MOST = 4

@@ -27,12 +27,10 @@ from app.documents.records import Passage
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.documents.services.search_model_engine import Rows
-from app.inference import load_plan
 from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
-from app.inference.load_plan import LoadPlan
+from app.inference.load_plan import LoadPlan, reads_pictures
 from app.inference.services.engine import EngineClient
-from app.serve import completion_request
-from app.serve.completion_request import CompletionRequest, http_error
+from app.serve.completion_request import CompletionRequest, http_error, http_error_of
 
 if TYPE_CHECKING:  # its import needs numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
@@ -117,7 +115,7 @@ class CompletionJob:
         except TimeoutError:
             return None
         if isinstance(item, AppError):
-            raise completion_request.http_error_of(item)
+            raise http_error_of(item)
         return item
 
 
@@ -155,7 +153,7 @@ class RequestQueue(QObject):
 
     @property
     def sees_pictures(self) -> bool:
-        return load_plan.reads_pictures(self._request.model)
+        return reads_pictures(self._request.model)
 
     @property
     def can_embed(self) -> bool:
@@ -166,7 +164,7 @@ class RequestQueue(QObject):
         embedding = self._embedding
         rows: Rows | None = await self._call(lambda done: embedding.embed(texts, done)) if embedding else None
         if rows is None:
-            raise completion_request.http_error_of(AppError("engine_died"))
+            raise http_error_of(AppError("engine_died"))
         return rows
 
     async def find_meaning(self, question: str, collection_ids: Sequence[int]) -> "SemanticQuery | None":
@@ -209,7 +207,7 @@ class RequestQueue(QObject):
         job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:
-                raise completion_request.http_error_of(AppError("serve_ending"))
+                raise http_error_of(AppError("serve_ending"))
             if self._count > WAITING_MOST:
                 raise http_error(429, "busy", headers={"Retry-After": str(RETRY_AFTER_S)})
             self._count += 1

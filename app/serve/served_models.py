@@ -5,8 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit, highest_label, permit_export
 from app.base.errors import AppError
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
@@ -88,9 +87,7 @@ class ServedModels:
         `address`: that of the client, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and
         those of reading the documents' database.
         """
-        return confidentiality.permit_export(
-            self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed
-        )
+        return permit_export(self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed)
 
     def _candidates(self) -> list[ServedModel]:
         collections = self._named_collections or unrestricted_collections(self._documents)
@@ -100,14 +97,14 @@ class ServedModels:
         return [_model_of(scope) for scope in scopes]
 
     def _is_offered(self, served: ServedModel) -> bool:
-        return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
+        return self._is_agreed or self._label_now(served) != HIGHEST_LABEL
 
     def _label_now(self, served: ServedModel) -> Label:
         """Return the confidentiality label of a model's answers: that of its training data and of its collections."""
         label = lineage.label_of_model(self._documents, self._model)
         if served.scope:
             asked = collection_lookup.current_label_of_scope(self._documents, served.scope)
-            label = confidentiality.highest_label((label, asked))
+            label = highest_label((label, asked))
         return label
 
 
@@ -123,5 +120,5 @@ def unrestricted_collections(documents: Path) -> tuple[CollectionRef, ...]:
         return tuple(
             CollectionRef(one.id, one.name)
             for one in library.collections()
-            if one.label != confidentiality.HIGHEST_LABEL and one.documents and not one.is_builtin
+            if one.label != HIGHEST_LABEL and one.documents and not one.is_builtin
         )

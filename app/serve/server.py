@@ -30,8 +30,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.base.errors import AppError
 from app.base.files.output_file import write_atomically
-from app.base.isolation import network_guard
-from app.base.isolation.network_guard import LOOPBACK
+from app.base.isolation.network_guard import LOOPBACK, making_event_loop
 from app.serve.completion_request import HttpError, http_error
 
 KEY_FILE = "serve.key"  # in the data folder, readable for this user only
@@ -268,7 +267,7 @@ def address_of(port: int) -> str:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    with network_guard.making_event_loop():
+    with making_event_loop():
         return asyncio.new_event_loop()
 
 

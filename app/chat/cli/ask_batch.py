@@ -13,12 +13,16 @@ from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.chat.batch import question_table
 from app.chat.batch.journal import BatchAnswer
-from app.chat.batch.question_table import BatchFile
-from app.chat.services import command_request
+from app.chat.batch.question_table import BatchFile, column_name, read_batch_file
 from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
-from app.chat.services.command_request import FindRun, LabelOfModel
+from app.chat.services.command_request import (
+    FindRun,
+    LabelOfModel,
+    command_engine,
+    request_from_options,
+    training_label,
+)
 from app.documents import encodings
 
 SHOWN_SKIPPED = 20  # skipped rows listed on the terminal; the file of answers lists all
@@ -33,19 +37,19 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
-    batch_file = question_table.read_batch_file(path)
+    batch_file = read_batch_file(path)
     _describe_file(batch_file, output)
-    request = command_request.request_from_options(options, where, find_run)
+    request = request_from_options(options, where, find_run)
     scope = request.retrieval.scope if request.retrieval else ()
     batch = Batch(
         batch_file, path, out, request.model, request.settings, request.choices, where.documents, scope,
         request.adapters, request.is_agreed, training_label=functools.partial(
-            command_request.training_label, where.documents, label_of, request.model, request.adapters
+            training_label, where.documents, label_of, request.model, request.adapters
         ),
     )  # fmt: skip
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
-    with command_request.command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
+    with command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
         batch_run = BatchRun(engine, batch, permit, embedding=embedding)
         loop = CommandEventLoop(batch_run.stop)
         _report(batch_run, output)
@@ -71,7 +75,7 @@ def _describe_file(batch_file: BatchFile, output: Output) -> None:
         place = output.phrase("chat.batch_where_sheet", sheet=batch_file.sheet)
     elif batch_file.encoding:
         place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(batch_file.encoding))
-    column = question_table.column_name(batch_file.columns, batch_file.column)
+    column = column_name(batch_file.columns, batch_file.column)
     output.note("chat.batch_found", name=batch_file.name, count=len(batch_file.questions), column=column, where=place)
     if batch_file.is_guessed:
         output.note("chat.batch_guessed")

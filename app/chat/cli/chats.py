@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
 from app.base.cli.commands import Output, add_command
-from app.base.confidentiality import ExportRequest, Permit
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Permit, permit_export
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import format_time, help_text
@@ -108,14 +107,14 @@ def _permit_export(store: Store, ids: list[int], target: Path, where: Paths, *, 
     if gone:
         raise AppError("conversation_gone", id=min(gone))
     labels = conversation_privacy.effective_labels(store, conversations, collections_now(where.documents))
-    secret = [one for one in conversations if labels[one.id] == confidentiality.HIGHEST_LABEL]
+    secret = [one for one in conversations if labels[one.id] == HIGHEST_LABEL]
     export = ExportRequest(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),
         lambda: conversation_privacy.highest_effective_label(store, conversations, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
-    return confidentiality.permit_export(export, where.exports_log, is_agreed=allows_secret)
+    return permit_export(export, where.exports_log, is_agreed=allows_secret)
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:

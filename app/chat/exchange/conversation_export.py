@@ -8,12 +8,10 @@ from pathlib import Path
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.files import output_file
-from app.base.files.output_file import create_numbered_file, open_atomically
+from app.base.files.output_file import create_numbered_file, open_atomically, safe_name
 from app.base.wording import phrase
-from app.chat import conversation_privacy
 from app.chat.answer_check import AnswerRecord
-from app.chat.conversation_privacy import KnownCollections
+from app.chat.conversation_privacy import KnownCollections, effective_label
 from app.chat.exchange import json_file
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.organizer import ConversationOrganizer
@@ -68,13 +66,13 @@ def save_folder(bundles: Iterable[Bundle], file_format: str, folder: Path, *, pe
 
 def with_current_label(bundle: Bundle, collections: KnownCollections) -> Bundle:
     """Return the bundle with the effective label of its conversation in place of the stored one."""
-    label = conversation_privacy.effective_label(bundle.conversation, bundle.messages, collections)
+    label = effective_label(bundle.conversation, bundle.messages, collections)
     return replace(bundle, conversation=replace(bundle.conversation, label=label))
 
 
 def suggested_name(conversation: Conversation) -> str:
     """Return a file name for the conversation, without suffix."""
-    return output_file.safe_name(conversation.title, phrase("common.export_untitled"))
+    return safe_name(conversation.title, phrase("common.export_untitled"))
 
 
 def stored_bundles(

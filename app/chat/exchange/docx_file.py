@@ -24,8 +24,7 @@ from app.base.files.inert_markdown import parse
 from app.base.files.output_file import require_clock_fit_for_zip
 from app.base.invisible_characters import remove  # Word cannot open a file with some of them
 from app.base.wording import phrase
-from app.chat import answer_check
-from app.chat.answer_check import AnswerRecord
+from app.chat.answer_check import AnswerRecord, check_lines, grounding_of, origin_marks
 from app.chat.exchange import markdown_file
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
@@ -140,7 +139,7 @@ TABLE_FONT_PT = 9.5
 
 
 def add_check(document: WordDocument, message: Message) -> None:
-    for line in answer_check.check_lines(message):
+    for line in check_lines(message):
         document.add_paragraph(remove(line))
 
 
@@ -210,7 +209,7 @@ def conversation_docx(bundle: Bundle) -> bytes:
         _add_heading(document, markdown_file.turn_heading(message, number))
         if message.is_action:
             continue
-        grounding = answer_check.grounding_of(message)
+        grounding = grounding_of(message)
         if message.role == "answer":
             add_answer(document, source_citations.add_marks(message.text, grounding))
         else:
@@ -370,7 +369,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     _add_heading(document, phrase("chat.answer_answer"))
     add_answer(document, source_citations.add_marks(answer.text, grounding))
     _add_remark(document, markdown_file.ending_remark(answer))
-    origin = answer_check.origin_marks(answer)
+    origin = origin_marks(answer)
     if grounding is None and not origin:
         _add_remark(document, phrase("chat.batch_without_documents"))
     else:

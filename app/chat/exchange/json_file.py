@@ -23,8 +23,13 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
-from app.chat.exchange import conversation_bundle
-from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError, bundle_to_dict
+from app.chat.exchange.conversation_bundle import (
+    Bundle,
+    BundleRefusedError,
+    bundle_from_dict,
+    bundle_to_dict,
+    title_from_dict,
+)
 
 PIECE_CHARACTERS = 1 << 20
 # The limit for one conversation, 16 million. Python's decoder blocks the window while it reads a value, and may need 25
@@ -269,6 +274,6 @@ def _bundle(number: int, data: Any) -> Bundle | ImportRefusal:
     if data is TOO_LONG:
         return ImportRefusal(number, "", "size")
     try:
-        return conversation_bundle.bundle_from_dict(data)
+        return bundle_from_dict(data)
     except BundleRefusedError as error:
-        return ImportRefusal(number, conversation_bundle.title_from_dict(data), error.reason, error.message_number)
+        return ImportRefusal(number, title_from_dict(data), error.reason, error.message_number)

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import confidentiality
-from app.base.confidentiality import Label, highest_label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
-from app.chat import presets
 from app.chat.batch.journal import BatchAnswer
-from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.presets import PROGRAM_DEFAULTS, Choices, in_force
 from app.chat.services import retrieval_augmentation
 from app.chat.services.retrieval_augmentation import (
     FoundPassages,
@@ -73,7 +71,7 @@ class AnswerRequest:
     grammar: str = ""  # GBNF grammar that the answer must follow; "": none
     json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
-    label: Label = confidentiality.DEFAULT_LABEL  # of the turns
+    label: Label = DEFAULT_LABEL  # of the turns
     # For a remote model: whether the user has agreed to send them.
     is_agreed: bool = False
     may_share: bool = False  # True: the evaluated passages may be kept on disk, unless one of the labels is secret
@@ -398,7 +396,7 @@ class AnswerRun(QObject):
     def _shared_start(self, segments: tuple[Segment, ...]) -> SharedStart | None:
         """Return which part of the prompt may be kept on disk for other questions."""
         request, packed, retrieved = self.request, self._packed, self._retrieved
-        is_secret = request.label == confidentiality.HIGHEST_LABEL
+        is_secret = request.label == HIGHEST_LABEL
         if packed is None or retrieved is None or is_secret or not request.may_share:
             return None
         own_system = request.choices.system_prompt or ""
@@ -567,4 +565,4 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     """Return the values that apply to an answer of this model. `levels` are ordered from the most specific one."""
-    return presets.in_force(catalogue.load().card(model.card_id), *levels)
+    return in_force(catalogue.load().card(model.card_id), *levels)

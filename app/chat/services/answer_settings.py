@@ -18,11 +18,9 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES
-from app.chat import presets
-from app.chat.presets import Choices, Preset
+from app.chat.presets import Choices, Preset, is_valid_choice
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.services import answer_run
-from app.chat.services.answer_run import AnswerRequest
+from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.inference import prompts
@@ -80,9 +78,7 @@ class AnswerSettings:
         model = self.model
         if model is None:
             return bare
-        choices = answer_run.choices_in_force(
-            model, own_choices, conversation.choices, self.preset(conversation).choices
-        )
+        choices = choices_in_force(model, own_choices, conversation.choices, self.preset(conversation).choices)
         return dataclasses.replace(
             bare,
             model_id=model.id,
@@ -118,7 +114,7 @@ def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
         return False
     settled = dataclasses.asdict(details.choices) | {"seed": details.seed or 0}
     settled["thought_tokens"] = settled["thought_tokens"] or 0
-    return all(presets.is_valid_choice(key, value) for key, value in settled.items())
+    return all(is_valid_choice(key, value) for key, value in settled.items())
 
 
 def replan(answer: Message) -> AnswerDetails:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 
-from app.base import confidentiality
 from app.base.authenticity import Signer
-from app.base.confidentiality import ExportRequest, Label, Permit, highest_label
+from app.base.confidentiality import DEFAULT_LABEL, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
@@ -123,7 +122,7 @@ class BatchRun(QObject):
         self._lock = QLockFile(str(batch.out) + journal.JOURNAL_SUFFIX + ".lock")
         self._lock.setStaleLockTime(0)  # the lock is stale only when its process has ended, however long a batch takes
         self._journal: BatchJournal | None = None
-        self._scope_label: Label = confidentiality.DEFAULT_LABEL
+        self._scope_label: Label = DEFAULT_LABEL
         self.queue = AnswerQueue(engine, self._request_of, self, embedding, lambda _text: permit.require())
         self.queue.progressed.connect(lambda: self.progressed.emit(self.status))
         self.queue.answered.connect(self._on_answered)

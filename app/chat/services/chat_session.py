@@ -13,9 +13,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base import confidentiality
 from app.base.addresses import origin_of
-from app.base.confidentiality import Label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -347,7 +346,7 @@ class ChatSession(OpenConversation):
         *,
         keeps_draft: bool = False,
         action: AnswerDetails | None = None,
-        label: Label = confidentiality.DEFAULT_LABEL,
+        label: Label = DEFAULT_LABEL,
     ) -> bool:
         """Store a question and answer it; return whether it was accepted.
 
@@ -398,7 +397,7 @@ class ChatSession(OpenConversation):
         new, model = self._new, self.model
         self._store.store_answer_settings(conversation_id, new.preset_id, new.choices)
         self._store.set_scope(conversation_id, new.scope)
-        if label == confidentiality.HIGHEST_LABEL:
+        if label == HIGHEST_LABEL:
             conversation_privacy.set_label(self._store, conversation_id, label)
         if model is not None and self._agreed_origin == self._origin != "":
             conversation_privacy.record_remote_consent(self._store, conversation_id, model)
@@ -422,7 +421,7 @@ class ChatSession(OpenConversation):
         if plan.scope or (model is not None and model.remote is not None):  # collections may have higher labels now
             collections = collections_now(self._documents)
             now = conversation_privacy.collection_labels(collections, (), self.messages())
-            label = confidentiality.highest_label((label, *now))
+            label = highest_label((label, *now))
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
             answer = self._store.restart_answer(emptied.id, plan)

@@ -25,8 +25,7 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.chat.store import Store
 from app.documents import records
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.services import command_documents
-from app.documents.services.command_documents import QuestionEmbedder
+from app.documents.services.command_documents import QuestionEmbedder, scope_of
 from app.documents.services.embedding import Embedding
 from app.inference import child_commands, crashes, gguf, load_plan, machine
 from app.inference.engine.messages import THOUGHT_TOKENS, AdapterUse
@@ -262,7 +261,7 @@ def request_from_options(
     if options.context is not None:
         stored = replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
-    scope = (*files, *(command_documents.scope_of(options.collection, where) if options.collection else ()))
+    scope = (*files, *(scope_of(options.collection, where) if options.collection else ()))
     return AnswerRequest(
         model=model,
         turns=turns,

@@ -10,8 +10,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.services import background
-from app.base.services.background import LongTask, TaskProgress
+from app.base.services.background import LongTask, TaskProgress, run_long
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents import whole_document
@@ -79,7 +78,7 @@ class SummaryRun(QObject):
                 on_done(result)
 
         failed, stopped = partial(self._end, self.failed), partial(self._end, self.stopped)
-        self._task = background.run_long(work, done, failed, None, stopped)
+        self._task = run_long(work, done, failed, None, stopped)
 
     def _on_prepared(self, prepared: tuple[ModelSummary, Path]) -> None:
         self._summary, self._journal = prepared

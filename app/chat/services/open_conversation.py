@@ -11,8 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import DEFAULT_LABEL, Label
 from app.base.database import Database
 from app.base.errors import AppError
 from app.chat import answer_ratings, conversation_privacy
@@ -171,7 +170,7 @@ class OpenConversation(QObject):
     def label(self) -> Label:
         """Return the label that is stored for this conversation now."""
         stored = self._store.conversation(self.conversation.id) if self.conversation else None
-        return stored.label if stored else confidentiality.DEFAULT_LABEL
+        return stored.label if stored else DEFAULT_LABEL
 
     def give_label(self, label: Label) -> bool:
         """Set the label, never below that of the documents; return whether that succeeded."""

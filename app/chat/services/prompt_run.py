@@ -24,11 +24,10 @@ from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun, choices_in_force
 from app.documents.services.embedding import Embedding
-from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import BATCHED_REQUESTS, LocalModel
 from app.inference.prompts import Turn
-from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
+from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt, reply_key
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
 from app.models import local_models, model_registry
@@ -420,5 +419,5 @@ def _open_journal(job: PromptJob) -> tuple[ReplyJournal, dict[str, StandalonePro
         conditions = reply_conditions(job)
     except OSError as error:
         raise AppError("model_missing", path=job.model.path) from error
-    prompts = {reply_journal.reply_key(prompt, conditions): prompt for prompt in job.prompts}
+    prompts = {reply_key(prompt, conditions): prompt for prompt in job.prompts}
     return ReplyJournal(job.journal), prompts

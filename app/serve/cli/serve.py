@@ -21,8 +21,7 @@ from app.base.wording import help_text
 from app.chat.services import command_request
 from app.chat.services.answer_run import AnswerRequest
 from app.documents import collection_lookup
-from app.documents.services import command_documents
-from app.documents.services.command_documents import QuestionEmbedder
+from app.documents.services.command_documents import QuestionEmbedder, scope_of
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -159,7 +158,7 @@ def served_models_of(options: argparse.Namespace, where: Paths, model: LocalMode
     Raises AppError("secret_export") if the model or a collection of --collection is 機密 (secret) and --allow-secret is
     missing; also the errors of `command_documents.scope_of` and of the database.
     """
-    named = command_documents.scope_of(options.collection, where) if options.collection else ()
+    named = scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collection_lookup.open_library(where.documents).close()
     served_models = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
