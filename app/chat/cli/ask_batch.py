@@ -15,14 +15,9 @@ from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat.batch.journal import BatchAnswer
 from app.chat.batch.question_table import BatchFile, column_name, read_batch_file
+from app.chat.services import command_request
 from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
-from app.chat.services.command_request import (
-    FindRun,
-    LabelOfModel,
-    command_engine,
-    request_from_options,
-    training_label,
-)
+from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
 
 SHOWN_SKIPPED = 20  # skipped rows listed on the terminal; the file of answers lists all
@@ -39,17 +34,17 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
     batch_file = read_batch_file(path)
     _describe_file(batch_file, output)
-    request = request_from_options(options, where, find_run)
+    request = command_request.request_from_options(options, where, find_run)
     scope = request.retrieval.scope if request.retrieval else ()
     batch = Batch(
         batch_file, path, out, request.model, request.settings, request.choices, where.documents, scope,
         request.adapters, request.is_agreed, training_label=functools.partial(
-            training_label, where.documents, label_of, request.model, request.adapters
+            command_request.training_label, where.documents, label_of, request.model, request.adapters
         ),
     )  # fmt: skip
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
-    with command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
+    with command_request.command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
         batch_run = BatchRun(engine, batch, permit, embedding=embedding)
         loop = CommandEventLoop(batch_run.stop)
         _report(batch_run, output)

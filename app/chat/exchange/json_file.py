@@ -23,13 +23,8 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
-from app.chat.exchange.conversation_bundle import (
-    Bundle,
-    BundleRefusedError,
-    bundle_from_dict,
-    bundle_to_dict,
-    title_from_dict,
-)
+from app.chat.exchange import conversation_bundle
+from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError
 
 PIECE_CHARACTERS = 1 << 20
 # The limit for one conversation, 16 million. Python's decoder blocks the window while it reads a value, and may need 25
@@ -206,7 +201,7 @@ def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: 
     file.write(f'{head_json[:-1]}, "conversations": ['.encode())
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
-        written = json.dumps(bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
+        written = json.dumps(conversation_bundle.bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
         file.write(invisible_characters.escape_json(written).encode())
     file.write(b"\n]}\n")
 
@@ -274,6 +269,6 @@ def _bundle(number: int, data: Any) -> Bundle | ImportRefusal:
     if data is TOO_LONG:
         return ImportRefusal(number, "", "size")
     try:
-        return bundle_from_dict(data)
+        return conversation_bundle.bundle_from_dict(data)
     except BundleRefusedError as error:
-        return ImportRefusal(number, title_from_dict(data), error.reason, error.message_number)
+        return ImportRefusal(number, conversation_bundle.title_from_dict(data), error.reason, error.message_number)
