@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -285,23 +285,21 @@ def _preset(number: int, entry: Any) -> Preset:
         raise AppError("preset_entry_shape", number=number)
     values = {key: value for key, value in entry.items() if key != "choices"}
     wanted = ("kind", "name", "request") if values.get("kind") == "action" else ("kind", "name")
-    for field in [*wanted, *(key for key in values if key not in wanted)]:
-        _require(number, field, values.get(field), _is_valid_value(field, values.get(field)) and field in wanted)
+    named = {field: values.get(field) for field in [*wanted, *values]}
+    found = [(field, value, field in wanted and _FILE_FIELDS[field](value)) for field, value in named.items()]
     choices = entry.get("choices", {})
-    for field, value in choices.items():
-        _require(number, field, value, is_valid_choice(field, value))
+    found += [(field, value, is_valid_choice(field, value)) for field, value in choices.items()]
+    for field, value, is_right in found:
+        if not is_right:
+            raise AppError("preset_entry_value", number=number, field=_shorten(field), value=_value_text(value))
     return Preset("", values["kind"], values["name"], Choices(**choices), values.get("request", ""))
 
 
-def _is_valid_value(field: str, value: Any) -> bool:
-    if field == "kind":
-        return value in KINDS
-    return is_preset_name(value) if field == "name" else is_storable_text(value) and value.strip() != ""
-
-
-def _require(number: int, field: str, value: Any, is_right: bool) -> None:
-    if not is_right:
-        raise AppError("preset_entry_value", number=number, field=_shorten(field), value=_value_text(value))
+_FILE_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "kind": lambda value: value in KINDS,
+    "name": is_preset_name,
+    "request": lambda value: is_storable_text(value) and value.strip() != "",
+}
 
 
 def _value_text(value: Any) -> str:

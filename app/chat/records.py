@@ -220,12 +220,8 @@ _KINDS = {
     field.name: kind if (kind := type(field.default)) in (str, int, float, bool) else object
     for field in dataclasses.fields(AnswerDetails)
 }
-_KINDS |= {
-    "seed": int,
-    "reproduces_id": int,
-    "is_same": bool,
-    "original": str,
-}  # these may also be None, which is their default
+# These may also be None, which is their default.
+_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool, "original": str}
 
 
 def _references_from(data: Any) -> tuple[CollectionRef, ...]:
