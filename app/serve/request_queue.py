@@ -1,8 +1,4 @@
-"""Answer the requests of an event loop of asyncio one at a time, in the thread of Qt's event loop.
-
-`ModelLoader` loads the model before the server accepts requests, so that errors are reported at the start, and the
-first answer is not delayed.
-"""
+"""Answer the requests of an event loop of asyncio one at a time, in the thread of Qt's event loop."""
 
 import asyncio
 import contextlib
@@ -18,8 +14,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.services import background
-from app.chat.services import answer_run
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
@@ -27,56 +21,13 @@ from app.documents.records import Passage
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.documents.services.search_model_engine import Rows
-from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
-from app.inference.load_plan import LoadPlan, reads_pictures
+from app.inference.engine.messages import Thought
+from app.inference.load_plan import reads_pictures
 from app.inference.services.engine import EngineClient
 from app.serve.completion_request import CompletionRequest, http_error, http_error_of
 
 if TYPE_CHECKING:  # its import needs numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
-
-
-class ModelLoader(QObject):
-    """Loads the model of a request. After `start`, exactly one of `done` and `failed` is emitted."""
-
-    progressed = Signal(float)  # the fraction done, 0 to 1
-    done = Signal()
-    failed = Signal(object)  # AppError
-
-    def __init__(self, engine: EngineClient, request: AnswerRequest) -> None:
-        super().__init__()
-        self._engine = engine
-        self._request = request
-        self._id = ""
-
-    def start(self) -> None:
-        self._engine.event_received.connect(self._on_event)
-        self._engine.died.connect(self._on_died)
-        background.run(lambda: answer_run.plan_load(self._request), self._on_planned, self._fail)
-
-    def _on_planned(self, plan: LoadPlan) -> None:
-        self._id = answer_run.send_load(self._engine, self._request.model.name, plan)
-
-    def _on_event(self, event: Event) -> None:
-        match event:
-            case LoadProgress(id=self._id):
-                self.progressed.emit(event.fraction)
-            case Ready(id=self._id):
-                self._disconnect_engine()
-                self.done.emit()
-            case Failed(id=self._id):
-                self._fail(AppError(event.code, **event.facts))
-
-    def _on_died(self, _death: object) -> None:
-        self._fail(AppError("serve_engine_gone"))
-
-    def _fail(self, error: AppError) -> None:
-        self._disconnect_engine()
-        self.failed.emit(error)
-
-    def _disconnect_engine(self) -> None:
-        self._engine.event_received.disconnect(self._on_event)
-        self._engine.died.disconnect(self._on_died)
 
 
 WAITING_MOST = 8  # in addition to the one that is being answered

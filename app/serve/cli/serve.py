@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,17 @@ from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text
-from app.chat.services import command_request
+from app.chat.services import answer_run, command_request
 from app.chat.services.answer_run import AnswerRequest
 from app.documents import collection_lookup
 from app.documents.services.command_documents import QuestionEmbedder, scope_of
 from app.inference import child_commands
+from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
+from app.inference.load_plan import LoadPlan
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.serve.request_queue import ModelLoader, RequestQueue
+from app.serve.request_queue import RequestQueue
 from app.serve.served_models import MODEL_ID, ServedModel, ServedModels
 from app.training.runs import run_folders
 
@@ -85,12 +87,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
             output.result(data, text)
             output.note("serve.serve_until")
 
-        loading = ModelLoader(engine, request)
-        loading.progressed.connect(lambda done: output.progress("serve.loading", percent=round(100 * done)))
-        loading.done.connect(serve)
-        loading.failed.connect(loop.fail)
         try:
-            loading.start()
+            _load_model(engine, request, loop, output, serve)
             loop.run()
         finally:
             requests.end()
@@ -98,6 +96,34 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if loop.error is not None:
         raise loop.error
     return 0
+
+
+def _load_model(
+    engine: EngineClient, request: AnswerRequest, loop: CommandEventLoop, output: Output, serve: Callable[[], None]
+) -> None:
+    """Load the model, then call `serve`, so that errors are reported at the start; an error ends the loop."""
+    load_id = ""
+
+    def on_planned(plan: LoadPlan) -> None:
+        nonlocal load_id
+        load_id = answer_run.send_load(engine, request.model.name, plan)
+
+    def on_event(event: Event) -> None:
+        match event:
+            case LoadProgress() if event.id == load_id:
+                output.progress("serve.loading", percent=round(100 * event.fraction))
+            case Ready() if event.id == load_id:
+                engine.died.disconnect(on_died)
+                serve()
+            case Failed() if event.id == load_id:
+                loop.fail(AppError(event.code, **event.facts))
+
+    def on_died(_death: object) -> None:
+        loop.fail(AppError("serve_engine_gone"))
+
+    engine.event_received.connect(on_event)
+    engine.died.connect(on_died)
+    background.run(lambda: answer_run.plan_load(request), on_planned, loop.fail)
 
 
 @contextmanager
