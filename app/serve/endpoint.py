@@ -15,7 +15,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.base.confidentiality import Permit
-from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerOutcome
 from app.inference.engine.messages import Thought
 from app.serve import answer_forms, completion_request
@@ -64,10 +63,7 @@ class Endpoint:
         return JSONResponse({"status": "ok", "model": self._model_name, "requests": self._requests.count})
 
     def _models(self, _request: Request) -> Response:  # starlette runs it in a thread, because it reads a database
-        try:
-            names = self.model_names()
-        except AppError as error:
-            raise completion_request.http_error_of(error) from error
+        names = self.model_names()
         entries = [{"id": one, "object": "model", "created": self._started, "owned_by": "kotae"} for one in names]
         return JSONResponse({"object": "list", "data": entries})
 
@@ -84,21 +80,21 @@ class Endpoint:
     def _prepare(
         self, parse: Callable[[bytes], CompletionRequest], raw: bytes, address: str
     ) -> tuple[CompletionRequest, ServedModel, Permit]:
-        """Return what a client asks, which model it asks, and the permission to answer it. Raises HttpError."""
+        """Return what a client asks, which model it asks, and the permission to answer it.
+
+        Raises HttpError, and AppError as `ServedModels`.
+        """
         request = parse(raw)
-        try:
-            served = self._served_models.find(request.model)
-            if served is None:
-                raise http_error(404, "model_not_found", "model")
-            if served.scope and request.json_schema:
-                raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
-            if request.pictures and (served.scope or not self._requests.sees_pictures):
-                raise http_error(400, "no_pictures_of_documents" if served.scope else "no_pictures", "messages")
-            if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
-                raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
-            return request, served, self._served_models.permit_answer(served, address)
-        except AppError as error:
-            raise completion_request.http_error_of(error) from error
+        served = self._served_models.find(request.model)
+        if served is None:
+            raise http_error(404, "model_not_found", "model")
+        if served.scope and request.json_schema:
+            raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
+        if request.pictures and (served.scope or not self._requests.sees_pictures):
+            raise http_error(400, "no_pictures_of_documents" if served.scope else "no_pictures", "messages")
+        if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
+            raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
+        return request, served, self._served_models.permit_answer(served, address)
 
     async def _embeddings(self, http: Request) -> Response:
         """Embed texts as they are: which prefix they need, the client knows from its purpose."""

@@ -111,11 +111,11 @@ class RequestQueue(QObject):
         return self._embedding is not None and self._embedding.is_on
 
     async def embed(self, texts: Sequence[str]) -> Rows:
-        """Return a vector of unit length for each text. Raises HttpError."""
+        """Return a vector of unit length for each text. Raises AppError("engine_died")."""
         embedding = self._embedding
         rows: Rows | None = await self._call(lambda done: embedding.embed(texts, done)) if embedding else None
         if rows is None:
-            raise http_error_of(AppError("engine_died"))
+            raise AppError("engine_died")
         return rows
 
     async def find_meaning(self, question: str, collection_ids: Sequence[int]) -> "SemanticQuery | None":
@@ -154,11 +154,11 @@ class RequestQueue(QObject):
         return self._count
 
     def submit(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
-        """Add a job that answers from `scope`. Raises HttpError if too many wait or the server is stopping."""
+        """Add a job that answers from `scope`. Raises HttpError if too many wait, AppError("serve_ending")."""
         job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:
-                raise http_error_of(AppError("serve_ending"))
+                raise AppError("serve_ending")
             if self._count > WAITING_MOST:
                 raise http_error(429, "busy", headers={"Retry-After": str(RETRY_AFTER_S)})
             self._count += 1

@@ -31,7 +31,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from app.base.errors import AppError
 from app.base.files.output_file import write_atomically
 from app.base.isolation.network_guard import LOOPBACK, making_event_loop
-from app.serve.completion_request import HttpError, http_error
+from app.serve.completion_request import HttpError, http_error, http_error_of
 
 KEY_FILE = "serve.key"  # in the data folder, readable for this user only
 _KEY_BYTES = 32
@@ -243,6 +243,7 @@ def application(routes: list[Route]) -> Starlette:
 
     handlers: dict[Any, Any] = {
         HttpError: lambda _request, error: refusal(error),
+        AppError: lambda _request, error: refusal(http_error_of(error)),
         HTTPException: refuse_route,
         ClientDisconnect: lambda _request, _error: Response(),
         Exception: _on_bug,
