@@ -150,35 +150,31 @@ class _Answer:
         if self._job.request.is_streamed:
             first = await self._job.take(KEEP_ALIVE_S)
             return StreamingResponse(self._events(first), media_type="text/event-stream")
-        text = ""
         while not isinstance(item := await self._job.take(), AnswerOutcome):
-            text += item if isinstance(item, str) else ""
-        return JSONResponse(self._form.whole(answer_forms.finish(self._job.request, text, item)))
+            pass
+        return JSONResponse(self._form.whole(answer_forms.finish(self._job.request, self._job.text, item)))
 
     async def _events(self, item: str | Thought | AnswerOutcome | None) -> AsyncIterator[bytes]:
         """Yield the events of the stream. `item`: the first one."""
         for event in self._form.begin():
             yield _line(event)
-        text = ""
         while True:
             if item is None:
                 yield b": \n\n"  # a comment, so that clients do not time out
-            for event in self._events_of(item, text):
+            for event in self._events_of(item):
                 yield _line(event)
             if isinstance(item, AnswerOutcome):
                 return
-            text += item if isinstance(item, str) else ""
             try:
                 item = await self._job.take(KEEP_ALIVE_S)
             except HttpError as error:
                 yield _line(self._form.failure(error))
                 return
 
-    def _events_of(self, item: str | Thought | AnswerOutcome | None, text: str) -> Iterator[Event]:
-        """Yield the events of an item. `text`: what the model has written before it."""
+    def _events_of(self, item: str | Thought | AnswerOutcome | None) -> Iterator[Event]:
         match item:
             case AnswerOutcome():
-                yield from self._form.end(answer_forms.finish(self._job.request, text, item))
+                yield from self._form.end(answer_forms.finish(self._job.request, self._job.text, item))
             case Thought():
                 yield from self._form.thought(item.text)
             case str() if not self._job.request.tools:  # with tools it is JSON that nobody but Kotae knows

@@ -215,16 +215,14 @@ class McpServer:
         served, permit = await asyncio.to_thread(self._permit, arguments.collection)
         request = CompletionRequest(served.id, (Turn(arguments.question),), Choices())
         job = self._requests.submit(request, served.scope, permit)
-        text = ""
         try:
             while not isinstance(item := await job.take(), AnswerOutcome):
                 if isinstance(item, str):
-                    text += item
-                    await context.session.report_progress(len(text))
+                    await context.session.report_progress(len(job.text))
         finally:  # also when the client has cancelled
             self._requests.cancel(job)
         check = source_citations.check_messages(item.grounding)
-        return {"answer": text.strip(), **grounding_fields(item), "check": check}
+        return {"answer": job.text.strip(), **grounding_fields(item), "check": check}
 
     def _permit(self, collection: str) -> tuple[ServedModel, Permit]:
         """Return what is asked and the permission to answer. `collection`: its name; "": all that are offered."""

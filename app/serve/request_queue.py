@@ -52,6 +52,7 @@ class CompletionJob:
         self.permit = permit
         self.scope = scope
         self.is_over = False
+        self.text = ""  # what the model has written, of the items that were taken
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[str | Thought | AnswerOutcome | AppError] = asyncio.Queue()
 
@@ -67,6 +68,8 @@ class CompletionJob:
             return None
         if isinstance(item, AppError):
             raise http_error_of(item)
+        if isinstance(item, str):
+            self.text += item
         return item
 
 
