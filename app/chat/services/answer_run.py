@@ -146,8 +146,8 @@ class AnswerRun(QObject):
         self._is_waiting = False  # for the end of answers of another model
         self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
         self._kind = ""
-        self._count_id = self._text = ""
-        self.thoughts = ""  # what the model has thought so far
+        self._count_id = ""
+        self.text = self.thoughts = ""  # the answer so far, and what the model has thought before it
         self._drawing: PictureDrawing | None = None
         self._pictures: tuple[Picture, ...] = ()
         self._retrieved: RetrievedPassages | None = None
@@ -263,7 +263,8 @@ class AnswerRun(QObject):
             return
         nothing = messages.Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
         self._done_event = Done("", "end", messages.Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
-        self.text_received.emit(retrieved.answer)
+        self.text = retrieved.answer
+        self.text_received.emit(self.text)
         self._finish(self._done_event, retrieved.grounding)
 
     def _draw(self, documents: Path, pictures: Sequence[PictureAsked | str]) -> None:
@@ -420,7 +421,7 @@ class AnswerRun(QObject):
             case messages.Token(id=self._ask_id, text=text):
                 if self._kind != "answering":
                     self._stage("answering")
-                self._text += text
+                self.text += text
                 self.text_received.emit(text)
             case messages.Thought(id=self._ask_id, text=text):
                 if self._kind != "thinking":
@@ -436,7 +437,7 @@ class AnswerRun(QObject):
 
     def _check(self, event: Done) -> None:
         """Compare the sentences of a finished answer with its passages, if there are any."""
-        packed, wanted, text = self._packed, self.request.retrieval, self._text.strip()
+        packed, wanted, text = self._packed, self.request.retrieval, self.text.strip()
         if packed is None or wanted is None:
             self._finish(event, self._retrieved.grounding if self._retrieved else None)
             return

@@ -34,10 +34,9 @@ class AnswerWriter(QObject):
         self.answer = answer
         self.run = run
         self._repeated = repeated
-        self._text = self._saved_text = ""
+        self._saved_text = ""
         self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
         self._save_timer.timeout.connect(self.save)
-        run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
         run.stopped.connect(self._on_stopped)
@@ -51,23 +50,19 @@ class AnswerWriter(QObject):
         self.run.abandon()
         self._on_stopped()
 
-    def _on_text(self, piece: str) -> None:
-        self._text += piece
-
     def save(self) -> None:
         """Store the text so far. A full disk stops the run."""
-        if self._text != self._saved_text:
+        if self.run.text != self._saved_text:
             try:
-                self.store.update_answer(self.answer.id, self._text)
-                self._saved_text = self._text
+                self.store.update_answer(self.answer.id, self.run.text)
+                self._saved_text = self.run.text
             except AppError as error:
                 self.run.stop()
                 self.problem_occurred.emit(error)
 
     def _on_finished(self, outcome: AnswerOutcome) -> None:
-        text = self._text.strip()
-        is_stopped = outcome.done.stop_reason == "cancelled"
-        done = outcome.done
+        text, done = self.run.text.strip(), outcome.done
+        is_stopped = done.stop_reason == "cancelled"
         details = self._details(stop_reason=done.stop_reason, thought_s=done.timings.thought_s, **outcome.as_fields())
         if self._repeated is not None:
             is_same = _repeats_earlier_answer(self._repeated, text, is_stopped=is_stopped)
@@ -76,11 +71,11 @@ class AnswerWriter(QObject):
         self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome)
 
     def _on_stopped(self) -> None:
-        self._finish_answer(self._text, "stopped", self._details(stop_reason="cancelled"))
+        self._finish_answer(self.run.text, "stopped", self._details(stop_reason="cancelled"))
 
     def _on_failed(self, error: AppError) -> None:
         details = self._details(stop_reason="failed", error_code=error.code)
-        self._finish_answer(self._text, "failed", details, error=error)
+        self._finish_answer(self.run.text, "failed", details, error=error)
 
     def _details(self, **changes: Any) -> AnswerDetails:
         known = {"grounding": self.run.grounding, "thoughts": self.run.thoughts.strip()}

@@ -73,7 +73,6 @@ class AnswerQueue(QObject):
         self._alone = alone
         self.pending: deque[Any] = deque()  # keys without an answer, also those that are being answered
         self._runs: dict[Any, AnswerRun] = {}
-        self._texts: dict[Any, str] = {}
         self._permitting: set[Any] = set()  # keys whose answers wait for their permit
         self._beside: set[Any] = set()  # keys that are or were answered at the same time as others
         self._suspects: set[Any] = set()  # keys that failed beside others: each is asked again alone
@@ -176,9 +175,7 @@ class AnswerQueue(QObject):
             self._counted_from = time.monotonic()
             if not self._suspects:
                 request = dataclasses.replace(request, parallel=min(self._parallel, len(self.pending)))
-        self._texts[key] = ""
         run = self._runs[key] = AnswerRun(self._engine, request, self, self._embedding)
-        run.text_received.connect(functools.partial(self._on_text, key))
         run.stage_changed.connect(self._on_stage)
         run.finished.connect(functools.partial(self._on_finished, key))
         run.failed.connect(functools.partial(self._on_failed, key))
@@ -189,9 +186,6 @@ class AnswerQueue(QObject):
         if stage.kind == "reading" and self._engine.loaded is not None and not self._held_by:
             self._parallel = self._engine.loaded.parallel
             QTimer.singleShot(0, self, self._next)
-
-    def _on_text(self, key: Any, piece: str) -> None:
-        self._texts[key] += piece
 
     def _on_finished(self, key: Any, outcome: AnswerOutcome) -> None:
         if outcome.done.stop_reason == "cancelled":
@@ -204,7 +198,7 @@ class AnswerQueue(QObject):
         self._counted_from = now
         if key in self._beside:
             outcome = dataclasses.replace(outcome, is_alone=False)
-        text = self._texts[key]
+        text = self._runs[key].text
         self._forget_run(key)
         self._permitting.add(key)
         if self._permit is None:
