@@ -115,7 +115,7 @@ class AppContext:
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.session = ChatSession(
             database, self.conversations, self.presets, self.engine, self.library, preferences,
-            child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.answer_details,
+            where.documents, embedding=self.embedding, learned=lineage.answer_details,
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
@@ -303,7 +303,7 @@ class AppContext:
             return None
         label = functools.partial(lineage.label_of_model, self.paths.documents, model)
         job = SummaryJob(self.paths.documents, document_id, model, self.preferences.value, chapter, label)
-        return SummaryRun(self.engine, child_commands.template(), job, parent)
+        return SummaryRun(self.engine, job, parent)
 
     def _on_question_requested(self, scope: Sequence[CollectionRef] | None, words: str, at_once: bool) -> None:
         self.window.show_questions()
@@ -409,7 +409,7 @@ class AppContext:
         from app.chat.ui.batch_page import BatchPage
 
         batches = BatchSession(
-            self.session, self.library, self.preferences, self.presets, self.engine, child_commands.template(),
+            self.session, self.library, self.preferences, self.presets, self.engine,
             self.paths.documents, self.paths.data / "batch.json",
             functools.partial(lineage.label_of_model, self.paths.documents), self.window, self.embedding,
         )  # fmt: skip

@@ -101,10 +101,9 @@ def _shown_presets() -> set[str]:
 
 def _summary_run(*arguments: Any) -> Any:
     from app.chat.services.document_summary import SummaryJob, SummaryRun
-    from app.inference import child_commands
 
     engine, *job = arguments
-    return SummaryRun(engine, child_commands.template(), SummaryJob(*job))
+    return SummaryRun(engine, SummaryJob(*job))
 
 
 # Functions of other packages that a command may not import itself, by command and parameter name.

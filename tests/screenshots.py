@@ -30,11 +30,10 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.base.services.preferences import Preferences
 from app.base.wording import current_language, phrase
-from app.chat import preset_files
 from app.chat.exchange.conversation_import import ImportedConversations
 from app.chat.exchange.json_file import ImportRefusal
 from app.chat.organizer import ConversationOrganizer
-from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.presets import PROGRAM_DEFAULTS, Choices, parse_presets
 from app.chat.records import AnswerDetails, Message, UnsentDraft
 from app.chat.store import Store
 from app.inference import speed
@@ -698,7 +697,7 @@ def preset_report(parts: AppContext) -> None:
         3,
     ]
     data = json.dumps({"format": "kotae-presets", "version": 1, "presets": entries}).encode()
-    section._on_read(preset_files.parse(data))
+    section._on_read(parse_presets(data))
 
 
 def conversation_settings(parts: AppContext) -> None:

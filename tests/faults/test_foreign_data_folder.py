@@ -18,8 +18,7 @@ from app.base.database import Database
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.chat import preset_files
-from app.chat.presets import PresetTable
+from app.chat.presets import PresetTable, read_presets
 from app.chat.store import Store
 from app.documents.document_tables import SectionTable
 from app.documents.library import Library
@@ -179,7 +178,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "an update": update_file.inspect_update_file,
     "a pack of the engine": lambda path: engine_packs.install(path, path.parent / "packs"),
     "what is to be trained": spec_builder.read_spec_file,
-    "presets": preset_files.read,
+    "presets": read_presets,
     "a model": local_models.describe,
 }
 

@@ -15,8 +15,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase
-from app.chat import preset_files
-from app.chat.presets import KINDS, Choices, Preset
+from app.chat.presets import KINDS, Choices, Preset, PresetFile, read_presets, write_presets
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui import preset_editor
 from app.chat.ui.preset_editor import PresetEditor
@@ -326,7 +325,7 @@ class PresetsSection(QWidget):
         if path := self.pickers.save(self.window(), phrase("chat.export_presets_to"), start, kinds):
             target = Path(path)
             background.run(
-                lambda: preset_files.write(target, presets),
+                lambda: write_presets(target, presets),
                 functools.partial(self._on_exported, target, len(presets)),
                 self.banner.show_error,
             )
@@ -343,9 +342,9 @@ class PresetsSection(QWidget):
     def _on_import_clicked(self) -> None:
         title, kinds = phrase("chat.choose_a_preset_file"), phrase("chat.presets_json_all_files")
         if path := self.pickers.open(self.window(), title, _documents_folder(), kinds):
-            background.run(lambda: preset_files.read(Path(path)), self._on_read, self.banner.show_error)
+            background.run(lambda: read_presets(Path(path)), self._on_read, self.banner.show_error)
 
-    def _on_read(self, contents: preset_files.PresetFile) -> None:
+    def _on_read(self, contents: PresetFile) -> None:
         self.banner.hide()
         added = self._presets.add_all(contents.presets)
         if added:

@@ -30,7 +30,7 @@ from app.documents.library import Library
 from app.documents.records import Section
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import AnswerParameters, StudyRequest
-from app.inference import child_commands, prompts
+from app.inference import prompts
 from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
 from app.inference.local_model import REMOTE_REQUESTS, LocalModel, RemoteModel, normalize_address
 from app.inference.prompts import Segment, Turn
@@ -247,7 +247,7 @@ def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
     scene: Scene, script: Script, remote: LocalModel
 ) -> None:
     request = AnswerRequest(remote, (Turn("一"),), Settings(), choices_in_force(remote, Choices()))
-    run = AnswerRun(scene.engine, child_commands.template(), request)
+    run = AnswerRun(scene.engine, request)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()
     assert failed.args[0].code == "remote_not_agreed"
@@ -398,7 +398,7 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
     job = PromptJob(remote, Settings(), (StandalonePrompt("", "一"),), tmp_path / "journal.jsonl")
-    run = PromptRun(scene.engine, child_commands.template(), job)
+    run = PromptRun(scene.engine, job)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()
     assert failed.args[0].code == "remote_cannot"

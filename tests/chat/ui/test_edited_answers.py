@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication
 from app.application import AppContext
 from app.base.wording import phrase
 from app.chat import answer_check
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import conversation_import, docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle, bundle_from_dict, bundle_to_dict
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message

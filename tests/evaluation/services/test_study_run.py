@@ -33,7 +33,6 @@ from app.evaluation.services.study_run import StudyRun
 from app.evaluation.services.study_tasks import LikelihoodTask, TrainingTask
 from app.evaluation.study import compared_systems, studies, study_steps
 from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
-from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
@@ -213,7 +212,7 @@ def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Des
         )  # such a small model is not asked: they are quoted
         return AnswerRequest(desk.model, turns, Settings(), retrieval=wanted)
 
-    queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)
+    queue = AnswerQueue(desk.scene.engine, request_of, desk.scene.engine)
     answered: list[int] = []
     queue.answered.connect(lambda at, _text, _outcome: answered.append(at))
     queue.progressed.connect(
