@@ -305,7 +305,10 @@ class ModelsPage(Page):
         title = phrase("models.found_at_the_hub" if is_hub else "models.models_you_can_add")
         self.models.set_entries(local, found, title)
         self.downloading.place_rows(focused)
-        self.list.setCurrentIndex(self.models.index_of(key))
+        index = self.models.index_of(key)
+        if (entry := self.models.entry(index)) is not None:
+            self._chosen_key = entry.key
+        self.list.setCurrentIndex(index)
         self._nothing.setVisible(not (local or found or is_hub))
         self._show_problems()
         self._show_detail()
@@ -355,7 +358,7 @@ class ModelsPage(Page):
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         entry = self.models.entry(current)
-        if entry is not None and entry.key:
+        if entry is not None and entry.key not in ("", self._chosen_key):  # `_refill` shows it once, at its end
             self._chosen_key = entry.key
             self._show_detail()
 

@@ -36,6 +36,15 @@ def test_local_models_come_before_those_of_the_catalogue_and_equal_names_are_tol
     assert {"社内 3B (own.gguf)", "社内 3B (twin.gguf)"} <= set(driver.titles())
 
 
+def test_the_details_are_laid_out_once_when_the_list_is_filled_again(driver, monkeypatch):
+    driver.library.update(dataclasses.replace(OWN, id="twin", path="/m/twin.gguf"))
+    driver.choose("model:twin")
+    shown = []
+    monkeypatch.setattr(driver.detail, "show_entry", lambda entry, _context: shown.append(entry.key))
+    driver.library.remove("own")
+    assert shown == ["model:twin"]
+
+
 def test_a_card_says_how_it_is_added_and_what_its_licence_asks(driver):
     driver.choose("card:tanuki-8b-dpo-v1.0")  # without a file
     assert "GGUF ファイルか持ち運びキットを取り込むと追加できます。" in driver.shown()
