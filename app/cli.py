@@ -87,6 +87,17 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
     lineage.write_lineage_note(adapter, merged)
 
 
+def _runs_on(runs_folder: Path, base: Path) -> list[str]:
+    from app.base.errors import AppError
+    from app.training.runs import run_folders
+
+    found = [run for run in run_folders.list_all(runs_folder) if run.spec and (run.folder / run.spec.base) == base]
+    for run in found:
+        if run_folders.is_locked(run.folder):
+            raise AppError("run_busy", id=run.id)
+    return [run.name for run in found]
+
+
 def _find_run(runs_folder: Path, reference: str) -> Path:
     from app.training.runs import run_folders
 
@@ -117,6 +128,7 @@ HANDED_IN: dict[str, dict[str, Any]] = {
         "label_of": _label_of_model,
         "learned_by": _learned_by,
         "keep_lineage": _keep_lineage,
+        "runs_on": _runs_on,
     },
     "report": {"shown_presets": _shown_presets},
 }
