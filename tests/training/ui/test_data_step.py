@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QHeaderView
+from PySide6.QtWidgets import QApplication, QHeaderView, QLabel
+from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.base.wording import phrase, use_language
@@ -14,6 +15,7 @@ from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
 from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
+from app.training.ui.data.data_status import RowCount
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.scene import Scene
@@ -53,6 +55,19 @@ def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(driver: 
         "列の対応", "見直し 3", "長さと分布", "分割と漏れ検査"
     ]  # fmt: skip
     assert driver.tab("columns").facts.text() == "質問と回答の列　文字コード Shift_JIS (CP932)"
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "Imported 1 row"), (1234, "Imported 1,234 rows")])
+def test_the_strip_counts_a_single_row_in_the_singular(theme: Theme, qtbot: QtBot, count: int, said: str) -> None:
+    shown = RowCount(theme, "training.imported_n_rows")
+    qtbot.addWidget(shown)
+    use_language("en")
+    try:
+        shown.show_count(count, is_shown=True)
+    finally:
+        use_language("ja")
+    assert " ".join(label.text() for label in shown.findChildren(QLabel) if label.text()) == said
+    assert shown.accessibleName() == said
 
 
 def test_a_file_is_dropped_and_what_holds_no_rows_is_not_taken(driver: DataDriver, tmp_path: Path) -> None:
