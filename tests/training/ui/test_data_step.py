@@ -1,5 +1,6 @@
 """The step of the data: a file is imported, its columns are chosen, its rows are mended, measured and split."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from app.base.services import background
 from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
+from app.training.data.file_import import ImportOrigin
 from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
 from app.training.ui.data.data_status import RowCount
@@ -126,6 +128,28 @@ def test_a_file_that_has_changed_or_gone_since_is_told(driver: DataDriver, tmp_p
         driver.until(lambda state=state, tab=tab: tab.file_state.text() == phrase(f"training.file_state.{state}"))
         assert tab.read_button.isEnabled() == path.exists()
         path.unlink(missing_ok=True)
+
+
+def test_what_was_found_of_the_file_before_is_not_shown_of_the_next(
+    driver: DataDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.take(table(tmp_path))
+    tab, asked, goes_on, standing = driver.tab("columns"), [], threading.Event(), ImportOrigin.standing
+
+    def slow_at_first(origin: ImportOrigin, path: Path) -> str:
+        asked.append(path)
+        return "changed" if len(asked) == 1 and goes_on.wait() else standing(origin, path)
+
+    driver.until(lambda: not background._running)
+    monkeypatch.setattr(ImportOrigin, "standing", slow_at_first)
+    tab.show_rows()
+    driver.until(lambda: asked)
+    tab.show_rows()
+    driver.qtbot.wait(100)  # the second look may end first
+    goes_on.set()
+    driver.until(lambda: not background._running)
+    assert not tab.file_state.isVisible()
+    assert not tab.read_button.isEnabled()
 
 
 def test_rows_with_flaws_are_mended_kept_and_left_out_in_the_one_queue(troubled: DataDriver) -> None:
