@@ -88,14 +88,9 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
 
 
 def _runs_on(runs_folder: Path, base: Path) -> list[str]:
-    from app.base.errors import AppError
     from app.training.runs import run_folders
 
-    found = [run for run in run_folders.list_all(runs_folder) if run.spec and (run.folder / run.spec.base) == base]
-    for run in found:
-        if run_folders.is_locked(run.folder):
-            raise AppError("run_busy", id=run.id)
-    return [run.name for run in found]
+    return run_folders.names_on(runs_folder, base)
 
 
 def _find_run(runs_folder: Path, reference: str) -> Path:
