@@ -348,11 +348,12 @@ class AppContext:
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage
+        from app.training.runs import run_folders
 
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
             paths=self.paths, upkeep=self.maintenance, download_desk=self.download_controller,
-            build_desk=self.build_controller,
+            build_desk=self.build_controller, runs_on=functools.partial(run_folders.names_on, self.paths.runs),
         )  # fmt: skip
 
     def _make_training(self) -> Page:

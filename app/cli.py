@@ -87,6 +87,12 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
     lineage.write_lineage_note(adapter, merged)
 
 
+def _runs_on(runs_folder: Path, base: Path) -> list[str]:
+    from app.training.runs import run_folders
+
+    return run_folders.names_on(runs_folder, base)
+
+
 def _find_run(runs_folder: Path, reference: str) -> Path:
     from app.training.runs import run_folders
 
@@ -116,6 +122,7 @@ HANDED_IN: dict[str, dict[str, Any]] = {
         "label_of": _label_of_model,
         "learned_by": _learned_by,
         "keep_lineage": _keep_lineage,
+        "runs_on": _runs_on,
     },
     "report": {"shown_presets": _shown_presets},
 }

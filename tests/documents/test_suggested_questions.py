@@ -63,6 +63,20 @@ def test_a_foreign_name_as_a_heading_is_asked_about_in_the_language_of_its_text(
     assert suggest_questions(library.path, scope_of(library, "基準")) == ["Wikiについて教えてください。"]
 
 
+@pytest.mark.parametrize(
+    ("heading", "question"),
+    [("debputy", "What about debputy?"), ("Who may use debputy", "Who may use debputy?")],
+)
+def test_a_heading_above_english_text_is_asked_about_in_a_sentence(
+    library: Library, heading: str, question: str
+) -> None:
+    put(library, Section((heading,), "Everybody may use the helper debputy, which builds a package from a manifest."))
+    scope = scope_of(library, "基準")
+    assert suggest_questions(library.path, scope) == [question]
+    assert is_answered(library, scope, question)
+    assert is_answered(library, scope, "What is debputy?")
+
+
 def test_headings_that_every_document_has_become_no_question(library: Library) -> None:
     put(library, *STATUTE)
     asked = "".join(suggest_questions(library.path, scope_of(library, "基準")))

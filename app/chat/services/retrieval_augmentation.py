@@ -225,9 +225,12 @@ def _shares_page(passage: Passage, other: Passage) -> bool:
 def _text_of_picture(library: Library, picture: PictureAsked, number: int) -> Passage | None:
     """Return the text on a picture or page as one passage; None if it has none.
 
-    `number`: the passage's id if it is only a part of a section, which is a source of its own then.
+    `number`: the passage's id if it is only a part of a section, which is a source of its own then. Of a part that was
+    selected in another edition of the document the whole page is read, because the words there may be others now.
     """
     document, page, part = picture.document, picture.page, picture.region
+    if part is not None and part.sha256 not in ("", document.sha256):
+        part = None
     sections = [
         (number, one)
         for number, one in library.sections(document.id)

@@ -341,6 +341,19 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))
 
 
+def test_of_a_figure_framed_in_an_earlier_edition_the_page_of_the_new_one_is_read(
+    grounded: Scene, library: Library
+) -> None:
+    (document,) = library.documents(1)
+    old = "図4-2 軸受の許容温度は80℃とする。"
+    part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), old, ("第4章 ポンプ", "4.2 日常点検"), sha256="a" * 64)
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (part,)),))
+    for edition, words in (("a", old), ("b", SECTIONS[1].text)):
+        library.put(dataclasses.replace(document, sha256=edition * 64), SECTIONS)
+        kept = grounded.ask("主ポンプの軸受温度は何℃までですか").details.grounding
+        assert (kept.sources[0].text, kept.unseen) == (words, (part.name,))
+
+
 def test_of_a_framed_figure_its_first_words_are_quoted_where_the_question_has_none_of_them(
     grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

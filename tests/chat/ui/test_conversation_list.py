@@ -75,7 +75,7 @@ def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_me
     assert len(resets) == 3
 
 
-def test_the_view_measures_no_row_again_when_a_row_only_changed(
+def test_the_view_measures_no_row_again_when_only_a_row_or_the_colours_changed(
     theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[int] = []
@@ -91,12 +91,15 @@ def test_the_view_measures_no_row_again_when_a_row_only_changed(
     qtbot.waitUntil(lambda: "会話5" in painted)
     assert len(measured) >= 3000
     measured.clear()
-    for change in (lambda: model.set_open(5), lambda: model.set_drafts({7})):
+    for change in (lambda: model.set_open(5), lambda: model.set_drafts({7}), theme.changed.emit):
         painted.clear()
         change()
         qtbot.waitUntil(lambda: "会話5" in painted)
         qtbot.wait(20)
     assert len(measured) < 200
+    monkeypatch.setattr(theme, "px", lambda n: round(1.25 * n))
+    theme.changed.emit()
+    qtbot.waitUntil(lambda: len(measured) >= 3000)
 
 
 def test_the_label_stands_beside_the_time_where_it_says_something():

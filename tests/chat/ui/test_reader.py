@@ -1,5 +1,6 @@
 """The reader: a whole document with its outline, what is found in it, cited from it and asked about it."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -529,6 +530,7 @@ def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(part
     part = asked_part(parts, qtbot)
     assert part.edges == pytest.approx((0.05, 0.6, 0.85, 0.7), abs=0.01)
     assert (part.page, part.text, part.heading, part.recognized) == (2, SENTENCE, ("第2節 点検",), None)
+    assert part.sha256 == hashlib.sha256(Path(part.path).read_bytes()).hexdigest()
     assert [one.title for one in parts.page.scoping._line._choices if one.is_chosen] == ["規程.pdf p.2 の一部"]
     stored = records.scope_json(parts.session.scope)
     assert stored is not None

@@ -278,6 +278,23 @@ def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(
     assert Path(model.projector).read_bytes() == part.read(0, part.size)
 
 
+@pytest.mark.parametrize("fault", [Fault("page"), Fault("status", times=1, status=404)])
+@pytest.mark.parametrize("has_part", [True, False])
+def test_a_mirror_that_lists_nothing_gives_the_files_that_the_card_names(
+    shell: Shell, small: Stored, tmp_path: Path, fault: Fault, has_part: bool
+) -> None:
+    part = Stored(models.projector(tmp_path / "mmproj.gguf"))
+    put_card(shell.data / "cards", small.size, sha256=small.sha256())
+    path = shell.data / "cards" / "tiny.toml"
+    path.write_text(path.read_text("utf-8").replace("file =", 'projector = "mmproj-F16.gguf", file ='), "utf-8")
+    with Hub(small, fault, others={"mmproj-F16.gguf": part} if has_part else {}) as hub:
+        said = shell.run(hub, "download", "tiny", "--json")
+    assert said.status == 0, said.err
+    with closing(ModelStore.open(shell.data / "kotae.sqlite", shell.data / "backups")) as store:
+        (model,) = store.local_models()
+    assert bool(model.projector) is has_part
+
+
 def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
     with Hub(Content(10), others={"mmproj-F16.gguf": Content(10), "model.safetensors": Content(10)}) as hub:
         hub.files.pop(FILE)

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 
 from app.base.wording import phrase
 from app.models import catalogue
+from app.models.services import hub_search
 from app.models.ui.download_controller import DownloadSourceDialog
 from tests.models.downloads.hub import COMMIT, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.test_catalogue_edition import edition
@@ -64,6 +65,20 @@ def test_a_search_that_gets_no_answer_can_be_cancelled_and_begun_again(open_tab,
         driver.click(panel.cancel_button)
         assert (panel.button.isVisible(), panel.cancel_button.isVisible()) == (True, False)
         assert "探しています" not in words(panel)
+        driver.preferences.change(hub_endpoint=hub.place)
+        search(driver, "tiny")
+        assert driver.titles() == ["見つかったモデル", "tiny"]
+
+
+def test_a_search_that_gets_no_answer_ends_with_a_sentence(open_tab, small, monkeypatch):
+    with Hub(small) as hub, socket.create_server(("127.0.0.1", 0)) as silent:
+        driver = open_tab(hub)
+        driver.preferences.change(hub_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(hub_search, "ANSWER_LIMIT_S", 2.0)
+        search(driver, "tiny")
+        assert "127.0.0.1）から答えが返りません" in words(driver.page.hub)
+        assert not driver.downloads.network_purpose
+        monkeypatch.undo()
         driver.preferences.change(hub_endpoint=hub.place)
         search(driver, "tiny")
         assert driver.titles() == ["見つかったモデル", "tiny"]

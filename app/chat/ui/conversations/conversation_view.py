@@ -61,14 +61,19 @@ class ConversationDelegate(QStyledItemDelegate):
         self._model = model
         self.has_several = False  # whether several rows are selected
         self.target: int | None = None  # id of the folder that a drag is over; None: none
-        self._set_sizes()
-        theme.changed.connect(self._set_sizes)
+        self._sizes: list[QSize] = []  # of a conversation, a heading of days, a folder
+        self.set_sizes()
+
+    def set_sizes(self) -> bool:
+        """Set the heights of the rows by the theme; return whether they are others."""
+        before, theme = self._sizes, self._theme
+        heights = theme.metric("row_conversation"), theme.px(32), theme.metric("row_list")
+        self._sizes = [QSize(0, height) for height in heights]
+        return self._sizes != before
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         row = self._model.row(index.row())  # faster than data(), which matters for thousands of rows
-        if row.conversation is not None:
-            return self._row_size
-        return self._heading_size if row.folder is None else self._folder_size
+        return self._sizes[0 if row.conversation is not None else 1 if row.folder is None else 2]
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
@@ -99,11 +104,6 @@ class ConversationDelegate(QStyledItemDelegate):
         area: QRect = option.rect
         height = max(area.height() - 2, editor.minimumSizeHint().height())
         editor.setGeometry(8, area.center().y() - height // 2, area.width() - 16, height)
-
-    def _set_sizes(self) -> None:
-        self._row_size = QSize(0, self._theme.metric("row_conversation"))
-        self._heading_size = QSize(0, self._theme.px(32))
-        self._folder_size = QSize(0, self._theme.metric("row_list"))
 
     def _paint_folder(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, row: ListRow) -> None:
         theme = self._theme
@@ -299,7 +299,8 @@ class ConversationView(QListView):
         self._theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
-        self.scheduleDelayedItemsLayout()
+        if self._delegate.set_sizes():
+            self.scheduleDelayedItemsLayout()
         self.viewport().update()
 
     # ----------------------------------------------------------- mouse, keyboard

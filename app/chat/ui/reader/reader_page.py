@@ -435,7 +435,8 @@ class ReaderPage(Page):
         heading = document.heading_at(document.row_of_text(picture.text, request.page))
         text, recognized = picture.text[:PICTURE_CHARACTERS], picture.recognized  # more could not be stored
         recognized = recognized and recognized[: COUNT_LIMITS["recognized"]]
-        part = PageRegion(document.document.path, request.page, request.region, text, heading, recognized)
+        path, sha256 = document.document.path, document.document.sha256
+        part = PageRegion(path, request.page, request.region, text, heading, recognized, sha256)
         self._begin_question(phrase("chat.about_part", document=Path(document.name).stem, page=request.page), (part,))
 
     def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:

@@ -32,20 +32,24 @@ OUTLOOK_ROWS_MOST = 3000  # with more rows the test is large enough, and compari
 
 
 class RowCount(QWidget):
-    """Shows an emphasized number within a text. {n} in `text` stands for the number."""
+    """Shows an emphasized number within the text of `key`, in which {n} stands for it."""
 
-    def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
+    def __init__(self, theme: Theme, key: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()
-        self._text = text
-        before, after = (part.strip() for part in text.split("{n}"))
-        self.number = Label(strong=True)
+        self._key = key
+        self.number, self._before, self._after = Label(strong=True), Label(), Label()
         icons = (IconLabel(theme, icon, tone),) if icon else ()
-        words = (*((Label(before),) if before else ()), self.number, *((Label(after),) if after else ()))
+        words = (self._before, self.number, self._after)
         make_row(*icons, *words, into=self, margins_px=(0, 0, theme.px(8), 0), spacing_px=theme.px(4))
 
     def show_count(self, count: int, *, is_shown: bool) -> None:
-        self.number.setText(f"{count:,}")
-        self.setAccessibleName(self._text.format(n=f"{count:,}"))
+        text = phrase(self._key, n=f"{count:,}")
+        before, number, after = text.partition(f"{count:,}")
+        self.number.setText(number)
+        for label, words in ((self._before, before.strip()), (self._after, after.strip())):
+            label.setText(words)
+            label.setVisible(bool(words))
+        self.setAccessibleName(text)
         self.setVisible(is_shown)
 
 
@@ -55,17 +59,17 @@ class RowCountStrip(QWidget):
         super().__init__()
         self._theme = theme
         self.counts = {
-            "total": RowCount(theme, phrase("training.imported_n_rows")),
-            "used": RowCount(theme, phrase("training.usable_n")),
-            "duplicates": RowCount(theme, phrase("training.duplicates_n"), "triangle-alert", "warning"),
-            "flawed": RowCount(theme, phrase("training.with_problems_n"), "triangle-alert", "warning"),
-            "undecided": RowCount(theme, phrase("training.not_reviewed_n"), "info"),
-            "rejected": RowCount(theme, phrase("training.rejected_n"), "x"),
-            "unusable": RowCount(theme, phrase("training.unusable_n"), "circle-x", "danger"),
+            "total": RowCount(theme, "training.imported_n_rows"),
+            "used": RowCount(theme, "training.usable_n"),
+            "duplicates": RowCount(theme, "training.duplicates_n", "triangle-alert", "warning"),
+            "flawed": RowCount(theme, "training.with_problems_n", "triangle-alert", "warning"),
+            "undecided": RowCount(theme, "training.not_reviewed_n", "info"),
+            "rejected": RowCount(theme, "training.rejected_n", "x"),
+            "unusable": RowCount(theme, "training.unusable_n", "circle-x", "danger"),
         }
         self.parts = {
-            "train": RowCount(theme, phrase("training.training_n")),
-            "validation": RowCount(theme, phrase("training.validation_n")),
+            "train": RowCount(theme, "training.training_n"),
+            "validation": RowCount(theme, "training.validation_n"),
         }
         self.lock = SplitLockTag(theme)
         self._counts, self._split = FlowBox(*self.counts.values()), FlowBox(*self.parts.values(), self.lock, action)
