@@ -22,10 +22,8 @@ from app.base import invisible_characters, json_lines
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 from app.base.paths import Paths, resources
-from app.base.wording import current_language
 
 BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit", "home"}; a checkout has none
-OLD_DAYS = 365
 
 _COMMIT_CHARACTERS = 12
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -44,13 +42,6 @@ class BuildFacts:
     def is_bundle(self) -> bool:
         return self.built_on is not None
 
-    def age_days(self, today: date) -> int:
-        """Return the age of the build in days; 0 if its date is unknown or after `today`."""
-        return max(0, (today - self.built_on).days) if self.built_on is not None else 0
-
-    def is_old(self, today: date) -> bool:
-        return self.age_days(today) >= OLD_DAYS
-
 
 def read_build_facts(file: Path | None = None) -> BuildFacts:
     """Read the build file; `file` None: BUILD_FILE. If it is missing or damaged, return only the version."""
@@ -62,13 +53,6 @@ def read_build_facts(file: Path | None = None) -> BuildFacts:
         return BuildFacts()
     commit, home = _line(data.get("commit")), _line(data.get("home"))
     return BuildFacts(built_on=_day(data.get("date")), commit=commit[:_COMMIT_CHARACTERS], home=home)
-
-
-def release_notes(version: str = __version__) -> str:
-    """Return the release notes of a version as Markdown in the current language; "" if there are none."""
-    text = (resources() / "news" / f"news.{current_language()}.md").read_text("utf-8")
-    match = re.search(rf"^## {re.escape(version)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return match[1].strip() if match else ""
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -166,10 +150,6 @@ class StartRecord:
     def was_cut_off(self) -> bool:
         """Return whether the last window was open and did not end properly."""
         return self.state == UP
-
-    @property
-    def is_of_another_version(self) -> bool:
-        return self.version not in ("", __version__)
 
     @property
     def is_of_a_newer_version(self) -> bool:

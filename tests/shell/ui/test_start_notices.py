@@ -7,7 +7,6 @@ from app import __version__
 from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
 from app.base.errors import AppError
 from app.compliance.ui.report_window import ReportWindow
-from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.start_notice import apply_safe_mode, safe_mode_dialog, show_notices
 from app.uikit.widgets.buttons import Button
 from tests.uikit.ui.words import shown
@@ -41,7 +40,7 @@ def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
         (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
         (StartRecord(UP, 0, __version__), False, "Kotae は前回、正しく終了しませんでした。"),
         (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
-        (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
+        (StartRecord(CLOSED, 0, "0.0.1"), False, ""),
         (StartRecord(CLOSED, 0, "99.0"), False, f"いまは {__version__}、前回は 99.0"),
     ):
         notice, _, _ = said(last, is_safe=is_safe)
@@ -110,11 +109,3 @@ def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
     parts.window.sidebar.conversations.folded = frozenset({1})
     parts.window.close()
     assert file.read_bytes() == before
-
-
-def test_the_news_of_another_version_are_one_click_away_and_the_notice_goes(said):
-    notice, parts, _ = said(StartRecord(CLOSED, 0, "0.0.1"))
-    press(notice, "新しくなったこと")
-    assert notice.isHidden()
-    (news,) = parts.window.findChildren(NewsWindow)
-    news.close()
