@@ -40,7 +40,7 @@ OTHER_STATES = SELDOM | {
     "batch_empty", "batch_failed", "batch_unfinished", "bin_empty", "build_making_training", "build_refused",
     "chat_low", "chat_remote_stopped", "documents_empty", "documents_full_disk", "documents_manual",
     "documents_meaning", "evaluation_empty", "evaluation_waiting", "export_all", "exported", "first_run_2_offline",
-    "first_run_2_working", "first_run_measuring", "kit_problems", "licences_found", "licences_none",
+    "first_run_2_working", "first_run_measuring", "kit_problems",
     "models_measured", "models_offline", "models_refused",
     "models_remote_stopped", "models_trial", "models_verifying", "network_forbidden", "offline_checking",
     "packs_none", "packs_refused", "remote_dialog_refused", "search_empty", "search_none", "settings_moving",
