@@ -12,7 +12,7 @@ from app.compliance.ui.report_window import ReportWindow
 from app.shell.ui.start_notice import safe_mode_dialog, show_notices
 from app.uikit.dialogs import BugReporter
 
-BUNDLE = BuildFacts(__version__, date(2024, 11, 26), "6a82b43c0d1e", "https://kotae.example/download")
+BUNDLE = BuildFacts(__version__, date(2024, 11, 26), "6a82b43c0d1e")
 
 
 def _said(parts: AppContext, last: StartRecord, *, is_safe: bool = False) -> None:
@@ -22,7 +22,7 @@ def _said(parts: AppContext, last: StartRecord, *, is_safe: bool = False) -> Non
 
 
 def start_safe(parts: AppContext) -> None:
-    _said(parts, StartRecord(STARTING, 1, __version__), is_safe=True)
+    _said(parts, StartRecord(STARTING, 1), is_safe=True)
 
 
 def start_safe_more(parts: AppContext) -> None:
@@ -31,15 +31,11 @@ def start_safe_more(parts: AppContext) -> None:
 
 
 def start_cut_off(parts: AppContext) -> None:
-    _said(parts, StartRecord(UP, 0, __version__))
-
-
-def start_older(parts: AppContext) -> None:
-    _said(parts, StartRecord(diagnostics.CLOSED, 0, "99.0.0"))
+    _said(parts, StartRecord(UP))
 
 
 def settings_about(parts: AppContext) -> None:
-    """As in a bundle that is two years old and knows where it came from."""
+    """As in a bundle."""
     read = diagnostics.read_build_facts
     diagnostics.read_build_facts = lambda: BUNDLE
     try:
@@ -67,6 +63,6 @@ def bug(parts: AppContext) -> None:
 START_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
-        start_safe, start_safe_more, start_cut_off, start_older, settings_about, report, bug,
+        start_safe, start_safe_more, start_cut_off, settings_about, report, bug,
     )
 }  # fmt: skip

@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -23,7 +23,7 @@ from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 from app.base.paths import Paths, resources
 
-BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit", "home"}; a checkout has none
+BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit"}; a checkout has none
 
 _COMMIT_CHARACTERS = 12
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -36,7 +36,6 @@ class BuildFacts:
     version: str = __version__
     built_on: date | None = None  # None: a checkout, or not recorded
     commit: str = ""
-    home: str = ""  # the web address that announces newer versions; "": not recorded
 
     @property
     def is_bundle(self) -> bool:
@@ -51,14 +50,7 @@ def read_build_facts(file: Path | None = None) -> BuildFacts:
         return BuildFacts()
     if not isinstance(data, dict):
         return BuildFacts()
-    commit, home = _line(data.get("commit")), _line(data.get("home"))
-    return BuildFacts(built_on=_day(data.get("date")), commit=commit[:_COMMIT_CHARACTERS], home=home)
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a key for comparing versions, by which "0.10.1" is newer than "0.9"; () for text that is no version."""
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()
+    return BuildFacts(built_on=_day(data.get("date")), commit=_line(data.get("commit"))[:_COMMIT_CHARACTERS])
 
 
 def _line(value: object) -> str:
@@ -135,7 +127,6 @@ class StartRecord:
 
     state: str = CLOSED
     failed: int = 0
-    version: str = ""  # the version whose window was open last; "": none yet
 
     @property
     def failed_by_now(self) -> int:
@@ -150,10 +141,6 @@ class StartRecord:
     def was_cut_off(self) -> bool:
         """Return whether the last window was open and did not end properly."""
         return self.state == UP
-
-    @property
-    def is_of_a_newer_version(self) -> bool:
-        return version_key(self.version) > version_key(__version__)
 
 
 def start_record_file(where: Paths) -> Path:
@@ -172,17 +159,17 @@ def read_start_record(file: Path) -> StartRecord:
 def record_program_start(file: Path) -> None:
     """Record that the program is starting, so that its next start finds out if this one failed. Raises OSError."""
     last = read_start_record(file)
-    _write_start_record(file, StartRecord(STARTING, last.failed_by_now, last.version))
+    _write_start_record(file, StartRecord(STARTING, last.failed_by_now))
 
 
 def record_window_up(file: Path) -> None:
     """Record that the window is open. Raises OSError."""
-    _write_start_record(file, replace(read_start_record(file), state=UP, failed=0, version=__version__))
+    _write_start_record(file, StartRecord(UP))
 
 
 def record_end(file: Path) -> None:
     """Record that the program ended properly, or refused to start with a message. Raises OSError."""
-    _write_start_record(file, replace(read_start_record(file), state=CLOSED, failed=0))
+    _write_start_record(file, StartRecord(CLOSED))
 
 
 def _write_start_record(file: Path, record: StartRecord) -> None:

@@ -1,7 +1,6 @@
 """Kotae について: which Kotae this is, and how a newer one is had, without a network."""
 
 import socket
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -55,22 +54,10 @@ def test_a_bundle_says_when_it_was_built_and_how_a_newer_one_is_installed(make_s
     assert "install.sh" in words
 
 
-def test_an_address_is_text_to_be_copied_and_nothing_is_a_link(make_section):
-    section = make_section(replace(BUILT, home="https://kotae.example/download"))
-    assert (section.publisher_address.text(), section.publisher_address.isReadOnly()) == (
-        "https://kotae.example/download",
-        True,
-    )
-    section.publisher_address.selectAll()
-    section.publisher_address.copy()
-    assert QApplication.clipboard().text() == "https://kotae.example/download"
-    assert not hasattr(make_section(BUILT), "publisher_address")
-
-
 def test_looking_at_it_and_pressing_all_of_it_connects_to_nobody(make_section, qtbot, monkeypatch):
     asked = []
     monkeypatch.setattr(socket.socket, "connect", lambda _self, address: asked.append(address))
-    section = make_section(replace(BUILT, home="https://kotae.example"))
+    section = make_section(BUILT)
     before = network_guard.refused_attempts()
     for button in (section.report_button, section.licences_button):
         button.click()

@@ -44,7 +44,7 @@ OTHER_STATES = SELDOM | {
     "models_measured", "models_offline", "models_refused",
     "models_remote_stopped", "models_trial", "models_verifying", "network_forbidden", "offline_checking",
     "packs_none", "packs_refused", "remote_dialog_refused", "search_empty", "search_none", "settings_moving",
-    "settings_training_broken", "sources_none", "sources_quoted", "start_older", "temporary",
+    "settings_training_broken", "sources_none", "sources_quoted", "temporary",
     "training_empty", "training_make_offline",
 }  # fmt: skip
 assert screenshots.SHOTS.keys() >= OTHER_STATES | IN_JAPANESE

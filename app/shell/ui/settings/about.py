@@ -1,9 +1,9 @@
-"""Show the section Kotae について: version, how to install a newer one, reports; addresses are text to copy."""
+"""Show the section Kotae について: version, how to install a newer one, licences and reports."""
 
 import sys
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit, QSizePolicy
+from PySide6.QtWidgets import QSizePolicy
 
 from app.base import diagnostics
 from app.base.diagnostics import BuildFacts
@@ -62,8 +62,6 @@ class AboutSection(SettingsSection):
             phrase("shell.kotae_never_looks_for_newer"),
             is_wide=True,
         )
-        if self.facts.home:
-            self._add_publisher_address()
         self.first_run_button = Button(self._theme, phrase("shell.show_the_introduction_again"))
         self.first_run_button.clicked.connect(self._navigation.first_run_requested)
         self._add(
@@ -83,13 +81,6 @@ class AboutSection(SettingsSection):
             )
         )
         self._add(phrase("shell.this_version"), self.version, phrase("shell.mention_this_when_you_ask"), is_wide=True)
-
-    def _add_publisher_address(self) -> None:
-        self.publisher_address = QLineEdit(self.facts.home)
-        self.publisher_address.setReadOnly(True)
-        self.publisher_address.setCursorPosition(0)
-        about = phrase("shell.copy_it_and_open_it")
-        self._add(phrase("shell.address_of_the_publisher"), self.publisher_address, about, is_wide=True)
 
     def _add_papers(self) -> None:
         self.licences_button = Button(self._theme, phrase("shell.licences"), icon="file-text")
