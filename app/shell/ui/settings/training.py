@@ -167,16 +167,14 @@ class TrainingPanel(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        def connect(button: Button, act: Callable[[], object]) -> None:
-            button.clicked.connect(lambda: self.making.unless_in_use(act))
-
-        connect(self.make_button, self.making.ask)
-        connect(self.offline_button, self.making.ask_offline)
-        connect(self.remove_button, self.ask_to_remove)
-        connect(self.back_button, self.ask_to_restore_previous)
+        making = self.making
+        self.make_button.clicked.connect(lambda: making.unless_in_use(making.ask))
+        self.offline_button.clicked.connect(lambda: making.unless_in_use(making.ask_offline))
+        self.remove_button.clicked.connect(lambda: making.unless_in_use(self.ask_to_remove))
+        self.back_button.clicked.connect(lambda: making.unless_in_use(self.ask_to_restore_previous))
         self.open_button.clicked.connect(self._open_folder)
         self.kit_button.clicked.connect(self.ask_for_kit)
-        self.making.changed.connect(self._show_report)
+        making.changed.connect(self._show_report)
         setup = self._setup
         for signal in (setup.finished, setup.removed, setup.previous_restored, setup.cancelled, setup.failed):
             signal.connect(self._examine)
