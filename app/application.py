@@ -443,6 +443,7 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     environment = training_environment.locate(where.data)
     return BuildRunner(
         environment,
+        child_commands.engine(),
         where.logs,
         library.add,
         lineage.write_lineage_note,

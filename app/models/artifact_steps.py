@@ -45,7 +45,7 @@ class StepProgress:
     `done`, `total`: counted in bytes, tokens, questions or training steps, by `kind`; a total of 0 is unknown.
     """
 
-    kind: str  # kind of the step
+    kind: str  # kind of the step, or a phase of it
     name: str
     done: int
     total: int

@@ -116,7 +116,7 @@ def test_nothing_of_a_conversation_a_document_or_a_model_is_in_it(filled: Paths,
     for name, has_tracebacks in problem_report.LOGS:
         lines = [line for line in told if has_tracebacks or " in a second line " not in line]
         (filled.logs / name).write_text("\n".join(lines), "utf-8")
-    for name in ("documents.log", "documents-pages.log"):
+    for name in ("documents.log", "documents-pages.log", "build-trial.log"):
         (filled.logs / name).write_text(QUESTION, "utf-8")
     chosen = Settings(
         model_id=CANARY, scope=(CANARY,), preset_id=CANARY, models_folder=f"/{CANARY}", training_folder=f"/{CANARY}",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base import confidentiality
+from app.base import confidentiality, invisible_characters
 from app.base.cli.commands import Output, add_command
 from app.base.cli.loop import core_application
 from app.base.confidentiality import ExportRequest, Label
@@ -19,7 +19,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.single_instance import without_window
 from app.base.wording import describe_error, format_size, help_text
-from app.inference import quantizations
+from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
 from app.models import (
     found_models,
@@ -307,6 +307,7 @@ def _build(
     try:
         builds = BuildRunner(
             environment,
+            child_commands.engine(),
             where.logs,
             lambda model: local_models.add(store, model),
             keep_lineage,
@@ -368,9 +369,14 @@ def _report_added(output: Output, model: LocalModel) -> None:
 
 def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", output: Output) -> None:
     models_data, lines = [], []
-    for model in models:
-        models_data.append(model_inspection.model_data(model))
+    for form, model in zip(plan.request.forms, models, strict=True):
+        trial = builds.trials.get(form.name)
+        models_data.append(model_inspection.model_data(model) | {"trial": trial})
         lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
+        if trial is not None:
+            lines.append(output.phrase("models.build_trial", text=invisible_characters.to_single_line(trial)))
+        elif form.name in builds.trials:
+            lines.append(output.phrase("models.build_not_tried"))
     steps = [dataclasses.asdict(report) for report in builds.reports]
     data = {"models": models_data, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
     output.result(data, "\n".join(lines))

@@ -242,7 +242,8 @@ class ArtifactRunner(QObject):
         self._steps: list[ArtifactStep] = []
         self._count = 0  # number of all steps since the start
         self._task: StepTask | None = None
-        self._on_task_done: Callable[[Any], None] | None = None
+        self._task_callbacks: tuple[Callable[[Any], None], Callable[[AppError], None]] | None = None
+        self._task_phase = ""
         self._is_stopping = False
 
     @property
@@ -292,25 +293,34 @@ class ArtifactRunner(QObject):
         assert self._job_place is not None
         return JobTask(step, self._environment, self._job_place, self)
 
-    def _run(self, task: StepTask, on_done: Callable[[Any], None]) -> None:
-        """Run a task, then call `on_done`."""
-        self._task, self._on_task_done = task, on_done
+    def _run(
+        self,
+        task: StepTask,
+        on_done: Callable[[Any], None],
+        failed: Callable[[AppError], None] | None = None,
+        phase: str = "",
+    ) -> None:
+        """Run a task, then call `on_done` or `failed`. `phase`: the step's phase shown in progress; "": its kind."""
+        self._task, self._task_phase, self._task_callbacks = task, phase, (on_done, failed or self._fail)
         # No lambdas: one would refer to this runner, whose child the task is, and so destroy it within the task's end.
-        task.progressed.connect(self._report)
+        task.progressed.connect(self._on_progressed)
         task.ended.connect(self._on_ended)
         task.stopped.connect(self._on_task_stopped)
-        self._report()
+        self._report(phase=phase)
         if self._task is task:  # a slot may have stopped the run
             task.start()
 
+    def _on_progressed(self, done: int, total: int, left_s: int | None) -> None:
+        self._report(done, total, left_s, phase=self._task_phase)
+
     def _on_ended(self, result: Any) -> None:
-        on_done = self._on_task_done
-        assert on_done is not None
+        assert self._task_callbacks is not None
+        done, failed = self._task_callbacks
         self._forget_task()
         if isinstance(result, AppError):
-            self._fail(result)
+            failed(result)
         else:
-            self._attempt(lambda: on_done(result))
+            self._attempt(lambda: done(result))
 
     def _on_task_stopped(self) -> None:
         self._forget_task()
@@ -318,7 +328,7 @@ class ArtifactRunner(QObject):
 
     def _forget_task(self) -> None:
         """Delete the task, of which nothing more is heard."""
-        task, self._task, self._on_task_done = self._task, None, None
+        task, self._task, self._task_callbacks = self._task, None, None
         if task is not None:
             task.blockSignals(True)
             task.deleteLater()
@@ -366,10 +376,10 @@ class ArtifactRunner(QObject):
         """Return the number of the current step, from 1, and of all steps."""
         return self._count - len(self._steps) + 1, self._count
 
-    def _report(self, done: int = 0, total: int = 0, left_s: int | None = None) -> None:
+    def _report(self, done: int = 0, total: int = 0, left_s: int | None = None, *, phase: str = "") -> None:
         if self._steps:
             step = self._steps[0]
-            self.progressed.emit(StepProgress(step.kind, step.name, done, total, *self._position(), left_s))
+            self.progressed.emit(StepProgress(phase or step.kind, step.name, done, total, *self._position(), left_s))
 
     def _finish(self, result: Any) -> None:
         self._end_run()

@@ -1,4 +1,8 @@
-"""Build models from publishers' folders by running the steps one after the other, each in a child process."""
+"""Build models from publishers' folders by running the steps one after the other, each in a child process.
+
+Each quantized file is loaded and writes a few tokens (`SmokeTestRun`) before it is put into the list. The file is
+long because the smoke test, which only builds need, is in it.
+"""
 
 import contextlib
 import dataclasses
@@ -6,17 +10,113 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QObject, Signal
 
+from app.base import wording
 from app.base.errors import AppError
-from app.inference import gguf
+from app.base.services import background
+from app.base.services.child_process import ChildExit
+from app.base.settings import Settings
+from app.inference import child_commands, gguf, load_plan, prompts
+from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.local_model import LocalModel
-from app.models import gguf_build, local_models
+from app.inference.prompts import Segment, Turn
+from app.inference.services import template_renderer
+from app.inference.services.engine import EngineClient, exit_error
+from app.inference.services.template_renderer import TemplateRenderer
+from app.models import catalogue, gguf_build, local_models
 from app.models.artifact_steps import ArtifactStep
+from app.models.catalogue import CardSampling
 from app.models.gguf_build import BuildFolder, BuildPlan, KeepLineage
 from app.models.services.artifact_runner import ArtifactRunner, StepTask, Workplace
 from app.models.training_environment import TrainingEnvironment
 from trainer.convert_job import Finished
+
+TOKENS = 16
+_SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
+
+
+class SmokeTestRun(StepTask):
+    """Loads a model in an engine of its own and lets it answer a question; the engine ends with the test.
+
+    `ended` carries the answer, or None if the memory was too short to load the model, which is then untested.
+    """
+
+    def __init__(self, engine: list[str], log: Path, model: LocalModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._built = model
+        self._model, self._adapters = local_models.with_adapters(model, None)
+        self._text = self._load_id = self._ask_id = ""
+        self._renderer: TemplateRenderer | None = None
+        self._is_over = False
+        self._engine = EngineClient(engine, log, self)
+        self._engine.event_received.connect(self._on_event)
+        self._engine.died.connect(self._on_died)
+
+    def start(self) -> None:
+        background.run(lambda: load_plan.plan_load(self._built, _SETTINGS), self._load, self._fail)
+
+    def stop(self) -> None:
+        self.kill()
+        self.stopped.emit()
+
+    def kill(self) -> None:
+        self._is_over = True
+        if self._renderer is not None:
+            self._renderer.cancel()
+        self._engine.shut_down()
+
+    def _load(self, plan: load_plan.LoadPlan) -> None:
+        if not self._is_over:
+            self._load_id = self._engine.new_id()
+            self._engine.send(Load(id=self._load_id, **plan.fields()))
+
+    def _build_prompt(self, end_text: str) -> None:
+        turns = (Turn(wording.phrase("models.trial_question")),)
+        form = local_models.form_of(self._model)
+        if form is not None:
+            self._ask(prompts.build(form, turns), form.stop)
+            return
+        try:
+            header = gguf.read_header(Path(self._model.path))
+        except AppError as error:  # the file was deleted after it was loaded
+            self._fail(error)
+            return
+        body = template_renderer.request(header.chat_template, turns, end=end_text)
+        self._renderer = TemplateRenderer(child_commands.template(), body, self._ask, self._fail)
+
+    def _ask(self, segments: tuple[Segment, ...], stop: tuple[str, ...] = ()) -> None:
+        card = catalogue.load().card(self._model.card_id)
+        recommended = dataclasses.asdict(card.sampling if card is not None else CardSampling())
+        sampling = Sampling(**{**recommended, "temperature": 0, "seed": 1})
+        self._ask_id = self._engine.new_id()
+        self._engine.send(Ask(self._ask_id, segments, TOKENS, stop=stop, sampling=sampling, adapters=self._adapters))
+
+    def _on_event(self, event: Event) -> None:
+        if self._is_over:
+            return
+        match event:
+            case Ready(id=self._load_id, facts=facts):
+                self._build_prompt(facts.end_text)
+            case Token(id=self._ask_id, text=text):
+                self._text += text
+            case Done(id=self._ask_id):
+                self.kill()
+                self.ended.emit(self._text.strip())
+            case Failed() if event.id in (self._load_id, self._ask_id):
+                self._fail(AppError(event.code, **event.facts))
+
+    def _on_died(self, child_exit: ChildExit) -> None:
+        self._fail(exit_error(child_exit))
+
+    def _fail(self, error: AppError) -> None:
+        if self._is_over:
+            return
+        self.kill()
+        if error.code == "memory_short":
+            self.ended.emit(None)
+        else:
+            self.ended.emit(AppError("build_trial_failed", reason=str(error), cause=error.code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +134,7 @@ class BuildRunner(ArtifactRunner):
     """Runs one build at a time. `finished` carries the list of LocalModel, in the order of the quantizations.
 
     After `failed` and `stopped` the finished steps stay in the build's folder, and the same build resumes from there.
-    A quantized file is published when its structure has been checked.
+    A quantized file is tried (progress "trial") before it is published.
     """
 
     model_added = Signal(object)  # LocalModel that was added to the list
@@ -42,16 +142,19 @@ class BuildRunner(ArtifactRunner):
     def __init__(
         self,
         environment: TrainingEnvironment,
+        engine: list[str],
         logs: Path,
         add: Callable[[LocalModel], LocalModel],
         keep_lineage: KeepLineage,
     ) -> None:
         """Create a runner without a build.
 
-        `logs`: the folder of log files. `add`: adds a model to the list and returns the listed one. `keep_lineage`:
-        copies the training record of an adapter to the file that it was merged into.
+        `engine`: the command line of the smoke test's engine. `logs`: the folder of log files. `add`: adds a model to
+        the list and returns the listed one. `keep_lineage`: copies the training record of an adapter to the file that
+        it was merged into.
         """
         super().__init__(environment)
+        self._engine = engine
         self._logs = logs
         self._add = add
         self._keep_lineage = keep_lineage
@@ -60,6 +163,7 @@ class BuildRunner(ArtifactRunner):
         self._is_complete = False
         self._models: dict[str, LocalModel] = {}  # by the quantization's name
         self.reports: list[StepReport] = []
+        self.trials: dict[str, str | None] = {}  # name of a quantization -> answer of its smoke test; None: not tested
 
     def start(self, plan: BuildPlan) -> None:
         """Start the build.
@@ -79,7 +183,7 @@ class BuildRunner(ArtifactRunner):
         place = Workplace(folder.path / "job.json", str(self._logs / "build-"), "build_unwritable")
         self._plan, self._folder, self._is_complete = plan, folder, False
         self._begin(lambda: folder.close(keep=not self._is_complete and bool(folder.finished_sizes())), place)
-        self.reports, self._models = [], models
+        self.reports, self.trials, self._models = [], {}, models
         self._run_steps(steps)
 
     def _restore_results(self, plan: BuildPlan, folder: BuildFolder) -> dict[str, LocalModel]:
@@ -103,7 +207,7 @@ class BuildRunner(ArtifactRunner):
     # --------------------------------------------------------------------- steps
 
     def _next(self) -> None:
-        """Begin the next step; a file that was quantized before an interruption is only checked and published."""
+        """Begin the next step; a file that was quantized before an interruption only gets its smoke test."""
         assert self._folder is not None
         if self._steps and self._steps[0].name and self._steps[0].path in self._folder.finished_sizes():
             self._check(self._steps[0])
@@ -134,22 +238,34 @@ class BuildRunner(ArtifactRunner):
         self._is_complete = True
         self._finish([self._models[form.name] for form in self._plan.request.forms])
 
+    # --------------------------------------------------------------------- check
+
     def _check(self, step: ArtifactStep) -> None:
-        """Check the file's structure, then publish it."""
+        """Check the file's structure, then test the model."""
+        self._report(phase="trial")
         self._in_background(
             lambda: local_models.describe(step.path),
-            lambda _model: self._publish(step),
-            lambda error: self._on_refused(step, error),
+            lambda model: self._run_smoke_test(step, model),
+            lambda error: self._on_trial_failed(step, error),
         )
 
-    def _on_refused(self, step: ArtifactStep, error: AppError) -> None:
-        """End the build with the error; the file is built again the next time."""
+    def _run_smoke_test(self, step: ArtifactStep, model: LocalModel) -> None:
+        self._run(
+            SmokeTestRun(self._engine, self._logs / "build-trial.log", model, self),
+            lambda trial: self._publish(step, trial),
+            lambda error: self._on_trial_failed(step, error),
+            phase="trial",
+        )
+
+    def _on_trial_failed(self, step: ArtifactStep, error: AppError) -> None:
+        """End the build with the error; the file is built again the next time, unless only the memory was short."""
         assert self._folder is not None
-        with contextlib.suppress(AppError):  # the manifest is unwritable: report the first error
-            self._folder.forget(step)
+        if error.facts.get("cause") != "out_of_memory":
+            with contextlib.suppress(AppError):  # the manifest is unwritable: report the first error
+                self._folder.forget(step)
         self._fail(error)
 
-    def _publish(self, step: ArtifactStep) -> None:
+    def _publish(self, step: ArtifactStep, trial: str | None) -> None:
         """Move the file to the models folder, add it to the list, and continue. Raises AppError."""
         assert self._folder is not None
         assert self._plan is not None
@@ -158,6 +274,7 @@ class BuildRunner(ArtifactRunner):
         if adapter is not None:
             self._keep_lineage(adapter.folder, Path(described.path))
         model = self._add(dataclasses.replace(described, name=f"{self._plan.name} {step.name}"))
+        self.trials[step.name] = trial
         self._models[step.name] = model
         run = self._release
         self.model_added.emit(model)

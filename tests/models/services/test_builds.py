@@ -11,6 +11,7 @@ import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.base import programs, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.store import Store
@@ -25,6 +26,7 @@ from tests import model_files as models
 from tests.model_files import TinyShape
 
 CONVERTER = Path(__file__).parents[2] / "scripted_converter.py"
+ECHO = [*programs.own_program(), "--engine", "echo"]
 SHAPE = TinyShape(embedding=256, feed_forward=512)
 
 
@@ -64,9 +66,11 @@ class Bench:
         wanted = quantizations.parse_quantizations(forms)
         return gguf_build.plan_build(BuildRequest(model, wanted, to or self.where.models, lora, **fields))  # type: ignore[arg-type]
 
-    def other(self, add: Callable[[LocalModel], LocalModel] = lambda model: model) -> BuildRunner:
-        """The builds of another program."""
-        return BuildRunner(self.environment, self.where.logs, add, lambda *_: None)  # type: ignore[arg-type]
+    def other(
+        self, command: list[str] = ECHO, add: Callable[[LocalModel], LocalModel] = lambda model: model
+    ) -> BuildRunner:
+        """The builds of another program; `command`: its engine."""
+        return BuildRunner(self.environment, command, self.where.logs, add, lambda *_: None)  # type: ignore[arg-type]
 
     def run(self, plan: BuildPlan) -> list[LocalModel]:
         ends: list[object] = []
@@ -111,7 +115,7 @@ def bench(tmp_path: Path, where: Paths, store: Store, qtbot: QtBot) -> Iterator[
     (tmp_path / "script").mkdir()
     models.tiny_llama(tmp_path / "script" / "model.gguf", shape=SHAPE)
     environment = ScriptedEnvironment(tmp_path / "script")
-    builds = BuildRunner(environment, where.logs, lambda model: local_models.add(store, model), lambda *_: None)  # type: ignore[arg-type]
+    builds = BuildRunner(environment, ECHO, where.logs, lambda model: local_models.add(store, model), lambda *_: None)  # type: ignore[arg-type]
     source = hf_models.model(tmp_path / "hf")
     bench = Bench(builds, environment, store, where, source, qtbot)
     builds.progressed.connect(bench.heard.append)
@@ -131,11 +135,14 @@ def test_all_quantizations_come_into_the_list_in_order_with_progress_and_nothing
     assert gguf.check_model(Path(made[0].path)).name == "砂防の助手"
     assert bench.environment.jobs() == ["hf_to_gguf"]
     assert bench.made() == ["convert", "quantize Q8_0", "quantize Q4_K_M"]
+    assert all(bench.builds.trials[form] for form in ("Q8_0", "Q4_K_M"))
     steps = list(dict.fromkeys((progress.number, progress.kind, progress.name) for progress in bench.heard))
     assert steps == [
         (1, "convert", ""),
         (2, "quantize", "Q8_0"),
+        (2, "trial", "Q8_0"),
         (3, "quantize", "Q4_K_M"),
+        (3, "trial", "Q4_K_M"),
     ]
     assert {progress.steps for progress in bench.heard} == {3}
     assert any(progress.done == 1 and progress.total == 2 for progress in bench.heard)
@@ -255,6 +262,24 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
         with pytest.raises(AppError, match="database_busy"):
             builds.start(plan)
         assert not builds.is_running
+
+
+def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
+    mute = bench.other([sys.executable, "-c", "pass"], lambda model: local_models.add(bench.store, model))
+    assert bench.failure(bench.plan(), mute).code == "build_trial_failed"
+    assert not list(bench.where.models.glob("*.gguf"))
+    bench.run(bench.plan())
+    assert bench.made() == ["quantize Q4_K_M"]
+
+
+def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(wording, "phrase", lambda *_key, **_facts: "!memory")
+        assert bench.failure(bench.plan()).facts["cause"] == "out_of_memory"
+    bench.run(bench.plan())
+    assert bench.builds.reports == []
 
 
 @pytest.mark.fault("F4")

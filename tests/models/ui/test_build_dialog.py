@@ -11,7 +11,7 @@ from app.models.services.build_runner import BuildRunner
 from app.uikit.desktop import Pickers
 from tests import hf_models
 from tests import model_files as models
-from tests.models.services.test_builds import SHAPE, ScriptedEnvironment
+from tests.models.services.test_builds import ECHO, SHAPE, ScriptedEnvironment
 from tests.models.ui.driver import ModelsDriver, words
 
 
@@ -42,7 +42,9 @@ def environment(tmp_path) -> ScriptedEnvironment:
 @pytest.fixture
 def driver(open_window, environment, where, qtbot):
     driver = BuildDriver(open_window(), qtbot)
-    driver.controller._make_builds = lambda: BuildRunner(environment, where.logs, driver.library.add, lambda *_: None)
+    driver.controller._make_builds = lambda: BuildRunner(
+        environment, ECHO, where.logs, driver.library.add, lambda *_: None
+    )
     yield driver
     driver.controller.cancel()
 
@@ -65,7 +67,9 @@ def test_a_folder_becomes_models_in_the_list_and_the_steps_are_shown_as_they_go(
     assert list(dict.fromkeys(seen)) == [
         "（1/3）GGUF に変換しています",
         "（2/3）Q4_K_M に量子化しています",
+        "（2/3）Q4_K_M を試しています",
         "（3/3）Q8_0 に量子化しています",
+        "（3/3）Q8_0 を試しています",
     ]
     assert {model.name for model in driver.library.models()} == {"砂防の助手 Q4_K_M", "砂防の助手 Q8_0"}
     assert "2 個のモデルを作りました。" in words(driver.strip.banner)
