@@ -347,7 +347,7 @@ def models_found(parts: AppContext) -> None:
         ],
         [
             SkippedModel(home / ".ollama/x", "ollama", AppError("found_no_weights", name="gpt-oss:120b-cloud")),
-            SkippedModel(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
+            SkippedModel(home / "jan/half.gguf", "gpt4all", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
         ],
     )  # fmt: skip
     dialog = parts.window.page("models").maintenance_strip.search_other_programs()

@@ -220,12 +220,6 @@ def test_a_word_that_looks_like_several_is_kept_and_doubted(tmp_path: Path, word
     assert [one.code for one in found.doubts] == ["one_word"] * is_doubted
 
 
-def test_a_row_that_is_a_question_keeps_its_place_in_the_file(tmp_path: Path) -> None:
-    found = table(tmp_path, ["質問", "正解"], ["", "東"], ["橋はどこか", "東"], ["川はどこか", ""])
-    assert found.lines == (3, 4)
-    assert [(one.line, one.code) for one in found.doubts] == [(4, "not_scored")]
-
-
 # ---------------------------------------------------------------------------- ids
 
 

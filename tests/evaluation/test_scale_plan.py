@@ -123,12 +123,9 @@ def test_a_split_that_was_changed_is_refused(data: Path, tmp_path: Path) -> None
     assert refused(lambda: scale_subsets.nested_subsets(data)).code == "split_changed"
 
 
-def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> None:
-    rows = lines_of(200)
-    path, indices = written(tmp_path / "all.jsonl", rows), tmp_path / "indices.json"
-    drawn = {"20": list(range(40, 0, -2)), "30": list(range(3, 33))}
-    indices.write_text(json.dumps(drawn), encoding="utf-8")
-    material = scale_subsets.given_subsets(path, indices)
+def test_the_papers_subsets_are_exactly_its_rows_in_their_order(tmp_path: Path) -> None:
+    rows, drawn = lines_of(200), {"20": list(range(40, 0, -2)), "30": list(range(3, 33))}
+    material = _paper(tmp_path, rows, drawn)
     for one, places in zip(material.subsets, drawn.values(), strict=True):
         assert [row["messages"][0]["content"] for row in rows_of(one.raw)] == [
             rows[place]["instruction"] for place in places
@@ -137,28 +134,26 @@ def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> N
     assert [len(rows_of(raw)) for raw in (material.holdout, material.validation)] == [82, 83]
 
 
-def test_a_part_of_given_subsets_is_their_beginning(tmp_path: Path) -> None:
-    path, indices = written(tmp_path / "all.jsonl", lines_of(200)), tmp_path / "indices.json"
-    indices.write_text(json.dumps({"20": list(range(20)), "60": list(range(100, 160))}), encoding="utf-8")
-    whole, half = scale_subsets.given_subsets(path, indices), scale_subsets.given_subsets(path, indices, 2)
+def test_a_part_of_the_papers_subsets_is_their_beginning(tmp_path: Path) -> None:
+    drawn = {"20": list(range(20)), "60": list(range(100, 160))}
+    whole, half = (_paper(tmp_path, lines_of(200), drawn, divisor) for divisor in (1, 2))
     assert [one.rows for one in half.subsets] == [10, 30]
     assert all(two.raw.startswith(one.raw) for one, two in zip(half.subsets, whole.subsets, strict=True))
 
 
-def test_what_is_like_the_holdout_is_removed_from_given_subsets_and_counted(tmp_path: Path) -> None:
-    rows = lines_of(100)
-    held = rows_of(_given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))}).holdout)[0]
-    copied = {"instruction": held["messages"][0]["content"], "output": "まったく別の答え"}
-    rows[7] = copied
-    material = _given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))})
-    assert [(one.rows, one.removed) for one in material.subsets] == [(19, 1), (29, 1)]
-    assert all(copied["instruction"].encode() not in one.raw for one in material.subsets)
+def test_what_is_like_a_row_of_the_subsets_is_not_held_out(tmp_path: Path) -> None:
+    rows, drawn = lines_of(100), {"20": list(range(20)), "30": list(range(30))}
+    held = rows_of(_paper(tmp_path, rows, drawn).holdout)[0]
+    rows[7] = {"instruction": held["messages"][0]["content"], "output": "まったく別の答え"}
+    material = _paper(tmp_path, rows, drawn)
+    assert [one.rows for one in material.subsets] == [20, 30]
+    assert held["id"] not in {row["id"] for row in rows_of(material.holdout)}
 
 
-def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> SubsetFiles:
+def _paper(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> SubsetFiles:
     path, indices = written(folder / "all.jsonl", rows), folder / "indices.json"
     indices.write_text(json.dumps(drawn), encoding="utf-8")
-    return scale_subsets.given_subsets(path, indices, divisor)
+    return scale_subsets.paper_material(path, indices, divisor)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +169,7 @@ def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: 
     ],
 )
 def test_subsets_that_cannot_be_trained_on_are_refused(tmp_path: Path, drawn: Any, code: str) -> None:
-    assert refused(lambda: _given(tmp_path, lines_of(100), drawn)).code == code
+    assert refused(lambda: _paper(tmp_path, lines_of(100), drawn)).code == code
 
 
 @pytest.mark.parametrize(("divisor", "counts"), [(1, (400, 200)), (4, (100, 50)), (40, (50, 20))])
@@ -182,35 +177,9 @@ def test_a_part_of_the_size_is_judged_by_a_part_of_the_rows(
     tmp_path: Path, divisor: int, counts: tuple[int, int]
 ) -> None:
     drawn = {"400": list(range(400)), "800": list(range(800))}
-    material = _given(tmp_path, lines_of(1700), drawn, divisor)
-    assert (len(rows_of(material.holdout)), len(rows_of(material.validation))) == counts
-
-
-def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: Path) -> None:
-    rows: list[Any] = lines_of(100)
-    rows[3] = {"instruction": "", "output": ""}
-    material = _given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))})
-    assert [(one.rows, one.unusable) for one in material.subsets] == [(19, 1), (29, 1)]
-    assert material.unusable == 1
-
-
-@pytest.mark.slow
-def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout(kasensabo: Path) -> None:
-    path = kasensabo / "train_all_merged_5578.jsonl"
-    material = scale_subsets.given_subsets(path, kasensabo / "subset_indices.json", 4)
-    lines = path.read_text("utf-8").splitlines()
-    drawn = json.loads((kasensabo / "subset_indices.json").read_bytes())
-    held = {row["id"] for row in rows_of(material.holdout)}
-    assert len(held) == 100
-    assert not held & {row["id"] for row in rows_of(material.validation)}
-    for one, places in zip(material.subsets, drawn.values(), strict=True):
-        wanted = [json.loads(lines[place])["instruction"] for place in places[: len(places) // 4]]
-        found = [row["messages"][-2]["content"] for row in rows_of(one.raw)]
-        assert one.rows + one.removed == len(wanted)
-        assert 0 < one.removed < len(wanted) / 20
-        rest = iter(wanted)
-        assert all(text in rest for text in found)  # in this order
-        assert not held & {row["id"] for row in rows_of(one.raw)}
+    material = _paper(tmp_path, lines_of(1700), drawn, divisor)
+    held, validating = (len(rows_of(raw)) for raw in (material.holdout, material.validation))
+    assert (held, validating) in (counts, (counts[0] - 1, counts[1]))  # a row may be like one of a subset by chance
 
 
 # ---------------------------------------------------------------------------- plan
@@ -375,6 +344,6 @@ def test_the_papers_subsets_follow_from_its_rule(tmp_path: Path) -> None:
 def test_the_papers_subsets_are_those_that_it_published(kasensabo: Path) -> None:
     published = json.loads((kasensabo / paper.SUBSETS).read_bytes())
     assert scale_subsets.paper_subsets(kasensabo / paper.ROWS) == list(published.values())
-    made = scale_subsets.given_subsets(kasensabo / paper.ROWS, None, keeps_subsets=True, system_prompt="答え")
-    assert [(subset.rows, subset.removed) for subset in made.subsets] == [(int(size), 0) for size in published]
+    made = scale_subsets.paper_material(kasensabo / paper.ROWS, None, system_prompt="答え")
+    assert [subset.rows for subset in made.subsets] == list(map(int, published))
     assert made.holdout.count(b"\n") > 200

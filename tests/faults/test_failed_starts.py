@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 
-from app import __version__
 from app.base import diagnostics, settings
 from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
 from app.base.migrations import MIGRATIONS
@@ -125,7 +124,7 @@ def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(
     assert (usual["notice"], usual["theme"], usual["text_scale_percent"], usual["loads_ahead"]) == (
         "", "dark", 150, True,
     )  # fmt: skip
-    assert starts.record == StartRecord(CLOSED, 0, __version__)
+    assert starts.record == StartRecord(CLOSED)
 
 
 def test_one_start_that_died_is_forgiven(starts: Starts) -> None:
@@ -156,7 +155,7 @@ def test_a_second_window_is_no_start(starts: Starts) -> None:
     first = starts.begin("stay")
     told_by(first)
     assert starts.run("well") == (0, {})
-    assert starts.record == StartRecord(UP, 0, __version__)
+    assert starts.record == StartRecord(UP)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -165,7 +164,7 @@ def test_the_end_of_the_session_ends_the_window_properly(starts: Starts, number:
     told_by(window)
     window.send_signal(number)
     assert window.wait(LIMIT_S) == 0
-    assert starts.record == StartRecord(CLOSED, 0, __version__)
+    assert starts.record == StartRecord(CLOSED)
     assert (starts.where.data / "window.json").exists()
     assert not starts.where.lock.exists()
 
@@ -232,14 +231,6 @@ def newer(database: Path) -> None:
     with sqlite3.connect(database) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     db.close()
-
-
-def test_another_version_is_told_of_once(starts: Starts) -> None:
-    told = {"0.0.9": f"Kotae {__version__} になりました。", "99.0.0": "前回より古い版の Kotae です"}
-    for before, words in told.items():
-        diagnostics.start_record_file(starts.where).write_text(json.dumps({"version": before}), "utf-8")
-        assert starts.opens()["notice"].startswith(words)
-    assert starts.opens()["notice"] == ""
 
 
 def test_safe_mode_is_left_by_a_new_window(starts: Starts) -> None:

@@ -14,9 +14,8 @@ from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
-from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
-from app.uikit.widgets.containers import make_row
+from app.uikit.widgets.containers import Badge, make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
 CHIP_PX = 220  # width in px; longer names end in …
@@ -244,29 +243,18 @@ class StayOpenMenu(QMenu):
         return True
 
 
-class LabelTag(QFrame):
+class LabelTag(Badge):
     """Shows the label of a conversation."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._icon = IconLabel(theme, "lock", size=14)
-        self._words = labels.Label(role="caption")
-        make_row(self._icon, self._words, into=self, margins_px=(8, 3, 8, 3), spacing_px=6)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme)
         self.hide()
 
     def show_label(self, label: Label | None) -> None:
         """Show a label; None hides the tag."""
         self.setVisible(label is not None)
-        if label is None:
-            return
-        icon, tone = confidentiality_guard.LABEL_LOOKS[label]
-        if icon:
-            self._icon.show_icon(icon, tone)
-        self._icon.setVisible(bool(icon))
-        is_highest = label == HIGHEST_LABEL
-        self._words.setText(phrase(f"common.label.{label}"))
-        self._words.setProperty("strong", is_highest)
-        self._words.setProperty("tone", tone)
-        self.setProperty("surface", tone if is_highest else "tag")
-        for part in (self._words, self):
-            labels.repolish(part)
+        if label is not None:
+            icon, tone = confidentiality_guard.LABEL_LOOKS[label]
+            is_highest = label == HIGHEST_LABEL
+            self.words.setProperty("strong", is_highest)
+            self.show_state(tone if is_highest else "tag", icon, phrase(f"common.label.{label}"), tone)

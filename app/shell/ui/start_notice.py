@@ -1,11 +1,10 @@
-"""Show one notice at the foot: safe mode, a crash before, another version, or damage; apply safe mode to the window."""
+"""Show one notice at the foot: safe mode, a crash before, or damage; apply safe mode to the window."""
 
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from app import __version__
 from app.base.diagnostics import StartRecord
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -52,12 +51,6 @@ class StartNotice(QWidget):
         elif last_start.was_cut_off:
             what = phrase("shell.kotae_did_not_end_properly")
             self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
-        elif last_start.is_of_a_newer_version:
-            what = phrase("shell.this_kotae_is_older_than", version=__version__, before=last_start.version)
-            self.banner.show_message("warning", what, phrase("shell.settings_that_the_newer_version"))
-        elif last_start.is_of_another_version:
-            what = phrase("shell.this_is_kotae_version_now", version=__version__)
-            self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
 
     def tell_damage(self, error: AppError) -> None:
         """Show that a database is damaged, in place of another notice, and offer a restart, which repairs it."""
@@ -82,19 +75,11 @@ def show_notices(
     window: MainWindow, where: Paths, last_start: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
     """Add the notice to the window. `restart` restarts the program without safe mode."""
-
-    def news() -> None:
-        from app.shell.ui.help_windows import NewsWindow
-
-        notice.banner.dismiss()
-        NewsWindow(window.theme, window).show()
-
     notice = StartNotice(
         window.theme,
         {
             "restart": restart,
             "report": lambda: show_report(window.theme, where, window),
-            "news": news,
             "more": lambda: safe_mode_dialog(window.theme, where, window).open(),
         },
     )

@@ -1,4 +1,4 @@
-"""Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards and grids."""
+"""Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards, grids and badges."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import IconLabel, Label, Separator
+from app.uikit.widgets.labels import IconLabel, Label, Separator, repolish
 
 FLOW_SPACING_PX = 8
 QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
@@ -333,3 +333,27 @@ class CardGrid(QWidget):
         self._row += 1
         self.put(Separator(), 0, span=columns)
         self._row += 1
+
+
+class Badge(QFrame):
+    """An icon and words on a background in the colour of a state."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._icon = IconLabel(theme, "info", size=13)
+        self.words = Label(role="caption")
+        self.row = make_row(self._icon, self.words, into=self, margins_px=(8, 2, 8, 2), spacing_px=5)
+
+    def show_state(self, surface: str, icon: str, text: str, tone: str = "") -> None:
+        """Show a state. `surface`: success | warning | danger | tag, of the style sheet. `tone` "": that of `surface`.
+
+        `icon` "": none.
+        """
+        tone = tone or ("text2" if surface == "tag" else surface)
+        if icon:
+            self._icon.show_icon(icon, tone)
+        self._icon.setVisible(bool(icon))
+        self.setProperty("surface", surface)
+        self.words.setText(text)
+        self.words.set_tone(tone)
+        repolish(self)

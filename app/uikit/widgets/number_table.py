@@ -12,7 +12,7 @@ from app.uikit.widgets.labels import plain_tooltip
 from app.uikit.widgets.list_rows import ThemedDelegate
 
 ROWS_SHOWN = 8  # a table with more rows scrolls
-PADDING_PX, SIDE_PX = 24, 10
+PADDING_PX, SIDE_PX, MOST_PX = 24, 10, 260
 
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[str, ...]
@@ -97,6 +97,8 @@ class NumberTableDelegate(ThemedDelegate):
 class NumberTableView(QTreeView):
     """A table as high as its rows, up to `rows_shown`. `name`: its accessible name."""
 
+    wide_least_px = 96  # by which the wide column is wider than its title, unless all its texts are shorter
+
     def __init__(self, theme: Theme, figures: NumberTableModel, name: str, *, rows_shown: int = ROWS_SHOWN) -> None:
         super().__init__()
         self._rows_shown = rows_shown
@@ -124,21 +126,26 @@ class NumberTableView(QTreeView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit_columns()
+        self._fit()
 
     def _fit(self) -> None:
+        self._fit_columns()
         rows = max(1, min(self._figures.rowCount(), self._rows_shown))
         height = self.header().sizeHint().height() + rows * self._theme.metric("row_compact") + 4
+        if self.header().length() > self.viewport().width():
+            height += self.horizontalScrollBar().sizeHint().height()
         self.setFixedHeight(height)
-        self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """Set the columns of numbers to the width that they need, and the wide column to the rest."""
-        header, taken = self.header(), 0
+        """Set the columns of numbers to the width that they need, up to MOST_PX, and the wide column to the rest."""
+        header, taken, most = self.header(), 0, self._theme.px(MOST_PX)
         for column in range(self._figures.columnCount()):
             if column != self._figures.wide:
-                width = max(header.sectionSizeHint(column), self.sizeHintForColumn(column)) + self._theme.px(PADDING_PX)
+                width = max(header.sectionSizeHint(column), min(self.sizeHintForColumn(column), most))
+                width += self._theme.px(PADDING_PX)
                 header.resizeSection(column, width)
                 taken += width
-        least = header.sectionSizeHint(self._figures.wide) + self._theme.px(4 * PADDING_PX)
+        head, pad = header.sectionSizeHint(self._figures.wide), self._theme.px(PADDING_PX)
+        whole = max(head, self.sizeHintForColumn(self._figures.wide)) + pad
+        least = min(whole, head + self._theme.px(self.wide_least_px))
         header.resizeSection(self._figures.wide, max(least, self.viewport().width() - taken))

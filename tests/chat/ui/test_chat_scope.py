@@ -73,7 +73,7 @@ class Scope(Window):
         """Return the label of the open conversation, above it and in the list."""
         listed = self.window.sidebar.conversations
         facts = listed.facts_text(listed.row(listed.index_of(listed.open_id).row()))
-        return self.header.label_tag._words.text(), facts.partition("　")[2]
+        return self.header.label_tag.words.text(), facts.partition("　")[2]
 
     def come_back(self) -> None:
         """As when the user was in another program."""
@@ -137,9 +137,9 @@ def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_ow
     put(LABELS)
     kept = store.add_question("以前の質問").conversation_id
     scope = opened()
-    assert scope.header.label_tag._words.text() == "機密", "the strictest of both"
+    assert scope.header.label_tag.words.text() == "機密", "the strictest of both"
     scope.toggle("点検記録")  # both were asked: this leaves it out
-    assert scope.header.label_tag._words.text() == "社外秘"
+    assert scope.header.label_tag.words.text() == "社外秘"
     assert scope.asked() == ["基準"]
     scope.session.open(kept)
     assert (scope.asked(), scope.chips()) == ([], [])

@@ -64,7 +64,7 @@ def shown(parts: AppContext) -> tuple[str, dict[str, tuple[bool, bool]]]:
     labels = entries(entries(menu)["ラベル"].menu())
     offered = {name: (action.isChecked(), action.isEnabled()) for name, action in labels.items()}
     menu.deleteLater()
-    return header.label_tag._words.text(), offered
+    return header.label_tag.words.text(), offered
 
 
 def check_copy(parts: AppContext) -> None:

@@ -31,8 +31,8 @@ def test_ollamas_models_are_found_and_imported_by_their_path(kotae: Run, tmp_pat
     blob = put_into_ollama(
         tmp_path / "home" / ".ollama" / "models", model, "registry.ollama.ai", "library", "qwen2.5", "7b"
     )
-    (tmp_path / "home" / "jan" / "models").mkdir(parents=True)
-    (tmp_path / "home" / "jan" / "models" / "bad.gguf").write_text("<html>")
+    (tmp_path / "home" / ".local" / "share" / "nomic.ai" / "GPT4All").mkdir(parents=True)
+    (tmp_path / "home" / ".local" / "share" / "nomic.ai" / "GPT4All" / "bad.gguf").write_text("<html>")
     done = kotae("find")
     assert done.status == 0
     assert done.out.split("\t") == ["Ollama", "qwen2.5:7b", format_size(blob.stat().st_size), f"{blob}\n"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -23,7 +23,7 @@ from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts, join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, set_direction
+from app.uikit.widgets.containers import Badge, FlowBox, NoticeColumn, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 from trainer import adapter
@@ -164,29 +164,23 @@ class SplitOutlookLine(Label):
         return join_sentences(sentence, lacks if outlook.lacking else enough)
 
 
-class SplitLockTag(QFrame):
+class SplitLockTag(Badge):
     """A tag that shows whether the test rows are frozen, and the short form of their hash."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.setProperty("surface", "tag")
-        self.icon = IconLabel(theme, "lock", "text2", 13)
-        self.words = Label(role="caption")
+        super().__init__(theme)
         self.hash = Label(role="caption", tone="muted")
-        make_row(self.icon, self.words, self.hash, into=self, margins_px=(8, 2, 8, 2), spacing_px=6)
+        self.row.addWidget(self.hash)
 
     def show_split(self, frozen: DraftSplit | None, *, is_current: bool) -> None:
         self.hash.setVisible(frozen is not None and is_current)
         if frozen is None:
-            self.icon.show_icon("info", "text2")
-            self.words.setText(phrase("training.not_split_yet"))
+            self.show_state("tag", "info", phrase("training.not_split_yet"))
         elif is_current:
-            self.icon.show_icon("lock", "text2")
-            self.words.setText(phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
+            self.show_state("tag", "lock", phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
             self.hash.setText(row_texts.short_hash(frozen.sha256))
         else:
-            self.icon.show_icon("triangle-alert", "warning")
-            self.words.setText(phrase("training.the_split_is_out_of"))
+            self.show_state("warning", "triangle-alert", phrase("training.the_split_is_out_of"))
 
 
 REASONS_MOST = 3
