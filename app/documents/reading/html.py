@@ -202,7 +202,8 @@ class _Reader:
         if self._elements % PROGRESS_EVERY == 0:
             self._on_progress(self._elements, 0)
         tag, attributes = node.tag or "", node.attributes
-        if tag == "nav" or (_is_navigation(attributes) and not node.css_first(_CHAPTERS)):  # other text in it than links may be the document's
+        is_navigation = tag == "nav" or (_is_navigation(attributes) and not node.css_first(_CHAPTERS))
+        if is_navigation:  # other text in it than links may be the document's
             self.left_out += sum(count_letters(link.text()) for link in node.css("a"))
             return False
         if tag in _HIDDEN or tag == "title":

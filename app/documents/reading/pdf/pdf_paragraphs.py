@@ -174,7 +174,6 @@ _NUMBERED = lazy_pattern(
 _CAPTION = lazy_pattern(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
 _LEADER = lazy_pattern(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
 
-_ENTRY_END = lazy_pattern(r"[0-9ivxlcIVXLC０-９-]$")
 _STOPS = ("。", "．")
 
 
@@ -310,14 +309,14 @@ class _Flow:
 
         These are authors and dates below a title, forms, and lists in large letters.
         """
-        for place in range(len(self._blocks) - 1, 0, -1):
-            block, is_sized = self._blocks[place]
+        kept = list(self._blocks)
+        for place, (block, is_sized) in enumerate(self._blocks[1:], start=1):
             if not is_sized or self._blocks[place - 1][0].page != block.page or _NUMBERED.match(block.text):
                 continue
-            after, is_after_sized = self._blocks[place + 1] if place + 1 < len(self._blocks) else (None, False)
-            is_smaller = is_after_sized and after is not None and after.size_pt < block.size_pt
-            if after is None or ((is_after_sized or after.kind == "heading") and not is_smaller):
-                self._blocks[place] = block, False
+            after, is_also_sized = self._blocks[place + 1] if place + 1 < len(self._blocks) else (block, True)
+            if after.kind == "heading" or (is_also_sized and after.size_pt >= block.size_pt):
+                kept[place] = block, False
+        self._blocks = kept
 
     def take(self, page: TextPage) -> None:
         _drop_contents(page)
@@ -424,7 +423,7 @@ def _drop_contents(page: TextPage) -> None:
     """Remove a table of contents with dots and page numbers; its headings follow later in the document."""
     lines = [item.content.text.rstrip() if isinstance(item.content, PageLine) else "" for item in page.items]
     dotted = [place for place, text in enumerate(lines) if _LEADER.search(text)]
-    if sum(1 for place in dotted if _ENTRY_END.search(lines[place])) < CONTENTS_LEAST:  # dots to write on have no page
+    if sum(lines[place][-1] not in ".…‥・．" for place in dotted) < CONTENTS_LEAST:  # the others are to be written on
         return
     entries = [place for place, text in enumerate(lines) if place in dotted or re.search(r"\s\d{1,4}$", text)]
     page.items = page.items[: entries[0]] + page.items[entries[-1] + 1 :]
