@@ -53,10 +53,15 @@ class PageColumn:
     right: float
 
 
-def find_columns(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
-    """Return the columns of runs outside of tables, in reading order; `depth`: how often the page is halved."""
+def find_columns(
+    runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0, *, has_title: bool = False
+) -> list[PageColumn]:
+    """Return the columns of runs outside of tables, in reading order.
+
+    `depth`: how often the page is halved. `has_title`: columns may begin below a title, as on a paper's first page.
+    """
     gutter = _gutter(runs) if depth < DEEPEST else None
-    if gutter is None and depth == 0 and runs:
+    if gutter is None and has_title and runs:
         top, bottom = min(run.top for run in runs), max(run.bottom for run in runs)
         gutter = _gutter([run for run in runs if run.top > top + TITLE * (bottom - top)])
     if gutter is None:
@@ -351,7 +356,7 @@ def lay_out(raw: RawPage, number: int) -> TextPage:
     runs = _without_ruby(printed)
     page = TextPage(number, turn, raw.height)
     page.ruby_letters = sum(len(run.glyphs) for run in printed) - sum(len(run.glyphs) for run in runs)
-    for column in find_columns(runs, tables):
+    for column in find_columns(runs, tables, has_title=number == 1):
         page.items += _items(column)
     return page
 
