@@ -174,6 +174,10 @@ def test_a_number_has_the_format_of_its_first_section_only() -> None:
     assert format_value(-5, '0.0;"△"0.0') == "-5.0"
 
 
+def test_a_number_whose_format_depends_on_its_value_is_shown_in_full() -> None:
+    assert format_value(1234.5, '[>=100000000]0,,"億円";[>=10000]0,"千円";0') == "1234.5"
+
+
 # ------------------------------------------------------------------ graph paper
 
 
