@@ -173,7 +173,12 @@ class ClipboardGuard(QObject):
         text = clipboard.text()
         if text:
             clipboard.clear()
-            self._secrecy.copy(source or self._any_window(), lambda: HIGHEST_LABEL, text, self._put_on_clipboard)
+            self._secrecy.copy(
+                source or next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None),
+                lambda: HIGHEST_LABEL,
+                text,
+                self._put_on_clipboard,
+            )
 
     def _on_selected(self) -> None:
         self._selected = QApplication.focusWidget()
@@ -187,9 +192,6 @@ class ClipboardGuard(QObject):
         visible = source if source is not None and shiboken6.isValid(source) and source.isVisible() else None
         if visible is None or not selected_text(visible) or label_at(visible) == HIGHEST_LABEL:
             clipboard.clear(QClipboard.Mode.Selection)
-
-    def _any_window(self) -> QWidget | None:
-        return next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None)
 
 
 def _watched_widgets(view: QWidget | None) -> list[QWidget]:

@@ -68,7 +68,14 @@ class FindStrip(QWidget):
             self.close_button,
         )  # fmt: skip
         make_column(self._row, Separator(), into=self, spacing_px=0)
-        self._connect_parts()
+        self.field.textChanged.connect(self._on_query_changed)
+        self.field.step_requested.connect(self.step)
+        self.field.closed.connect(self.leave)
+        self.previous_button.clicked.connect(lambda: self.step(-1))
+        self.next_button.clicked.connect(lambda: self.step(1))
+        self.everywhere_button.clicked.connect(lambda: self.everywhere_requested.emit(self.field.text()))
+        self.close_button.clicked.connect(self.leave)
+        self._theme.changed.connect(self._resize)
         self._resize()
         self.everywhere_button.hide()
         self.hide()
@@ -117,16 +124,6 @@ class FindStrip(QWidget):
         raise NotImplementedError
 
     # ----------------------------------------------------------------- private
-
-    def _connect_parts(self) -> None:
-        self.field.textChanged.connect(self._on_query_changed)
-        self.field.step_requested.connect(self.step)
-        self.field.closed.connect(self.leave)
-        self.previous_button.clicked.connect(lambda: self.step(-1))
-        self.next_button.clicked.connect(lambda: self.step(1))
-        self.everywhere_button.clicked.connect(lambda: self.everywhere_requested.emit(self.field.text()))
-        self.close_button.clicked.connect(self.leave)
-        self._theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
         px = self._theme.px

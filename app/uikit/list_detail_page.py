@@ -234,9 +234,6 @@ class ListDetailPage(Page):
         right.addWidget(content, 1)
         make_column(self._header, (right, 1), into=self, spacing_px=0)
         self.sidebar_panel = SidebarPanel(self, self.list, side_widgets)
-        self._connect_list()
-
-    def _connect_list(self) -> None:
         self.list.selectionModel().currentChanged.connect(self._choose)
         if self._selects_several:
             self.list.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)

@@ -85,7 +85,9 @@ class BatchPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._show_model()
+        model = self._session.model
+        place = model_registry.server_address(model) if model else ""
+        self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
         if not self._batches.is_running and self.banner.isHidden():
             self._batches.find_unfinished()
 
@@ -113,7 +115,12 @@ class BatchPage(Page):
         self.banner = Banner(self._theme)
         self.setup = BatchSetupView(self._theme)
         self.running = BatchProgressView(self._theme)
-        self.empty = self._build_empty()
+        self.empty = QWidget()
+        purpose = Label(phrase("chat.answers_the_questions_of_an"), wraps=True)
+        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
+        button = (self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
+        example = Label(phrase("chat.for_example_an_xlsx_whose"), tone="muted", wraps=True)
+        make_column(purpose, button, example, Stretch(), into=self.empty, margins_px=(0, 12, 0, 0), spacing_px=12)
         self._parts = (self.empty, self.setup, self.running)
         self._show_view(self.empty)
         content = QWidget()
@@ -134,15 +141,6 @@ class BatchPage(Page):
         self.shown_widget = widget
         for part in self._parts:
             part.setVisible(part is widget)
-
-    def _build_empty(self) -> QWidget:
-        empty = QWidget()
-        purpose = Label(phrase("chat.answers_the_questions_of_an"), wraps=True)
-        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
-        button = (self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
-        example = Label(phrase("chat.for_example_an_xlsx_whose"), tone="muted", wraps=True)
-        make_column(purpose, button, example, Stretch(), into=empty, margins_px=(0, 12, 0, 0), spacing_px=12)
-        return empty
 
     def _connect(self) -> None:
         batches, setup, running = self._batches, self.setup, self.running
@@ -189,11 +187,6 @@ class BatchPage(Page):
         self._show_collections()
         self._show_view(self.setup)
         self.setup.start_button.setFocus()
-
-    def _show_model(self) -> None:
-        model = self._session.model
-        place = model_registry.server_address(model) if model else ""
-        self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
 
     def _show_collections(self) -> None:
         if self._batch_file is not None:

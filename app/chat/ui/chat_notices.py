@@ -30,8 +30,25 @@ class EmptyView(QWidget):
         self._navigation = navigation
         self._has_model = self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
-        self._ready = self._build_ready()
-        self._without_model = self._build_without_model()
+        self.example_buttons = [
+            self._example(phrase("chat.what_is_the_capital_of")),
+            self._example(phrase("chat.write_an_e_mail_asking")),
+        ]
+        self.manual_button = self._example(phrase("common.how_do_i_add_a"))
+        self._heading, self._privacy_note = Label(role="heading2"), Label(tone="text2")
+        self._privacy_note.setAlignment(Qt.AlignmentFlag.AlignHCenter)  # of its two lines
+        self._ready = _centred(self._heading, self._privacy_note, self.manual_button, *self.example_buttons)
+        self.starter_button = Button(self._theme, "", "primary")
+        self.starter_button.clicked.connect(self._navigation.starter_requested)
+        self.import_button = make_icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
+        self.import_button.clicked.connect(self._navigation.model_file_requested)
+        self.progress_button = Button(self._theme, phrase("chat.show_progress"))
+        self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
+        self.lacking, self._sentence = Label(role="heading2"), Label(tone="text2")
+        buttons = QWidget()
+        make_row(self.starter_button, self.import_button, into=buttons, spacing_px=8)
+        self.show_model_progress(is_adding=False, is_downloading=False)
+        self._without_model = _centred(self.lacking, self._sentence, self.progress_button, buttons)
         make_column(Stretch(2), self._ready, self._without_model, Stretch(3), into=self, margins_px=None)
 
     def show_state(
@@ -74,33 +91,10 @@ class EmptyView(QWidget):
         for button in self.example_buttons:
             button.setVisible(not self._asks_documents)
 
-    def _build_ready(self) -> QWidget:
-        self.example_buttons = [
-            self._example(phrase("chat.what_is_the_capital_of")),
-            self._example(phrase("chat.write_an_e_mail_asking")),
-        ]
-        self.manual_button = self._example(phrase("common.how_do_i_add_a"))
-        self._heading, self._privacy_note = Label(role="heading2"), Label(tone="text2")
-        self._privacy_note.setAlignment(Qt.AlignmentFlag.AlignHCenter)  # of its two lines
-        return _centred(self._heading, self._privacy_note, self.manual_button, *self.example_buttons)
-
     def _example(self, words: str) -> Button:
         button = Button(self._theme, words)
         button.clicked.connect(lambda: self.example_chosen.emit(words))
         return button
-
-    def _build_without_model(self) -> QWidget:
-        self.starter_button = Button(self._theme, "", "primary")
-        self.starter_button.clicked.connect(self._navigation.starter_requested)
-        self.import_button = make_icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
-        self.import_button.clicked.connect(self._navigation.model_file_requested)
-        self.progress_button = Button(self._theme, phrase("chat.show_progress"))
-        self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
-        self.lacking, self._sentence = Label(role="heading2"), Label(tone="text2")
-        buttons = QWidget()
-        make_row(self.starter_button, self.import_button, into=buttons, spacing_px=8)
-        self.show_model_progress(is_adding=False, is_downloading=False)
-        return _centred(self.lacking, self._sentence, self.progress_button, buttons)
 
 
 def _centred(*widgets: QWidget) -> QWidget:

@@ -172,7 +172,14 @@ class Composer(QWidget):
         self._set_aside = ""  # the draft that the edit replaced
         self.edited_id: int | None = None  # id of the question that is being edited; None: no edit
         self._build()
-        self._connect()
+        self.editor.send_requested.connect(self._submit)
+        self.editor.stop_requested.connect(self._on_stop)
+        self.editor.textChanged.connect(self._on_text_changed)
+        self.cancel_button.clicked.connect(self.end_edit)
+        self.send_button.clicked.connect(self._submit)
+        self.stop_button.clicked.connect(self._on_stop)
+        self.at_once.clicked.connect(lambda is_checked: self.thinking_chosen.emit(not is_checked))
+        self.editor.installEventFilter(self)
         self.set_send_key("enter")
         self.set_busy(False)
         self.show_thinking(None)
@@ -182,7 +189,13 @@ class Composer(QWidget):
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
-        self._build_edit_line()
+        self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
+        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
+        icon = IconLabel(self._theme, "pencil", "accent")
+        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
+        self.edit_line = QWidget()
+        make_row(icon, (words, 1), self.cancel_button, into=self.edit_line, margins_px=(4, 0, 0, 2), spacing_px=8)
+        self.edit_line.hide()
         self.remote_mark = RemoteMark(self._theme, self)
         self.asking_notice = AskingNotice(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
@@ -205,26 +218,6 @@ class Composer(QWidget):
         self.setCursor(Qt.CursorShape.IBeamCursor)
         for button in (*controls, self.attach_button, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
-
-    def _build_edit_line(self) -> None:
-        """Build the line above the field that informs the user that an earlier question is being edited."""
-        self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
-        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
-        icon = IconLabel(self._theme, "pencil", "accent")
-        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
-        self.edit_line = QWidget()
-        make_row(icon, (words, 1), self.cancel_button, into=self.edit_line, margins_px=(4, 0, 0, 2), spacing_px=8)
-        self.edit_line.hide()
-
-    def _connect(self) -> None:
-        self.editor.send_requested.connect(self._submit)
-        self.editor.stop_requested.connect(self._on_stop)
-        self.editor.textChanged.connect(self._on_text_changed)
-        self.cancel_button.clicked.connect(self.end_edit)
-        self.send_button.clicked.connect(self._submit)
-        self.stop_button.clicked.connect(self._on_stop)
-        self.at_once.clicked.connect(lambda is_checked: self.thinking_chosen.emit(not is_checked))
-        self.editor.installEventFilter(self)
 
     # ------------------------------------------------------------------- state
 

@@ -65,11 +65,6 @@ def preset_summary(preset: Preset) -> str:
     return words or phrase("chat.everything_as_the_model_recommends")
 
 
-def chosen_settings(choices: Choices) -> str:
-    """Return the names of the defined settings in one line; "" without any."""
-    return phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in choices.as_dict())
-
-
 def _fact(key: str, number: float | None) -> str:
     if number is None:
         return ""
@@ -301,7 +296,13 @@ class ConversationSettings(EditorWindow):
         self._preset = session.preset
         self.preset = Chooser([], self._on_preset_chosen)
         self.form = ChoicesForm(theme, BELOW_PRESET, shows_details=shows_details)
-        self._fill()
+        self._row = SettingRow(
+            self._theme, phrase("chat.preset"), self.preset, phrase("chat.the_settings_that_answers_start")
+        )
+        self.column.addWidget(self._row)
+        self.column.addWidget(self._build_deviations())
+        self.column.addWidget(self.form)
+        self.column.addStretch(1)
         self._show_answer_settings(session.choices)
         self.form.changed.connect(self._on_changed)
         self.preset.setFocus()
@@ -315,15 +316,6 @@ class ConversationSettings(EditorWindow):
         return problem
 
     # ------------------------------------------------------------------- private
-
-    def _fill(self) -> None:
-        self._row = SettingRow(
-            self._theme, phrase("chat.preset"), self.preset, phrase("chat.the_settings_that_answers_start")
-        )
-        self.column.addWidget(self._row)
-        self.column.addWidget(self._build_deviations())
-        self.column.addWidget(self.form)
-        self.column.addStretch(1)
 
     def _build_deviations(self) -> QWidget:
         """Build the line that lists the differences from the preset, with buttons to revert them or save them as a
@@ -346,7 +338,7 @@ class ConversationSettings(EditorWindow):
         self._show_deviations()
 
     def _show_deviations(self) -> None:
-        names = chosen_settings(self.form.choices())
+        names = phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in self.form.choices().as_dict())
         self.deviations.setText(phrase("chat.differs_from_the_preset_names", names=names))
         self._deviation_box.setVisible(bool(names))
 

@@ -174,7 +174,11 @@ class PresetsSection(QWidget):
         self.export_button = Button(self._theme, phrase("chat.export"))
         self.banner = Banner(self._theme)
         self.entries = PresetListModel()
-        self.list = self._build_list()
+        self.list = QListView()
+        list_rows.set_up_list(self.list, self.entries, PresetDelegate(self._theme, self.list), phrase("chat.list_of_presets"))
+        self.list.setProperty("framed", True)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
         self.edit_button = Button(self._theme, phrase("common.edit"), icon="pencil")
         self.copy_button = Button(self._theme, phrase("chat.duplicate"), icon="copy")
         self.use_button = Button(self._theme, phrase("chat.use_for_new_conversations"))
@@ -194,14 +198,6 @@ class PresetsSection(QWidget):
             margins_px=(32, 24, 32, 24),
             spacing_px=12,
         )
-
-    def _build_list(self) -> QListView:
-        view = QListView()
-        list_rows.set_up_list(view, self.entries, PresetDelegate(self._theme, view), phrase("chat.list_of_presets"))
-        view.setProperty("framed", True)
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
-        return view
 
     def _connect(self) -> None:
         self.import_button.clicked.connect(self._on_import_clicked)
@@ -232,7 +228,9 @@ class PresetsSection(QWidget):
         default_id = self._presets.chat_preset(self._preferences.value.preset_id).id
         self.entries.set_entries(
             [
-                PresetEntry(preset, preset.id == default_id, self._is_changed(preset))
+                PresetEntry(
+                    preset, preset.id == default_id, preset.is_built_in and preset != self._presets.original(preset.id)
+                )
                 for kind in KINDS
                 for preset in self._presets.presets_of_kind(kind)
             ]
@@ -240,9 +238,6 @@ class PresetsSection(QWidget):
         self.list.setCurrentIndex(self.entries.index_of(chosen_id, max(row, 0)))
         self.list.verticalScrollBar().setValue(place)
         self._show_actions()
-
-    def _is_changed(self, preset: Preset) -> bool:
-        return preset.is_built_in and preset != self._presets.original(preset.id)
 
     def _show_actions(self) -> None:
         """Show only the buttons that apply to the chosen preset, because a disabled button would give no reason."""

@@ -287,7 +287,14 @@ class Sidebar(QWidget):
         self._page_key = "ask"
         self._open_id: int | None = None
         self._build(pages)
-        self._connect()
+        self.nav.chosen.connect(self.page_chosen)
+        self.new_button.clicked.connect(self.new_requested)
+        self.menu_button.clicked.connect(self._show_menu)
+        self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
+        self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
+        self.filter.textChanged.connect(self._on_filter_changed)
+        self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
+        self._theme.changed.connect(self._resize)
 
     def show_conversations(
         self,
@@ -385,16 +392,6 @@ class Sidebar(QWidget):
     def _tools(self) -> QVBoxLayout:
         row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
         return make_column(row, self.filter, margins_px=(10, 10, 10, 4), spacing_px=8)
-
-    def _connect(self) -> None:
-        self.nav.chosen.connect(self.page_chosen)
-        self.new_button.clicked.connect(self.new_requested)
-        self.menu_button.clicked.connect(self._show_menu)
-        self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
-        self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
-        self.filter.textChanged.connect(self._on_filter_changed)
-        self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
-        self._theme.changed.connect(self._resize)
 
     # --------------------------------------------------------------------- menu
 

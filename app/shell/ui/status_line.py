@@ -40,13 +40,17 @@ class StatusLine(QWidget):
         self._work = ""  # the work that uses the model's memory: training | evaluation; "": none
         self._load_left = TimeLeftText()
         self._build()
-        self._connect()
+        self._theme.changed.connect(self._resize)
         self.show_status(self._status)
 
     def show_status(self, status: EngineStatus) -> None:
         self._status = status
         is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
-        work_text = self._work_text()
+        work_text = {
+            "": "",
+            "training": phrase("shell.training_the_model_for_questions"),
+            "evaluation": phrase("shell.evaluating_the_model_for_questions"),
+        }[self._work]
         self.model.setText(work_text or status.model_name or phrase("shell.no_model_is_loaded"))
         self._show_device(status.facts, is_compact)
         self._show_state(status)
@@ -61,13 +65,6 @@ class StatusLine(QWidget):
         """Show which work uses the memory of the model for questions: training | evaluation, or "" for none."""
         self._work = key
         self.show_status(self._status)
-
-    def _work_text(self) -> str:
-        return {
-            "": "",
-            "training": phrase("shell.training_the_model_for_questions"),
-            "evaluation": phrase("shell.evaluating_the_model_for_questions"),
-        }[self._work]
 
     def set_shows_details(self, shows_details: bool) -> None:
         """Set whether to show the speed of the last answer."""
@@ -115,9 +112,6 @@ class StatusLine(QWidget):
         bar.setRange(0, 1000)
         bar.setAccessibleName(name)
         return bar
-
-    def _connect(self) -> None:
-        self._theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
         self.setFixedHeight(self._theme.metric("status_height"))

@@ -86,7 +86,9 @@ def is_bounded(text: str) -> bool:
         and text.count("\n") <= PAGE_LINES
         and (not rows or max(rows) * len(rows) <= CELLS_MAX)
         and text.count("&") <= ENTITIES_MAX
-        and not any(_is_too_deep(line) for line in text.split("\n"))
+        and not any(
+            len(line) - len(line.lstrip()) > 8 * NESTING_MAX or _NESTED.match(line) for line in text.split("\n")
+        )
     )
 
 
@@ -121,10 +123,6 @@ def is_fence(line: str) -> str:
     """Return the fence (such as "```") with which a line opens or closes a code block; "" for none."""
     match = _FENCE.match(line)
     return match[1] if match else ""
-
-
-def _is_too_deep(line: str) -> bool:
-    return len(line) - len(line.lstrip()) > 8 * NESTING_MAX or bool(_NESTED.match(line))
 
 
 def _adapt_to_qt(text: str) -> str:

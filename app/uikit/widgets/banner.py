@@ -39,7 +39,13 @@ class Banner(QFrame):
         self._heading.set_tone(level)
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
-        self._set_actions(actions)
+        while (item := self._buttons.takeAt(0)) is not None:
+            if (button := item.widget()) is not None:
+                button.deleteLater()
+        for key, words in actions:
+            button = Button(self._theme, words, compact=True)
+            button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
+            self._buttons.addWidget(button)
         self.setAccessibleName(join_facts(heading, sentence))
         repolish(self)
         self._arrange()
@@ -85,12 +91,3 @@ class Banner(QFrame):
         if self._content.direction() != direction:
             self._content.setDirection(direction)
             self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignLeft if not is_row else Qt.AlignmentFlag(0))
-
-    def _set_actions(self, actions: tuple[tuple[str, str], ...]) -> None:
-        while (item := self._buttons.takeAt(0)) is not None:
-            if (button := item.widget()) is not None:
-                button.deleteLater()
-        for key, words in actions:
-            button = Button(self._theme, words, compact=True)
-            button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
-            self._buttons.addWidget(button)

@@ -51,7 +51,8 @@ class ProgressRow(QFrame):
         self._time_left = TimeLeftText()
         self._timer = QTimer(self, interval=1000)
         self._build(can_cancel)
-        self._connect()
+        self._timer.timeout.connect(self._refresh)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.hide()
 
     def start(self, label: str, elapsed_s: float = 0.0) -> None:
@@ -108,10 +109,6 @@ class ProgressRow(QFrame):
         row = make_row((self._label, 1), self._amount, self.cancel_button, spacing_px=12)
         make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
         self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window
-
-    def _connect(self) -> None:
-        self._timer.timeout.connect(self._refresh)
-        self.cancel_button.clicked.connect(self._on_cancel_clicked)
 
     def _on_cancel_clicked(self) -> None:
         self.cancel_button.setEnabled(False)

@@ -111,7 +111,9 @@ class StepRail(QWidget):
         self.steps = [RailStep(theme, number, name) for number, name in enumerate(names, 1)]
         self._lines: list[Separator] = []
         self._build()
-        self._connect()
+        for place, step in enumerate(self.steps):
+            step.clicked.connect(lambda _=False, place=place: self.step_chosen.emit(place))
+        self._theme.changed.connect(self._on_theme_changed)
         self.show_step(0)
 
     def show_step(self, now: int, first: int = 0) -> None:
@@ -145,11 +147,6 @@ class StepRail(QWidget):
                 row.addWidget(line, 1)
             row.addWidget(step)
         row.addWidget(self._short_label, 1)
-
-    def _connect(self) -> None:
-        for place, step in enumerate(self.steps):
-            step.clicked.connect(lambda _=False, place=place: self.step_chosen.emit(place))
-        self._theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
         for step in self.steps:

@@ -137,7 +137,14 @@ class BinPage(Page):
         self._label_of_all = label_of_all
         self.binned = EntryListModel()
         self._build()
-        self._connect()
+        self._conversations.changed.connect(self._on_changed)
+        self.list.selectionModel().selectionChanged.connect(self._show_chosen)
+        self.list.restore_requested.connect(self._restore)
+        self.list.erasure_requested.connect(self._ask_to_erase)
+        self.restore_button.clicked.connect(self._restore)
+        self.erase_button.clicked.connect(self._ask_to_erase)
+        self.empty_button.clicked.connect(self._ask_to_empty)
+        self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
@@ -186,16 +193,6 @@ class BinPage(Page):
         margins = (PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24)
         make_column(words, button, Stretch(), into=emptied, margins_px=margins, spacing_px=16)
         return emptied
-
-    def _connect(self) -> None:
-        self._conversations.changed.connect(self._on_changed)
-        self.list.selectionModel().selectionChanged.connect(self._show_chosen)
-        self.list.restore_requested.connect(self._restore)
-        self.list.erasure_requested.connect(self._ask_to_erase)
-        self.restore_button.clicked.connect(self._restore)
-        self.erase_button.clicked.connect(self._ask_to_erase)
-        self.empty_button.clicked.connect(self._ask_to_empty)
-        self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     # --------------------------------------------------------------------- shown
 

@@ -185,7 +185,11 @@ class ConversationView(QListView):
         self._model = model
         self._before_reset: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)
         self._build()
-        self._connect()
+        self.clicked.connect(self._on_clicked)
+        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
+        self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
+        self._model.modelReset.connect(self._on_reset)
+        self._theme.changed.connect(self._on_theme_changed)
 
     # ------------------------------------------------------------------- chosen
 
@@ -290,13 +294,6 @@ class ConversationView(QListView):
         self.setDragDropMode(QListView.DragDropMode.DragDrop)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.setDropIndicatorShown(False)
-
-    def _connect(self) -> None:
-        self.clicked.connect(self._on_clicked)
-        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
-        self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
-        self._model.modelReset.connect(self._on_reset)
-        self._theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
         self.scheduleDelayedItemsLayout()

@@ -83,7 +83,15 @@ class TransferController(QObject):
         self.strip = TransferStrip(theme)
         show_at_foot(self.strip)
         self._drop = JsonDropFilter(window)
-        self._connect()
+        self.strip.progress.cancelled.connect(self._transfer.cancel)
+        self.strip.banner.action_requested.connect(lambda _key: self._open_folder(self._exported[0].parent))
+        self._transfer.progressed.connect(self._on_progressed)
+        self._transfer.exported.connect(self._on_exported)
+        self._transfer.imported.connect(self._on_imported)
+        self._transfer.failed.connect(self._on_failed)
+        self._transfer.cancelled.connect(self.strip.progress.finish)
+        self._drop.dropped.connect(self.import_path)
+        self._stack.currentChanged.connect(self._on_page_left)
 
     # ---------------------------------------------------------------- from the user
 
@@ -237,17 +245,6 @@ class TransferController(QObject):
         return self._transfer.is_working
 
     # ------------------------------------------------------------------- showing
-
-    def _connect(self) -> None:
-        self.strip.progress.cancelled.connect(self._transfer.cancel)
-        self.strip.banner.action_requested.connect(lambda _key: self._open_folder(self._exported[0].parent))
-        self._transfer.progressed.connect(self._on_progressed)
-        self._transfer.exported.connect(self._on_exported)
-        self._transfer.imported.connect(self._on_imported)
-        self._transfer.failed.connect(self._on_failed)
-        self._transfer.cancelled.connect(self.strip.progress.finish)
-        self._drop.dropped.connect(self.import_path)
-        self._stack.currentChanged.connect(self._on_page_left)
 
     def _on_page_left(self) -> None:
         """Hide a success message when the user leaves the page; other messages stay until they are closed."""

@@ -33,7 +33,17 @@ class ReaderView(QWidget):
         self._wants_outline: bool | None = None  # as the user has chosen; None: by the width
         set_surface(self, "base")
         self._build()
-        self._connect()
+        self.outline_button.clicked.connect(self._on_outline_clicked)
+        self.outline.chosen.connect(self._on_heading_chosen)
+        self.text.row_changed.connect(self._on_row_changed)
+        self.find_strip.left.connect(self.text.setFocus)
+        self._theme.changed.connect(self._lay_out)
+        for keys, act in (
+            ("Ctrl+F", self.find_strip.open),
+            ("F3", lambda: self.find_strip.step(1)),
+            ("Shift+F3", lambda: self.find_strip.step(-1)),
+        ):
+            QShortcut(QKeySequence(keys), self, act).setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self._lay_out()
 
     def show_document(self, document: WholeDocument) -> None:
@@ -82,19 +92,6 @@ class ReaderView(QWidget):
         self.splitter.setStretchFactor(0, 0)
         self.splitter.setStretchFactor(1, 1)
         make_column(self.find_strip, self._place_row, Separator(), (self.splitter, 1), into=self, spacing_px=0)
-
-    def _connect(self) -> None:
-        self.outline_button.clicked.connect(self._on_outline_clicked)
-        self.outline.chosen.connect(self._on_heading_chosen)
-        self.text.row_changed.connect(self._on_row_changed)
-        self.find_strip.left.connect(self.text.setFocus)
-        self._theme.changed.connect(self._lay_out)
-        for keys, act in (
-            ("Ctrl+F", self.find_strip.open),
-            ("F3", lambda: self.find_strip.step(1)),
-            ("Shift+F3", lambda: self.find_strip.step(-1)),
-        ):
-            QShortcut(QKeySequence(keys), self, act).setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _lay_out(self) -> None:
         px = self._theme.px

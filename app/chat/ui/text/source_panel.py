@@ -60,7 +60,8 @@ class SourcePanel(QWidget):
         set_surface(self, "base")
         self.setAccessibleName(phrase("common.source"))
         self._build(pictures)
-        self._connect()
+        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
         theme.changed.connect(self._lay_out)
         self._lay_out()
 
@@ -123,7 +124,12 @@ class SourcePanel(QWidget):
     def _build(self, pictures: PagePictures) -> None:
         self._head = QWidget()
         self._fill_head()
-        self.problem = self._build_problem()
+        self.problem = QWidget()
+        self._problem_words = Label(role="caption", tone="text2", wraps=True)
+        self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
+        icon, button = IconLabel(self._theme, "info", size=14), (self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
+        make_row(icon, (self._problem_words, 1), button, into=self.problem, margins_px=self._margins(8, 4))
+        self.problem.hide()
         self.text, self.pages = SourceText(self._theme), PagePane(self._theme, pictures)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)  # otherwise a low window would cut the texts above
@@ -176,19 +182,6 @@ class SourcePanel(QWidget):
         words.setText(phrase("common.recognized"))
         row = make_row(self.clause, self._tag, self.recognized, Stretch(), spacing_px=self._theme.px(8))
         return make_column(self.path, row, margins_px=self._margins(8, 10), spacing_px=self._theme.px(2))
-
-    def _build_problem(self) -> QWidget:
-        whole = QWidget()
-        self._problem_words = Label(role="caption", tone="text2", wraps=True)
-        self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
-        icon, button = IconLabel(self._theme, "info", size=14), (self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
-        make_row(icon, (self._problem_words, 1), button, into=whole, margins_px=self._margins(8, 4))
-        whole.hide()
-        return whole
-
-    def _connect(self) -> None:
-        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
-        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -28,11 +28,6 @@ from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 
-def brief_facts(details: AnswerDetails) -> str:
-    """Return the duration, such as 「8.2 秒」, and the remote machine, if any; "" while the answer is being written."""
-    return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
-
-
 def fact_lines(details: AnswerDetails) -> list[str]:
     """Return all facts about an answer that are not empty, one per item."""
     seconds = _seconds(details) if details.total_s > 0 else ""
@@ -274,11 +269,9 @@ class AnswerActions(QWidget):
         self._halves.addLayout(self._left)
         self._halves.addStretch(1)
         self._halves.addLayout(self._right)
-        self._add_facts_and_rating()
-        self._add_buttons()
-
-    def _add_facts_and_rating(self) -> None:
-        if not self._options.shows_details and (brief := brief_facts(self._details)):
+        if not self._options.shows_details and (
+            brief := join_facts(_seconds(self._details) if self._details.total_s > 0 else "", _remote(self._details))
+        ):
             meta = Label(brief, role="caption", tone="text2")
             meta.setToolTip(plain_tooltip(facts_line(self._details)))
             self._left.addWidget(meta)
@@ -289,6 +282,7 @@ class AnswerActions(QWidget):
             self.pager.step_requested.connect(branch)
             self._left.addWidget(self.pager)
         self._left.addStretch(1)
+        self._add_buttons()
 
     def _add_buttons(self) -> None:
         self._right.addStretch(1)

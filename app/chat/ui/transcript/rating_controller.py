@@ -33,7 +33,11 @@ class AnswerTextEditor(EditorWindow):
         """Build the window. `name`: what the text is, as its label says."""
         super().__init__(theme, parent)
         self._answer = answer
-        self.text = self._field(text)
+        field = QPlainTextEdit(text)
+        field.setProperty("field", True)
+        field.setTabChangesFocus(True)
+        field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
+        self.text = field
         self._fill(question, name)
         self.text.textChanged.connect(self.note_change)
         self.text.setFocus()
@@ -48,13 +52,6 @@ class AnswerTextEditor(EditorWindow):
     def _save(self, text: str) -> str:
         """Store a text of a fitting length. Return why it was not stored, or ""."""
         raise NotImplementedError
-
-    def _field(self, text: str) -> QPlainTextEdit:
-        field = QPlainTextEdit(text)
-        field.setProperty("field", True)
-        field.setTabChangesFocus(True)
-        field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
-        return field
 
     def _fill(self, question: Message, name: str) -> None:
         asked = shorten(" ".join(question.text.split()), QUESTION_MAX)

@@ -53,7 +53,12 @@ class Transcript(RowsView[MessageView]):
         self._query_words: tuple[str, ...] = ()  # words of the query that are marked
         self._revealed = (0, 0)  # message id, and the number of its match that was scrolled to
         self._build()
-        self._connect()
+        self._flush_timer.timeout.connect(self._flush)
+        self.latest_button.clicked.connect(self._on_latest_clicked)
+        self._theme.changed.connect(self._place_latest_button)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus_changed)
 
     def _build(self) -> None:
         self.setAccessibleName(phrase("chat.conversation"))
@@ -62,14 +67,6 @@ class Transcript(RowsView[MessageView]):
         self.latest_button = Button(self._theme, with_icon_space(words), icon="arrow-down", compact=True, parent=self)
         self.latest_button.setAccessibleName(words)
         self.latest_button.hide()
-
-    def _connect(self) -> None:
-        self._flush_timer.timeout.connect(self._flush)
-        self.latest_button.clicked.connect(self._on_latest_clicked)
-        self._theme.changed.connect(self._place_latest_button)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
 
     # ----------------------------------------------------------------- content
 

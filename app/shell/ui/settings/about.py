@@ -209,7 +209,11 @@ class AboutSection(SettingsSection):
             is_wide=True,
         )
         if self.facts.home:
-            self._add_publisher_address()
+            self.publisher_address = QLineEdit(self.facts.home)
+            self.publisher_address.setReadOnly(True)
+            self.publisher_address.setCursorPosition(0)
+            about = phrase("shell.copy_it_and_open_it")
+            self._add(phrase("shell.address_of_the_publisher"), self.publisher_address, about, is_wide=True)
         self.check_button = Button(self._theme, phrase("shell.check_a_file"), icon="file-search")
         self.check_button.clicked.connect(self._choose_file)
         self._add(
@@ -232,7 +236,12 @@ class AboutSection(SettingsSection):
         self.version.set_facts(
             (
                 (phrase("common.version"), f"Kotae {self.facts.version}"),
-                (phrase("shell.built_on"), self._build_date_text()),
+                (
+                    phrase("shell.built_on"),
+                    format_date(self.facts.built_on)
+                    if self.facts.built_on is not None
+                    else phrase("shell.from_source"),
+                ),
                 (phrase("shell.commit"), self.facts.commit),
             )
         )
@@ -241,13 +250,6 @@ class AboutSection(SettingsSection):
             years = self.facts.age_days(_today()) // diagnostics.OLD_DAYS
             words = phrase("shell.this_version_is_n_or", n=years)
             self._rows[-1].show_note(words)
-
-    def _add_publisher_address(self) -> None:
-        self.publisher_address = QLineEdit(self.facts.home)
-        self.publisher_address.setReadOnly(True)
-        self.publisher_address.setCursorPosition(0)
-        about = phrase("shell.copy_it_and_open_it")
-        self._add(phrase("shell.address_of_the_publisher"), self.publisher_address, about, is_wide=True)
 
     def _add_papers(self) -> None:
         self.news_button = Button(self._theme, phrase("shell.see_what_is_new"))
@@ -263,9 +265,6 @@ class AboutSection(SettingsSection):
             self.report_button,
             phrase("shell.puts_logs_and_settings_into"),
         )
-
-    def _build_date_text(self) -> str:
-        return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
     # ------------------------------------------------------------------- slots
 

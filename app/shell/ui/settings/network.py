@@ -175,7 +175,13 @@ class NetworkSection(SettingsSection):
         self._add(
             phrase("shell.traffic_since_the_start"), self.traffic, phrase("shell.each_line_leads_to"), is_wide=True
         )
-        self._add_check()
+        self.check = OfflineCheckPanel(self._theme, OfflineCheck(self._paths, self))
+        self._add(
+            phrase("shell.check_that_nothing_is_sent"),
+            self.check,
+            phrase("shell.reads_a_document_asks_a"),
+            is_wide=True,
+        )
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
         self._add(
             phrase("shell.speed_limit"),
@@ -193,15 +199,6 @@ class NetworkSection(SettingsSection):
         )
         self.mirror.row = self._rows[-1]
         self._add_token()
-
-    def _add_check(self) -> None:
-        self.check = OfflineCheckPanel(self._theme, OfflineCheck(self._paths, self))
-        self._add(
-            phrase("shell.check_that_nothing_is_sent"),
-            self.check,
-            phrase("shell.reads_a_document_asks_a"),
-            is_wide=True,
-        )
 
     def _protection_text(self, settings: Settings, policy: str) -> str:
         """Return what blocks traffic (Kotae, the kernel, the administrator's `policy`) or how to end the kernel's

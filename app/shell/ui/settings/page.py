@@ -101,7 +101,8 @@ class SettingsPage(Page):
         self._navigation = navigation
         self._sections: dict[str, Section] = {}
         self._build()
-        self._connect()
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._theme.changed.connect(self._resize)
         self.show_section(0)
 
     def set_header_inset(self, inset_px: int) -> None:
@@ -167,10 +168,6 @@ class SettingsPage(Page):
         holder = QWidget()
         make_row((section, 1), Stretch(0), into=holder)
         return make_scrollable(holder)
-
-    def _connect(self) -> None:
-        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self._theme.changed.connect(self._resize)
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         self.section(list(self._makers)[current.row()])
