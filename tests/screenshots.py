@@ -686,7 +686,7 @@ def action_editor(parts: AppContext) -> None:
 
 def preset_export(parts: AppContext) -> None:
     presets(parts)
-    parts.window.page("settings").section("presets").export_dialog().open()
+    parts.window.page("settings").section("presets").ask_to_export()
 
 
 def preset_report(parts: AppContext) -> None:

@@ -5,10 +5,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -42,10 +43,10 @@ def fit_to_parent(window: QWidget, theme: Theme, size_px: tuple[int, int]) -> No
     )
 
 
-def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
+def cancel_or(key: str, words: str, cancel: str = "", *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
     """Return a cancel button and an action button. `is_grave`: the action destroys data, so Enter cancels."""
     return (
-        DialogButton("cancel", phrase("common.cancel"), is_default=is_grave),
+        DialogButton("cancel", cancel or phrase("common.cancel"), is_default=is_grave),
         DialogButton(key, words, "danger_fill" if is_grave else "primary", is_default=not is_grave),
     )
 
@@ -60,14 +61,15 @@ class Dialog(QDialog):
         theme: Theme,
         question: str,
         body: str,
-        choices: Sequence[DialogButton],
+        choices: Sequence[DialogButton] = (),
         parent: QWidget | None = None,
         *,
         icon: tuple[str, str] | None = None,
         content: QWidget | None = None,
         width_px: int = WIDTH_PX,
     ) -> None:
-        """`body`: the explanation. `icon`: name and colour. `content`: a widget between the body and the buttons."""
+        """`body`: the explanation. `choices`: the buttons; (): one to close it. `icon`: name and colour. `content`: a
+        widget between the body and the buttons."""
         super().__init__(parent)
         self._theme = theme
         self._width_px = width_px
@@ -77,7 +79,14 @@ class Dialog(QDialog):
         self.setAccessibleName(question)
         self.setAccessibleDescription(body)
         self.buttons: dict[str, Button] = {}
-        self._build(question, body, choices, icon, content)
+        close = DialogButton("cancel", phrase("common.close"), is_default=True)
+        self._build(question, body, choices or (close,), icon, content)
+
+    def ask(self, act: Callable[[], object]) -> Self:
+        """Open the dialog, call `act` unless the user cancels, and return the dialog."""
+        self.chosen.connect(lambda key: act() if key != "cancel" else None)
+        self.open()
+        return self
 
     def showEvent(self, event: QShowEvent) -> None:
         """Set the height that the wrapped text needs; Qt estimates it for another width."""
@@ -114,7 +123,7 @@ class Dialog(QDialog):
         heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
         column = make_column(
             heading,
-            *([_selectable(Label(body, tone="text2", wraps=True))] if body else []),
+            *([Label(body, tone="text2", wraps=True, selectable=True)] if body else []),
             into=self,
             margins_px=(24, 20, 24, 20),
             spacing_px=12,
@@ -122,15 +131,6 @@ class Dialog(QDialog):
         if content is not None:
             column.addWidget(content, 1)
         column.addSpacing(8)
-        column.addLayout(self._button_row(choices))
-        parent = self.parentWidget()
-        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
-        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
-        default = next((choice.key for choice in choices if choice.is_default), None)
-        if default is not None:
-            self.buttons[default].setFocus()
-
-    def _button_row(self, choices: Sequence[DialogButton]) -> QHBoxLayout:
         row = make_row(Stretch(), spacing_px=8)
         for choice in choices:
             button = Button(self._theme, choice.words, choice.kind)
@@ -138,7 +138,13 @@ class Dialog(QDialog):
             button.clicked.connect(lambda _=False, key=choice.key: self._choose(key))
             self.buttons[choice.key] = button
             row.addWidget(button)
-        return row
+        column.addLayout(row)
+        parent = self.parentWidget()
+        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
+        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
+        default = next((choice.key for choice in choices if choice.is_default), None)
+        if default is not None:
+            self.buttons[default].setFocus()
 
     def _choose(self, key: str) -> None:
         self.result_key = key
@@ -154,15 +160,7 @@ def problem_dialog(
 ) -> Dialog:
     """Return a dialog with the two sentences of an error. `choices`: its buttons; (): one to close it."""
     sentence = describe_error(error)
-    close = DialogButton("cancel", phrase("common.close"), is_default=True)
-    return Dialog(
-        theme,
-        sentence.message,
-        sentence.next,
-        choices or (close,),
-        parent,
-        icon=("triangle-alert", "warning"),
-    )
+    return Dialog(theme, sentence.message, sentence.next, choices, parent, icon=("triangle-alert", "warning"))
 
 
 class BugReporter:
@@ -204,13 +202,7 @@ class BugReporter:
                 scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)),
             ),
         )
-        dialog.chosen.connect(self._on_chosen)
-        dialog.open()
-        return dialog
-
-    def _on_chosen(self, key: str) -> None:
-        if key in self._actions:
-            self._actions[key]()
+        return dialog.ask(lambda: self._actions[dialog.result_key]())
 
 
 def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
@@ -236,8 +228,3 @@ def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> 
     """Return a hash of an exception's class and traceback lines, without its message."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
-
-
-def _selectable(label: Label) -> Label:
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label

@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
+from app.uikit.dialogs import Dialog, cancel_or, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -53,23 +53,12 @@ class EditorWindow(QDialog):
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # so that a partly typed number counts as a change
         if self._is_dirty:
-            self.make_leave_dialog().open()
+            question, body = phrase("uikit.close_without_saving_your_changes"), phrase("uikit.what_you_changed_will_be")
+            leave, stay = phrase("uikit.close_without_saving"), phrase("uikit.keep_editing")
+            choices = cancel_or("leave", leave, stay, is_grave=True)
+            Dialog(self._theme, question, body, choices, self).ask(self._leave)
         else:
             super().reject()
-
-    def make_leave_dialog(self) -> Dialog:
-        dialog = Dialog(
-            self._theme,
-            phrase("uikit.close_without_saving_your_changes"),
-            phrase("uikit.what_you_changed_will_be"),
-            (
-                DialogButton("cancel", phrase("uikit.keep_editing"), is_default=True),
-                DialogButton("leave", phrase("uikit.close_without_saving"), "danger_fill"),
-            ),
-            self,
-        )
-        dialog.chosen.connect(self._on_leave_chosen)
-        return dialog
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -126,7 +115,6 @@ class EditorWindow(QDialog):
             self._is_dirty = False
             self.accept()
 
-    def _on_leave_chosen(self, key: str) -> None:
-        if key == "leave":
-            self._is_dirty = False
-            self.reject()
+    def _leave(self) -> None:
+        self._is_dirty = False
+        self.reject()

@@ -179,19 +179,14 @@ class AttachedFiles(QObject):
 
     def _offer_collection(self, paths: Sequence[Path]) -> None:
         words = phrase("chat.add_as_collection"), phrase("chat.add_as_collection_body")
-        dialog = self.dialog = Dialog(
-            self._theme, *words, cancel_or("add", phrase("chat.add_to_documents")), self._page.window()
-        )
 
-        def add(key: str) -> None:
-            if key == "add":
-                taken = {one.name for one in self._documents.collections()}
-                name = collection_updates.name_of_added(paths, taken)
-                self._documents.add_collection(name, paths=paths)
-                self._scoping.choose([CollectionRef(0, name)])
+        def add() -> None:
+            name = collection_updates.name_of_added(paths, {one.name for one in self._documents.collections()})
+            self._documents.add_collection(name, paths=paths)
+            self._scoping.choose([CollectionRef(0, name)])
 
-        dialog.chosen.connect(add)
-        dialog.open()
+        choices = cancel_or("add", phrase("chat.add_to_documents"))
+        self.dialog = Dialog(self._theme, *words, choices, self._page.window()).ask(add)
 
     def _waiting(self) -> list[Path]:
         """Return the files of the open conversation that are not stored yet."""

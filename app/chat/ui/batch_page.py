@@ -213,10 +213,9 @@ class BatchPage(Page):
         if batch.model.remote is None:
             export(batch)
             return
-        self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
         agreed = dataclasses.replace(batch, is_agreed=True)
-        self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
-        self.consent.open()
+        consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
+        self.consent = consent.ask(lambda: export(agreed))
 
     def _begin(self, batch: Batch, permit: Permit) -> None:
         self.banner.hide()

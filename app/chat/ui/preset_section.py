@@ -175,7 +175,9 @@ class PresetsSection(QWidget):
         self.banner = Banner(self._theme)
         self.entries = PresetListModel()
         self.list = QListView()
-        list_rows.set_up_list(self.list, self.entries, PresetDelegate(self._theme, self.list), phrase("chat.list_of_presets"))
+        list_rows.set_up_list(
+            self.list, self.entries, PresetDelegate(self._theme, self.list), phrase("chat.list_of_presets")
+        )
         self.list.setProperty("framed", True)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
@@ -201,7 +203,7 @@ class PresetsSection(QWidget):
 
     def _connect(self) -> None:
         self.import_button.clicked.connect(self._on_import_clicked)
-        self.export_button.clicked.connect(lambda: self.export_dialog().open())
+        self.export_button.clicked.connect(self.ask_to_export)
         self.edit_button.clicked.connect(self._edit_chosen)
         self.copy_button.clicked.connect(self._copy)
         self.use_button.clicked.connect(self._use_for_new_conversations)
@@ -309,11 +311,10 @@ class PresetsSection(QWidget):
 
     # ----------------------------------------------------------------------- files
 
-    def export_dialog(self) -> "PresetExportDialog":
+    def ask_to_export(self) -> "PresetExportDialog":
         presets = [preset for kind in KINDS for preset in self._presets.presets_of_kind(kind)]
         dialog = PresetExportDialog(self._theme, presets, self._presets.own_presets(), self.window())
-        dialog.chosen.connect(lambda key: self._export(dialog.marked()) if key == "export" else None)
-        return dialog
+        return dialog.ask(lambda: self._export(dialog.marked()))
 
     def _export(self, presets: list[Preset]) -> None:
         start = str(Path(_documents_folder()) / EXPORT_FILE_NAME)
@@ -433,8 +434,7 @@ def preset_import_dialog(theme: Theme, added: int, problems: Sequence[AppError],
         theme,
         phrase("chat.some_presets_could_not_be"),
         phrase("chat.added_were_imported_correct_these", added=added, refused=len(problems)),
-        (DialogButton("cancel", phrase("common.close"), is_default=True),),
-        parent,
+        parent=parent,
         icon=("triangle-alert", "warning"),
         content=make_text_view(lines, phrase("chat.what_could_not_be_imported"), height_px),
     )

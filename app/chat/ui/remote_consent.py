@@ -17,8 +17,7 @@ from app.uikit.theme import Theme
 
 
 def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch: bool = False) -> Dialog:
-    """Return the dialog that asks before the first question of a conversation or file is sent. It emits `chosen` with
-    "send" or "cancel"."""
+    """Return the dialog that asks before the first question of a conversation or file is sent."""
     assert model.remote is not None
     question = phrase("chat.send_these_questions_out" if is_batch else "chat.send_this_conversation_out")
     what = "chat.the_questions_of_the_file" if is_batch else "chat.the_questions_of_this_conversation"
@@ -60,14 +59,11 @@ class RemoteConsent(QObject):
             go()
             return
 
-        def on_chosen(key: str) -> None:
-            if key == "send":
-                session.agree_to_remote()
-                go()
+        def agree() -> None:
+            session.agree_to_remote()
+            go()
 
-        self.dialog = consent_dialog(self._theme, model, self._parent.window())
-        self.dialog.chosen.connect(on_chosen)
-        self.dialog.open()
+        self.dialog = consent_dialog(self._theme, model, self._parent.window()).ask(agree)
 
     def _show_remote_mark(self) -> None:
         model = self._session.model

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 
 from app import __version__
 from app.base.diagnostics import StartRecord
@@ -14,41 +14,33 @@ from app.chat.services.chat_session import ModelPreloader
 from app.models.ui.work_progress import StartOffers
 from app.shell.ui.main_window import DEFAULT_SIZE, MainWindow
 from app.shell.ui.problem_dialogs import show_report
-from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.dialogs import Dialog, make_text_view, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import make_column
-from app.uikit.widgets.labels import Separator, set_surface
+from app.uikit.widgets.containers import FootStrip
 
 WIDTH_PX = 680
 TEXT_PX = 400  # height of the visible text in px
 
 
-class StartNotice(QWidget):
+class StartNotice(FootStrip):
     """Tells at the foot of the window what was special about this start, and damage found later, until closed."""
 
     def __init__(self, theme: Theme, actions: Mapping[str, Callable[[], object]]) -> None:
         """Build the notice. `actions`: by the keys of its buttons."""
-        super().__init__()
-
         self.banner = Banner(theme)
-        set_surface(self, "base")
-        inside = make_column(self.banner, margins_px=(16, 8, 16, 8))
-        make_column(Separator(), inside, into=self, spacing_px=0)
-        self.banner.installEventFilter(self)
+        super().__init__(self.banner)
         self.banner.action_requested.connect(lambda key: actions[key]())
-        self.hide()
 
     def tell(self, last_start: StartRecord, *, is_safe: bool) -> None:
         """Show the notice for the start after `last_start`, once the widget is in its window, as it may show itself."""
         report = ("report", phrase("common.make_a_report"))
         if is_safe:
-            self.banner.show_message(
-                "warning",
-                phrase("shell.kotae_is_in_safe_mode"),
-                self._why_safe(last_start),
-                (("more", phrase("shell.details")), ("restart", phrase("shell.restart_as_usual")), report),
-            )
+            why = phrase("shell.some_functions_are_off_and")
+            if last_start.is_safe_mode_due:
+                why = phrase("shell.n_starts_in_a_row", n=last_start.failed_by_now)
+            actions = (("more", phrase("shell.details")), ("restart", phrase("shell.restart_as_usual")), report)
+            self.banner.show_message("warning", phrase("shell.kotae_is_in_safe_mode"), why, actions)
         elif last_start.was_cut_off:
             what = phrase("shell.kotae_did_not_end_properly")
             self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
@@ -66,16 +58,6 @@ class StartNotice(QWidget):
     def tell_replaced(self, error: AppError) -> None:
         """Show why the documents' database could not be opened, or that a new one replaces a damaged one."""
         self.banner.show_error(error, level="warning")
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
-            self.setVisible(not self.banner.isHidden())
-        return super().eventFilter(watched, event)
-
-    def _why_safe(self, last_start: StartRecord) -> str:
-        if last_start.is_safe_mode_due:
-            return phrase("shell.n_starts_in_a_row", n=last_start.failed_by_now)
-        return phrase("shell.some_functions_are_off_and")
 
 
 def show_notices(
@@ -105,20 +87,14 @@ def show_notices(
 
 def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
     """Return a dialog on what safe mode disables and what to try, with paths as text to copy."""
-    text = QPlainTextEdit(_what_to_try(where))
-    text.setReadOnly(True)
-    text.setProperty("field", True)
-    text.setTabChangesFocus(True)
-    text.setAccessibleName(phrase("shell.what_is_off_and_what"))
-    text.setFixedHeight(scrolled_height(theme, parent, theme.px(TEXT_PX)))
+    height_px = scrolled_height(theme, parent, theme.px(TEXT_PX))
     return Dialog(
         theme,
         phrase("shell.about_safe_mode"),
         phrase("shell.asking_searching_conversations_and_exporting"),
-        (DialogButton("cancel", phrase("common.close"), is_default=True),),
-        parent,
+        parent=parent,
         icon=("info", "text2"),
-        content=text,
+        content=make_text_view(_what_to_try(where), phrase("shell.what_is_off_and_what"), height_px),
         width_px=WIDTH_PX,
     )
 

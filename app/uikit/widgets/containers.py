@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import IconLabel, Label, Separator
+from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 FLOW_SPACING_PX = 8
 QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
@@ -207,10 +207,11 @@ class NoticeColumn(QWidget):
 
     changed = Signal()  # a notice was shown or hidden
 
-    def __init__(self, *notices: QWidget, margins_px: Margins = NO_MARGINS) -> None:
+    def __init__(self, *notices: QWidget, above: QWidget | None = None, margins_px: Margins = NO_MARGINS) -> None:
         super().__init__()
         self._notices = notices
-        make_column(*notices, into=self, margins_px=margins_px, spacing_px=8)
+        column = make_column(*notices, margins_px=margins_px, spacing_px=8)
+        self.setLayout(column if above is None else make_column(above, column, spacing_px=0))
         for notice in notices:
             notice.installEventFilter(self)
         self.hide()
@@ -220,6 +221,14 @@ class NoticeColumn(QWidget):
             self.setVisible(not all(notice.isHidden() for notice in self._notices))
             self.changed.emit()
         return super().eventFilter(watched, event)
+
+
+class FootStrip(NoticeColumn):
+    """Notices at the window's foot, below a line."""
+
+    def __init__(self, *notices: QWidget) -> None:
+        super().__init__(*notices, above=Separator(), margins_px=(16, 8, 16, 8))
+        set_surface(self, "base")
 
 
 class IconLines(QWidget):

@@ -235,19 +235,15 @@ class BinPage(Page):
         else:
             question = phrase("chat.permanently_delete_n_conversations", n=len(ids))
         if ids:
-            self.erasure_dialog(question, phrase("chat.delete_permanently_2"), ids).open()
+            self.ask_to_erase(question, phrase("chat.delete_permanently_2"), ids)
 
     def _ask_to_empty(self) -> None:
         question = phrase("chat.permanently_delete_all_n_in", n=self.binned.rowCount())
         ids = [conversation.id for conversation in self._conversations.binned()]
-        self.erasure_dialog(question, phrase("chat.empty_the_bin_2"), ids).open()
+        self.ask_to_erase(question, phrase("chat.empty_the_bin_2"), ids)
 
-    def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
+    def ask_to_erase(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
         body = phrase("chat.this_cannot_be_undone_the")
-        choices = (
-            dialogs.DialogButton("cancel", phrase("common.cancel"), is_default=True),
-            dialogs.DialogButton("erase", words, "danger_fill"),
-        )
+        choices = dialogs.cancel_or("erase", words, is_grave=True)
         dialog = dialogs.Dialog(self._theme, question, body, choices, self, icon=("triangle-alert", "warning"))
-        dialog.chosen.connect(lambda key: self._conversations.erase(ids) if key == "erase" else None)
-        return dialog
+        return dialog.ask(lambda: self._conversations.erase(ids))

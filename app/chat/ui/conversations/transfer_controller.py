@@ -23,11 +23,12 @@ from app.chat.services.conversations import Conversations
 from app.chat.store import title_of
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import JsonDropFilter, Pickers, complete_suffix
-from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_height
+from app.uikit.dialogs import Dialog, cancel_or, make_text_view, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
-from app.uikit.widgets.containers import make_column
-from app.uikit.widgets.progress_row import TransferStrip
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import FootStrip, make_column
+from app.uikit.widgets.progress_row import ProgressRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class PendingExport:
 
 def _name_of_many() -> str:
     return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
+
+
+class TransferStrip(FootStrip):
+    """Shows the progress and the result of an export or import."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.progress, self.banner = ProgressRow(theme), Banner(theme)
+        super().__init__(self.progress, self.banner)
 
 
 class TransferController(QObject):
@@ -195,10 +204,7 @@ class TransferController(QObject):
     def _ask(self, sentence: str, export: PendingExport) -> None:
         """Let the user choose format and target. `sentence` is a sentence that names the exported conversations."""
         dialog = self.dialog = ExportDialog(self._theme, sentence, export.count, self._window)
-        dialog.chosen.connect(
-            lambda key: self._choose_target(dialog.formats.value, export) if key == "export" else None
-        )
-        dialog.open()
+        dialog.ask(lambda: self._choose_target(dialog.formats.value, export))
 
     def _choose_target(self, file_format: str, export: PendingExport) -> None:
         """Let the user choose the target: one file for JSON or for one conversation, otherwise a folder for one file
@@ -324,10 +330,7 @@ class ExportDialog(Dialog):
     def __init__(self, theme: Theme, sentence: str, count: int, parent: QWidget) -> None:
         """Build the dialog. `sentence` is a sentence that names the exported conversations."""
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
-        buttons = (
-            DialogButton("cancel", phrase("common.cancel")),
-            DialogButton("export", phrase("chat.export"), "primary", is_default=True),
-        )
+        buttons = cancel_or("export", phrase("chat.export"))
         super().__init__(theme, phrase("chat.export_in_which_format"), sentence, buttons, parent, content=self.formats)
         self.formats.buttons[self.formats.value].setFocus()
 
@@ -346,8 +349,7 @@ def refusals_dialog(theme: Theme, result: ImportedConversations, parent: QWidget
         theme,
         conversation_import.import_headline(result),
         conversation_import.import_remarks(result),
-        (DialogButton("cancel", phrase("common.close"), is_default=True),),
-        parent,
+        parent=parent,
         icon=("triangle-alert", "warning"),
         content=listed,
     )

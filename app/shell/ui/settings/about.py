@@ -4,8 +4,8 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
+from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app import __version__
 from app.base import diagnostics
@@ -56,9 +56,8 @@ class UpdateFacts(QWidget):
         self.checksum_field.setAccessibleName(phrase("shell.the_sha_256_that_the"))
         self.checksum_field.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
         self.checksum_field.setVisible(_needs_checksum(file))
-        self.instructions = Label(tone="text2", wraps=True)
-        self.instructions.setText(_how_to_import(file.add_on) if file.add_on else how_to_install(file))
-        self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        instructions = _how_to_import(file.add_on) if file.add_on else how_to_install(file)
+        self.instructions = Label(instructions, tone="text2", wraps=True, selectable=True)
         make_column(facts, self.checksum_field, self.verdict, self.instructions, into=self, spacing_px=8)
         self.checksum_field.textChanged.connect(self._judge)
         self._judge()
@@ -197,11 +196,8 @@ class AboutSection(SettingsSection):
 
     def _fill(self) -> None:
         self._add_version()
-        self.instructions = Label(
-            how_to_install() if self.facts.is_bundle else phrase("shell.in_the_folder_of_the"), wraps=True
-        )
-        self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.instructions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        words = how_to_install() if self.facts.is_bundle else phrase("shell.in_the_folder_of_the")
+        self.instructions = Label(words, wraps=True, selectable=True, shrinks=True)
         self._add(
             phrase("shell.installing_a_newer_version"),
             self.instructions,

@@ -63,16 +63,13 @@ class EnginePacksPanel(QWidget):
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
 
     def ask_to_remove(self) -> Dialog:
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.remove_the_parts_for_graphics"),
             phrase("shell.the_processor_will_compute_instead"),
             cancel_or("remove", phrase("common.remove"), is_grave=True),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._remove)
 
     def _choose(self) -> None:
         file = self._pickers.open(

@@ -189,41 +189,28 @@ class TrainingPanel(QWidget):
         assert self.report is not None
         own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
         size = format_gigabytes(self.report.left_bytes + own)
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
             cancel_or("remove", phrase("shell.delete_2"), is_grave=True),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.remove)
 
     def ask_to_restore_previous(self) -> Dialog:
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
             cancel_or("back", phrase("shell.go_back")),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.go_back)
 
     def ask_for_kit(self) -> TrainingKitDialog:
         dialog = TrainingKitDialog(
             self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network
         )
-
-        def write_kit(key: str) -> None:
-            if key == "write":
-                self._setup.write_kit(dialog.job, variant=dialog.variant)
-
-        dialog.chosen.connect(write_kit)
-        dialog.open()
-        return dialog
+        return dialog.ask(lambda: self._setup.write_kit(dialog.job, variant=dialog.variant))
 
     # ------------------------------------------------------------------- private
 
