@@ -28,6 +28,7 @@ from app.base.confidentiality import CLIPBOARD, HIGHEST_LABEL, ExportRequest, La
 from app.base.errors import AppError
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.theme import application
 from app.uikit.untrusted_text import remove_display_helpers
 
 _TEXTS = (QTextEdit, QPlainTextEdit)
@@ -123,9 +124,7 @@ class ClipboardGuard(QObject):
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
         clipboard.selectionChanged.connect(self._on_selected)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
+        application().focusChanged.connect(self._on_focus_changed)
 
     def copy(self, widget: QWidget, text: str) -> None:
         """Copy text that `widget` shows; secret text only after consent."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import ErrorMessage, describe_error, phrase
@@ -14,7 +14,7 @@ from app.uikit import desktop
 from app.uikit.page import PAGE_MARGIN_PX, Page, PageHeader, SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, make_menu
 from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, NamedList
@@ -89,9 +89,7 @@ class EntryActions(QObject):
         self._page = page
 
     def _begin_menu(self) -> QMenu:
-        menu = QMenu(self._page)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        return menu
+        return make_menu(self._page)
 
     def _add_rename(self, menu: QMenu, title: str, rename: Callable[[], object]) -> None:
         menu.addAction(self._theme.icon("pencil"), title, rename).setShortcut(QKeySequence("F2"))
@@ -118,7 +116,7 @@ class ListDetailPage(Page):
         self._theme = theme
         self._selects_several = selects_several
         set_surface(self, "base")
-        self._header = PageHeader(theme, title)
+        self.header = PageHeader(theme, title)
         self._hidden_actions = QWidget(self)  # the parent of actions that are not shown
         self._hidden_actions.hide()
         self.entries = EntryListModel()
@@ -158,9 +156,6 @@ class ListDetailPage(Page):
 
     # ----------------------------------------------------------------------- shown
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def say(self, error: AppError) -> None:
         """Show an error above the content."""
         message = self._describe(error)
@@ -172,7 +167,7 @@ class ListDetailPage(Page):
 
     def _show_content(self, title: str, actions: Sequence[QWidget]) -> None:
         """Show the title and the actions of the content in the header, and select its entry in the list."""
-        self._header.title.setText(title)
+        self.header.title.setText(title)
         self._show_actions(actions)
         self._mark_shown()
 
@@ -221,18 +216,19 @@ class ListDetailPage(Page):
     ) -> None:
         """Arrange the page. `side_widgets`: above the list; `above`: above the content; `buttons`: in the header."""
         self._actions, self._tail, self._below = QWidget(), QWidget(), QWidget()
-        self._actions_row, self._tail_row = _make_tight_row(self._actions, 8), _make_tight_row(self._tail, 8)
+        self._actions_row, self._tail_row, self._below_row = (
+            make_row(into=widget, spacing_px=8) for widget in (self._actions, self._tail, self._below)
+        )
         for widget in (self._actions, *buttons):
             self._tail_row.addWidget(widget)
-        self._header.add_action(self._tail)
-        self._below_row = _make_tight_row(self._below, 8)
+        self.header.add_action(self._tail)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
         right = make_column(spacing_px=0)
         for widget in (*above, self._below, self.banner):
             right.addWidget(widget)
         right.addWidget(content, 1)
-        make_column(self._header, (right, 1), into=self, spacing_px=0)
+        make_column(self.header, (right, 1), into=self, spacing_px=0)
         self.sidebar_panel = SidebarPanel(self, self.list, side_widgets)
         self.list.selectionModel().currentChanged.connect(self._choose)
         if self._selects_several:
@@ -263,11 +259,6 @@ class ListDetailPage(Page):
     def _on_entry_closed(self, key: EntryKey) -> None:
         if self.shown_key == key:
             self.close_content()
-
-
-def _make_tight_row(parent: QWidget, spacing_px: int) -> QHBoxLayout:
-    """Return an empty row without margins as the layout of `parent`."""
-    return make_row(into=parent, spacing_px=spacing_px)
 
 
 def _is_hidden_by_its_view(action: QWidget) -> bool:

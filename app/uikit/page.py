@@ -44,11 +44,12 @@ class SidebarPanel(QWidget):
 class Page(QWidget):
     """The base of the pages of the window."""
 
+    header: "PageHeader"
     sidebar_panel: SidebarPanel | None = None  # None: the page has no list in the sidebar
 
     def set_header_inset(self, inset_px: int) -> None:
         """Keep `inset_px` free at the left of the header, for the window's sidebar button; 0: there is none."""
-        raise NotImplementedError
+        self.header.set_inset(inset_px)
 
     def label_now(self) -> Label:
         """Return the confidentiality label of the shown content, for copies of it (`app.uikit.clipboard_guard`)."""

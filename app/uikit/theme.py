@@ -241,11 +241,17 @@ def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
                 widget.update()
 
 
+def application() -> QApplication:
+    """Return the program's QApplication, which must exist."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
+
+
 @contextmanager
 def unstyled() -> Iterator[None]:
     """Create widgets without style sheet, in half the time, as Qt styles each again whenever its parent changes."""
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
+    app = application()
     sheet = app.styleSheet()
     app.setStyleSheet("")
     try:

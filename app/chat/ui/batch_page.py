@@ -70,9 +70,6 @@ class BatchPage(Page):
         self._connect()
         documents.open()
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
         """Return the label of the running batch, from its collections and model, because the questions have no
         label."""
@@ -109,9 +106,9 @@ class BatchPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         FileDrops(self, self._choose_files, self._take_files)
-        self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
+        self.header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
-        self._header.add_action(self.back_button)
+        self.header.add_action(self.back_button)
         self.banner = Banner(self._theme)
         self.setup = BatchSetupView(self._theme)
         self.running = BatchProgressView(self._theme)
@@ -134,7 +131,7 @@ class BatchPage(Page):
         scrolled.setWidgetResizable(True)
         scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
+        make_column(self.header, (scrolled, 1), into=self, spacing_px=0)
 
     def _show_view(self, widget: QWidget) -> None:
         """Show one of the three views. A QStackedWidget would be as high as its highest page."""

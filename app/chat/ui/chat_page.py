@@ -56,6 +56,8 @@ from app.uikit.widgets.labels import set_surface
 class ChatPage(Page):
     """The page 質問. It connects its widgets to the open conversation."""
 
+    header: ChatHeader
+
     def __init__(
         self,
         theme: Theme,

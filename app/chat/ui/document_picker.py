@@ -9,13 +9,12 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QEvent,
     QModelIndex,
-    QPersistentModelIndex,
     QSize,
     Qt,
     Signal,
 )
 from PySide6.QtGui import QKeyEvent, QPainter
-from PySide6.QtWidgets import QListView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QListView, QStyleOptionViewItem, QWidget
 
 from app.base import search_text
 from app.base.wording import phrase
@@ -26,11 +25,10 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, plain_tooltip
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 LIST_PX = 340
 INDENT_PX = 22
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +113,8 @@ class DocumentChoices(QAbstractListModel):
         return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
 
 
-class _Delegate(QStyledItemDelegate):
+class _Delegate(ThemedDelegate):
     """Indents documents below their collection, and ticks a row by a click anywhere on it or the space bar."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         super().initStyleOption(option, index)

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, QStandardPaths, Qt
 from PySide6.QtGui import QPainter, QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -32,7 +32,7 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, group_rows
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, ThemedDelegate, group_rows
 
 MARGIN_PX = 16
 
@@ -84,12 +84,8 @@ class PresetListModel(EntryListModel):
         return found
 
 
-class PresetDelegate(QStyledItemDelegate):
+class PresetDelegate(ThemedDelegate):
     """Paints the rows: headings, and presets with their summary."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         theme = self._theme

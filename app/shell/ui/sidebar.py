@@ -30,7 +30,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.page import SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, make_menu
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip, set_surface
@@ -398,8 +398,7 @@ class Sidebar(QWidget):
     def menu(self) -> QMenu:
         """Return the menu with the actions on all conversations."""
         theme = self._theme
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         new = menu.addAction(theme.icon("plus"), phrase("common.new_question"), self.new_requested.emit)
         new.setShortcut(QKeySequence("Ctrl+N"))
         dashed = theme.icon("message-circle-dashed")

@@ -113,7 +113,7 @@ class TrainingPage(ListDetailPage):
         self._overview = overview
         self.search.setVisible(len(overview.entries) >= SEARCH_FROM or bool(self.search.text()))
         self._show_list(self._live)
-        self._header.title.setText(self._title())
+        self.header.title.setText(self._title())
         self._mark_shown()
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:

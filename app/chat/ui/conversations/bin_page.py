@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QListView,
     QStackedWidget,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -29,7 +28,7 @@ from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index
+from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index, ThemedDelegate
 
 TWO_LINES_BELOW_PX = 520
 
@@ -52,12 +51,8 @@ def bin_rows(conversations: Iterable[Conversation], now: float) -> list[EntryRow
     return [row(conversation) for conversation in conversations]
 
 
-class BinDelegate(QStyledItemDelegate):
+class BinDelegate(ThemedDelegate):
     """Paints a row with the days left at its right, or below the title in a narrow page. Selected rows have a tick."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         return QSize(0, self._theme.px(52 if self._is_narrow() else 40))
@@ -86,8 +81,7 @@ class BinDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _is_narrow(self) -> bool:
-        view = self.parent()
-        return isinstance(view, QWidget) and view.width() < self._theme.px(TWO_LINES_BELOW_PX)
+        return self._view.width() < self._theme.px(TWO_LINES_BELOW_PX)
 
 
 class BinView(QListView):
@@ -146,9 +140,6 @@ class BinPage(Page):
         self.empty_button.clicked.connect(self._ask_to_empty)
         self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
         """Return the highest label of all conversations, because the page does not track which conversations it
         shows."""
@@ -165,13 +156,13 @@ class BinPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = PageHeader(self._theme, phrase("common.bin"))
+        self.header = PageHeader(self._theme, phrase("common.bin"))
         self.empty_button = Button(self._theme, phrase("chat.empty_the_bin"), "danger", "trash-2")
-        self._header.add_action(self.empty_button)
+        self.header.add_action(self.empty_button)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._filled())
         self.stack.addWidget(self._emptied())
-        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
+        make_column(self.header, (self.stack, 1), into=self, spacing_px=0)
 
     def _filled(self) -> QWidget:
         self.list = BinView(self._theme, self.binned)

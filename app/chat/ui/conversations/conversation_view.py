@@ -34,7 +34,6 @@ from PySide6.QtWidgets import (
     QListView,
     QMenu,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -45,19 +44,18 @@ from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationLis
 from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.buttons import escape_mnemonic
-from app.uikit.widgets.list_rows import Index
+from app.uikit.widgets.buttons import escape_mnemonic, make_menu
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 INDENT_PX = 14  # px; of conversations below the heading of their folder
 
 
-class ConversationDelegate(QStyledItemDelegate):
+class ConversationDelegate(ThemedDelegate):
     """Paints the rows. The open conversation has a soft background, a bar and a bold title; several selected ones have
     a tick."""
 
-    def __init__(self, theme: Theme, model: ConversationList, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme, model: ConversationList, parent: QListView) -> None:
+        super().__init__(theme, parent)
         self._model = model
         self.has_several = False  # whether several rows are selected
         self.target: int | None = None  # id of the folder that a drag is over; None: none
@@ -363,8 +361,7 @@ class ConversationView(QListView):
         folder_id, ids = self._current().folder_id, self.chosen_ids()
         if folder_id is None and not ids:
             return None
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         if folder_id is not None:
             self._fill_folder_menu(menu, folder_id)
         else:

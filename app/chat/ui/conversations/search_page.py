@@ -102,9 +102,6 @@ class SearchPage(Page):
     def focus_first(self) -> None:
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self.header.set_inset(inset_px)
-
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._is_stale:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QListView, QStyle, QStyleOptionViewItem
 
 from app.base.wording import phrase
 from app.documents.whole_document import Heading
@@ -19,7 +19,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import plain_tooltip
-from app.uikit.widgets.list_rows import Index
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 UNFOLDED_MAX = 60  # an outline with more headings shows only the outermost ones at first
 DEPTH_MAX = 5  # deeper headings are not indented further
@@ -193,12 +193,11 @@ class OutlineList(QListView):
             self.chosen.emit(self.outline.heading(self.outline.number_at(current)).row)
 
 
-class OutlineDelegate(QStyledItemDelegate):
+class OutlineDelegate(ThemedDelegate):
     """Paints a heading with its indentation, and a chevron if there are headings below it."""
 
-    def __init__(self, theme: Theme, outline: OutlineModel, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme, outline: OutlineModel, parent: QListView) -> None:
+        super().__init__(theme, parent)
         self._outline = outline
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)

@@ -23,7 +23,7 @@ from app.documents.grounding import source_citations
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, make_menu
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
@@ -208,7 +208,7 @@ class AnswerActions(QWidget):
         """Build the menu; it is built on request, because most answers never need it."""
         requests, navigation = self._requests, self._requests.navigation
         answer_id, question_id = self._message.id, self._message.parent_id or 0
-        menu = QMenu(self)
+        menu = make_menu(self)
         menu.setToolTipsVisible(True)
         for preset, button in self._quick:
             if button.isHidden():
@@ -304,7 +304,7 @@ class AnswerActions(QWidget):
             )
             self._regenerate_button.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._regenerate_button)
-        self._more_button.clicked.connect(lambda: self._show_menu(self._more_button))
+        self._more_button.clicked.connect(self._show_menu)
         self._right.addWidget(self._more_button)
 
     def _add_quick(self, preset: Preset) -> None:
@@ -335,7 +335,5 @@ class AnswerActions(QWidget):
         action.setEnabled(False)
         return action
 
-    def _show_menu(self, button: QWidget) -> None:
-        menu = self.menu()
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(button.mapToGlobal(QPoint(0, button.height())))
+    def _show_menu(self) -> None:
+        self.menu().popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))

@@ -1,6 +1,6 @@
 """Show a question: a raised block with time, other versions, and actions."""
 
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
@@ -9,7 +9,7 @@ from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
 from app.uikit import clipboard_guard, untrusted_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
+from app.uikit.widgets.buttons import Button, IconButton, make_icon_button, make_menu
 from app.uikit.widgets.labels import Label, plain_tooltip
 
 HEAD_PX = 26  # height of the buttons in px, reserved while they are hidden too
@@ -69,7 +69,7 @@ class QuestionView(MessageView):
         self._show_buttons()
 
     def menu(self) -> QMenu:
-        menu = QMenu(self)
+        menu = make_menu(self)
         menu.addAction(phrase("chat.edit_and_ask_again"), self._edit)
         menu.addAction(phrase("common.copy"), self._copy)
         return menu
@@ -132,9 +132,7 @@ class QuestionView(MessageView):
         clipboard_guard.copy_text(self, self.message.text)
 
     def _show_menu(self) -> None:
-        menu = self.menu()
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))
+        self.menu().popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self.message.is_action:

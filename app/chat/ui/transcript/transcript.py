@@ -21,7 +21,7 @@ from app.chat.ui.transcript.question_view import QuestionView
 from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, gap_after
 from app.inference.services.events import AnswerStage
 from app.uikit.page import NavigationSignals
-from app.uikit.theme import Theme
+from app.uikit.theme import Theme, application
 from app.uikit.widgets.buttons import Button, with_icon_space
 from app.uikit.widgets.labels import announce
 
@@ -56,9 +56,7 @@ class Transcript(RowsView[MessageView]):
         self._flush_timer.timeout.connect(self._flush)
         self.latest_button.clicked.connect(self._on_latest_clicked)
         self._theme.changed.connect(self._place_latest_button)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
+        application().focusChanged.connect(self._on_focus_changed)
 
     def _build(self) -> None:
         self.setAccessibleName(phrase("chat.conversation"))

@@ -105,9 +105,6 @@ class SettingsPage(Page):
         self._theme.changed.connect(self._resize)
         self.show_section(0)
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # the page shows only settings and presets
 
@@ -149,7 +146,7 @@ class SettingsPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = PageHeader(self._theme, phrase("shell.settings"))
+        self.header = PageHeader(self._theme, phrase("shell.settings"))
         self.list = QListView()
         self.list.setModel(QStringListModel([title for title, _ in self._makers.values()], self))
         self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
@@ -160,7 +157,7 @@ class SettingsPage(Page):
         for _ in self._makers:
             self.stack.addWidget(QWidget())
         self.sidebar_panel = SidebarPanel(self, self.list)
-        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
+        make_column(self.header, (self.stack, 1), into=self, spacing_px=0)
         self._resize()
 
     def _page_of(self, section: QWidget) -> QScrollArea:
