@@ -4,7 +4,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -136,9 +136,8 @@ class FindStrip(QWidget):
         """Change the text without finding it."""
 
         def change() -> None:
-            self.field.blockSignals(True)
-            self.field.setText(query)
-            self.field.blockSignals(False)
+            with QSignalBlocker(self.field):
+                self.field.setText(query)
 
         conversion_guard_of(self.field).run_after_conversion(change)
 

@@ -35,7 +35,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
-from app.uikit.widgets.buttons import escape_mnemonic
+from app.uikit.widgets.buttons import escape_mnemonic, make_menu
 
 FILES_MAX = 20  # at once; more are offered as a collection
 NAME_MAX = 24  # characters of a name in an offer to undo
@@ -138,7 +138,7 @@ class AttachedFiles(QObject):
         menu.popup(place - QPoint(0, menu.sizeHint().height()))
 
     def menu(self, name: str) -> QMenu:
-        menu, icon = QMenu(self._page), self._theme.icon
+        menu, icon = make_menu(self._page), self._theme.icon
         found = next(((one, document) for one, document in self._files() if one.name == name), None)
         if found is not None and found[1].indexed_at:
             collection, document = found

@@ -20,7 +20,7 @@ from app.chat.services.batch_session import BatchSession, UnfinishedBatch
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui import batch_views
 from app.chat.ui.batch_views import BatchProgressView, BatchSetupView
-from app.chat.ui.remote_consent import consent_dialog
+from app.chat.ui.chat_notices import consent_dialog
 from app.chat.ui.transcript.rows_view import CentredRow
 from app.documents.services.document_library import DocumentLibrary
 from app.models import model_registry

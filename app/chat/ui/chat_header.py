@@ -27,7 +27,15 @@ from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, sending_note, with_note
 from app.uikit.page import NavigationSignals, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.buttons import (
+    Button,
+    IconButton,
+    escape_mnemonic,
+    make_icon_button,
+    make_menu,
+    pop_up,
+    with_icon_space,
+)
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
@@ -118,7 +126,7 @@ class ChatHeader(PageHeader):
         self.model_button = self._menu_button("box", self._fill_models)
         self.preset_button = self._menu_button("sliders-horizontal", self._fill_presets)
         self.menu_button = IconButton(theme, "ellipsis", phrase("chat.more_actions"))
-        self.menu_button.clicked.connect(self._show_menu)
+        self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
         self._row.insertWidget(0, self.field, 1)
         for tag in (self.tag, self.label_tag):
             self._row.addWidget(tag, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -184,7 +192,7 @@ class ChatHeader(PageHeader):
     # -------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        menu, navigation, session = QMenu(self), self._navigation, self._session
+        menu, navigation, session = make_menu(self), self._navigation, self._session
         if self._is_narrow():
             self._fill_models(menu.addMenu(phrase("common.batch_column.model")))
             self._fill_presets(menu.addMenu(phrase("chat.preset")))
@@ -213,12 +221,6 @@ class ChatHeader(PageHeader):
         menu.aboutToShow.connect(lambda: fill(menu))
         button.setMenu(menu)
         return button
-
-    def _show_menu(self) -> None:
-        menu = self.menu()
-        menu.aboutToHide.connect(menu.deleteLater)
-        corner = self.menu_button.rect().bottomRight()
-        menu.popup(self.menu_button.mapToGlobal(corner) - menu.rect().topRight())
 
     def _fill_models(self, menu: QMenu) -> None:
         menu.clear()

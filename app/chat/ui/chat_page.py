@@ -26,12 +26,11 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui.attached_files import AttachedFiles
 from app.chat.ui.chat_header import ChatHeader
-from app.chat.ui.chat_notices import EmptyView, make_trial_notice
+from app.chat.ui.chat_notices import EmptyView, RemoteConsent, make_trial_notice
 from app.chat.ui.collection_picker import CollectionPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import THINKING_KEY, Composer, ComposerDrafts
 from app.chat.ui.document_picker import DocumentPicker
-from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
@@ -94,7 +93,7 @@ class ChatPage(Page):
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
-        self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
+        self.consent = RemoteConsent(theme, session, library, preferences, self.composer.remote_mark, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
         drops = FileDrops(self, lambda paths: paths, self._take_files)
         drops.lit.connect(lambda is_lit: self.composer.set_lit(is_lit=is_lit))

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
-from app.chat.ui.composer_lines import AskingNotice, RemoteMark
+from app.chat.ui.chat_notices import AskingNotice, RemoteMark
 from app.uikit.desktop import dropped_paths
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import with_note

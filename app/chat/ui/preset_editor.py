@@ -15,7 +15,7 @@ from app.chat.presets import LIMITS, NAME_MAX, Choices, Preset, in_force, is_pre
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.preset_library import PresetLibrary
 from app.models.catalogue import ModelCard
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import EditorWindow
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import fields as prompt_field

@@ -29,7 +29,7 @@ from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, make_menu
 from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, ThemedDelegate, group_rows
@@ -369,8 +369,7 @@ class PresetsSection(QWidget):
 
     def _show_menu(self, position: QPoint) -> None:
         """Show a context menu with the same actions as the buttons. `position` is in coordinates of the list."""
-        menu = QMenu(self)
-        menu.aboutToHide.connect(menu.deleteLater)
+        menu = make_menu(self)
         for button in self._action_buttons:
             if not button.isHidden():
                 menu.addAction(button.text(), button.click)

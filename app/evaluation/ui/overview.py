@@ -40,8 +40,8 @@ from app.uikit.widgets.containers import (
     set_direction,
 )
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
-from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
+from app.uikit.widgets.tables import Index, NumberTableDelegate, NumberTableModel
 
 MOST_PX, PADDING_PX = 260, 24
 

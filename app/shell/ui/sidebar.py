@@ -6,10 +6,9 @@ The module is over 450 lines long because each of these parts is small and used 
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QRect, QSize, Signal
+from PySide6.QtGui import QFontMetrics, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QAbstractItemView,
     QButtonGroup,
     QGridLayout,
@@ -30,27 +29,23 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.page import SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.buttons import Button, IconButton, make_menu
+from app.uikit.widgets.buttons import Button, IconButton, PaintedButton, make_menu
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip, set_surface
 
 
-class NavigationButton(QAbstractButton):
+class NavigationButton(PaintedButton):
     """The button of a page. That of the shown page has weight 600, and a soft background with a bar if it is marked."""
 
     def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, text)
         self._icon = icon
         self.note = ""
         self.is_marked = True  # whether the button looks selected while it is checked
-        self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(plain_tooltip(with_note(text, shortcut)))
         self.setCheckable(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.changed.connect(self.updateGeometry)
 
     def set_note(self, note: str) -> None:
@@ -164,13 +159,12 @@ class NavigationBar(QWidget):
 LISTED = 8  # contacts in the tooltip at most
 
 
-class TrafficIndicator(QAbstractButton):
+class TrafficIndicator(PaintedButton):
     """Shows downloads, questions being sent, and connections that were attempted and refused."""
 
     def __init__(self, theme: Theme, refusals: Callable[[], Sequence[str]]) -> None:
         """Build the indicator. `refusals` returns a text for each refused connection."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._refusals = refusals
         self._online = 0
         self._is_sending = False
@@ -189,8 +183,6 @@ class TrafficIndicator(QAbstractButton):
             margins_px=(18, 12, 18, 12),
             spacing_px=8,
         )
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.refresh()
 
     def show_downloads(
@@ -213,12 +205,6 @@ class TrafficIndicator(QAbstractButton):
             for one in self._contacts
         ]
         return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         option = QStyleOptionViewItem()

@@ -59,14 +59,12 @@ class _NoImages(QPyTextObject):
 
 def parse(text: str) -> SafeDocument:
     """Parse a Markdown text into a document without layout. A text that is not `is_bounded` becomes plain text."""
-    document = SafeDocument()
     text = untrusted_text.make_harmless(text)
-    if is_bounded(text):
-        document.setMarkdown(_adapt_to_qt(text), _FEATURES)
-        _disarm(document)
-    else:
-        document.setPlainText(text)
-        document.is_plain = True
+    if not is_bounded(text):
+        return parse_plain(text)
+    document = SafeDocument()
+    document.setMarkdown(_adapt_to_qt(text), _FEATURES)
+    _disarm(document)
     return document
 
 

@@ -79,7 +79,7 @@ class Button(QPushButton):
     def _retint(self) -> None:
         if self._icon:
             token = self._token or _ICON_TONES.get(self.property("kind"), "text2")
-            self.setIcon(self._theme.leading_icon(self._icon, token, gap=LEADING_GAP_PX))
+            self.setIcon(self._theme.icon(self._icon, token, gap=LEADING_GAP_PX))
             self.setIconSize(QSize(self._theme.px(16) + self._theme.px(LEADING_GAP_PX), self._theme.px(16)))
 
 
@@ -132,6 +132,21 @@ def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
 
 
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
+
+
+class PaintedButton(QAbstractButton):
+    """The base of buttons that paint themselves."""
+
+    def __init__(self, theme: Theme, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setText(text)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not _pressed_by(event, self):
+            super().keyPressEvent(event)
 
 
 _SPACE = "\u2009"  # added to the 4 px that Qt leaves between icon and text, too little for Japanese

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import PaintedButton
 from app.uikit.widgets.containers import FlowBox, make_row
 from app.uikit.widgets.labels import ElidedLabel, Separator
 
@@ -48,14 +49,12 @@ class TabBar(QWidget):
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 
-class TabButton(QAbstractButton):
+class TabButton(PaintedButton):
     """A tab; the selected one is underlined and bold."""
 
     def __init__(self, theme: Theme, name: str) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
@@ -160,15 +159,13 @@ class StepRail(QWidget):
         self._short_label.setVisible(is_short)
 
 
-class RailStep(QAbstractButton):
+class RailStep(PaintedButton):
     """A step of a `StepRail`: ✓ in a ring (done), a filled circle and bold name (current), a grey ring (to come)."""
 
     def __init__(self, theme: Theme, number: int, name: str) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, name)
         self._number = number
         self._state = LATER
-        self.setText(name)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     @property

@@ -34,9 +34,10 @@ def test_a_done_step_can_be_gone_back_to_by_mouse_and_keyboard(rail, qtbot):
     with qtbot.waitSignal(rail.step_chosen) as signal:
         qtbot.mouseClick(rail.steps[0], Qt.MouseButton.LeftButton)
     assert signal.args == [0]
-    with qtbot.waitSignal(rail.step_chosen) as signal:
-        qtbot.keyClick(rail.steps[0], Qt.Key.Key_Space)
-    assert signal.args == [0]
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_Return):
+        with qtbot.waitSignal(rail.step_chosen) as signal:
+            qtbot.keyClick(rail.steps[0], key)
+        assert signal.args == [0]
 
 
 @pytest.mark.parametrize("place", [1, 2])

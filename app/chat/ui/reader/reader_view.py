@@ -1,20 +1,89 @@
 """Show a whole document: its outline beside its text or its pages, where one is in it, and the strip to find words."""
 
+from functools import partial
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
+from app.base import search_text
+from app.base.services.background import LatestWork, TaskProgress
 from app.base.wording import phrase
 from app.chat.ui.reader.outline import OutlineList
-from app.chat.ui.reader.reader_find import ReaderFind
 from app.chat.ui.reader.section_rows import SectionRows
 from app.chat.ui.text.source_row import TAG_CHARACTERS
-from app.documents.whole_document import WholeDocument
+from app.documents.whole_document import WholeDocument, WordCounter
 from app.uikit import untrusted_text
+from app.uikit.find_strip import FindStrip, MatchPlaces
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import make_icon_button
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
+
+
+class ReaderFind(FindStrip):
+    """The strip that finds words in the shown document."""
+
+    def __init__(self, theme: Theme, rows: SectionRows, parent: QWidget | None = None) -> None:
+        super().__init__(theme, phrase("chat.find_in_this_document"), parent)
+        self._rows = rows
+        self._document: WholeDocument | None = None
+        self._counter: WordCounter | None = None  # keeps folded texts as long as the document, so only while it is open
+        self._counting = LatestWork()
+
+    def show_document(self, document: WholeDocument) -> None:
+        """Find in another document from now on. The strip is closed."""
+        self._document = document
+        self.leave()
+
+    def open(self) -> None:
+        was_open = not self.isHidden()
+        self._take_focus()
+        if not was_open:
+            self._count()
+
+    def look_for(self, query: str) -> None:
+        """Open the strip with a query, and go to its first match from the section on that is read."""
+        self._set_query(query)
+        self.show()
+        self._count()
+
+    # ----------------------------------------------------------------- private
+
+    def _on_query_changed(self) -> None:
+        self._count()
+
+    def _count(self) -> None:
+        """Count the words in the background, then go to the first match from the section on that is read."""
+        self._counting.drop()
+        words = tuple(search_text.fold(self.field.text()).split())
+        if self._document is None or not words:
+            self._on_counted((), [])
+            return
+        self._counter = self._counter or WordCounter(self._document)
+        count = partial(_count, self._counter, words)
+        self._counting.run_long(count, partial(self._on_counted, words), lambda _error: None)
+
+    def _on_counted(self, words: tuple[str, ...], counts: list[int]) -> None:
+        self._places = MatchPlaces(counts)
+        self._rows.mark(words)
+        self._number = self._places.number(max(0, self._rows.row), 0) if self._places else 0
+        self._show_match()
+
+    def _show_match(self) -> None:
+        self._show_number()
+        if self._places:
+            self._rows.reveal(*self._places[self._number])
+
+    def _forget(self) -> None:
+        self._counting.drop()
+        self._counter = None
+        self._rows.mark(())
+
+
+def _count(counter: WordCounter, words: tuple[str, ...], progress: TaskProgress) -> list[int]:
+    return counter.count(words, progress.check)
+
 
 OUTLINE_PX, OUTLINE_MIN_PX, OUTLINE_MAX_PX = 260, 140, 480
 NARROW_PX = 620  # width below which the outline replaces the text instead of standing beside it

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CitedSource
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import PaintedButton
 from app.uikit.widgets.labels import plain_tooltip
 
 HEIGHT_PX = 30
@@ -50,15 +51,14 @@ def row_names(sources: Sequence[CitedSource]) -> list[tuple[str, str]]:
     return [names[at] for at in range(len(sources))]
 
 
-class SourceRow(QAbstractButton):
+class SourceRow(PaintedButton):
     """A button that paints its own text, so that text from documents and files is never interpreted as rich text."""
 
     def __init__(
         self, theme: Theme, number: int, source: CitedSource, name: tuple[str, str], parent: QWidget | None = None
     ) -> None:
         """Build the row. `name`: the clause and the file, as `row_names` returns them."""
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent=parent)
         self.number = number
         self._source = source
         self._is_open = False
@@ -74,9 +74,7 @@ class SourceRow(QAbstractButton):
         keys = phrase("chat.source_n_alt_n", n=number)
         self.setToolTip(plain_tooltip(f"{keys} {where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
 
     @property
     def is_open(self) -> bool:
@@ -103,13 +101,6 @@ class SourceRow(QAbstractButton):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._theme.px(120), self._theme.px(HEIGHT_PX))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Click with Enter too, not only with the space bar."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

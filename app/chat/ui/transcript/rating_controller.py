@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.base.wording import phrase, shorten
 from app.chat import answer_ratings
@@ -12,7 +12,7 @@ from app.chat.records import Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.transcript import answer_actions
 from app.chat.ui.transcript.transcript import Transcript
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import EditorWindow
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.fields import storable_text
@@ -55,14 +55,9 @@ class AnswerTextEditor(EditorWindow):
 
     def _fill(self, question: Message, name: str) -> None:
         asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
-        is_action = question.is_action
-        words = (
-            phrase("chat.action_on_answer", name=asked)
-            if is_action
-            else phrase("chat.question_question", question=asked)
-        )
-        shown = Label(words, tone="text2", wraps=True)
-        shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        on_action = phrase("chat.action_on_answer", name=asked)
+        words = on_action if question.is_action else phrase("chat.question_question", question=asked)
+        shown = Label(words, tone="text2", wraps=True, shrinks=True)
         label = Label(name, strong=True)
         label.setBuddy(self.text)
         self.text.setAccessibleName(name)

@@ -13,7 +13,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings, is_web_address, policy_forbidding_network
-from app.base.wording import ErrorMessage, describe_error, phrase
+from app.base.wording import describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
@@ -23,6 +23,7 @@ from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.input_method import conversion_guard_of
+from app.uikit.localization import join_sentences
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
 from app.uikit.widgets.containers import FlowBox, make_box, make_column
@@ -210,10 +211,10 @@ class NetworkSection(SettingsSection):
         if policy:
             words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
         if is_closed:
-            return _two_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
+            return join_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
         if network_guard.is_filter_supported() and network_guard.socket_filter_state() == "off":
-            return _two_sentences(words, phrase("shell.from_the_next_start_of"))
-        return _two_sentences(words, phrase("shell.on_this_machine_the_kernel"))
+            return join_sentences(words, phrase("shell.from_the_next_start_of"))
+        return join_sentences(words, phrase("shell.on_this_machine_the_kernel"))
 
     def _address(self, placeholder: str, field: str) -> AddressField:
         return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
@@ -299,8 +300,3 @@ class NetworkSection(SettingsSection):
 
     def _on_failed(self, error: AppError) -> None:
         self._token_row.show_note(f"▲ {describe_error(error)}")
-
-
-def _two_sentences(first: str, second: str) -> str:
-    """Join two sentences as the language of the window requires."""
-    return str(ErrorMessage(first, second))

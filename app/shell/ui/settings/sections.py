@@ -195,9 +195,9 @@ class SettingsSection(QWidget):
     def _chooser(self, field: str, choices: list[tuple[str, Any]]) -> Chooser:
         return Chooser(choices, lambda value: self._preferences.change(**{field: value}))
 
-    def _open_button(self, words: str, folder: str) -> Button:
+    def _open_button(self, words: str, folder: Path) -> Button:
         button = Button(self._theme, words, icon="folder-open")
-        button.clicked.connect(lambda: open_folder(Path(folder)))
+        button.clicked.connect(lambda: open_folder(folder))
         return button
 
 
@@ -340,17 +340,17 @@ class DataSection(SettingsSection):
     def _fill(self) -> None:
         self._add(
             phrase("shell.data_folder"),
-            self._open_button(phrase("shell.open_the_data_folder"), str(self._paths.data)),
+            self._open_button(phrase("shell.open_the_data_folder"), self._paths.data),
             phrase("shell.conversations_and_settings_are_kept", path=self._paths.data),
         )
         self._add(
             phrase("shell.log"),
-            self._open_button(phrase("common.view_log"), str(self._paths.logs)),
+            self._open_button(phrase("common.view_log"), self._paths.logs),
             phrase("shell.for_when_something_goes_wrong", path=self._paths.logs),
         )
         self._add(
             phrase("shell.backups"),
-            self._open_button(phrase("common.open_the_folder"), str(self._paths.backups)),
+            self._open_button(phrase("common.open_the_folder"), self._paths.backups),
             phrase("shell.conversations_are_backed_up_once"),
         )
         self.states_button = Button(self._theme, "", icon="trash-2")
