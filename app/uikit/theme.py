@@ -32,8 +32,8 @@ class Theme(QObject):
 
     changed = Signal()  # the theme, text size or font has changed, and all values from before are outdated
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._data = _theme_data()
         self._settings = Settings()
         self._is_dark = False

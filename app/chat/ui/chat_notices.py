@@ -32,8 +32,8 @@ class EmptyView(QWidget):
 
     example_chosen = Signal(str)
 
-    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
+        super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._has_model = self._is_temporary = self._asks_documents = self._asks_manual = False

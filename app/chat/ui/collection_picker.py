@@ -56,8 +56,8 @@ class CollectionPicker(QWidget):
     actions_requested = Signal(str, QPoint)  # name of an attached file's collection, and the place for its menu
     documents_requested = Signal()  # the user wants to tick documents
 
-    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
+        super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._choices: tuple[CollectionChoice, ...] = ()
@@ -247,8 +247,8 @@ class StayOpenMenu(QMenu):
 class LabelTag(QFrame):
     """Shows the label of a conversation."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._icon = IconLabel(theme, "lock", size=14)
         self._words = labels.Label(role="caption")
         make_row(self._icon, self._words, into=self, margins_px=(8, 3, 8, 3), spacing_px=6)

@@ -161,8 +161,8 @@ class Composer(QWidget):
     last_question_requested = Signal()  # ↑ was pressed in an empty field
     thinking_chosen = Signal(bool)  # whether the model shall think before it answers
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._is_busy = False
         self._is_lit = False  # whether files are dragged over the page

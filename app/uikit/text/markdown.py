@@ -6,7 +6,7 @@ All stays readable: raw HTML and images as text, links with their address. `docu
 import re
 from typing import Any
 
-from PySide6.QtCore import QObject, QSizeF
+from PySide6.QtCore import QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
 from app.base.wording import phrase
@@ -30,8 +30,8 @@ _NESTED = re.compile(rf"\s*(?:(?:[-*+>]|\d{{1,9}}[.)])\s*){{{NESTING_MAX + 1},}}
 class SafeDocument(QTextDocument):
     """A document that loads no image, style sheet or file."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.is_plain = False  # True: its blocks are unparsed lines
         self.setUndoRedoEnabled(False)
         self.setDocumentMargin(0)

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -23,8 +23,8 @@ class Banner(QFrame):
     action_requested = Signal(str)  # the key of a clicked button
     closed = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_close: bool = True) -> None:
+        super().__init__()
         self._theme = theme
         self.level = ""  # the level of the last message
         self._build(can_close)

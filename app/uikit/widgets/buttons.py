@@ -216,8 +216,8 @@ KeyHintPart = tuple[str, bool]  # a text, and whether it is the name of a key
 class KeyHint(QWidget):
     """A line of keys, drawn as key caps, and texts about their effects."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._parts: tuple[KeyHintPart, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -44,8 +44,8 @@ ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
 class SearchField(QLineEdit):
     """A field with a painted glass, as an action of Qt would be a nameless button. `name`: also its placeholder."""
 
-    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, name: str) -> None:
+        super().__init__()
         self._theme = theme
         self.setMaxLength(QUERY_MAX)
         self.setPlaceholderText(name)

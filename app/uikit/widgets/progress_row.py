@@ -4,7 +4,7 @@ import math
 import time
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QProgressBar, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.services import background
 from app.base.wording import phrase
@@ -42,8 +42,8 @@ class ProgressRow(QFrame):
 
     cancelled = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_cancel: bool = True) -> None:
+        super().__init__()
         self._theme = theme
         self._started_at = 0.0
         self._amount_words = ""  # "": the total is not known

@@ -103,8 +103,8 @@ class StepRail(QWidget):
 
     step_chosen = Signal(int)  # index of a done step, from 0
 
-    def __init__(self, theme: Theme, names: Sequence[str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, names: Sequence[str]) -> None:
+        super().__init__()
         self._theme = theme
         self._now = 0
         self.steps = [RailStep(theme, number, name) for number, name in enumerate(names, 1)]

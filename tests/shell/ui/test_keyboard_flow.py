@@ -128,12 +128,6 @@ def test_a_conversation_is_found_renamed_binned_and_taken_back(keyboard: Keyboar
     assert parts.conversations.binned() == []
 
 
-def test_a_page_is_opened_by_enter_on_its_button(keyboard: Keyboard) -> None:
-    keyboard.go_to("評価")
-    keyboard.press(Key.Key_Return)
-    assert keyboard._parts.window.current_page == "evaluation"
-
-
 def test_a_setting_is_changed(keyboard: Keyboard) -> None:
     parts = keyboard._parts
     keyboard.press(Key.Key_6, Modifier.ControlModifier)

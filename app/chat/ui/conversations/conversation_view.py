@@ -177,8 +177,8 @@ class ConversationView(QListView):
     new_in_folder_requested = Signal(int)
     folder_removal_requested = Signal(int)
 
-    def __init__(self, theme: Theme, model: ConversationList, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, model: ConversationList) -> None:
+        super().__init__()
         self._theme = theme
         self._model = model
         self._before_reset: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)

@@ -24,8 +24,8 @@ from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
 class ReaderFind(FindStrip):
     """The strip that finds words in the shown document."""
 
-    def __init__(self, theme: Theme, rows: SectionRows, parent: QWidget | None = None) -> None:
-        super().__init__(theme, phrase("chat.find_in_this_document"), parent)
+    def __init__(self, theme: Theme, rows: SectionRows) -> None:
+        super().__init__(theme, phrase("chat.find_in_this_document"))
         self._rows = rows
         self._document: WholeDocument | None = None
         self._counter: WordCounter | None = None  # keeps folded texts as long as the document, so only while it is open

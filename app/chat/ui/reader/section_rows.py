@@ -114,8 +114,8 @@ class SectionRows(RowsView[SectionRow]):
     row_changed = Signal(int)  # the section that is read now: the first one in sight, or the one that was gone to
     link_chosen = Signal(str)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(theme, parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme)
         self._sections: Sequence[WholeSection] = ()
         self._sizes: Sequence[tuple[int, int, int]] = ()
         self._query_words: tuple[str, ...] = ()

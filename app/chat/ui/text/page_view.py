@@ -177,8 +177,8 @@ class PageView(QScrollArea):
     width_changed = Signal()
     asked = Signal()  # the user wants to ask about the frame
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_select: bool = False) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_select: bool = False) -> None:
+        super().__init__()
         self._theme = theme
         self._zoom = ZOOMS.index(1.0)
         self._is_new = False  # True when the next picture must be scrolled to its first mark

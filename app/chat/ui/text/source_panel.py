@@ -51,9 +51,9 @@ class SourcePanel(QWidget):
 
     step_requested = Signal(int)  # 1: to the next source; -1: to the previous one
 
-    def __init__(self, theme: Theme, pictures: PagePictures, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, pictures: PagePictures) -> None:
         """Build the panel. `pictures` draws the pages."""
-        super().__init__(parent)
+        super().__init__()
         self._theme = theme
         self._inset = 0
         self._is_over = False
@@ -253,8 +253,8 @@ class SourceSplitter(QSplitter):
 
     changed = Signal()  # the panel was opened or closed, or has replaced the conversation
 
-    def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel, parent: QWidget | None = None) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
+    def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
         self._theme = theme
         self._conversation = conversation
         self._panel = panel

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy
 
 from app.base.wording import phrase
 from app.documents.grounding import source_citations
@@ -54,11 +54,9 @@ def row_names(sources: Sequence[CitedSource]) -> list[tuple[str, str]]:
 class SourceRow(PaintedButton):
     """A button that paints its own text, so that text from documents and files is never interpreted as rich text."""
 
-    def __init__(
-        self, theme: Theme, number: int, source: CitedSource, name: tuple[str, str], parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, theme: Theme, number: int, source: CitedSource, name: tuple[str, str]) -> None:
         """Build the row. `name`: the clause and the file, as `row_names` returns them."""
-        super().__init__(theme, parent=parent)
+        super().__init__(theme)
         self.number = number
         self._source = source
         self._is_open = False

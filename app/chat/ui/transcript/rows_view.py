@@ -174,8 +174,8 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
     """Shows the rows. Subclasses implement `_create_view`, `_estimated` and `_gap`, and call `_place` after each change
     of the rows."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._heights = RowHeights()
         self.views: dict[int, RowT] = {}  # by row; only those that are visible, near, or have the focus

@@ -38,8 +38,8 @@ class Transcript(RowsView[MessageView]):
 
     content_changed = Signal()  # messages were replaced or added, or an answer has ended
 
-    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
-        super().__init__(theme, parent)
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
+        super().__init__(theme)
         self.requests = MessageRequests(navigation, self)  # shared by all rows
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
