@@ -283,11 +283,7 @@ class Sidebar(QWidget):
         self._theme.changed.connect(self._resize)
 
     def show_conversations(
-        self,
-        conversations: Sequence[Conversation],
-        folders: Sequence[Folder],
-        drafts: Collection[int],
-        binned: int,
+        self, conversations: Sequence[Conversation], folders: Sequence[Folder], drafts: Collection[int], binned: int
     ) -> None:
         """Show conversations, latest first, and folders; ids with `drafts`, and the number `binned`."""
 

@@ -78,9 +78,7 @@ class CorrectionEditor(AnswerTextEditor):
         super().__init__(theme, question, answer, phrase("chat.right_answer_optional"), text, parent)
         self._session = session
         self.set_words(
-            phrase("chat.rate_this_answer_as_bad"),
-            phrase("chat.if_you_know_the_right"),
-            phrase("common.save"),
+            phrase("chat.rate_this_answer_as_bad"), phrase("chat.if_you_know_the_right"), phrase("common.save")
         )
 
     def _save(self, text: str) -> str:

@@ -213,18 +213,12 @@ class AboutSection(SettingsSection):
         self.check_button = Button(self._theme, phrase("shell.check_a_file"), icon="file-search")
         self.check_button.clicked.connect(self._choose_file)
         self._add(
-            phrase("shell.file_with_a_newer_version"),
-            self.check_button,
-            phrase("shell.tells_whether_it_is_whole"),
+            phrase("shell.file_with_a_newer_version"), self.check_button, phrase("shell.tells_whether_it_is_whole")
         )
         self._file_row: SettingRow = self._rows[-1]
         self.first_run_button = Button(self._theme, phrase("shell.show_the_introduction_again"))
         self.first_run_button.clicked.connect(self._navigation.first_run_requested)
-        self._add(
-            phrase("shell.introduction"),
-            self.first_run_button,
-            phrase("shell.shows_what_this_pc_can"),
-        )
+        self._add(phrase("shell.introduction"), self.first_run_button, phrase("shell.shows_what_this_pc_can"))
         self._add_papers()
 
     def _add_version(self) -> None:
@@ -257,9 +251,7 @@ class AboutSection(SettingsSection):
         self.report_button = Button(self._theme, phrase("shell.make_a_problem_report"))
         self.report_button.clicked.connect(lambda: show_report(self._theme, self._paths, self.window()))
         self._add(
-            phrase("shell.when_something_is_wrong"),
-            self.report_button,
-            phrase("shell.puts_logs_and_settings_into"),
+            phrase("shell.when_something_is_wrong"), self.report_button, phrase("shell.puts_logs_and_settings_into")
         )
 
     # ------------------------------------------------------------------- slots

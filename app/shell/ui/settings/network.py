@@ -165,12 +165,7 @@ class NetworkSection(SettingsSection):
     def _fill(self) -> None:
         self.block = QCheckBox(phrase("shell.block_all_outside_traffic"))
         self.block.toggled.connect(lambda is_on: self._preferences.change(network_allowed=not is_on))
-        self._add(
-            phrase("shell.network"),
-            self.block,
-            phrase("shell.kotae_uses_the_network_only"),
-            is_wide=True,
-        )
+        self._add(phrase("shell.network"), self.block, phrase("shell.kotae_uses_the_network_only"), is_wide=True)
         self._block_row = self._rows[-1]
         self.traffic = TrafficList(self._theme)
         self._add(
@@ -184,20 +179,11 @@ class NetworkSection(SettingsSection):
             is_wide=True,
         )
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
-        self._add(
-            phrase("shell.speed_limit"),
-            self.limit,
-            phrase("shell.keeps_downloads_out_of_the"),
-        )
+        self._add(phrase("shell.speed_limit"), self.limit, phrase("shell.keeps_downloads_out_of_the"))
         self._limit_row = self._rows[-1]
         self._add_proxy()
         self.mirror = self._address("https://huggingface.co", "hub_endpoint")
-        self._add(
-            phrase("shell.mirror"),
-            self.mirror,
-            phrase("shell.the_address_of_a_server"),
-            is_wide=True,
-        )
+        self._add(phrase("shell.mirror"), self.mirror, phrase("shell.the_address_of_a_server"), is_wide=True)
         self.mirror.row = self._rows[-1]
         self._add_token()
 
@@ -247,12 +233,7 @@ class NetworkSection(SettingsSection):
         self.token_button.clicked.connect(self.ask_token)
         self.stored_button.clicked.connect(self._use_stored)
         self.forget_button.clicked.connect(self._forget_token)
-        self._add(
-            phrase("common.access_token"),
-            self._tokens,
-            phrase("shell.for_models_that_are_given"),
-            is_wide=True,
-        )
+        self._add(phrase("common.access_token"), self._tokens, phrase("shell.for_models_that_are_given"), is_wide=True)
         self._token_row = self._rows[-1]
 
     # ------------------------------------------------------------------- secrets

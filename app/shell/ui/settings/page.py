@@ -5,14 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
 from PySide6.QtGui import QPainter, QResizeEvent
-from PySide6.QtWidgets import (
-    QListView,
-    QScrollArea,
-    QStackedWidget,
-    QStyle,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QListView, QScrollArea, QStackedWidget, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base import confidentiality
 from app.base.paths import Paths

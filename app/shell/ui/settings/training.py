@@ -129,11 +129,7 @@ class TrainingKitDialog(Dialog):
 
 
 def lock_words(lock: PackageLock) -> str:
-    systems = {
-        "linux-x86_64": "Linux",
-        "win32-x86_64": "Windows",
-        "darwin-arm64": "Mac",
-    }
+    systems = {"linux-x86_64": "Linux", "win32-x86_64": "Windows", "darwin-arm64": "Mac"}
     kind = phrase("common.for_gpus_cuda") if lock.variant == "cuda" else phrase("common.for_cpus")
     return join_facts(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")
 
@@ -254,10 +250,7 @@ class TrainingPanel(QWidget):
             words = phrase("shell.it_does_not_work_reason", reason=make_breakable(str(reason)))
             tone = "warning"
         elif not report.is_current:
-            words, tone = (
-                phrase("shell.it_works_but_its_parts"),
-                "warning",
-            )
+            words, tone = (phrase("shell.it_works_but_its_parts"), "warning")
         else:
             words, tone = phrase("shell.it_works"), "success"
         self.state.setText(words)
@@ -290,12 +283,7 @@ class TrainingPanel(QWidget):
 
 class TrainingSection(SettingsSection):
     def __init__(
-        self,
-        theme: Theme,
-        preferences: Preferences,
-        paths: Paths,
-        title: str,
-        make_panel: Callable[[], TrainingPanel],
+        self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_panel: Callable[[], TrainingPanel]
     ) -> None:
         self._make_panel = make_panel
         super().__init__(theme, preferences, paths, title)
