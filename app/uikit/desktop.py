@@ -164,8 +164,7 @@ class Pickers:
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
-    """Append `suffix` unless the path has one of these, and a number if that exists, as the dialog asked about the
-    typed one."""
+    """Append `suffix` unless the path has one of these, and a number if that exists: the dialog asked otherwise."""
     if not path.name or path.suffix.lower() in (suffix, *others):
         return path
     free, number = path.with_name(path.name + suffix), 2

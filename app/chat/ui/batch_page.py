@@ -71,8 +71,7 @@ class BatchPage(Page):
         documents.open()
 
     def label_now(self) -> confidentiality.Label:
-        """Return the label of the running batch, from its collections and model, because the questions have no
-        label."""
+        """Return the label of the running batch, from its collections and model; the questions have none."""
         return self._batches.label_now()
 
     def focus_first(self) -> None:

@@ -99,8 +99,7 @@ class BatchSetupView(QWidget):
         self.model.setText(name or phrase("common.none_yet"))
 
     def show_collections(self, collections: Sequence[DocumentCollection], checked_names: set[str]) -> None:
-        """Show the collections. Those listed before keep their check marks; new ones are checked if their name is in
-        `checked_names`."""
+        """Show the collections. Those listed before keep their marks; new ones in `checked_names` are checked."""
         kept = {ref.name for ref in self.scope()} | (checked_names - {ref.name for ref in self._refs})
         clear_layout(self._scope_column)
         self._refs = [CollectionRef(collection.id, collection.name) for collection in collections]
@@ -169,8 +168,7 @@ class BatchSetupView(QWidget):
 
 
 class BatchProgressView(QFrame):
-    """Shows the current question, the number of answered ones and the time left, with buttons to pause, resume and
-    stop."""
+    """Shows the current question, the progress and the time left, with buttons to pause, resume and stop."""
 
     stop_requested = Signal()
 

@@ -43,8 +43,7 @@ _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindow
 
 
 class TitleField(QLineEdit):
-    """A field that replaces the title while the user edits it. Enter or leaving the field accepts the new title; Esc
-    keeps the old one."""
+    """A field for a new title in place of the old. Enter or leaving the field accepts it; Esc keeps the old one."""
 
     ended = Signal(str)  # the new title; "": unchanged
     left_by_key = Signal()  # Enter or Esc has closed the field, so something else needs the focus
@@ -95,8 +94,7 @@ NAME_CHARACTERS = 28
 
 
 class ChatHeader(PageHeader):
-    """Shows the title, label, model and preset of the open conversation. The page calls the `show_` methods after
-    changes."""
+    """Shows title, label, model and preset of the open conversation. The page calls the `show_` methods."""
 
     keep_requested = Signal()  # the user wants to store the temporary conversation
 

@@ -74,8 +74,7 @@ class EmptyView(QWidget):
         self._show_text()
 
     def show_model_progress(self, *, is_adding: bool, is_downloading: bool) -> None:
-        """Show whether a first model is being added or downloaded. The user can add another model during a download
-        only."""
+        """Show whether a first model is being added or downloaded; only a download lets the user add another."""
         state = "adding" if is_adding else "downloading" if is_downloading else "none"
         self.lacking.setText(phrase(f"chat.first_model.{state}"))
         self._sentence.setText(phrase(f"chat.first_model_hint.{state}"))
@@ -84,8 +83,7 @@ class EmptyView(QWidget):
             button.setVisible(not is_adding)
 
     def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
-        """Show whether questions search documents. Only Kotae's own manual gets an example question, because the
-        contents of other documents are unknown."""
+        """Show whether questions search documents. Only the manual's contents are known for an example question."""
         self._asks_documents, self._asks_manual = asks_documents, asks_manual
         self._show_text()
 
@@ -113,8 +111,7 @@ def _centred(*widgets: QWidget) -> QWidget:
 
 
 def make_trial_notice(theme: Theme, navigation: NavigationSignals) -> QWidget:
-    """Return the line that informs the user that a trial model answers. Its lower edge limits the scrolling
-    conversation."""
+    """Return the line that says that a trial model answers. Its lower edge limits the scrolling conversation."""
     words = Label(phrase("chat.this_is_a_small_trial"), tone="text2", wraps=True)
     choose = Button(theme, phrase("common.choose_a_model"), "link")
     choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
@@ -161,8 +158,7 @@ class RemoteMark(QWidget):
         self.hide()
 
     def show_place(self, server: str, *, is_allowed: bool = True) -> None:
-        """Show the server that will get the text. `server`: host and port; "" for a local model. `is_allowed`: whether
-        the settings allow network access."""
+        """Show the server that gets the text (host and port; "": a local model), and whether the settings allow it."""
         self.setVisible(bool(server))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=server)
         self.words.setText(sending_note(server) if is_allowed else stopped)

@@ -246,8 +246,7 @@ class ChatPage(Page):
         self.find_bar.look_for(query, message_id)
 
     def show_restored(self, conversation_id: int) -> None:
-        """Open a conversation that was restored from the bin, unless another one is open or the user is typing a new
-        question."""
+        """Open a conversation restored from the bin, unless another is open or a new question is being typed."""
         is_free = self._session.conversation is None and not self._session.is_temporary
         if is_free and not self.composer.text():
             self._session.open(conversation_id)
@@ -397,8 +396,7 @@ class ChatPage(Page):
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
     def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str | int) -> None:
-        """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
-        model."""
+        """Call `act`, which begins a new answer for an existing one, after consent if it goes to a remote model."""
         self._errors.clear()
         self.consent.run_with_consent(lambda: act(answer_id, *more))
         self.focus_first()

@@ -151,8 +151,7 @@ class CollectionPicker(QWidget):
         self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
-        """Show the chips, or their number if they do not fit. Size hints are used, because hidden widgets have them
-        too."""
+        """Show the chips, or their number if they do not fit, by size hints, which hidden widgets have too."""
         self.setFixedHeight(self._theme.metric("button_height_small") + self._theme.px(2))
         gap = self._row.spacing()
         fixed = self._theme.px(14) + self.caption.sizeHint().width() + self.add_button.sizeHint().width() + 3 * gap

@@ -58,8 +58,7 @@ class CollectionSelection(QObject):
         self._on_documents_changed()
 
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
-        """Return the labels of the chosen collections, of the answers' sources, and of the collections `others`; []
-        when no documents are involved."""
+        """Return the labels of the chosen collections, of the answers' sources, and of `others`; [] without any."""
         scope = (*self._session.scope, *others)
         asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
@@ -67,8 +66,7 @@ class CollectionSelection(QObject):
         return [*asked, *used]
 
     def raised(self, label: Label) -> Label:
-        """Return `label`, or the higher one of the documents that an answer still being written uses; that answer is
-        not stored yet."""
+        """Return `label`, or the higher one of the documents of an answer that is being written and not stored."""
         return confidentiality.highest_label((label, *self.labels(self._session.messages())))
 
     def label_now(self) -> Label:

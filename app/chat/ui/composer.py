@@ -95,8 +95,7 @@ class QuestionEditor(QPlainTextEdit):
             super().keyPressEvent(event)
 
     def _on_return(self, event: QKeyEvent) -> None:
-        """Insert a line break with Shift, send with Ctrl, and with neither do what the settings define for Enter. A key
-        held down never sends."""
+        """Break the line with Shift, send with Ctrl, else do what the settings say. A key held down never sends."""
         modifiers = event.modifiers()
         is_sending = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or (
             self.send_key == "enter" and not modifiers & Qt.KeyboardModifier.ShiftModifier
@@ -151,8 +150,7 @@ class QuestionEditor(QPlainTextEdit):
 
 
 class Composer(QWidget):
-    """The field with its button and lines. The text remains until the page has stored the question and calls
-    `end_edit`."""
+    """The field with its button and lines. The text remains until the page has stored it and calls `end_edit`."""
 
     submitted = Signal(str)  # the question, or the new text of the question `edited_id`
     stop_requested = Signal()
@@ -234,8 +232,7 @@ class Composer(QWidget):
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
-        """Return the draft that is shown or about to be shown, so that one conversation's text is never stored with
-        another."""
+        """Return the draft that is or will be shown, so that none is stored with another conversation."""
         return self._pending_draft or UnsentDraft(self.text(), self.edited_id, self._set_aside)
 
     def show_draft(self, draft: UnsentDraft) -> None:
@@ -302,8 +299,7 @@ class Composer(QWidget):
     def update_placeholder(
         self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False
     ) -> None:
-        """Set the placeholder: that of a temporary conversation, else that of a follow-up question, else that of a
-        first one."""
+        """Set the placeholder: of a temporary conversation, else of a follow-up question, else of a first one."""
         key = "chat.ask_about_your_documents" if asks_documents else "chat.type_a_question"
         if is_temporary:
             key = "chat.type_a_question_not_saved"
@@ -352,8 +348,7 @@ class Composer(QWidget):
             self.draft_changed.emit()
 
     def _show_sendable(self) -> None:
-        """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
-        it."""
+        """Enable the button unless the question is empty; text under conversion counts, as a click commits it."""
         has_text = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
         is_sendable = has_text and not self._refused_because
         if not is_sendable and self.send_button.hasFocus():
@@ -404,8 +399,7 @@ KEPT_AFTER_MS = 500  # ms after the first change, even while the user continues 
 
 
 class ComposerDrafts(QObject):
-    """Stores the composer's draft with the open conversation. The page calls `restore` when it shows another
-    conversation."""
+    """Stores the composer's draft with the open conversation. The page calls `restore` for another conversation."""
 
     def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
         super().__init__(parent)
@@ -425,8 +419,7 @@ class ComposerDrafts(QObject):
             self._stored_draft = draft
 
     def save_again(self) -> None:
-        """Store the draft although it did not change, because the conversation was stored for the first time or moved
-        to another store."""
+        """Store the unchanged draft, as the conversation was stored for the first time or in another store."""
         self._stored_draft = None
         self.keep()
 

@@ -79,8 +79,7 @@ BELOW_CARD, BELOW_CONVERSATION, BELOW_PRESET = "card", "conversation", "preset"
 
 
 class ChoicesForm(QWidget):
-    """Edits the settings of one level. A number that the user does not edit keeps its exact value, even if its field
-    shows it rounded."""
+    """Edits the settings of one level. A number that is not edited keeps its exact value, though shown rounded."""
 
     changed = Signal()
 
@@ -191,8 +190,7 @@ class PresetEditor(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """Build the window. A `preset` with the id "" is a new one. `card` is that of the model whose recommendations
-        are shown, or None."""
+        """Build the window. A `preset` with the id "" is new. `card`: whose recommendations are shown, or None."""
         super().__init__(theme, parent)
         self._presets = presets
         self._preset = preset
@@ -318,8 +316,7 @@ class ConversationSettings(EditorWindow):
     # ------------------------------------------------------------------- private
 
     def _build_deviations(self) -> QWidget:
-        """Build the line that lists the differences from the preset, with buttons to revert them or save them as a
-        preset."""
+        """Build the line of the differences from the preset, with buttons to revert or keep them as a preset."""
         self.deviations = Label(strong=True, wraps=True)
         self.revert_button = Button(self._theme, phrase("chat.back_to_the_preset"), icon="undo-2", compact=True)
         self.keep_button = Button(self._theme, phrase("chat.save_as_a_new_preset"), icon="plus", compact=True)

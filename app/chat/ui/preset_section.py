@@ -1,5 +1,4 @@
-"""Show the section プリセット of the settings: a list of all presets and quick actions, with buttons for their
-actions."""
+"""Show the section プリセット of the settings: all presets and quick actions, with buttons for their actions."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -139,8 +138,7 @@ class PresetsSection(QWidget):
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],
     ) -> None:
-        """Build the section. `card` returns the card of the selected model, whose recommendations the editor shows, or
-        None."""
+        """Build the section. `card` returns that whose recommendations the editor shows, or None."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation

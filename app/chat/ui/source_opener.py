@@ -146,8 +146,7 @@ class SourceOpener(QObject):
     # ------------------------------------------------------------------ private
 
     def _grounding_of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
-        """Return the grounding of a visible answer and the numbers of the sources that it shows; (None, ()) without
-        sources."""
+        """Return the grounding of a visible answer and the numbers of its shown sources; (None, ()) without any."""
         message = next((one for one in self._transcript.messages if one.id == answer_id), None)
         grounding = answer_check.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:

@@ -135,8 +135,7 @@ class BinPage(Page):
         self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, because the page does not track which conversations it
-        shows."""
+        """Return the highest label of all conversations, because the page does not track which it shows."""
         return self._label_of_all()
 
     def focus_first(self) -> None:

@@ -33,8 +33,7 @@ INDENT_PX = 14  # px; of conversations below the heading of their folder
 
 
 class ConversationDelegate(ThemedDelegate):
-    """Paints the rows. The open conversation has a soft background, a bar and a bold title; several selected ones have
-    a tick."""
+    """Paints the rows. The open conversation has a soft background, a bar and a bold title; selected ones a tick."""
 
     def __init__(self, theme: Theme, model: ConversationList, parent: QListView) -> None:
         super().__init__(theme, parent)
@@ -317,8 +316,7 @@ class ConversationView(QListView):
             self._model.fold(heading.folder.id, is_folded=not heading.is_folded)
 
     def _fold_or_leave(self, *, is_folded: bool) -> None:
-        """Fold or unfold the current folder. As in a tree, Left on a conversation moves to the heading of its
-        folder."""
+        """Fold or unfold the current folder. As in a tree, Left on a conversation moves to its folder's heading."""
         row = self._current()
         if row.folder is not None:
             self._model.fold(row.folder.id, is_folded=is_folded)
@@ -370,8 +368,7 @@ class ConversationView(QListView):
         move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
     def _fill_folders(self, menu: QMenu, ids: list[int], inside: set[int | None]) -> None:
-        """Add the folders to move conversations to. `inside` are the ids of their current folders; None means no
-        folder."""
+        """Add the folders to move conversations to. `inside`: the ids of their folders now; None: no folder."""
         for folder in self._model.folders:
             action = menu.addAction(escape_mnemonic(folder.name))
             action.setCheckable(True)

@@ -92,8 +92,7 @@ class SearchPage(Page):
         conversion_guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations and documents, because the page does not track which of them it
-        shows."""
+        """Return the highest label of conversations and documents; the page does not track which it shows."""
         collections = collections_now(self._documents.path)
         if collections is None:
             return confidentiality.HIGHEST_LABEL
@@ -295,8 +294,7 @@ class SearchPage(Page):
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_enter(self) -> None:
-        """Search if the text has changed, otherwise open the selected result, so that only a visible result is
-        opened."""
+        """Search if the text has changed, else open the selected result, so that only a visible one is opened."""
         if self._pause.isActive():
             self._start()
         elif not self._is_searching:

@@ -36,8 +36,7 @@ class SearchResultRow:
 
 
 class SearchResultModel(QAbstractListModel):
-    """The hits. A row's text is computed when the row is first shown, because there can be hundreds of long
-    messages."""
+    """The hits. The text of a row, which may be a long message, is computed when it is first shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,8 +116,7 @@ PLACE_SHARE = 0.5  # of a row's width that the place of a hit may take
 
 
 class SearchResultDelegate(ThemedDelegate):
-    """Paints a result: title and date, and below them one line of the message with the matching words in bold and
-    highlighted."""
+    """Paints a result: title and date, and below them a line of the message with the words in bold."""
 
     def __init__(self, theme: Theme, model: SearchResultModel, parent: QListView) -> None:
         super().__init__(theme, parent)

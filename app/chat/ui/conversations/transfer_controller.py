@@ -42,8 +42,7 @@ class PendingExport:
     count: int = 1  # number of conversations
 
     def neutral_name(self) -> str:
-        """Return a file name that does not reveal the content, because the target of a confidential export is
-        recorded."""
+        """Return a file name without content, because the target of a confidential export is recorded."""
         pattern = phrase("chat.kotae_answer_time" if self.kind == "answer" else "chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
@@ -207,8 +206,7 @@ class TransferController(QObject):
         dialog.ask(lambda: self._choose_target(dialog.formats.value, export))
 
     def _choose_target(self, file_format: str, export: PendingExport) -> None:
-        """Let the user choose the target: one file for JSON or for one conversation, otherwise a folder for one file
-        each."""
+        """Let the user choose the target: a file for JSON or one conversation, else a folder for one file each."""
         if file_format != "json" and export.count > 1:
             path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._initial_folder())
             target = Path(path)

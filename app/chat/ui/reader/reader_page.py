@@ -165,8 +165,7 @@ class ReaderPage(Page):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _fit(self) -> None:
-        """Show the buttons and the label with text if there is room, else as icons only, and last without what keys and
-        other pages do too."""
+        """Show buttons and label with text if it fits, else as icons, and last without what other keys do too."""
         document = self.document
         spare = (self.label, self.open_button, self.find_button)
         self.label.show()

@@ -73,8 +73,7 @@ class SectionRow(Row):
 
 
 class SectionPicture(QWidget):
-    """A picture as wide as the available space, but never wider than its own width. It is read when it is painted, as
-    all pictures of the manual take 38 MB."""
+    """A picture, never wider than its own width. It is read when painted: all those of the manual take 38 MB."""
 
     def __init__(self, file: Path, about: str, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)

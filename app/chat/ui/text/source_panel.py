@@ -97,8 +97,7 @@ class SourcePanel(QWidget):
         self.pages.show_picture(picture)
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
-        """Show why there is no page image, with the text of the source below. `can_locate` offers to locate the
-        file."""
+        """Show why there is no image, above the text of the source. `can_locate` offers to locate the file."""
         sentence = describe_error(error)
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
         self.locate_button.setVisible(can_locate)

@@ -73,8 +73,7 @@ _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Return a text with the remote machine that the question and passages were sent to; "" when they stayed on this
-    machine."""
+    """Return a text with the machine that the question was sent to; "" when it stayed on this machine."""
     place = "" if details.error_code in _REFUSED_HERE else answer_check.remote_machine(details)
     return phrase("chat.sent_to_place", place=place) if place else ""
 
@@ -92,8 +91,7 @@ _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
 
 
 class RatingMark(QWidget):
-    """Shows an answer's rating as icon and text. The icon is built for rated answers only, because most are not
-    rated."""
+    """Shows an answer's rating. The icon is built for rated answers only, because most are not rated."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -150,8 +148,7 @@ class AnswerDisplayOptions:
 
 
 class AnswerActions(QWidget):
-    """Shows the facts and buttons below an answer. `fit` decides which actions have a button; the menu has the
-    others."""
+    """Shows the facts and buttons below an answer. `fit` decides which actions only the menu has."""
 
     copy_shown_requested = Signal()
 
@@ -174,8 +171,7 @@ class AnswerActions(QWidget):
         self.show_rated(message)
 
     def fit(self, width: int) -> None:
-        """Show as many action buttons as fit into `width` px. Facts and buttons share a row, or use two if they do not
-        fit."""
+        """Show as many buttons as fit into `width` px. Facts and buttons share a row, or use two if they must."""
         gap = self._theme.px(8)
         left, right = self._left.sizeHint().width(), self._fixed_width()
         is_row = left + gap + right <= width

@@ -120,8 +120,7 @@ class MessageView(Row):
         return self._column.totalSizeHint().height()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> None:
-        """Mark words as `RichText.mark` does, and show more pages of a long text until match number `current` is
-        visible."""
+        """Mark words as `RichText.mark` does, and show more of a long text until match `current` is visible."""
         count = self.text.mark(query_words, current)
         while current is not None and current >= count and self._pages:
             self._show_more()

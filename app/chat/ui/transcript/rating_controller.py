@@ -68,8 +68,7 @@ class AnswerTextEditor(EditorWindow):
 
 
 class CorrectionEditor(AnswerTextEditor):
-    """Edits the correction of an answer. If the text is left unchanged, the answer is rated bad without a
-    correction."""
+    """Edits the correction of an answer. An unchanged text rates the answer bad without a correction."""
 
     def __init__(
         self, theme: Theme, session: ChatSession, question: Message, answer: Message, parent: QWidget | None = None

@@ -182,8 +182,7 @@ def excerpt_line(theme: Theme, parent: QWidget) -> QWidget:
 
 
 def imported_box(message: Message, theme: Theme) -> QWidget:
-    """Return the box below an imported answer, which shows whether it was compared with documents and the sources that
-    its file names."""
+    """Return the box below an imported answer: whether it was compared with documents, and its file's sources."""
     lines = [] if answer_check.check_status(message) == "checked" else [phrase("chat.it_came_in_a_file")]
     if quoted := answer_check.quoted_places(message):
         lines += [phrase("chat.imported_sources")]

@@ -1,5 +1,4 @@
-"""Show the transcript of the open conversation: questions, answers, and the text of the answer that is being
-written."""
+"""Show the transcript of the open conversation: questions, answers, and the answer that is being written."""
 
 import dataclasses
 import itertools
@@ -120,8 +119,7 @@ class Transcript(RowsView[MessageView]):
         self.content_changed.emit()
 
     def step_branch(self, step: int) -> None:
-        """Request the next (1) or previous (-1) version of the message with the focus, or else of the last message with
-        several versions."""
+        """Request the next (1) or previous (-1) version of the focused message, else of the last one with several."""
         focused = QApplication.focusWidget()
         here = [view.message for view in self.views.values() if focused and view.isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
@@ -149,8 +147,7 @@ class Transcript(RowsView[MessageView]):
             self._restore_state(view)
 
     def current_answer(self) -> AnswerView | None:
-        """Return the answer with the focus, or else the last one with a widget, among those with sources; None if there
-        is none."""
+        """Return the answer with sources that has the focus, else the last one with a widget; None without any."""
         focused = QApplication.focusWidget()
         views = [view for view in self._answers() if view.sources]
         here = (view for view in views if focused is not None and view.isAncestorOf(focused))
@@ -301,8 +298,7 @@ class Transcript(RowsView[MessageView]):
         return view
 
     def _restore_state(self, view: AnswerView) -> None:
-        """Apply the state that no answer stores: whether the session is busy, the open source, the explanation of a
-        failure."""
+        """Apply what no answer stores: whether the session is busy, the open source, why an answer failed."""
         view.set_busy(self._is_busy)
         view.show_open(self._open[1] if self._open[0] == view.message.id else None)
         if view.message.id in self._explanations:
@@ -324,8 +320,7 @@ class Transcript(RowsView[MessageView]):
         self._heights = RowHeights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
 
     def _focus_in(self, row: int) -> int | None:
-        """Return the focused part of a row: a button of its pager (-1 or 1), another part (0), or None without focus in
-        the row."""
+        """Return the focused part of a row: a button of its pager (-1 or 1), another part (0); None without focus."""
         view, focused = self.views.get(row), QApplication.focusWidget()
         if view is None or focused is None or not view.isAncestorOf(focused):
             return None
@@ -399,8 +394,7 @@ class Transcript(RowsView[MessageView]):
         self._place_latest_button()
 
     def _place_latest_button(self) -> None:
-        """Place the button ↓ 最新へ at the foot of the view. It is shown while the conversation's end is not
-        visible."""
+        """Place the button ↓ 最新へ at the foot, which is shown while the conversation's end is not visible."""
         hint = self.latest_button.sizeHint()
         left, top = (self.width() - hint.width()) // 2, self.height() - hint.height() - FOOT_PX
         self.latest_button.setGeometry(left, top, hint.width(), hint.height())

@@ -188,8 +188,7 @@ class NetworkSection(SettingsSection):
         self._add_token()
 
     def _protection_text(self, settings: Settings, policy: str) -> str:
-        """Return what blocks traffic (Kotae, the kernel, the administrator's `policy`) or how to end the kernel's
-        block."""
+        """Return what blocks traffic (Kotae, the kernel, the `policy`), or how to end the kernel's block."""
         is_closed = network_guard.socket_filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""

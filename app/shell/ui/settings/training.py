@@ -1,5 +1,4 @@
-"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit without
-network."""
+"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit."""
 
 from collections.abc import Callable
 from pathlib import Path
