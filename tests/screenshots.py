@@ -860,7 +860,7 @@ def answer_menu(parts: AppContext) -> None:
     row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
     width = row.width()
     row.fit(300)  # a narrow row has more in its menu
-    row._show_menu(page.header.menu_button)
+    row._show_menu()
     row.fit(width)
 
 

@@ -20,10 +20,9 @@ from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui.attached_files import AttachedFiles
 from app.chat.ui.chat_header import ChatHeader
 from app.chat.ui.chat_notices import EmptyView, RemoteConsent, make_trial_notice
-from app.chat.ui.collection_picker import CollectionPicker
+from app.chat.ui.collection_picker import CollectionPicker, DocumentPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import THINKING_KEY, Composer, ComposerDrafts
-from app.chat.ui.document_picker import DocumentPicker
 from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions

@@ -12,8 +12,7 @@ from app.base.services.preferences import Preferences
 from app.chat import conversation_privacy
 from app.chat.records import Conversation, Message
 from app.chat.services.chat_session import ChatSession
-from app.chat.ui.collection_picker import CollectionChoice, CollectionPicker
-from app.chat.ui.document_picker import CollectionDocuments
+from app.chat.ui.collection_picker import CollectionChoice, CollectionDocuments, CollectionPicker
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now

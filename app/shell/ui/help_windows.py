@@ -1,4 +1,4 @@
-"""Show the manual (F1) as a document to read, with contents and search, and the release notes of this version."""
+"""Show the manual (F1) as a document to read, with contents and search, the release notes, and the problem report."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from app import __version__
 from app.base import confidentiality, diagnostics
-from app.base.paths import resources
+from app.base.paths import Paths, resources
 from app.base.wording import current_language, phrase
+from app.chat import presets
 from app.chat.ui.reader.reader_view import ReaderView
 from app.documents import whole_document
 from app.documents.whole_document import WholeDocument, WholeSection
@@ -110,3 +111,9 @@ class NewsWindow(QDialog):
         self.text.fit(
             self._width_px - 2 * MARGIN_PX - self.style().pixelMetric(self.style().PixelMetric.PM_ScrollBarExtent)
         )
+
+
+def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
+    from app.compliance.ui.report_window import ReportWindow  # most starts do not need it
+
+    ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()

@@ -1,20 +1,31 @@
-"""Show one notice at the foot: safe mode, a crash before, another version, or damage; apply safe mode to the window."""
+"""Open the database or offer its backup at the start, log and show bugs, and show one notice at the foot.
 
+The notice tells of safe mode, which is applied to the window, a crash before, another version, or damage.
+"""
+
+import logging
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QWidget
 
 from app import __version__
+from app.base import database
 from app.base.diagnostics import StartRecord
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import phrase
+from app.base.wording import format_time, phrase
 from app.chat.services.chat_session import ModelPreloader
+from app.chat.store import Store
 from app.models.ui.work_progress import StartOffers
+from app.shell.ui.help_windows import show_report
 from app.shell.ui.main_window import DEFAULT_SIZE, MainWindow
-from app.shell.ui.problem_dialogs import show_report
-from app.uikit.dialogs import Dialog, make_text_view, scrolled_height
+from app.uikit import dialogs
+from app.uikit.desktop import open_folder
+from app.uikit.dialogs import BugReporter, Dialog, make_text_view, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.containers import FootStrip
@@ -130,3 +141,57 @@ def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOf
     window.resize(*DEFAULT_SIZE)
     # Without this attribute `window_layout.fit_to_screen` centres the window.
     window.setAttribute(Qt.WidgetAttribute.WA_Moved, False)
+
+
+log = logging.getLogger("kotae")
+
+
+def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
+    """From now on log uncaught exceptions and show them to the user, in place of Python's own output."""
+    reporter = BugReporter(theme, window, lambda: open_folder(where.logs), lambda: show_report(theme, where, window))
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QCoreApplication.quit()  # also ends a training without a window
+            return
+        log.error("bug", exc_info=(kind, error, trace))
+        reporter.report(kind, error, trace)
+
+    sys.excepthook = report
+
+
+def open_store(where: Paths, theme: Theme) -> Store | None:
+    """Open the database, replacing a damaged one with a backup on consent; None if the user quits."""
+    try:
+        store = Store.open(where.database, where.backups)
+        try:
+            store.conversations()  # damage of what the window lists is met here, where the backup can be offered
+        except AppError:
+            store.close()
+            raise
+        return store
+    except AppError as error:
+        log.warning("database: %s", error)
+        restore = dialogs.DialogButton("restore", phrase("shell.restore_the_backup"), "primary")
+        quit_choice = dialogs.DialogButton("cancel", phrase("shell.quit"), is_default=True)
+        choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
+        dialog = dialogs.problem_dialog(theme, error, choices=choices)
+        if not dialog.exec():
+            return None
+    used = database.restore_newest_backup(where.database, where.backups)
+    dialogs.problem_dialog(theme, restore_outcome(where, used)).exec()
+    return Store.open(where.database, where.backups)
+
+
+def restore_outcome(where: Paths, backup: Path | None) -> AppError:
+    """Return the message about the backup that was restored and its contents. `backup` None: there was no backup."""
+    held = database.backup_content(backup) if backup is not None else None
+    if backup is None or held is None:
+        return AppError("no_backup", path=str(where.data))
+    log.warning("restored from %s: %s", backup.name, held)
+    if not held.conversations and not held.changed_at:  # the bin of the backup is empty too
+        return AppError("restored_empty", name=backup.name, path=str(where.data))
+    last = format_time(min(max(0.0, held.changed_at), 2.0**33))
+    return AppError(
+        "restored", name=backup.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data)
+    )

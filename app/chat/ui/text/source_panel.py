@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QVBoxLayout, QW
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.chat.ui.text.page_view import PagePane
-from app.chat.ui.text.source_row import TAG_CHARACTERS
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.services.reading_child import PagePicture, PagePictures
 from app.uikit import untrusted_text
@@ -24,6 +23,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, p
 
 WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
 _SIDE = 16
+TAG_CHARACTERS = 12  # enough for tags such as 考え方; an imported file may contain any
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from app.chat.records import Message
 from app.chat.ui.transcript import answer_actions
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.answer_view import AnswerView, source_number
-from app.chat.ui.transcript.message_view import MessageRequests, MessageView
-from app.chat.ui.transcript.question_view import QuestionView
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, QuestionView
 from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, gap_after
 from app.inference.services.events import AnswerStage
 from app.uikit.page import NavigationSignals

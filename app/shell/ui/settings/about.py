@@ -18,8 +18,7 @@ from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase, shell_word
 from app.inference import engine_packs
 from app.shell import update_file
-from app.shell.ui.help_windows import NewsWindow
-from app.shell.ui.problem_dialogs import show_report
+from app.shell.ui.help_windows import NewsWindow, show_report
 from app.shell.ui.settings.sections import SettingsSection
 from app.shell.update_file import UpdateFile
 from app.uikit.desktop import Pickers
