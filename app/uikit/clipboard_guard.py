@@ -96,7 +96,10 @@ def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
         return bool(text)
     copy_text(view, text)
     if is_cut and label_at(view) != HIGHEST_LABEL:  # secret text is not cut, because the user has not consented yet
-        _cut(view)
+        if isinstance(view, _TEXTS):
+            view.textCursor().removeSelectedText()
+        elif isinstance(view, QLineEdit):
+            view.del_()
     return True
 
 
@@ -206,13 +209,6 @@ def _view_of(part: QObject) -> QWidget | None:
     if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
         return parent
     return part if isinstance(part, QWidget) else None
-
-
-def _cut(view: QWidget) -> None:
-    if isinstance(view, _TEXTS):
-        view.textCursor().removeSelectedText()
-    elif isinstance(view, QLineEdit):
-        view.del_()
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:

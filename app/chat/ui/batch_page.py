@@ -91,9 +91,6 @@ class BatchPage(Page):
         fit = [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
         return fit if len(fit) == 1 and not self._batches.is_running else []
 
-    def _take_files(self, paths: list[Path]) -> None:
-        self.open_file(paths[0])
-
     def open_file(self, path: Path) -> None:
         """Read a questions file and show its setup."""
         self.banner.hide()
@@ -104,7 +101,7 @@ class BatchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        FileDrops(self, self._choose_files, self._take_files)
+        FileDrops(self, self._choose_files, lambda paths: self.open_file(paths[0]))
         self.header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
         self.header.add_action(self.back_button)

@@ -231,8 +231,12 @@ class ChatHeader(PageHeader):
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()
         current_id = self._session.preset.id
+
+        def choose(preset_id: str) -> None:
+            self._session.answer_by(preset_id, self._session.choices)
+
         for preset in self._presets.presets_of_kind("chat"):
-            _add_choice(menu, preset.name, preset.id == current_id, self._choose_preset, preset.id)
+            _add_choice(menu, preset.name, preset.id == current_id, choose, preset.id)
         menu.addSeparator()
         menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answer_settings_requested.emit)
         menu.addAction(phrase("chat.edit_presets"), lambda: self._navigation.settings_requested.emit("presets"))
@@ -249,9 +253,6 @@ class ChatHeader(PageHeader):
                 action.setToolTip(plain_tooltip(phrase("chat.it_cannot_be_lower_than")))
 
     # ------------------------------------------------------------------ chosen
-
-    def _choose_preset(self, preset_id: str) -> None:
-        self._session.answer_by(preset_id, self._session.choices)
 
     def _on_renamed(self, title: str) -> None:
         self.title.show()

@@ -81,7 +81,7 @@ class CollectionPicker(QWidget):
             chip.deleteLater()
         self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_chosen]
         for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
-            chip.removed.connect(self._exclude)
+            chip.removed.connect(lambda name: self._set_chosen(name, is_chosen=False))
             chip.actions_requested.connect(self.actions_requested)
             self._row.insertWidget(place, chip)
         self._show_text()
@@ -176,9 +176,6 @@ class CollectionPicker(QWidget):
             count = phrase("chat.n_of_m_documents", n=f"{len(choice.chosen):,}", m=f"{choice.documents:,}")
         reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
         return with_note(count, reading)
-
-    def _exclude(self, name: str) -> None:
-        self._set_chosen(name, is_chosen=False)
 
     def _set_chosen(self, name: str, *, is_chosen: bool) -> None:
         names = [choice.name for choice in self._choices if choice.is_chosen and choice.name != name]

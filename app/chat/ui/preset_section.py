@@ -149,7 +149,20 @@ class PresetsSection(QWidget):
         self._exported: Path | None = None
         self.pickers = Pickers()
         self._build()
-        self._connect()
+        self.import_button.clicked.connect(self._on_import_clicked)
+        self.export_button.clicked.connect(self.ask_to_export)
+        self.edit_button.clicked.connect(self._edit_chosen)
+        self.copy_button.clicked.connect(self._copy)
+        self.use_button.clicked.connect(self._use_for_new_conversations)
+        self.reset_button.clicked.connect(self._remove)
+        self.delete_button.clicked.connect(self._remove)
+        self.banner.action_requested.connect(self._on_folder_requested)
+        self.list.activated.connect(self._edit_chosen)
+        self.list.customContextMenuRequested.connect(self._show_menu)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._presets.changed.connect(self._refill)
+        self._preferences.changed.connect(self._refill)
+        self._theme.changed.connect(self._on_theme_changed)
         self._refill()
 
     def set_stacked(self, is_stacked: bool) -> None:
@@ -194,22 +207,6 @@ class PresetsSection(QWidget):
             margins_px=(32, 24, 32, 24),
             spacing_px=12,
         )
-
-    def _connect(self) -> None:
-        self.import_button.clicked.connect(self._on_import_clicked)
-        self.export_button.clicked.connect(self.ask_to_export)
-        self.edit_button.clicked.connect(self._edit_chosen)
-        self.copy_button.clicked.connect(self._copy)
-        self.use_button.clicked.connect(self._use_for_new_conversations)
-        self.reset_button.clicked.connect(self._remove)
-        self.delete_button.clicked.connect(self._remove)
-        self.banner.action_requested.connect(self._on_folder_requested)
-        self.list.activated.connect(self._edit_chosen)
-        self.list.customContextMenuRequested.connect(self._show_menu)
-        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self._presets.changed.connect(self._refill)
-        self._preferences.changed.connect(self._refill)
-        self._theme.changed.connect(self._on_theme_changed)
 
     # -------------------------------------------------------------------- showing
 

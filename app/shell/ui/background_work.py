@@ -143,16 +143,12 @@ class Notifier(QObject):
                 lambda: desktop_notification.show_notification(words), lambda _shown: None, lambda _error: None
             )
         elif QSystemTrayIcon.supportsMessages():
-            self._show_from_tray(words)
-
-    def _show_from_tray(self, words: str) -> None:
-        """Show a message from a tray icon (Windows, macOS), hidden when the user returns."""
-        if self._tray is None:
-            self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
-            self._tray.activated.connect(self._bring_back)
-            self._tray.messageClicked.connect(self._bring_back)
-        self._tray.show()
-        self._tray.showMessage("Kotae", words, self._window.windowIcon())
+            if self._tray is None:
+                self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
+                self._tray.activated.connect(self._bring_back)
+                self._tray.messageClicked.connect(self._bring_back)
+            self._tray.show()
+            self._tray.showMessage("Kotae", words, self._window.windowIcon())
 
     def _bring_back(self) -> None:
         """Show the window and activate it, even if the user closed it during a training."""

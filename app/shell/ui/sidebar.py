@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QMenu,
     QStackedWidget,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -70,7 +69,7 @@ class NavigationButton(PaintedButton):
         painter = QPainter(self)
         area = self._background_rect()
         is_chosen = self.isChecked() and self.is_marked
-        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=self._option())
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=self._view_option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
@@ -92,11 +91,6 @@ class NavigationButton(PaintedButton):
 
     def _background_rect(self) -> QRect:
         return self.rect().adjusted(8, 0, -8, 0)
-
-    def _option(self) -> QStyleOptionViewItem:
-        option = QStyleOptionViewItem()
-        option.initFrom(self)  # copies the states of focus, mouse and keyboard focus
-        return option
 
 
 class NavigationBar(QWidget):
@@ -207,11 +201,8 @@ class TrafficIndicator(PaintedButton):
         return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        option = QStyleOptionViewItem()
-        option.initFrom(self)
-        list_rows.draw_ground(
-            QPainter(self), self._theme, self.rect().adjusted(8, 4, -8, -4), is_chosen=False, option=option
-        )
+        area = self.rect().adjusted(8, 4, -8, -4)
+        list_rows.draw_ground(QPainter(self), self._theme, area, is_chosen=False, option=self._view_option())
 
     def refresh(self) -> None:
         refused = len(self._refusals())

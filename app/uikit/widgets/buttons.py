@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QStyle,
     QStyleOptionButton,
+    QStyleOptionViewItem,
     QStylePainter,
     QToolButton,
     QWidget,
@@ -147,6 +148,12 @@ class PaintedButton(QAbstractButton):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not _pressed_by(event, self):
             super().keyPressEvent(event)
+
+    def _view_option(self) -> QStyleOptionViewItem:
+        """Return the states of focus, mouse and keyboard focus, to draw the button as a row of a list."""
+        option = QStyleOptionViewItem()
+        option.initFrom(self)
+        return option
 
 
 _SPACE = "\u2009"  # added to the 4 px that Qt leaves between icon and text, too little for Japanese

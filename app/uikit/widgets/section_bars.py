@@ -197,7 +197,13 @@ class RailStep(PaintedButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         circle = QRect(4, 4, self._theme.px(CIRCLE_PX), self._theme.px(CIRCLE_PX))
-        self._paint_circle(painter, circle)
+        is_now = self._state == NOW
+        painter.setPen(QPen(self._theme.color("control" if self._state == LATER else "accent"), 1.5))
+        painter.setBrush(self._theme.color("accent") if is_now else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(circle)
+        painter.setFont(self._theme.font("caption", 600))
+        painter.setPen(self._theme.color({DONE: "accent", NOW: "on_accent", LATER: "muted"}[self._state]))
+        painter.drawText(circle, int(Qt.AlignmentFlag.AlignCenter), "✓" if self._state == DONE else str(self._number))
         weight, tone = {DONE: (400, "accent"), NOW: (600, "text"), LATER: (400, "muted")}[self._state]
         painter.setFont(self._theme.font("ui", weight))
         painter.setPen(self._theme.color(tone))
@@ -208,12 +214,3 @@ class RailStep(PaintedButton):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 6, 6)
         painter.end()
-
-    def _paint_circle(self, painter: QPainter, circle: QRect) -> None:
-        is_now = self._state == NOW
-        painter.setPen(QPen(self._theme.color("control" if self._state == LATER else "accent"), 1.5))
-        painter.setBrush(self._theme.color("accent") if is_now else Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(circle)
-        painter.setFont(self._theme.font("caption", 600))
-        painter.setPen(self._theme.color({DONE: "accent", NOW: "on_accent", LATER: "muted"}[self._state]))
-        painter.drawText(circle, int(Qt.AlignmentFlag.AlignCenter), "✓" if self._state == DONE else str(self._number))

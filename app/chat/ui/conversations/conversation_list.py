@@ -73,7 +73,7 @@ class ConversationList(QAbstractListModel):
         ] = {}  # results of `collections_of`, for painted rows only
         self._written_messages: tuple[Message, ...] = ()
         self._filter = ""
-        self._open_id: int | None = None
+        self.open_id: int | None = None
         self._now = datetime.now()
         self._rows: list[ListRow] = []
         self._places: list[tuple[str, int | None, int | None, str]] = []  # of the rows
@@ -106,8 +106,8 @@ class ConversationList(QAbstractListModel):
 
     def set_open(self, conversation_id: int | None) -> None:
         """Mark the conversation that is shown next to the list; None marks none, because a new one is shown."""
-        if conversation_id != self._open_id:
-            self._open_id = conversation_id
+        if conversation_id != self.open_id:
+            self.open_id = conversation_id
             self._emit_all_changed()
 
     def set_drafts(self, conversation_ids: Collection[int]) -> None:
@@ -127,10 +127,6 @@ class ConversationList(QAbstractListModel):
         if message is not None:
             self._written_messages += (message,)
         self._emit_all_changed()
-
-    @property
-    def open_id(self) -> int | None:
-        return self._open_id
 
     def conversations(self, ids: Iterable[int]) -> list[Conversation]:
         """Return the conversations with these ids, also in folded folders, the most recently used first."""
@@ -327,15 +323,15 @@ class ConversationList(QAbstractListModel):
 
     def draft_mark(self, row: ListRow) -> str:
         """Return the mark of a draft; "" without one, and for the open conversation, whose draft is in sight."""
-        return phrase("chat.draft") if row.id in self._drafts and row.id != self._open_id else ""
+        return phrase("chat.draft") if row.id in self._drafts and row.id != self.open_id else ""
 
     def is_open(self, row: ListRow) -> bool:
         """Return whether the row is the conversation shown next to the list, or a folded folder that contains it."""
         if row.conversation is not None:
-            return row.id == self._open_id
-        if row.folder is None or not row.is_folded or self._open_id is None:
+            return row.id == self.open_id
+        if row.folder is None or not row.is_folded or self.open_id is None:
             return False
-        return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self._open_id]))
+        return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self.open_id]))
 
     def _spoken(self, row: ListRow) -> str:
         if row.folder is not None:

@@ -38,7 +38,17 @@ class AnswerTextEditor(EditorWindow):
         field.setTabChangesFocus(True)
         field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
         self.text = field
-        self._fill(question, name)
+        asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
+        on_action = phrase("chat.action_on_answer", name=asked)
+        words = on_action if question.is_action else phrase("chat.question_question", question=asked)
+        shown = Label(words, tone="text2", wraps=True, shrinks=True)
+        label = Label(name, strong=True)
+        label.setBuddy(self.text)
+        self.text.setAccessibleName(name)
+        self.column.setSpacing(8)
+        self.column.addWidget(shown)
+        self.column.addWidget(label)
+        self.column.addWidget(self.text, 1)
         self.text.textChanged.connect(self.note_change)
         self.text.setFocus()
 
@@ -52,19 +62,6 @@ class AnswerTextEditor(EditorWindow):
     def _save(self, text: str) -> str:
         """Store a text of a fitting length. Return why it was not stored, or ""."""
         raise NotImplementedError
-
-    def _fill(self, question: Message, name: str) -> None:
-        asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
-        on_action = phrase("chat.action_on_answer", name=asked)
-        words = on_action if question.is_action else phrase("chat.question_question", question=asked)
-        shown = Label(words, tone="text2", wraps=True, shrinks=True)
-        label = Label(name, strong=True)
-        label.setBuddy(self.text)
-        self.text.setAccessibleName(name)
-        self.column.setSpacing(8)
-        self.column.addWidget(shown)
-        self.column.addWidget(label)
-        self.column.addWidget(self.text, 1)
 
 
 class CorrectionEditor(AnswerTextEditor):
@@ -131,8 +128,8 @@ class RatingController(QObject):
         self._transcript = transcript
         self._page = page
         transcript.requests.rating_requested.connect(self._on_requested)
-        transcript.requests.answer_edit_requested.connect(self._on_edit_requested)
-        transcript.requests.original_requested.connect(self._on_original_requested)
+        transcript.requests.answer_edit_requested.connect(lambda answer_id: self._edit(answer_id, is_original=False))
+        transcript.requests.original_requested.connect(lambda answer_id: self._edit(answer_id, is_original=True))
         session.answer_rated.connect(self._on_rated)
         session.answer_edited.connect(transcript.show_edited)
 
@@ -141,12 +138,6 @@ class RatingController(QObject):
             self._session.rate(answer_id, rating)
             return
         CorrectionEditor(self._theme, self._session, *self._turn(answer_id), self._page).open()
-
-    def _on_edit_requested(self, answer_id: int) -> None:
-        self._edit(answer_id, is_original=False)
-
-    def _on_original_requested(self, answer_id: int) -> None:
-        self._edit(answer_id, is_original=True)
 
     def _edit(self, answer_id: int, *, is_original: bool) -> None:
         turn = self._turn(answer_id)

@@ -218,7 +218,17 @@ class AboutSection(SettingsSection):
         self.first_run_button = Button(self._theme, phrase("shell.show_the_introduction_again"))
         self.first_run_button.clicked.connect(self._navigation.first_run_requested)
         self._add(phrase("shell.introduction"), self.first_run_button, phrase("shell.shows_what_this_pc_can"))
-        self._add_papers()
+        self.news_button = Button(self._theme, phrase("shell.see_what_is_new"))
+        self.news_button.clicked.connect(lambda: NewsWindow(self._theme, self.window()).show())
+        self._add(phrase("shell.in_this_version"), self.news_button, phrase("shell.a_short_list_of_what"))
+        self.licences_button = Button(self._theme, phrase("shell.licences"), icon="file-text")
+        self.licences_button.clicked.connect(self._show_licences)
+        self._add(phrase("common.licences"), self.licences_button, phrase("shell.the_terms_of_kotae_and"))
+        self.report_button = Button(self._theme, phrase("shell.make_a_problem_report"))
+        self.report_button.clicked.connect(lambda: show_report(self._theme, self._paths, self.window()))
+        self._add(
+            phrase("shell.when_something_is_wrong"), self.report_button, phrase("shell.puts_logs_and_settings_into")
+        )
 
     def _add_version(self) -> None:
         self.version = FactList(self._theme)
@@ -239,19 +249,6 @@ class AboutSection(SettingsSection):
             years = self.facts.age_days(_today()) // diagnostics.OLD_DAYS
             words = phrase("shell.this_version_is_n_or", n=years)
             self._rows[-1].show_note(words)
-
-    def _add_papers(self) -> None:
-        self.news_button = Button(self._theme, phrase("shell.see_what_is_new"))
-        self.news_button.clicked.connect(lambda: NewsWindow(self._theme, self.window()).show())
-        self._add(phrase("shell.in_this_version"), self.news_button, phrase("shell.a_short_list_of_what"))
-        self.licences_button = Button(self._theme, phrase("shell.licences"), icon="file-text")
-        self.licences_button.clicked.connect(self._show_licences)
-        self._add(phrase("common.licences"), self.licences_button, phrase("shell.the_terms_of_kotae_and"))
-        self.report_button = Button(self._theme, phrase("shell.make_a_problem_report"))
-        self.report_button.clicked.connect(lambda: show_report(self._theme, self._paths, self.window()))
-        self._add(
-            phrase("shell.when_something_is_wrong"), self.report_button, phrase("shell.puts_logs_and_settings_into")
-        )
 
     # ------------------------------------------------------------------- slots
 

@@ -181,7 +181,17 @@ class NetworkSection(SettingsSection):
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
         self._add(phrase("shell.speed_limit"), self.limit, phrase("shell.keeps_downloads_out_of_the"))
         self._limit_row = self._rows[-1]
-        self._add_proxy()
+        self.proxy = self._address(phrase("shell.empty_as_the_system_says"), "proxy")
+        self._login = Button(self._theme, phrase("shell.user_name_and_password"))
+        self._login.clicked.connect(self.ask_login)
+        self._add(
+            phrase("shell.proxy"),
+            make_box(self.proxy, FlowBox(self._login), spacing_px=6),
+            phrase("shell.as_http_host_port_user"),
+            is_wide=True,
+        )
+        self.proxy.setAccessibleName(phrase("shell.proxy"))
+        self.proxy.row = self._rows[-1]
         self.mirror = self._address("https://huggingface.co", "hub_endpoint")
         self._add(phrase("shell.mirror"), self.mirror, phrase("shell.the_address_of_a_server"), is_wide=True)
         self.mirror.row = self._rows[-1]
@@ -207,19 +217,6 @@ class NetworkSection(SettingsSection):
     def _limits(self) -> list[tuple[str, int]]:
         words = {0: phrase("common.none")}
         return [(words.get(megabytes, f"{megabytes} MB/s"), megabytes * 1_000_000) for megabytes in LIMITS_MB]
-
-    def _add_proxy(self) -> None:
-        self.proxy = self._address(phrase("shell.empty_as_the_system_says"), "proxy")
-        self._login = Button(self._theme, phrase("shell.user_name_and_password"))
-        self._login.clicked.connect(self.ask_login)
-        self._add(
-            phrase("shell.proxy"),
-            make_box(self.proxy, FlowBox(self._login), spacing_px=6),
-            phrase("shell.as_http_host_port_user"),
-            is_wide=True,
-        )
-        self.proxy.setAccessibleName(phrase("shell.proxy"))
-        self.proxy.row = self._rows[-1]
 
     def _add_token(self) -> None:
         self.token_button = Button(self._theme, phrase("common.enter_a_token"))

@@ -283,9 +283,6 @@ class ModelSection(SettingsSection):
             self._add(phrase("shell.use_of_the_gpu"), self.graphics, phrase("shell.the_gpu_when_there_is_one"))
         self._hint = Label(phrase("shell.threads_and_other_fine_settings"), "caption", "muted", wraps=True)
         self._column.addWidget(self._hint)
-        self._add_details()
-
-    def _add_details(self) -> None:
         threads = self._add(phrase("common.threads"), self.threads, phrase("shell.automatic_is_each_free_core"))
         repack = self._add(
             phrase("common.repacking_of_weights"), self.repack, phrase("shell.makes_answers_faster_but_takes")
