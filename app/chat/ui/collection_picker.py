@@ -19,7 +19,7 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip, repolish
 from app.uikit.widgets.list_rows import Index, ThemedDelegate
@@ -134,13 +134,10 @@ class CollectionPicker(QWidget):
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
         self.count_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._row = make_row(into=self, spacing_px=self._theme.px(6))
+        icon = IconLabel(self._theme, "library-big", size=14)
+        parts = (icon, self.caption, self.count_button, self.add_button, Stretch())
+        self._row = make_row(*parts, into=self, spacing_px=self._theme.px(6))
         self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
-        self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
-        self._row.addWidget(self.caption)
-        self._row.addWidget(self.count_button)
-        self._row.addWidget(self.add_button)
-        self._row.addStretch(1)
         self._show_text()
         self._lay_out()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -40,6 +40,7 @@ from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme, application
 from app.uikit.undo import Toast, UndoableAction, UndoStack
 from app.uikit.widgets.buttons import IconButton
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
@@ -215,12 +216,7 @@ class MainWindow(QMainWindow):
         self.status_line = StatusLine(self.theme)
         self.frame = MainFrame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
-        column = self._column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.frame, 1)
-        column.addWidget(Separator())
-        column.addWidget(self.status_line)
+        self._column = make_column((self.frame, 1), Separator(), self.status_line, into=centre, spacing_px=0)
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", phrase("shell.pages_and_list"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)

@@ -9,7 +9,7 @@ from app.base.wording import describe_error, phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import make_column, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 
 WORDS_PX = 260  # the least width of the text beside the buttons
@@ -73,10 +73,7 @@ class Banner(QFrame):
         self._sentence = Label(tone="text2", wraps=True)
         words = make_column(self._heading, self._sentence, spacing_px=2)
         self._buttons = make_row(spacing_px=8)
-        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._content.setSpacing(8)
-        self._content.addLayout(words, 1)
-        self._content.addLayout(self._buttons)
+        self._content = make_row((words, 1), self._buttons, spacing_px=8)
         close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self.dismiss)
         if not can_close:
@@ -87,7 +84,6 @@ class Banner(QFrame):
         buttons = self._buttons.sizeHint().width()
         fits = self.width() - buttons - self._theme.px(100) >= self._theme.px(WORDS_PX)
         is_row = fits or self._buttons.count() == 0
-        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
-        if self._content.direction() != direction:
-            self._content.setDirection(direction)
+        if is_row != (self._content.direction() == QBoxLayout.Direction.LeftToRight):
+            set_direction(self._content, is_row=is_row)
             self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignLeft if not is_row else Qt.AlignmentFlag(0))

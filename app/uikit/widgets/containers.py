@@ -116,7 +116,9 @@ def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
 
 def set_direction(box: QBoxLayout, *, is_row: bool) -> None:
     """Arrange the items of a layout beside each other (`is_row`) or below each other."""
-    box.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+    direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+    if box.direction() != direction:
+        box.setDirection(direction)
 
 
 def fix_width(widget: QWidget, width_px: int | None) -> None:
@@ -298,13 +300,8 @@ class Card(QFrame):
         super().__init__()
         self.setProperty("surface", "card")
         self.title = Label(title, "heading3", wraps=True)
-        self.head = QHBoxLayout()
-        self.head.setSpacing(12)
-        self.head.addWidget(self.title, 1)
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(CARD_SIDE_PX, 12, CARD_SIDE_PX, 12)
-        self.column.setSpacing(10)
-        self.column.addLayout(self.head)
+        self.head = make_row((self.title, 1), spacing_px=12)
+        self.column = make_column(self.head, into=self, margins_px=(CARD_SIDE_PX, 12, CARD_SIDE_PX, 12), spacing_px=10)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
+from PySide6.QtWidgets import QAbstractButton, QMenu, QWidget, QWidgetAction
 
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -24,7 +24,7 @@ from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, make_menu
-from app.uikit.widgets.containers import make_row
+from app.uikit.widgets.containers import Stretch, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 
@@ -179,9 +179,7 @@ class AnswerActions(QWidget):
         for _, button in self._quick:
             room -= button.sizeHint().width() + self._right.spacing()
             button.setVisible(room >= 0)
-        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
-        if self._halves.direction() != direction:
-            self._halves.setDirection(direction)
+        set_direction(self._halves, is_row=is_row)
         self._halves.invalidate()
         self.updateGeometry()
 
@@ -256,15 +254,8 @@ class AnswerActions(QWidget):
 
     def _build(self) -> None:
         px = self._theme.px
-        self._left, self._right = QHBoxLayout(), QHBoxLayout()
-        self._left.setSpacing(px(10))
-        self._right.setSpacing(px(2))
-        self._halves = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._halves.setContentsMargins(0, 0, 0, 0)
-        self._halves.setSpacing(px(2))
-        self._halves.addLayout(self._left)
-        self._halves.addStretch(1)
-        self._halves.addLayout(self._right)
+        self._left, self._right = make_row(spacing_px=px(10)), make_row(spacing_px=px(2))
+        self._halves = make_row(self._left, Stretch(), self._right, into=self, spacing_px=px(2))
         if not self._options.shows_details and (
             brief := join_facts(_seconds(self._details) if self._details.total_s > 0 else "", _remote(self._details))
         ):

@@ -250,9 +250,8 @@ class QuestionView(MessageView):
 
     def _head(self, caption: str) -> QHBoxLayout:
         px = self._theme.px
-        self._head_row = row = QHBoxLayout()
-        row.setSpacing(px(2))
-        row.addWidget(Label(caption, role="caption", tone="text2", parent=self))
+        time = Label(caption, role="caption", tone="text2", parent=self)
+        self._head_row = row = make_row(time, spacing_px=px(2))
         if self.message.branches > 1:
             self._pager = Pager(
                 self._theme, self.message, phrase("chat.previous_version"), phrase("chat.next_version"), self
