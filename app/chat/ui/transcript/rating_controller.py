@@ -128,8 +128,8 @@ class RatingController(QObject):
         self._transcript = transcript
         self._page = page
         transcript.requests.rating_requested.connect(self._on_requested)
-        transcript.requests.answer_edit_requested.connect(lambda answer_id: self._edit(answer_id, is_original=False))
-        transcript.requests.original_requested.connect(lambda answer_id: self._edit(answer_id, is_original=True))
+        transcript.requests.answer_edit_requested.connect(self._edit)
+        transcript.requests.original_requested.connect(self._on_original_requested)
         session.answer_rated.connect(self._on_rated)
         session.answer_edited.connect(transcript.show_edited)
 
@@ -139,7 +139,10 @@ class RatingController(QObject):
             return
         CorrectionEditor(self._theme, self._session, *self._turn(answer_id), self._page).open()
 
-    def _edit(self, answer_id: int, *, is_original: bool) -> None:
+    def _on_original_requested(self, answer_id: int) -> None:
+        self._edit(answer_id, is_original=True)
+
+    def _edit(self, answer_id: int, *, is_original: bool = False) -> None:
         turn = self._turn(answer_id)
         editor = AnswerEditor(self._theme, self._session, *turn, self._page, is_original=is_original)
         words = ("chat.original_is_back", "chat.edit_is_back") if is_original else EDITED
