@@ -300,7 +300,7 @@ def _count(counter: WordCounter, words: tuple[str, ...], progress: TaskProgress)
 
 OUTLINE_PX, OUTLINE_MIN_PX, OUTLINE_MAX_PX = 260, 140, 480
 NARROW_PX = 620  # width below which the outline replaces the text instead of standing beside it
-SIDE_PX = 16
+PLACE_SIDE_PX = 16
 
 
 class ReaderView(QWidget):
@@ -388,7 +388,7 @@ class ReaderView(QWidget):
         self.stack.setVisible(not (is_shown and is_narrow))
         self._side.setMinimumWidth(px(OUTLINE_MIN_PX))
         self._side.setMaximumWidth(16_777_215 if is_narrow else px(OUTLINE_MAX_PX))
-        self._place_row.setContentsMargins(px(SIDE_PX) - 6, px(4), px(SIDE_PX), px(4))
+        self._place_row.setContentsMargins(px(PLACE_SIDE_PX) - 6, px(4), px(PLACE_SIDE_PX), px(4))
         if is_shown and was_hidden and not is_narrow:
             self.splitter.setSizes([px(OUTLINE_PX), max(1, self.width() - px(OUTLINE_PX))])
 
