@@ -309,7 +309,8 @@ class FirstModelStep(QWidget):
         model = self._added
         if is_needed and model is not None:
             dialog = model_actions.template_consent_dialog(self._theme, self)
-            dialog.ask(lambda: self._library.allow_template(model.id))
+            dialog.chosen.connect(lambda key: self._library.allow_template(model.id) if key == "allow" else None)
+            dialog.open()
 
     def _on_work_failed(self, error: AppError) -> None:
         """Show the failure, unless the work began in another place, which then shows it."""
