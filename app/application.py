@@ -68,11 +68,10 @@ from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
 from app.shell.ui.main_window import MainWindow, Pages
-from app.shell.ui.problem_dialogs import open_store, report_bugs
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel
-from app.shell.ui.start_notice import apply_safe_mode, show_notices
+from app.shell.ui.start_notice import apply_safe_mode, open_store, report_bugs, show_notices
 from app.shell.ui.window_layout import WindowGeometry
 from app.training.runs import lineage
 from app.training.services import training_run

@@ -685,7 +685,7 @@ def action_editor(parts: AppContext) -> None:
 
 def preset_export(parts: AppContext) -> None:
     presets(parts)
-    parts.window.page("settings").section("presets").export_dialog().open()
+    parts.window.page("settings").section("presets").ask_to_export()
 
 
 def preset_report(parts: AppContext) -> None:
@@ -859,7 +859,7 @@ def answer_menu(parts: AppContext) -> None:
     row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
     width = row.width()
     row.fit(300)  # a narrow row has more in its menu
-    row._show_menu(page.header.menu_button)
+    row._show_menu()
     row.fit(width)
 
 

@@ -23,7 +23,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
 from app.shell.services import housekeeping
-from app.shell.ui import problem_dialogs
+from app.shell.ui import start_notice
 from tests.evaluation.driver import QUESTIONS, study
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
@@ -239,7 +239,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     world.where.database.write_bytes(b"\0" * 50_000)
     tally.tried(1)
     assert database.restore_newest_backup(world.where.database, world.where.backups) == newer
-    said = problem_dialogs.restore_outcome(world.where, newer)
+    said = start_notice.restore_outcome(world.where, newer)
     assert said.code == "restored"
     assert said.facts["conversations"] == "1"
     assert newer is not None
@@ -249,7 +249,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
 def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     used = database.make_daily_backup(where.database, where.backups, NOW)
-    said = wording.describe_error(problem_dialogs.restore_outcome(where, used))
+    said = wording.describe_error(start_notice.restore_outcome(where, used))
     assert "（会話なし）" in said.message
     assert "1970" not in str(said)
 

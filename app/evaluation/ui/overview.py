@@ -38,8 +38,8 @@ from app.uikit.widgets.containers import (
     set_direction,
 )
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
-from app.uikit.widgets.number_table import Index, NumberTableModel, NumberTableView
 from app.uikit.widgets.svg_plot import SvgPlot
+from app.uikit.widgets.tables import Index, NumberTableModel, NumberTableView
 
 
 class TextTableModel(NumberTableModel):

@@ -16,8 +16,7 @@ from app.evaluation import question_sets
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import QuestionSet
 from app.evaluation.ui import question_set_texts
-from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import Dialog, DialogButton, EditorWindow
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme

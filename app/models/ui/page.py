@@ -89,9 +89,6 @@ class ModelsPage(Page):
         self._connect_work()
         self._refill()
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # names and facts of models only
 
@@ -141,12 +138,12 @@ class ModelsPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         FileDrops(self, self._choose_files, self._take_files)
-        self._header = PageHeader(self._theme, phrase("common.models"))
+        self.header = PageHeader(self._theme, phrase("common.models"))
         self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
         self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("models.model_actions"))
         for action in (self.import_button, self.kit_button, self.menu_button):
-            self._header.add_action(action)
+            self.header.add_action(action)
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
         self.importing = ImportPresenter(self._library, self.progress, self.banner, self)
@@ -164,7 +161,7 @@ class ModelsPage(Page):
             self.machine, self.banner, self.progress, self.maintenance_strip, self.building, self.download_banner,
             (columns, 1), margins_px=(24, 14, 24, 16), spacing_px=12,
         )  # fmt: skip
-        make_column(self._header, (content, 1), into=self, spacing_px=0)
+        make_column(self.header, (content, 1), into=self, spacing_px=0)
 
     def _build_list_side(self) -> QWidget:
         self.models = ModelListModel()

@@ -1,4 +1,4 @@
-"""Show the manual (F1) as a document to read, with contents and search."""
+"""Show the manual (F1) as a document to read, with contents and search, and the problem report."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from app.base import confidentiality
-from app.base.paths import resources
+from app.base.paths import Paths, resources
 from app.base.wording import current_language, phrase
+from app.chat import presets
 from app.chat.ui.reader.reader_view import ReaderView
 from app.documents import whole_document
 from app.documents.whole_document import WholeDocument, WholeSection
@@ -77,3 +78,9 @@ def _sections(text: str, folder: Path) -> Iterator[WholeSection]:
         if found:
             depth = max(0, len(found[1]) - 2)  # the title is an entry among the chapters
             heading = (*heading[:depth], found[2])
+
+
+def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
+    from app.compliance.ui.report_window import ReportWindow  # most starts do not need it
+
+    ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()

@@ -9,7 +9,7 @@ import re
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.wording import phrase
@@ -73,6 +73,16 @@ def test_in_a_narrow_page_model_and_preset_are_chosen_in_the_menu(double: Double
     assert next(iter(double.menu())) == "モデル"
     entries(double.menu()["プリセット"].menu())[double.presets.chat_preset("brief").name].trigger()
     assert double.calls == [("answer_by", "brief", Choices())]
+
+
+def test_the_menu_ends_at_the_right_edge_of_its_button(double: Double, qtbot: QtBot) -> None:
+    double.page.resize(560, 500)
+    button = double.header.menu_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    menu = QApplication.activePopupWidget()
+    assert menu is not None
+    assert abs(menu.geometry().right() - button.mapToGlobal(button.rect().topRight()).x()) <= 1
+    menu.close()
 
 
 def test_the_menu_starts_a_question_copies_exports_and_opens_the_record(double: Double) -> None:

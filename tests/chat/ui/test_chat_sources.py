@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.text import source_row
-from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript import sources_footer
 from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.theme import Theme
@@ -107,7 +107,7 @@ def test_two_sources_never_show_one_name(
 ) -> None:
     one = CitedSource("規程", "internal", "管理編.pdf", "/x/管理編.pdf", "発電機は、毎月1回運転する。", CLAUSE)
     sources = [dataclasses.replace(one, **change) for change in changes]
-    assert [file for _, file in source_row.row_names(sources)] == list(expected)
+    assert [file for _, file in sources_footer.row_names(sources)] == list(expected)
     text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
     view = shown(double, text, Grounding("answered", tuple(sources), ()))
     words = [row.words for row in rows(view).values()]

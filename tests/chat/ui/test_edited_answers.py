@@ -21,9 +21,9 @@ from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
-from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.rating_controller import AnswerEditor
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.undo import UndoableAction
 from tests.chat.driver import fill_disk

@@ -18,9 +18,8 @@ from app.base.services import background
 from app.base.wording import phrase
 from app.chat import records
 from app.chat.store import Store
-from app.chat.ui.reader.outline import OutlineModel
 from app.chat.ui.reader.reader_page import ReaderPage
-from app.chat.ui.reader.reader_view import ReaderView
+from app.chat.ui.reader.reader_view import OutlineModel, ReaderView
 from app.chat.ui.text.page_view import FRAME_STEP
 from app.documents import whole_document
 from app.documents.grounding.grounding_record import CollectionRef, PageRegion

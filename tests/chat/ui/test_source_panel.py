@@ -13,7 +13,7 @@ from app.application import AppContext
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails
 from app.chat.ui.chat_page import ChatPage
-from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.records import Document

@@ -66,7 +66,7 @@ class Scene(Driver):
         """The page in a narrow window, with its list over it."""
         page = self.open_page()
         self.window.resize(620, 500)
-        self.until(lambda: self.parts.window.is_narrow)
+        self.until(lambda: self.parts.window.frame.is_narrow)
         self.parts.window.toggle_sidebar()
         return page
 
@@ -242,7 +242,7 @@ def test_a_study_goes_from_the_dialog_to_its_result(scene: Scene, tmp_path: Path
     assert heading == ("結果", None)
     assert said is not None
     assert said.endswith("2 構成")
-    assert page._header.title.text() == f"{name}　{asked.name}"
+    assert page.header.title.text() == f"{name}　{asked.name}"
 
 
 def test_a_study_is_stopped_and_gone_on_with_where_it_was(scene: Scene) -> None:
@@ -543,15 +543,15 @@ def test_several_results_stand_in_one_table(scene: Scene) -> None:
     assert page.list.isVisible()  # several are still being selected
     page._show_menu(page.mapToGlobal(QPoint(10, 10)))
     scene.choose_in_menu("並べて比べる")
-    scene.until(lambda: page._header.title.text() == "2 件の結果")
+    scene.until(lambda: page.header.title.text() == "2 件の結果")
     view = page.contents.result_view()
     scene.until(lambda: view.view_data is not None)
     assert view.view_data is not None
     assert len({one.system.name for one in view.view_data.systems}) == len(view.view_data.systems) == 4
     scene.window.resize(1200, 800)
-    scene.until(lambda: not scene.parts.window.is_narrow)
+    scene.until(lambda: not scene.parts.window.frame.is_narrow)
     scene.click_row("二つ目")
-    scene.until(lambda: page._header.title.text() == "二つ目　窓口")
+    scene.until(lambda: page.header.title.text() == "二つ目　窓口")
 
 
 @pytest.mark.parametrize("is_clicked", [True, False])

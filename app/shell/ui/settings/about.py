@@ -2,15 +2,12 @@
 
 import sys
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSizePolicy
-
 from app.base import diagnostics
 from app.base.diagnostics import BuildFacts
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
-from app.shell.ui.problem_dialogs import show_report
+from app.shell.ui.help_windows import show_report
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.localization import format_date
 from app.uikit.page import NavigationSignals
@@ -51,11 +48,8 @@ class AboutSection(SettingsSection):
 
     def _fill(self) -> None:
         self._add_version()
-        self.instructions = Label(
-            how_to_install() if self.facts.is_bundle else phrase("shell.in_the_folder_of_the"), wraps=True
-        )
-        self.instructions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.instructions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        words = how_to_install() if self.facts.is_bundle else phrase("shell.in_the_folder_of_the")
+        self.instructions = Label(words, wraps=True, selectable=True, shrinks=True)
         self._add(
             phrase("shell.installing_a_newer_version"),
             self.instructions,
@@ -69,33 +63,30 @@ class AboutSection(SettingsSection):
             self.first_run_button,
             phrase("shell.shows_what_this_pc_can"),
         )
-        self._add_papers()
-
-    def _add_version(self) -> None:
-        self.version = FactList(self._theme)
-        self.version.set_facts(
-            (
-                (phrase("common.version"), f"Kotae {self.facts.version}"),
-                (phrase("shell.built_on"), self._build_date_text()),
-                (phrase("shell.commit"), self.facts.commit),
-            )
-        )
-        self._add(phrase("shell.this_version"), self.version, phrase("shell.mention_this_when_you_ask"), is_wide=True)
-
-    def _add_papers(self) -> None:
         self.licences_button = Button(self._theme, phrase("shell.licences"), icon="file-text")
         self.licences_button.clicked.connect(self._show_licences)
         self._add(phrase("common.licences"), self.licences_button, phrase("shell.the_terms_of_kotae_and"))
         self.report_button = Button(self._theme, phrase("shell.make_a_problem_report"))
         self.report_button.clicked.connect(lambda: show_report(self._theme, self._paths, self.window()))
         self._add(
-            phrase("shell.when_something_is_wrong"),
-            self.report_button,
-            phrase("shell.puts_logs_and_settings_into"),
+            phrase("shell.when_something_is_wrong"), self.report_button, phrase("shell.puts_logs_and_settings_into")
         )
 
-    def _build_date_text(self) -> str:
-        return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
+    def _add_version(self) -> None:
+        self.version = FactList(self._theme)
+        self.version.set_facts(
+            (
+                (phrase("common.version"), f"Kotae {self.facts.version}"),
+                (
+                    phrase("shell.built_on"),
+                    format_date(self.facts.built_on)
+                    if self.facts.built_on is not None
+                    else phrase("shell.from_source"),
+                ),
+                (phrase("shell.commit"), self.facts.commit),
+            )
+        )
+        self._add(phrase("shell.this_version"), self.version, phrase("shell.mention_this_when_you_ask"), is_wide=True)
 
     # ------------------------------------------------------------------- slots
 

@@ -1,5 +1,4 @@
-"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit without
-network."""
+"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -129,11 +128,7 @@ class TrainingKitDialog(Dialog):
 
 
 def lock_words(lock: PackageLock) -> str:
-    systems = {
-        "linux-x86_64": "Linux",
-        "win32-x86_64": "Windows",
-        "darwin-arm64": "Mac",
-    }
+    systems = {"linux-x86_64": "Linux", "win32-x86_64": "Windows", "darwin-arm64": "Mac"}
     kind = phrase("common.for_gpus_cuda") if lock.variant == "cuda" else phrase("common.for_cpus")
     return join_facts(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")
 
@@ -189,41 +184,28 @@ class TrainingPanel(QWidget):
         assert self.report is not None
         own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
         size = format_gigabytes(self.report.left_bytes + own)
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
             cancel_or("remove", phrase("shell.delete_2"), is_grave=True),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.remove)
 
     def ask_to_restore_previous(self) -> Dialog:
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
             cancel_or("back", phrase("shell.go_back")),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.go_back)
 
     def ask_for_kit(self) -> TrainingKitDialog:
         dialog = TrainingKitDialog(
             self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network
         )
-
-        def write_kit(key: str) -> None:
-            if key == "write":
-                self._setup.write_kit(dialog.job, variant=dialog.variant)
-
-        dialog.chosen.connect(write_kit)
-        dialog.open()
-        return dialog
+        return dialog.ask(lambda: self._setup.write_kit(dialog.job, variant=dialog.variant))
 
     # ------------------------------------------------------------------- private
 
@@ -277,12 +259,7 @@ class TrainingPanel(QWidget):
 
 class TrainingSection(SettingsSection):
     def __init__(
-        self,
-        theme: Theme,
-        preferences: Preferences,
-        paths: Paths,
-        title: str,
-        make_panel: Callable[[], TrainingPanel],
+        self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_panel: Callable[[], TrainingPanel]
     ) -> None:
         self._make_panel = make_panel
         super().__init__(theme, preferences, paths, title)

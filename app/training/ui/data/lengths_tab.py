@@ -17,7 +17,7 @@ from app.training.ui.wizard import MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel, NumberTableView
+from app.uikit.widgets.tables import Index, NumberTableDelegate, NumberTableModel, NumberTableView
 
 ROWS_SHOWN = 20
 BAR_INSET_PX = 3
