@@ -56,10 +56,11 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in GIVEN.items() for value in values])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_what_the_spec_says_stays(field: str, value: object, preset: str) -> None:
-    assert getattr(decided(CARD, preset=preset, **{field: value}), field) == value
+def test_what_the_spec_says_stays(preset: str) -> None:
+    for field, values in GIVEN.items():
+        for value in values:
+            assert getattr(decided(CARD, preset=preset, **{field: value}), field) == value
 
 
 @pytest.mark.parametrize(
