@@ -92,9 +92,6 @@ def test_forms_that_keep_an_answer_as_written_train_all_answers_in_one_example()
         1,
         2,
     ]
-
-
-def test_a_system_message_without_a_turn_of_its_own_stands_before_the_first_question() -> None:
     form = TrainingPromptForm(question="Q{text}/", answer="A{text}/", answer_start="A", end="/")
     messages = [{"role": "system", "content": "S"}, *turns("1", "2", "3")]
     assert text(forms.prompt_pieces(form, messages)) == "QS\n\n1/A2/Q3/A"

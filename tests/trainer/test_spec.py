@@ -138,10 +138,12 @@ def test_a_form_needs_a_place_for_each_text(form: object, field: str) -> None:
     assert refused(form=form).field == field
 
 
-def test_every_form_of_the_catalogue_is_read() -> None:
+def test_every_form_of_the_catalogue_is_read_and_a_changed_spec_is_checked_again() -> None:
     for card in CARD_FORMS.values():
         form = form_of(card)
         assert spec.from_json(json.loads(json.dumps(LEAST | {"form": as_json(form)}))).form == form
+    with pytest.raises(SpecError, match="rank"):
+        dataclasses.replace(FULL, rank=0)
 
 
 def test_paths_are_seen_from_the_folder_of_the_file(tmp_path: Path) -> None:
@@ -166,8 +168,3 @@ def test_a_file_that_is_no_spec_is_named(content: bytes, tmp_path: Path) -> None
 def test_a_missing_file_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         spec.read(tmp_path / "none.json")
-
-
-def test_a_changed_spec_is_checked_again() -> None:
-    with pytest.raises(SpecError, match="rank"):
-        dataclasses.replace(FULL, rank=0)
