@@ -68,7 +68,7 @@ def refused(call: Callable[[], object]) -> AppError:
 # ------------------------------------------------------------------------- subsets
 
 
-def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -> None:
+def test_each_subset_is_the_beginning_of_the_split_s_training_part_by_itself_an_eighth_to_all(data: Path) -> None:
     material = scale_subsets.nested_subsets(data, (20, 50, 100))
     train = (data / "train.jsonl").read_bytes()
     assert [one.rows for one in material.subsets] == [20, 50, 100]
@@ -78,15 +78,9 @@ def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -
     assert material.holdout == (data / "holdout.jsonl").read_bytes()
     assert material.validation == (data / "validation.jsonl").read_bytes()
     assert material.is_nested
-
-
-def test_by_itself_it_takes_an_eighth_to_all_of_the_training_rows(data: Path) -> None:
     count = len((data / "train.jsonl").read_bytes().splitlines())
     sizes = [one.rows for one in scale_subsets.nested_subsets(data).subsets]
     assert sizes == [round(count / 8), round(count / 4), round(count / 2), count]
-
-
-def test_a_file_is_split_as_the_command_does_it(data: Path) -> None:
     assert scale_subsets.nested_subsets(data.parent / "rows.jsonl", (20, 50)).subsets == (
         scale_subsets.nested_subsets(data, (20, 50)).subsets
     )
@@ -226,7 +220,7 @@ def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(pl
     assert [one.seed for one in specs_of(planned)] == [one.seed for one in planned.trainings]
 
 
-def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
+def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout_that_it_is_not_trained_on(
     planned: PlannedScaleStudy, data: Path
 ) -> None:
     split_hashes = split_record.verify_split(data).files
@@ -235,13 +229,13 @@ def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
         for part in ("validation", "holdout"):
             assert one.hashes[part] == split_hashes[part].sha256
             assert Path(getattr(one, part)).read_bytes() == (data / f"{part}.jsonl").read_bytes()
-
-
-def test_no_run_trains_on_a_row_of_the_holdout(planned: PlannedScaleStudy) -> None:
     for one in specs_of(planned):
         held = {row["id"] for row in rows_of(Path(one.holdout).read_bytes())}
         assert held
         assert not held & {row["id"] for row in rows_of(Path(one.train).read_bytes())}
+    time, disk = planned.largest.time, planned.largest.disk
+    assert 2 * time.total_s < planned.seconds < len(planned.trainings) * time.total_s
+    assert planned.disk_bytes >= len(planned.trainings) * (disk.checkpoints + disk.adapter)
 
 
 def test_settings_are_those_of_the_largest_whatever_the_size(planned: PlannedScaleStudy) -> None:
@@ -276,12 +270,6 @@ def test_steps_that_are_limited_are_the_same_with_and_without_control(tmp_path: 
 def test_without_a_control_there_is_none(tmp_path: Path, where: Paths, data: Path) -> None:
     made = plan(tmp_path / "study", where, scale_subsets.nested_subsets(data, (20, 200)), has_control=False)
     assert not any(one.is_control for one in made.trainings)
-
-
-def test_the_estimate_is_of_all_runs(planned: PlannedScaleStudy) -> None:
-    time, disk = planned.largest.time, planned.largest.disk
-    assert 2 * time.total_s < planned.seconds < len(planned.trainings) * time.total_s
-    assert planned.disk_bytes >= len(planned.trainings) * (disk.checkpoints + disk.adapter)
 
 
 def test_a_plan_that_fails_leaves_nothing_behind(tmp_path: Path, where: Paths, data: Path) -> None:

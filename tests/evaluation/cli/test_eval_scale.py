@@ -106,8 +106,3 @@ def test_what_cannot_be_compared_is_refused_and_leaves_nothing(
     status, found, _ = scale(kotae, rows, base, *arguments)
     assert (status in (2, 3), found["error"]["code"]) == (True, code)
     assert studies.list_all(locate(str(tmp_path / "データ")).evaluations) == []
-
-
-def test_sizes_that_are_no_numbers_are_answered_with_an_example(kotae: Kotae, rows: Path, base: Path) -> None:
-    _, found, _ = scale(kotae, rows, base, "--sizes", "多い")
-    assert "（例：50,100,200,400）" in found["error"]["next"]

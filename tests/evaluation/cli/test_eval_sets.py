@@ -180,12 +180,6 @@ def test_a_set_has_the_highest_label_that_rows_carry(
     assert result(run, "add", "点検", file, *(("--label", given) if given else ()))["label"] == label
 
 
-def test_a_label_that_rows_carry_raises_that_of_a_kept_set(tmp_path: Path, run: Run) -> None:
-    run("add", "点検", write(tmp_path / "a.jsonl", *ROWS), "--label", "公開")
-    more = write(tmp_path / "b.jsonl", ROWS[0] | {"provenance": {"label": "internal"}})
-    assert result(run, "add", "点検", more)["label"] == "internal"
-
-
 def test_what_was_removed_can_be_restored(tmp_path: Path, run: Run) -> None:
     run("add", "点検", write(tmp_path / "q.jsonl", *ROWS))
     status, printed, _ = run("remove", "点検")
