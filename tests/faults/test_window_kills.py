@@ -37,10 +37,9 @@ _FACTS = {
     "first_text": "ask", "finished": "ask", "streamed": "ask slowly", "draft": "type",
 }  # fmt: skip
 _WAYS = (
-    ("binned", LONG, ANY, "renaming", "arranging"),
-    (ANY, STARTING, LONG, "finished", "listed"),
-    (ANY, EDITING, ANY, "first_text", "streamed"),
-    ("message", ANY, "draft", STARTING, LONG),
+    ("binned", LONG, "renaming", "arranging", "streamed"),
+    (STARTING, "finished", "listed", EDITING),
+    ("message", ANY, "first_text", "draft"),
 )
 _SCRIPTED = (LONG, EDITING)  # without the person who does things by chance
 NO_DRAFT = ("", "")
@@ -257,12 +256,12 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
     assert " ERROR " not in log, log[log.index(" ERROR ") :]
 
 
-@pytest.mark.parametrize(("rounds", "seed"), [(1, 20261125), pytest.param(15, 7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("rounds", "seed"), [(1, 20261125), pytest.param(23, 7, marks=pytest.mark.slow)])
 @pytest.mark.fault("F3")
 def test_kills_of_the_window_at_random_moments_lose_nothing(
     tmp_path: Path, tally: Tally, rounds: int, seed: int
 ) -> None:
-    """Each round has every way to be killed, 20 kills."""
+    """Each round has every way to be killed once, 13 kills."""
     threads_before = threading.active_count()
 
     def kill_in(number: int) -> Ledger:

@@ -210,15 +210,6 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
     assert "未回答" not in out.read_text("utf-8-sig")
 
 
-def test_two_do_not_write_the_same_answers(start: Start, beside: Run, tmp_path: Path) -> None:
-    out = tmp_path / "a.jsonl"
-    command = ("--batch", write_questions(tmp_path / "q.jsonl", 100), "--out", out)
-    process = start(*command)
-    wait_for(out, 1, process)
-    assert refused(beside(*command)) == (3, "batch_running")
-    assert process.poll() is None
-
-
 @pytest.mark.parametrize(
     ("options", "status", "code"),
     [

@@ -74,21 +74,6 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
-def test_several_conversations_become_a_file_each(
-    file_format: str, suffix: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
-    ids = [store.add_question(f"題 {number}").conversation_id for number in range(3)]
-    folder = tmp_path / "書き出し"
-    folder.mkdir()
-    steps: list[tuple[int, int]] = []
-    transfer.progressed.connect(lambda done, total: steps.append((done, total)))
-    with qtbot.waitSignal(transfer.exported) as exported:
-        transfer.export(ids, file_format, folder, PERMIT)
-    assert [path.name for path in exported.args[0]] == [f"題 {number}{suffix}" for number in range(3)]
-    assert steps[-1] == (3, 3)
-
-
 @pytest.mark.parametrize(("file_format", "target"), [("json", "a.json"), ("markdown", ""), ("docx", "")])
 def test_a_cancelled_export_leaves_nothing(
     file_format: str, target: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
@@ -124,20 +109,6 @@ def test_questions_can_be_asked_during_an_import(
     assert imported.args == [ImportedConversations(imported=300, unchecked=300)]
     assert asked
     assert len(store.conversations()) == 300 + len(asked)
-
-
-def test_five_hundred_conversations_go_out_and_come_back(
-    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
-    with qtbot.waitSignal(transfer.imported, timeout=120_000) as imported:
-        transfer.import_(_file(tmp_path / "a.json", 500))
-    assert imported.args == [ImportedConversations(imported=500, unchecked=500)]
-    ids = [found.id for found in store.conversations()]
-    with qtbot.waitSignal(transfer.exported, timeout=120_000):
-        transfer.export(ids, "json", tmp_path / "b.json", PERMIT)
-    with qtbot.waitSignal(transfer.imported, timeout=120_000) as again:
-        transfer.import_(tmp_path / "b.json")
-    assert again.args == [ImportedConversations(already_there=500)]
 
 
 def test_a_file_that_cannot_be_read_says_why(transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot) -> None:

@@ -128,18 +128,14 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) 
     assert setup.out == file.with_name("問い合わせ_回答 (2).xlsx")  # nothing is ever replaced
 
 
-def test_another_column_can_be_chosen_and_another_target(desk: BatchWindow, file: Path) -> None:
-    desk.choose(file)
-    setup = desk.setup
-    setup.columns.setCurrentIndex(1)
-    setup.columns.activated.emit(1)
-    desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
-    desk.batch._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
-    desk.click(setup.target_button)
-    assert setup.out == desk.folder / "別名.xlsx"
-
-
-def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWindow, file: Path) -> None:
+def test_a_file_is_dropped_with_another_column_and_target_and_what_is_no_file_of_questions_is_not(
+    desk: BatchWindow, file: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "壊れた.xlsx"
+    broken.write_bytes(b"PK\x03\x04")
+    desk.batch.open_file(broken)
+    assert "壊れた.xlsx を読めません" in desk.said()
+    assert desk.batch.shown_widget is desk.batch.empty
     place, mime = QPoint(100, 100), QMimeData()
     for name, is_taken in (("絵.png", False), (file.name, True)):
         mime.setUrls([QUrl.fromLocalFile(str(file.with_name(name)))])
@@ -149,15 +145,14 @@ def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWi
         assert event.isAccepted() == is_taken
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
     QApplication.sendEvent(desk.batch, drop)
-    desk.wait(lambda: desk.batch.shown_widget is desk.setup)
-
-
-def test_a_broken_file_is_said_in_words(desk: BatchWindow, tmp_path: Path) -> None:
-    broken = tmp_path / "壊れた.xlsx"
-    broken.write_bytes(b"PK\x03\x04")
-    desk.batch.open_file(broken)
-    assert "壊れた.xlsx を読めません" in desk.said()
-    assert desk.batch.shown_widget is desk.batch.empty
+    setup = desk.setup
+    desk.wait(lambda: desk.batch.shown_widget is setup)
+    setup.columns.setCurrentIndex(1)
+    setup.columns.activated.emit(1)
+    desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
+    desk.batch._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
+    desk.click(setup.target_button)
+    assert setup.out == desk.folder / "別名.xlsx"
 
 
 def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(

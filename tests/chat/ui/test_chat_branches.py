@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
@@ -208,22 +207,17 @@ def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript:
     assert "乱数でもう一度答え" in menu["再現"].toolTip()
 
 
-@pytest.mark.parametrize(
-    "details",
-    [
+def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(transcript: SeenTranscript) -> None:
+    for details in (
         {"choices": None},
         {"context_tokens": 0},
         {"seed": 1 << 40},
         {"choices": Choices(temperature=0.5)},
         {"choices": dataclasses.replace(PROGRAM_DEFAULTS, top_k=-1)},
         {"left_out_turns": -1},
-    ],
-)
-def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(
-    transcript: SeenTranscript, details: dict[str, object]
-) -> None:
-    transcript.show_messages([question(1), answer(2, **details)])
-    assert "再現" not in transcript.menu(2)
+    ):
+        transcript.show_messages([question(1), answer(2, **details)])
+        assert "再現" not in transcript.menu(2), details
 
 
 def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcript: SeenTranscript) -> None:
@@ -275,29 +269,22 @@ def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) 
         assert f"終了：{said}" in transcript.facts(2)
 
 
-@pytest.mark.parametrize(
-    ("by_meaning", "said"),
-    [("", []), ("used", ["言葉と意味で検索"]), ("missed", ["言葉だけで検索（意味検索が間に合わず）"])],
-)
-def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_installed(
-    transcript: SeenTranscript, by_meaning: str, said: list[str]
+def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transcript: SeenTranscript) -> None:
+    for kept, said in (
+        ({}, []),
+        ({"by_meaning": "used"}, ["言葉と意味で検索"]),
+        ({"by_meaning": "missed"}, ["言葉だけで検索（意味検索が間に合わず）"]),
+        ({"reranked": "used", "rerank_s": 2.1}, ["並べ替え 2.1 秒"]),
+        ({"reranked": "missed", "rerank_s": 2.1}, ["並べ替えなし（時間切れか失敗）"]),
+    ):
+        transcript.show_messages([question(1), answer(2, grounding=Grounding(**kept)), question(3), answer(4)])
+        found = [[one for one in transcript.facts(at) if "検索" in one or "並べ替え" in one] for at in (2, 4)]
+        assert found == [said, []]
+
+
+def test_an_explanation_stays_with_its_answer_and_its_branch_until_it_is_tried_again(
+    transcript: SeenTranscript,
 ) -> None:
-    transcript.show_messages(
-        [question(1), answer(2, grounding=Grounding(by_meaning=by_meaning)), question(3), answer(4)]
-    )
-    found = [[fact for fact in transcript.facts(number) if "検索" in fact] for number in (2, 4)]
-    assert found == [said, []]
-
-
-@pytest.mark.parametrize(
-    ("reranked", "said"), [("", []), ("used", ["並べ替え 2.1 秒"]), ("missed", ["並べ替えなし（時間切れか失敗）"])]
-)
-def test_it_is_said_what_reordering_took(transcript: SeenTranscript, reranked: str, said: list[str]) -> None:
-    transcript.show_messages([question(1), answer(2, grounding=Grounding(reranked=reranked, rerank_s=2.1))])
-    assert [fact for fact in transcript.facts(2) if "並べ替え" in fact] == said
-
-
-def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTranscript) -> None:
     transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)
     transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
@@ -307,17 +294,10 @@ def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTra
     assert REASON in transcript.words(2)
     transcript.show_branch([question(1, "番号だけが同じ"), failed(2)])
     assert REASON not in transcript.words(2)
-
-
-@pytest.mark.parametrize("is_tried_again", [True, False])
-def test_an_explanation_is_forgotten_with_its_try_and_its_conversation(
-    transcript: SeenTranscript, is_tried_again: bool
-) -> None:
-    transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)
-    if is_tried_again:
-        transcript.finish(failed(2))
-        transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
-    else:
-        transcript.show_messages([question(1, "別の会話"), failed(2)])
+    transcript.finish(failed(2))
+    transcript.show_answers_as(AnswerDisplayOptions())
+    assert REASON not in transcript.words(2)
+    transcript.explain(2, REASON)
+    transcript.show_messages([question(1, "別の会話"), failed(2)])
     assert REASON not in transcript.words(2)

@@ -215,18 +215,21 @@ def with_model(store: Store, starter_model: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_model")
-@pytest.mark.parametrize(("label", "word"), [("public", "公開"), ("internal", "社外秘"), ("secret", "機密")])
-def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened, label: str, word: str) -> None:
-    put({"基準": label})
+def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened) -> None:
+    put({"公開": "public", "社外秘": "internal", "機密": "secret"})
     scope = opened()
+    refs = {ref.name: ref for ref in scope.session.scope}
+    for word, ref in refs.items():
+        scope.session.open_new()
+        scope.page.scoping.choose([ref])
 
-    def ask() -> None:
-        assert scope.session.ask("基準の本文はどうなっていますか。")
+        def ask(word: str = word) -> None:
+            assert scope.session.ask(f"{word}の本文はどうなっていますか。")
+            assert scope.labels() == (word, word)
+
+        scope.answered(ask)
         assert scope.labels() == (word, word)
-
-    scope.answered(ask)
-    assert scope.session.label == label
-    assert scope.labels() == (word, word)
+    assert [one.label for one in scope.parts.conversations.all_conversations()] == ["secret", "internal", "public"]
 
 
 @pytest.mark.usefixtures("with_model")
@@ -352,6 +355,12 @@ def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_severa
     assert scope.session.messages()[-1].details.grounding.verdict == "not_in_documents"  # of another document
     facts = dict(scope.session.answered(scope.session.messages()[-1].id).facts())
     assert facts[phrase("chat.batch_fact.scope")] == "規程集（旅費規程.md）"
+    # One that is gone is named, and not replaced by its collection.
+    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=("/gone/退職金規程.md",))])
+    assert scope.chips() == [with_note("退職金規程.md", phrase("chat.not_found"))]
+    scope.ask("休憩時間は何時間ですか。")
+    assert scope.session.messages()[-1].details.grounding is None
+    assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
 def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_one(put_several, opened) -> None:
@@ -401,16 +410,6 @@ def test_a_chosen_collection_that_is_not_read_yet_stays_chosen_when_documents_ar
     picker.choices.setData(picker.choices.index(1), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
     picker.buttons["ask"].click()
     assert {ref.name: len(ref.documents) for ref in scope.session.scope} == {"規程集": 2, "図面": 0}
-
-
-def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
-    put_several("規程集", RULES)
-    scope = opened()
-    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=("/gone/退職金規程.md",))])
-    assert scope.chips() == [with_note("退職金規程.md", phrase("chat.not_found"))]
-    scope.ask("休憩時間は何時間ですか。")
-    assert scope.session.messages()[-1].details.grounding is None
-    assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
 def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_name(

@@ -81,20 +81,21 @@ def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(
     scene: Scene, page: ChatPage, asked: list[Ask]
 ) -> None:
     scene.preferences.change(context_tokens=4096)
-    page.composer.at_once.click()
-    cut = scene.ask(f"!say {'う' * 2500}</think>二です。\n以上。")
+    few = Choices(max_tokens=3900, thought_tokens=64)
+    assert scene.session.answer_by(scene.session.preset.id, few)
+    cut = scene.ask(f"!say {'う' * 80}</think>二です。\n以上。")
     assert (cut.text, cut.details.stop_reason, cut.ended_in_thoughts) == ("", "thoughts", True)
     offered = buttons(page.transcript.view_of(cut.id))
-    longer, at_once = offered["4 倍まで考えて答える"], offered["考えずに答える"]
-    assert "8,192" in longer.toolTip()
+    longer = offered["4 倍まで考えて答える"]
+    assert "256" in longer.toolTip()
     answer = scene.finish(longer.click)
     assert (answer.id, answer.text) == (cut.id, "二です。")  # in place of the empty one
-    assert (asked[-1].thought_tokens, scene.engine.loaded.context_tokens) == (8192, 16384)
-    assert scene.session.choices.thought_tokens == 2048  # this once
+    assert (asked[-1].thought_tokens, scene.engine.loaded.context_tokens) == (256, 8192)
+    assert scene.session.choices == few  # this once
     assert not page.transcript.view_of(cut.id)._end.thinking_buttons
     scene.session.open_new()
-    page.composer.at_once.click()
-    again = scene.ask(f"!say {'う' * 2500}")
+    assert scene.session.answer_by(scene.session.preset.id, few)
+    again = scene.ask(f"!say {'う' * 80}")
     at_once = buttons(page.transcript.view_of(again.id))["考えずに答える"]
     scene.finish(at_once.click)
     assert asked[-1].prompt[-1].text.endswith(CLOSED)

@@ -113,19 +113,6 @@ def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_win
     assert window.window.sidebar.conversations.rowCount() > 0
 
 
-def test_nothing_is_written_when_the_dialog_or_the_desktops_window_is_cancelled(store: Store, opened) -> None:
-    kept = answered(store, "題", "答え")
-    window = opened()
-    window.path = None
-    for button, asked in (("cancel", 0), ("export", 1)):
-        window.desk.export([kept])
-        window.desk.dialog.buttons[button].click()
-        assert len(window.starts) == asked
-    window.desk.choose_import()
-    assert not window.desk._transfer.is_working
-    assert not window.strip.isVisible()
-
-
 def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, tmp_path: Path, qtbot: QtBot) -> None:
     answered(store, "保存した会話", "同じ番号")
     window = opened()
@@ -140,11 +127,19 @@ def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, 
     assert [found.title for found in store.conversations()] == ["保存した会話"]
 
 
-def test_a_success_goes_with_its_page_and_an_error_stays_until_it_is_closed(
+def test_what_is_cancelled_writes_nothing_a_success_goes_with_its_page_and_an_error_stays_until_it_is_closed(
     store: Store, opened, tmp_path: Path
 ) -> None:
     kept = answered(store, "題", "答え")
     window = opened()
+    window.path = None
+    for button, asked in (("cancel", 0), ("export", 1)):
+        window.desk.export([kept])
+        window.desk.dialog.buttons[button].click()
+        assert len(window.starts) == asked
+    window.desk.choose_import()
+    assert not window.desk._transfer.is_working
+    assert not window.strip.isVisible()
     window.path = tmp_path / "a.md"
     window.desk.export([kept])
     window.export("markdown")

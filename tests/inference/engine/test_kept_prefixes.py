@@ -17,7 +17,7 @@ from tests.inference.engine.child import Child
 from tests.waiting import wait_until
 
 INSTRUCTIONS = "文書だけから答えてください。数値は単位とともに書いてください。"
-PASSAGES = "".join(f"[{at}] 橋梁の点検は{at}年ごとに行い、幅{at}mm以上のひび割れを記録する。\n" for at in range(1, 25))
+PASSAGES = "".join(f"[{at}] 橋梁の点検は{at}年ごとに行い、幅{at}mm以上のひび割れを記録する。\n" for at in range(1, 13))
 TINY_PASSAGES = "abcdefghij" * 20
 
 

@@ -118,8 +118,19 @@ def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Scr
     assert not desk.detail.folder_button.isVisible()
 
 
-def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: Desk, script: Script) -> None:
+def test_a_server_that_is_missing_or_cannot_be_used_is_said_and_another_can_be_tried(
+    desk: Desk, script: Script
+) -> None:
     dialog = desk.server_dialog()
+    assert not dialog.check_button.isEnabled()
+    assert "アドレスを入れて" in dialog.note.text()
+    committed = QInputMethodEvent()
+    committed.setCommitString("ｇｐｕ：８０００")
+    QApplication.sendEvent(dialog.address, committed)
+    assert dialog.check_button.isEnabled()
+    assert "アドレスを入れて" not in dialog.note.text()
+    desk.qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    assert dialog.isVisible()
     for address, said in (
         ("8.8.8.8:8000", "外にあるため"),
         ("http://user:secret@gpu", "使えません"),
@@ -133,19 +144,6 @@ def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: De
     assert dialog.buttons["use"].isEnabled()
     desk.qtbot.keyClicks(dialog.address, "0")
     assert not dialog.buttons["use"].isEnabled()  # it was found elsewhere
-
-
-def test_what_is_missing_is_said_and_the_name_ends_with_enter(desk: Desk, script: Script) -> None:
-    dialog = desk.server_dialog()
-    assert not dialog.check_button.isEnabled()
-    assert "アドレスを入れて" in dialog.note.text()
-    committed = QInputMethodEvent()
-    committed.setCommitString("ｇｐｕ：８０００")
-    QApplication.sendEvent(dialog.address, committed)
-    assert dialog.check_button.isEnabled()
-    assert "アドレスを入れて" not in dialog.note.text()
-    desk.qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
-    assert dialog.isVisible()
     desk.check(dialog, script.address)
     desk.qtbot.keyPress(dialog.name, Qt.Key.Key_Return)
     assert desk.elsewhere()
@@ -171,7 +169,9 @@ def test_the_key_goes_along_and_is_in_no_file_and_the_answer_says_where_it_was_m
     assert f"外部へ送信：{script.address}" in words(desk.chat.transcript)
 
 
-def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> None:
+def test_a_connection_is_changed_in_its_place_brought_back_and_not_used_without_permission(
+    desk: Desk, script: Script
+) -> None:
     before = desk.add(script)
     with scripted_server() as other:
         desk.page.show_model(before.id)
@@ -186,22 +186,14 @@ def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> Non
     assert after.remote is not None
     assert (after.name, after.remote.address) == ("引っ越した", f"http://{other.address}/v1")
     assert desk.elsewhere() == [after]
-
-
-def test_removed_it_can_be_brought_back(desk: Desk, script: Script) -> None:
-    model = desk.add(script)
-    desk.page.show_model(model.id)
+    desk.page.show_model(after.id)
     desk.click(desk.detail.remove_button)
-    assert desk.library.model(model.id) is None
+    assert desk.library.model(after.id) is None
     assert desk.parts.session.model_id == "tiny"
     desk.window.undo_stack.undo()
-    assert desk.library.model(model.id) == model
-
-
-def test_where_no_network_is_allowed_none_can_be_added_or_used(desk: Desk, script: Script) -> None:
-    model = desk.add(script)
+    assert desk.library.model(after.id) == after
     desk.preferences.change(network_allowed=False, model_id="tiny")
-    desk.page.show_model(model.id)
+    desk.page.show_model(after.id)
     assert not desk.detail.use_button.isEnabled()
     assert "外部通信を止めている" in desk.shown()
     dialog = desk.page.remote.ask()
