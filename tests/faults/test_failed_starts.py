@@ -219,13 +219,6 @@ def test_a_display_out_of_reach_is_told_in_words_and_is_no_failed_start(
     assert "qt" in log_of(starts.where).lower()  # its own words, for who looks after the machine
 
 
-@pytest.mark.parametrize("locale", ["C", "xx_XX.ISO-8859-1"])
-def test_a_locale_that_is_none_is_no_matter(starts: Starts, locale: str) -> None:
-    process = starts.begin("well", LC_ALL=locale)
-    _, said = process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, said) == (0, "")
-
-
 def newer(database: Path) -> None:
     import sqlite3
 

@@ -91,19 +91,6 @@ def test_a_training_that_is_paused_for_a_question_goes_on_when_the_window_is_clo
     told = window.tell("close")
     assert "学習は続いています" in window.wait_for("notified", told)["words"]
     assert window.wait() == 0
-    assert run_folders.read(run).state == "finished"
-    assert steps_of(run) == list(range(1, 21))
-    assert window.orphans() == []
-
-
-@pytest.mark.fault("F6")
-def test_a_window_that_was_closed_ends_with_the_training(
-    where: Paths, open_window: Callable[[], WindowProcess]
-) -> None:
-    run, window = make_run(where, 20), open_window()
-    begin(window, run)
-    window.tell("close")
-    assert window.wait() == 0
     assert window.named("ended")[0]["outcome"] == "finished"
     assert run_folders.read(run).state == "finished"
     assert steps_of(run) == list(range(1, 21))

@@ -28,13 +28,17 @@ def conversation_id(scene: Scene) -> int:
 # -------------------------------------------------------------------- drafts
 
 
-def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -> None:
+def test_every_conversation_has_its_draft_and_so_has_the_new_one_and_an_edit_knows_its_question(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = scene.session
     session.keep_draft(UnsentDraft("新しい会話の書きかけ"))
-    scene.ask("一")
+    answer = scene.ask("一")
     assert session.draft() == UnsentDraft(), "the question that was sent is no draft any more"
     one = conversation_id(scene)
     session.keep_draft(UnsentDraft("一の続き"))
+    scene.finish(lambda: session.act(answer.id, scene.presets.presets_of_kind("action")[0]))
+    assert session.draft() == UnsentDraft("一の続き"), "an action leaves it alone"
     session.open_new()
     assert session.draft() == UnsentDraft()
     session.keep_draft(UnsentDraft("次の会話"))
@@ -43,28 +47,14 @@ def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -
     session.open_new()
     assert session.draft() == UnsentDraft("次の会話")
     assert scene.conversations.with_drafts() == {one}
-
-
-def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Scene) -> None:
-    answer = scene.ask("一")
+    session.open(one)
     draft = UnsentDraft("壱", answer.parent_id, "打ちかけ")
-    scene.session.keep_draft(draft)
-    assert scene.session.draft() == draft
-    scene.session.keep_draft(UnsentDraft())
-    assert scene.session.draft() == UnsentDraft()
-
-
-def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
-    answer = scene.ask("一")
-    scene.session.keep_draft(UnsentDraft("書きかけ"))
-    scene.finish(lambda: scene.session.act(answer.id, scene.presets.presets_of_kind("action")[0]))
-    assert scene.session.draft() == UnsentDraft("書きかけ")
-
-
-def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert scene.session.keep_draft(UnsentDraft("入った"))
+    session.keep_draft(draft)
+    assert session.draft() == draft
+    session.keep_draft(UnsentDraft())
+    assert session.draft() == UnsentDraft()
     fill_disk(monkeypatch, ConversationOrganizer, "keep_draft")
-    assert scene.refusal(lambda: scene.session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
+    assert scene.refusal(lambda: session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
 
 
 def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.store import Store
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Section
 from app.inference.local_model import LocalModel
@@ -59,10 +60,6 @@ def documents(library: Library) -> None:
     library.keep(document_id)
 
 
-def test_with_a_model_and_documents_there_is_no_notice(field, documents, model: Path) -> None:
-    assert field().notice.words == ""
-
-
 def test_without_documents_the_field_says_so_and_leads_to_them(field, model: Path, qtbot: QtBot) -> None:
     desk = field()
     assert desk.notice.words == phrase("chat.there_are_no_documents_yet")
@@ -94,21 +91,24 @@ def test_without_a_model_documents_have_to_be_chosen(field, documents) -> None:
     assert desk.sent == []
 
 
-@pytest.mark.parametrize("code", HAS_MEMORY)
-def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path, code: str) -> None:
+def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path) -> None:
     desk = field()
-    desk.parts.engine.refusal = AppError(code)
-    assert desk.notice.words == phrase(f"chat.machine_quoted.{code}")
-    desk.enter("かぶりは？")
-    assert desk.sent == [("かぶりは？",)]
-    desk.session.open_new()
-    desk.page.scoping.choose([])
-    assert desk.notice.words == phrase(f"chat.machine_refused.{code}")
-    desk.enter("こんにちは")
-    assert desk.sent == [("かぶりは？",)]
-    desk.parts.engine.refusal = None
     assert desk.notice.words == ""
-    assert desk.composer.send_button.isEnabled()
+    for code in HAS_MEMORY:
+        desk.session.open_new()
+        desk.page.scoping.choose([CollectionRef(1, "基準")])
+        desk.parts.engine.refusal = AppError(code)
+        assert desk.notice.words == phrase(f"chat.machine_quoted.{code}")
+        desk.enter("かぶりは？")
+        assert desk.sent.pop() == ("かぶりは？",)
+        desk.session.open_new()
+        desk.page.scoping.choose([])
+        assert desk.notice.words == phrase(f"chat.machine_refused.{code}")
+        desk.enter("こんにちは")
+        assert desk.sent == []
+        desk.parts.engine.refusal = None
+        assert desk.notice.words == ""
+        assert desk.composer.send_button.isEnabled()
 
 
 def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(
@@ -137,36 +137,28 @@ def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, mode
     assert desk.notice.button.text() == phrase("chat.go_on_with_the_work")
 
 
-@pytest.mark.parametrize(
-    ("question", "kind"),
-    [
-        ("この資料を要約して", "summary"),
-        ("すべての数値基準を表にして", "values"),
-        ("Summarize this document", "summary"),
-    ],
-)
-def test_a_question_about_the_whole_document_leads_to_its_window(
-    field, documents, model: Path, qtbot: QtBot, question: str, kind: str
-) -> None:
+def test_a_question_about_the_whole_document_leads_to_its_window(field, documents, model: Path, qtbot: QtBot) -> None:
     desk = field()
     requests = heard(desk.parts.navigation.overview_requested)
     desk.parts.navigation.overview_requested.disconnect(desk.parts._on_overview_requested)
     desk.composer.set_text("かぶりは？")
     desk.composer.typed.emit()
     assert desk.notice.words == ""
-    desk.composer.set_text(question)
-    desk.composer.typed.emit()
-    assert desk.notice.words == phrase(f"chat.overview_offer.{kind}")
-    qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
-    ((request,),) = requests
-    assert (request.kind, request.document_ids) == (kind, (1,))
+    for question, kind in (
+        ("この資料を要約して", "summary"),
+        ("すべての数値基準を表にして", "values"),
+        ("Summarize this document", "summary"),
+    ):
+        desk.composer.set_text(question)
+        desk.composer.typed.emit()
+        assert desk.notice.words == phrase(f"chat.overview_offer.{kind}")
+        qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
+        (request,) = requests.pop()
+        assert (request.kind, request.document_ids) == (kind, (1,))
     desk.page.scoping.choose([])
     desk.composer.typed.emit()
     assert desk.notice.words == ""  # of what the model knows there is no such window
-
-
-def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Path) -> None:
-    desk = field()
+    desk.page.scoping.choose([CollectionRef(1, "基準")])
     desk.session.message_added.emit(Message(1, 1, None, "question", "この資料を要約して", "done", 0.0))
     assert desk.notice.words == phrase("chat.overview_offer.summary")
     desk.session.message_added.emit(Message(2, 1, 1, "answer", "", "streaming", 0.0))
