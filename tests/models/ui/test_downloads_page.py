@@ -51,7 +51,7 @@ def test_nothing_is_asked_before_permission_and_consent_and_what_has_arrived_is_
     assert not driver.page.download_banner.isVisible()
 
 
-def test_row_and_sidebar_show_how_far_it_is_a_key_pauses_it_and_a_cancelled_one_can_be_taken_back(
+def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it_or_takes_it_back_after_a_cancel(
     open_page, large, qtbot
 ):
     with Hub(large, SLOW) as hub:
