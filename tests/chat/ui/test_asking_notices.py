@@ -13,7 +13,6 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.store import Store
-from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Section
 from app.inference.local_model import LocalModel
@@ -91,24 +90,22 @@ def test_without_a_model_documents_have_to_be_chosen(field, documents) -> None:
     assert desk.sent == []
 
 
-def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path) -> None:
+@pytest.mark.parametrize("code", HAS_MEMORY)
+def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path, code: str) -> None:
     desk = field()
     assert desk.notice.words == ""
-    for code in HAS_MEMORY:
-        desk.session.open_new()
-        desk.page.scoping.choose([CollectionRef(1, "基準")])
-        desk.parts.engine.refusal = AppError(code)
-        assert desk.notice.words == phrase(f"chat.machine_quoted.{code}")
-        desk.enter("かぶりは？")
-        assert desk.sent.pop() == ("かぶりは？",)
-        desk.session.open_new()
-        desk.page.scoping.choose([])
-        assert desk.notice.words == phrase(f"chat.machine_refused.{code}")
-        desk.enter("こんにちは")
-        assert desk.sent == []
-        desk.parts.engine.refusal = None
-        assert desk.notice.words == ""
-        assert desk.composer.send_button.isEnabled()
+    desk.parts.engine.refusal = AppError(code)
+    assert desk.notice.words == phrase(f"chat.machine_quoted.{code}")
+    desk.enter("かぶりは？")
+    assert desk.sent == [("かぶりは？",)]
+    desk.session.open_new()
+    desk.page.scoping.choose([])
+    assert desk.notice.words == phrase(f"chat.machine_refused.{code}")
+    desk.enter("こんにちは")
+    assert desk.sent == [("かぶりは？",)]
+    desk.parts.engine.refusal = None
+    assert desk.notice.words == ""
+    assert desk.composer.send_button.isEnabled()
 
 
 def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(
@@ -158,7 +155,10 @@ def test_a_question_about_the_whole_document_leads_to_its_window(field, document
     desk.page.scoping.choose([])
     desk.composer.typed.emit()
     assert desk.notice.words == ""  # of what the model knows there is no such window
-    desk.page.scoping.choose([CollectionRef(1, "基準")])
+
+
+def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Path) -> None:
+    desk = field()
     desk.session.message_added.emit(Message(1, 1, None, "question", "この資料を要約して", "done", 0.0))
     assert desk.notice.words == phrase("chat.overview_offer.summary")
     desk.session.message_added.emit(Message(2, 1, 1, "answer", "", "streaming", 0.0))

@@ -366,19 +366,21 @@ def test_too_little_memory_offers_ways_on(double: Double, way: str, force: bool,
     assert double.preferences.value.context_tokens == context
 
 
-def test_a_full_context_offers_what_helps(double: Double) -> None:
-    for overflow, offered in (
+@pytest.mark.parametrize(
+    ("overflow", "offered"),
+    [
         (ContextOverflow(5200, 4096, 3, 8192), ["古い 3 件を外す", "文脈を 8,192 に広げる", "新しい質問にする"]),
         (ContextOverflow(5200, 4096, 0, 8192), ["文脈を 8,192 に広げる", "新しい質問にする"]),
         (ContextOverflow(5200, 4096, 1, None), ["古い 1 件を外す", "新しい質問にする"]),
-    ):
-        double.session.overflow.counted.emit(overflow)
-        assert phrase("chat.the_conversation_has_reached_the") in double.banner.accessibleName()
-        found = buttons(double.banner)
-        assert [name for name in found if name != "閉じる"] == offered
-        found[offered[0]].click()
-        assert double.calls.pop() == ("resolve_overflow", "drop" if overflow.droppable_turns else "widen")
-    assert double.calls == []
+    ],
+)
+def test_a_full_context_offers_what_helps(double: Double, overflow: ContextOverflow, offered: list[str]) -> None:
+    double.session.overflow.counted.emit(overflow)
+    assert phrase("chat.the_conversation_has_reached_the") in double.banner.accessibleName()
+    found = buttons(double.banner)
+    assert [name for name in found if name != "閉じる"] == offered
+    found[offered[0]].click()
+    assert double.calls == [("resolve_overflow", "drop" if overflow.droppable_turns else "widen")]
 
 
 def test_a_link_is_opened_only_after_consent(double: Double) -> None:

@@ -34,7 +34,7 @@ def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(
     assert model["tuned"]["base_name"] == base["name"]
     assert base["tuned"] is None
     shutil.rmtree(run)
-    asking = ("ask", QUESTION, "--temperature", "0", "--max-tokens", "40")
+    asking = ("ask", QUESTION, "--temperature", "0", "--max-tokens", "16")
     tuned, of_card, alone = (
         kotae(*asking, *how)[1]
         for how in (("--model", "首都の答え"), ("--model", "starter"), ("--model", "starter", "--adapter", "none"))

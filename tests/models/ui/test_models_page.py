@@ -57,15 +57,14 @@ def test_the_model_in_use_is_marked_and_another_can_be_put_to_use(driver, tiny_m
     assert driver.window.current_page == "ask"
 
 
-def test_a_foreign_template_runs_only_where_it_was_allowed_and_the_model_is_used_either_way(driver):
+@pytest.mark.parametrize(("answer", "is_allowed"), [("plain", False), ("allow", True)])
+def test_a_foreign_template_runs_only_where_it_was_allowed_and_the_model_is_used_either_way(driver, answer, is_allowed):
     driver.page.using.model = OWN
-    for answer, is_allowed in (("plain", False), ("allow", True)):
-        driver.preferences.change(model_id=None)
-        dialog = driver.page.using.consent_dialog()
-        assert set(dialog.buttons) == {"plain", "allow"}
-        dialog._choose(answer)
-        assert driver.library.model("own").template_allowed == is_allowed
-        assert driver.preferences.value.model_id == "own"
+    dialog = driver.page.using.consent_dialog()
+    assert set(dialog.buttons) == {"plain", "allow"}
+    dialog._choose(answer)
+    assert driver.library.model("own").template_allowed == is_allowed
+    assert driver.preferences.value.model_id == "own"
 
 
 def test_a_wrong_image_part_leads_to_no_import_and_stops_none(driver, tmp_path, monkeypatch):
