@@ -118,7 +118,6 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
     for _ in range(4):
         command = [sys.executable, "-c", KILLED, str(store.path), str(reported), str(Path.cwd())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
             time.sleep(float(chance.random()) * 0.05)
             os.kill(writer.pid, signal.SIGKILL)

@@ -20,7 +20,6 @@ import pytest
 
 from app.documents.library import Library
 from tests.documents import driver
-from tests.faults.ledger import Tally
 
 HOST = [sys.executable, "-m", "tests.faults.reading_host"]
 ROOT = Path(__file__).parents[2]
@@ -118,8 +117,8 @@ def undisturbed(tmp_path: Path, folder: Path) -> Counter[tuple[str, ...]]:
 )
 @pytest.mark.fault("F3")
 def test_whatever_is_killed_when_and_changes_meanwhile_all_is_read_once_as_it_is_now(
-    tmp_path: Path, folder: Path, kills: int, seed: int, tally: Tally
-) -> None:
+    tmp_path, folder, kills, seed, tally
+):
     database = tmp_path / "documents.sqlite"
     chance, killed = random.Random(seed), 0
     process = host(database, folder)

@@ -154,9 +154,7 @@ LEFT_BEHIND: dict[str, Callable[[list[str], int], bytes]] = {
 @pytest.mark.parametrize("is_read_only", [False, True])
 @pytest.mark.parametrize("what", LEFT_BEHIND)
 @pytest.mark.fault("F7")
-def test_a_lock_that_was_left_behind_is_taken_over(
-    where: Paths, sleeper: "subprocess.Popen[bytes]", what: str, is_read_only: bool
-) -> None:
+def test_a_lock_that_was_left_behind_is_taken_over(where, sleeper, what, is_read_only):
     where.lock.write_bytes(LEFT_BEHIND[what](lock_lines(where), sleeper.pid))
     if is_read_only:
         where.lock.chmod(0o444)
@@ -167,9 +165,7 @@ def test_a_lock_that_was_left_behind_is_taken_over(
 
 
 @pytest.mark.fault("F7")
-def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_models(
-    ready: Paths, tmp_path: Path
-) -> None:
+def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_models(ready, tmp_path):
     question = "!slow " + "答えは続く" * 200  # also while a busy machine starts three commands
     with WindowProcess(ready.data) as window:
         window.tell("ask", question)

@@ -133,9 +133,7 @@ def test_the_tracer_would_see_a_socket_of_another_family(strace: list[str], tmp_
 
 
 @pytest.mark.parametrize("is_on_screen", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_a_whole_session_of_the_window_opens_only_unix_sockets(
-    strace: list[str], tmp_path: Path, tiny_model: Path, is_on_screen: bool
-) -> None:
+def test_a_whole_session_of_the_window_opens_only_unix_sockets(strace, tmp_path, tiny_model, is_on_screen):
     """The window may download; its engine may not, and is under the kernel's filter."""
 
     def look(window: WindowProcess) -> None:
@@ -160,8 +158,8 @@ def test_a_whole_session_of_the_window_opens_only_unix_sockets(
 
 
 def test_the_command_line_passes_without_a_network_and_opens_only_unix_sockets(
-    strace: list[str], without_network: list[str], tmp_path: Path, tiny_model: Path
-) -> None:
+    strace, without_network, tmp_path, tiny_model
+):
     trace = tmp_path / "trace"
     commands = _commands(tiny_model, with_trial_model=True)
     _command_session(
@@ -182,9 +180,7 @@ def test_there_is_no_network_in_the_namespace(without_network: list[str]) -> Non
 
 
 @pytest.mark.slow  # in each run it is asked for what is more: also the kernel gives no socket
-def test_a_whole_session_of_the_window_passes_without_a_network(
-    without_network: list[str], tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_whole_session_of_the_window_passes_without_a_network(without_network, tmp_path, tiny_model):
     _window_session(tmp_path / "データ", tiny_model, without_network)
 
 
@@ -202,9 +198,7 @@ def forbidden(tmp_path: Path) -> Path:
     return data
 
 
-def test_everything_works_while_the_kernel_gives_no_socket(
-    without_network: list[str], forbidden: Path, tiny_model: Path
-) -> None:
+def test_everything_works_while_the_kernel_gives_no_socket(without_network, forbidden, tiny_model):
     """The window and all its children are under the filter."""
 
     def look(window: WindowProcess) -> None:

@@ -162,9 +162,7 @@ def test_a_home_of_nobody_in_a_model_path_is_told_in_a_sentence(tmp_path: Path) 
     ],
 )
 @pytest.mark.fault("F8")
-def test_japanese_goes_in_and_out_under_any_locale_and_without_a_home(
-    locale: dict[str, str | None], tmp_path: Path
-) -> None:
+def test_japanese_goes_in_and_out_under_any_locale_and_without_a_home(locale, tmp_path):
     where = paths.locate(str(tmp_path / "データ　😀"))
     add_tiny_model(where, tmp_path)
     with WindowProcess(where.data, env=environment(**locale)) as window:
@@ -228,9 +226,7 @@ def test_a_file_in_the_place_of_the_data_folder_gets_a_sentence(tmp_path: Path) 
     [pytest.param("", id="no_folder"), pytest.param("<dir>{}</dir>", id="an_empty_folder", marks=pytest.mark.slow)],
 )
 @pytest.mark.fault("F8")
-def test_without_any_font_the_shipped_one_writes_japanese_and_a_new_folder_is_for_its_user_alone(
-    folder: str, tmp_path: Path
-) -> None:
+def test_without_any_font_the_shipped_one_writes_japanese_and_a_new_folder_is_for_its_user_alone(folder, tmp_path):
     (tmp_path / "fonts").mkdir()
     config, data = tmp_path / "fonts.conf", tmp_path / "一" / "データ"
     inside = folder.format(tmp_path / "fonts") + f"<cachedir>{tmp_path / 'cache'}</cachedir>"

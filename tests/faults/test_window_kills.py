@@ -20,7 +20,6 @@ from app.base import paths, settings
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from tests.faults.ledger import Tally
 from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
 
@@ -258,9 +257,7 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(("rounds", "seed"), [(1, 20261125), pytest.param(23, 7, marks=pytest.mark.slow)])
 @pytest.mark.fault("F3")
-def test_kills_of_the_window_at_random_moments_lose_nothing(
-    tmp_path: Path, tally: Tally, rounds: int, seed: int
-) -> None:
+def test_kills_of_the_window_at_random_moments_lose_nothing(tmp_path, tally, rounds, seed):
     """Each round has every way to be killed once, 13 kills."""
     threads_before = threading.active_count()
 

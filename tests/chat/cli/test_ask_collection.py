@@ -125,9 +125,7 @@ def test_a_file_answers_one_question_and_nothing_of_it_stays(ask_json: Ask, tria
         assert all("契約書" not in one.name for one in library.labelled())
 
 
-def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(
-    ask_json: Ask, trial_data: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(ask_json, trial_data, tmp_path):
     (tmp_path / "空.txt").write_text("\n", "utf-8")
     for name in ("空.txt", "ない.pdf"):
         status, said, told = ask_json("質問", "--file", tmp_path / name)

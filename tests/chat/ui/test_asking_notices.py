@@ -108,9 +108,7 @@ def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents,
     assert desk.composer.send_button.isEnabled()
 
 
-def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(
-    field, documents, model: Path, qtbot: QtBot
-) -> None:
+def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(field, documents, model, qtbot):
     model.write_bytes(model.read_bytes()[:64])  # as after a disk error
     desk = field()
     desk.type("a")

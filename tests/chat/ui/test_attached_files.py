@@ -18,7 +18,6 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
-from app.chat.store import Store
 from app.chat.ui.transcript.sources_footer import SourcesFooter
 from app.documents import section_search
 from app.documents.library import Library
@@ -143,9 +142,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_a_dropped_file_answers_alone_with_its_clause_stays_with_its_conversation_and_is_attached_once(
-    chat: Chat, contract: Path
-) -> None:
+def test_a_dropped_file_answers_alone_with_its_clause_stays_with_its_conversation_and_is_attached_once(chat, contract):
     chat.drop(contract)
     assert chat.asked() == ["契約書.md（読んでいます）"]
     chat.composer.set_text(QUESTION)
@@ -173,9 +170,7 @@ def test_a_dropped_file_answers_alone_with_its_clause_stays_with_its_conversatio
     assert "150" in chat.transcript.messages[-1].details.grounding.sources[0].text
 
 
-def test_a_file_chosen_by_key_is_summarized_whole_and_the_search_of_the_window_does_not_list_it(
-    chat: Chat, contract: Path
-) -> None:
+def test_a_file_chosen_by_key_is_summarized_whole_and_the_search_of_the_window_does_not_list_it(chat, contract):
     requests: list[OverviewRequest] = []
     chat.parts.navigation.overview_requested.disconnect(chat.parts._on_overview_requested)
     chat.parts.navigation.overview_requested.connect(requests.append)
@@ -205,8 +200,8 @@ def test_each_kind_of_file_is_read(chat: Chat, tmp_path: Path) -> None:
 
 
 def test_a_file_that_waits_for_the_first_question_is_still_there_after_a_restart(
-    chat: Chat, contract: Path, open_window: Callable[..., AppContext], qtbot: QtBot, store: Store
-) -> None:
+    chat, contract, open_window, qtbot, store
+):
     kept = store.add_question("以前の質問").conversation_id
     chat.give(contract)
     chat.session.open(kept)
@@ -234,9 +229,7 @@ def test_the_text_is_gone_when_the_conversation_is_erased_and_not_before(chat: C
         assert library.labelled() == [], "nor is its name kept"
 
 
-def test_a_conversation_that_is_erased_or_loses_its_file_while_that_is_read_leaves_nothing(
-    chat: Chat, tmp_path: Path
-) -> None:
+def test_a_conversation_that_is_erased_or_loses_its_file_while_that_is_read_leaves_nothing(chat, tmp_path):
     path = tmp_path / "長い.md"
     path.write_text("".join(f"## {n}\n\n{CLAUSE}{n}\n\n" for n in range(4000)), "utf-8")
 
@@ -255,9 +248,7 @@ def test_a_conversation_that_is_erased_or_loses_its_file_while_that_is_read_leav
     chat.wait_until_gone()
 
 
-def test_what_no_conversation_has_is_gone_after_the_next_start(
-    chat: Chat, contract: Path, open_window: Callable[..., AppContext], qtbot: QtBot, store: Store
-) -> None:
+def test_what_no_conversation_has_is_gone_after_the_next_start(chat, contract, open_window, qtbot, store):
     chat.give(contract)
     chat.ask("上限は？")
     chat.parts.documents.close()
@@ -320,9 +311,7 @@ def test_a_folder_is_offered_as_a_collection(chat: Chat, contract: Path) -> None
     assert [one.name for one in chat.documents.collections()] == [contract.parent.name] == chat.asked()
 
 
-def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(
-    chat: Chat, contract: Path, monkeypatch
-) -> None:
+def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(chat, contract, monkeypatch):
     monkeypatch.setattr(document_library.ocr, "has_tesseract", lambda: False)
     chat.drop(contract, on=chat.editor.viewport())
     assert chat.editor.text() == ""
@@ -341,9 +330,7 @@ def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
-def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
-    install, open_window: Callable[..., AppContext], qtbot: QtBot
-) -> None:
+def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(install, open_window, qtbot):
     chat = Chat(open_window(), qtbot)
     install(answering(row("点検は5年に1回とする。", 97)))
     picture = QMimeData()
@@ -359,8 +346,8 @@ def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
 def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_says_so(
-    install, open_window: Callable[..., AppContext], qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch
-) -> None:
+    install, open_window, qtbot, tiny_model, tmp_path, monkeypatch
+):
     monkeypatch.setattr(machine, "has_picture_library", lambda: True)
     parts = open_window()
     part = models.projector(tmp_path / "mmproj.gguf")
@@ -416,9 +403,7 @@ def test_a_file_moves_to_a_collection_without_being_read_again_and_back(chat: Ch
     assert len(chat.documents.documents(collection.id)) == 1, "it is the collection's now"
 
 
-def test_a_confidential_file_stays_confidential_and_is_known_by_its_content(
-    chat: Chat, contract: Path, tmp_path: Path
-) -> None:
+def test_a_confidential_file_stays_confidential_and_is_known_by_its_content(chat, contract, tmp_path):
     chat.documents.add_collection("機密", "secret", [contract])
     chat.qtbot.waitUntil(lambda: any(one.sections for one in chat.documents.collections()), timeout=READING_MS)
     copy = tmp_path / "写し.md"

@@ -103,9 +103,7 @@ def test_the_keyboard_stays_at_the_switch(transcript: SeenTranscript) -> None:
 # ------------------------------------------------------------------ question
 
 
-def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the_same(
-    transcript: SeenTranscript, qtbot: QtBot
-) -> None:
+def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the_same(transcript, qtbot):
     transcript.show_messages([question(1, "編集する質問"), answer(2)])
     view, edits, more = transcript.view_of(1), heard(transcript.requests.edit_requested), "この質問のその他の操作"
     assert list(transcript.buttons(1)) == [more]
@@ -159,9 +157,7 @@ def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: SeenTra
 # -------------------------------------------------------------------- answer
 
 
-def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(
-    transcript: SeenTranscript, qtbot: QtBot
-) -> None:
+def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(transcript, qtbot):
     chosen = heard(transcript.requests.action_chosen)
     transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2)])
@@ -282,9 +278,7 @@ def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transc
         assert found == [said, []]
 
 
-def test_an_explanation_stays_with_its_answer_and_its_branch_until_it_is_tried_again(
-    transcript: SeenTranscript,
-) -> None:
+def test_an_explanation_stays_with_its_answer_and_its_branch_until_it_is_tried_again(transcript):
     transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)
     transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))

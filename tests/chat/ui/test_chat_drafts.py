@@ -41,9 +41,7 @@ def stored(window: Window, conversation_id: int | None) -> UnsentDraft:
 # -------------------------------------------------------------------- drafts
 
 
-def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(
-    window: Window, open_window: Callable[..., AppContext], qtbot: QtBot
-) -> None:
+def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(window, open_window, qtbot):
     window.type("kakikake")
     assert stored(window, None) == UnsentDraft()
     qtbot.waitUntil(lambda: stored(window, None) == UnsentDraft("kakikake"), timeout=5_000)
@@ -86,9 +84,7 @@ def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(
     assert composer.draft() == stored(window, one) == UnsentDraft("one")
 
 
-def test_a_question_that_was_sent_is_no_draft_and_another_answer_leaves_what_is_being_typed_alone(
-    window: Window, qtbot: QtBot
-) -> None:
+def test_a_question_that_was_sent_is_no_draft_and_another_answer_leaves_what_is_being_typed_alone(window, qtbot):
     window.type("kakikake")
     qtbot.waitUntil(lambda: stored(window, None) != UnsentDraft(), timeout=5_000)
     window.send()
@@ -108,9 +104,7 @@ def test_a_question_that_was_sent_is_no_draft_and_another_answer_leaves_what_is_
     assert (editor.text(), editor.textCursor().position()) == ("mada", place)
 
 
-def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
-    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(window, qtbot, monkeypatch):
     with monkeypatch.context() as patch:
         fill_disk(patch, ConversationOrganizer, "keep_draft")
         window.type("kakikake")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
@@ -126,9 +126,7 @@ def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double)
 
 @pytest.mark.parametrize("look", ["light", "dark"])
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_mark_with_the_keyboard_can_be_read(
-    double: Double, theme: Theme, qapp: QApplication, look: str, is_open: bool
-) -> None:
+def test_a_mark_with_the_keyboard_can_be_read(double, theme, qapp, look, is_open):
     theme.apply(qapp, Settings(theme=look))
     view = shown(double, RIGHT)
     view.show_open(1 if is_open else None)

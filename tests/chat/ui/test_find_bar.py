@@ -1,18 +1,15 @@
 """Finding words in the open conversation: in rows with and without a widget, by keyboard, with marks in the text."""
 
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import AppContext
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import Message
-from app.chat.store import Store
 from app.chat.ui.transcript.find_bar import FindBar
 from app.inference.services.events import AnswerStage
 from app.uikit.theme import Theme
@@ -245,9 +242,7 @@ def test_marks_take_the_colours_of_another_theme(finder: Finder, theme: Theme, q
 # ---------------------------------------------------------- in the window
 
 
-def test_ctrl_f_opens_the_bar_above_the_text_and_escape_gives_the_composer_back(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
+def test_ctrl_f_opens_the_bar_above_the_text_and_escape_gives_the_composer_back(open_window, store, qtbot):
     _, reply = store_thread(store, "橋脚とは", "橋脚は柱です。")
     window = Window(open_window(560, 420), qtbot)
     window.activate()
@@ -274,9 +269,7 @@ def test_ctrl_f_opens_the_bar_above_the_text_and_escape_gives_the_composer_back(
     assert window.editor.hasFocus()
 
 
-def test_what_is_found_or_copied_is_all_of_a_long_conversation_that_was_just_opened(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
+def test_what_is_found_or_copied_is_all_of_a_long_conversation_that_was_just_opened(open_window, store, qtbot):
     asked = store_thread(store, "橋脚", *["無関係"] * 398, "橋脚")[0]
     other = store_thread(store, "別")[0]
     window = Window(open_window(), qtbot)

@@ -360,9 +360,7 @@ def test_a_document_that_was_removed_or_read_anew_is_noticed(read: Read, library
     assert read.page.label_now() == "secret"  # nothing is known of what may be left on the screen
 
 
-def test_only_the_document_that_was_asked_for_last_is_shown(
-    read: Read, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_document_that_was_asked_for_last_is_shown(read, library, monkeypatch):
     first, second = fill(library), fill(library, "別", file="/b/別.md")
     load, is_free = whole_document.load, threading.Event()
 
@@ -537,8 +535,8 @@ def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(part
 
 
 def test_a_figure_whose_words_are_being_read_is_not_asked_about_once_the_user_has_turned_to_something_else(
-    parts: AppContext, qtbot: QtBot
-) -> None:
+    parts, qtbot
+):
     reader = pages_of(parts, qtbot)
     reader.pages.frame_button.click()
     reader.ask_button.click()
@@ -612,7 +610,6 @@ def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot
     reader.cite_button.click()
     assert clip.text() == "前"
     dialog = parts.secrecy.dialog
-    assert dialog is not None
     dialog.buttons["cancel"].click()
     row = reader.view.text.views[reader.view.text.row].text
     row.setFocus()
@@ -639,9 +636,7 @@ def test_a_page_of_the_documents_opens_in_the_reader(parts: AppContext, qtbot: Q
 # ------------------------------------------------------------ the whole document
 
 
-def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_from_the_menu(
-    read: Read, library: Library
-) -> None:
+def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_from_the_menu(read, library):
     document_id, other_id = fill(library), fill(library, "別", file="/a/橋梁_改訂.pdf")
     read.open(ReadingPlace(document_id))
     requests = heard(read.navigation.overview_requested)

@@ -39,9 +39,7 @@ def marked(page: ChatPage) -> list[str]:
     return [one.cursor.selectedText() for one in page.panel.text.sheet.text.extraSelections()]
 
 
-def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_conversation_opens(
-    double: Double,
-) -> None:
+def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_conversation_opens(double):
     view, panel = shown(double, RIGHT), double.page.panel
     assert not panel.isVisible()
     press(view.text, Key.Key_1)
@@ -115,9 +113,7 @@ def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double
     assert marked(double.page) == []
 
 
-def test_text_and_quotation_are_copied_the_way_of_answers_and_a_file_that_no_collection_has_is_never_opened(
-    double: Double,
-) -> None:
+def test_text_and_quotation_are_copied_the_way_of_answers_and_a_file_that_no_collection_has_is_never_opened(double):
     """Secret text asks first; the answer may have come with a file that somebody else wrote."""
     shown(double, RIGHT)
     double.page.sources.open(2, 1)
@@ -244,9 +240,7 @@ def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(par
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
 
 
-def test_of_a_file_that_has_gone_the_text_is_there_until_the_user_shows_where_it_is(
-    parts: AppContext, qtbot: QtBot
-) -> None:
+def test_of_a_file_that_has_gone_the_text_is_there_until_the_user_shows_where_it_is(parts, qtbot):
     path = Path(read_document(parts).path)
     target = path.rename(path.with_name("移した規程.pdf"))
     page = opened(parts)

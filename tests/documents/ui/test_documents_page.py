@@ -140,9 +140,7 @@ def test_without_documents_the_page_says_what_to_do(driver: PageDriver) -> None:
     assert driver.page.add_button.property("kind") == ""
 
 
-def test_what_is_dropped_makes_a_collection_of_the_folders_name_and_what_was_left_out_is_told(
-    driver: PageDriver, folder: Path
-) -> None:
+def test_what_is_dropped_makes_a_collection_of_the_folders_name_and_what_was_left_out_is_told(driver, folder):
     driver.drop(folder)
     driver.wait(lambda: driver.page.collection is not None)
     driver.settle()
@@ -173,9 +171,7 @@ def test_the_table_is_sorted_and_filtered(filled: PageDriver) -> None:
     assert filled.names() == ["か.txt"]
 
 
-def test_the_report_says_what_came_of_reading_and_takes_turns_with_the_table_in_a_small_page(
-    filled: PageDriver,
-) -> None:
+def test_the_report_says_what_came_of_reading_and_takes_turns_with_the_table_in_a_small_page(filled):
     filled.put("あ.txt", "doubtful", ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17), headings=12, sections=2))
     filled.choose("あ.txt")
     report = filled.page.report
@@ -343,8 +339,8 @@ def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
 
 @pytest.mark.parametrize("is_by_dialog", [False, True])
 def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_made_secret_again(
-    filled: PageDriver, *, is_by_dialog: bool
-) -> None:
+    filled, *, is_by_dialog
+):
     page = filled.page
 
     def choose(label: int) -> None:
@@ -384,9 +380,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
     assert page.collection.label == "secret"
 
 
-def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(
-    filled: PageDriver,
-) -> None:
+def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(filled):
     with closing(Library.open_second(filled.where.documents)) as library:
         library.set_label(filled.page._chosen_id, "secret")
     assert filled.page.collection.label == "internal"
@@ -440,9 +434,7 @@ def test_a_new_collection_needs_a_name_of_its_own_which_can_be_changed_with_its_
     assert filled.page.label_button.icon().isNull()
 
 
-def test_the_queue_is_paused_resumed_and_cancelled_and_a_row_tells_how_far_it_is(
-    filled: PageDriver, folder: Path
-) -> None:
+def test_the_queue_is_paused_resumed_and_cancelled_and_a_row_tells_how_far_it_is(filled, folder):
     (folder / "は.txt").write_text("slow", encoding="utf-8")
     filled.drop(folder / "は.txt")
     queue = filled.page.queue
@@ -477,9 +469,7 @@ def test_an_encoding_is_tried_before_it_is_used(filled: PageDriver, folder: Path
     assert filled.documents.documents(filled.page._chosen_id)[0].chosen_encoding == "euc_jp"
 
 
-def test_changes_of_the_folders_are_taken_in_when_asked_and_what_the_look_takes_in_stands_in_a_line(
-    filled: PageDriver, folder: Path
-) -> None:
+def test_changes_of_the_folders_are_taken_in_when_asked_and_what_the_look_takes_in_stands_in_a_line(filled, folder):
     line, watch = filled.page.files_line, filled.documents.watch
 
     def look(times: int) -> None:
@@ -576,8 +566,8 @@ def asked_where(driver: PageDriver) -> TargetDialog:
 
 
 def test_a_second_folder_becomes_a_collection_of_its_own_or_part_of_a_chosen_one_once_somebody_has_said_so(
-    driver: PageDriver, second_folder: Path
-) -> None:
+    driver, second_folder
+):
     for ask in (lambda: driver.drop(second_folder), lambda: driver.click(driver.page.folder_button)):
         ask()
         driver.page.findChildren(TargetDialog)[-1].buttons["cancel"].click()
@@ -605,9 +595,7 @@ def test_a_second_folder_becomes_a_collection_of_its_own_or_part_of_a_chosen_one
     }  # fmt: skip
 
 
-def test_what_was_read_can_be_asked_summarized_compared_and_listed_from_offer_and_menus(
-    driver: PageDriver, second_folder: Path
-) -> None:
+def test_what_was_read_can_be_asked_summarized_compared_and_listed_from_offer_and_menus(driver, second_folder):
     def chosen(menu: QMenu, key: str) -> OverviewRequest:
         next(one for one in menu.actions() if one.text() == phrase(f"documents.{key}")).trigger()
         return driver.overviews.pop()

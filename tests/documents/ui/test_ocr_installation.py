@@ -65,9 +65,7 @@ def test_what_is_offered_depends_on_what_is_installed(driver: PageDriver, instal
         assert offered(driver) == [RECOGNIZE, INSTALL, ACCEPT]
 
 
-def test_a_part_of_an_earlier_version_can_be_replaced_and_afterwards_the_document_is_read_again(
-    driver: PageDriver,
-) -> None:
+def test_a_part_of_an_earlier_version_can_be_replaced_and_afterwards_the_document_is_read_again(driver):
     """The scripted reader finds its text; that it was asked to recognize is the queue's own test."""
     assert LOCK is not None
     part = driver.where.documents.with_name("ocr")
@@ -112,7 +110,6 @@ def test_a_forbidden_network_and_a_folder_without_wheels_are_told(driver: PageDr
 @pytest.fixture
 def stalled_installation(driver: PageDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An installation that the window has begun, while its index sends nothing more."""
-    assert LOCK is not None
     (tmp_path / LOCK.files[0].name).write_bytes(bytes(LOCK.files[0].size_bytes))
     with wheelhouse.Index(tmp_path, stalls_at=LOCK.files[0].package) as index:
         for name, value in index.variables().items():
@@ -125,8 +122,8 @@ def stalled_installation(driver: PageDriver, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("is_cancelled", [True, False])
 @pytest.mark.usefixtures("stalled_installation")
 def test_an_installation_is_counted_as_traffic_and_ends_when_it_is_cancelled_or_the_network_forbidden(
-    driver: PageDriver, is_cancelled: bool
-) -> None:
+    driver, is_cancelled
+):
     driver.wait(lambda: [one.host for one in driver.ocr_setup.contacts()] == ["127.0.0.1"])
     assert not driver.page.ocr.progress.isHidden()
     assert driver.ocr_setup.network_task_count == 1

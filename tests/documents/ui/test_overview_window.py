@@ -106,7 +106,6 @@ def desk(where: Paths, theme: Theme, qtbot: QtBot, tmp_path: Path) -> Desk:
 def test_two_editions_stand_side_by_side_and_are_counted_and_filtered(desk: Desk) -> None:
     window = desk.open("comparison", 1, 2)
     assert shown(window, 3) == ["70mm以上 → 75mm以上", "–", "–"]
-    assert window.tabs is not None
     assert len(window.tabs.buttons) == 4  # all, values, added, removed
     assert "かぶりは70mm以上とする。" in window.lines.toPlainText()
     assert "かぶりは75mm以上とする。" in window.lines.toPlainText()
@@ -152,9 +151,7 @@ def test_the_required_values_are_exported_and_what_became_secret_meanwhile_after
     dialog.close()
 
 
-def test_a_value_is_shown_whole_where_long_clauses_are_shortened_and_the_window_is_called_after_the_document(
-    desk: Desk,
-) -> None:
+def test_a_value_is_shown_whole_where_long_clauses_are_shortened_and_the_window_is_called_after_the_document(desk):
     library = Library.open_second(desk.where.documents)
     document = library.document(1)
     assert document is not None

@@ -362,7 +362,6 @@ def test_the_child_ends_when_its_parent_is_gone_even_while_it_answers(tmp_path: 
         child.load(starter_model)
         child.send(Ask("a", (Segment(LONG),), max_tokens=5000))
         child.events_until(Token)
-        assert child.process.stdin is not None
         child.process.stdin.close()
         assert child.process.wait(5) == 0
 
@@ -370,7 +369,6 @@ def test_the_child_ends_when_its_parent_is_gone_even_while_it_answers(tmp_path: 
 @pytest.mark.fault("F4")
 def test_a_line_that_is_no_command_ends_the_child_with_a_word_in_the_log(tmp_path: Path) -> None:
     with Child("echo", tmp_path / "log") as child:
-        assert child.process.stdin is not None
         child.process.stdin.write(b"not json\n")
         child.process.stdin.flush()
         assert child.process.wait(5) == 2

@@ -137,9 +137,7 @@ def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae: Run,
         (("build",), 2, "HF_FOLDER"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_its_status(
-    kotae: Run, arguments: tuple[str, ...], status: int, words: str
-) -> None:
+def test_bad_input_gets_one_sentence_and_its_status(kotae, arguments, status, words):
     done = kotae(*arguments)
     assert done.status == status
     assert words in done.err
