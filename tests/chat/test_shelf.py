@@ -99,11 +99,7 @@ def test_what_goes_into_a_folder_that_is_gone_stands_outside(store: Store, shelf
 def test_pins_are_put_and_taken_off_several_at_once(store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
     ids = [conversation(store, f"質問{n}") for n in range(3)]
     shelf.pin(ids[:2])
-    assert {c.id: c.pinned_at for c in store.conversations()} == {
-        ids[0]: clock.now,
-        ids[1]: clock.now,
-        ids[2]: None,
-    }
+    assert {c.id: c.pinned_at for c in store.conversations()} == {ids[0]: clock.now, ids[1]: clock.now, ids[2]: None}
     shelf.pin(ids[:1], is_pinned=False)
     assert {c.id for c in store.conversations() if c.pinned_at} == {ids[1]}
 

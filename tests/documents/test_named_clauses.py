@@ -144,11 +144,7 @@ def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: 
     ],
 )
 def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(library, collection, question):
-    put(
-        library,
-        Section(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"),
-        collection="法令",
-    )
+    put(library, Section(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"), collection="法令")
     put(library, Section(("第三条",), "丁は、届け出る。"), collection="法令", name="港湾の利用に関する政令.html")
     assert all(not passage.named for passage in found(library, question, collection))
 

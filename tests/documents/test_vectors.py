@@ -14,12 +14,7 @@ from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.records import Section, with_heading
 from app.documents.retrieval import passage_search, semantic_index
-from app.documents.retrieval.semantic_index import (
-    Floats,
-    SemanticQuery,
-    VectorFile,
-    text_digest,
-)
+from app.documents.retrieval.semantic_index import Floats, SemanticQuery, VectorFile, text_digest
 from tests.documents.driver import put
 
 DIMENSIONS = 64
@@ -251,8 +246,7 @@ def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pyt
     _, others = shelf.put("ほか", *(f"番号{number}の雑則。" for number in range(60)))
     shelf.store.add(
         *zip(
-            *((i, text_digest(with_heading(s.heading, s.text))) for i, s in shelf.library.sections(others)),
-            strict=True,
+            *((i, text_digest(with_heading(s.heading, s.text))) for i, s in shelf.library.sections(others)), strict=True
         ),
         np.repeat(np.eye(DIMENSIONS, dtype=np.float32)[2:3], 60, axis=0),
     )

@@ -98,9 +98,7 @@ def die(starts: Starts, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kinds",
-    [("exit", "kill"), ("segv", "raise"), pytest.param(("exit", "exit"), marks=pytest.mark.slow)],
-    ids="-".join,
+    "kinds", [("exit", "kill"), ("segv", "raise"), pytest.param(("exit", "exit"), marks=pytest.mark.slow)], ids="-".join
 )
 def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(starts, kinds):
     for number, kind in enumerate(kinds):

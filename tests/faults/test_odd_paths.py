@@ -77,8 +77,7 @@ def unprivileged() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()],
+    "name", [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()]
 )
 @pytest.mark.fault("F8")
 def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> None:

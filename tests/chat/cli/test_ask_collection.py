@@ -96,10 +96,7 @@ def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json: Ask
 
 @pytest.mark.parametrize(
     ("language", "line"),
-    [
-        ("ja", "回答は、長さの上限に達して途中で切れています。"),
-        ("en", "The answer was cut off at its length limit."),
-    ],
+    [("ja", "回答は、長さの上限に達して途中で切れています。"), ("en", "The answer was cut off at its length limit.")],
 )
 def test_an_answer_that_was_cut_off_is_named_as_such(ask: Ask, language: str, line: str) -> None:
     status, _, told = ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)

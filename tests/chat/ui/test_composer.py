@@ -88,10 +88,7 @@ def test_enter_sends_and_keeps_the_text_until_it_is_taken(desk: Desk, key: Qt.Ke
 
 @pytest.mark.parametrize(
     ("send_key", "new_line", "send", "hint"),
-    [
-        ("enter", SHIFT, NONE, "Enter送信　Shift+Enter改行"),
-        ("ctrl_enter", NONE, CONTROL, "Ctrl+Enter送信　Enter改行"),
-    ],
+    [("enter", SHIFT, NONE, "Enter送信　Shift+Enter改行"), ("ctrl_enter", NONE, CONTROL, "Ctrl+Enter送信　Enter改行")],
 )
 def test_one_key_sends_and_the_other_makes_a_new_line_as_the_hint_says(desk, qtbot, send_key, new_line, send, hint):
     desk.composer.set_send_key(send_key)

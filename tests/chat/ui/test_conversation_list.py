@@ -6,10 +6,7 @@ from datetime import datetime, timedelta
 from PySide6.QtCore import Qt
 
 from app.chat.records import Conversation, Folder
-from app.chat.ui.conversations.conversation_list import (
-    OUTSIDE,
-    ConversationList,
-)
+from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationDelegate, ConversationView
 from app.documents.grounding.grounding_record import CollectionRef
 from app.uikit.widgets.labels import plain_tooltip

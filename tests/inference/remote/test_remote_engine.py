@@ -130,10 +130,7 @@ ANSWERS = {
     ),
     "busy": ((whole({"error": "slow down"}, 429),), "remote_busy"),
     "overloaded": ((whole(b"", 503),), "remote_busy"),
-    "too long by name": (
-        (whole({"error": {"message": "x", "code": "context_length_exceeded"}}, 400),),
-        "context_full",
-    ),
+    "too long by name": ((whole({"error": {"message": "x", "code": "context_length_exceeded"}}, 400),), "context_full"),
     "too long by llama-server's name": (
         (whole({"error": {"message": "x", "type": "exceed_context_size_error"}}, 400),),
         "context_full",
