@@ -242,7 +242,6 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     said = start_notice.restore_outcome(world.where, newer)
     assert said.code == "restored"
     assert said.facts["conversations"] == "1"
-    assert newer is not None
     assert said.facts["name"] == newer.name
 
 
@@ -268,9 +267,7 @@ def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(wor
     world.store.close()
 
 
-def test_a_damaged_file_that_was_kept_is_never_replaced(
-    world: World, tally: Tally, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_file_that_was_kept_is_never_replaced(world, tally, monkeypatch):
     world.store.close()
     monkeypatch.setattr(time, "time", lambda: NOW)
     for number in range(3):
@@ -353,9 +350,7 @@ EXPORTS = [(AHEAD, "json"), *((clock, "docx") for clock in (*ODD, AHEAD))]
 @pytest.mark.parametrize(
     ("clock", "kind"), [*EXPORTS, *(pytest.param(clock, "json", marks=pytest.mark.slow) for clock in ODD)]
 )
-def test_an_export_works_or_says_in_words_that_the_clock_is_wrong(
-    world: World, tally: Tally, faked: Callable[..., str], tmp_path: Path, clock: str, kind: str
-) -> None:
+def test_an_export_works_or_says_in_words_that_the_clock_is_wrong(world, tally, faked, tmp_path, clock, kind):
     world.store.close()
     is_refused = kind == "docx" and not clock.startswith("2038")
     out = tmp_path / ("out.json" if kind == "json" else "out")

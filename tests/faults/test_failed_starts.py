@@ -79,7 +79,6 @@ def starts(where: Paths) -> Iterator[Starts]:
 
 
 def told_by(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    assert process.stdout is not None
     line = process.stdout.readline()
     assert line, f"it ended: {process.wait(LIMIT_S)}"
     told: dict[str, Any] = json.loads(line)
@@ -89,7 +88,6 @@ def told_by(process: "subprocess.Popen[str]") -> dict[str, Any]:
 def die(starts: Starts, kind: str) -> None:
     if kind == "kill":
         process = starts.begin("hang")
-        assert process.stdout is not None
         assert process.stdout.readline() == "building\n"
         process.kill()
         process.wait(LIMIT_S)
@@ -99,13 +97,9 @@ def die(starts: Starts, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kinds",
-    [("exit", "kill"), ("segv", "raise"), pytest.param(("exit", "exit"), marks=pytest.mark.slow)],
-    ids="-".join,
+    "kinds", [("exit", "kill"), ("segv", "raise"), pytest.param(("exit", "exit"), marks=pytest.mark.slow)], ids="-".join
 )
-def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(
-    starts: Starts, kinds: tuple[str, str]
-) -> None:
+def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(starts, kinds):
     for number, kind in enumerate(kinds):
         die(starts, kind)
         assert starts.record == StartRecord(STARTING, number)
@@ -134,9 +128,7 @@ def test_one_start_that_died_is_forgiven(starts: Starts) -> None:
     assert starts.opens()["notice"] == ""
 
 
-def test_safe_mode_by_hand_says_so_without_a_reason_that_is_none_and_leaves_all_as_it_is(
-    starts: Starts, tmp_path: Path
-) -> None:
+def test_safe_mode_by_hand_says_so_without_a_reason_that_is_none_and_leaves_all_as_it_is(starts, tmp_path):
     """The window's last place, and a move of the models folder that was interrupted, wait for a usual start."""
     starts.opens()  # and writes where it was
     source, target = starts.where.models, tmp_path / "moved"
@@ -204,9 +196,7 @@ def test_data_of_a_newer_version_is_refused_in_words_and_that_is_no_failed_start
     ids=["no_server", "xcb", "no_plugin"],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="displays of X11")
-def test_a_display_out_of_reach_is_told_in_words_and_is_no_failed_start(
-    starts: Starts, changes: dict[str, str | None], words: str
-) -> None:
+def test_a_display_out_of_reach_is_told_in_words_and_is_no_failed_start(starts, changes, words):
     nowhere: dict[str, str | None] = {"DISPLAY": ":4711", "WAYLAND_DISPLAY": None, "XDG_SESSION_TYPE": None}
     process = starts.begin("well", **nowhere | changes)
     _, said = process.communicate(timeout=LIMIT_S)
@@ -216,13 +206,6 @@ def test_a_display_out_of_reach_is_told_in_words_and_is_no_failed_start(
     assert (starts.record.state, starts.record.failed) == (CLOSED, 0)
     assert not starts.where.lock.exists()
     assert "qt" in log_of(starts.where).lower()  # its own words, for who looks after the machine
-
-
-@pytest.mark.parametrize("locale", ["C", "xx_XX.ISO-8859-1"])
-def test_a_locale_that_is_none_is_no_matter(starts: Starts, locale: str) -> None:
-    process = starts.begin("well", LC_ALL=locale)
-    _, said = process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, said) == (0, "")
 
 
 def newer(database: Path) -> None:

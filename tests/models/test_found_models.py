@@ -276,9 +276,7 @@ def test_places_that_do_not_exist_are_nothing(tmp_path: Path) -> None:
     assert found == FoundModels()
 
 
-def test_the_search_ends_at_its_bounds_and_says_so(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_search_ends_at_its_bounds_and_says_so(tmp_path, tiny_model, monkeypatch):
     for number in range(30):
         (tmp_path / f"{number}.txt").touch()
     shutil.copy(tiny_model, tmp_path / "z.gguf")
@@ -287,9 +285,7 @@ def test_the_search_ends_at_its_bounds_and_says_so(
     assert not found_models.search_folders([ModelFolder("gpt4all", tmp_path)], max_s=-1).is_complete
 
 
-def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(tmp_path, tiny_model):
     for folder in range(20):
         (tmp_path / str(folder)).mkdir()
         for number in range(200):
@@ -331,9 +327,7 @@ def test_a_split_model_is_one_model_by_its_first_file(split_model: Path) -> None
     assert [one.name for one in described.files] == sorted(path.name for path in split_model.parent.iterdir())
 
 
-def test_the_engine_answers_with_a_split_model_as_with_the_whole(
-    tmp_path: Path, split_model: Path, tiny_model: Path
-) -> None:
+def test_the_engine_answers_with_a_split_model_as_with_the_whole(tmp_path, split_model, tiny_model):
     with Child("llama", tmp_path / "log") as child:
         answers = []
         for path in (tiny_model, split_model):

@@ -422,9 +422,10 @@ def test_thoughts_are_kept_beside_the_answer_and_never_told_to_the_model_again(
 
 
 def test_an_answer_that_ended_in_its_thoughts_says_so(scene: Scene) -> None:
-    answer = scene.ask(f"!say <think>{'う' * 3000}")
+    scene.session.answer_by("standard", Choices(thought_tokens=64))
+    answer = scene.ask(f"!say <think>{'う' * 80}")
     assert (answer.text, answer.status, answer.details.stop_reason) == ("", "done", "thoughts")
-    assert answer.details.thoughts == "う" * 2047  # the mark counts, too
+    assert answer.details.thoughts == "う" * 63  # the mark counts, too
 
 
 def test_thoughts_before_a_stop_are_kept(scene: Scene) -> None:

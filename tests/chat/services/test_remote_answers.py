@@ -104,11 +104,6 @@ def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(
     script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage=usage))
     scene.ask("その人口は？")
     assert [model.id for model in scene.store.local_models()] == ["tiny"], "its speed is no file's"
-
-
-def test_the_conversation_goes_on_with_what_was_said(scene: Scene, script: Script, remote: LocalModel) -> None:
-    agreed(scene, "首都は？")
-    scene.ask("その人口は？")
     roles = [(message["role"], message["content"]) for message in script.questions[-1].body["messages"]]
     assert roles[-3:] == [("user", "首都は？"), ("assistant", "東京です"), ("user", "その人口は？")]
 
@@ -138,15 +133,21 @@ def test_models_here_and_elsewhere_take_turns(scene: Scene, script: Script, remo
     assert scene.ask("三").text == "東京です"
 
 
-def test_two_servers_take_turns(scene: Scene, script: Script, remote: LocalModel) -> None:
+@pytest.mark.fault("S13")
+def test_two_servers_take_turns_and_a_key_goes_to_its_server_alone(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    scene.engine.remote_keys.give(remote.remote.address, "sesame")
     with scripted_server() as other:
         other.says(CHAT, stream_head(), piece("別"), end())
         assert agreed(scene, "一").text == "東京です"
+        assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
         second = use(scene, other.address)
         assert scene.session.needs_remote_consent  # it was agreed to the other one
         assert error_of(scene.ask("二")) == "remote_not_agreed"
         assert other.requests == []
         assert agreed(scene, "三").text == "別"
+        assert {request.headers.get("authorization") for request in other.requests} == {None}
         assert second.id != remote.id
 
 
@@ -342,17 +343,6 @@ def test_switching_the_network_off_ends_what_is_asked_elsewhere(
     is_over.set()
     assert error_of(answer) == "remote_no_network"
     scene.qtbot.waitUntil(lambda: not scene.engine.is_up, timeout=LIMIT_S * 1000)
-
-
-@pytest.mark.fault("S13")
-def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: LocalModel) -> None:
-    scene.engine.remote_keys.give(remote.remote.address, "sesame")
-    agreed(scene, "一")
-    assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
-    with scripted_server() as other:
-        use(scene, other.address)
-        agreed(scene, "二")
-        assert {request.headers.get("authorization") for request in other.requests} == {None}
 
 
 # -------------------------------------------------------------------------- batch

@@ -3,18 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
 from app.chat.records import Conversation, Folder
-from app.chat.ui.conversations.conversation_list import (
-    OUTSIDE,
-    ConversationList,
-)
+from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationDelegate, ConversationView
 from app.documents.grounding.grounding_record import CollectionRef
-from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
 NOW = datetime(2026, 11, 25, 15, 30)
@@ -75,9 +69,7 @@ def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_me
     assert len(resets) == 3
 
 
-def test_the_view_measures_no_row_again_when_only_a_row_or_the_colours_changed(
-    theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_view_measures_no_row_again_when_only_a_row_or_the_colours_changed(theme, qtbot, monkeypatch):
     measured: list[int] = []
     painted: list[str] = []
     measure = ConversationDelegate.sizeHint

@@ -94,9 +94,7 @@ def test_formats_are_those_of_their_cells_whatever_is_empty_before_them(tmp_path
     assert texts(saved(tmp_path, book))[1:] == ["50% | 0.5", "1,234"]
 
 
-def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(tmp_path, monkeypatch):
     book = openpyxl.Workbook()
     for _ in range(200):
         book.active.append(["名称", 1, 2.5, "備考"])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
@@ -40,9 +39,7 @@ def base_folder(tmp_path: Path) -> Path:
     return tmp_path / "データ" / "models" / "bases" / name / "snapshots" / COMMIT
 
 
-def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_trained(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_trained(run, files, tmp_path):
     with Publisher(files) as hub:
         said = fetch(run, hub)
     assert said.status == 0, said.err
@@ -83,9 +80,7 @@ def test_the_weights_can_be_deleted_and_what_was_trained_on_them_is_named(
     assert run("models", "remove", REPOSITORY, "--json").code == "unknown_model"
 
 
-def test_the_id_of_a_card_stands_for_its_publishers_weights(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_the_id_of_a_card_stands_for_its_publishers_weights(run, files, tmp_path):
     (tmp_path / "データ").mkdir()
     put_card(tmp_path / "データ" / "cards", 1)
     path = tmp_path / "データ" / "cards" / "tiny.toml"
@@ -118,9 +113,7 @@ def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path: Path, 
     assert {SHARD, "config.json"} <= {path.name for path in folder.iterdir()}
 
 
-def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(run, files, tmp_path):
     with Publisher(files, Fault(says_sha256=False)) as hub:
         hub.hashes[SHARD] = "0" * 64
         said = fetch(run, hub)
@@ -140,9 +133,7 @@ def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
         ({}, "tokenizer.json", "hf_file_missing"),
     ],
 )
-def test_what_could_not_be_trained_is_refused_before_its_weights_come(
-    run: Run, tmp_path: Path, config: dict[str, Any], lacking: str, code: str
-) -> None:
+def test_what_could_not_be_trained_is_refused_before_its_weights_come(run, tmp_path, config, lacking, code):
     files = published(tmp_path / "publisher", **config)
     files.pop(lacking, None)
     with Publisher(files) as hub:
@@ -159,9 +150,7 @@ def test_a_repository_without_weights_is_refused(run: Run, files: dict[str, Cont
     assert (said.status, said.code) == (3, "hub_no_weights")
 
 
-def test_a_folder_that_lacks_a_part_of_its_weights_names_it(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_a_folder_that_lacks_a_part_of_its_weights_names_it(run, files, tmp_path):
     folder = tmp_path / "publisher"
     (folder / "pytorch_model.bin").unlink()
     assert hf_folders.read_hf_model(folder).parameters

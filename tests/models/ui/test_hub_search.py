@@ -113,16 +113,7 @@ def test_a_paused_download_of_a_found_model_is_there_after_a_start(open_tab, lar
         assert driver.titles()[:2] == ["ダウンロード", "tiny"]
 
 
-def test_a_model_that_llama_cpp_does_not_know_is_not_offered(open_tab, small):
-    with Hub(small) as hub:
-        hub.stated = {"gguf": {"architecture": "quasar9"}}
-        driver = open_tab(hub)
-        search(driver, "tiny")
-        assert "quasar9" in driver.shown()
-        assert not driver.detail.download_button.isVisible()
-
-
-def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, small):
+def test_a_failed_search_says_why_a_forbidden_one_is_not_sent_and_a_model_nobody_can_run_not_offered(open_tab, small):
     with Hub(small, Fault("page")) as hub:
         driver = open_tab(hub)
         search(driver, "tiny")
@@ -135,6 +126,11 @@ def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, smal
         off = words(driver.page.hub)
         driver.preferences.change(network_allowed=True)
         assert words(driver.page.hub) != off
+        hub.change(kind="ok")
+        hub.stated = {"gguf": {"architecture": "quasar9"}}
+        search(driver, "tiny")
+        assert "quasar9" in driver.shown()
+        assert not driver.detail.download_button.isVisible()
 
 
 # ------------------------------------------------------------------------------------------- the catalogue's edition

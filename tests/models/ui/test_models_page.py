@@ -34,7 +34,7 @@ def driver(open_window, store, qtbot) -> ModelsDriver:
     return ModelsDriver(open_window(), qtbot)
 
 
-def test_local_models_come_before_those_of_the_catalogue_and_equal_names_are_told_apart(driver):
+def test_local_models_come_before_cards(driver):
     assert driver.titles()[:3] == ["この PC のモデル", "社内 3B", "追加できるモデル"]
     assert len(driver.titles()) == 3 + sum(card.kind == "chat" for card in catalogue.load().cards)
     driver.library.update(dataclasses.replace(OWN, id="twin", path="/m/twin.gguf"))
@@ -237,18 +237,15 @@ def judge(driver, monkeypatch, free_gb, where=None, measured=None):
     )
 
 
-def test_a_model_that_would_answer_slowly_is_not_called_comfortable(driver, monkeypatch, where):
+def test_before_the_speed_is_measured_and_where_it_is_slow_nothing_is_called_comfortable(driver, monkeypatch, where):
+    judge(driver, monkeypatch, 64)
+    words = {model_text.fit_word(one.usual) for one in driver.page.models._entries if one.usual is not None}
+    assert words == {"メモリは足ります・速さは未測定"}
     judge(driver, monkeypatch, 64, where, MachineSpeed(2.12e9, 6.2e12, 2e12, 4, 1.0))
     driver.choose(QWEN)
     assert "▲ 動くが遅い" in driver.shown()
     assert "資料への質問で約" in driver.shown()
     assert "✓ 快適" not in driver.shown()
-
-
-def test_before_the_speed_is_measured_nothing_is_called_comfortable(driver, monkeypatch):
-    judge(driver, monkeypatch, 64)
-    words = {model_text.fit_word(one.usual) for one in driver.page.models._entries if one.usual is not None}
-    assert words == {"メモリは足ります・速さは未測定"}
 
 
 def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_that_word(driver, monkeypatch, where):
@@ -292,7 +289,7 @@ def power_note(driver):
     return "速さを測ったときと電源が違います" in shown
 
 
-def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):
+def test_a_reranker_has_its_switch_with_what_it_costs_and_one_that_cannot_score_has_no_use(driver, tmp_path):
     model = driver.library.add(local_models.describe(tiny_reranker(tmp_path / "並べ替え.gguf")))
     driver.page.tabs.show_tab("search")
     driver.page._refill()
@@ -310,14 +307,9 @@ def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):
     driver.choose(f"model:{model.id}")
     switch.box.click()
     assert driver.preferences.value.reranks
-
-
-def test_a_file_that_is_called_a_reranker_but_cannot_score_has_no_use(driver, tmp_path):
     model = driver.library.add(local_models.describe(tiny_bert(tmp_path / "頭なし.gguf", name="Qwen3-Reranker-0.6B")))
-    driver.page.tabs.show_tab("search")
     driver.page._refill()
     driver.choose(f"model:{model.id}")
-    switch = driver.detail.rerank_switch
     assert (switch.isVisible(), switch.box.isEnabled(), switch.is_checked) == (True, False, False)
     assert "点を付ける層がない" in switch.box.accessibleDescription()
     assert driver.preferences.value.reranks

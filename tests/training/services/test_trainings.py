@@ -251,7 +251,7 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
 @pytest.fixture
 def judge(scene: Scene, gate_bench: Bench) -> TrainingRunner:
     """Of a run that was trained for real, with real children."""
-    trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
+    trainer = Trainer(cast("TrainingEnvironment", gate_bench.environment))
     made = scene.trainings = TrainingRunner(scene.engine, lambda: trainer, gate_bench.cache)
     made.ended.connect(lambda run, error: scene.ends.append((run, error)))
     return made
