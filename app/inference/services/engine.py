@@ -37,6 +37,7 @@ from app.inference.engine.messages import (
     Ready,
     Thought,
     Token,
+    Tokenize,
     Unload,
     Unloaded,
 )
@@ -92,6 +93,7 @@ class EngineClient(QObject):
         self._packs: tuple[str, ...] = ()  # the GPU packs of the latest load that had some
         self._suspected: Load | None = None  # a load that has ended a child and is repeated without its projector
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
+        self._reading: set[str] = set()  # ids of the commands whose pictures may still be read
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
         self._cancelled: dict[str, float] = {}  # the time at which commands of `_running` were cancelled
@@ -139,6 +141,8 @@ class EngineClient(QObject):
         if isinstance(command, Load | Ask | Embed | Rank):
             self._running.add(command.id)
             self._last_progress_at = time.monotonic()
+        if isinstance(command, Ask | Tokenize) and command.pictures:
+            self._reading.add(command.id)
         if isinstance(command, Unload):
             self._last_load = None
         if is_ending:
@@ -186,6 +190,7 @@ class EngineClient(QObject):
         if self._waiting:
             self._waiting = [command for command in self._waiting if command.id != command_id]
             self._running.discard(command_id)
+            self._reading.discard(command_id)
         else:
             if command_id in self._running:
                 self._cancelled.setdefault(command_id, time.monotonic())
@@ -269,9 +274,8 @@ class EngineClient(QObject):
         return pid
 
     def _forget_all(self) -> None:
-        self._waiting.clear()
-        self._running.clear()
-        self._cancelled.clear()
+        for kept in (self._waiting, self._running, self._reading, self._cancelled):
+            kept.clear()
         self._last_load = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
@@ -289,6 +293,8 @@ class EngineClient(QObject):
                 self._last_progress_at = time.monotonic()
             return
         self._last_progress_at = time.monotonic()
+        if not isinstance(event, Hello | PromptProgress):
+            self._reading.discard(event.id)
         self._update_status(event)
         self.event_received.emit(event)
 
@@ -347,8 +353,8 @@ class EngineClient(QObject):
         """Return the load that was not finished, to be repeated without the part that may have ended the child.
 
         Graphics cards, also while a loaded model used them, are not used any more; if loading ends a child without them
-        too, it is tried without the projector. No part is to blame if the system has killed the child, which it does if
-        memory is short.
+        too, it is tried without the projector, which is remembered at once if it was reading a picture. No part is to
+        blame if the system has killed the child, which it does if memory is short.
         """
         load, facts = self.loading or self.loaded, self.status.facts
         is_on_cards = self.loading is not None or (facts is not None and facts.gpu_layers > 0)
@@ -357,6 +363,8 @@ class EngineClient(QObject):
         if load.packs and is_on_cards:
             crashes.crashed_packs.add(load.packs)
             return self.loading
+        if self.loading is None and self._reading and child_exit.cause == "crashed":
+            crashes.note_projector(load.projector)
         if self.loading is None or not load.projector:
             return None
         self._suspected = load if child_exit.cause == "crashed" else None  # a machine that swaps looks like a hang
@@ -371,8 +379,8 @@ class EngineClient(QObject):
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         repeated = self._leave_out_suspect(child_exit)
-        self._running.clear()
-        self._cancelled.clear()
+        for kept in (self._running, self._reading, self._cancelled):
+            kept.clear()
         self.loading = self.loaded = None
         if child_exit.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
