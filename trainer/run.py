@@ -23,6 +23,7 @@ from trainer import (
     adapter,
     data,
     estimate,
+    events,
     export,
     loop,
     model,
@@ -38,19 +39,7 @@ from trainer import (
 )
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.data import BaseFacts, SplitRows, TrainingConversation, TrainingInputs, inspect_base, process_count
-from trainer.events import (
-    PROTOCOL,
-    Adjusted,
-    Cancelled,
-    Event,
-    Finished,
-    Paused,
-    Phase,
-    ResolvedRecipe,
-    RunError,
-    RunForecast,
-    Started,
-)
+from trainer.events import Adjusted, Event, Finished, Phase, RunError, RunForecast
 from trainer.loop import NotFiniteError, TrainingLoop
 from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
@@ -99,7 +88,7 @@ def run(
         return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
-        return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
+        return events.Cancelled(step) if control.requested_command == "cancel" else events.Paused(step)
 
 
 def _run(
@@ -249,7 +238,7 @@ def _encode_and_check(
     )
     free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
     material = probe.fit_card(material, base, requested, free)
-    journal.send(ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
+    journal.send(events.ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
@@ -336,9 +325,9 @@ def _finish(
 ) -> Event | None:
     material, step, reason = training.material, training.state.global_step, training.end_reason
     if reason == "pause":
-        return Paused(step)
+        return events.Paused(step)
     if reason == "cancel":
-        return Cancelled(step)
+        return events.Cancelled(step)
     if not (is_first_process() or sharding.is_wanted()):
         return None
     losses = training.evaluations()
@@ -459,6 +448,6 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _started_event(start: SavedCheckpoint | None) -> Started:
+def _started_event(start: SavedCheckpoint | None) -> events.Started:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return Started(PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)
+    return events.Started(events.PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

@@ -25,15 +25,8 @@ import psutil
 
 from app.base import json_lines, programs
 from app.base.isolation import network_guard, sandbox
-from app.compliance.offline_check.records import (
-    SCENARIOS,
-    CheckStage,
-    GuardProbe,
-    KernelProbe,
-    MeasuredTraffic,
-    NetworkAttempts,
-    ScenarioResult,
-)
+from app.compliance.offline_check import records
+from app.compliance.offline_check.records import CheckStage, GuardProbe, KernelProbe, ScenarioResult
 
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
@@ -85,10 +78,10 @@ def read_counters() -> dict[str, int]:
     return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", _sent_packets())])
 
 
-def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAttempts:
+def counted_attempts(before: dict[str, int], after: dict[str, int]) -> records.NetworkAttempts:
     """Return the differences between two results of `read_counters`."""
     moved = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
-    return NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
+    return records.NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
 
 
 def _ipv4_counters() -> Iterator[tuple[str, int]]:
@@ -176,7 +169,7 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
+def measure(job: CheckJob, isolation: str) -> records.MeasuredTraffic:
     is_counted = isolation == "namespace"
     send_message(CheckStage("self_test"))
     leak = _measure_test_leak() if is_counted else None
@@ -186,19 +179,21 @@ def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
     watcher = threading.Thread(target=watch.run)
     watcher.start()
     try:
-        flows = tuple(_run_scenario(name, job) for name in SCENARIOS)
+        flows = tuple(_run_scenario(name, job) for name in records.SCENARIOS)
     finally:
         watch.end()
         watcher.join()
     kernel = counted_attempts(before, read_counters()) if is_counted else None
     refusals = _logged_refusals(Path(job.folder))
-    return MeasuredTraffic(isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals)
+    return records.MeasuredTraffic(
+        isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals
+    )
 
 
 # ------------------------------------------------------------------------- self-test
 
 
-def _measure_test_leak() -> NetworkAttempts:
+def _measure_test_leak() -> records.NetworkAttempts:
     """Let a process try to reach the network on purpose, and return the attempts that the kernel counted."""
     before = read_counters()
     run_probe("leak", GuardProbe)

@@ -17,26 +17,13 @@ import psutil
 from app.base import search_text
 from app.base.errors import AppError
 from app.inference import gguf, offload
-from app.inference.engine import llama, runtime_facts, unigram
+from app.inference.engine import llama, messages, runtime_facts, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
 from app.inference.engine.devices import load_packs
 from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, Device, api, grammar_of, is_cancelled_natively
-from app.inference.engine.messages import (
-    AdapterUse,
-    Ask,
-    Embed,
-    EngineFacts,
-    Failed,
-    Load,
-    LoadProgress,
-    Picture,
-    Rank,
-    Ranked,
-    Sampling,
-    Tokenize,
-)
+from app.inference.engine.messages import Ask, EngineFacts, Failed, Load
 from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
@@ -71,7 +58,7 @@ class LlamaBackend(SequencedModel):
     def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
         self._adapters: dict[str, Any] = {}
-        self._adapters_in_use: tuple[AdapterUse, ...] = ()
+        self._adapters_in_use: tuple[messages.AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
         self._unigrams: UnigramVocabulary | None = None  # used instead of llama.cpp's vocabulary, which is then empty
 
@@ -162,7 +149,7 @@ class LlamaBackend(SequencedModel):
             if fraction - last >= 0.01 or fraction >= 1.0:
                 last = fraction
                 self.progress += 1
-                emit(LoadProgress(command.id, round(fraction, 3)))
+                emit(messages.LoadProgress(command.id, round(fraction, 3)))
             return not cancellation.is_set and time.monotonic() < deadline
 
         callback = api.llama_progress_callback(report)
@@ -240,7 +227,9 @@ class LlamaBackend(SequencedModel):
         first = max(0, api.llama_vocab_bos(self._vocabulary))
         self._decode([(0, first, True)])
         if not self._is_embedding:
-            Sampler(Sampling(repeat_penalty=1.1), seed=0).choose(self._rows(1)[0], [first])  # numpy's first-use cost
+            Sampler(messages.Sampling(repeat_penalty=1.1), seed=0).choose(
+                self._rows(1)[0], [first]
+            )  # numpy's first-use cost
         api.llama_set_warmup(self._context, False)
         self._clear()
 
@@ -316,7 +305,7 @@ class LlamaBackend(SequencedModel):
         return answer
 
     def _with_pictures(
-        self, prompt: Sequence[Segment], pictures: Sequence[Picture]
+        self, prompt: Sequence[Segment], pictures: Sequence[messages.Picture]
     ) -> tuple[list[int], dict[int, Shown]]:
         """Return the ids of a prompt, and the parts of its pictures by their places among them.
 
@@ -368,7 +357,7 @@ class LlamaBackend(SequencedModel):
                 if least_tokens > self.context_tokens:
                     raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
-    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
+    def embed(self, command: messages.Embed) -> tuple[tuple[float, ...], ...]:
         """Return one vector of unit length per text. Raises AppError: not_an_embedding_model, cancelled."""
         facts = self._require_model()
         if not self._is_embedding or self._is_reranker:  # a reranker's result is shorter than a vector
@@ -406,7 +395,7 @@ class LlamaBackend(SequencedModel):
     def _is_reranker(self) -> bool:
         return self._is_embedding and self._header is not None and self._header.is_reranker
 
-    def rank(self, command: Rank) -> Ranked:
+    def rank(self, command: messages.Rank) -> messages.Ranked:
         """Return the score of each pair of the question and a passage, as llama-server's /rerank does.
 
         Raises AppError: not_a_reranker, cancelled, and pair_not_scored with the number of the first passage that fails,
@@ -425,7 +414,7 @@ class LlamaBackend(SequencedModel):
             raise AppError("cancelled") from error
         finally:
             self._clear()
-        return Ranked(command.id, scores, time.perf_counter() - started)
+        return messages.Ranked(command.id, scores, time.perf_counter() - started)
 
     def _score(self, number: int, question: str, passage: str) -> float:
         """Return the first output of the classification head: of "yes" if there are "yes" and "no"."""
@@ -457,7 +446,7 @@ class LlamaBackend(SequencedModel):
         assert self._header is not None
         return " ".join(search_text.normalize_nfkc(text).split()) if self._header.lacks_normalization else text
 
-    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+    def tokenize(self, command: messages.Tokenize) -> tuple[int, ...]:
         self._require_vocabulary()
         pictures = (command.pictures, *[()] * len(command.prompts))
         return tuple(_length(*self._with_pictures(*one)) for one in zip(command.prompts, pictures, strict=False))
@@ -475,7 +464,7 @@ class LlamaBackend(SequencedModel):
         if self._unigrams is not None:
             raise no_model()
 
-    def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
+    def _use_adapters(self, adapters: tuple[messages.AdapterUse, ...]) -> None:
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""
         if adapters == self._adapters_in_use:
             return

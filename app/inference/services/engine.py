@@ -18,29 +18,7 @@ from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference import crashes, local_model
 from app.inference.engine import messages
-from app.inference.engine.messages import (
-    Ask,
-    Cancel,
-    Command,
-    Done,
-    Embed,
-    Embedded,
-    EngineFacts,
-    Failed,
-    Heartbeat,
-    Hello,
-    Load,
-    LoadProgress,
-    PromptProgress,
-    Rank,
-    Ranked,
-    Ready,
-    Thought,
-    Token,
-    Tokenize,
-    Unload,
-    Unloaded,
-)
+from app.inference.engine.messages import Ask, Command, EngineFacts, Load
 from app.inference.services.events import EngineStatus, NetworkContact
 from app.inference.services.keychain import RemoteKeys
 
@@ -138,12 +116,12 @@ class EngineClient(QObject):
             self._last_load = self.loading = command
             self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
-        if isinstance(command, Load | Ask | Embed | Rank):
+        if isinstance(command, Load | Ask | messages.Embed | messages.Rank):
             self._running.add(command.id)
             self._last_progress_at = time.monotonic()
-        if isinstance(command, Ask | Tokenize) and command.pictures:
+        if isinstance(command, Ask | messages.Tokenize) and command.pictures:
             self._reading.add(command.id)
-        if isinstance(command, Unload):
+        if isinstance(command, messages.Unload):
             self._last_load = None
         if is_ending:
             self._waiting.append(command)
@@ -173,7 +151,7 @@ class EngineClient(QObject):
 
     def _refuse_network(self, command_id: str) -> None:
         facts = {"name": self.status.model_name}
-        self.event_received.emit(Failed(command_id, "remote_no_network", facts))
+        self.event_received.emit(messages.Failed(command_id, "remote_no_network", facts))
 
     def _choose_child(self, address: str) -> None:
         """Select the child's command line: one child contacts only the server at `address`; "" runs local models."""
@@ -194,7 +172,7 @@ class EngineClient(QObject):
         else:
             if command_id in self._running:
                 self._cancelled.setdefault(command_id, time.monotonic())
-            self._child.send(json_lines.encode_line(Cancel(command_id)))
+            self._child.send(json_lines.encode_line(messages.Cancel(command_id)))
 
     def hold(self, owner: object) -> None:
         """Count the engine as computing until `release`, since some steps of an answer run outside of it."""
@@ -287,13 +265,13 @@ class EngineClient(QObject):
     def _on_event(self, event: messages.Event) -> None:
         if self._child.is_stopping:
             return
-        if isinstance(event, Heartbeat):
+        if isinstance(event, messages.Heartbeat):
             if event.progress != self._progress:
                 self._progress = event.progress
                 self._last_progress_at = time.monotonic()
             return
         self._last_progress_at = time.monotonic()
-        if not isinstance(event, Hello | PromptProgress):
+        if not isinstance(event, messages.Hello | messages.PromptProgress):
             self._reading.discard(event.id)
         self._update_status(event)
         self.event_received.emit(event)
@@ -301,30 +279,30 @@ class EngineClient(QObject):
     def _update_status(self, event: messages.Event) -> None:
         status = self.status
         match event:
-            case Hello() if not self._running:
+            case messages.Hello() if not self._running:
                 self._set_status(dataclasses.replace(status, state="off"))
-            case LoadProgress():
+            case messages.LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
-            case Ready():
+            case messages.Ready():
                 self._clear_running(event.id)
                 self._judge_suspected(event.id)
                 self.loaded = self._last_load
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
-            case PromptProgress():
+            case messages.PromptProgress():
                 self._set_status(dataclasses.replace(status, state="reading"))
-            case Token() | Thought() if status.state != "answering":
+            case messages.Token() | messages.Thought() if status.state != "answering":
                 self._set_status(dataclasses.replace(status, state="answering"))
-            case Done():
+            case messages.Done():
                 self._clear_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
-            case Embedded() | Ranked():
+            case messages.Embedded() | messages.Ranked():
                 self._clear_running(event.id)
-            case Failed():
+            case messages.Failed():
                 self._clear_running(event.id)
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
                 self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
-            case Unloaded():
+            case messages.Unloaded():
                 self.loaded = None
                 self._set_status(EngineStatus())
 
@@ -411,7 +389,7 @@ def _without_crashed(load: Load) -> Load:
     return dataclasses.replace(load, projector="") if crashes.has_projector_crashed(load.projector) else load
 
 
-def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:
+def _after_answer(status: EngineStatus, event: messages.Done) -> EngineStatus:
     facts = status.facts
     if facts is not None and event.timings.threads:  # they change while the model is loaded
         facts = dataclasses.replace(facts, threads=event.timings.threads)
