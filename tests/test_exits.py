@@ -382,7 +382,7 @@ EXCUSED: dict[str, set[str]] = {
     },
     "scrubbed of all names and texts, and shown before it is saved": {"app.compliance.problem_report:save"},
     "of the program's own parts, or presets that the user wrote to pass on": {
-        "app.compliance.cli.licences:_write_sbom",
+        "app.compliance.cli.commands:_write_sbom",
         "app.training.data.file_import:write_template",
         "app.chat.preset_files:write",
     },

@@ -23,7 +23,7 @@ from app import __version__
 from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.paths import write_atomically
+from app.base.files.output_file import write_atomically
 from app.inference import child_commands
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.processor_cores import processor_name, usable_cores
