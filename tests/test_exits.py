@@ -323,8 +323,7 @@ EXCUSED: dict[str, set[str]] = {
     "models and their parts in the models folder; `kit_export` carries them out": {
         "app.inference.engine.imatrix:measure",
         "app.inference.engine.model_jobs:put_in_place",
-        "app.inference.engine.model_jobs:write_quantize_job",
-        "app.inference.engine.model_jobs:write_score_job",
+        "app.inference.engine.model_jobs:write_job",
         "app.inference.engine.score:ReferenceWriter._write",
         "app.inference.scoring_files:write_scores",
         "app.models.gguf_build:*",

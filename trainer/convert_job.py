@@ -8,6 +8,7 @@ killed, out of memory or cancelled ends without either.
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -230,3 +231,20 @@ def _check_paths(job: Job, *names: str) -> None:
         value = getattr(job, name)
         if not isinstance(value, str) or not Path(value).is_absolute():
             raise ValueError(f"{name} {value!r} is no absolute path")
+
+
+def peak_rss_bytes() -> int:
+    """Return the largest amount of memory that this process has used, including mapped files, in bytes.
+
+    Linux's getrusage is not used, because it includes what the parent used before exec.
+    """
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

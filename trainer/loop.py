@@ -24,7 +24,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from trainer import data, machine, preference, recipe, sharding, storage
 from trainer.channel import RunControl, StopRequested, TrainerJournal
-from trainer.convert.report import peak_rss_bytes
+from trainer.convert_job import peak_rss_bytes
 from trainer.data import TrainingInputs
 from trainer.events import Adjusted, EvaluationStep, Phase, Sample, TrainingStep
 from trainer.events import Checkpoint as Saved

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from trainer import convert_job, offline, storage
 from trainer.convert.converter import gguf_to_hf, hf_to_gguf, lora_to_gguf
-from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors, peak_rss_bytes
+from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors
 from trainer.convert_job import GgufToHf, HfToGguf, LoraToGguf, Merge
 from trainer.wire import claim_stdout, exit_at_once
 
@@ -86,7 +86,11 @@ def _run(job: convert_job.Job, target: ConversionTarget, report: ConversionRepor
         target.discard()
         report.send(convert_job.Failed(error.code, error.facts))
         return 1
-    report.send(convert_job.Finished(str(target.path), round(time.monotonic() - started, 3), peak_rss_bytes(), notes))
+    report.send(
+        convert_job.Finished(
+            str(target.path), round(time.monotonic() - started, 3), convert_job.peak_rss_bytes(), notes
+        )
+    )
     return 0
 
 

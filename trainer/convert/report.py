@@ -146,20 +146,3 @@ class ConversionReport:
             ended.set()
             watcher.join()
         self.progress(total_bytes, total_bytes)
-
-
-def peak_rss_bytes() -> int:
-    """Return the largest amount of memory that this process has used, including mapped files, in bytes.
-
-    Linux's getrusage is not used, because it includes what the parent used before exec.
-    """
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

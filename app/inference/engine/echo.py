@@ -18,7 +18,7 @@ import psutil
 from app.base.errors import AppError
 from app.inference import thoughts
 from app.inference.engine import messages
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.messages import Ask, EngineFacts, Load, Thought, Token
 from app.inference.prefix_states import common_length
 from app.inference.thoughts import ThoughtStream
@@ -98,7 +98,7 @@ class EchoBackend:
 
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._facts
 
     def _stream(

@@ -17,9 +17,8 @@ import psutil
 from app.base import search_text
 from app.base.errors import AppError
 from app.inference import gguf, offload
-from app.inference.engine import llama, messages, runtime_facts, unigram
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.devices import load_packs
+from app.inference.engine import llama, messages, unigram
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, Device, api, grammar_of, is_cancelled_natively
@@ -105,7 +104,7 @@ class LlamaBackend(SequencedModel):
             return (), command.cpu_reason
         if self._pack and self._pack not in command.packs:
             return (), command.cpu_reason or "no_device"
-        self._pack, found = (self._pack, llama.devices()) if self._pack else load_packs(command.packs)
+        self._pack, found = (self._pack, llama.devices()) if self._pack else llama.load_packs(command.packs)
         return found, "" if found else "no_device" if command.packs else "no_backend"
 
     def _load_at(
@@ -234,7 +233,7 @@ class LlamaBackend(SequencedModel):
         self._clear()
 
     def _read_back(self, command: Load, plan: Offload, reason: str, load_s: float, warm_up_s: float) -> EngineFacts:
-        log = runtime_facts.read_load_log(self._log.lines)
+        log = llama.read_load_log(self._log.lines)
         layers = plan.layers_present(log.gpu_bytes)
         assert self._header is not None
         return EngineFacts(
@@ -455,14 +454,14 @@ class LlamaBackend(SequencedModel):
 
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._facts
 
     def _require_vocabulary(self) -> None:
         """Raise AppError("no_model_loaded") if no model is loaded, or one that has no vocabulary of llama.cpp."""
         self._require_model()
         if self._unigrams is not None:
-            raise no_model()
+            raise AppError("no_model_loaded")
 
     def _use_adapters(self, adapters: tuple[messages.AdapterUse, ...]) -> None:
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""

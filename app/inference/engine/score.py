@@ -25,9 +25,7 @@ import numpy.typing as npt
 
 from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space
-from app.inference import memory_estimate
-from app.inference import scoring_files as holdouts
-from app.inference import scoring_files as score_files
+from app.inference import memory_estimate, scoring_files
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
 from app.inference.engine.scored_model import ScoredModel, WrittenAnswer
@@ -163,12 +161,8 @@ _REPORT_EVERY_S = 0.1
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the job in the file `arguments[0]`, then end the process."""
-    model_jobs.run_job(
-        arguments,
-        model_jobs.read_score_job,
-        _work,
-        lambda job: [job.reference] if job.makes_reference and job.reference else [],
-    )
+    others = lambda job: [job.reference] if job.makes_reference and job.reference else []  # noqa: E731
+    model_jobs.run_job(arguments, (Score,), _work, others)
 
 
 def _work(job: Score, part: Path, send: Send) -> Notes:
@@ -177,7 +171,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, and the errors of loading and
     writing.
     """
-    kept = holdouts.read_holdout(Path(job.holdout)) if job.holdout else None
+    kept = scoring_files.read_holdout(Path(job.holdout)) if job.holdout else None
     if kept is not None and job.lines:
         kept = kept.only(job.lines)
     send(Phase("loading"))
@@ -191,7 +185,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     finally:
         model.close()
     try:
-        score_files.write_scores(scores, part)
+        scoring_files.write_scores(scores, part)
     except OSError as error:
         raise drive_error(error, part.parent, "build_unwritable") from error
     return {

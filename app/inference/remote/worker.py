@@ -29,7 +29,7 @@ from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
 from app.inference.engine import messages
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Thought, Token
 from app.inference.engine.worker import EngineWorker
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
@@ -281,7 +281,7 @@ class RemoteBackend:
 
     def _require_model(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
         if self._server is None or self._facts is None or self._counter is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._server, self._facts, self._counter
 
     def _count(self, prompt: tuple[Segment, ...]) -> int:
