@@ -80,15 +80,10 @@ def _gpu_pack_components(shipped: Iterable[Component]) -> Iterator[Component]:
             yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.files[-1].sha256)
 
 
-def own_component() -> Component:
-    """Return the component of Kotae itself."""
-    notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
-    return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice)
-
-
 def load_all() -> tuple[Component, ...]:
     """Return Kotae itself, then its components."""
-    return own_component(), *load()
+    notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
+    return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice), *load()
 
 
 def from_json(text: str) -> tuple[Component, ...]:
@@ -123,9 +118,6 @@ def summary(component: Component) -> dict[str, Any]:
     facts = dataclasses.asdict(component)
     del facts["notice"]
     return facts
-
-
-# --------------------------------------------------------------------------- collecting from what is installed
 
 
 def collect() -> tuple[Component, ...]:

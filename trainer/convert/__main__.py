@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +14,7 @@ from trainer import convert_job, offline, storage
 from trainer.convert.converter import gguf_to_hf, hf_to_gguf, lora_to_gguf
 from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors
 from trainer.convert_job import GgufToHf, HfToGguf, LoraToGguf, Merge
-from trainer.wire import claim_stdout, exit_at_once
+from trainer.wire import claim_stdout, end_with_parent, exit_at_once
 
 
 class ConversionTarget:
@@ -63,7 +62,7 @@ def main(arguments: list[str]) -> NoReturn:
         print(f"convert: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         exit_at_once(convert_job.EXIT_UNREADABLE_JOB)
     target = ConversionTarget(job.target)
-    threading.Thread(target=_end_with_parent, args=(target,), name="parent", daemon=True).start()
+    end_with_parent(target.discard, convert_job.EXIT_PARENT_GONE)
     try:
         exit_at_once(_run(job, target, report))
     except BrokenPipeError:
@@ -110,14 +109,6 @@ def _convert(job: convert_job.Job, part: Path, report: ConversionReport) -> dict
             from trainer.convert.lora_merge import merge_lora
 
             return merge_lora(job, part, report)
-
-
-def _end_with_parent(target: ConversionTarget) -> None:
-    """Exit when standard input closes. A thread in the buffered sys.stdin would block the exit, so os.read is used."""
-    while os.read(0, 1 << 16):
-        pass
-    target.discard()
-    os._exit(convert_job.EXIT_PARENT_GONE)  # without flushing: the main thread may hold the streams
 
 
 if __name__ == "__main__":

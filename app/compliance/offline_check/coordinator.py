@@ -6,6 +6,7 @@ addresses of examples (RFC 5737, RFC 3849) and this machine's, so that a count o
 """
 
 import ctypes
+import functools
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from app.base import json_lines, programs
 from app.base.isolation import network_guard, sandbox
 from app.compliance.offline_check import records
 from app.compliance.offline_check.records import CheckStage, GuardProbe, KernelProbe, ScenarioResult
+from trainer.wire import end_with_parent
 
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
@@ -164,7 +166,7 @@ def main() -> NoReturn:
     elif isolation == "namespace":
         os.environ[network_guard.COUNTED_VARIABLE] = "1"
     job = json_lines.decode(sys.stdin.buffer.readline(), {CheckJob.__name__: CheckJob})
-    threading.Thread(target=_exit_when_input_closes, args=(job.folder,), daemon=True).start()
+    end_with_parent(functools.partial(_clean_up, job.folder))
     send_message(measure(job, isolation))
     os._exit(0)
 
@@ -172,8 +174,11 @@ def main() -> NoReturn:
 def measure(job: CheckJob, isolation: str) -> records.MeasuredTraffic:
     is_counted = isolation == "namespace"
     send_message(CheckStage("self_test"))
-    leak = _measure_test_leak() if is_counted else None
-    guard = _guard()
+    before = read_counters() if is_counted else {}
+    if is_counted:  # a process tries to reach the network on purpose
+        run_probe("leak", GuardProbe)
+    leak = counted_attempts(before, read_counters()) if is_counted else None
+    guard = run_probe("guard", GuardProbe)
     before = read_counters() if is_counted else {}
     watch = _Watch()
     watcher = threading.Thread(target=watch.run)
@@ -185,24 +190,8 @@ def measure(job: CheckJob, isolation: str) -> records.MeasuredTraffic:
         watcher.join()
     kernel = counted_attempts(before, read_counters()) if is_counted else None
     refusals = _logged_refusals(Path(job.folder))
-    return records.MeasuredTraffic(
-        isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals
-    )
-
-
-# ------------------------------------------------------------------------- self-test
-
-
-def _measure_test_leak() -> records.NetworkAttempts:
-    """Let a process try to reach the network on purpose, and return the attempts that the kernel counted."""
-    before = read_counters()
-    run_probe("leak", GuardProbe)
-    return counted_attempts(before, read_counters())
-
-
-def _guard() -> tuple[int, int]:
-    found = run_probe("guard", GuardProbe)
-    return found.refused, found.tried
+    refused, sockets = (guard.refused, guard.tried), tuple(sorted(watch.sockets))
+    return records.MeasuredTraffic(isolation, refused, leak, kernel, flows, sockets, watch.samples, refusals)
 
 
 def run_probe(role: str, kind: type[T]) -> T:
@@ -213,9 +202,6 @@ def run_probe(role: str, kind: type[T]) -> T:
         return json_lines.decode(done.stdout, {kind.__name__: kind})
     except (ValueError, subprocess.TimeoutExpired):
         return kind()
-
-
-# ----------------------------------------------------------------------------- scenarios
 
 
 def _run_scenario(name: str, job: CheckJob) -> ScenarioResult:
@@ -278,16 +264,14 @@ def send_message(message: Any) -> None:
     os.write(1, json_lines.encode_line(message))
 
 
-def _exit_when_input_closes(folder: str) -> None:
-    """Wait until the input is closed, then kill all children, delete the folder and exit."""
-    sys.stdin.read()
+def _clean_up(folder: str) -> None:
+    """Kill all children and delete the folder."""
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
             continue
     shutil.rmtree(folder, ignore_errors=True)  # the process that created it may have been killed
-    os._exit(1)
 
 
 _FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"

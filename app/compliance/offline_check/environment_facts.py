@@ -19,17 +19,8 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 _HUB = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "WANDB_", "PIP_", "UV_")
 _LOADED = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
 _NETWORK_DRIVES = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "afpfs",
-    "webdav",
-    "fuse.sshfs",
-    "davfs",
-    "fuse.rclone",
-    "9p",
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "davfs", "9p"),
+    *("fuse.sshfs", "fuse.rclone"),
 )
 _CLOUDS = "offline_places.toml"
 _CLIPBOARD = r"Software\Microsoft\Clipboard"
@@ -44,7 +35,7 @@ def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()
         *_variable_facts(),
         *_python_plugin_facts(),
         *_core_dump_facts(),
-        _swap_fact(),
+        CheckFact("swap", "note") if psutil.swap_memory().total else CheckFact("swap_none", "ok"),
     ]
     for what, folder in folders.items():
         facts += [_cloud_folder_fact(what, folder), _drive_fact(what, folder)]
@@ -95,12 +86,6 @@ def _core_dump_facts() -> Iterator[CheckFact]:
 
     is_off = resource.getrlimit(resource.RLIMIT_CORE)[0] <= 1
     yield CheckFact("dumps_off", "ok") if is_off else CheckFact("dumps_on", "warning")
-
-
-def _swap_fact() -> CheckFact:
-    if not psutil.swap_memory().total:
-        return CheckFact("swap_none", "ok")
-    return CheckFact("swap", "note")
 
 
 def _cloud_folder_fact(what: str, folder: Path) -> CheckFact:

@@ -14,7 +14,6 @@ import contextlib
 import os
 import shutil
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ from trainer.convert_job import (
     part_path,
     peak_rss_bytes,
 )
-from trainer.wire import EventWriter, claim_stdout, exit_at_once
+from trainer.wire import EventWriter, claim_stdout, end_with_parent, exit_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def run_job(
     parts = [part_path(target) for target in (job.target, *others(job))]
     _confine(job, parts)
     _delete(parts)
-    threading.Thread(target=_watch, args=(parts,), name="watch", daemon=True).start()
+    end_with_parent(lambda: _delete(parts), EXIT_PARENT_GONE)
     code = 1
     try:
         code = _run(job, parts[0], work, writer)
@@ -167,13 +166,6 @@ def _confine(job: Job, parts: list[Path]) -> None:
     """Restrict this process to the files that the job reads and the folders it writes, since weights are untrusted."""
     sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
     sandbox.confine([*(part.parent for part in parts), *sandbox.graphics_paths()], reads=sources)
-
-
-def _watch(parts: list[Path]) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    _delete(parts)
-    os._exit(EXIT_PARENT_GONE)
 
 
 def _delete(parts: list[Path]) -> None:
