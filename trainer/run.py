@@ -85,42 +85,28 @@ def run(
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
-        return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
+        with storage.guarded_write(folder.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        journal.keep_in(folder)
+        journal.send(_started_event(start))
+        previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
+        prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
+        if ends_after == "plan":
+            return None
+        if start is not None:
+            _require_same(_conditions(start), _conditions_now(prepared.material))
+        control.check()
+        with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
+            adapted = _load_model(prepared, journal)
+            material, forecast = prepared.material, prepared.forecast
+            material = probe.measure_steps(adapted, material, forecast, journal, control, prepared.refit)
+            if ends_after == "probe":
+                return None
+            trained = _train(adapted, material, folder, journal, control, start)
+            return _finish(adapted, trained, prepared, folder, journal)
     except StopRequested:  # raised before the training begins
         step = start.step if start else 0
         return events.Cancelled(step) if control.requested_command == "cancel" else events.Paused(step)
-
-
-def _run(
-    requested: RunSpec,
-    folder: Path,
-    journal: TrainerJournal,
-    control: RunControl,
-    start: SavedCheckpoint | None,
-    here: MachineSettings,
-    *,
-    resumes: bool,
-    ends_after: str,
-) -> Event | None:
-    """Run a training like `run`, but raise StopRequested if a pause or a cancel arrives before it begins."""
-    with storage.guarded_write(folder.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    journal.keep_in(folder)
-    journal.send(_started_event(start))
-    previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
-    if ends_after == "plan":
-        return None
-    if start is not None:
-        _require_same(_conditions(start), _conditions_now(prepared.material))
-    control.check()
-    with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
-        adapted = _load_model(prepared, journal)
-        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control, prepared.refit)
-        if ends_after == "probe":
-            return None
-        trained = _train(adapted, material, folder, journal, control, start)
-        return _finish(adapted, trained, prepared, folder, journal)
 
 
 # ------------------------------------------------------------------ before the model

@@ -138,11 +138,11 @@ def sealed_conditions(checkpoint: SavedCheckpoint) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def prune_checkpoints(folder: Path, keep: Collection[int], newest: int = 2) -> None:
-    """Delete unfinished checkpoints, and all others except the `newest` ones and the steps in `keep`."""
+def prune_checkpoints(folder: Path, keep: Collection[int]) -> None:
+    """Delete unfinished checkpoints, and all others except the two newest ones and the steps in `keep`."""
     for part in folder.glob("checkpoint-*.part"):
         shutil.rmtree(part, ignore_errors=True)
-    for found in _list_checkpoints(folder)[newest:]:
+    for found in _list_checkpoints(folder)[2:]:
         if found.step not in keep:
             shutil.rmtree(found.path, ignore_errors=True)
 

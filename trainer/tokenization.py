@@ -229,7 +229,9 @@ def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
     for has_system in (True, False):
         found = _derive_form(tokens, _messages_of(_MARKERS, has_system))
         if found is not None:
-            return found if _renders_like_template(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
+            other = _messages_of(_OTHER_TEXTS, has_system)
+            is_prompt_same = _renders_prompt_like_template(found, tokens, other[:-1])
+            return found if is_prompt_same and _renders_end_like_template(found, tokens, other) else None
     return None
 
 
@@ -333,13 +335,6 @@ def _render(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = Fal
 
 
 # ----------------------------------------------------------------- comparing
-
-
-def _renders_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    """Return whether form and chat template give the same token ids for the prompt, the last answer and its end."""
-    return _renders_prompt_like_template(form, tokens, messages[:-1]) and _renders_end_like_template(
-        form, tokens, messages
-    )
 
 
 def _renders_prompt_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:

@@ -229,15 +229,12 @@ def compute_memory_budget(
 
 def judge_memory(estimate: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
     """Return whether and where a model fits; one larger than the GPU's memory is split with main memory."""
-    if not budget.graphics_bytes:
-        return _memory_verdict(
-            estimate, memory_estimate.judge_fit(estimate, budget.available_bytes), "memory", budget.available_bytes
-        )
-    verdict = memory_estimate.judge_fit(estimate, budget.graphics_bytes)
-    if verdict != "insufficient":
-        return _memory_verdict(estimate, verdict, "graphics", budget.graphics_bytes)
-    both = budget.graphics_bytes + budget.available_bytes
-    return _memory_verdict(estimate, "tight" if estimate.total_bytes <= both else "insufficient", "both", both)
+    place, room = ("graphics", budget.graphics_bytes) if budget.graphics_bytes else ("memory", budget.available_bytes)
+    verdict = memory_estimate.judge_fit(estimate, room)
+    if place == "graphics" and verdict == "insufficient":
+        place, room = "both", budget.graphics_bytes + budget.available_bytes
+        verdict = "tight" if estimate.total_bytes <= room else "insufficient"
+    return MemoryVerdict(verdict, place, room, max(0, estimate.total_bytes - room))
 
 
 def program_memory_bytes() -> int:
@@ -252,7 +249,3 @@ def _held_bytes(process: psutil.Process) -> int:
     except psutil.Error:  # the process has just ended
         return 0
     return int(memory.rss) - int(getattr(memory, "shared", 0))
-
-
-def _memory_verdict(estimate: MemoryEstimate, verdict: str, memory_kind: str, available: int) -> MemoryVerdict:
-    return MemoryVerdict(verdict, memory_kind, available, max(0, estimate.total_bytes - available))

@@ -18,9 +18,9 @@ class Preferences(QObject):
     changed = Signal(object)  # Settings
     failed = Signal(object)  # AppError
 
-    def __init__(self, path: Path, parent: QObject | None = None, overrides: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
         """Load the settings from `path`. `overrides`: replace stored values until the user changes them (safe mode)."""
-        super().__init__(parent)
+        super().__init__()
         self._path = path
         self._overrides = dict(overrides or {})
         self._stored = settings.load(path)

@@ -33,8 +33,8 @@ class SingleInstance(QObject):
         str
     )  # the path of a file that the second instance was started with; after `raise_requested`
 
-    def __init__(self, lock: Path, raise_request: Path, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, lock: Path, raise_request: Path) -> None:
+        super().__init__()
         self._raise_request = raise_request
         self._lock = QLockFile(str(lock))
         self._lock.setStaleLockTime(0)  # a lock is stale only if its process has ended, however old it is

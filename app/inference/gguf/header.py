@@ -88,13 +88,13 @@ class GgufHeader:
         value = self.integer(self.key(name))
         return default if value is None else value
 
-    def per_layer(self, name: str, default: int = 0) -> tuple[int, ...]:
+    def per_layer(self, name: str) -> tuple[int, ...]:
         """Return one of the architecture's own numbers for each layer, whether stored once or as a list."""
         array = self.array(self.key(name))
         if array is not None and len(array.values) == self.block_count and array.element_type not in ("f32", "f64"):
             return tuple(int(value) for value in array.values)
         # An unchecked file may claim any number of layers.
-        return (self.number(name, default),) * min(self.block_count, tables.MAX_LAYERS)
+        return (self.number(name),) * min(self.block_count, tables.MAX_LAYERS)
 
     # -------------------------------------------------------------- identity
 
