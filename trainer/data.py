@@ -413,8 +413,5 @@ class TrainingInputs:
             micro -= 1
         return self.with_spec(micro_batch=micro, accumulation=self.step_examples // micro)
 
-    def with_half_the_rate(self) -> "TrainingInputs":
-        return self.with_spec(learning_rate=(self.spec.learning_rate or 0.0) / 2)
-
     def with_spec(self, **changes: object) -> "TrainingInputs":
         return dataclasses.replace(self, spec=dataclasses.replace(self.spec, **changes))  # type: ignore[arg-type]

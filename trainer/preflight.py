@@ -286,7 +286,8 @@ def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> I
     end = _end_ids(form, tokens)
     if len(end) != 1:
         yield _finding("end_unknown", text=form.end)
-    elif not _ends_answers(end[0], form, tokens):
+    # llama.cpp also ends at the form's stop texts, unless these are control tokens.
+    elif end[0] not in tokens.end_ids and (end[0] in tokens.control_ids or tokens.text_of(end[0]) not in form.stop):
         yield _finding("end_not_stopping", text=form.end)
     if tokens.pad_id in end:
         yield _finding("pad_is_end", text=tokens.text_of(tokens.pad_id))
@@ -295,14 +296,6 @@ def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> I
     cases = tokenization.template_differences(form, tokens.tokenizer)
     if cases:
         yield _finding("template_differs", cases=cases)
-
-
-def _ends_answers(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
-    """Return whether llama.cpp ends an answer at this token.
-
-    It ends at its end tokens, and at the form's stop texts if these are not control tokens.
-    """
-    return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
 
 
 # ----------------------------------------------------------------- the base

@@ -212,6 +212,9 @@ def _encode_and_check(
     train, validation = encode("train", str(effective.loss)), encode("validation", effective.evaluated_loss)
     questions = [({"role": "user", "content": text},) for text in effective.samples]
     can_pack = not (effective.is_preference or base.config.get("vision_config"))  # the latter is refused below
+    # A folder made from a GGUF file is named by its hash.
+    is_made = effective.base.lower().endswith(".gguf")
+    mark = base.folder.name if is_made else adapter.base_fingerprint(base.folder)
     material = TrainingInputs(
         spec=effective,
         form=form,
@@ -219,7 +222,7 @@ def _encode_and_check(
         train=train.examples,
         validation=validation.examples,
         questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
-        base_mark=_base_mark(effective, base),
+        base_mark=mark,
         even_tokens=estimate.shape_from_config(base.config, base.parameters).even_tokens if can_pack else 0.0,
     )
     free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
@@ -292,7 +295,7 @@ def _train(
             halvings += 1
             if halvings > MOST_HALVINGS:
                 raise RunError("not_finite", step=error.step, learning_rate=error.learning_rate) from error
-            material = material.with_half_the_rate()
+            material = material.with_spec(learning_rate=(material.spec.learning_rate or 0.0) / 2)
             facts = {"learning_rate": material.spec.learning_rate}
             journal.send(Adjusted("not_finite", error.step, facts))
         except (RuntimeError, MemoryError) as error:
@@ -380,11 +383,6 @@ def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
     examples, effective = len(material.train), material.spec
     steps = recipe.total_steps(examples, material.step_examples, effective.epochs or 1.0, effective.max_steps)
     return material.conditions | {"steps": steps}
-
-
-def _base_mark(effective: RunSpec, base: BaseFacts) -> str:
-    """Return the mark that identifies the base; for a folder made from a GGUF file, the folder's name (a hash)."""
-    return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.base_fingerprint(base.folder)
 
 
 def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:

@@ -133,7 +133,8 @@ def from_json(data: Mapping[str, Any]) -> RunSpec:
 def read(path: Path) -> RunSpec:
     """Read a spec from a file and make its paths absolute. Raises OSError, SpecError."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        # Without blocking, in case it is a pipe without a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("no file")
             raw = file.read(MAX_BYTES + 1)
@@ -149,11 +150,6 @@ def read(path: Path) -> RunSpec:
     places = ("folder", "base", "train", "validation", "holdout", "adapter", "bases", "converter")
     absolute: dict[str, Any] = {name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
     return dataclasses.replace(spec, **absolute)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file without blocking, in case it is a pipe without a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _form(data: Any) -> TrainingPromptForm:

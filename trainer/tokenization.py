@@ -35,6 +35,7 @@ _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 _CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
 
 _TAIL_BYTES = 64
+_LONE_BYTE = re.compile("[\udc80-\udcff]")  # as surrogateescape decodes one
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -119,7 +120,7 @@ class BaseTokenizer:
     def text_of(self, id: int) -> str:
         """Return a token's text for display; a byte that is not part of a complete character becomes <0xE3>."""
         text = self.bytes_of(id).decode("utf-8", "surrogateescape")
-        return "".join(f"<0x{ord(character) - 0xDC00:02X}>" if _is_byte(character) else character for character in text)
+        return _LONE_BYTE.sub(lambda byte: f"<0x{ord(byte[0]) - 0xDC00:02X}>", text)
 
     def _find_end_ids(self) -> tuple[int, ...]:
         """Return the token ids at which llama.cpp ends an answer."""
@@ -197,10 +198,6 @@ def _bos_id(tokenizer: Any) -> int | None:
     """Return the id of the BOS token that the tokenizer puts before every text; None if it adds none."""
     first: list[int] = tokenizer("")["input_ids"]
     return first[0] if first and first[0] == tokenizer.bos_token_id else None
-
-
-def _is_byte(character: str) -> bool:
-    return "\udc80" <= character <= "\udcff"
 
 
 def _byte_characters() -> dict[str, int]:
