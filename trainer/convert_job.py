@@ -49,9 +49,6 @@ def part_path(target: str) -> Path:
     return Path(f"{target}.part")
 
 
-# -------------------------------------------------------------------- jobs
-
-
 _PATHS = {"source", "base", "adapter", "target", "converter"}
 
 
@@ -148,9 +145,6 @@ def job_from_json(data: Mapping[str, Any]) -> Job:
     return job
 
 
-# ------------------------------------------------------------------ events
-
-
 @dataclass(frozen=True, slots=True)
 class Started:
     event: ClassVar[str] = "started"
@@ -218,9 +212,6 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
         raise ValueError(f"unknown event: {data.get('event')!r}")
     event: Event = _create(kind, {key: value for key, value in data.items() if key != "event"})
     return event
-
-
-# ------------------------------------------------------------------ shared
 
 
 def _fields(value: Job | Event) -> dict[str, Any]:

@@ -167,8 +167,6 @@ def _form(data: Any) -> TrainingPromptForm:
     return form
 
 
-# ------------------------------------------------------------------- checks
-
 _PATHS = ("folder", "base", "train", "validation")
 _TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "base_weights", "converter")  # texts that may be empty
 _CHOICES = {

@@ -101,11 +101,10 @@ _rested_at: dict[tuple[str, ...], float] = {}  # when the drivers of packs may b
 @functools.cache  # which keeps no errors
 def _ask_drivers(packs: tuple[str, ...]) -> tuple[Card, ...]:
     """Raise OSError, SubprocessError or ValueError if a driver crashes, hangs or tells nonsense."""
-    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     run = subprocess.run(
         child_commands.device_list(packs),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
+        timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=programs.NO_WINDOW,
     )  # fmt: skip
     return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
 
@@ -117,10 +116,9 @@ def _query_nvidia() -> tuple[Gpu, ...]:
         return ()
     for fields in (_FIELDS, _OLD_FIELDS):
         command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
-        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
         try:
             run = subprocess.run(
-                command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden
+                command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=programs.NO_WINDOW
             )
         except subprocess.CalledProcessError:  # nvidia-smi fails, or does not know a field
             continue

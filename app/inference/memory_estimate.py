@@ -6,6 +6,7 @@ Gemma 3 270M and a random Llama-3.1-8B, at 512 tokens per batch and contexts of 
 """
 
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 
 from app.inference import processor_cores
 from app.inference.gguf import GgufHeader
+from app.inference.processor_cores import system_text
 
 MIB = 1 << 20
 CONTEXT_STEP = 256  # llama.cpp rounds a context up to this
@@ -106,9 +108,6 @@ def _repacked_bytes(header: GgufHeader) -> int:
     )
 
 
-# ----------------------------------------------------------- key/value cache
-
-
 def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list[int]:
     """Return the bytes of keys and values of all tokens and heads for each layer, or of its recurrent state.
 
@@ -155,9 +154,6 @@ def _recurrent_bytes(header: GgufHeader) -> int:
     return 4 * (convolved + inner * state)
 
 
-# ----------------------------------------------------------------- the rest
-
-
 def activations_bytes(header: GgufHeader, context: int, batch: int, parallel: int) -> int:
     """Return the bytes of llama.cpp's compute buffer; a block needs at most 3 feed-forward and 4 embedding rows."""
     wide = _feed_forward(header)
@@ -187,9 +183,6 @@ def _feed_forward(header: GgufHeader) -> int:
 def _vocabulary_bytes(header: GgufHeader) -> int:
     merges = header.array("tokenizer.ggml.merges")
     return header.vocab_size * _TOKEN_BYTES + (merges.length if merges else 0) * _MERGE_BYTES
-
-
-# --------------------------------------------------------------- this machine
 
 
 def available_memory_bytes() -> int:
@@ -225,8 +218,8 @@ def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cach
     """Return (limit, free bytes below it) of a control group and of each of its ancestors that has a limit.
 
     The limits of the ancestors hold for the group too. `path`: the group, below `mount`. `cache_key`: the entry of
-    memory.stat with the page cache that can be freed. In a container, `path` may be the host's; then only `mount`
-    itself exists.
+    memory.stat with the file pages that the kernel drops when memory is needed. In a container, `path` may be the
+    host's; then only `mount` itself exists.
     """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     folders = [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
@@ -234,22 +227,12 @@ def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cach
     for folder in folders:
         limit, usage = _number(folder / limit_file), _number(folder / usage_file)
         if limit is not None and usage is not None and limit < 1 << 60:  # v1 writes a huge number for "none"
-            free = max(0, limit - usage + _cache_bytes(folder / "memory.stat", cache_key))
+            cached = re.search(rf"^{cache_key} (\d+)$", system_text(folder / "memory.stat"), re.MULTILINE)
+            free = max(0, limit - usage + (int(cached[1]) if cached else 0))
             limits.append((limit, free))
     return limits
 
 
 def _number(file: Path) -> int | None:
-    try:
-        return int(file.read_text("ascii"))
-    except (OSError, ValueError):  # absent, or "max"
-        return None
-
-
-def _cache_bytes(stat: Path, key: str) -> int:
-    """Return the bytes of file pages that the kernel drops when memory is needed."""
-    try:
-        fields = dict(line.split(maxsplit=1) for line in stat.read_text("ascii").splitlines())
-        return int(fields.get(key, 0))
-    except (OSError, ValueError):
-        return 0
+    text = system_text(file)
+    return int(text) if text.isdecimal() else None  # absent, or "max"

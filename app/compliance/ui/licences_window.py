@@ -96,8 +96,6 @@ class LicencesWindow(QDialog):
         super().resizeEvent(event)
         self._lay_out()
 
-    # ---------------------------------------------------------------- building
-
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # licence texts are public
 
@@ -168,8 +166,6 @@ class LicencesWindow(QDialog):
         down, across = QBoxLayout.Direction.TopToBottom, QBoxLayout.Direction.LeftToRight
         self._body.setDirection(down if is_stacked else across)
         self._left.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_WIDTH_PX))
-
-    # ---------------------------------------------------------------- events
 
     def _on_loaded(self, parts: Sequence[Component]) -> None:
         self._model.set_rows([_row(part) for part in parts])

@@ -450,8 +450,6 @@ class LlamaBackend(SequencedModel):
         pictures = (command.pictures, *[()] * len(command.prompts))
         return tuple(_length(*self._with_pictures(*one)) for one in zip(command.prompts, pictures, strict=False))
 
-    # ------------------------------------------------------------------ private
-
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
             raise AppError("no_model_loaded")

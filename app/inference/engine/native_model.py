@@ -79,8 +79,6 @@ class NativeModel:
         """Return an AppError with the first error line of the log as its reason."""
         return AppError(code, **facts, reason=first_error_line(self._log.lines))
 
-    # ---------------------------------------------------------------- text and back
-
     def prompt_tokens(self, segments: Sequence[Segment]) -> list[int]:
         """Return a prompt's token ids, with a beginning-of-text token if the model's metadata requires one."""
         found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []

@@ -94,8 +94,6 @@ class ScoredModel(SequencedModel):
         if self._adapters:
             self._set_adapters(self._adapters, [self._strength])
 
-    # ------------------------------------------------------------------- likelihood
-
     def log_probabilities(
         self, ids: tuple[int, ...], places: tuple[int, ...], report: Callable[[int], None]
     ) -> Iterator[Floats]:
@@ -139,8 +137,6 @@ class ScoredModel(SequencedModel):
                 return at
         return full
 
-    # ---------------------------------------------------------------- text and back
-
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
         """Return the token ids of a prompt as the engine tokenizes it."""
         return tuple(self.prompt_tokens(segments))
@@ -148,8 +144,6 @@ class ScoredModel(SequencedModel):
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return the text of token ids, without control tokens."""
         return b"".join(self.spell(token)[0] for token in ids).decode("utf-8", "replace")
-
-    # ----------------------------------------------------------------------- answer
 
     def write_answers(
         self, chats: Sequence[ChatToScore], ends: frozenset[int] | None, stop: tuple[str, ...]

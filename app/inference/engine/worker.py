@@ -152,8 +152,6 @@ class EngineWorker:
                 return messages.Tokenized(command.id, backend.tokenize(command))
         raise AssertionError(f"no answer for {command!r}")
 
-    # ------------------------------------------------------------------- answers
-
     def _answer(self, first: Ask) -> None:
         """Let the backend answer, and remove invisible characters from the texts that are sent.
 

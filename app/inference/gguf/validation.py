@@ -132,9 +132,6 @@ _PROJECTOR_NUMBERS = {
 }  # fmt: skip
 
 
-# -------------------------------------------------------------------- kind
-
-
 def _check_is_model(header: GgufHeader) -> None:
     kind = header.text("general.type")
     if header.is_adapter:

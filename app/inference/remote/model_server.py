@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import truststore
 
-from app.base import addresses, invisible_characters
+from app.base import addresses, invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.isolation import network_guard
@@ -106,10 +106,9 @@ def _fields_in(text: bytes) -> dict[str, Any]:
     The error is the object {"message", "code", "type"} under "error", or a text under "error", "message" or "detail".
     """
     try:
-        data = strict_json.loads(text)
+        return error_fields(json_lines.decode_object(text))
     except ValueError:
         return {}
-    return error_fields(data) if isinstance(data, dict) else {}
 
 
 def error_fields(data: dict[str, Any]) -> dict[str, Any]:

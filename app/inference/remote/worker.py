@@ -24,8 +24,8 @@ from typing import Any
 
 import psutil
 
+from app.base import json_lines
 from app.base.errors import AppError
-from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
 from app.inference.engine import messages
@@ -106,12 +106,9 @@ def _events(response: http.client.HTTPResponse, server_label: str) -> Iterator[s
 
 def _object(data: str, server_label: str) -> dict[str, Any]:
     try:
-        found = strict_json.loads(data)
+        return json_lines.decode_object(data.encode())
     except ValueError as error:
         raise AppError("remote_garbage", address=server_label) from error
-    if not isinstance(found, dict):
-        raise AppError("remote_garbage", address=server_label)
-    return found
 
 
 def _pieces(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> tuple[str, str]:
@@ -276,8 +273,6 @@ class RemoteBackend:
 
     def settle(self) -> None:
         pass
-
-    # ------------------------------------------------------------------- private
 
     def _require_model(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
         if self._server is None or self._facts is None or self._counter is None:

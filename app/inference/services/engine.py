@@ -454,8 +454,6 @@ class EngineReservation(QObject):
         self._poll.stop()
         self._engine.refusal = self._go_on = None
 
-    # ------------------------------------------------------------------- private
-
     def _is_busy(self) -> bool:
         return self._is_answering() or self._engine.is_computing
 
