@@ -89,11 +89,6 @@ def read_rows(path: Path, sha256: str = "", *, needs_pairs: bool = False) -> lis
     return found
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _conversation(line: int, raw: bytes, *, needs_pairs: bool) -> TrainingConversation:
     row = json.loads(raw.decode("utf-8"))
     messages = row.get("messages") if isinstance(row, dict) else None

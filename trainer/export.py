@@ -38,8 +38,7 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     """
     if not gguf.is_file():
         raise RunError("base_missing", path=str(gguf))
-    with gguf.open("rb") as file:
-        folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    folder = bases / storage.file_sha256(gguf)[:16]
     while not is_maker and not folder.is_dir():
         time.sleep(_POLL_INTERVAL_S)
     if folder.is_dir():

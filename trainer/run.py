@@ -231,7 +231,7 @@ def _encode_and_check(
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
-    frozen = {name: data.file_sha256(path) for name, path in files.items()}
+    frozen = {name: storage.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
     material = material.with_spec(hashes=frozen)
     return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal), requested)

@@ -97,7 +97,7 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
     """
     files = {}
     for path in sorted(part.iterdir()):
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         sync_path(path)
     manifest = part / MANIFEST
     sealed = {"version": VERSION, "step": step, "files": files, "conditions": dict(conditions or {})}
@@ -126,7 +126,7 @@ def is_complete(checkpoint: SavedCheckpoint) -> bool:
             and manifest["step"] == checkpoint.step
             and present == set(files)
             and all((checkpoint.path / name).is_file() for name in files)  # reading a pipe might never end
-            and all(_digest(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
+            and all(file_sha256(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
@@ -165,6 +165,6 @@ def _list_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     return sorted((SavedCheckpoint(int(name[1]), path) for name, path in found if name), key=lambda one: -one.step)
 
 
-def _digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

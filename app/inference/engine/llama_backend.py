@@ -44,6 +44,7 @@ class LlamaBackend(SequencedModel):
     """Runs one model with one context. Methods block; only one thread calls them, except for `Cancellation.cancel`."""
 
     name = NAME
+    _header: gguf.GgufHeader  # of the model that is being loaded, or that was loaded last
 
     def __init__(self, states: Path | None = None) -> None:
         """`states`: the folder of `app.inference.prefix_states`; None: none are kept."""
@@ -58,7 +59,6 @@ class LlamaBackend(SequencedModel):
         self.batch_tokens = self.context_tokens = 0
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[messages.AdapterUse, ...] = ()
-        self._header: gguf.GgufHeader | None = None
         self._unigrams: UnigramVocabulary | None = None  # used instead of llama.cpp's vocabulary, which is then empty
 
     # --------------------------------------------------------------------- load
@@ -160,7 +160,6 @@ class LlamaBackend(SequencedModel):
         params.tensor_split = (ctypes.c_float * api.LLAMA_MAX_DEVICES)(*(share for _, share in used))
         params.n_gpu_layers = plan.layers
         params.progress_callback = callback
-        assert self._header is not None
         if command.embedding and not self._header.is_reranker:
             self._unigrams = unigram.read_vocabulary(Path(command.path), self._header)
         overrides = _without_vocabulary(self._header, len(self._unigrams)) if self._unigrams else None
@@ -214,7 +213,6 @@ class LlamaBackend(SequencedModel):
         """
         params.embeddings = True
         params.n_batch = params.n_ubatch = params.n_ctx
-        assert self._header is not None
         if self._header.is_reranker:
             params.pooling_type = api.LLAMA_POOLING_TYPE_RANK
         elif f"{self._header.architecture}.pooling_type" not in self._header.metadata:
@@ -235,7 +233,6 @@ class LlamaBackend(SequencedModel):
     def _read_back(self, command: Load, plan: Offload, reason: str, load_s: float, warm_up_s: float) -> EngineFacts:
         log = llama.read_load_log(self._log.lines)
         layers = plan.layers_present(log.gpu_bytes)
-        assert self._header is not None
         return EngineFacts(
             path=command.path,
             architecture=self._header.architecture,
@@ -392,7 +389,7 @@ class LlamaBackend(SequencedModel):
 
     @property
     def _is_reranker(self) -> bool:
-        return self._is_embedding and self._header is not None and self._header.is_reranker
+        return self._is_embedding and self._header.is_reranker
 
     def rank(self, command: messages.Rank) -> messages.Ranked:
         """Return the score of each pair of the question and a passage, as llama-server's /rerank does.
@@ -430,7 +427,6 @@ class LlamaBackend(SequencedModel):
 
         Raises AppError("context_full") for a question that leaves no room.
         """
-        assert self._header is not None
         template = self._header.text("tokenizer.chat_template.rerank")
         question, passage = self._normalized(question), self._normalized(passage)
         tokens = self.pair_tokens(question, passage, template)
@@ -442,7 +438,6 @@ class LlamaBackend(SequencedModel):
         return tokens
 
     def _normalized(self, text: str) -> str:
-        assert self._header is not None
         return " ".join(search_text.normalize_nfkc(text).split()) if self._header.lacks_normalization else text
 
     def tokenize(self, command: messages.Tokenize) -> tuple[int, ...]:
@@ -465,7 +460,6 @@ class LlamaBackend(SequencedModel):
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""
         if adapters == self._adapters_in_use:
             return
-        assert self._header is not None
         for use in adapters:
             if use.path not in self._adapters:
                 gguf.check_adapter(Path(use.path), self._header)
