@@ -84,17 +84,20 @@ def run(
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
+    step = start.step if start else 0
     try:
         with storage.guarded_write(folder.parent):
             folder.mkdir(parents=True, exist_ok=True)
         journal.keep_in(folder)
-        journal.send(_started_event(start))
+        versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+        journal.send(events.Started(events.PROTOCOL, os.getpid(), round(time.time(), 3), step, versions))
         previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
         prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
         if ends_after == "plan":
             return None
         if start is not None:
-            _require_same(_conditions(start), _conditions_now(prepared.material))
+            steps = _effective_facts(prepared.base, prepared.material)["steps"]
+            _require_same(_conditions(start), prepared.material.conditions | {"steps": steps})
         control.check()
         with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
             adapted = _load_model(prepared, journal)
@@ -105,7 +108,6 @@ def run(
             trained = _train(adapted, material, folder, journal, control, start)
             return _finish(adapted, trained, prepared, folder, journal)
     except StopRequested:  # raised before the training begins
-        step = start.step if start else 0
         return events.Cancelled(step) if control.requested_command == "cancel" else events.Paused(step)
 
 
@@ -379,12 +381,6 @@ def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
     return storage.sealed_conditions(start) | {"steps": steps}
 
 
-def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
-    examples, effective = len(material.train), material.spec
-    steps = recipe.total_steps(examples, material.step_examples, effective.epochs or 1.0, effective.max_steps)
-    return material.conditions | {"steps": steps}
-
-
 def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
     """Return the newest complete checkpoint and delete later ones; None if there are no checkpoints.
 
@@ -430,8 +426,3 @@ def _read_effective(requested: RunSpec, folder: Path) -> RunSpec:
 
 def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
-
-
-def _started_event(start: SavedCheckpoint | None) -> events.Started:
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return events.Started(events.PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

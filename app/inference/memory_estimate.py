@@ -69,7 +69,9 @@ def estimate_memory(
     batch = min(max(batch_tokens, PICTURE_TOKENS_MOST if projector else 0), context)
     weights = header.weights_bytes + (_repacked_bytes(header) if repack else 0)
     kv = parallel * sum(cache_bytes_by_layer(header, context, kv_type))
-    compute = activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
+    merges = header.array("tokenizer.ggml.merges")
+    vocabulary = header.vocab_size * _TOKEN_BYTES + (merges.length if merges else 0) * _MERGE_BYTES
+    compute = activations_bytes(header, context, batch, parallel) + vocabulary + _PROCESS_BYTES
     if projector is not None:
         weights += projector.weights_bytes
         compute += picture_bytes(projector)
@@ -115,7 +117,9 @@ def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list
     """
     numbers = context * sum(_head_lengths(header))
     state = _recurrent_bytes(header)
-    remaining, found = _cached_layers(header), []
+    remaining, found = max(0, header.block_count - header.number("attention.shared_kv_layers")), []
+    if header.architecture == "gemma3n":
+        remaining = _GEMMA_3N_LAYERS_WITH_CACHE
     for layer, heads in enumerate(header.head_counts_kv):
         has_cache = remaining > 0 and not _is_recurrent(header, layer)
         remaining -= has_cache
@@ -129,12 +133,6 @@ def _head_lengths(header: GgufHeader) -> tuple[int, int]:
     if header.number("attention.key_length_mla"):
         values = 0  # multi-head latent attention computes values from the cached keys
     return keys, values
-
-
-def _cached_layers(header: GgufHeader) -> int:
-    if header.architecture == "gemma3n":
-        return _GEMMA_3N_LAYERS_WITH_CACHE
-    return max(0, header.block_count - header.number("attention.shared_kv_layers"))
 
 
 def _is_recurrent(header: GgufHeader, layer: int) -> bool:
@@ -178,11 +176,6 @@ def _feed_forward(header: GgufHeader) -> int:
     dense = max(header.per_layer("feed_forward_length"), default=0)
     used = max(header.per_layer("expert_used_count"), default=0)
     return max(dense, used * (header.number("expert_feed_forward_length") or dense))
-
-
-def _vocabulary_bytes(header: GgufHeader) -> int:
-    merges = header.array("tokenizer.ggml.merges")
-    return header.vocab_size * _TOKEN_BYTES + (merges.length if merges else 0) * _MERGE_BYTES
 
 
 def available_memory_bytes() -> int:

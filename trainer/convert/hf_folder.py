@@ -37,17 +37,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return config.json, after checking it and the other JSON files for programs."""
     config = _json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
-        if _names_programs(path):
+        if path.name == "tokenizer.json" or path.name.endswith(".index.json"):  # large, without this key
+            continue
+        value = json.loads(path.read_bytes())
+        if isinstance(value, dict) and value.get("auto_map"):
             raise JobError("remote_code", path=str(path))
     return config
-
-
-def _names_programs(path: Path) -> bool:
-    """Return whether a JSON file refers to programs (auto_map). Large files without this key are skipped."""
-    if path.name == "tokenizer.json" or path.name.endswith(".index.json"):
-        return False
-    value = json.loads(path.read_bytes())
-    return isinstance(value, dict) and bool(value.get("auto_map"))
 
 
 def tensors_of(file: Path) -> dict[str, TensorHeader]:

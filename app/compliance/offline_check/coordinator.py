@@ -77,7 +77,9 @@ def _start_loopback() -> None:
 
 def read_counters() -> dict[str, int]:
     """Return the counters of this process's network namespace, by their names in /proc/net. Raises OSError."""
-    return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", _sent_packets())])
+    lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
+    packets = sum(int(line.partition(":")[2].split()[9]) for line in lines)  # the tenth number: sent on an interface
+    return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", packets)])
 
 
 def counted_attempts(before: dict[str, int], after: dict[str, int]) -> records.NetworkAttempts:
@@ -104,12 +106,6 @@ def _ipv6_counters() -> Iterator[tuple[str, int]]:
         name, number = line.split()
         if name in _TRIES:
             yield name, int(number)
-
-
-def _sent_packets() -> int:
-    """Return the number of packets sent on all interfaces, the tenth number in each line of /proc/net/dev."""
-    lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
-    return sum(int(line.partition(":")[2].split()[9]) for line in lines)
 
 
 T = TypeVar("T")

@@ -29,8 +29,9 @@ _RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
 
 def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
     """Return the facts. `folders`: the folders "data" and "models". `elsewhere`: models on other machines."""
+    places = ", ".join(sorted({address_label(one.remote.address) for one in elsewhere if one.remote is not None}))
     facts = [
-        _remote_model_fact(elsewhere),
+        CheckFact("remote", "warning", places) if places else CheckFact("remote_none", "ok"),
         CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok"),
         *_variable_facts(),
         *_python_plugin_facts(),
@@ -40,11 +41,6 @@ def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()
     for what, folder in folders.items():
         facts += [_cloud_folder_fact(what, folder), _drive_fact(what, folder)]
     return (*facts, *_windows_facts())
-
-
-def _remote_model_fact(models: Sequence[LocalModel]) -> CheckFact:
-    places = sorted({address_label(one.remote.address) for one in models if one.remote is not None})
-    return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
 
 
 def _variable_facts() -> Iterator[CheckFact]:

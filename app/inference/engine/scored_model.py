@@ -118,24 +118,18 @@ class ScoredModel(SequencedModel):
     def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
 
-        `stop`: the end of all batches. `logit_indices`: the indices whose logits are needed.
-        """
-        end = self._end_of_fitting_tokens(begin, stop, logit_indices)
-        missing = LEAST_TOKENS - (stop - end)
-        return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
-
-    def _end_of_fitting_tokens(self, begin: int, stop: int, logit_indices: set[int]) -> int:
-        """Return the index after the last token from `begin` on that fits into one batch.
-
-        A batch has at most `batch_tokens` tokens, and at most `rows` of them may need logits.
+        A batch has at most `batch_tokens` tokens, and at most `rows` of them may need logits. `stop`: the end of all
+        batches. `logit_indices`: the indices whose logits are needed.
         """
         rows = 0
-        full: int = min(stop, begin + self.batch_tokens)
-        for at in range(begin, full):
+        end: int = min(stop, begin + self.batch_tokens)
+        for at in range(begin, end):
             rows += at in logit_indices
             if rows > self.rows:
-                return at
-        return full
+                end = at
+                break
+        missing = LEAST_TOKENS - (stop - end)
+        return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
         """Return the token ids of a prompt as the engine tokenizes it."""
