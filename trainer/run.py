@@ -40,11 +40,8 @@ from trainer import (
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.data import BaseFacts, SplitRows, TrainingConversation, TrainingInputs, inspect_base, process_count
 from trainer.events import Adjusted, Event, Finished, Phase, RunError, RunForecast
-from trainer.loop import NotFiniteError, TrainingLoop
 from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
-from trainer.storage import SavedCheckpoint
-from trainer.tokenization import BaseTokenizer
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
@@ -191,7 +188,7 @@ def _broadcast(effective: RunSpec) -> RunSpec:
 def _encode_and_check(
     requested: RunSpec,
     effective: RunSpec,
-    tokens: BaseTokenizer,
+    tokens: tokenization.BaseTokenizer,
     base: BaseFacts,
     rows: SplitRows,
     whole: Mapping[str, data.EncodedRows],
@@ -279,8 +276,8 @@ def _train(
     folder: Path,
     journal: TrainerJournal,
     control: RunControl,
-    start: SavedCheckpoint | None,
-) -> TrainingLoop:
+    start: storage.SavedCheckpoint | None,
+) -> loop.TrainingLoop:
     """Train until the run ends by itself or on command.
 
     If memory runs out or a loss is not finite, continue from the last checkpoint with a smaller micro batch or a lower
@@ -289,11 +286,11 @@ def _train(
     halvings = 0
     while True:
         _write_effective(material.spec, folder)
-        training = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
+        training = loop.TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
             training.begin(start)
             return training
-        except NotFiniteError as error:
+        except loop.NotFiniteError as error:
             halvings += 1
             if halvings > MOST_HALVINGS:
                 raise RunError("not_finite", step=error.step, learning_rate=error.learning_rate) from error
@@ -312,7 +309,7 @@ def _train(
 
 
 def _finish(
-    adapted: Any, training: TrainingLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
+    adapted: Any, training: loop.TrainingLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
 ) -> Event | None:
     material, step, reason = training.material, training.state.global_step, training.end_reason
     if reason == "pause":
@@ -347,7 +344,7 @@ def _finish(
 # ------------------------------------------------------------------ the run's folder
 
 
-def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
+def _resume_checkpoint(folder: Path, *, resumes: bool) -> storage.SavedCheckpoint | None:
     """Return the checkpoint from which to resume; None to begin at step 0.
 
     It is also None if the run to resume has not written a checkpoint yet.
@@ -369,7 +366,7 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
 
 
-def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
+def _conditions(start: storage.SavedCheckpoint) -> dict[str, Any]:
     """Return the conditions stored in a checkpoint; those of an earlier version contain only the number of steps.
 
     Raises RunError("checkpoint_damaged").
@@ -381,7 +378,7 @@ def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
     return storage.sealed_conditions(start) | {"steps": steps}
 
 
-def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
+def _newest_checkpoint(folder: Path) -> storage.SavedCheckpoint | None:
     """Return the newest complete checkpoint and delete later ones; None if there are no checkpoints.
 
     Raises RunError("checkpoint_damaged") if none of the checkpoints is complete.
@@ -395,7 +392,7 @@ def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
     return None
 
 
-def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
+def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> storage.SavedCheckpoint:
     """Return the complete checkpoint with the lowest loss, or the newest if none was evaluated. Raises RunError."""
     whole = storage.complete_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]

@@ -25,7 +25,6 @@ from app.base.addresses import host_of
 from app.base.files.input_file import open_regular, size_of
 from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
-from app.base.settings import Settings
 from app.base.wording import format_size, format_time, phrase
 from app.compliance import components
 
@@ -63,7 +62,7 @@ def find_user_names(where: Paths) -> list[str]:
         names.update(_read(file, query))
     addresses = {name for name in names if "://" in name}
     names.update(Path(name).stem for name in names - addresses if "/" in name or "\\" in name or "." in name)
-    chosen = settings.load_stored(where.settings) or Settings()
+    chosen = settings.load_stored(where.settings) or settings.Settings()
     names.update(host_of(address) for address in (*addresses, chosen.hub_endpoint, chosen.proxy))
     return sorted((name for name in names if len(name) >= REDACTED_NAME_MIN), key=len, reverse=True)
 
@@ -240,8 +239,8 @@ def _machine_facts(where: Paths) -> Iterator[tuple[str, object]]:
 
 def _setting_facts(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield each setting with its value, or with whether it is set."""
-    chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
-    for field in dataclasses.fields(Settings):
+    chosen, defaults = settings.load_stored(where.settings) or settings.Settings(), settings.Settings()
+    for field in dataclasses.fields(settings.Settings):
         value = getattr(chosen, field.name)
         if field.name in _PLAIN:
             yield field.name, value

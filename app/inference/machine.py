@@ -14,7 +14,6 @@ import psutil
 
 from app.base import json_lines, programs
 from app.inference import child_commands, engine_packs, memory_estimate
-from app.inference.memory_estimate import MemoryEstimate
 from app.inference.offload import RESERVE_BYTES, Card
 from app.inference.processor_cores import system_text, usable_cores
 
@@ -225,7 +224,7 @@ def compute_memory_budget(
     )
 
 
-def judge_memory(estimate: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
+def judge_memory(estimate: memory_estimate.MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
     """Return whether and where a model fits; one larger than the GPU's memory is split with main memory."""
     place, room = ("graphics", budget.graphics_bytes) if budget.graphics_bytes else ("memory", budget.available_bytes)
     verdict = memory_estimate.judge_fit(estimate, room)

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from trainer import convert_job, offline, storage
 from trainer.convert.converter import gguf_to_hf, hf_to_gguf, lora_to_gguf
 from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors
-from trainer.convert_job import GgufToHf, HfToGguf, LoraToGguf, Merge
 from trainer.wire import claim_stdout, end_with_parent, exit_at_once
 
 
@@ -99,13 +98,13 @@ def _convert(job: convert_job.Job, part: Path, report: ConversionReport) -> dict
     numpy is imported here, so that `as_job_errors` reports a failed import.
     """
     match job:
-        case HfToGguf():
+        case convert_job.HfToGguf():
             return hf_to_gguf(job, part, report)
-        case LoraToGguf():
+        case convert_job.LoraToGguf():
             return lora_to_gguf(job, part, report)
-        case GgufToHf():
+        case convert_job.GgufToHf():
             return gguf_to_hf(job, part, report)
-        case Merge():
+        case convert_job.Merge():
             from trainer.convert.lora_merge import merge_lora
 
             return merge_lora(job, part, report)

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import settings
 from app.base.errors import AppError
-from app.base.settings import Settings
 
 
 class Preferences(QObject):
@@ -24,7 +23,7 @@ class Preferences(QObject):
         self._path = path
         self._overrides = dict(overrides or {})
         self._stored = settings.load(path)
-        self.value: Settings = dataclasses.replace(self._stored, **self._overrides)
+        self.value: settings.Settings = dataclasses.replace(self._stored, **self._overrides)
 
     def change(self, **fields: Any) -> None:
         """Store changed fields, and keep what others stored; if that fails, emit `failed` and change nothing."""

@@ -14,7 +14,6 @@ from app.base import html_report, settings
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import ErrorMessage, format_size, format_time, phrase
 from app.compliance import components
-from app.compliance.components import Component
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic, ScenarioResult
 
 RESIDUAL = (
@@ -47,7 +46,7 @@ def write_page(result: CheckResult, path: Path) -> Path:
     return sbom_path(path)
 
 
-def render_page(result: CheckResult, parts: Sequence[Component], listed: str, listed_name: str) -> str:
+def render_page(result: CheckResult, parts: Sequence[components.Component], listed: str, listed_name: str) -> str:
     """Return the page as HTML. `listed`: the content of the CycloneDX file; `listed_name`: its name."""
     packed = base64.b64encode(listed.encode("utf-8")).decode("ascii")
     return html_report.render(
@@ -155,7 +154,7 @@ def _front_page_files(result: CheckResult) -> list[HashedFile]:
     return list(dict.fromkeys([*program, *bad, *model]))[:_FRONT_PAGE_FILES]
 
 
-def _licences(parts: Sequence[Component]) -> str:
+def _licences(parts: Sequence[components.Component]) -> str:
     """Return the licences and their numbers of components as one text, the most frequent first."""
     named = [name for part in parts for name in set(_LICENCES.split(part.licence)) if name]
     counted = sorted(Counter(named).items(), key=lambda one: (-one[1], one[0].casefold()))

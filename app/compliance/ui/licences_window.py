@@ -11,7 +11,6 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.compliance import components
-from app.compliance.components import Component
 from app.uikit import clipboard_guard
 from app.uikit.desktop import open_folder
 from app.uikit.dialogs import fit_to_parent
@@ -31,7 +30,7 @@ STACK_BELOW_PX = 640  # in a narrower window the list is above the text
 Index = QModelIndex | QPersistentModelIndex
 
 
-def _kind_name(component: Component) -> str:
+def _kind_name(component: components.Component) -> str:
     return {
         "python": phrase("compliance.python_package"),
         "native": phrase("compliance.library"),
@@ -40,7 +39,7 @@ def _kind_name(component: Component) -> str:
     }[component.kind]
 
 
-def _row(component: Component) -> EntryRow:
+def _row(component: components.Component) -> EntryRow:
     summary = join_facts(_kind_name(component), component.version, component.licence)
     return EntryRow(component.name, entry=component, description=summary, about=summary)
 
@@ -71,7 +70,7 @@ class LicencesWindow(QDialog):
         self,
         theme: Theme,
         parent: QWidget | None = None,
-        load: Callable[[], Sequence[Component]] = components.load_all,
+        load: Callable[[], Sequence[components.Component]] = components.load_all,
     ) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -167,7 +166,7 @@ class LicencesWindow(QDialog):
         self._body.setDirection(down if is_stacked else across)
         self._left.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_WIDTH_PX))
 
-    def _on_loaded(self, parts: Sequence[Component]) -> None:
+    def _on_loaded(self, parts: Sequence[components.Component]) -> None:
         self._model.set_rows([_row(part) for part in parts])
         self._show_count()
         self.list.setCurrentIndex(self._filtered.index(0, 0))
@@ -186,7 +185,7 @@ class LicencesWindow(QDialog):
         self.count.setText(phrase("compliance.n_parts", n=shown) if shown else phrase("compliance.nothing_found"))
 
     def _show_chosen(self, index: QModelIndex) -> None:
-        chosen: Component | None = index.data(EntryRole) if index.isValid() else None
+        chosen: components.Component | None = index.data(EntryRole) if index.isValid() else None
         self.status_label.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
         self.name.setText(join_facts(chosen.name, chosen.version) if chosen else "")
         self.facts.setText(join_facts(_kind_name(chosen), chosen.licence) if chosen else "")

@@ -21,7 +21,6 @@ from app.inference.engine import messages
 from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.messages import Ask, EngineFacts, Load, Thought, Token
 from app.inference.prefix_states import common_length
-from app.inference.thoughts import ThoughtStream
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -104,7 +103,7 @@ class EchoBackend:
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
     ) -> tuple[str, int, str]:
-        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream(thoughts.begins_open(command.prompt))
+        text, shown, thought_tokens, stream = "", "", 0, thoughts.ThoughtStream(thoughts.begins_open(command.prompt))
         for character in answer:
             if cancellation.is_set:
                 return text, thought_tokens, "cancelled"

@@ -14,7 +14,6 @@ from app.base.errors import AppError
 from app.inference import gguf
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Notes, Quantize, Send
-from app.inference.gguf import GgufHeader
 from app.inference.quantizations import QUANTIZATIONS
 from trainer.convert_job import Phase, Progress
 
@@ -76,7 +75,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
 class _QuantizationProgress:
     """Counts the finished bytes of the source from the log lines in which llama.cpp begins a tensor."""
 
-    def __init__(self, header: GgufHeader, send: Send) -> None:
+    def __init__(self, header: gguf.GgufHeader, send: Send) -> None:
         self._sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
         self._total = sum(self._sizes.values())
         self._send = send

@@ -20,7 +20,6 @@ from app.inference.engine.llama import api
 from app.inference.engine.messages import Ask, Event, Sampling, Token
 from app.inference.engine.model_jobs import ChatToScore
 from app.inference.engine.sequences import LEAST_TOKENS, Floats, SequencedModel
-from app.inference.memory_estimate import PARALLEL_MOST
 from app.inference.prompts import Segment
 from app.inference.scoring_files import LOOP_CHARACTERS, is_looping
 
@@ -83,7 +82,7 @@ class ScoredModel(SequencedModel):
         affordable = int(CACHE_SHARE * memory_estimate.available_memory_bytes() / max(1, cache))
         params = api.llama_context_default_params()
         params.n_ctx = context
-        params.n_seq_max = max(1, min(PARALLEL_MOST, answers, affordable, self.rows))
+        params.n_seq_max = max(1, min(memory_estimate.PARALLEL_MOST, answers, affordable, self.rows))
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(context, params.n_seq_max))
         params.n_outputs_max = self.rows
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED

@@ -33,7 +33,6 @@ from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Thought, Token
 from app.inference.engine.worker import EngineWorker
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
-from app.inference.prompts import Segment
 from app.inference.remote import model_server
 from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
 from app.inference.thoughts import ThoughtStream
@@ -279,7 +278,7 @@ class RemoteBackend:
             raise AppError("no_model_loaded")
         return self._server, self._facts, self._counter
 
-    def _count(self, prompt: tuple[Segment, ...]) -> int:
+    def _count(self, prompt: tuple[prompts.Segment, ...]) -> int:
         _, _, counter = self._require_model()
         self.progress += 1
         texts = [message["content"] for message in prompts.to_messages(prompt)]
