@@ -324,7 +324,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.inference.engine.imatrix:measure",
         "app.inference.engine.model_jobs:put_in_place",
         "app.inference.engine.model_jobs:write_job",
-        "app.inference.engine.score:ReferenceWriter._write",
+        "app.inference.engine.score:ReferenceWriter.__init__",
         "app.inference.scoring_files:write_scores",
         "app.models.gguf_build:*",
         "app.models.downloads.file_download:*",
