@@ -41,7 +41,7 @@ def guarded_write(folder: Path, *parts: Path, needed_bytes: int = 0) -> Iterator
 def is_disk_full(error: BaseException, folder: Path) -> bool:
     """Return whether a full disk caused the error.
 
-    torch and safetensors report a full disk without an errno; then the message and the free space decide.
+    numpy, torch and safetensors report a full disk without an errno; then the message and the free space decide.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)

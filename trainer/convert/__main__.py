@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -42,11 +41,8 @@ class ConversionTarget:
         storage.sync_path(self.path.parent)
 
     def discard(self) -> None:
-        if self.part.is_dir():
-            shutil.rmtree(self.part, ignore_errors=True)
-            return
         with contextlib.suppress(OSError):  # on Windows this process may have it open; the program deletes it later
-            self.part.unlink()
+            storage.discard(self.part)
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -1,6 +1,7 @@
 """Wrap llama.cpp's C interface; this is the only module that imports llama_cpp.
 
-`api` is the binding. Native callbacks for the log, the abort check and grammars are made here. The high-level
+`api` is the binding. Native callbacks for the log, the abort check and grammars are made here, facts that the interface
+lacks are read from the log, and `main` is the child that lists graphics cards. The high-level
 `llama_cpp.Llama` is not used: it compiles every chat template it loads, crashes on an adapter that does not fit, and
 walks the whole vocabulary for each token.
 
