@@ -5,7 +5,7 @@ import pytest
 from app.documents.grounding import claims
 from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
-from app.documents.retrieval.sentence_ranking import SoughtAnswer
+from app.documents.retrieval.sentence_ranking import SoughtAnswer, definition_share
 from tests.documents.driver import make_passage
 
 COVER = make_passage(
@@ -536,6 +536,21 @@ def test_of_what_is_compared_in_two_places_the_definitions_are_quoted_first_in_t
         "受水槽とは、水道の水を受ける槽をいう。",
     ]
     assert not excerpts.pick_excerpts("高置水槽と貯湯槽の違い", [HIGH_TANKS])[0].text.startswith("貯湯槽")
+
+
+TRIPS = "この規程において「日帰り出張」とは、宿泊を伴わない出張をいう。この規程において「宿泊出張」とは、宿泊を伴う出張をいう。"
+CHECKS = "月次点検とは、計器を用いる点検をいう。点検表は5年間保存する。年次点検とは、分解して行う点検をいう。"
+
+
+def test_of_what_is_compared_no_half_is_lost_and_nothing_that_stands_between_is_quoted_as_a_part_of_it():
+    assert best_of("日帰り出張と宿泊出張はどう違うか", make_passage(TRIPS, "2 定義")).text == TRIPS
+    between = excerpts.pick_excerpts("月次点検と年次点検はどう違う？", [make_passage(CHECKS, "1 点検")])
+    assert [one.text for one in between[:2]] == [CHECKS.partition("。")[0] + "。", CHECKS.split("。")[2] + "。"]
+
+
+def test_what_only_names_a_rule_for_a_word_is_no_definition_of_it():
+    assert definition_share("修繕", "損傷前の状況に補修する「修繕」、機能を増す「補強」") > 0
+    assert definition_share("届出", "前条に規定する「届出」を怠った者は、罰金に処する。") == 0
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,36 @@ def test_a_clause_to_which_a_named_clause_refers_comes_right_after_it(library: L
     assert [one.section.heading[-1] for one in found[:2]] == ["第二十条（処分）", "第五条（登録の拒否）"]
     plain = passage_search.search(library, "役員の解任を検討する処分の場合はどれか", ids, 3)
     assert "第五条（登録の拒否）" not in [one.section.heading[-1] for one in plain]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "会社法（平成十七年法律第八十六号）第五条",
+        "会社法（以下「会社法」という。）第五条",
+        "同法第五条",
+        "「許可基準」第五条",
+        "道路整備法第五条",
+        "施行細則第五条",
+    ],
+)
+def test_a_clause_of_another_document_to_which_a_named_clause_refers_is_not_the_one_of_that_number_here(
+    library: Library, reference: str
+) -> None:
+    section = Section(("道路整備法施行令", "第二十条（処分）"), f"{reference}に該当するときは、解任を命ずる。")
+    own = Section(("道路整備法施行令", "第五条（登録の拒否）"), "次のときは、登録を拒否する。")
+    put(library, own, section, name="道路整備法施行令.md")
+    ids = [one.id for one in library.collections()]
+    found = passage_search.search(library, "第20条の処分で役員の解任を検討する場合はどれか", ids)
+    assert [one.section.heading[-1] for one in found[:1]] == ["第二十条（処分）"]
+    assert not any(own.text in one.section.text for one in found)
+
+
+def test_in_a_single_document_a_question_may_ask_more_of_a_clause_that_it_names_by_its_number_alone(library: Library):
+    more = Section(
+        ("取引規則", "第六条"), "不服のある者は、十日以内に審査を求めることができる。\n" + "手数料を納める。" * 200
+    )
+    put(library, Section(("取引規則", "第五条"), "登録の更新は、五年ごとに受ける。"), more, name="取引規則.md")
+    ids = [one.id for one in library.collections()]
+    assert named_clauses.find_clauses(library, "第五条は？", ids).is_all
+    assert not named_clauses.find_clauses(library, "第五条の更新に不服がある者は何日以内に審査を求めますか", ids).is_all

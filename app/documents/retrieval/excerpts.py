@@ -134,13 +134,23 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
         is_all = are_apart and best is not None and all(one in best.text for one in words)
         if best is None or not (is_all or sentence_ranking.definition_share(word, best.text)):
             return []
-        found += [best] if not any(_overlap(best, other) for other in found) else []
+        if not any(_holds(other, best) for other in found):
+            found = [*(other for other in found if not _holds(best, other)), best]
     start, end = min(one.start for one in found), max(one.end for one in found)
+    passage = passages[found[0].number - 1]
+    text = passage.section.text
+    extents = source_citations.part_extents(passage)
     is_near = len({one.number for one in found}) == 1 and end - start <= _ANNOUNCED_MOST
-    if len(found) == 1 or not is_near or any(one.row for one in found):
+    is_near = is_near and any(first <= start and end <= last for _, first, last in extents)  # one place is cited
+    said = [one for one in sentences.split_sentences(text) if start <= one.start < end]
+    is_more = any(all(one.end <= other.start or other.end <= one.start for other in found) for one in said)
+    if len(found) == 1 or not is_near or is_more or any(one.row for one in found):
         return found
-    text = passages[found[0].number - 1].section.text[start:end]
-    return [dataclasses.replace(found[0], text=text, start=start, end=end, lead="", is_cut=False)]
+    return [dataclasses.replace(found[0], text=text[start:end], start=start, end=end, lead="", is_cut=False)]
+
+
+def _holds(excerpt: Excerpt, other: Excerpt) -> bool:
+    return excerpt.number == other.number and excerpt.start <= other.start and other.end <= excerpt.end
 
 
 def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:

@@ -45,6 +45,11 @@ _PARTICLE = lazy_pattern(r"[のはがをにでともへや、，\s]|から|よ�
 _DOCUMENT_WORD = lazy_pattern(
     r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
 )
+# What also names another document right before a clause in a document's own text: 会社法（平成十七年法律第八十六号）, JIS A 1108.
+_OTHER_DOCUMENT = lazy_pattern(
+    rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
+)
+_SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
 
@@ -116,7 +121,8 @@ def find_referred(library: Library, section_ids: Sequence[int], collection_ids: 
     finder = _Finder(library.database, collection_ids)
     found: dict[int, None] = {}
     for one in finder.read_sections(section_ids):
-        references = [found for line in one.text.splitlines() for found in parse_question(line).references]
+        lines = _SAME_LAW.sub("他", one.text).splitlines()  # 同法第3条 is of a law named before
+        references = [reference for line in lines for reference in parse_question(line).references]
         for reference in references[:REFERENCES_MOST]:
             found.update(dict.fromkeys(finder.find_within(reference, one.document_id)))
     return [section_id for section_id in found if section_id not in section_ids]
@@ -154,7 +160,7 @@ class _Finder:
     def find(self, reference: ClauseReference) -> list[NamedSection] | MissingClause:
         """Return the sections of a reference; [] if it is about another document or cannot be found."""
         documents = self._documents(reference.before)
-        if documents:
+        if documents and reference.before:
             self._used.add(reference.before)
         candidates = self._candidates(reference, documents)
         if not candidates and documents:
@@ -163,9 +169,11 @@ class _Finder:
 
     def find_within(self, reference: ClauseReference, document_id: int) -> list[int]:
         """Return the section, or none, of a reference in a document's text, if it is not to another document."""
-        named = self._best(reference.before) if reference.before else []
-        is_other = document_id not in named if named else _DOCUMENT_WORD.search(_last_word(reference.before))
-        candidates = [] if is_other else self._candidates(reference, [document_id])
+        written = _name(reference.before)
+        named = [one for one, names in self._names.items() if any(map(written.endswith, filter(None, names)))]
+        is_other = document_id not in named if named else _OTHER_DOCUMENT.search(reference.before)
+        is_elsewhere = is_other or reference.page  # printed numbers of pages are not those of a file
+        candidates = [] if is_elsewhere else self._candidates(reference, [document_id])
         return [one.section_id for one in self._choose(reference, candidates, is_document_known=True)[:1]]
 
     def read_sections(self, section_ids: Sequence[int]) -> list[_Candidate]:

@@ -370,7 +370,10 @@ def definition_share(word: str, text: str) -> float:
     if re.match(f"[「『＜<〈]{re.escape(word)}[」』＞>〉]の[^、。]{{,20}}は", text):  # 「必須」の位置付けは、
         return 0.4
     if re.match(f"[「『]?{named}{class_noun}は", text) is None:
-        described = f"[うくすつぬふむゆるただ][「『]{re.escape(word)}[」』]"  # …前の状況に補修する「修繕」
+        # …前の状況に補修する「修繕」, but not 前条に規定する「届出」
+        described = (
+            f"[うくすつぬふむゆるただ](?<!規定する)(?<!掲げる|定める|関する)(?<!いう)[「『]{re.escape(word)}[」』]"
+        )
         return 0.4 if re.search(described, text) else 0.0
     return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
