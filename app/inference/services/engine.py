@@ -341,7 +341,8 @@ class EngineClient(QObject):
         if load.packs and is_on_cards:
             crashes.crashed_packs.add(load.packs)
             return self.loading
-        if self.loading is None and self._reading and child_exit.cause == "crashed":
+        is_reading = bool(self._reading) and self._running <= self._reading  # and nothing else that may be at fault
+        if self.loading is None and is_reading and child_exit.cause == "crashed":
             crashes.note_projector(load.projector)
         if self.loading is None or not load.projector:
             return None

@@ -103,6 +103,7 @@ def test_a_projector_is_left_out_after_a_crash_while_a_picture_is_read_but_not_w
             engine.event_received, timeout=10_000, check_params_cb=lambda event: isinstance(event, Token)
         ):
             engine.send(asked)
+        engine.send(dataclasses.replace(asked, id=engine.new_id()))  # its picture waits
     with scene.qtbot.waitSignal(engine.event_received, timeout=10_000, check_params_cb=is_ready):  # restarted
         os.kill(engine.pid, signal.SIGABRT)
         os.kill(engine.pid, signal.SIGCONT)
