@@ -253,19 +253,10 @@ def _export(label_of: LabelOf, options: argparse.Namespace, where: Paths, output
 
 def _remove(runs_on: RunsOn, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Take a model off the list; or delete a publisher's weights, and name the runs that were trained on them."""
-    for folder in base_models.fetched_bases(where.models):
-        data = _base_data(folder)
-        if options.model in (data["name"], data["name"].partition("@")[0], data["path"]):
-            names = runs_on(where.runs, folder)
-            base_models.delete_fetched(folder)
-            lines = [output.phrase("models.base_deleted", name=data["name"], size=format_size(data["size_bytes"]))]
-            lines += [output.phrase("models.base_needed_by", runs=", ".join(names))] if names else []
-            output.result(data | {"needed_by": names}, "\n".join(lines))
-            return 0
     with ModelStore.open(where.database, where.backups) as store:
         model = local_models.find(model_registry.list_models(store, where.models), options.model)
         if model is None:
-            raise AppError("unknown_model", wanted=options.model)
+            return _delete_base(runs_on, options.model, where, output)
         store.remove_local_model(model.id)
         model_registry.delete_unused_adapters(store, where.models)
     if model.remote is not None:
@@ -273,6 +264,23 @@ def _remove(runs_on: RunsOn, options: argparse.Namespace, where: Paths, output: 
     if model.adapter and model.tuned:
         return model_inspection.print_model(output, model, "models.tuned_removed", base=model.tuned.base_name)
     return model_inspection.print_model(output, model, "models.removed", path=model.path)
+
+
+def _delete_base(runs_on: RunsOn, name: str, where: Paths, output: Output) -> int:
+    found = [
+        (folder, data)
+        for folder, data in ((one, _base_data(one)) for one in base_models.fetched_bases(where.models))
+        if name in (data["name"], data["name"].partition("@")[0], data["path"])
+    ]
+    if len(found) != 1:  # none, or several commits
+        raise AppError("unknown_model", wanted=name)
+    folder, data = found[0]
+    names = runs_on(where.runs, folder)
+    base_models.delete_fetched(folder)
+    lines = [output.phrase("models.base_deleted", name=data["name"], size=format_size(data["size_bytes"]))]
+    lines += [output.phrase("models.base_needed_by", runs=", ".join(names))] if names else []
+    output.result(data | {"needed_by": names}, "\n".join(lines))
+    return 0
 
 
 def _add_to_list(model: LocalModel, where: Paths) -> LocalModel:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,11 +69,16 @@ def test_the_weights_can_be_deleted_and_what_was_trained_on_them_is_named(
         assert fetch(run, hub).status == 0
     folder, trained = base_folder(tmp_path), tmp_path / "データ" / "runs" / "20261201-0900"
     trained.mkdir(parents=True)
-    requested = RunSpec(str(trained), str(folder), "t.jsonl", "v.jsonl", name="点検の学習")
+    (tmp_path / "link").symlink_to(folder.parent)
+    requested = RunSpec(str(trained), str(tmp_path / "link" / folder.name), "t.jsonl", "v.jsonl", name="点検の学習")
     run_folders.write_spec(trained, requested)
     with work_folder.acquire_lock(trained / run_folders.LOCK):
         assert run("models", "remove", REPOSITORY, "--json").code == "run_busy"
     assert folder.is_dir()
+    other = shutil.copytree(folder, folder.with_name("0" * 40))
+    assert run("models", "remove", REPOSITORY, "--json").code == "unknown_model"  # which commit?
+    assert run("models", "remove", f"{REPOSITORY}@00000000").status == 0
+    assert (folder.exists(), other.exists()) == (True, False)
     said = run("models", "remove", REPOSITORY)
     assert (said.status, "点検の学習" in said.out) == (0, True)
     assert not folder.parent.parent.exists()
