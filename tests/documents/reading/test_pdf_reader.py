@@ -74,8 +74,12 @@ def test_large_letters_are_text_where_no_text_follows_them(tmp_path: Path) -> No
         + text(60, 680, "第１章　総則", 16)
         + text(60, 650, "この章は総則を定める．", 13)
         + column(60, 620, wrapped(BODY, 40))
+        + text(60, 480, "第２章　設計", 16)
+        + text(60, 450, "第１節　一般", 16)
+        + column(60, 420, wrapped(BODY, 40))
     )
     found = [(block.text, block.kind) for block in read(made, tmp_path).blocks]
+    assert ("第２章 設計", "heading") in found  # its sections follow
     assert found[:5] == [
         ("砂防堰堤の手引き", "heading"),
         ("山田 太郎", "paragraph"),

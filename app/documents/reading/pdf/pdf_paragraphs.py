@@ -9,7 +9,7 @@ from typing import Any
 
 from app.base import invisible_characters
 from app.base.lazy_pattern import lazy_pattern
-from app.documents.reading import text_blocks
+from app.documents.reading import headings, text_blocks
 from app.documents.reading.pdf.pdf_lines import Edges, PageLine, PageRotation
 from app.documents.reading.pdf.pdf_tables import PdfTable
 from app.documents.reading.text_blocks import Block, fold_for_comparison
@@ -311,7 +311,8 @@ class _Flow:
         """
         kept = list(self._blocks)
         for place, (block, is_sized) in enumerate(self._blocks[1:], start=1):
-            if not is_sized or self._blocks[place - 1][0].page != block.page or _NUMBERED.match(block.text):
+            is_numbered = _NUMBERED.match(block.text) or headings.parse_number(headings.fold(block.text))
+            if not is_sized or self._blocks[place - 1][0].page != block.page or is_numbered:
                 continue
             after, is_also_sized = self._blocks[place + 1] if place + 1 < len(self._blocks) else (block, True)
             if after.kind == "heading" or (is_also_sized and after.size_pt >= block.size_pt):
