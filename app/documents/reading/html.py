@@ -48,7 +48,8 @@ _TABLE = ("table", "tr", "td", "th", "caption")
 _NAVIGATION_CLASSES = frozenset(
     ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
 )
-_CHAPTERS = "section, div.section"  # which Sphinx puts into the contents of a document in one file
+# Chapters that Sphinx puts into the contents of a document in one file.
+_CHAPTERS = ".toctree-wrapper section, .toctree-wrapper div.section"
 # Inline styles that hide an element; style sheets are not read.
 _INVISIBLE = lazy_pattern(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
 

@@ -266,6 +266,7 @@ def test_a_page_becomes_blocks_and_nothing_of_its_scripts(charset: str, codec: s
         ("<p title=don't class='x>y'>甲</p>乙", ["甲", "乙"]),
         ("<div class=contents>本文</div><div class='contents topic'>目次</div>", ["本文"]),
         ("<div class=toctree-wrapper><a>甲</a></div><div class=toctree-wrapper><section>乙</section></div>", ["乙"]),
+        ("<div class=toc><section><a>甲</a></section></div><div class=section><p>乙</p></div>", ["乙"]),
         ("<div class=toc><ul><li><span class=section>甲</span></ul></div>乙", ["乙"]),
         ("1 < 2 <= 3 <あ> &lt;b&gt;", ["1 < 2 <= 3 <あ> <b>"]),
         ("甲<br/>乙<p/>丙", ["甲\n乙丙"]),
