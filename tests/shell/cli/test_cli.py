@@ -127,7 +127,7 @@ def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
     for model in listed:
         assert kotae("models", "remove", model["id"]).returncode == 0
-    assert _json(kotae("models", "list", "--json")) == {"models": []}
+    assert _json(kotae("models", "list", "--json"))["models"] == []
 
 
 def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
@@ -321,6 +321,16 @@ def test_half_an_option_is_none(program: Run, tmp_path: Path) -> None:
     """What looks for the data folder before the options are parsed would take another one."""
     assert program("models", "list", "--data-d", str(tmp_path)).returncode == 2
     assert not (tmp_path / "kotae.sqlite").exists()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_data_folder_may_stand_before_the_command_its_action_or_after_both(
+    kotae: Run, tmp_path: Path, place: int
+) -> None:
+    arguments = ["models", "list"]
+    arguments[place:place] = ["--data-dir", str(tmp_path / "他"), "--json"]
+    assert _json(kotae(*arguments))["models"] == []
+    assert (tmp_path / "他" / "kotae.sqlite").is_file()
 
 
 def test_without_a_display_the_window_is_refused_with_the_command_that_works(program: Run) -> None:
