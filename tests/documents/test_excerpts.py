@@ -538,7 +538,7 @@ def test_of_what_is_compared_in_two_places_the_definitions_are_quoted_first_in_t
     assert not excerpts.pick_excerpts("高置水槽と貯湯槽の違い", [HIGH_TANKS])[0].text.startswith("貯湯槽")
 
 
-TRIPS = "この規程において「日帰り出張」とは、宿泊を伴わない出張をいう。この規程において「宿泊出張」とは、宿泊を伴う出張をいう。"
+TRIPS = "この規程で「日帰り出張」とは、宿泊を伴わない出張をいう。この規程で「宿泊出張」とは、宿泊を伴う出張をいう。"
 CHECKS = "月次点検とは、計器を用いる点検をいう。点検表は5年間保存する。年次点検とは、分解して行う点検をいう。"
 
 

@@ -45,7 +45,7 @@ _PARTICLE = lazy_pattern(r"[のはがをにでともへや、，\s]|から|よ�
 _DOCUMENT_WORD = lazy_pattern(
     r"(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|通知|通達|告示|契約|契約書|約款|仕様書|マニュアル|ガイドライン|便覧|示方書|計画書)$"
 )
-# What also names another document right before a clause in a document's own text: 会社法（平成十七年法律第八十六号）, JIS A 1108.
+# What names another document right before a clause in a text: 会社法（平成十七年法律第八十六号）, JIS A 1108.
 _OTHER_DOCUMENT = lazy_pattern(
     rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
 )
