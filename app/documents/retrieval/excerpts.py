@@ -132,7 +132,8 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
     for word in words:
         best = next(iter(pick_excerpts(f"{word}とは何ですか", passages, 1)), None)
         is_all = are_apart and best is not None and all(one in best.text for one in words)
-        if best is None or not (is_all or sentence_ranking.definition_share(word, best.text)):
+        is_topic = best is not None and re.match(f"[^、。]{{,10}}{re.escape(word)}[^、。]{{,10}}[はも]", best.text)
+        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text)):
             return []
         found += [best] if not any(_overlap(best, other) for other in found) else []
     start, end = min(one.start for one in found), max(one.end for one in found)
