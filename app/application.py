@@ -68,11 +68,10 @@ from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
 from app.shell.ui.main_window import MainWindow, Pages
-from app.shell.ui.problem_dialogs import open_store, report_bugs
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel
-from app.shell.ui.start_notice import apply_safe_mode, show_notices
+from app.shell.ui.start_notice import apply_safe_mode, open_store, report_bugs, show_notices
 from app.shell.ui.window_layout import WindowGeometry
 from app.training.runs import lineage
 from app.training.services import training_run
@@ -115,7 +114,7 @@ class AppContext:
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.session = ChatSession(
             database, self.conversations, self.presets, self.engine, self.library, preferences,
-            child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.answer_details,
+            where.documents, embedding=self.embedding, learned=lineage.answer_details,
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
@@ -303,7 +302,7 @@ class AppContext:
             return None
         label = functools.partial(lineage.label_of_model, self.paths.documents, model)
         job = SummaryJob(self.paths.documents, document_id, model, self.preferences.value, chapter, label)
-        return SummaryRun(self.engine, child_commands.template(), job, parent)
+        return SummaryRun(self.engine, job, parent)
 
     def _on_question_requested(self, scope: Sequence[CollectionRef] | None, words: str, at_once: bool) -> None:
         self.window.show_questions()
@@ -348,11 +347,12 @@ class AppContext:
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage
+        from app.training.runs import run_folders
 
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
             paths=self.paths, upkeep=self.maintenance, download_desk=self.download_controller,
-            build_desk=self.build_controller,
+            build_desk=self.build_controller, runs_on=functools.partial(run_folders.names_on, self.paths.runs),
         )  # fmt: skip
 
     def _make_training(self) -> Page:
@@ -409,7 +409,7 @@ class AppContext:
         from app.chat.ui.batch_page import BatchPage
 
         batches = BatchSession(
-            self.session, self.library, self.preferences, self.presets, self.engine, child_commands.template(),
+            self.session, self.library, self.preferences, self.presets, self.engine,
             self.paths.documents, self.paths.data / "batch.json",
             functools.partial(lineage.label_of_model, self.paths.documents), self.window, self.embedding,
         )  # fmt: skip

@@ -87,6 +87,12 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
     lineage.write_lineage_note(adapter, merged)
 
 
+def _runs_on(runs_folder: Path, base: Path) -> list[str]:
+    from app.training.runs import run_folders
+
+    return run_folders.names_on(runs_folder, base)
+
+
 def _find_run(runs_folder: Path, reference: str) -> Path:
     from app.training.runs import run_folders
 
@@ -101,10 +107,9 @@ def _shown_presets() -> set[str]:
 
 def _summary_run(*arguments: Any) -> Any:
     from app.chat.services.document_summary import SummaryJob, SummaryRun
-    from app.inference import child_commands
 
     engine, *job = arguments
-    return SummaryRun(engine, child_commands.template(), SummaryJob(*job))
+    return SummaryRun(engine, SummaryJob(*job))
 
 
 # Functions of other packages that a command may not import itself, by command and parameter name.
@@ -117,6 +122,7 @@ HANDED_IN: dict[str, dict[str, Any]] = {
         "label_of": _label_of_model,
         "learned_by": _learned_by,
         "keep_lineage": _keep_lineage,
+        "runs_on": _runs_on,
     },
     "report": {"shown_presets": _shown_presets},
 }

@@ -121,7 +121,7 @@ def chat_menu(parts: AppContext) -> None:
 
     screenshots.chat(parts)
     header = parts.window.page("ask").header
-    header._show_menu()
+    header.menu_button.click()
 
 
 BATCH_SHOTS: dict[str, Callable[[AppContext], None]] = {

@@ -49,7 +49,7 @@ def rated(parts: AppContext) -> None:
     view = parts.window.page("ask").transcript.view_of(bad.id)
     assert isinstance(view, AnswerView)
     row = view._end.row
-    row._show_menu(row._more_button)
+    row._show_menu()
 
 
 def correction(parts: AppContext) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language
-from app.chat.ui.remote_consent import consent_dialog
+from app.chat.ui.chat_notices import consent_dialog
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services.events import EngineStatus, NetworkContact
 from app.models import model_registry

@@ -16,7 +16,6 @@ from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
@@ -84,9 +83,7 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
         library = ModelLibrary(store, where.models)
         preferences = Preferences(where.settings)
         conversations, presets = Conversations(store), PresetLibrary(store)
-        session = ChatSession(
-            store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
-        )
+        session = ChatSession(store, conversations, presets, engine, library, preferences, where.documents)
         return Scene(where, store, engine, library, preferences, conversations, presets, session, qtbot)
 
     yield make

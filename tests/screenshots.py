@@ -30,11 +30,10 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.base.services.preferences import Preferences
 from app.base.wording import current_language, phrase
-from app.chat import preset_files
 from app.chat.exchange.conversation_import import ImportedConversations
 from app.chat.exchange.json_file import ImportRefusal
 from app.chat.organizer import ConversationOrganizer
-from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.presets import PROGRAM_DEFAULTS, Choices, parse_presets
 from app.chat.records import AnswerDetails, Message, UnsentDraft
 from app.chat.store import Store
 from app.inference import speed
@@ -348,7 +347,7 @@ def models_found(parts: AppContext) -> None:
         ],
         [
             SkippedModel(home / ".ollama/x", "ollama", AppError("found_no_weights", name="gpt-oss:120b-cloud")),
-            SkippedModel(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
+            SkippedModel(home / "jan/half.gguf", "gpt4all", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
         ],
     )  # fmt: skip
     dialog = parts.window.page("models").maintenance_strip.search_other_programs()
@@ -686,7 +685,7 @@ def action_editor(parts: AppContext) -> None:
 
 def preset_export(parts: AppContext) -> None:
     presets(parts)
-    parts.window.page("settings").section("presets").export_dialog().open()
+    parts.window.page("settings").section("presets").ask_to_export()
 
 
 def preset_report(parts: AppContext) -> None:
@@ -698,7 +697,7 @@ def preset_report(parts: AppContext) -> None:
         3,
     ]
     data = json.dumps({"format": "kotae-presets", "version": 1, "presets": entries}).encode()
-    section._on_read(preset_files.parse(data))
+    section._on_read(parse_presets(data))
 
 
 def conversation_settings(parts: AppContext) -> None:
@@ -860,7 +859,7 @@ def answer_menu(parts: AppContext) -> None:
     row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
     width = row.width()
     row.fit(300)  # a narrow row has more in its menu
-    row._show_menu(page.header.menu_button)
+    row._show_menu()
     row.fit(width)
 
 

@@ -384,7 +384,7 @@ EXCUSED: dict[str, set[str]] = {
     "of the program's own parts, or presets that the user wrote to pass on": {
         "app.compliance.cli.licences:_write_sbom",
         "app.training.data.file_import:write_template",
-        "app.chat.preset_files:write",
+        "app.chat.presets:write_presets",
     },
     "what is sent to a model elsewhere passes `remote_models.require_sendable`: 機密 never is": {
         "app.inference.remote.model_server:*",

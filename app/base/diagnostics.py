@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -22,10 +22,8 @@ from app.base import invisible_characters, json_lines
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
 from app.base.paths import Paths, resources
-from app.base.wording import current_language
 
-BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit", "home"}; a checkout has none
-OLD_DAYS = 365
+BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit"}; a checkout has none
 
 _COMMIT_CHARACTERS = 12
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -38,18 +36,10 @@ class BuildFacts:
     version: str = __version__
     built_on: date | None = None  # None: a checkout, or not recorded
     commit: str = ""
-    home: str = ""  # the web address that announces newer versions; "": not recorded
 
     @property
     def is_bundle(self) -> bool:
         return self.built_on is not None
-
-    def age_days(self, today: date) -> int:
-        """Return the age of the build in days; 0 if its date is unknown or after `today`."""
-        return max(0, (today - self.built_on).days) if self.built_on is not None else 0
-
-    def is_old(self, today: date) -> bool:
-        return self.age_days(today) >= OLD_DAYS
 
 
 def read_build_facts(file: Path | None = None) -> BuildFacts:
@@ -60,21 +50,7 @@ def read_build_facts(file: Path | None = None) -> BuildFacts:
         return BuildFacts()
     if not isinstance(data, dict):
         return BuildFacts()
-    commit, home = _line(data.get("commit")), _line(data.get("home"))
-    return BuildFacts(built_on=_day(data.get("date")), commit=commit[:_COMMIT_CHARACTERS], home=home)
-
-
-def release_notes(version: str = __version__) -> str:
-    """Return the release notes of a version as Markdown in the current language; "" if there are none."""
-    text = (resources() / "news" / f"news.{current_language()}.md").read_text("utf-8")
-    match = re.search(rf"^## {re.escape(version)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return match[1].strip() if match else ""
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a key for comparing versions, by which "0.10.1" is newer than "0.9"; () for text that is no version."""
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()
+    return BuildFacts(built_on=_day(data.get("date")), commit=_line(data.get("commit"))[:_COMMIT_CHARACTERS])
 
 
 def _line(value: object) -> str:
@@ -151,7 +127,6 @@ class StartRecord:
 
     state: str = CLOSED
     failed: int = 0
-    version: str = ""  # the version whose window was open last; "": none yet
 
     @property
     def failed_by_now(self) -> int:
@@ -166,14 +141,6 @@ class StartRecord:
     def was_cut_off(self) -> bool:
         """Return whether the last window was open and did not end properly."""
         return self.state == UP
-
-    @property
-    def is_of_another_version(self) -> bool:
-        return self.version not in ("", __version__)
-
-    @property
-    def is_of_a_newer_version(self) -> bool:
-        return version_key(self.version) > version_key(__version__)
 
 
 def start_record_file(where: Paths) -> Path:
@@ -192,17 +159,17 @@ def read_start_record(file: Path) -> StartRecord:
 def record_program_start(file: Path) -> None:
     """Record that the program is starting, so that its next start finds out if this one failed. Raises OSError."""
     last = read_start_record(file)
-    _write_start_record(file, StartRecord(STARTING, last.failed_by_now, last.version))
+    _write_start_record(file, StartRecord(STARTING, last.failed_by_now))
 
 
 def record_window_up(file: Path) -> None:
     """Record that the window is open. Raises OSError."""
-    _write_start_record(file, replace(read_start_record(file), state=UP, failed=0, version=__version__))
+    _write_start_record(file, StartRecord(UP))
 
 
 def record_end(file: Path) -> None:
     """Record that the program ended properly, or refused to start with a message. Raises OSError."""
-    _write_start_record(file, replace(read_start_record(file), state=CLOSED, failed=0))
+    _write_start_record(file, StartRecord(CLOSED))
 
 
 def _write_start_record(file: Path, record: StartRecord) -> None:

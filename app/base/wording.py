@@ -27,12 +27,16 @@ _MOST_BYTES = 1 << 62  # no real size is larger
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 # A number in an English text, with the noun that it counts, and a verb: "{n} empty rows are".
 _COUNTED = lazy_pattern(
-    r"((?:There are (?:only )?)?\{(\w+)\}(?: (?!with |in )[a-z-]+)??) (answer|attempt|character|component|connection"
-    r"|conversation|core|day|document|download|duplicate|evaluation|example|file|image|item|model|note|packet|page|pair"
-    r"|passage|problem|question|result|row|run|section|sentence|step|system|thread|time|token|training)s\b"
-    r"((?: (?:of (?:the )?|with )\S+)?)(?: (are|were|have|do|need)\b)?"
+    r"((?:There are (?:only )?)?\{(\w+)\}(?: (?!with |in )[a-z-]+)??) (answer|attempt|character|choice|component"
+    r"|connection|conversation|core|day|decision|document|download|duplicate|evaluation|example|file|group|image|item"
+    r"|model|note|number|observation|packet|page|pair|passage|place|problem|question|response|result|row|run|score"
+    r"|second|section|seed|sentence|size|step|system|thread|time|token|training)s\b"
+    r"((?: (?:of (?:the )?|with |by )\S+)?)(?: (are|were|have|do|need|match|exist)\b)?"
 )
-_VERBS_OF_ONE = {"are": " is", "were": " was", "have": " has", "do": " does", "need": " needs"}
+_VERBS_OF_ONE = {"are": " is", "were": " was", "have": " has", "do": " does", "need": " needs"} | {
+    "match": " matches",
+    "exist": " exists",
+}
 
 _current = "ja"
 _is_command = False

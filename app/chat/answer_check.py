@@ -6,15 +6,21 @@ found its sources in the user's own documents and compared the answer with them.
 keeps the sources that it cites, but nothing is claimed of its sentences any more.
 
 `check_facts` is the JSON form of a check for other programs: `kotae ask`, answer files and `kotae serve`.
+`AnswerRecord` is one answer for export, with its model, settings and sources.
 """
 
 import dataclasses
+import time
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from app import __version__
+from app.base.confidentiality import Label, highest_label
 from app.base.wording import format_time, phrase
 from app.chat.records import AnswerDetails, Message
 from app.documents.grounding import grounding_record, source_citations
 from app.documents.grounding.grounding_record import Grounding
+from app.inference.local_model import LocalModel
 
 CheckStatus = Literal["own", "checked", "unchecked"]
 
@@ -59,24 +65,18 @@ def origin_marks(message: Message) -> list[str]:
 
 
 def check_lines(message: Message) -> list[str]:
-    """Return the marks of an imported or edited answer, and the result of the check as sentences for an exported
-    file."""
+    """Return the lines below an exported answer: marks, result of the check, sources that an imported file names."""
+    quoted = quoted_places(message)
     if message.is_edited:
-        return [*origin_marks(message), phrase("chat.edited_is_not_checked")]
-    grounding = grounding_of(message)
-    return [
-        *origin_marks(message),
-        *(source_citations.check_messages(grounding) if grounding is not None else ()),
-    ]
+        result = [phrase("chat.edited_is_not_checked")]
+    else:
+        result = source_citations.check_messages(grounding_of(message))
+    return [*origin_marks(message), *result, *([phrase("chat.imported_sources"), *quoted] if quoted else ())]
 
 
 def quoted_places(message: Message) -> list[str]:
     """Return the places (document, heading, page) of the sources that an imported file names and nobody has checked."""
-    return (
-        [source_citations.describe_place(source) for source in message.details.quoted]
-        if message.details is not None
-        else []
-    )
+    return [source_citations.describe_place(source) for source in (message.details or AnswerDetails()).quoted]
 
 
 def model_text(details: AnswerDetails) -> str:
@@ -89,16 +89,12 @@ def model_text(details: AnswerDetails) -> str:
 
 
 def remote_machine(details: AnswerDetails) -> str:
-    """Return the remote machine that the question and passages were sent to.
-
-    Return "" when they stayed on this machine, and for an imported answer, because only its file names the machine.
-    """
+    """Return the remote machine that the question was sent to; "" for this one, and if only a file names it."""
     return "" if details.is_imported else details.remote
 
 
 def with_origin_marks(message: Message, text: str) -> str:
-    """Append the marks of an imported or edited answer to `text`, which is copied from the message; return the text of
-    any other unchanged."""
+    """Return `text`, copied from a message, with the marks of an imported or edited answer below it."""
     marks = origin_marks(message)
     return "\n\n".join([text.rstrip(), *marks]) if marks else text
 
@@ -113,3 +109,56 @@ def check_facts(grounding: Grounding | None) -> dict[str, Any]:
         "unchecked": grounding.unchecked,
         "is_excerpt": grounding.is_excerpt,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """An answer to export, its question and its label. `model` is None when it is not installed any more."""
+
+    question: Message
+    answer: Message
+    label: Label
+    model: LocalModel | None = None
+
+    @property
+    def highest_label(self) -> Label:
+        """Return the highest label of the conversation and the answer's sources."""
+        return highest_label((self.label, *(source.label for source in self._details.named_sources)))
+
+    @property
+    def _details(self) -> AnswerDetails:
+        return self.answer.details or AnswerDetails()
+
+    @property
+    def grounding(self) -> Grounding | None:
+        return grounding_of(self.answer)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the model, settings and sources of the answer as pairs (name, value), without empty values."""
+        details, choices = self._details, self._details.choices
+        is_imported = details.is_imported  # the installed model of that name may be another one
+        sources = self.grounding.sources if self.grounding else ()
+        hashes = dict.fromkeys(f"{source.document}  {source.sha256}" for source in sources if source.sha256)
+        marks = self.model.files if self.model and not is_imported else ()
+        sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
+        adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
+        settled = [
+            ("label", phrase(f"common.label.{self.highest_label}")),
+            ("origin", " / ".join(origin_marks(self.answer))),
+            ("model", model_text(details)),
+            ("remote", remote_machine(details)),
+            ("model_sha256", sha256 or (phrase("chat.answer_hash_unknown") if self.model and not is_imported else "")),
+            ("adapter_sha256", adapter),
+            ("scope", " / ".join(ref.title for ref in details.scope)),
+            ("documents_sha256", "\n".join(hashes)),
+            ("temperature", f"{choices.temperature}" if choices else ""),
+            ("max_tokens", f"{choices.max_tokens}" if choices else ""),
+            ("seed", "" if details.seed is None else str(details.seed)),
+            ("context_tokens", f"{details.context_tokens}" if details.context_tokens else ""),
+            ("system_prompt", choices.system_prompt or "" if choices else ""),
+            ("answered", format_time(self.answer.created_at)),
+            ("seconds", f"{details.total_s:.1f}" if details.total_s else ""),
+            ("written", format_time(time.time())),
+            ("version", f"Kotae {__version__}"),
+        ]
+        return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in settled if value]

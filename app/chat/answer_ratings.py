@@ -41,10 +41,7 @@ def text_without_marks(answer: Message, text: str) -> str:
 def rated_answers(
     store: Store, collections: conversation_privacy.KnownCollections
 ) -> list[tuple[Message, Message, Label]]:
-    """Return question, answer and the conversation's label for each rated answer outside the bin, the oldest first.
-
-    `collections` are the current collections, from which the labels are computed.
-    """
+    """Return question, answer and current label of each rated answer outside the bin, the oldest first."""
     rows = store.database.read(
         "SELECT m.parent_id, m.id, m.conversation_id FROM message m JOIN conversation c ON c.id = m.conversation_id"
         " WHERE m.rating <> 0 AND c.binned_at IS NULL ORDER BY m.id"

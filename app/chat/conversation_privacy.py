@@ -10,9 +10,8 @@ import functools
 import json
 from collections.abc import Iterable, Sequence
 
-from app.base import confidentiality
 from app.base.addresses import origin_of
-from app.base.confidentiality import LABELS, Label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, LABELS, Label, highest_label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
 from app.documents import collection_lookup
@@ -41,29 +40,20 @@ def collection_labels(
 
 
 def effective_label(conversation: Conversation, messages: Iterable[Message], collections: KnownCollections) -> Label:
-    """Return the label of a conversation from its stored label and its collections. `messages` are those of all
-    branches."""
-    return confidentiality.highest_label(
-        (conversation.label, *collection_labels(collections, conversation.scope, messages))
-    )
+    """Return the label of a conversation that has these `messages` in all its branches."""
+    return highest_label((conversation.label, *collection_labels(collections, conversation.scope, messages)))
 
 
 def highest_effective_label(
     store: Store, conversations: Sequence[Conversation], collections: KnownCollections
 ) -> Label:
-    """Return the highest effective label of stored conversations.
-
-    The answers are read only when the stored labels do not yet decide the result.
-    """
-    label = confidentiality.highest_label(conversation.label for conversation in conversations)
-    most = (
-        confidentiality.HIGHEST_LABEL
-        if collections is None
-        else confidentiality.highest_label(collection.label for collection in collections)
-    )
+    """Return the highest effective label; read answers only when the stored labels do not decide."""
+    label = highest_label(conversation.label for conversation in conversations)
+    known = [HIGHEST_LABEL] if collections is None else [one.label for one in collections]
+    most = highest_label(known)
     if LABELS.index(label) >= LABELS.index(most):
         return label
-    return confidentiality.highest_label(effective_labels(store, conversations, collections).values())
+    return highest_label(effective_labels(store, conversations, collections).values())
 
 
 def effective_labels(
@@ -73,15 +63,12 @@ def effective_labels(
     refs = {one.id: {*one.scope} for one in conversations}
     for conversation_id, ref in referenced_collections(store, [*refs]):
         refs[conversation_id].add(ref)
-    labels_of = functools.cache(lambda ref: confidentiality.highest_label(_labels_of(collections, [ref])))
-    return {one.id: confidentiality.highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
+    labels_of = functools.cache(lambda ref: highest_label(_labels_of(collections, [ref])))
+    return {one.id: highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
 
 
 def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
-    """Return pairs (conversation id, collection) for the answers of the conversations, each pair once.
-
-    This is the SQL form of what `collection_labels` reads from messages.
-    """
+    """Return pairs (conversation id, collection) of all answers, each once: `collection_labels` in SQL."""
     rows = store.database.read(
         "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
@@ -103,57 +90,36 @@ def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, 
 
 
 def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> list[Label]:
-    """Return the current labels of the collections, or the highest label for each when the collections cannot be
-    read."""
+    """Return the current labels of the collections; the highest for each when they cannot be read."""
     if collections is None:
-        return [confidentiality.HIGHEST_LABEL for _ in refs]
+        return [HIGHEST_LABEL for _ in refs]
     return [one.label for ref in refs for one in collection_lookup.resolve_reference(collections, ref)]
 
 
-def inherited_label(store: Store, conversation_id: int) -> Label:
-    """Return the lowest label that a conversation can have: the highest label of all sources and models of all its
-    answers."""
-    known = [message.details for message in store.tree(conversation_id) if message.details is not None]
-    found = [source.label for details in known for source in details.named_sources]
-    found += [confidentiality.label_from(details.model_label) for details in known if details.model_label]
-    return confidentiality.highest_label(found)
-
-
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
-    """Store the label that the user chose, or a higher one if the conversation's documents require it, and return the
-    stored label."""
-    given = confidentiality.highest_label((label, inherited_label(store, conversation_id)))
+    """Store the label that the user chose, or a higher one that the documents require, and return it."""
+    known = (message.details for message in store.tree(conversation_id) if message.details is not None)
+    given = highest_label((label, *(one for details in known for one in details.labels)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
     return given
 
 
 def is_unanswered(messages: Sequence[Message]) -> bool:
-    """Return whether the conversation is empty or its first answer is still being written, with no other branch.
-
-    That answer may lower the label that a conversation begins with.
-    """
+    """Return whether an answer is still to come that may lower the label a conversation begins with."""
     is_first = all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
     return is_first and (not messages or messages[-1].status == "streaming")
 
 
 def displayed_label(own_label: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
-    """Return the label to show, or None when neither the user nor a document has determined one.
-
-    `own_label` is the stored label, `others` are the labels of the documents.
-    """
-    if is_unanswered and own_label == confidentiality.DEFAULT_LABEL:
-        return confidentiality.highest_label(others) if others else None
-    return (
-        confidentiality.highest_label((own_label, *others))
-        if others or own_label != confidentiality.DEFAULT_LABEL
-        else None
-    )
+    """Return the label to show, of the stored one and the documents' `others`; None if nothing decides."""
+    if is_unanswered and own_label == DEFAULT_LABEL:
+        return highest_label(others) if others else None
+    return highest_label((own_label, *others)) if others or own_label != DEFAULT_LABEL else None
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:
-    """Return whether the user has agreed to send this conversation to the model's server; always True for a local
-    model."""
+    """Return whether the conversation may be sent to the model's server; always True for a local model."""
     if model.remote is None:
         return True
     sql = "SELECT 1 FROM remote_consent WHERE conversation_id = ? AND origin = ?"

@@ -53,26 +53,14 @@ class MessageIndex:
 
         `old` must be exactly the indexed text, because a contentless table needs the same terms again to delete them.
         """
-        if old == new:
-            return
-        if old:
-            self._db.write(
-                "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)",
-                message_id,
-                " ".join(search_text.index_terms(old)),
-            )
-        if new:
-            self._db.write(
-                "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)",
-                message_id,
-                " ".join(search_text.index_terms(new)),
-            )
+        delete = "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)"
+        add = "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)"
+        for sql, text in ((delete, old), (add, new)):
+            if text and old != new:
+                self._db.write(sql, message_id, " ".join(search_text.index_terms(text)))
 
     def purge_some_deleted_terms(self) -> bool:
-        """Remove some terms of deleted messages from the index's file; return whether more may remain.
-
-        The caller has begun a transaction.
-        """
+        """Purge some deleted messages in the caller's transaction; return whether more may remain."""
         before = self._db.changes()
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
         return self._db.changes() - before > 1  # as the sqlite documentation defines whether a merge did any work
@@ -133,8 +121,7 @@ class MessageIndex:
 
 
 def _hit(row: Row, fields: int) -> SearchHit:
-    """Build a hit from a row: the first `fields` columns are fields of `SearchHit` in order, the next is
-    `is_imported`."""
+    """Build a hit from a row: the first `fields` fields of `SearchHit` in order, then `is_imported`."""
     values: list[Any] = list(row)[:fields]
     found = SearchHit(values[0], records.stored_text(values[1]), records.stored_moment(values[2]), *values[3:])
     return dataclasses.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))

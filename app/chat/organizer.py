@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from app.base.database import Database
 from app.base.files.day_record import DayRecord
-from app.chat import records
 from app.chat.message_index import MessageIndex
-from app.chat.records import Conversation, Folder, UnsentDraft
+from app.chat.records import Conversation, Folder, UnsentDraft, stored_moment, stored_text
 from app.chat.store import BEING_ERASED, CONVERSATION_COLUMNS, conversation_from_row, title_of
 
 BIN_DAYS = 30
@@ -22,10 +21,7 @@ TURN_S = 0.03
 
 
 class ConversationOrganizer:
-    """Changes stored conversations. Each change is committed when the method returns.
-
-    Methods raise AppError as `Database` does.
-    """
+    """Changes stored conversations, each time committed. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -43,7 +39,7 @@ class ConversationOrganizer:
     def folders(self) -> list[Folder]:
         """Return all folders, sorted by name."""
         rows = self._db.read("SELECT id, name FROM folder ORDER BY name, id")
-        return [Folder(row[0], records.stored_text(row[1])) for row in rows]
+        return [Folder(row[0], stored_text(row[1])) for row in rows]
 
     def add_folder(self, name: str) -> int:
         with self._db.transaction():
@@ -103,8 +99,7 @@ class ConversationOrganizer:
         return frozenset(row[0] for row in rows)
 
     def mark_for_erasure(self, conversation_ids: Sequence[int]) -> None:
-        """Mark binned conversations for erasure, which cannot be undone. They disappear from all lists, and
-        `erase_some` erases them."""
+        """Mark binned conversations, which disappear from all lists for good; `erase_some` erases them."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
@@ -114,18 +109,13 @@ class ConversationOrganizer:
             )
 
     def mark_expired_for_erasure(self, record: DayRecord) -> int:
-        """Mark the conversations that have been in the bin for more than 30 days for erasure, and return how many are
-        marked.
-
-        Imports that a crash left incomplete are marked and counted too.
-        """
-        incomplete = [
-            row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
-        ]
+        """Mark what is in the bin for over 30 days, and incomplete imports, for erasure; return how many."""
+        rows = self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
+        incomplete = [row[0] for row in rows]
         self.mark_for_erasure(incomplete)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
         old = record.expired_items(
-            "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.clock(), BIN_DAYS
+            "conversations", {str(row[0]): stored_moment(row[1]) for row in rows}, self._db.clock(), BIN_DAYS
         )
         self.mark_for_erasure([int(name) for name in old])
         return len(incomplete) + len(old)
@@ -160,7 +150,7 @@ class ConversationOrganizer:
         """Return the unsent draft of a conversation. None as `conversation_id` is the next new conversation."""
         rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
         written, edited_id, set_aside = rows[0] if rows else ("", None, "")
-        return UnsentDraft(records.stored_text(written), edited_id, records.stored_text(set_aside))
+        return UnsentDraft(stored_text(written), edited_id, stored_text(set_aside))
 
     def keep_draft(self, conversation_id: int | None, draft: UnsentDraft) -> None:
         """Store a draft in place of the last one; an empty draft is deleted."""

@@ -1,21 +1,33 @@
 """Define presets, which are named instructions and sampling values, and decide which values apply to an answer.
 
 A conversation, its preset and the model card may each leave a value undefined; the next of these levels then decides
-(`in_force`). The table stores the user's own presets and the user's changes of those that come with Kotae.
+(`in_force`). The table stores the user's own presets and the user's changes of those that come with Kotae. Users
+exchange presets in files of JSON, which are validated strictly because they come from others:
+
+    {"format": "kotae-presets", "version": 1,
+     "presets": [{"kind": "chat", "name": "…", "choices": {"temperature": 0.3, …}},
+                 {"kind": "action", "name": "…", "request": "…"}]}
+
+Ids are not written: the importing program assigns new ones.
 """
 
 import dataclasses
 import functools
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from app.base import invisible_characters
 from app.base.database import Database
-from app.base.invisible_characters import is_storable_text
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import open_atomically
+from app.base.invisible_characters import is_single_line, is_storable_text
 from app.base.paths import resources
+from app.base.wording import shorten
 from app.models.catalogue import ModelCard
 
 STANDARD_PRESET = "standard"  # the preset of new conversations until the user chooses another
@@ -76,8 +88,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset of one of two kinds: "chat" sets how a conversation is answered; "action" is a request about an answer,
-    sent with one click."""
+    """A preset. "chat" sets how a conversation is answered; "action" is a request about an answer."""
 
     id: str
     kind: str
@@ -105,7 +116,7 @@ def is_valid_choice(key: str, value: Any) -> bool:
 def is_preset_name(value: Any) -> bool:
     """Return whether `value` can name a preset: one visible line."""
     is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
-    return is_short and invisible_characters.is_single_line(value)
+    return is_short and is_single_line(value)
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
@@ -176,13 +187,131 @@ class PresetTable:
 
 
 def _changed(preset: Preset, stored_preset: Preset | None) -> Preset:
-    if stored_preset is None:
-        return preset
-    return Preset(
-        preset.id, preset.kind, stored_preset.name, stored_preset.choices, stored_preset.request, is_built_in=True
-    )
+    return preset if stored_preset is None else dataclasses.replace(stored_preset, kind=preset.kind, is_built_in=True)
 
 
 def _preset_from_row(row: Any) -> Preset:
     body = json.loads(row["body"])
     return Preset(row["id"], row["kind"], row["name"], Choices.from_dict(body.get("choices")), body.get("request", ""))
+
+
+FILE_FORMAT = "kotae-presets"
+FILE_VERSION = 1
+FILE_BYTES_MAX = 1_000_000
+FILE_PRESETS_MAX = 200
+_SHOWN_CHARACTERS = 40  # characters of a refused value that an error message shows
+
+
+class PresetFile(NamedTuple):
+    """The presets of a file, without ids, and an error for each entry that could not be read."""
+
+    presets: tuple[Preset, ...]
+    problems: tuple[AppError, ...]
+
+
+def write_presets(path: Path, presets: list[Preset]) -> None:
+    """Write presets to a file. Raises AppError as `open_atomically` does."""
+    with open_atomically(path) as file:
+        file.write(file_content(presets))
+
+
+def file_content(presets: Iterable[Preset]) -> bytes:
+    document = {"format": FILE_FORMAT, "version": FILE_VERSION, "presets": [_as_dict(preset) for preset in presets]}
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def read_presets(path: Path) -> PresetFile:
+    """Read a preset file. Raises AppError("preset_file_unreadable") and those of `parse_presets`."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise AppError("preset_file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return parse_presets(data)
+
+
+def parse_presets(data: bytes) -> PresetFile:
+    """Parse the bytes of a preset file.
+
+    Raises AppError("preset_file_large" | "preset_file_encoding" | "preset_file_foreign" | "preset_file_newer" |
+    "preset_file_empty" | "preset_file_many").
+    """
+    if len(data) > FILE_BYTES_MAX:
+        raise AppError("preset_file_large", limit_mb=FILE_BYTES_MAX // 1_000_000)
+    try:
+        document = strict_json.loads(data, object_pairs_hook=_unambiguous)
+    except UnicodeDecodeError as error:
+        raise AppError("preset_file_encoding") from error
+    except ValueError as error:
+        raise AppError("preset_file_foreign") from error
+    entries = _entries(document)
+    presets, problems = [], []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            presets.append(_preset(number, entry))
+        except AppError as error:
+            problems.append(error)
+    return PresetFile(tuple(presets), tuple(problems))
+
+
+def _entries(document: Any) -> list[Any]:
+    if not isinstance(document, dict) or document.get("format") != FILE_FORMAT:
+        raise AppError("preset_file_foreign")
+    version, entries = document.get("version"), document.get("presets")
+    if version != FILE_VERSION or isinstance(version, bool):
+        raise AppError("preset_file_newer", version=_value_text(version), known=FILE_VERSION)
+    if not isinstance(entries, list):
+        raise AppError("preset_file_foreign")
+    if not entries:
+        raise AppError("preset_file_empty")
+    if len(entries) > FILE_PRESETS_MAX:
+        raise AppError("preset_file_many", count=len(entries), limit=FILE_PRESETS_MAX)
+    return entries
+
+
+def _as_dict(preset: Preset) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": preset.kind, "name": preset.name}
+    if preset.kind == "action":
+        entry["request"] = preset.request
+    return {**entry, "choices": preset.choices.as_dict()}
+
+
+def _preset(number: int, entry: Any) -> Preset:
+    """Return the preset of one entry of the file. `number` is its number from 1, for error messages.
+
+    Raises AppError("preset_entry_shape" | "preset_entry_value") for anything invalid; nothing is repaired or ignored.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("choices", {}), dict):
+        raise AppError("preset_entry_shape", number=number)
+    values = {key: value for key, value in entry.items() if key != "choices"}
+    wanted = ("kind", "name", "request") if values.get("kind") == "action" else ("kind", "name")
+    named = {field: values.get(field) for field in [*wanted, *values]}
+    found = [(field, value, field in wanted and _FILE_FIELDS[field](value)) for field, value in named.items()]
+    choices = entry.get("choices", {})
+    found += [(field, value, is_valid_choice(field, value)) for field, value in choices.items()]
+    for field, value, is_right in found:
+        if not is_right:
+            raise AppError("preset_entry_value", number=number, field=_shorten(field), value=_value_text(value))
+    return Preset("", values["kind"], values["name"], Choices(**choices), values.get("request", ""))
+
+
+_FILE_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "kind": lambda value: value in KINDS,
+    "name": is_preset_name,
+    "request": lambda value: is_storable_text(value) and value.strip() != "",
+}
+
+
+def _value_text(value: Any) -> str:
+    return _shorten(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _shorten(text: str) -> str:
+    """Shorten a text for an error message, and replace lone surrogates, which no output can encode."""
+    return shorten(text.encode("utf-8", "replace").decode("utf-8"), _SHOWN_CHARACTERS)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """Return an object; None, which every caller refuses, when a key occurs twice: either could be meant."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None

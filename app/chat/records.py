@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base import invisible_characters
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, label_from
 from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
@@ -62,9 +62,14 @@ class AnswerDetails:
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:
-        """Return all sources, both the checked ones and those only named by a file: each can raise the conversation's
-        label."""
+        """Return all sources, checked or only named by a file: each can raise the conversation's label."""
         return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
+
+    @property
+    def labels(self) -> list[Label]:
+        """Return the labels of all named sources, and of the model's training data."""
+        found = [source.label for source in self.named_sources]
+        return [*found, label_from(self.model_label)] if self.model_label else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class UnsentDraft:
-    """A text that was typed and not sent. `edited_id` is the id of the question that it will replace; None: a new
-    question."""
+    """A text that was not sent. `edited_id` is the id of the question that it will replace; None: a new one."""
 
     text: str = ""
     edited_id: int | None = None
@@ -128,8 +132,7 @@ class Message:
 
     @property
     def is_action(self) -> bool:
-        """Return whether this is the question of an action, such as a summary, which the user chose and did not
-        write."""
+        """Return whether this is the question of an action, which the user chose and did not write."""
         return self.role == "question" and self.details is not None and self.details.is_action
 
     @property
@@ -168,8 +171,7 @@ def stored_text(value: object) -> str:
 
 
 def stored_moment(value: object) -> float:
-    """Return a time of the database, in seconds since 1970 (UTC); 0 for any value that is not a time before the year
-    10000."""
+    """Return a time of the database; 0 for any value that is not a time before the year 10000."""
     return value if isinstance(value, int | float) and 0 <= value < LATEST_S else 0.0
 
 
@@ -193,8 +195,7 @@ def details_json(details: AnswerDetails) -> str:
 
 
 def details_from_json(stored_json: str | None) -> AnswerDetails | None:
-    """Return the stored details, without unknown keys, which a newer program wrote, and without values of a wrong
-    type."""
+    """Return the stored details without unknown keys and without values of a wrong type."""
     if stored_json is None:
         return None
     values = {
@@ -219,12 +220,8 @@ _KINDS = {
     field.name: kind if (kind := type(field.default)) in (str, int, float, bool) else object
     for field in dataclasses.fields(AnswerDetails)
 }
-_KINDS |= {
-    "seed": int,
-    "reproduces_id": int,
-    "is_same": bool,
-    "original": str,
-}  # these may also be None, which is their default
+# These may also be None, which is their default.
+_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool, "original": str}
 
 
 def _references_from(data: Any) -> tuple[CollectionRef, ...]:
@@ -235,8 +232,7 @@ def _references_from(data: Any) -> tuple[CollectionRef, ...]:
 
 
 def _grounding_from(data: Any) -> Grounding | None:
-    """Return the stored grounding, or None for an unknown form, which a newer program wrote: the answer stays
-    readable."""
+    """Return the stored grounding; None for a form of a newer program, so that the answer stays readable."""
     try:
         return None if data is None else grounding_record.from_dict(data)
     except ValueError:

@@ -23,49 +23,6 @@ from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.models.model_store import ModelStore
 
-
-def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """Raise the label of a conversation to the highest of an answer's sources and of its model's training data.
-
-    The caller has begun the transaction that stores the answer.
-    """
-    if details is None:
-        return
-    found = [source.label for source in details.named_sources]
-    if details.model_label:
-        found.append(confidentiality.label_from(details.model_label))
-    if not found:
-        return
-    label = confidentiality.highest_label(found)
-    lower = LABELS[: LABELS.index(label)]
-    marks = ", ".join("?" * len(lower))
-    database.write(
-        f"UPDATE conversation SET label = ? WHERE id = ? AND label IN ({marks})",  # noqa: S608
-        label,
-        conversation_id,
-        *lower,
-    )
-
-
-def set_first_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """Set the label of a conversation from its first answer's sources, which may be lower than the default at the
-    beginning.
-
-    An imported conversation keeps its label, because its questions may contain text that nobody in this installation
-    has labelled. The caller has begun the transaction that stores the answer.
-    """
-    if details is None or not details.named_sources:
-        return
-    database.write(
-        "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
-        " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
-        confidentiality.highest_label(source.label for source in details.named_sources),
-        conversation_id,
-        confidentiality.DEFAULT_LABEL,
-        conversation_id,
-    )
-
-
 TITLE_CHARACTERS = 60
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Conversation))
@@ -200,9 +157,7 @@ class Store(ModelStore):
                 )
                 self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
             if conversation_id is None:
-                has_folder = bool(
-                    self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
-                )  # False if the folder was removed meanwhile
+                has_folder = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)  # it may be removed by now
                 conversation_id = self._insert(
                     "conversation",
                     title=title_of(text),
@@ -223,10 +178,7 @@ class Store(ModelStore):
             )
 
     def add_tree(self, conversation: Conversation, messages: Sequence[Message]) -> int:
-        """Store a conversation that another program wrote, and return its new id.
-
-        The ids of the messages only link them to each other, parents before children; the database assigns new ones.
-        """
+        """Store a conversation from elsewhere, parents first, with new ids of its messages; return its id."""
         with self._db.transaction():
             values = {name: getattr(conversation, name) for name in _COLUMNS[1:]}
             values |= {
@@ -244,8 +196,7 @@ class Store(ModelStore):
         return new_id
 
     def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
-        """Store more messages of a conversation that another program wrote. Add them to `ids`, which maps their ids to
-        the new ones."""
+        """Store more messages of a conversation from elsewhere; add the new id of each to `ids`."""
         with self._db.transaction():
             for message in messages:
                 details, parent_id = message.details, message.parent_id
@@ -279,8 +230,8 @@ class Store(ModelStore):
         with self._db.transaction():
             self._update("message", answer_id, text=text, status=status, details=records.details_json(details))
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
-            set_first_label(self._db, before.conversation_id, details)
-            raise_label(self._db, before.conversation_id, details)
+            self._set_first_label(before.conversation_id, details)
+            self._raise_label(before.conversation_id, details)
         return self.message(answer_id)
 
     def put_edited(self, answer: Message) -> None:
@@ -293,8 +244,7 @@ class Store(ModelStore):
             self._index.replace(answer.id, _indexed(before.text, before.status), _indexed(stored.text, stored.status))
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Show the branch of the message `step` places after this one among those with the same parent, down to its
-        newest message."""
+        """Show the branch `step` places beside the message, down to its newest message."""
         message = self.message(message_id)
         siblings = self._db.read(
             "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
@@ -306,11 +256,7 @@ class Store(ModelStore):
             self.show_message(siblings[place][0])
 
     def show_message(self, message_id: int) -> None:
-        """Show the branch that contains a message.
-
-        If the shown branch already contains it, change nothing. Otherwise show the branch down to the newest message
-        below it.
-        """
+        """Show a branch with the message, down to its newest one, unless the shown branch has it."""
         conversation_id = self.message(message_id).conversation_id
         if any(message.id == message_id for message in self.thread(conversation_id)):
             return
@@ -355,8 +301,34 @@ class Store(ModelStore):
             correction=invisible_characters.remove(message.correction),
         )
         self._index.replace(message_id, "", _indexed(text, message.status))
-        raise_label(self._db, message.conversation_id, message.details)
+        if message.details is not None:
+            self._raise_label(message.conversation_id, message.details)
         return message_id
+
+    def _raise_label(self, conversation_id: int, details: AnswerDetails) -> None:
+        """Raise the label of a conversation to the highest of an answer's sources and of its model's training data."""
+        label = confidentiality.highest_label(details.labels)
+        for lower in LABELS[: LABELS.index(label)]:
+            self._db.write(
+                "UPDATE conversation SET label = ? WHERE id = ? AND label = ?", label, conversation_id, lower
+            )
+
+    def _set_first_label(self, conversation_id: int, details: AnswerDetails) -> None:
+        """Set the label of a conversation from its first answer's sources, which may be lower than the default at the
+        beginning.
+
+        An imported conversation keeps its label, because its questions may contain text that nobody in this
+        installation has labelled.
+        """
+        if details.named_sources:
+            self._db.write(
+                "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
+                " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
+                confidentiality.highest_label(source.label for source in details.named_sources),
+                conversation_id,
+                confidentiality.DEFAULT_LABEL,
+                conversation_id,
+            )
 
     def _insert(self, table: str, **values: object) -> int:
         """Insert a row and return its id, the next one that no row had before, not even an erased one."""
@@ -379,8 +351,7 @@ def title_of(text: str) -> str:
 
 
 def conversation_from_row(row: Row) -> Conversation:
-    """Return the conversation in a row with the columns `CONVERSATION_COLUMNS`, which are in the order of the
-    fields."""
+    """Return the conversation in a row of `CONVERSATION_COLUMNS`, which are its fields in order."""
     return _conversation_from(*row)
 
 

@@ -57,7 +57,6 @@ class QuestionFile:
     sheet: str = ""  # the sheet of a workbook that was read
     other_sheets: tuple[str, ...] = ()  # the sheets that were not read
     label: Label = LABELS[0]  # the highest label that the rows carry
-    lines: tuple[int, ...] = ()  # the line number of each question
     doubts: tuple[BadRow, ...] = ()  # questions whose row has a value that looks wrong
 
 
@@ -78,7 +77,6 @@ def read(path: Path) -> QuestionFile:
         raise _unreadable(path, _why_none(data_records, columns, skipped))
     named, renamed = with_ids(question for _, question in questions)
     label = confidentiality.label_of_rows(row.values for row in data_records.records)
-    lines = tuple(row.line for row, _ in questions)
     doubts = tuple(
         BadRow(row.line, code, detail)
         for row, question in questions
@@ -86,7 +84,7 @@ def read(path: Path) -> QuestionFile:
     )
     return QuestionFile(
         path.name, named, columns, tuple(skipped), renamed, data_records.blank, data_records.sheet,
-        data_records.other_sheets, label, lines, doubts,
+        data_records.other_sheets, label, doubts,
     )  # fmt: skip
 
 

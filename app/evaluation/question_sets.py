@@ -142,21 +142,6 @@ def shipped() -> QuestionSet:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionSetChanges:
-    """The numbers of questions that differ between two versions. Questions are matched by id."""
-
-    added: int
-    changed: int
-    removed: int
-
-
-def changes(before: Sequence[Question], after: Sequence[Question]) -> QuestionSetChanges:
-    old, new = ({one.id: one for one in questions} for questions in (before, after))
-    both = old.keys() & new.keys()
-    return QuestionSetChanges(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
-
-
 def unfit_code(question: Question) -> str:
     """Return why no set can hold the question, as the code of a BadRow; "" if a set can hold it."""
     values = question_rows.as_object(question)

@@ -108,6 +108,23 @@ def fetched_bases(models: Path) -> list[Path]:
     return found
 
 
+def fetched_name(folder: Path) -> str:
+    """Return "owner/name@commit" of fetched weights, as `weights_of_folder` does, without reading them."""
+    repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return f"{repository}@{folder.name[:8]}"
+
+
+def delete_fetched(folder: Path) -> None:
+    """Delete fetched weights. Raises AppError("base_not_deleted")."""
+    try:
+        shutil.rmtree(folder)
+        for parent in (folder.parent, folder.parent.parent):
+            with contextlib.suppress(OSError):  # another commit is there
+                parent.rmdir()
+    except OSError as error:
+        raise AppError("base_not_deleted", path=str(folder), reason=error.strerror or str(error)) from error
+
+
 def require_chat_template(base: BaseModel) -> None:
     """Raise AppError("base_no_template") for a folder that defines no chat template."""
     if base.form is None and base.path.is_dir():

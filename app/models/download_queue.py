@@ -115,6 +115,9 @@ def is_online(source: str) -> bool:
     return source_kind(source) in ("hub", "file")
 
 
+NOT_THERE = ("download_not_found", "download_refused", "download_no_hub")  # codes of a listing or a file that is none
+
+
 def plan_download(card: ModelCard, file: ModelFile, source_address: str, identifier: str) -> QueuedDownload:
     """Plan the download of a catalogue file from `source_address`.
 
@@ -204,6 +207,21 @@ def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple
         files=tuple(files),
         needs_listing=False,
     )
+
+
+def without_listing(queued: QueuedDownload) -> QueuedDownload | None:
+    """Return the download by the names and the hash of its card alone, for a mirror that lists nothing; None if its
+    card states no hash.
+
+    What is fetched already by these names goes on without a part that reads pictures, which the mirror lacks.
+    """
+    model = queued.files[0]
+    if queued.needs_listing:
+        return dataclasses.replace(queued, needs_listing=False) if model.sha256 and not queued.is_base else None
+    missing = next(file for file in queued.files if not file.has_arrived)
+    if queued.is_base or missing.name in part_names(model.name):
+        return None
+    return dataclasses.replace(queued, files=tuple(file for file in queued.files if file is not missing))
 
 
 def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:

@@ -126,7 +126,7 @@ _SETTINGS_MAX_BYTES = 1 << 20
 class ModelFolder:
     """Names a folder that may hold models.
 
-    `source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | jan | kotae.
+    `source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | kotae.
     """
 
     source: str
@@ -148,7 +148,6 @@ def known_model_folders(
     places += [ModelFolder("huggingface", finder.hugging_face())]
     places += [ModelFolder("llama_cpp", finder.llama_cpp())]
     places += [ModelFolder("gpt4all", finder.application_data("nomic.ai") / "GPT4All")]
-    places += [ModelFolder("jan", folder) for folder in finder.jan()]
     return list(dict.fromkeys(places))
 
 
@@ -207,20 +206,6 @@ class _FolderFinder:
         if self.platform == "darwin":
             return self.home / "Library" / "Caches" / "llama.cpp"
         return self.cache() / "llama.cpp"
-
-    def jan(self) -> Iterator[Path]:
-        """Yield the folders where Jan, another program for local models, keeps its models.
-
-        Jan used ~/jan until 2024. Since then it uses `models` and later `llamacpp/models` in its application data.
-        """
-        yield self.home / "jan" / "models"
-        if self.platform == "win32":
-            base = self.variable("APPDATA") or self.home / "AppData" / "Roaming"
-        else:
-            base = self.application_data("")
-        for folder in (base / "Jan" / "data", self.home / ".config" / "Jan" / "data"):
-            yield folder / "models"
-            yield folder / "llamacpp" / "models"
 
 
 def _folder_in_settings(path: Path, key: str) -> Path | None:

@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.wording import phrase
 from app.chat import answer_check
 from app.chat.services.answer_run import AnswerOutcome
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 from app.inference.engine.messages import CUT_OFF, Usage
-from app.serve import tool_calls
 from app.serve.completion_request import CompletionRequest, HttpError
-from app.serve.tool_calls import ToolCall
+from app.serve.tool_calls import ToolCall, read_answer
 
 Json = dict[str, Any]
 Event = Json | str  # of a stream: an object, or a word such as [DONE]
@@ -37,6 +35,10 @@ class FinishedAnswer:
         return self.outcome.done.stop_reason in CUT_OFF
 
     @property
+    def status(self) -> str:
+        return "incomplete" if self.is_cut else "completed"
+
+    @property
     def finish_reason(self) -> str:
         return "length" if self.is_cut else "tool_calls" if self.call else "stop"
 
@@ -46,7 +48,7 @@ def finish(request: CompletionRequest, text: str, outcome: AnswerOutcome) -> Fin
     if request.is_text:
         return FinishedAnswer(text, "", None, outcome)
     if request.tools:
-        content, call = tool_calls.read_answer(text)
+        content, call = read_answer(text)
         return FinishedAnswer(content, content, call, outcome)
     text = text.strip()
     below = _lines_below(text, outcome.grounding)
@@ -61,18 +63,12 @@ def grounding_fields(outcome: AnswerOutcome) -> Json:
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return the lines to add below an answer: the result of its check, and the places of the sources it cites.
-
-    `grounding`: None for an answer without documents, which gets "".
-    """
+    """Return the result of the check and the places of the cited sources, to add below an answer."""
     if grounding is None:
         return ""
     lines = source_citations.check_messages(grounding)
-    numbers = source_citations.used_sources(text, grounding)
-    if numbers:
-        title = phrase("common.sources" if grounding.has_answer else "common.nearest")
-        places = [f"[{number}] {source_citations.describe_place(grounding.sources[number - 1])}" for number in numbers]
-        lines = [*lines, *([""] if lines else []), title, *places]
+    if places := source_citations.used_places(text, grounding):
+        lines = [*lines, *([""] if lines else []), source_citations.sources_heading(grounding), *places]
     return "\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -195,26 +191,24 @@ class ResponseForm(_Form):
     def end(self, answer: FinishedAnswer) -> Iterator[Event]:
         if answer.rest:
             yield from self.text(answer.rest)
-        yield from self._close("incomplete" if answer.is_cut else "completed")
+        yield from self._close(answer.status)
         if answer.call:
             yield from self._begin_item(_call_item(answer.call, "in_progress", ""))
             place = {"item_id": answer.call.id, "output_index": len(self._output) - 1}
             yield self._event("function_call_arguments.delta", **place, delta=answer.call.arguments)
-            named = {"name": answer.call.name, "arguments": answer.call.arguments}
-            yield self._event("function_call_arguments.done", **place, **named)
+            yield self._event("function_call_arguments.done", **place, **answer.call.function)
             self._output[-1] = _call_item(answer.call, "completed", answer.call.arguments)
             yield self._item_event("done")
-        state = "incomplete" if answer.is_cut else "completed"
-        yield self._event(state, response=self._response(state, self._output, answer.outcome))
+        yield self._event(answer.status, response=self._response(answer.status, self._output, answer.outcome))
 
     def whole(self, answer: FinishedAnswer) -> Json:
         for text, act in ((answer.outcome.thoughts, self.thought), (answer.content, self.text)):
             if text:
                 list(act(text))
-        list(self._close("incomplete" if answer.is_cut else "completed"))
+        list(self._close(answer.status))
         if answer.call:
             self._output.append(_call_item(answer.call, "completed", answer.call.arguments))
-        return self._response("incomplete" if answer.is_cut else "completed", self._output, answer.outcome)
+        return self._response(answer.status, self._output, answer.outcome)
 
     def failure(self, error: HttpError) -> Event:
         body = error.body()

@@ -10,14 +10,13 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import wording
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.chat.presets import LIMITS, Choices
 from app.chat.services.retrieval_augmentation import PICTURES_SHOWN
 from app.inference.engine.messages import THOUGHT_TOKENS
@@ -43,14 +42,14 @@ class HttpError(Exception):
     """An error to send to the client. `code`: its name in the response. `field`: the invalid field, or None."""
 
     def __init__(
-        self, status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
+        self, status: int, code: str, message: str, field: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
         self.message = message
         self.field = field
-        self.headers = headers or {}
+        self.headers = {**(headers or {})}
 
     def body(self) -> dict[str, Any]:
         """Return the error object in OpenAI's form."""
@@ -60,11 +59,13 @@ class HttpError(Exception):
         return {"error": {"message": self.message, "type": kind, "param": self.field, "code": self.code}}
 
 
-def http_error(status: int, code: str, field: str | None = None, **facts: Any) -> HttpError:
+def http_error(
+    status: int, code: str, field: str | None = None, headers: Mapping[str, str] | None = None, **facts: Any
+) -> HttpError:
     """Return an error with the text of the wording key `serve.refusal.CODE`, filled with `field` and `facts`."""
     if field is not None:
         facts["field"] = field
-    return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field)
+    return HttpError(status, code, phrase(f"serve.refusal.{code}", **facts), field, headers)
 
 
 def http_error_of(error: AppError) -> HttpError:
@@ -74,7 +75,7 @@ def http_error_of(error: AppError) -> HttpError:
     if error.code in _ENGINE_EXITS:
         return HttpError(500, error.code, phrase("serve.serve_engine_gone"))
     status, field = _STATUSES.get(error.code, 500), _FIELDS.get(error.code)
-    return HttpError(status, error.code, str(wording.describe_error(error)), field)
+    return HttpError(status, error.code, str(describe_error(error)), field)
 
 
 STOPS_MOST = 4
@@ -204,10 +205,7 @@ def _parse(data: dict[str, Any], conversation: str) -> CompletionRequest:
 
 
 def _conversation(data: dict[str, Any], name: str) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt (None: there is none) and the turns of the field `name`.
-
-    Consecutive messages of the same role are joined. Raises HttpError.
-    """
+    """Return the system prompt, if any, and the turns; messages of one role in a row are joined."""
     messages = data.get(name)
     if not isinstance(messages, list):
         raise _missing_or_wrong(data, name, "list")
@@ -231,10 +229,8 @@ def _conversation(data: dict[str, Any], name: str) -> tuple[str | None, tuple[Tu
         raise http_error(400, "last_is_not_user", name)
     if not any(text.strip() for text in turns[-1][0]):
         raise http_error(400, "empty_question", name)
-    joined = (
-        Turn(_joined(questions), _joined(filter(None, answers)) if answers else None) for questions, answers in turns
-    )
-    return _joined(system) if system else None, tuple(joined)
+    joined = tuple(Turn(_joined(asked), _joined(filter(None, said)) if said else None) for asked, said in turns)
+    return _joined(system) if system else None, joined
 
 
 def _joined(texts: Iterable[str]) -> str:
@@ -463,7 +459,6 @@ def wrong_type(field: str, kind: str) -> HttpError:
 
 
 def out_of_range(field: str, low: float, high: float | None) -> HttpError:
-    expected = (
-        phrase("common.range", low=low, high=high) if high is not None else phrase("serve.serve_at_least", low=low)
-    )
+    least = phrase("serve.serve_at_least", low=low)
+    expected = least if high is None else phrase("common.range", low=low, high=high)
     return http_error(400, "out_of_range", field, expected=expected)

@@ -15,7 +15,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.base.confidentiality import Permit
-from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerOutcome
 from app.inference.engine.messages import Thought
 from app.serve import answer_forms, completion_request
@@ -33,10 +32,7 @@ TEXTS_AT_ONCE = 16  # after which a client that has gone is noticed
 
 
 class Endpoint:
-    """The functions that answer requests, by path.
-
-    `model_name`: the name of the loaded model, for /health.
-    """
+    """The functions that answer requests, by path. `model_name`: that of the loaded model, for /health."""
 
     def __init__(self, requests: RequestQueue, served_models: ServedModels, model_name: str) -> None:
         self._requests = requests
@@ -67,10 +63,7 @@ class Endpoint:
         return JSONResponse({"status": "ok", "model": self._model_name, "requests": self._requests.count})
 
     def _models(self, _request: Request) -> Response:  # starlette runs it in a thread, because it reads a database
-        try:
-            names = self.model_names()
-        except AppError as error:
-            raise completion_request.http_error_of(error) from error
+        names = self.model_names()
         entries = [{"id": one, "object": "model", "created": self._started, "owned_by": "kotae"} for one in names]
         return JSONResponse({"object": "list", "data": entries})
 
@@ -87,21 +80,21 @@ class Endpoint:
     def _prepare(
         self, parse: Callable[[bytes], CompletionRequest], raw: bytes, address: str
     ) -> tuple[CompletionRequest, ServedModel, Permit]:
-        """Return what a client asks, which model it asks, and the permission to answer it. Raises HttpError."""
+        """Return what a client asks, which model it asks, and the permission to answer it.
+
+        Raises HttpError, and AppError as `ServedModels`.
+        """
         request = parse(raw)
-        try:
-            served = self._served_models.find(request.model)
-            if served is None:
-                raise http_error(404, "model_not_found", "model")
-            if served.scope and request.json_schema:
-                raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
-            if request.pictures and (served.scope or not self._requests.sees_pictures):
-                raise http_error(400, "no_pictures_of_documents" if served.scope else "no_pictures", "messages")
-            if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
-                raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
-            return request, served, self._served_models.permit_answer(served, address)
-        except AppError as error:
-            raise completion_request.http_error_of(error) from error
+        served = self._served_models.find(request.model)
+        if served is None:
+            raise http_error(404, "model_not_found", "model")
+        if served.scope and request.json_schema:
+            raise http_error(400, "no_format_of_documents", "tools" if request.tools else "response_format")
+        if request.pictures and (served.scope or not self._requests.sees_pictures):
+            raise http_error(400, "no_pictures_of_documents" if served.scope else "no_pictures", "messages")
+        if served.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
+            raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
+        return request, served, self._served_models.permit_answer(served, address)
 
     async def _embeddings(self, http: Request) -> Response:
         """Embed texts as they are: which prefix they need, the client knows from its purpose."""
@@ -157,35 +150,31 @@ class _Answer:
         if self._job.request.is_streamed:
             first = await self._job.take(KEEP_ALIVE_S)
             return StreamingResponse(self._events(first), media_type="text/event-stream")
-        text = ""
         while not isinstance(item := await self._job.take(), AnswerOutcome):
-            text += item if isinstance(item, str) else ""
-        return JSONResponse(self._form.whole(answer_forms.finish(self._job.request, text, item)))
+            pass
+        return JSONResponse(self._form.whole(answer_forms.finish(self._job.request, self._job.text, item)))
 
     async def _events(self, item: str | Thought | AnswerOutcome | None) -> AsyncIterator[bytes]:
         """Yield the events of the stream. `item`: the first one."""
         for event in self._form.begin():
             yield _line(event)
-        text = ""
         while True:
             if item is None:
                 yield b": \n\n"  # a comment, so that clients do not time out
-            for event in self._events_of(item, text):
+            for event in self._events_of(item):
                 yield _line(event)
             if isinstance(item, AnswerOutcome):
                 return
-            text += item if isinstance(item, str) else ""
             try:
                 item = await self._job.take(KEEP_ALIVE_S)
             except HttpError as error:
                 yield _line(self._form.failure(error))
                 return
 
-    def _events_of(self, item: str | Thought | AnswerOutcome | None, text: str) -> Iterator[Event]:
-        """Yield the events of an item. `text`: what the model has written before it."""
+    def _events_of(self, item: str | Thought | AnswerOutcome | None) -> Iterator[Event]:
         match item:
             case AnswerOutcome():
-                yield from self._form.end(answer_forms.finish(self._job.request, text, item))
+                yield from self._form.end(answer_forms.finish(self._job.request, self._job.text, item))
             case Thought():
                 yield from self._form.thought(item.text)
             case str() if not self._job.request.tools:  # with tools it is JSON that nobody but Kotae knows

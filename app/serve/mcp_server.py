@@ -4,6 +4,7 @@ No port is opened. A collection is offered under the same rules as by `kotae ser
 """
 
 import asyncio
+import dataclasses
 import json
 import logging
 import threading
@@ -175,8 +176,8 @@ class McpServer:
         )
         await asyncio.to_thread(permit.require)
         return {
-            "verdict": found.verdict,
-            "passages": grounding_record.sources_to_json(found.grounding(sources)),
+            "verdict": found.grounding.verdict,
+            "passages": grounding_record.sources_to_json(dataclasses.replace(found.grounding, sources=sources)),
             "missing": [named_clauses.missing_sentence(one) for one in found.missing],
         }
 
@@ -214,16 +215,14 @@ class McpServer:
         served, permit = await asyncio.to_thread(self._permit, arguments.collection)
         request = CompletionRequest(served.id, (Turn(arguments.question),), Choices())
         job = self._requests.submit(request, served.scope, permit)
-        text = ""
         try:
             while not isinstance(item := await job.take(), AnswerOutcome):
                 if isinstance(item, str):
-                    text += item
-                    await context.session.report_progress(len(text))
+                    await context.session.report_progress(len(job.text))
         finally:  # also when the client has cancelled
             self._requests.cancel(job)
-        messages = source_citations.check_messages(item.grounding) if item.grounding else []
-        return {"answer": text.strip(), **grounding_fields(item), "check": messages}
+        check = source_citations.check_messages(item.grounding)
+        return {"answer": job.text.strip(), **grounding_fields(item), "check": check}
 
     def _permit(self, collection: str) -> tuple[ServedModel, Permit]:
         """Return what is asked and the permission to answer. `collection`: its name; "": all that are offered."""

@@ -1,8 +1,4 @@
-"""Answer the requests of an event loop of asyncio one at a time, in the thread of Qt's event loop.
-
-`ModelLoader` loads the model before the server accepts requests, so that errors are reported at the start, and the
-first answer is not delayed.
-"""
+"""Answer the requests of an event loop of asyncio one at a time, in the thread of Qt's event loop."""
 
 import asyncio
 import contextlib
@@ -18,8 +14,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.services import background
-from app.chat.services import answer_run
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
@@ -27,68 +21,13 @@ from app.documents.records import Passage
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.documents.services.search_model_engine import Rows
-from app.inference import load_plan
-from app.inference.engine.messages import Event, Failed, LoadProgress, Ready, Thought
-from app.inference.load_plan import LoadPlan
+from app.inference.engine.messages import Thought
+from app.inference.load_plan import reads_pictures
 from app.inference.services.engine import EngineClient
-from app.models import model_registry
-from app.serve import completion_request
-from app.serve.completion_request import CompletionRequest, http_error
+from app.serve.completion_request import CompletionRequest, http_error, http_error_of
 
 if TYPE_CHECKING:  # its import needs numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
-
-
-class ModelLoader(QObject):
-    """Loads the model of a request. After `start`, exactly one of `done` and `failed` is emitted."""
-
-    progressed = Signal(float)  # the fraction done, 0 to 1
-    done = Signal()
-    failed = Signal(object)  # AppError
-
-    def __init__(self, engine: EngineClient, request: AnswerRequest, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._engine = engine
-        self._request = request
-        self._id = ""
-
-    def start(self) -> None:
-        self._engine.event_received.connect(self._on_event)
-        self._engine.died.connect(self._on_died)
-        background.run(lambda: _plan_load(self._request), self._on_planned, self._fail)
-
-    def _on_planned(self, plan: LoadPlan) -> None:
-        self._id = answer_run.send_load(self._engine, self._request.model.name, plan)
-
-    def _on_event(self, event: Event) -> None:
-        match event:
-            case LoadProgress(id=self._id):
-                self.progressed.emit(event.fraction)
-            case Ready(id=self._id):
-                self._disconnect_engine()
-                self.done.emit()
-            case Failed(id=self._id):
-                self._fail(AppError(event.code, **event.facts))
-
-    def _on_died(self, _death: object) -> None:
-        self._fail(AppError("serve_engine_gone"))
-
-    def _fail(self, error: AppError) -> None:
-        self._disconnect_engine()
-        self.failed.emit(error)
-
-    def _disconnect_engine(self) -> None:
-        self._engine.event_received.disconnect(self._on_event)
-        self._engine.died.disconnect(self._on_died)
-
-
-def _plan_load(request: AnswerRequest) -> LoadPlan:
-    """Plan how to load the model of a request.
-
-    Raises AppError as `model_registry.require_unchanged` and `load_plan.plan_load`.
-    """
-    model_registry.require_unchanged(request.model)
-    return load_plan.plan_load(request.model, request.settings)
 
 
 WAITING_MOST = 8  # in addition to the one that is being answered
@@ -113,6 +52,7 @@ class CompletionJob:
         self.permit = permit
         self.scope = scope
         self.is_over = False
+        self.text = ""  # what the model has written, of the items that were taken
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[str | Thought | AnswerOutcome | AppError] = asyncio.Queue()
 
@@ -127,39 +67,31 @@ class CompletionJob:
         except TimeoutError:
             return None
         if isinstance(item, AppError):
-            raise completion_request.http_error_of(item)
+            raise http_error_of(item)
+        if isinstance(item, str):
+            self.text += item
         return item
 
 
 class RequestQueue(QObject):
-    """The queue of jobs.
+    """The jobs. Call `submit`, `cancel` and coroutines in asyncio's event loop, the rest in this object's thread."""
 
-    Call `submit`, `cancel` and coroutines in an event loop of asyncio, other methods only in the thread of this
-    object.
-    """
-
-    _submitted = Signal(object)  # CompletionJob
-    _called = Signal(object)  # Callable[[], None]
-    _cancelled = Signal(object)  # CompletionJob
+    _called = Signal(object)  # Callable[[], None], to call in the thread of this object
 
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         request: AnswerRequest,
         documents: Path,
         embedding: Embedding | None = None,
-        parent: QObject | None = None,
     ) -> None:
         """`request`: the model and the default settings of every answer; a client's settings override them.
 
-        `engine`: loads the model and writes the answers. `template_command`: starts the child process that renders a
-        model's chat template. `documents`: the database of documents. `embedding`: embeds questions about documents;
-        None: only full-text search.
+        `engine`: loads the model and writes the answers. `documents`: the database of documents. `embedding`: embeds
+        questions about documents; None: only full-text search.
         """
-        super().__init__(parent)
+        super().__init__()
         self._engine = engine
-        self._template_command = template_command
         self._request = request
         self.documents = documents
         self._embedding = embedding
@@ -171,24 +103,22 @@ class RequestQueue(QObject):
         self._lock = threading.Lock()
         self._count = 0  # the number of jobs that are not over
         self._is_ending = False
-        self._submitted.connect(self._on_submitted)
-        self._cancelled.connect(self._on_cancelled)
         self._called.connect(self._on_called)
 
     @property
     def sees_pictures(self) -> bool:
-        return load_plan.reads_pictures(self._request.model)
+        return reads_pictures(self._request.model)
 
     @property
     def can_embed(self) -> bool:
         return self._embedding is not None and self._embedding.is_on
 
     async def embed(self, texts: Sequence[str]) -> Rows:
-        """Return a vector of unit length for each text. Raises HttpError."""
+        """Return a vector of unit length for each text. Raises AppError("engine_died")."""
         embedding = self._embedding
         rows: Rows | None = await self._call(lambda done: embedding.embed(texts, done)) if embedding else None
         if rows is None:
-            raise completion_request.http_error_of(AppError("engine_died"))
+            raise AppError("engine_died")
         return rows
 
     async def find_meaning(self, question: str, collection_ids: Sequence[int]) -> "SemanticQuery | None":
@@ -215,7 +145,8 @@ class RequestQueue(QObject):
         future: asyncio.Future[Any] = loop.create_future()
 
         def settle(found: Any) -> None:
-            _call_in(loop, _settle, future, found)
+            # The client may have gone.
+            _call_in(loop, lambda: None if future.done() else future.set_result(found))
 
         self._called.emit(lambda: act(settle))
         return await future
@@ -226,26 +157,21 @@ class RequestQueue(QObject):
         return self._count
 
     def submit(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
-        """Add a job to the queue. Raises HttpError if too many wait or the server is stopping.
-
-        `scope`: the collections to answer from; (): none.
-        """
+        """Add a job that answers from `scope`. Raises HttpError if too many wait, AppError("serve_ending")."""
         job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:
-                raise completion_request.http_error_of(AppError("serve_ending"))
+                raise AppError("serve_ending")
             if self._count > WAITING_MOST:
-                busy = http_error(429, "busy")
-                busy.headers["Retry-After"] = str(RETRY_AFTER_S)
-                raise busy
+                raise http_error(429, "busy", headers={"Retry-After": str(RETRY_AFTER_S)})
             self._count += 1
-        self._submitted.emit(job)
+        self._called.emit(lambda: self._begin(job))
         return job
 
     def cancel(self, job: CompletionJob) -> None:
         """Stop or remove a job whose client no longer waits. Do nothing if it has ended."""
         if not job.is_over:
-            self._cancelled.emit(job)
+            self._called.emit(lambda: self._end_early(job))
 
     def end(self) -> None:
         """Accept no more jobs, and end all others with AppError("serve_ending")."""
@@ -264,7 +190,7 @@ class RequestQueue(QObject):
     def _on_called(self, act: Callable[[], None]) -> None:
         act()
 
-    def _on_submitted(self, job: CompletionJob) -> None:
+    def _begin(self, job: CompletionJob) -> None:
         if self._is_ending:
             job.put(AppError("serve_ending"))
             self._close(job)
@@ -272,7 +198,7 @@ class RequestQueue(QObject):
         self._waiting.append(job)
         self._next()
 
-    def _on_cancelled(self, job: CompletionJob) -> None:
+    def _end_early(self, job: CompletionJob) -> None:
         if job is self._job and self._run is not None:
             self._run.stop()
         elif job in self._waiting:
@@ -286,7 +212,7 @@ class RequestQueue(QObject):
         if not self._is_still_permitted(self._job):
             return
         request = self._request_of(self._job)
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run = self._run = AnswerRun(self._engine, request, self, self._embedding)
         run.text_received.connect(self._on_text)
         run.thought_received.connect(self._on_thought)
         run.finished.connect(self._on_ended)
@@ -361,8 +287,3 @@ class RequestQueue(QObject):
 def _call_in(loop: asyncio.AbstractEventLoop, act: Callable[..., object], *facts: Any) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
         loop.call_soon_threadsafe(act, *facts)
-
-
-def _settle(future: "asyncio.Future[Any]", found: Any) -> None:
-    if not future.done():  # the client may have gone
-        future.set_result(found)

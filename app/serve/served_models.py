@@ -5,8 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import confidentiality
-from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit, highest_label, permit_export
 from app.base.errors import AppError
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
@@ -58,10 +57,7 @@ class ServedModels:
         return [one for one in self._candidates() if self._is_offered(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Return the model with this id; None if clients may not use it now or there is none.
-
-        Raises as `offered_models`.
-        """
+        """Return the model with this id; None if clients may not use it now. Raises as `offered_models`."""
         return next((one for one in self._candidates() if one.id == name and self._is_offered(one)), None)
 
     def collections(self) -> list[CollectionRef]:
@@ -79,13 +75,10 @@ class ServedModels:
             raise AppError("no_collection_offered")
         if not scope:
             raise AppError("unknown_collection", name=name)
-        return ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in scope)}", scope)
+        return _model_of(scope)
 
     def export_request_for(self, served: ServedModel, address: str) -> ExportRequest:
-        """Return the request for permission to send a model's answers out of Kotae to a client.
-
-        `address`: that of the client, as HOST:PORT; "": not known yet.
-        """
+        """Return the request to send a model's answers to a client, HOST:PORT; "": not known yet."""
         return ExportRequest("served", address, lambda: self._label_now(served), served.id)
 
     def permit_answer(self, served: ServedModel, address: str) -> Permit:
@@ -94,33 +87,29 @@ class ServedModels:
         `address`: that of the client, as HOST:PORT. Raises AppError("secret_export" | "export_log_unwritable"), and
         those of reading the documents' database.
         """
-        return confidentiality.permit_export(
-            self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed
-        )
+        return permit_export(self.export_request_for(served, address), self._exports_log, is_agreed=self._is_agreed)
 
     def _candidates(self) -> list[ServedModel]:
         collections = self._named_collections or unrestricted_collections(self._documents)
-        models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
+        scopes = [(), *((one,) for one in collections)]
         if len(self._named_collections) > 1:
-            models.append(
-                ServedModel(
-                    f"{MODEL_ID}/{'+'.join(one.name for one in self._named_collections)}", self._named_collections
-                )
-            )
-        return models
+            scopes.append(self._named_collections)
+        return [_model_of(scope) for scope in scopes]
 
     def _is_offered(self, served: ServedModel) -> bool:
-        return self._is_agreed or self._label_now(served) != confidentiality.HIGHEST_LABEL
+        return self._is_agreed or self._label_now(served) != HIGHEST_LABEL
 
     def _label_now(self, served: ServedModel) -> Label:
         """Return the confidentiality label of a model's answers: that of its training data and of its collections."""
-        learned = lineage.label_of_model(self._documents, self._model)
-        scope_label = (
-            collection_lookup.current_label_of_scope(self._documents, served.scope)
-            if served.scope
-            else confidentiality.LABELS[0]
-        )
-        return confidentiality.highest_label((learned, scope_label))
+        label = lineage.label_of_model(self._documents, self._model)
+        if served.scope:
+            asked = collection_lookup.current_label_of_scope(self._documents, served.scope)
+            label = highest_label((label, asked))
+        return label
+
+
+def _model_of(scope: tuple[CollectionRef, ...]) -> ServedModel:
+    return ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in scope)}" if scope else MODEL_ID, scope)
 
 
 def unrestricted_collections(documents: Path) -> tuple[CollectionRef, ...]:
@@ -131,5 +120,5 @@ def unrestricted_collections(documents: Path) -> tuple[CollectionRef, ...]:
         return tuple(
             CollectionRef(one.id, one.name)
             for one in library.collections()
-            if one.label != confidentiality.HIGHEST_LABEL and one.documents and not one.is_builtin
+            if one.label != HIGHEST_LABEL and one.documents and not one.is_builtin
         )

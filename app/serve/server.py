@@ -30,9 +30,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.base.errors import AppError
 from app.base.files.output_file import write_atomically
-from app.base.isolation import network_guard
-from app.base.isolation.network_guard import LOOPBACK
-from app.serve.completion_request import HttpError, http_error
+from app.base.isolation.network_guard import LOOPBACK, making_event_loop
+from app.serve.completion_request import HttpError, http_error, http_error_of
 
 KEY_FILE = "serve.key"  # in the data folder, readable for this user only
 _KEY_BYTES = 32
@@ -145,8 +144,7 @@ class _Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's own words
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            response = refusal(http_error(400, "not_http"))
-            response.headers["Connection"] = "close"
+            response = refusal(http_error(400, "not_http", headers={"Connection": "close"}))
             head = h11.Response(status_code=400, headers=response.raw_headers, reason=b"Bad Request")
             for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
@@ -183,9 +181,8 @@ async def read_body(request: Request) -> bytes:
     """Return the bytes of a JSON body, whose length Content-Length gives. Raises HttpError and ClientDisconnect."""
     length = request.headers.get("Content-Length")
     if "Transfer-Encoding" in request.headers or length is None:
-        wrong = http_error(411, "no_length")
-        wrong.headers["Connection"] = "close"  # programs differ in where a body with both lengths ends
-        raise wrong
+        # Programs differ in where a body with both lengths ends.
+        raise http_error(411, "no_length", headers={"Connection": "close"})
     if int(length) > BODY_MOST_BYTES:
         raise http_error(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -230,9 +227,7 @@ class _Gate:
         scheme, _, key = headers.get("Authorization", "").partition(" ")
         is_right = hmac.compare_digest(key.strip().encode("utf-8", "replace"), self._key)
         if scheme.lower() != "bearer" or not is_right:
-            wrong = http_error(401, "invalid_api_key")
-            wrong.headers["WWW-Authenticate"] = "Bearer"
-            raise wrong
+            raise http_error(401, "invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
 def application(routes: list[Route]) -> Starlette:
@@ -243,12 +238,12 @@ def application(routes: list[Route]) -> Starlette:
         assert isinstance(error, HTTPException)
         if error.status_code == 404:
             return refusal(http_error(404, "unknown_path", known=known))
-        wrong = http_error(error.status_code, "wrong_method", method=(error.headers or {}).get("Allow", ""))
-        wrong.headers.update(error.headers or {})
-        return refusal(wrong)
+        method = (error.headers or {}).get("Allow", "")
+        return refusal(http_error(error.status_code, "wrong_method", headers=error.headers, method=method))
 
     handlers: dict[Any, Any] = {
         HttpError: lambda _request, error: refusal(error),
+        AppError: lambda _request, error: refusal(http_error_of(error)),
         HTTPException: refuse_route,
         ClientDisconnect: lambda _request, _error: Response(),
         Exception: _on_bug,
@@ -273,15 +268,12 @@ def address_of(port: int) -> str:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    with network_guard.making_event_loop():
+    with making_event_loop():
         return asyncio.new_event_loop()
 
 
 class HttpServer:
-    """The HTTP server, in a thread of its own.
-
-    `listener`: its listening socket, already bound to the loopback address. `routes`: all that it answers.
-    """
+    """The server, in a thread. `listener`: a socket on the loopback address. `routes`: all that it answers."""
 
     def __init__(self, listener: socket, key: str, routes: list[Route]) -> None:
         self.port: int = listener.getsockname()[1]

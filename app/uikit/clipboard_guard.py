@@ -28,6 +28,7 @@ from app.base.confidentiality import CLIPBOARD, HIGHEST_LABEL, ExportRequest, La
 from app.base.errors import AppError
 from app.uikit import confidentiality_guard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.theme import application
 from app.uikit.untrusted_text import remove_display_helpers
 
 _TEXTS = (QTextEdit, QPlainTextEdit)
@@ -95,7 +96,10 @@ def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
         return bool(text)
     copy_text(view, text)
     if is_cut and label_at(view) != HIGHEST_LABEL:  # secret text is not cut, because the user has not consented yet
-        _cut(view)
+        if isinstance(view, _TEXTS):
+            view.textCursor().removeSelectedText()
+        elif isinstance(view, QLineEdit):
+            view.del_()
     return True
 
 
@@ -123,9 +127,7 @@ class ClipboardGuard(QObject):
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
         clipboard.selectionChanged.connect(self._on_selected)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
+        application().focusChanged.connect(self._on_focus_changed)
 
     def copy(self, widget: QWidget, text: str) -> None:
         """Copy text that `widget` shows; secret text only after consent."""
@@ -173,7 +175,12 @@ class ClipboardGuard(QObject):
         text = clipboard.text()
         if text:
             clipboard.clear()
-            self._secrecy.copy(source or self._any_window(), lambda: HIGHEST_LABEL, text, self._put_on_clipboard)
+            self._secrecy.copy(
+                source or next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None),
+                lambda: HIGHEST_LABEL,
+                text,
+                self._put_on_clipboard,
+            )
 
     def _on_selected(self) -> None:
         self._selected = QApplication.focusWidget()
@@ -187,9 +194,6 @@ class ClipboardGuard(QObject):
         visible = source if source is not None and shiboken6.isValid(source) and source.isVisible() else None
         if visible is None or not selected_text(visible) or label_at(visible) == HIGHEST_LABEL:
             clipboard.clear(QClipboard.Mode.Selection)
-
-    def _any_window(self) -> QWidget | None:
-        return next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None)
 
 
 def _watched_widgets(view: QWidget | None) -> list[QWidget]:
@@ -205,13 +209,6 @@ def _view_of(part: QObject) -> QWidget | None:
     if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
         return parent
     return part if isinstance(part, QWidget) else None
-
-
-def _cut(view: QWidget) -> None:
-    if isinstance(view, _TEXTS):
-        view.textCursor().removeSelectedText()
-    elif isinstance(view, QLineEdit):
-        view.del_()
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:

@@ -116,9 +116,8 @@ class ConfidentialityGuard:
     def _ask_consent(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
         """Open the dialog and call `go` if the user consents. `verb`: the text on the button for consent."""
         choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True), DialogButton("go", verb))
-        self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
-        self.dialog.chosen.connect(lambda key: go() if key == "go" else None)
-        self.dialog.open()
+        icon = ("triangle-alert", "warning")
+        self.dialog = Dialog(self._theme, question, body, choices, parent, icon=icon).ask(go)
 
 
 def put_on_clipboard(text: str, _permit: Permit) -> None:

@@ -22,14 +22,7 @@ from PySide6.QtCore import (
     QUrl,
     Signal,
 )
-from PySide6.QtGui import (
-    QDesktopServices,
-    QDropEvent,
-    QGuiApplication,
-    QPainter,
-    QPaintEvent,
-    QPen,
-)
+from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QLineEdit, QMessageBox, QPlainTextEdit, QWidget
 
 from app import DESKTOP_ID, __version__
@@ -171,8 +164,7 @@ class Pickers:
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
-    """Append `suffix` unless the path has one of these, and a number if that exists, as the dialog asked about the
-    typed one."""
+    """Append `suffix` unless the path has one of these, and a number if that exists: the dialog asked otherwise."""
     if not path.name or path.suffix.lower() in (suffix, *others):
         return path
     free, number = path.with_name(path.name + suffix), 2

@@ -1,21 +1,24 @@
-"""Show questions and errors in dialogs. Titles are questions, buttons are verbs, texts are never HTML."""
+"""Show questions, errors and editors in dialogs. Titles are questions, buttons are verbs, texts are never HTML."""
 
 import hashlib
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label
+from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import SettingRow
+from app.uikit.widgets.labels import IconLabel, Label, Separator, announce, set_surface
 
 WIDTH_PX = 460
 EDGE_PX = 20  # the least distance from a dialog to the edges of its window
@@ -42,10 +45,10 @@ def fit_to_parent(window: QWidget, theme: Theme, size_px: tuple[int, int]) -> No
     )
 
 
-def cancel_or(key: str, words: str, *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
+def cancel_or(key: str, words: str, cancel: str = "", *, is_grave: bool = False) -> tuple[DialogButton, DialogButton]:
     """Return a cancel button and an action button. `is_grave`: the action destroys data, so Enter cancels."""
     return (
-        DialogButton("cancel", phrase("common.cancel"), is_default=is_grave),
+        DialogButton("cancel", cancel or phrase("common.cancel"), is_default=is_grave),
         DialogButton(key, words, "danger_fill" if is_grave else "primary", is_default=not is_grave),
     )
 
@@ -60,14 +63,15 @@ class Dialog(QDialog):
         theme: Theme,
         question: str,
         body: str,
-        choices: Sequence[DialogButton],
+        choices: Sequence[DialogButton] = (),
         parent: QWidget | None = None,
         *,
         icon: tuple[str, str] | None = None,
         content: QWidget | None = None,
         width_px: int = WIDTH_PX,
     ) -> None:
-        """`body`: the explanation. `icon`: name and colour. `content`: a widget between the body and the buttons."""
+        """`body`: the explanation. `choices`: the buttons; (): one to close it. `icon`: name and colour. `content`: a
+        widget between the body and the buttons."""
         super().__init__(parent)
         self._theme = theme
         self._width_px = width_px
@@ -77,7 +81,14 @@ class Dialog(QDialog):
         self.setAccessibleName(question)
         self.setAccessibleDescription(body)
         self.buttons: dict[str, Button] = {}
-        self._build(question, body, choices, icon, content)
+        close = DialogButton("cancel", phrase("common.close"), is_default=True)
+        self._build(question, body, choices or (close,), icon, content)
+
+    def ask(self, act: Callable[[], object]) -> Self:
+        """Open the dialog, call `act` unless the user cancels, and return the dialog."""
+        self.chosen.connect(lambda key: act() if key != "cancel" else None)
+        self.open()
+        return self
 
     def showEvent(self, event: QShowEvent) -> None:
         """Set the height that the wrapped text needs; Qt estimates it for another width."""
@@ -114,7 +125,7 @@ class Dialog(QDialog):
         heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
         column = make_column(
             heading,
-            *([_selectable(Label(body, tone="text2", wraps=True))] if body else []),
+            *([Label(body, tone="text2", wraps=True, selectable=True)] if body else []),
             into=self,
             margins_px=(24, 20, 24, 20),
             spacing_px=12,
@@ -122,15 +133,6 @@ class Dialog(QDialog):
         if content is not None:
             column.addWidget(content, 1)
         column.addSpacing(8)
-        column.addLayout(self._button_row(choices))
-        parent = self.parentWidget()
-        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
-        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
-        default = next((choice.key for choice in choices if choice.is_default), None)
-        if default is not None:
-            self.buttons[default].setFocus()
-
-    def _button_row(self, choices: Sequence[DialogButton]) -> QHBoxLayout:
         row = make_row(Stretch(), spacing_px=8)
         for choice in choices:
             button = Button(self._theme, choice.words, choice.kind)
@@ -138,7 +140,13 @@ class Dialog(QDialog):
             button.clicked.connect(lambda _=False, key=choice.key: self._choose(key))
             self.buttons[choice.key] = button
             row.addWidget(button)
-        return row
+        column.addLayout(row)
+        parent = self.parentWidget()
+        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
+        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
+        default = next((choice.key for choice in choices if choice.is_default), None)
+        if default is not None:
+            self.buttons[default].setFocus()
 
     def _choose(self, key: str) -> None:
         self.result_key = key
@@ -154,15 +162,7 @@ def problem_dialog(
 ) -> Dialog:
     """Return a dialog with the two sentences of an error. `choices`: its buttons; (): one to close it."""
     sentence = describe_error(error)
-    close = DialogButton("cancel", phrase("common.close"), is_default=True)
-    return Dialog(
-        theme,
-        sentence.message,
-        sentence.next,
-        choices or (close,),
-        parent,
-        icon=("triangle-alert", "warning"),
-    )
+    return Dialog(theme, sentence.message, sentence.next, choices, parent, icon=("triangle-alert", "warning"))
 
 
 class BugReporter:
@@ -204,13 +204,7 @@ class BugReporter:
                 scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)),
             ),
         )
-        dialog.chosen.connect(self._on_chosen)
-        dialog.open()
-        return dialog
-
-    def _on_chosen(self, key: str) -> None:
-        if key in self._actions:
-            self._actions[key]()
+        return dialog.ask(lambda: self._actions[dialog.result_key]())
 
 
 def make_text_view(text: str, name: str, height_px: int) -> QPlainTextEdit:
@@ -238,6 +232,108 @@ def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> 
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
 
 
-def _selectable(label: Label) -> Label:
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
+SIZE_PX = (680, 620)
+MARGIN_PX = 24
+STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
+
+
+class EditorWindow(QDialog):
+    """The base of editors with `self.column` and `save_or_explain`; closing one with changes asks first."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._is_dirty = False
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.column = make_column(margins_px=(MARGIN_PX, 16, MARGIN_PX, 16), spacing_px=20)
+        self._build()
+        fit_to_parent(self, theme, SIZE_PX)
+
+    def set_words(self, title: str, sentence: str, save: str) -> None:
+        """Set the texts of the window. `sentence`: below the title; "": none. `save`: on the button that saves."""
+        self.setWindowTitle(title)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(sentence)
+        self._title.setText(title)
+        self._sentence.setText(sentence)
+        self._sentence.setVisible(bool(sentence))
+        self.save_button.setText(save)
+
+    def save_or_explain(self) -> str:
+        """Store the entered values. Return a message if they cannot be stored; "" closes the window."""
+        raise NotImplementedError
+
+    def note_change(self) -> None:
+        self._is_dirty = True
+        self._show_problem("")
+
+    def reject(self) -> None:
+        """Close the window, after a question if there are changes. Called for Esc and every close button."""
+        for spin in self.findChildren(AutoSpin):
+            spin.interpretText()  # so that a partly typed number counts as a change
+        if self._is_dirty:
+            question, body = phrase("uikit.close_without_saving_your_changes"), phrase("uikit.what_you_changed_will_be")
+            leave, stay = phrase("uikit.close_without_saving"), phrase("uikit.keep_editing")
+            choices = cancel_or("leave", leave, stay, is_grave=True)
+            Dialog(self._theme, question, body, choices, self).ask(self._leave)
+        else:
+            super().reject()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
+        for row in self.findChildren(SettingRow):
+            row.set_stacked(is_stacked)
+
+    def _build(self) -> None:
+        form = QWidget()
+        form.setLayout(self.column)
+        set_surface(self, "base")
+        self._title = Label("", "heading2", wraps=True)
+        self._sentence = Label("", "caption", "muted", wraps=True)
+        heading = make_column(self._title, self._sentence, margins_px=(MARGIN_PX, 20, MARGIN_PX, 12), spacing_px=4)
+        make_column(
+            heading,
+            Separator(),
+            (make_scrollable(form), 1),
+            Separator(),
+            self._build_buttons(),
+            into=self,
+            spacing_px=0,
+        )
+
+    def _build_buttons(self) -> QHBoxLayout:
+        self.problem = Label("", tone="danger", wraps=True)
+        self._problem_icon = IconLabel(self._theme, "circle-x", "danger")
+        self._show_problem("")
+        self.cancel_button = Button(self._theme, phrase("common.cancel"))
+        self.save_button = Button(self._theme, "", "primary")
+        self.cancel_button.clicked.connect(self.reject)
+        self.save_button.clicked.connect(self._on_save_clicked)
+        return make_row(
+            self._problem_icon,
+            (self.problem, 1),
+            Stretch(0),
+            self.cancel_button,
+            self.save_button,
+            margins_px=(MARGIN_PX, 12, MARGIN_PX, 16),
+            spacing_px=8,
+        )
+
+    def _show_problem(self, words: str) -> None:
+        self.problem.setText(words)
+        self.problem.setVisible(bool(words))
+        self._problem_icon.setVisible(bool(words))
+        if words:
+            announce(self, words)
+
+    def _on_save_clicked(self) -> None:
+        problem = self.save_or_explain()
+        self._show_problem(problem)
+        if not problem:
+            self._is_dirty = False
+            self.accept()
+
+    def _leave(self) -> None:
+        self._is_dirty = False
+        self.reject()

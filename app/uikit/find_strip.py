@@ -4,7 +4,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -68,7 +68,14 @@ class FindStrip(QWidget):
             self.close_button,
         )  # fmt: skip
         make_column(self._row, Separator(), into=self, spacing_px=0)
-        self._connect_parts()
+        self.field.textChanged.connect(self._on_query_changed)
+        self.field.step_requested.connect(self.step)
+        self.field.closed.connect(self.leave)
+        self.previous_button.clicked.connect(lambda: self.step(-1))
+        self.next_button.clicked.connect(lambda: self.step(1))
+        self.everywhere_button.clicked.connect(lambda: self.everywhere_requested.emit(self.field.text()))
+        self.close_button.clicked.connect(self.leave)
+        self._theme.changed.connect(self._resize)
         self._resize()
         self.everywhere_button.hide()
         self.hide()
@@ -118,16 +125,6 @@ class FindStrip(QWidget):
 
     # ----------------------------------------------------------------- private
 
-    def _connect_parts(self) -> None:
-        self.field.textChanged.connect(self._on_query_changed)
-        self.field.step_requested.connect(self.step)
-        self.field.closed.connect(self.leave)
-        self.previous_button.clicked.connect(lambda: self.step(-1))
-        self.next_button.clicked.connect(lambda: self.step(1))
-        self.everywhere_button.clicked.connect(lambda: self.everywhere_requested.emit(self.field.text()))
-        self.close_button.clicked.connect(self.leave)
-        self._theme.changed.connect(self._resize)
-
     def _resize(self) -> None:
         px = self._theme.px
         self.field.setMinimumWidth(px(FIELD_MIN_PX))
@@ -139,9 +136,8 @@ class FindStrip(QWidget):
         """Change the text without finding it."""
 
         def change() -> None:
-            self.field.blockSignals(True)
-            self.field.setText(query)
-            self.field.blockSignals(False)
+            with QSignalBlocker(self.field):
+                self.field.setText(query)
 
         conversion_guard_of(self.field).run_after_conversion(change)
 

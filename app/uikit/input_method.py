@@ -105,16 +105,13 @@ class InputMethodGuard(QObject):
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if isinstance(new, QAbstractItemView):
-            self._guard_list(new)
+            # Qt turns the input method on for every editable item; it must be off in a list whose keys are commands.
+            if not new.editTriggers() & QAbstractItemView.EditTrigger.AnyKeyPressed:
+                new.installEventFilter(self)
+                QGuiApplication.inputMethod().update(Qt.InputMethodQuery.ImEnabled)
         elif new is not None and new.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
             # Qt calls the filter installed last first, so before those of an item delegate and of the field's owner.
             new.installEventFilter(conversion_guard_of(new))
-
-    def _guard_list(self, view: QAbstractItemView) -> None:
-        """Turn the input method, which Qt turns on for every editable item, off in a list whose keys are commands."""
-        if not view.editTriggers() & QAbstractItemView.EditTrigger.AnyKeyPressed:
-            view.installEventFilter(self)
-            QGuiApplication.inputMethod().update(Qt.InputMethodQuery.ImEnabled)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QInputMethodQueryEvent) and event.queries() & Qt.InputMethodQuery.ImEnabled:
@@ -205,7 +202,11 @@ class ConversionGuard(QObject):
         if self.is_converting and not before:
             self._begin()
         elif before and not self.is_converting:
-            self._end_conversion()
+            if isinstance(self._field, QPlainTextEdit):
+                self._field.setPlaceholderText(self._placeholder)
+            if self._window is not None and isValid(self._window):
+                self._window.removeEventFilter(self)
+            QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has handled the event
 
     def _begin(self) -> None:
         if isinstance(self._field, QPlainTextEdit):  # Qt would paint the placeholder over the preedit here
@@ -219,13 +220,6 @@ class ConversionGuard(QObject):
         self._window = self._field.window().windowHandle()
         if self._window is not None:
             self._window.installEventFilter(self)
-
-    def _end_conversion(self) -> None:
-        if isinstance(self._field, QPlainTextEdit):
-            self._field.setPlaceholderText(self._placeholder)
-        if self._window is not None and isValid(self._window):
-            self._window.removeEventFilter(self)
-        QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has handled the event
 
     def _run_waiting(self) -> None:
         while self._waiting and not self.is_converting:

@@ -32,8 +32,8 @@ class Theme(QObject):
 
     changed = Signal()  # the theme, text size or font has changed, and all values from before are outdated
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._data = _theme_data()
         self._settings = Settings()
         self._is_dark = False
@@ -74,16 +74,12 @@ class Theme(QObject):
         """Return the distance of base lines in pixels. `role`: as for `font`."""
         return self.px(self._data["type"][role]["line"])
 
-    def icon(self, name: str, token: str = "text2", size: int = 16) -> QIcon:  # noqa: S107 (a colour's name)
-        """Return an icon of `resources/icons` in a colour. `size`: in pixels at 100 %. Outdated after `changed`."""
-        return self._icon(name, token, self.px(size), 0)
+    def icon(self, name: str, token: str = "text2", size: int = 16, gap: int = 0) -> QIcon:  # noqa: S107 (a colour)
+        """Return an icon of `resources/icons` in a colour. `size`: in pixels at 100 %. Outdated after `changed`.
 
-    def leading_icon(self, name: str, token: str = "text2", size: int = 16, gap: int = 6) -> QIcon:  # noqa: S107
-        """Return an icon with `gap` empty pixels at its right: Qt's buttons leave too little space before the text."""
-        return self._icon(name, token, self.px(size), self.px(gap))
-
-    def _icon(self, name: str, token: str, size: int, gap: int) -> QIcon:
-        key = (name, self._hex(token), self._hex("control"), size, gap)
+        `gap`: empty pixels at its right, as Qt's buttons leave too little space before the text.
+        """
+        key = (name, self._hex(token), self._hex("control"), self.px(size), self.px(gap))
         if key not in self._icons:
             self._icons[key] = self._render(*key)
         return self._icons[key]
@@ -146,7 +142,8 @@ class Theme(QObject):
         return value
 
     def _families(self, use: str) -> list[str]:
-        return [*_by_platform(self._data["families"][use]), "BIZ UDPGothic"]
+        platform = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+        return [*self._data["families"][use][platform], "BIZ UDPGothic"]
 
     def _render(self, name: str, color: str, disabled_color: str, size: int, gap: int) -> QIcon:
         icon = QIcon()
@@ -241,11 +238,17 @@ def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
                 widget.update()
 
 
+def application() -> QApplication:
+    """Return the program's QApplication, which must exist."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
+
+
 @contextmanager
 def unstyled() -> Iterator[None]:
     """Create widgets without style sheet, in half the time, as Qt styles each again whenever its parent changes."""
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
+    app = application()
     sheet = app.styleSheet()
     app.setStyleSheet("")
     try:
@@ -289,8 +292,3 @@ def _theme_data() -> dict[str, Any]:
 def _style_template() -> str:
     text = (resources() / "themes" / "kotae.qss").read_text("utf-8")
     return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-
-
-def _by_platform(families: dict[str, Any]) -> list[str]:
-    platform = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
-    return list(families[platform])

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QUrl
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base import invisible_characters
 from app.base.wording import phrase
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, make_text_view
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 
@@ -106,7 +106,7 @@ def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object]
     if not is_openable_link(href):
         return None
     url = QUrl(href, QUrl.ParsingMode.StrictMode)
-    dialog = Dialog(
+    return Dialog(
         theme,
         phrase("uikit.open_this_link"),
         phrase("uikit.your_browser_will_connect_to", host=url.host(QUrl.ComponentFormattingOption.FullyEncoded)),
@@ -115,18 +115,5 @@ def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object]
             DialogButton("cancel", phrase("common.cancel"), is_default=True),
         ),
         parent,
-        content=_address(theme, full_address(url)),
-    )
-    dialog.chosen.connect(lambda key: open_url(url) if key == "open" else None)
-    dialog.open()
-    return dialog
-
-
-def _address(theme: Theme, address: str) -> QPlainTextEdit:
-    view = QPlainTextEdit(address)
-    view.setReadOnly(True)
-    view.setProperty("field", True)
-    view.setAccessibleName(phrase("uikit.the_whole_address"))
-    view.setTabChangesFocus(True)
-    view.setFixedHeight(theme.px(ADDRESS_PX))
-    return view
+        content=make_text_view(full_address(url), phrase("uikit.the_whole_address"), theme.px(ADDRESS_PX)),
+    ).ask(lambda: open_url(url))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from app import __version__
 from app.base import diagnostics
 from app.base.diagnostics import StartRecord
 
@@ -16,7 +15,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_first_start_of_all_suspects_nothing(file: Path) -> None:
     last = diagnostics.read_start_record(file)
-    assert (last.failed_by_now, last.is_safe_mode_due, last.was_cut_off, last.version) == (0, False, False, "")
+    assert (last.failed_by_now, last.is_safe_mode_due, last.was_cut_off) == (0, False, False)
 
 
 def test_two_starts_in_a_row_that_die_make_the_third_one_safe(file: Path) -> None:
@@ -41,15 +40,9 @@ def test_a_window_that_died_later_was_cut_off_and_is_no_failed_start(file: Path)
     diagnostics.record_program_start(file)
     diagnostics.record_window_up(file)
     last = diagnostics.read_start_record(file)
-    assert (last.was_cut_off, last.failed_by_now, last.version) == (True, 0, __version__)
+    assert (last.was_cut_off, last.failed_by_now) == (True, 0)
     diagnostics.record_program_start(file)
     assert not diagnostics.read_start_record(file).was_cut_off
-
-
-def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> None:
-    file.write_text('{"state": "closed", "failed": 0, "version": "0.0.9"}', "utf-8")
-    diagnostics.record_program_start(file)
-    assert diagnostics.read_start_record(file).version == "0.0.9"
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
-from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 
 
 def ask(engine: EngineClient, request: AnswerRequest) -> tuple[AnswerOutcome, str]:
     """The outcome and the answer. Raises what it failed with."""
-    run = AnswerRun(engine, child_commands.template(), request)
+    run = AnswerRun(engine, request)
     waiting = CommandEventLoop(run.stop)
     outcomes: list[AnswerOutcome] = []
     failures: list[AppError] = []

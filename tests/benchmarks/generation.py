@@ -54,7 +54,7 @@ def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[A
 
 
 def replied(engine: EngineClient, job: PromptJob) -> dict[StandalonePrompt, ModelReply]:
-    run = PromptRun(engine, child_commands.template(), job)
+    run = PromptRun(engine, job)
     found: dict[StandalonePrompt, ModelReply] = {}
     failures: list[AppError] = []
     waiting = CommandEventLoop(run.stop)

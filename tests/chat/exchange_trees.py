@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.chat.exchange import conversation_export
+from app.chat.exchange.conversation_export import save_file, stored_bundles
 from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
@@ -40,7 +40,7 @@ def plant(store: Store) -> int:
 
 
 def exported(store: Store, ids: list[int], path: Path) -> dict[str, Any]:
-    conversation_export.save_file(store, ids, "json", path, nothing, [], permit=PERMIT)
+    save_file(stored_bundles(store, ids, nothing, []), "json", path, permit=PERMIT)
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

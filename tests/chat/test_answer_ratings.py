@@ -87,9 +87,7 @@ def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
 # ------------------------------------------------------------------- exchange
 
 
-def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(
-    store: Store, other: Store, tmp_path: Path
-) -> None:
+def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store, other, tmp_path):
     good, bad, taken_back = answered(store), answered(store), answered(store)
     rate(store, good.id, GOOD)
     rate(store, bad.id, BAD, CORRECTION)

@@ -101,9 +101,7 @@ def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -
         ([["用件", "返し方"], ["鍵の紛失", "窓口へお越しください。"]], 0, ["鍵の紛失"]),  # which asks, but answers
     ],
 )
-def test_the_column_of_questions_is_found(
-    tmp_path: Path, rows: list[list[str]], column: int, expected: list[str]
-) -> None:
+def test_the_column_of_questions_is_found(tmp_path, rows, column, expected):
     found = read(tmp_path, rows)
     assert (found.column, texts(found)) == (column, expected)
 
@@ -246,9 +244,7 @@ def test_json_lines_of_answers_are_as_the_command_prints_them(made: BatchReport,
     assert "/home" not in json.dumps(lines)
 
 
-def test_a_file_that_excel_holds_open_is_said_to_be_open(
-    made: BatchReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_excel_holds_open_is_said_to_be_open(made, tmp_path, monkeypatch):
     out = tmp_path / "a.csv"
     answer_file.save_answers(made, out, permit=PERMIT)
     before = out.read_bytes()

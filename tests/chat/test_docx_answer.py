@@ -11,8 +11,8 @@ from docx.document import Document as WordDocument
 
 from app.base import wording
 from app.base.wording import format_time, phrase
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import conversation_export, docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.presets import PROGRAM_DEFAULTS
 from app.chat.records import AnswerDetails, Conversation, Message

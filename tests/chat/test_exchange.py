@@ -14,7 +14,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.files import output_file
 from app.base.files.day_record import DayRecord
-from app.chat.exchange import conversation_export, conversation_import, json_file
+from app.chat.exchange import conversation_import, json_file
+from app.chat.exchange.conversation_export import save_file, save_folder, stored_bundles
 from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
 from app.chat.exchange.json_file import JsonStream
 from app.chat.message_index import MessageIndex
@@ -280,7 +281,7 @@ def test_what_cannot_be_written_is_said_in_words_and_replaces_nothing(
 
     monkeypatch.setattr(output_file.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
-        conversation_export.save_folder(store, [kept], "markdown", tmp_path, nothing, [], permit=PERMIT)
+        save_folder(stored_bundles(store, [kept], nothing, []), "markdown", tmp_path, permit=PERMIT)
     with pytest.raises(AppError, match=code):
         exported(store, [kept], tmp_path / "a.json")
     assert [path.read_text() for path in tmp_path.iterdir() if path.is_file()] == ["前のもの"]
@@ -289,13 +290,13 @@ def test_what_cannot_be_written_is_said_in_words_and_replaces_nothing(
 def test_a_folder_that_is_gone_and_a_conversation_that_was_erased_are_named(store: Store, tmp_path: Path) -> None:
     kept = plant(store)
     for save, target in (
-        (conversation_export.save_file, tmp_path / "x" / "a.md"),
-        (conversation_export.save_folder, tmp_path / "x"),
+        (save_file, tmp_path / "x" / "a.md"),
+        (save_folder, tmp_path / "x"),
     ):
         with pytest.raises(AppError, match="export_folder_gone"):
-            save(store, [kept], "markdown", target, nothing, [], permit=PERMIT)
+            save(stored_bundles(store, [kept], nothing, []), "markdown", target, permit=PERMIT)
     with pytest.raises(AppError, match="conversation_gone"):
-        conversation_export.save_file(store, [99], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
+        save_file(stored_bundles(store, [99], nothing, []), "json", tmp_path / "a.json", permit=PERMIT)
     assert not (tmp_path / "a.json").exists()
 
 
@@ -304,7 +305,7 @@ def test_many_files_have_names_of_their_own_and_overwrite_nothing(store: Store, 
     folder.mkdir()
     (folder / "同じ題.md").write_text("前からある")
     ids = [store.add_question("同じ題").conversation_id for _ in range(3)]
-    made = conversation_export.save_folder(store, ids, "markdown", folder, nothing, [], permit=PERMIT)
+    made = save_folder(stored_bundles(store, ids, nothing, []), "markdown", folder, permit=PERMIT)
     assert [path.name for path in made] == ["同じ題 (2).md", "同じ題 (3).md", "同じ題 (4).md"]
     assert (folder / "同じ題.md").read_text() == "前からある"
 
@@ -322,7 +323,7 @@ def test_equal_names_are_not_tried_again_and_again(
         return before(path, mode, *arguments, **named)
 
     monkeypatch.setattr(Path, "open", counted)
-    made = conversation_export.save_folder(store, ids, "markdown", tmp_path, nothing, [], permit=PERMIT)
+    made = save_folder(stored_bundles(store, ids, nothing, []), "markdown", tmp_path, permit=PERMIT)
     assert len({path.name for path in made}) == len(tried) == 20
 
 
@@ -336,7 +337,7 @@ def test_many_files_are_written_all_or_none(store: Store, tmp_path: Path) -> Non
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        conversation_export.save_folder(store, ids, "docx", folder, end, [], permit=PERMIT)
+        save_folder(stored_bundles(store, ids, end, []), "docx", folder, permit=PERMIT)
     assert list(folder.iterdir()) == []
 
 
@@ -363,7 +364,7 @@ def test_thoughts_are_a_field_of_their_own_in_json_and_in_no_other_file(
     assert (back.text, back.details.thoughts, back.details.thought_s) == ("二です。", "足し算だ。", 1.5)
     for kind in ("markdown", "docx"):
         target = tmp_path / f"a.{kind}"
-        conversation_export.save_file(store, ids, kind, target, nothing, [], permit=PERMIT)
+        save_file(stored_bundles(store, ids, nothing, []), kind, target, permit=PERMIT)
         content = target.read_bytes()
         if kind == "docx":
             content = zipfile.ZipFile(target).read("word/document.xml")

@@ -18,9 +18,10 @@ from app.base import wording
 from app.base.files import output_file
 from app.base.files.inert_markdown import make_inert
 from app.base.wording import phrase
-from app.chat.exchange import conversation_export, docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.answer_check import AnswerRecord
+from app.chat.exchange import docx_file, markdown_file
 from app.chat.exchange.conversation_bundle import Bundle
+from app.chat.exchange.conversation_export import save_file, stored_bundles
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
 from tests.chat.exchange_trees import nothing, plant
@@ -191,7 +192,12 @@ def test_a_title_means_nothing_to_markdown() -> None:
 
 
 def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_path: Path) -> None:
-    conversation_export.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [], permit=PERMIT)
+    save_file(
+        stored_bundles(store, [plant(store)], nothing, []),
+        "markdown",
+        tmp_path / "a.md",
+        permit=PERMIT,
+    )
     written = (tmp_path / "a.md").read_text("utf-8")
     assert "年に **一度** です。" in written
     assert "途中" not in written.replace("途中で問題", "")

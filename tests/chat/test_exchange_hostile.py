@@ -102,9 +102,7 @@ BAD: list[tuple[str, Any, tuple[str, int]]] = [
 
 @pytest.mark.parametrize(("bad", "reason"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 @pytest.mark.fault("S11")
-def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
-    bad: Any, reason: tuple[str, int], store: Store, tmp_path: Path
-) -> None:
+def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(bad, reason, store, tmp_path):
     sys.set_int_max_str_digits(0)  # to write the case, not to read it
     try:
         (tmp_path / "a.json").write_text(json.dumps(document(GOOD, bad, conversation(uid="e" * 32))))
@@ -146,9 +144,7 @@ FILES: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("content", "code"), [case[1:] for case in FILES], ids=[case[0] for case in FILES])
 @pytest.mark.fault("S11")
-def test_a_file_that_is_none_of_ours_is_refused_and_changes_nothing(
-    content: bytes, code: str, store: Store, tmp_path: Path
-) -> None:
+def test_a_file_that_is_none_of_ours_is_refused_and_changes_nothing(content, code, store, tmp_path):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(AppError, match=code):
         taken(store, tmp_path)
@@ -169,9 +165,7 @@ RESTS: list[tuple[str, bytes, int]] = [
 
 @pytest.mark.parametrize(("content", "imported"), [case[1:] for case in RESTS], ids=[case[0] for case in RESTS])
 @pytest.mark.fault("S11")
-def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(
-    content: bytes, imported: int, store: Store, tmp_path: Path
-) -> None:
+def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(content, imported, store, tmp_path):
     (tmp_path / "a.json").write_bytes(content)
     result = taken(store, tmp_path)
     assert [found.reason for found in result.refused] == ["rest"]
@@ -206,9 +200,7 @@ def test_a_conversation_beyond_all_measure_costs_only_itself(store: Store, tmp_p
 
 @pytest.mark.fault("S11")
 @pytest.mark.usefixtures("small_values")
-def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(store, tmp_path):
     whole = json.dumps(document(GOOD, conversation(message(text="あ" * 100_000))))
     (tmp_path / "a.json").write_text(whole[:-50])
     result = taken(store, tmp_path)
@@ -268,9 +260,7 @@ ABSURD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("wrong", "lost"), ABSURD)
 @pytest.mark.fault("S11")
-def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
-    wrong: dict[str, Any], lost: str, store: Store, tmp_path: Path
-) -> None:
+def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(wrong, lost, store, tmp_path):
     assert taken(store, tmp_path, conversation(message(), answer(details=KNOWN | wrong))).refused == ()
     details = store.tree(store.conversations()[0].id)[1].details
     unknown = AnswerDetails()

@@ -13,8 +13,9 @@ from docx import Document
 from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat import answer_check, answer_ratings
-from app.chat.exchange import answer_recheck, conversation_export, docx_file
-from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.answer_check import AnswerRecord
+from app.chat.exchange import answer_recheck, docx_file
+from app.chat.exchange.conversation_export import save_file, save_folder, stored_bundles
 from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message
@@ -87,7 +88,7 @@ def exported(store: Store, folder: Path) -> list[str]:
     folder.mkdir(exist_ok=True)
     found = []
     for form in ("markdown", "docx"):
-        (path,) = conversation_export.save_folder(store, [here.id], form, folder, nothing, [], permit=PERMIT)
+        (path,) = save_folder(stored_bundles(store, [here.id], nothing, []), form, folder, permit=PERMIT)
         found.append(path.read_text("utf-8") if form == "markdown" else _words(path.read_bytes()))
     question, answer = store.thread(here.id)
     return [*found, _words(docx_file.answer_docx(AnswerRecord(question, answer, here.label)))]
@@ -231,7 +232,12 @@ def test_no_number_of_machines_launders_an_answer(store: Store, other: Store, wh
     here, there = store, other
     for turn in range(4):
         path = tmp_path / f"{turn}.json"
-        conversation_export.save_file(here, [here.conversations()[0].id], "json", path, nothing, [], permit=PERMIT)
+        save_file(
+            stored_bundles(here, [here.conversations()[0].id], nothing, []),
+            "json",
+            path,
+            permit=PERMIT,
+        )
         moved = document({**json.loads(path.read_text("utf-8"))["conversations"][0], "uid": f"{turn:032x}"})
         path.write_text(json.dumps(moved), "utf-8")
         assert import_conversations(there, path, nothing).unchecked == 1  # no documents there
@@ -306,8 +312,11 @@ def test_an_own_answer_that_comes_back_beside_itself_is_not_taken_again(
     store: Store, where: Paths, tmp_path: Path
 ) -> None:
     checked = taken(store, where, forged(source(), text=RIGHT), RIGHT)
-    conversation_export.save_file(
-        store, [checked.conversation_id], "json", tmp_path / "a.json", nothing, [], permit=PERMIT
+    save_file(
+        stored_bundles(store, [checked.conversation_id], nothing, []),
+        "json",
+        tmp_path / "a.json",
+        permit=PERMIT,
     )
     assert import_conversations(store, tmp_path / "a.json", nothing, where.documents) == ImportedConversations(
         already_there=1

@@ -15,8 +15,9 @@ from app.base.confidentiality import CLIPBOARD, LABELS, ExportRequest, Label
 from app.base.errors import AppError
 from app.base.wording import describe_error
 from app.chat import conversation_privacy
-from app.chat.exchange import conversation_bundle, conversation_export
+from app.chat.exchange import conversation_bundle
 from app.chat.exchange.conversation_bundle import Bundle, bundle_to_dict
+from app.chat.exchange.conversation_export import save_file, save_folder, stored_bundles
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents import collection_lookup
@@ -143,9 +144,9 @@ def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: 
     here = ask(store, grounded("public"))
     there = [DocumentCollection(1, "規程", "secret")]
     file = tmp_path / "会話.json"
-    conversation_export.save_file(store, [here], "json", file, nothing, there, permit=PERMIT)
+    save_file(stored_bundles(store, [here], nothing, there), "json", file, permit=PERMIT)
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
-    (file,) = conversation_export.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
+    (file,) = save_folder(stored_bundles(store, [here], nothing, there), "markdown", tmp_path, permit=PERMIT)
     assert "機密" in file.read_text("utf-8")
 
 
@@ -279,9 +280,9 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
             if done == 2:
                 library.set_label(collection, "secret")
 
-        save = conversation_export.save_folder if is_folder else conversation_export.save_file
+        save = save_folder if is_folder else save_file
         with pytest.raises(AppError) as caught:
-            save(store, ids, file_format, target, report, there, permit=permit)
+            save(stored_bundles(store, ids, report, there), file_format, target, permit=permit)
     assert caught.value.code == "secret_export"
     assert list(out.iterdir()) == []
 

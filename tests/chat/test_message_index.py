@@ -154,9 +154,7 @@ def test_other_branches_are_searched_too(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", ["done", "stopped", "failed"])
-def test_an_answer_is_found_when_it_has_ended_and_by_its_new_text_when_it_is_taken_up_again(
-    store: Store, status: str
-) -> None:
+def test_an_answer_is_found_when_it_has_ended_and_by_its_new_text_when_it_is_taken_up_again(store, status):
     answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
     store.update_answer(answer.id, "橋脚は")
     assert found(store, "橋脚") == []

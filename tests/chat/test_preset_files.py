@@ -8,9 +8,16 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.wording import describe_error
-from app.chat import preset_files, presets
-from app.chat.preset_files import PRESETS_MAX, SIZE_MAX_BYTES, parse, read, write
-from app.chat.presets import Choices, Preset
+from app.chat import presets
+from app.chat.presets import (
+    FILE_BYTES_MAX,
+    FILE_PRESETS_MAX,
+    Choices,
+    Preset,
+    parse_presets,
+    read_presets,
+    write_presets,
+)
 
 GOOD = {"kind": "chat", "name": "短く", "choices": {"temperature": 0.2}}
 
@@ -22,7 +29,7 @@ def file_of(*entries, **head) -> bytes:
 
 def refused(data: bytes) -> AppError:
     with pytest.raises(AppError) as caught:
-        parse(data)
+        parse_presets(data)
     assert describe_error(caught.value).message
     assert "?" not in describe_error(caught.value).message
     return caught.value
@@ -39,8 +46,8 @@ def test_what_is_written_is_read_again(tmp_path):
         Preset("c", "action", "英語に", Choices(temperature=0.0), "今の回答を英語に訳してください。"),
         *presets.built_in_presets(),
     ]
-    write(tmp_path / "presets.json", given)
-    contents = read(tmp_path / "presets.json")
+    write_presets(tmp_path / "presets.json", given)
+    contents = read_presets(tmp_path / "presets.json")
     assert contents.problems == ()
     wanted = [(preset.kind, preset.name, preset.choices, preset.request) for preset in given]
     assert [(preset.kind, preset.name, preset.choices, preset.request) for preset in contents.presets] == wanted
@@ -49,18 +56,18 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_a_file_can_be_read_by_people(tmp_path):
-    write(tmp_path / "presets.json", [Preset("a", "chat", "短く", Choices(system_prompt="三文で。"))])
+    write_presets(tmp_path / "presets.json", [Preset("a", "chat", "短く", Choices(system_prompt="三文で。"))])
     assert "三文で。" in (tmp_path / "presets.json").read_text("utf-8")
 
 
 def test_a_place_that_cannot_be_written_keeps_the_old_file(tmp_path):
     with pytest.raises(AppError) as caught:
-        write(tmp_path / "missing" / "presets.json", [])
+        write_presets(tmp_path / "missing" / "presets.json", [])
     assert caught.value.code == "export_folder_gone"
     target = tmp_path / "presets.json"
     target.mkdir()
     with pytest.raises(AppError):
-        write(target, [])
+        write_presets(target, [])
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -86,7 +93,7 @@ def test_a_place_that_cannot_be_written_keeps_the_old_file(tmp_path):
             b'{"format": "kotae-presets", "format": "kotae-presets", "version": 1, "presets": [1]}',
             "preset_file_foreign",
         ),
-        (b" " * (SIZE_MAX_BYTES + 1), "preset_file_large"),
+        (b" " * (FILE_BYTES_MAX + 1), "preset_file_large"),
         (file_of(GOOD, format="kotae-conversations"), "preset_file_foreign"),
         (file_of(GOOD, version=2), "preset_file_newer"),
         (file_of(GOOD, version=True), "preset_file_newer"),
@@ -94,7 +101,7 @@ def test_a_place_that_cannot_be_written_keeps_the_old_file(tmp_path):
         (file_of(GOOD, version=None), "preset_file_newer"),
         (file_of(GOOD, presets={"0": GOOD}), "preset_file_foreign"),
         (file_of(), "preset_file_empty"),
-        (file_of(*[GOOD] * (PRESETS_MAX + 1)), "preset_file_many"),
+        (file_of(*[GOOD] * (FILE_PRESETS_MAX + 1)), "preset_file_many"),
     ],
     ids=range(22),
 )
@@ -103,14 +110,14 @@ def test_what_is_no_file_of_presets_is_refused_in_words(data, code):
 
 
 def test_a_byte_order_mark_does_no_harm():
-    assert len(parse(b"\xef\xbb\xbf" + file_of(GOOD)).presets) == 1
+    assert len(parse_presets(b"\xef\xbb\xbf" + file_of(GOOD)).presets) == 1
 
 
 def test_a_file_that_is_not_there_or_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "missing.json", tmp_path, tmp_path / "pipe"):
         with pytest.raises(AppError) as caught:
-            read(path)
+            read_presets(path)
         assert caught.value.code == "preset_file_unreadable"
 
 
@@ -118,7 +125,7 @@ def test_no_more_is_read_than_is_allowed(tmp_path):
     with (tmp_path / "large.json").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(AppError) as caught:
-        read(tmp_path / "large.json")
+        read_presets(tmp_path / "large.json")
     assert caught.value.code == "preset_file_large"
 
 
@@ -162,7 +169,7 @@ def changed(**fields) -> dict:
     ],
 )
 def test_a_bad_value_is_named_and_costs_only_its_entry(entry, field):
-    contents = parse(file_of(GOOD, entry, GOOD))
+    contents = parse_presets(file_of(GOOD, entry, GOOD))
     assert len(contents.presets) == 2
     (problem,) = contents.problems
     assert (problem.code, problem.facts["number"], problem.facts["field"]) == ("preset_entry_value", 2, field)
@@ -174,21 +181,21 @@ def test_a_bad_value_is_named_and_costs_only_its_entry(entry, field):
 
 @pytest.mark.parametrize("entry", [None, 1, "短く", [], [[GOOD]], changed(choices=[1]), changed(choices=None)])
 def test_an_entry_of_another_form_is_named(entry):
-    contents = parse(file_of(entry, GOOD))
+    contents = parse_presets(file_of(entry, GOOD))
     assert len(contents.presets) == 1
     assert [(problem.code, problem.facts["number"]) for problem in contents.problems] == [("preset_entry_shape", 1)]
 
 
 def test_an_entry_that_says_one_thing_twice_is_refused():
     twice = file_of(GOOD).replace(b'"temperature": 0.2', b'"temperature": 0.2, "temperature": 0.9')
-    assert [problem.code for problem in parse(twice).problems] == ["preset_entry_shape"]
+    assert [problem.code for problem in parse_presets(twice).problems] == ["preset_entry_shape"]
     twice = file_of(GOOD).replace(b'"kind"', b'"name": "x", "kind"')
-    assert [problem.code for problem in parse(twice).problems] == ["preset_entry_shape"]
+    assert [problem.code for problem in parse_presets(twice).problems] == ["preset_entry_shape"]
 
 
 def test_every_entry_is_either_a_preset_or_a_problem():
     entries = [GOOD, 1, changed(name=""), GOOD, None, changed(kind="action", request="訳して")] * 30
-    contents = parse(file_of(*entries))
+    contents = parse_presets(file_of(*entries))
     assert len(contents.presets) + len(contents.problems) == len(entries)
     assert len(contents.presets) == 90
 
@@ -196,10 +203,10 @@ def test_every_entry_is_either_a_preset_or_a_problem():
 def test_the_wildest_choices_never_raise_anything_else():
     for value in (0, -0.0, 1e308, -1, [], {}, "", "NaN", [[]] * 9, {"a": {"b": []}}):
         for key in ("temperature", "seed", "system_prompt", "", "choices", "__class__"):
-            contents = parse(file_of(changed(choices={key: value})))
+            contents = parse_presets(file_of(changed(choices={key: value})))
             assert len(contents.presets) + len(contents.problems) == 1
 
 
 def test_a_refused_value_is_shown_short():
-    (problem,) = parse(file_of(changed(name="長" * 10_000))).problems
-    assert len(problem.facts["value"]) <= preset_files._SHOWN_MAX
+    (problem,) = parse_presets(file_of(changed(name="長" * 10_000))).problems
+    assert len(problem.facts["value"]) <= presets._SHOWN_CHARACTERS

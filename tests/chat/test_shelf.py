@@ -62,9 +62,7 @@ def test_folders_stand_by_name_and_hold_conversations(store: Store, shelf: Conve
     assert folder_of(store, inside) is None
 
 
-def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(
-    store: Store, shelf: ConversationOrganizer
-) -> None:
+def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(store, shelf):
     kept = conversation(store, "残る")
     folder_id = shelf.add_folder("橋梁")
     shelf.move([kept], folder_id)
@@ -101,18 +99,12 @@ def test_what_goes_into_a_folder_that_is_gone_stands_outside(store: Store, shelf
 def test_pins_are_put_and_taken_off_several_at_once(store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
     ids = [conversation(store, f"質問{n}") for n in range(3)]
     shelf.pin(ids[:2])
-    assert {c.id: c.pinned_at for c in store.conversations()} == {
-        ids[0]: clock.now,
-        ids[1]: clock.now,
-        ids[2]: None,
-    }
+    assert {c.id: c.pinned_at for c in store.conversations()} == {ids[0]: clock.now, ids[1]: clock.now, ids[2]: None}
     shelf.pin(ids[:1], is_pinned=False)
     assert {c.id for c in store.conversations() if c.pinned_at} == {ids[1]}
 
 
-def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(
-    store: Store, shelf: ConversationOrganizer
-) -> None:
+def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(store, shelf):
     here = conversation(store, "質問")
     shelf.keep_draft(here, UnsentDraft("書きかけ"))
     shelf.keep_draft(None, UnsentDraft("新しい質問の書きかけ"))
@@ -123,9 +115,7 @@ def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(
     assert shelf.draft(None).text == "新しい質問の書きかけ"
 
 
-def test_the_bin_shows_the_last_first_and_gives_back_pin_and_folder(
-    store: Store, shelf: ConversationOrganizer, clock: Clock
-) -> None:
+def test_the_bin_shows_the_last_first_and_gives_back_pin_and_folder(store, shelf, clock):
     ids = [conversation(store, f"質問{n}") for n in range(3)]
     shelf.move(ids[:1], shelf.add_folder("橋梁"))
     shelf.pin(ids[:1])
@@ -141,9 +131,7 @@ def test_the_bin_shows_the_last_first_and_gives_back_pin_and_folder(
     assert shelf.binned() == []
 
 
-def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
-    where: Paths, store: Store, shelf: ConversationOrganizer, clock: Clock
-) -> None:
+def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(where, store, shelf, clock):
     old, kept = conversation(store, "古い"), conversation(store, "残す")
     shelf.bin([old])
     record = DayRecord(where.data)
@@ -194,9 +182,7 @@ def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(store: Store, sh
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_an_erased_sentence_is_in_no_file_while_the_program_runs(
-    where: Paths, store: Store, shelf: ConversationOrganizer, clock: Clock, is_old: bool
-) -> None:
+def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where, store, shelf, clock, is_old):
     other = Store.open_second(where.database)
     conversation(store, "残る質問", "残る答え")
     erased = branched(store)
@@ -222,9 +208,7 @@ def _bytes_of(where: Paths) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(where.data.glob("kotae.sqlite*")))
 
 
-def test_much_is_erased_in_turns_and_unseen_from_the_first(
-    store: Store, shelf: ConversationOrganizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_much_is_erased_in_turns_and_unseen_from_the_first(store, shelf, monkeypatch):
     monkeypatch.setattr("app.chat.organizer.TURN_MESSAGES", 3)
     kept = conversation(store, "残る")
     long, short = branched(store), conversation(store, "橋脚")
@@ -243,9 +227,7 @@ def test_much_is_erased_in_turns_and_unseen_from_the_first(
     assert MessageIndex(store.database).search("橋脚").hits == ()
 
 
-def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
-    where: Paths, store: Store, shelf: ConversationOrganizer
-) -> None:
+def test_what_was_given_up_before_a_crash_goes_at_the_next_start(where, store, shelf):
     erased = branched(store)
     shelf.bin([erased])
     shelf.mark_for_erasure([erased])

@@ -157,9 +157,7 @@ def deep_damage(where: Paths) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_damage_that_opening_does_not_read_is_found_by_the_check_and_makes_the_next_opening_refuse(
-    where: Paths,
-) -> None:
+def test_damage_that_opening_does_not_read_is_found_by_the_check_and_makes_the_next_opening_refuse(where):
     deep_damage(where)
     assert len(titles(where)) == 2
     with pytest.raises(AppError, match="database_damaged"):
@@ -396,9 +394,7 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
-    where: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(where, monkeypatch):
     fill(where, "残る")
     assert database.make_daily_backup(where.database, where.backups, NOW) is not None
     where.database.write_bytes(b"damaged" * 1000)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests import model_files as models
 from tests.convert import engine_side
 from tests.convert.conversion import convert, failure
+from tests.trainer.training_runs import RunServer
 from trainer.convert.lora_merge import pack_weights
 from trainer.convert_job import Merge
 
@@ -31,7 +31,7 @@ def test_the_merge_is_the_formula_rounded_once(
     strength: float,
     base: Path,
     adapter: Path,
-    environment: TrainingEnvironment,
+    server: RunServer,
     converter: str,
     tmp_path: Path,
 ) -> None:
@@ -39,7 +39,7 @@ def test_the_merge_is_the_formula_rounded_once(
         base, plain = tmp_path / f"{kind}.gguf", base
         engine_side.requantize(plain, base, kind)
     target = tmp_path / "結果 {1}.gguf"
-    convert(environment, Merge(str(base), str(adapter), str(target), converter, strength), tmp_path)
+    convert(server, Merge(str(base), str(adapter), str(target), converter, strength), tmp_path)
     before, after, lora = (engine_side.tensors(path) for path in (base, target, adapter))
     changed = {name.rpartition(".lora_")[0] for name in lora}
     for name, weights in before.items():
@@ -64,10 +64,10 @@ def widened(numbers: np.ndarray) -> np.ndarray:
 
 
 def test_no_strength_changes_no_byte(
-    base: Path, adapter: Path, environment: TrainingEnvironment, converter: str, tmp_path: Path
+    base: Path, adapter: Path, server: RunServer, converter: str, tmp_path: Path
 ) -> None:
     target = tmp_path / "same.gguf"
-    convert(environment, Merge(str(base), str(adapter), str(target), converter, 0.0), tmp_path)
+    convert(server, Merge(str(base), str(adapter), str(target), converter, 0.0), tmp_path)
     assert target.read_bytes() == base.read_bytes()
 
 
@@ -80,27 +80,25 @@ def test_no_strength_changes_no_byte(
         (models.tiny_llama, "adapter_unsupported", "general.type: model"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, code, said, base, environment, converter, tmp_path) -> None:
+def test_what_does_not_fit_is_refused(make, code, said, base, server, converter, tmp_path) -> None:
     job = Merge(str(base), str(make(tmp_path / "other.gguf")), str(tmp_path / "merged.gguf"), converter)
-    failed = failure(environment, job, tmp_path)
+    failed = failure(server, job, tmp_path)
     assert failed.code == code
     assert said in failed.facts.values()
 
 
-def test_a_quantized_base_is_refused(base, adapter, environment, converter, tmp_path) -> None:
+def test_a_quantized_base_is_refused(base, adapter, server, converter, tmp_path) -> None:
     quantized = tmp_path / "quantized.gguf"
     engine_side.requantize(base, quantized, "Q8_0")
-    failed = failure(
-        environment, Merge(str(quantized), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path
-    )
+    failed = failure(server, Merge(str(quantized), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)
     assert failed.code == "base_quantized"
     assert failed.facts["type"] == "Q8_0"
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 3, 1000])
-def test_a_base_that_is_no_gguf_is_refused(kept_bytes, base, adapter, environment, converter, tmp_path) -> None:
+def test_a_base_that_is_no_gguf_is_refused(kept_bytes, base, adapter, server, converter, tmp_path) -> None:
     base.write_bytes(base.read_bytes()[:kept_bytes])
-    failed = failure(environment, Merge(str(base), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)
+    failed = failure(server, Merge(str(base), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)
     assert (failed.code, failed.facts) == ("source_missing", {"path": str(base)})
 
 

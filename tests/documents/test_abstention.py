@@ -109,9 +109,7 @@ def test_another_word_for_the_same_counts_as_said(library, tmp_path):
         ("コンバインとは何ですか", False),
     ],
 )
-def test_short_words_and_words_with_kana_are_evidence_as_a_whole(
-    library: Library, question: str, is_there: bool
-) -> None:
+def test_short_words_and_words_with_kana_are_evidence_as_a_whole(library, question, is_there):
     put(
         library,
         "固定堰の上流に土砂がたまる。堰を設ける位置は直線部とする。",

@@ -33,9 +33,7 @@ def checked_answer(answer: str) -> Grounding:
         ("発電機室の扉の有効幅は70 cm以上としません。[1]", ("70 cm以上としません",), "differing"),
     ],
 )
-def test_a_value_that_stands_there_is_not_said_to_be_missing(
-    answer: str, missing: tuple[str, ...], manner: str
-) -> None:
+def test_a_value_that_stands_there_is_not_said_to_be_missing(answer, missing, manner):
     found = checked_answer(answer)
     (claim,) = found.claims
     assert claim.missing == missing

@@ -196,10 +196,7 @@ def test_an_english_sentence_is_checked_by_its_values():
 
 def test_headings_and_what_leads_to_a_list_claim_nothing():
     answer = "## 擁壁\n基準は次のとおりです。\n1. 擁壁の高さは5m以下\n2. 根入れ深さは0.5m以上\n"
-    assert [claim.sentence for claim in claims.check(answer, [WALL])] == [
-        "擁壁の高さは5m以下",
-        "根入れ深さは0.5m以上",
-    ]
+    assert [claim.sentence for claim in claims.check(answer, [WALL])] == ["擁壁の高さは5m以下", "根入れ深さは0.5m以上"]
 
 
 def test_each_row_of_a_table_is_a_claim():

@@ -144,8 +144,8 @@ def test_files_are_added_once(gathering: Gathering, folder: Path) -> None:
 
 
 def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_would_not_give_it(
-    gathering: Gathering, folder: Path, tmp_path: Path
-) -> None:
+    gathering, folder, tmp_path
+):
     (tmp_path / "よそ.txt").touch()
     (folder / "記録.log").touch()
     (folder / ".隠し.txt").touch()
@@ -190,9 +190,7 @@ def test_of_a_folder_that_is_not_there_nothing_leaves(gathering: Gathering, fold
     assert gathering.library.sources(gathering.id) == [folder]
 
 
-def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
-    gathering: Gathering, folder: Path, tmp_path: Path
-) -> None:
+def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(gathering, folder, tmp_path):
     (folder / "z.txt").touch()
     gathering.add(folder)
     gathering.read()
@@ -264,9 +262,7 @@ def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gatheri
     assert len(gathering.add(folder).new) == 1
 
 
-def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(
-    gathering: Gathering, folder: Path
-) -> None:
+def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(gathering, folder):
     gathering.add(folder / "a.pdf")
     gathering.read()
     before = (folder / "a.pdf").stat()
@@ -306,8 +302,8 @@ def test_what_leaves_the_queue_is_as_it_was_before(gathering: Gathering, folder:
 
 
 def test_what_left_the_queue_is_found_again_in_its_folder_but_not_where_it_was_named_by_itself(
-    gathering: Gathering, folder: Path, tmp_path: Path
-) -> None:
+    gathering, folder, tmp_path
+):
     (tmp_path / "単独.txt").touch()
     gathering.add(folder, tmp_path / "単独.txt")
     collection_updates.empty_queue(gathering.library)
@@ -316,9 +312,7 @@ def test_what_left_the_queue_is_found_again_in_its_folder_but_not_where_it_was_n
     assert gathering.names() == ["a.pdf", "b.DOCX", "c.md"]
 
 
-def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(
-    gathering: Gathering, folder: Path
-) -> None:
+def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(gathering, folder):
     gathering.add(folder)
     waiting = gathering.library.waiting()
     other = Library.open_second(gathering.library.path)
@@ -363,9 +357,7 @@ def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(gathering: 
         (("要領.pdf", "要綱.pdf"), "要領"),
     ],
 )
-def test_a_collection_of_files_is_named_after_their_folder_or_the_first_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], name: str
-) -> None:
+def test_a_collection_of_files_is_named_after_their_folder_or_the_first_of_them(tmp_path, monkeypatch, files, name):
     monkeypatch.setenv("HOME", str(tmp_path))
     paths = [tmp_path / "Downloads" / file for file in files]
     assert collection_updates.name_of_added(paths, ()) == name

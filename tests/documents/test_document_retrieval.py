@@ -165,9 +165,7 @@ def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: 
 
 
 @pytest.mark.parametrize(("query", "is_found"), [("草の名前", True), ("どこの草か", True), ("海草類", False)])
-def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(
-    library: Library, query: str, is_found: bool
-) -> None:
+def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(library, query, is_found):
     collection = put(library, Section(("章",), "植生を管理する。"))
     assert ("植生" in first(library, query, collection)) is is_found
 

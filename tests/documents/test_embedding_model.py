@@ -36,8 +36,8 @@ def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path: Pa
 
 
 def test_a_reranker_is_known_by_its_head_though_it_bears_the_name_of_an_embedding_model(
-    tmp_path: Path, tiny_model: Path, documents: Path
-) -> None:
+    tmp_path, tiny_model, documents
+):
     ranker = described(tiny_reranker(tmp_path / "r.gguf", name="Bge M3"), at=3.0)
     unknown = described(tiny_reranker(tmp_path / "u.gguf", name="nobody's"))
     encoder = described(tiny_bert(tmp_path / "e.gguf", name="Bge M3"))
@@ -48,7 +48,6 @@ def test_a_reranker_is_known_by_its_head_though_it_bears_the_name_of_an_embeddin
     assert [local_models.is_embedding_model(one) for one in models] == [False, False, True, False]
     assert local_models.answering(models) == []
     chosen = semantic_index.choose_model(models, documents)
-    assert chosen is not None
     assert chosen.model == encoder
     assert not local_models.needs_template_consent(unknown)
     refused = [base_models.training_refusal(one) for one in models]
@@ -75,7 +74,6 @@ def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp
     older = described(tiny_bert(tmp_path / "a.gguf", name="multilingual-e5-small"), at=1.0)
     newer = described(tiny_bert(tmp_path / "b.gguf", name="ruri-v3-310m"), at=2.0)
     chosen = semantic_index.choose_model([newer, older], documents)
-    assert chosen is not None
     assert (chosen.model, chosen.query_prefix, chosen.document_prefix) == (newer, "検索クエリ: ", "検索文書: ")
     assert chosen.vectors.dimensions == WIDTH
 
@@ -85,10 +83,8 @@ def test_the_model_that_comes_with_kotae_never_takes_the_place_of_ones_own(tmp_p
     brought = described(tiny_bert(tmp_path / "b.gguf", name="multilingual-e5-small"), at=2.0)
     for models in ([own, brought], [brought, own]):
         chosen = semantic_index.choose_model(models, documents)
-        assert chosen is not None
         assert chosen.model == own
     alone = semantic_index.choose_model([brought], documents)
-    assert alone is not None
     assert alone.document_prefix == "passage: "
 
 
@@ -97,7 +93,6 @@ def test_sections_of_the_newest_documents_come_first(tmp_path: Path, documents: 
     put(library, "一", "二", name="古い.md")
     put(library, "三", "四", collection="規程", name="新しい.md")
     chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
-    assert chosen is not None
     assert semantic_index.find_backlog(documents, chosen.vectors).missing == [(3, 2), (4, 2), (1, 1), (2, 1)]
     library.close()
 
@@ -105,7 +100,6 @@ def test_sections_of_the_newest_documents_come_first(tmp_path: Path, documents: 
 def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: Path, documents: Path) -> None:
     def path_of(model: LocalModel) -> Path:
         chosen = semantic_index.choose_model([model], documents)
-        assert chosen is not None
         return chosen.vectors.path
 
     first = path_of(described(tiny_bert(tmp_path / "a.gguf")))
@@ -115,13 +109,10 @@ def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: 
     assert path_of(other_prefix) != first
 
 
-def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
-    tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(tmp_path, documents, monkeypatch):
     monkeypatch.setattr(semantic_index, "READ_ROWS", 2)
     library = Library.open(documents)
     chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
-    assert chosen is not None
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 0)
     put(library, "一", "二", "三")
     assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog(
@@ -149,7 +140,6 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
 
 def test_vectors_of_other_models_are_removed(tmp_path: Path, documents: Path) -> None:
     chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
-    assert chosen is not None
     chosen.vectors.add([1], [1], np.eye(WIDTH, dtype=np.float32)[:1])
     other = chosen.vectors.path.with_name("other.vectors")
     other.write_bytes(b"x")

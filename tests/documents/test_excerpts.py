@@ -187,8 +187,7 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["保証の額は、次の会議で決める。\n一　契約の変更", "保証の期日は、次の日とする。\n（１）契約の変更"],
+    "text", ["保証の額は、次の会議で決める。\n一　契約の変更", "保証の期日は、次の日とする。\n（１）契約の変更"]
 )
 def test_the_next_day_announces_no_items(text):
     (best,) = excerpts.pick_excerpts("保証の額と期日は", [make_passage(text, "第4条")])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.confidentiality import Label, Permit, permit_export
+from app.base.confidentiality import Permit, permit_export
 from app.base.errors import AppError
 from app.documents import collection_updates
 from app.documents.collection_updates import move_documents, move_request
@@ -65,9 +65,7 @@ def agreed(library: Library, source: Gathering, target: Gathering, log: Path, *,
     return permit_export(export, log, is_agreed=is_agreed)
 
 
-def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_now(
-    read: Gathering, other: Gathering, folder: Path
-) -> None:
+def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_now(read, other, folder):
     move(read, other, "a.pdf")
     read.assert_unchanged()
     other.assert_unchanged()
@@ -81,9 +79,7 @@ def test_its_folder_does_not_add_it_again_and_its_file_is_followed_where_it_is_n
 
 
 @pytest.mark.parametrize("is_named_alone", [False, True])
-def test_moved_back_it_is_where_it_was(
-    library: Library, other: Gathering, folder: Path, *, is_named_alone: bool
-) -> None:
+def test_moved_back_it_is_where_it_was(library, other, folder, *, is_named_alone):
     gathering = Gathering(library)
     gathering.add(*([folder / "a.pdf"] if is_named_alone else [folder]))
     gathering.read()
@@ -96,9 +92,7 @@ def test_moved_back_it_is_where_it_was(
     other.assert_unchanged()
 
 
-def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(
-    read: Gathering, other: Gathering, folder: Path
-) -> None:
+def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(read, other, folder):
     library = read.library
     other.add(folder)
     other.read()
@@ -111,9 +105,7 @@ def test_into_a_folder_from_which_it_was_taken_out_it_comes_to_stay(
     other.assert_unchanged()
 
 
-def test_a_document_that_is_there_already_is_refused_and_nothing_moves(
-    read: Gathering, other: Gathering, folder: Path
-) -> None:
+def test_a_document_that_is_there_already_is_refused_and_nothing_moves(read, other, folder):
     other.add(folder / "下" / "b.DOCX")
     other.read()
     before = list(read.library.database.read("SELECT * FROM left_out"))
@@ -167,9 +159,7 @@ def test_odd_names_move_like_others(library: Library, tmp_path: Path, name: str)
 
 @pytest.mark.parametrize("label", ["public", "internal"])
 @pytest.mark.fault("S16")
-def test_out_of_a_secret_collection_only_a_yes_on_record_leads(
-    read: Gathering, other: Gathering, tmp_path: Path, label: Label
-) -> None:
+def test_out_of_a_secret_collection_only_a_yes_on_record_leads(read, other, tmp_path, label):
     library, log = read.library, tmp_path / "exports.log"
     library.set_label(read.id, "secret")
     library.set_label(other.id, "secret")
@@ -189,9 +179,7 @@ def test_out_of_a_secret_collection_only_a_yes_on_record_leads(
 
 
 @pytest.mark.fault("S16")
-def test_texts_made_before_the_move_stay_secret_also_without_the_old_collection(
-    read: Gathering, other: Gathering, tmp_path: Path
-) -> None:
+def test_texts_made_before_the_move_stay_secret_also_without_the_old_collection(read, other, tmp_path):
     library = read.library
     library.set_label(read.id, "secret")
     library.set_label(other.id, "public")
@@ -204,9 +192,7 @@ def test_texts_made_before_the_move_stay_secret_also_without_the_old_collection(
 
 
 @pytest.mark.fault("S16")
-def test_texts_of_a_document_become_secret_when_it_moves_into_a_secret_collection(
-    read: Gathering, other: Gathering
-) -> None:
+def test_texts_of_a_document_become_secret_when_it_moves_into_a_secret_collection(read, other):
     library = read.library
     library.set_label(other.id, "secret")
     move(read, other, "a.pdf")
@@ -233,9 +219,7 @@ def assert_refused(gathering: Gathering) -> None:
 
 
 @pytest.mark.fault("S16")
-def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(
-    read: Gathering, other: Gathering, secret: Gathering, folder: Path
-) -> None:
+def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(read, other, secret, folder):
     move(read, secret, "a.pdf")
     restored = collection_updates.restore_paths(read.library, read.id, [folder, folder / "a.pdf"], [folder / "a.pdf"])
     assert (restored.new, restored.known_files, restored.skipped) == ([], 2, {"secret": 1})
@@ -253,9 +237,7 @@ def test_what_is_secret_now_is_not_taken_in_again_with_its_folder(
 
 
 @pytest.mark.fault("S16")
-def test_what_is_secret_now_is_known_by_its_content_under_any_name(
-    read: Gathering, secret: Gathering, folder: Path
-) -> None:
+def test_what_is_secret_now_is_known_by_its_content_under_any_name(read, secret, folder):
     library = read.library
     move(read, secret, "a.pdf")
     (folder / "a.pdf").write_text("a later version", encoding="utf-8")
@@ -279,9 +261,7 @@ def test_what_is_secret_now_is_known_by_its_content_under_any_name(
 
 
 @pytest.mark.fault("S16")
-def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(
-    read: Gathering, secret: Gathering, folder: Path
-) -> None:
+def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(read, secret, folder):
     library, file = read.library, folder / "a.pdf"
     move(read, secret, "a.pdf")
     assert collection_updates.entry_request(library, read.id, [folder], "基準", "internal") is None
@@ -300,9 +280,7 @@ def test_named_alone_and_with_consent_a_secret_file_enters_and_is_followed(
 
 
 @pytest.mark.parametrize("way", ["move", "label"])
-def test_what_the_user_has_declassified_is_as_any_other_file(
-    read: Gathering, secret: Gathering, folder: Path, tmp_path: Path, way: str
-) -> None:
+def test_what_the_user_has_declassified_is_as_any_other_file(read, secret, folder, tmp_path, way):
     library = read.library
     move(read, secret, "a.pdf")
     if way == "move":
@@ -335,7 +313,6 @@ def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path: Path, tally: T
         process = subprocess.Popen(
             [sys.executable, "-c", MOVER, str(database)], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
         )
-        assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         time.sleep(chance.uniform(0.0, 0.3))
         process.send_signal(signal.SIGKILL)

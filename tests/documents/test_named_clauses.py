@@ -143,14 +143,8 @@ def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: 
         "整備令第3条は何を定めていますか",
     ],
 )
-def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(
-    library: Library, collection: int, question: str
-) -> None:
-    put(
-        library,
-        Section(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"),
-        collection="法令",
-    )
+def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(library, collection, question):
+    put(library, Section(("第一条",), "水路の整備に関する政令（以下「整備令」という。）による。"), collection="法令")
     put(library, Section(("第三条",), "丁は、届け出る。"), collection="法令", name="港湾の利用に関する政令.html")
     assert all(not passage.named for passage in found(library, question, collection))
 
@@ -182,9 +176,7 @@ def test_a_passage_of_a_clause_ends_with_it(library: Library, collection: int) -
         ("300ページ", "選んだ資料に300ページはありません。"),
     ],
 )
-def test_a_clause_that_does_not_exist_is_told_with_its_neighbours(
-    library: Library, collection: int, question: str, sentence: str
-) -> None:
+def test_a_clause_that_does_not_exist_is_told_with_its_neighbours(library, collection, question, sentence):
     missing = named_clauses.find_clauses(library, question, [collection]).missing
     assert [named_clauses.missing_sentence(one) for one in missing] == [sentence]
     passages = found(library, question, collection)
@@ -233,9 +225,7 @@ def test_an_item_is_found_in_its_own_paragraph(library: Library, definitions: in
     assert found(library, question, definitions)[0].section.text.startswith(text)
 
 
-def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(
-    library: Library, definitions: int
-) -> None:
+def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(library, definitions):
     passages = found(library, "取引法第2条にいう信託の看板の大きさは", definitions)
     assert [passage.named for passage in passages][:2] == ["clause", ""]
     assert "信託" in passages[0].section.text

@@ -49,9 +49,7 @@ def checked(answer: str, *recognized: Numbers, text: str = TEXT) -> Claim:
         ("鉄筋のかぶりは０．０５ｍとする。[1]", (("0.05", 40),), ("０．０５ｍ",)),
     ],
 )
-def test_a_number_from_uncertain_recognition_is_to_be_checked(
-    answer: str, recognized: Numbers, uncertain: tuple[str, ...]
-) -> None:
+def test_a_number_from_uncertain_recognition_is_to_be_checked(answer, recognized, uncertain):
     claim = checked(answer, recognized)
     assert (claim.is_supported, claim.missing) == (not uncertain, uncertain)
 

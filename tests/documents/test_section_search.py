@@ -95,7 +95,6 @@ def test_a_search_that_nobody_waits_for_ends(library: Library) -> None:
 
 def test_a_document_is_read_in_order_with_its_outline(library: Library) -> None:
     whole = whole_document.load(library.path, fill(library))
-    assert whole is not None
     assert [section.text for section in whole.sections] == [section.text for section in SECTIONS]
     assert whole.outline == (
         Heading("第1章 総則", 0, 0),
@@ -123,7 +122,6 @@ def test_reading_a_document_can_be_cancelled(library: Library) -> None:
 def test_a_place_is_found_by_its_section_its_quote_or_its_page(library: Library) -> None:
     document_id = fill(library)
     whole = whole_document.load(library.path, document_id)
-    assert whole is not None
     last = whole.sections[4]
     assert whole.row_of(ReadingPlace(document_id, last.id)) == 4
     assert whole.row_of(ReadingPlace(document_id, quote="橋脚を検査\nする。")) == 4
@@ -143,7 +141,6 @@ def test_words_are_counted_in_headings_and_text(library: Library) -> None:
 
 def test_a_section_is_cited_with_document_clause_and_page(library: Library) -> None:
     whole = whole_document.load(library.path, fill(library))
-    assert whole is not None
     source = whole.source_of(2, "円形")
     assert source_citations.describe_place(source) == "橋梁.pdf　第1章 総則 1.2 橋脚の形（標準）　p.2"
     assert (source.text, whole.source_of(2).text) == ("円形", "円形を標準とする。")

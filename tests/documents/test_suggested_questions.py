@@ -20,10 +20,7 @@ SAMPLES = Path(__file__).parents[2] / "resources" / "sample"
 STATUTE = [
     Section(("第1章 総則", "第1条（目的）"), "第1条　この規程は、車両の管理について定めることを目的とする。"),
     Section(("第1章 総則", "第2条（定義）"), "第2条　社用車とは、会社が所有し、又は借り受けて業務に使う車両をいう。"),
-    Section(
-        ("第2章 運転", "第5条（運転日報の提出）"),
-        "第5条　運転者は、その日の行き先を運転日報に書いて提出する。",
-    ),
+    Section(("第2章 運転", "第5条（運転日報の提出）"), "第5条　運転者は、その日の行き先を運転日報に書いて提出する。"),
     Section(("第2章 運転", "第6条（駐車場の料金）"), "第6条　駐車場の料金は、一か月につき8000円とする。"),
     Section(("附則",), "この規程は、令和5年4月1日から施行する。それまでの規程は廃止する。"),
 ]
@@ -61,6 +58,20 @@ def test_a_heading_that_is_a_question_is_asked_as_it_stands(library: Library) ->
 def test_a_foreign_name_as_a_heading_is_asked_about_in_the_language_of_its_text(library: Library) -> None:
     put(library, Section(("Wiki",), "利用者が書いた解決策は、Wiki で読めます。登録すると編集もできます。"))
     assert suggest_questions(library.path, scope_of(library, "基準")) == ["Wikiについて教えてください。"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "question"),
+    [("debputy", "What about debputy?"), ("Who may use debputy", "Who may use debputy?")],
+)
+def test_a_heading_above_english_text_is_asked_about_in_a_sentence(
+    library: Library, heading: str, question: str
+) -> None:
+    put(library, Section((heading,), "Everybody may use the helper debputy, which builds a package from a manifest."))
+    scope = scope_of(library, "基準")
+    assert suggest_questions(library.path, scope) == [question]
+    assert is_answered(library, scope, question)
+    assert is_answered(library, scope, "What is debputy?")
 
 
 def test_headings_that_every_document_has_become_no_question(library: Library) -> None:

@@ -14,12 +14,7 @@ from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.records import Section, with_heading
 from app.documents.retrieval import passage_search, semantic_index
-from app.documents.retrieval.semantic_index import (
-    Floats,
-    SemanticQuery,
-    VectorFile,
-    text_digest,
-)
+from app.documents.retrieval.semantic_index import Floats, SemanticQuery, VectorFile, text_digest
 from tests.documents.driver import put
 
 DIMENSIONS = 64
@@ -118,7 +113,6 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
     for _ in range(4):
         command = [sys.executable, "-c", KILLED, str(store.path), str(reported), str(Path.cwd())]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
             time.sleep(float(chance.random()) * 0.05)
             os.kill(writer.pid, signal.SIGKILL)
@@ -252,8 +246,7 @@ def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pyt
     _, others = shelf.put("ほか", *(f"番号{number}の雑則。" for number in range(60)))
     shelf.store.add(
         *zip(
-            *((i, text_digest(with_heading(s.heading, s.text))) for i, s in shelf.library.sections(others)),
-            strict=True,
+            *((i, text_digest(with_heading(s.heading, s.text))) for i, s in shelf.library.sections(others)), strict=True
         ),
         np.repeat(np.eye(DIMENSIONS, dtype=np.float32)[2:3], 60, axis=0),
     )

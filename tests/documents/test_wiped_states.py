@@ -1,7 +1,6 @@
 """What the engine has kept of the texts of a collection goes when texts leave it or become secret."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +49,7 @@ CHANGES = [remove_collection, begin_removal, make_secret, remove_document, move_
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_states_of_a_collection_are_deleted_and_those_of_others_stay(
-    library: Library, change: Callable[[Library, int], None]
-) -> None:
+def test_states_of_a_collection_are_deleted_and_those_of_others_stay(library, change):
     collection_id = put(library, "本文", collection="基準")
     other = put(library, "本文", collection="他", name="z.md")
     folder = Paths(library.path.parent).prefix_states
@@ -72,9 +69,7 @@ def test_states_of_a_collection_are_deleted_and_those_of_others_stay(
     assert not keep(collection_id).exists()  # of an answer whose search was before that
 
 
-def test_what_is_kept_while_a_document_moves_is_deleted_once_it_has_moved(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_kept_while_a_document_moves_is_deleted_once_it_has_moved(library, monkeypatch):
     collection_id, secret = put(library, "本文", collection="基準"), library.add_collection("機密", "secret")
     folder = Paths(library.path.parent).prefix_states
     folder.mkdir()

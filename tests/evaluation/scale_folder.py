@@ -44,8 +44,7 @@ class Folder:
         data.mkdir(parents=True)
         groups = [{"group": f"文書{n // self.group_size}"} if self.group_size else {} for n in range(self.examples)]
         (data / "holdout.jsonl").write_text("".join(json.dumps(one) + "\n" for one in groups), encoding="utf-8")
-        subsets = [{"rows": rows, "removed": 0, "unusable": 0} for rows in sorted({key[0] for key in losses})]
-        self.about({"name": "点検", "is_nested": True, "subsets": subsets})
+        self.about({"name": "点検", "is_nested": True})
         trainings = tuple(self._run(key, loss, number) for number, (key, loss) in enumerate(losses.items()))
         nobody = QuestionSet("点検", 0, "", ())
         return driver.study(*contenders, asked=nobody, id="1", name="点検", kind="scale", trainings=trainings)

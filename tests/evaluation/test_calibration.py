@@ -55,14 +55,11 @@ def test_a_judge_that_finds_every_error_is_trusted() -> None:
     assert (verbose.kind, verbose.lowered, verbose.equal) == ("verbose", 0.0, 1.0)
 
 
-def test_a_judge_that_gives_everything_full_points_is_not() -> None:
+def test_a_judge_that_gives_everything_full_points_or_misses_one_kind_is_not() -> None:
     found = measured(lambda _case: 3)
     assert found.kappa == 0.0
     assert (found.is_trusted, found.doubt) == (False, "kappa")
     assert found.blind_to == judge_calibration.WRONG_PERTURBATIONS
-
-
-def test_a_judge_that_misses_one_kind_is_not_trusted_however_high_its_kappa() -> None:
     found = measured(lambda case: 3 if case.kind == "number" else good(case))
     assert found.kappa is not None
     assert found.kappa > judge_calibration.LEAST_KAPPA
@@ -103,20 +100,14 @@ def test_a_kind_with_few_cases_says_nothing() -> None:
     assert found.is_trusted
 
 
-def test_of_few_answers_nothing_is_concluded() -> None:
+def test_of_few_or_no_answers_or_one_score_everywhere_nothing_is_concluded() -> None:
     found = measured(good, judge_calibration.calibration_cases(QUESTIONS[:3]))
     assert found.kappa == pytest.approx(1.0)
     assert (found.n, found.doubt, found.is_trusted) == (15, "few", None)
-
-
-def test_one_and_the_same_score_everywhere_shows_no_agreement() -> None:
     rated = [CalibrationCase(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
     found = judge_calibration.calibrate("判定", "kotae", rated, [JudgeScore(2)] * 30)
     assert (found.kappa, found.n, found.doubt, found.is_trusted) == (None, 30, "constant", None)
     assert "すべて同じ" in judge_calibration.calibration_sentence(found)
-
-
-def test_without_any_answer_there_is_no_kappa() -> None:
     for found in (measured(good, []), measured(lambda _case: None)):
         assert (found.kappa, found.n, found.spearman, found.seedings, found.doubt) == (None, 0, None, (), "few")
 
@@ -129,7 +120,7 @@ def test_answers_without_a_score_count_for_nothing_but_their_number() -> None:
     assert no_right.seedings == ()
 
 
-def test_people_s_scores_go_before_what_was_made() -> None:
+def test_people_s_scores_go_before_what_was_made_unless_they_are_few() -> None:
     scores = [0, 1, 2, 3] * 6
     cases = [*judge_calibration.calibration_cases(QUESTIONS), *human(scores)]
     found = measured(lambda case: good(case) if case.human is None else case.human, cases)
@@ -141,6 +132,12 @@ def test_people_s_scores_go_before_what_was_made() -> None:
     assert other_way.kappa == pytest.approx(-1.0)
     assert other_way.spearman == pytest.approx(-1.0)
     assert other_way.doubt == "kappa"
+    cases = [*judge_calibration.calibration_cases(QUESTIONS), *human([0, 3, 3])]
+    found = measured(lambda case: good(case) if case.human is None else case.human, cases)
+    assert (found.basis, found.n) == ("seeded", 40)
+    assert found.spearman == pytest.approx(1.0)
+    only_people = measured(lambda case: case.human, human([0, 3, 3]))
+    assert (only_people.basis, only_people.n, only_people.doubt) == ("human", 3, "few")
 
 
 def test_a_disagreement_of_three_points_weighs_nine_times_one_of_one() -> None:
@@ -152,15 +149,6 @@ def test_a_disagreement_of_three_points_weighs_nine_times_one_of_one() -> None:
     # By hand: mean weight over that by chance. 1 of 20 is off by 1 (weight 1), and by 3 (weight 9).
     assert near == pytest.approx(1 - (1 / 20) / ((9 * 10 * 10 + 9 * 10 * 9 + 4 * 1 * 10 + 1 * 1 * 10) / 400))
     assert far == pytest.approx(1 - (9 / 20) / ((9 * 10 * 11 + 9 * 10 * 9) / 400))
-
-
-def test_few_scores_of_people_do_not_replace_what_was_made() -> None:
-    cases = [*judge_calibration.calibration_cases(QUESTIONS), *human([0, 3, 3])]
-    found = measured(lambda case: good(case) if case.human is None else case.human, cases)
-    assert (found.basis, found.n) == ("seeded", 40)
-    assert found.spearman == pytest.approx(1.0)
-    only_people = measured(lambda case: case.human, human([0, 3, 3]))
-    assert (only_people.basis, only_people.n, only_people.doubt) == ("human", 3, "few")
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

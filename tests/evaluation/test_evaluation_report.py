@@ -42,7 +42,7 @@ def in_english(evaluation: Evaluation) -> str:
         wording.use_language("ja")
 
 
-def test_the_page_is_whole_and_needs_nothing_from_elsewhere(text: str) -> None:
+def test_the_page_is_whole_needs_nothing_from_elsewhere_and_holds_foreign_words_as_text(text: str) -> None:
     page = Page(text)
     assert page.links == []
     assert not {"script", "link", "iframe", "object", "img", "b"} & set(page.tags)
@@ -51,23 +51,17 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(text: str) -> None:
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert page.tags.count("details") == made.COUNT
-
-
-def test_what_people_and_models_wrote_is_text(text: str) -> None:
     assert made.HOSTILE in Page(text).text
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in text
     assert "<b>砂防" not in text
 
 
-def test_it_is_written_whole_into_the_folder(judged: Evaluation, tmp_path: Path) -> None:
+def test_it_is_written_whole_into_the_folder_also_with_lone_surrogates(judged: Evaluation, tmp_path: Path) -> None:
     path = report.write(judged, [ADVICE], tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
     Page(path.read_text("utf-8"))
     with pytest.raises(AppError, match="evaluation_unwritable"):
         report.write(judged, [], tmp_path / "gone")
-
-
-def test_lone_surrogates_do_no_harm(judged: Evaluation, tmp_path: Path) -> None:
     broken = dataclasses.replace(judged, name="壊れた\ud800名")
     assert "壊れた\N{REPLACEMENT CHARACTER}名" in report.write(broken, [], tmp_path).read_text("utf-8")
 
@@ -137,7 +131,9 @@ def test_of_few_questions_no_interval_is_drawn(judged: Evaluation) -> None:
     assert len(re.findall("<svg", report.render(made.first_questions(judged, 6)))) == 5
 
 
-def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
+def test_every_answer_is_there_with_reason_marks_and_the_systems_scores_in_their_order(
+    text: str, judged: Evaluation
+) -> None:
     words = Page(text).text
     for shown in (
         "回数が正解と合う。",
@@ -150,9 +146,6 @@ def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
         assert shown in words, shown
     assert words.count("回答できません") == 2
     assert "エラー" in words
-
-
-def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(text: str, judged: Evaluation) -> None:
     shown = re.findall('<span class="points">(.*?)</span>', text)
     assert len(shown) == made.COUNT
     scores = [
@@ -161,9 +154,6 @@ def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(tex
     ]
     assert shown[4] == " / ".join(f"{sum(one) / 2:g}" for one in scores)
     assert shown[1].startswith("- / ")  # the first system failed
-
-
-def test_one_answer_is_said_to_be_exact_only_where_it_is(judged: Evaluation) -> None:
     row = judged.systems[1].rows[0]
     exact = dataclasses.replace(row, marks=dataclasses.replace(row.marks, is_exact=True))
     assert "完全一致" in answer_table.score_labels(exact)
@@ -230,12 +220,9 @@ def test_bars_are_as_long_as_each_other_and_their_parts_as_their_counts() -> Non
     ]
 
 
-def test_nothing_to_draw_is_no_plot() -> None:
+def test_nothing_to_draw_is_no_plot_and_what_is_nothing_is_not_drawn_among_negative_ones() -> None:
     assert plots.interval_plot("差", []) == plots.bar_plot("内訳", ["0 点"], [PlotBar("甲", (0,))]) == ""
     assert plots.interval_plot("差", [PlotRow("甲", "", (PlotEstimate(float("nan"), 0, 1),))]) == ""
-
-
-def test_scores_that_are_all_nothing_are_not_drawn_among_negative_ones() -> None:
     drawn = plots.interval_plot("得点", [PlotRow("甲", "0.000", (PlotEstimate(0.0, 0.0, 0.0),))])
     assert ">0.0</text>" in drawn
     assert "\u2212" not in "".join(re.findall(r">([^<]*)</text>", drawn))

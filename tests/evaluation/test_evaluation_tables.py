@@ -109,15 +109,14 @@ def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Ev
     assert (float(row["秒/問"]) > 7, row["大きさ（GB）"]) == (True, "4.92")
 
 
-def test_without_a_judge_there_are_no_columns_of_one(by_rules: Evaluation) -> None:
+def test_without_a_judge_there_are_no_columns_of_one_and_one_that_gave_no_score_is_not_said_to_be_none(
+    by_rules: Evaluation, judged: Evaluation
+) -> None:
     grid = tables.paper(by_rules)
     row = shown(grid)[1]
     assert list(row) == ["構成", "モデル", "量子化", "得点（0〜1）", "秒/問", "大きさ（GB）"]
     assert float(row["得点（0〜1）"]) == pytest.approx(tables.means(by_rules).rows[1][1], abs=1e-3)
     assert any("採点モデルを使っていない" in note for note in grid.notes)
-
-
-def test_a_judge_that_gave_no_score_is_not_said_to_be_none(judged: Evaluation) -> None:
     row = dataclasses.replace(judged.systems[0].rows[0], judgement=JudgeScore(None, trouble="unreadable"))
     grid = tables.paper(with_rows(judged, row))
     assert shown(grid)[0]["採点の平均（0〜3）"] == "-"
@@ -190,15 +189,6 @@ def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(b
     assert len(alone.notes) == 1
 
 
-@pytest.mark.parametrize(("count", "interval"), [(4, "-"), (5, "0.000〜1.000")])
-def test_of_few_questions_no_interval_is_shown(count: int, interval: str, by_rules: Evaluation) -> None:
-    asked = by_rules.questions.questions[:count]
-    few = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, questions=asked))
-    rows = [ResultRow(one.id, 1, "答え", "answered", RuleScores(float(at % 2))) for at, one in enumerate(asked)]
-    found = {**shown(tables.means(with_rows(few, *rows)))[0]}
-    assert found.get("得点の 95 % 区間", "-") == interval
-
-
 def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: Evaluation) -> None:
     broken = RuleScores(score=0.0, is_broken=True)
     rows = [ResultRow("q1", 1, "長い", "length", broken), ResultRow("q2", 1, "", "answered", broken)]
@@ -219,7 +209,9 @@ def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluati
     assert "「元のモデル」" in tables.sentences(tables.pairs(made.first_questions(alone, 3), score))[0]
 
 
-def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> None:
+def test_recall_and_mrr_are_those_of_the_gold_ranks_and_only_columns_with_a_value_are_there(
+    by_rules: Evaluation,
+) -> None:
     asked = by_rules.questions.questions
     rows = [
         ResultRow(asked[at].id, 1, "答え", "answered", RuleScores(1.0, gold_rank=rank))
@@ -229,9 +221,6 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
     assert [row[f"根拠の Recall@{depth}（%）"] for depth in (1, 3, 5)] == ["25", "50", "75"]
     assert row["根拠の MRR（0〜1）"] == "0.438"
     assert "[n] で示した引用元と、回答の文の出どころだと照合で分かった引用元" in tables.documents(by_rules).notes[0]
-
-
-def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     bare = with_rows(by_rules, ResultRow("q1", 1, "答え", "answered", RuleScores(score=1.0)))
     assert grids.as_report_table(tables.documents(bare)).head == ("構成",)
     assert grids.as_report_table(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
@@ -239,16 +228,15 @@ def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     assert "エラー" not in grids.as_report_table(tables.rule_scores(bare)).head
 
 
-def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:
+def test_loss_and_divergence_are_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of_the_model(
+    judged: Evaluation,
+) -> None:
     assert [row["模範解答の損失（nat/トークン）"] for row in shown(tables.models(judged))] == [
         "2.100",
         "2.100",
         "1.800",
         "1.800",
     ]
-
-
-def test_divergence_is_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of_the_model(judged: Evaluation) -> None:
     known = tuple(dataclasses.replace(one, divergence=2.0, same_first=30) for one in judged.systems[1].likelihoods)
     partly = (*known[:-1], dataclasses.replace(known[-1], divergence=None, same_first=None))
     likelihoods = (judged.systems[0].likelihoods, known, partly)
@@ -284,22 +272,16 @@ def test_what_a_judge_says_that_is_not_trusted_is_said_with_that_doubt() -> None
                 assert ("採点モデルの点は信用できると確かめられていません" in pair.sentence) == says_so
 
 
-def test_with_several_differences_it_is_said_that_one_may_be_chance(judged: Evaluation) -> None:
+def test_what_makes_differences_doubtful_stands_in_their_notes(judged: Evaluation) -> None:
     found = tables.pairs(judged, MEASURES["score"])
     assert any("3 つの差" in note for note in tables.differences(judged, found).notes)
     assert not any("つの差" in note for note in tables.differences(judged, found[:1]).notes)
-
-
-def test_few_groups_have_no_interval_and_it_is_said_that_the_questions_decide_alone(judged: Evaluation) -> None:
     asked = tuple(dataclasses.replace(one, group="甲" if one.id < "q2" else "乙") for one in judged.questions.questions)
     few = dataclasses.replace(judged, questions=dataclasses.replace(judged.questions, questions=asked))
     for found, is_few in ((few, True), (judged, False)):
         grid = tables.differences(found, tables.pairs(found, MEASURES["score"]))
         assert any("グループが 5 個に満たない" in note for note in grid.notes) == is_few
         assert ("95 % 区間（文書などのグループごと）" in shown(grid)[0]) != is_few
-
-
-def test_questions_that_one_of_two_has_no_score_for_are_said_to_be_left_out(judged: Evaluation) -> None:
     by_judge = tables.differences(judged, tables.pairs(judged, MEASURES["judge"]))
     assert any("1 問は、差に含みません" in note for note in by_judge.notes)
     by_score = tables.differences(judged, tables.pairs(judged, MEASURES["score"]))
@@ -412,7 +394,7 @@ def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
         out = tmp_path / f"結果{suffix}"
         export.save(
             asked,
-            [],
+            [SECTION],
             out,
             permit=permit_export(
                 ExportRequest("answers", str(out), lambda: "secret"), tmp_path / "exports.log", is_agreed=True
@@ -422,6 +404,7 @@ def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
     assert "機密" in facts_said.values()
     assert "公開" not in facts_said.values()
     page = (tmp_path / "結果.html").read_text("utf-8")
+    assert "資料で十分です。" in page
     assert "機密" in page
     assert "公開" not in page
 
@@ -470,25 +453,6 @@ def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(
     assert rows[:2] == [["行数", "損失", "変化", "時期"], ["1200", "2.31", "-0.05", "2024-05"]]
 
 
-def test_a_page_holds_the_sections(by_rules: Evaluation, tmp_path: Path) -> None:
-    export.save(by_rules, [SECTION], tmp_path / "結果.HTML", permit=PERMIT)
-    assert "資料で十分です。" in (tmp_path / "結果.HTML").read_text("utf-8")
-
-
-def test_an_export_replaces_nothing_and_knows_its_forms(by_rules: Evaluation, tmp_path: Path) -> None:
-    for name, code in (
-        ("a.csv", "export_exists"),
-        ("a.pdf", "evaluation_out_format"),
-        ("b/a.csv", "export_folder_gone"),
-    ):
-        (tmp_path / "a.csv").write_text("mine")
-        with pytest.raises(AppError) as caught:
-            export.save(by_rules, [], tmp_path / name, permit=PERMIT)
-        assert caught.value.code == code
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-    assert (tmp_path / "a.csv").read_text() == "mine"
-
-
 def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
     wording.use_language("en")
     found = [tables.summary(judged), tables.categories(judged), answer_table.every_answer(judged)]
@@ -510,6 +474,7 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "damage",
     [
+        lambda text: None,  # there are none
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: "[]",
@@ -521,11 +486,7 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
 )
 def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:
     path = studies.write_results(by_rules, [], tmp_path)
-    path.write_text(damage(path.read_text("utf-8")), "utf-8")
-    with pytest.raises(AppError, match="evaluation_damaged"):
-        studies.read_results(tmp_path)
-
-
-def test_no_results_are_damaged_ones(tmp_path: Path) -> None:
+    damaged = damage(path.read_text("utf-8"))
+    path.unlink() if damaged is None else path.write_text(damaged, "utf-8")
     with pytest.raises(AppError, match="evaluation_damaged"):
         studies.read_results(tmp_path)

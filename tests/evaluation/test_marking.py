@@ -109,20 +109,14 @@ def test_of_the_numbers_of_an_answer_those_count_that_something_right_has(answer
     assert marks(QUESTION, answer).numbers == share
 
 
-def test_numbers_are_right_that_a_gold_quote_or_an_entry_has() -> None:
+def test_numbers_are_right_that_a_quote_or_an_entry_has_and_those_of_the_question_prove_nothing() -> None:
     question = Question("1", "問い", gold=(Gold("水中では150mmとする。"),), must_include=("7日|1週間",))
     assert marks(question, "150mmで、7日です。").numbers == 1.0
     assert marks(question, "150mmで、8日です。").numbers == 0.5
-
-
-def test_a_number_of_the_question_proves_nothing_and_is_no_error() -> None:
     question = replace(QUESTION, text="川幅が30mのとき、最小値はいくつですか。")
     assert marks(question, "川幅が30mなら100mmです。").numbers == 1.0
     assert marks(question, "川幅が30mなら120mmです。").numbers == 0.0
     assert marks(question, "川幅は30mです。").numbers is None
-
-
-def test_without_anything_known_numbers_are_neither_right_nor_wrong() -> None:
     assert marks(Question("1", "問い"), "100mmです。").numbers is None
     assert marks(Question("1", "問い", must_include=("かぶり",)), "100mmです。").numbers is None
     assert marks(Question("1", "問い", reference="規定はない。"), "100mmです。").numbers == 0.0
@@ -161,16 +155,14 @@ def test_a_reference_is_held_against_the_answer_without_its_marks() -> None:
 def test_cited_places_are_held_against_the_gold_quotes() -> None:
     found = grounded("100mm以上です[2]。円形です[1]。", Claim("", 0, 1, (2,)), Claim("", 0, 1, (1,)))
     assert (found.citation, found.gold_cited, found.gold_rank) == (0.5, 0.5, 3)
-
-
-def test_a_source_that_only_the_text_names_is_cited_too() -> None:
     found = grounded("150mmです[3]。", Claim("", 0, 1, (2,)))
     assert (found.citation, found.gold_cited) == (1.0, 1.0)
-
-
-def test_who_cites_nothing_has_no_right_citation_and_no_wrong_one() -> None:
     found = grounded("150mmです。")
     assert (found.citation, found.gold_cited, found.gold_rank) == (None, 0.0, 3)
+    absent = replace(GOLD, gold=(*GOLD.gold, Gold("塩害を受ける地域では別に定める。")))
+    assert grounded("100mmです。", question=absent).gold_rank == 0
+    for found in (marks(GOLD, "100mmです[2]。"), grounded("100mmです[2]。", question=replace(GOLD, gold=()))):
+        assert (found.citation, found.gold_cited, found.gold_rank) == (None, None, None)
 
 
 def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
@@ -182,16 +174,6 @@ def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
     third = replace(GOLD, gold=(Gold(TEXTS[2]),))
     found = score_answer(third, BatchAnswer(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
     assert found.gold_rank == 1
-
-
-def test_the_rank_is_0_where_a_quote_was_not_found() -> None:
-    absent = replace(GOLD, gold=(*GOLD.gold, Gold("塩害を受ける地域では別に定める。")))
-    assert grounded("100mmです。", question=absent).gold_rank == 0
-
-
-def test_without_documents_or_gold_there_is_nothing_to_cite() -> None:
-    for found in (marks(GOLD, "100mmです[2]。"), grounded("100mmです[2]。", question=replace(GOLD, gold=()))):
-        assert (found.citation, found.gold_cited, found.gold_rank) == (None, None, None)
 
 
 # -------------------------------------------------------------------------- abstention
@@ -291,9 +273,16 @@ def test_what_is_empty_cut_off_or_repeats_itself_is_broken(answer: str, verdict:
     assert (found.is_broken, found.score) == (True, 0.0)
 
 
-def test_the_score_is_the_recall_and_without_entries_the_likeness_to_the_reference() -> None:
+def test_the_score_is_the_recall_or_the_likeness_and_abstaining_is_right_only_where_there_is_no_answer() -> None:
     assert marks(QUESTION, "100mm").score == 1.0
     assert marks(replace(QUESTION, must_include=()), "最小値は100mmである").score == pytest.approx(24 / 25)
+    assert marks(QUESTION, "資料にありません。").score == 0.0
+    absent = Question("1", "問い", reference="資料にない。", is_answerable=False)
+    assert marks(absent, "資料にありません。").score == 1.0
+    assert marks(absent, "100mmです。").score == 0.0
+    assert marks(absent, "").score == 0.0
+    for question in (QUESTION, replace(QUESTION, is_answerable=False)):
+        assert marks(question, "", "failed") == RuleScores(score=0.0)
 
 
 @pytest.mark.parametrize(("answer", "verdict"), [("100mm", "answered"), ("", "answered"), ("100", "length"),
@@ -301,16 +290,3 @@ def test_the_score_is_the_recall_and_without_entries_the_likeness_to_the_referen
 def test_where_nothing_is_known_of_a_right_answer_no_answer_has_a_score(answer: str, verdict: Verdict) -> None:
     """Otherwise a system's mean would be that of its failures."""
     assert marks(Question("1", "問い"), answer, verdict).score is None
-
-
-def test_abstaining_is_right_only_where_there_is_no_answer() -> None:
-    assert marks(QUESTION, "資料にありません。").score == 0.0
-    absent = Question("1", "問い", reference="資料にない。", is_answerable=False)
-    assert marks(absent, "資料にありません。").score == 1.0
-    assert marks(absent, "100mmです。").score == 0.0
-    assert marks(absent, "").score == 0.0
-
-
-def test_of_an_answer_that_failed_nothing_is_known_but_that_it_is_worth_nothing() -> None:
-    for question in (QUESTION, replace(QUESTION, is_answerable=False)):
-        assert marks(question, "", "failed") == RuleScores(score=0.0)

@@ -67,19 +67,16 @@ def test_a_failed_answer_has_a_score_of_nothing_and_an_unjudged_one_none() -> No
     assert (MEASURES["judge"].value_of(judged), MEASURES["char_f1"].value_of(judged)) == (2, 0.4)
 
 
-def test_what_differs_no_more_than_chance_is_unclear() -> None:
+def test_what_differs_no_more_than_chance_or_in_few_questions_is_unclear() -> None:
     found = compared(system([1, 0, 1, 0, 1, 0, 1, 1]), system([0, 1, 1, 1, 1, 0, 1, 1]), questions(8))
     assert found.verdict == "unclear"
     assert found.by_question.low < 0 < found.by_question.high
-
-
-def test_a_difference_of_few_questions_is_none() -> None:
     few = LEAST_UNITS - 1
     assert compared(system([0.0] * few), system([1.0] * few), questions(few)).verdict == "unclear"
     assert compared(system([0.0] * 5), system([1.0] * 5), questions(5)).verdict == "better"
 
 
-def test_questions_on_one_document_count_together() -> None:
+def test_questions_on_one_document_count_together_but_few_documents_say_nothing_of_chance() -> None:
     # Half of the questions are won by more than the others are lost; but they are on four documents of eight.
     after = [1.0 if at % 8 < 4 else -0.5 for at in range(64)]
     apart = compared(system([0.0] * 64), system(after), questions(64))
@@ -88,22 +85,16 @@ def test_questions_on_one_document_count_together() -> None:
     assert together.by_group is not None
     assert together.by_group.units == 8
     assert together.by_group.mean == together.by_question.mean == pytest.approx(0.25)
-
-
-def test_few_documents_say_nothing_of_chance_and_the_questions_decide() -> None:
     after = [1.0 if at % 4 < 2 else -0.5 for at in range(64)]
     found = compared(system([0.0] * 64), system(after), questions(64, groups=4))
     assert (found.verdict, found.by_group is not None) == ("better", True)
 
 
-def test_of_a_question_the_mean_over_the_seeds_counts() -> None:
+def test_of_a_question_the_mean_over_the_seeds_counts_where_both_have_a_value() -> None:
     first = system([0.0] * 20, [1.0] * 20, [0.5] * 20)
     second = system([1.0] * 20, [0.0] * 20, [0.5] * 20)
     found = compared(first, second, questions(20))
     assert (found.ties, found.verdict) == (20, "unclear")
-
-
-def test_only_questions_of_which_both_have_a_value_are_compared() -> None:
     found = compared(system([0.0] * 8), system([1.0] * 6 + [None] * 2), questions(9))
     assert (found.by_question.units, found.left_out) == (6, 3)
     assert compare(system([None] * 8), system([1.0] * 8), questions(8), SCORE) is None

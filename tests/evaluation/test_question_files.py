@@ -220,31 +220,19 @@ def test_a_word_that_looks_like_several_is_kept_and_doubted(tmp_path: Path, word
     assert [one.code for one in found.doubts] == ["one_word"] * is_doubted
 
 
-def test_a_row_that_is_a_question_keeps_its_place_in_the_file(tmp_path: Path) -> None:
-    found = table(tmp_path, ["質問", "正解"], ["", "東"], ["橋はどこか", "東"], ["川はどこか", ""])
-    assert found.lines == (3, 4)
-    assert [(one.line, one.code) for one in found.doubts] == [(4, "not_scored")]
-
-
 # ---------------------------------------------------------------------------- ids
 
 
-def test_ids_are_kept_and_the_later_of_two_gets_another(tmp_path: Path) -> None:
+def test_ids_are_kept_made_unique_and_where_one_is_missing_made_of_the_text(tmp_path: Path) -> None:
     rows = [{"id": id, "question": f"{number} 番目は"} for number, id in enumerate(["a", "a", "a-2", "a", 7])]
     found = lines(tmp_path, *rows)
     assert [one.id for one in found.questions] == ["a", "a-3", "a-2", "a-4", "7"]
     assert found.renamed == (("a", "a-3"), ("a", "a-4"))
-
-
-def test_a_missing_id_is_made_of_the_text_wherever_it_stands(tmp_path: Path) -> None:
     rows = [{"question": text} for text in ("橋はどこか", "川はどこか", "橋はどこか")]
     first, second, third = (one.id for one in lines(tmp_path, *rows).questions)
     assert re.fullmatch("q[0-9a-f]{12}", first)  # 1234567890e1 would be a number to a spreadsheet
     assert third == f"{first}-2"
     assert [one.id for one in lines(tmp_path, rows[1], rows[0]).questions] == [second, first]
-
-
-def test_very_many_equal_ids_take_no_time() -> None:
     named, _ = question_files.with_ids([Question("x" * 200, "橋")] * 20_000)
     assert len({one.id for one in named}) == 20_000
     assert max(len(one.id) for one in named) <= question_rows.NAME_CHARACTERS
@@ -253,12 +241,19 @@ def test_very_many_equal_ids_take_no_time() -> None:
 # ----------------------------------------------------------------- canonical form
 
 
-def test_the_canonical_form_has_sorted_keys_and_nothing_that_is_as_always() -> None:
+def test_the_canonical_form_has_sorted_keys_stays_the_same_and_takes_no_other_line() -> None:
     first, second = question_files.to_lines([FULL, BARE]).decode().splitlines()
     assert list(json.loads(first)) == sorted(json.loads(first))
     assert json.loads(first)["gold"][1] == {"quote": "台風の後にも行う。"}
     assert json.loads(second) == {"answerable": False, "id": "q2", "question": BARE.text}
     assert question_files.sha256([FULL, BARE]) != question_files.sha256([BARE, FULL])
+    untidy = [Question(" a  b ", " 橋\r\nはどこか \n", "x\r", (" 東 ", " "), (Gold(" q ", " d\n"),), " c ", "\tg")]
+    once = question_files.from_lines(question_files.to_lines(untidy), "x")
+    assert once == (Question("a b", "橋\nはどこか", "x", ("東",), (Gold("q", "d"),), "c", "g"),)
+    assert question_files.from_lines(question_files.to_lines(once), "x") == once
+    for raw in (b"", b"\xff", question_files.to_lines([FULL])[:-9], question_files.to_lines([FULL]) + b"{}\n"):
+        with pytest.raises(AppError, match="questions_unreadable"):
+            question_files.from_lines(raw, "x")
 
 
 ODD = [
@@ -302,19 +297,6 @@ def test_the_canonical_form_gives_the_same_questions_whatever_they_say(tmp_path:
     (tmp_path / "q.jsonl").write_bytes(raw)
     found = question_files.read(tmp_path / "q.jsonl")
     assert (found.questions, found.skipped, found.renamed) == (questions, (), ())
-
-
-def test_what_is_read_once_is_the_same_for_ever() -> None:
-    untidy = [Question(" a  b ", " 橋\r\nはどこか \n", "x\r", (" 東 ", " "), (Gold(" q ", " d\n"),), " c ", "\tg")]
-    once = question_files.from_lines(question_files.to_lines(untidy), "x")
-    assert once == (Question("a b", "橋\nはどこか", "x", ("東",), (Gold("q", "d"),), "c", "g"),)
-    assert question_files.from_lines(question_files.to_lines(once), "x") == once
-
-
-def test_a_line_of_the_canonical_form_that_is_no_question_is_refused() -> None:
-    for raw in (b"", b"\xff", question_files.to_lines([FULL])[:-9], question_files.to_lines([FULL]) + b"{}\n"):
-        with pytest.raises(AppError, match="questions_unreadable"):
-            question_files.from_lines(raw, "x")
 
 
 # ------------------------------------------------------------------------ writing
@@ -410,12 +392,9 @@ def test_a_bad_file_is_one_error_with_a_next_step(tmp_path: Path, name: str, raw
     assert "?" not in sentence.message
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_and_a_table_without_questions_are_refused_the_latter_with_its_columns(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="data_is_folder"):
         question_files.read(tmp_path)
-
-
-def test_the_columns_are_named_where_none_is_one_of_questions(tmp_path: Path) -> None:
     for head in (["氏名", "年齢"], ["氏名", "長い見出しなので、ふつうは見出しと見なされない列の名前"]):
         with pytest.raises(AppError) as raised:
             table(tmp_path, head, ["山田", "30"])

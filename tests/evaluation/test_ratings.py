@@ -206,16 +206,13 @@ def evaluation(*answers: list[str]) -> Evaluation:
     return Evaluation("e1", "比較", QuestionSet("鍵", 1, "", tuple(QUESTIONS)), systems, (0, 1, 2))
 
 
-def test_answers_of_all_systems_are_drawn_alike_and_always_the_same_ones() -> None:
+def test_answers_of_all_systems_are_drawn_alike_always_the_same_ones_and_no_more_than_there_are() -> None:
     many = evaluation([f"甲{n}" for n in range(50)], [f"乙{n}" for n in range(6)])
     drawn = human_ratings.draw_answers(many, 10)
     assert drawn == human_ratings.draw_answers(many, 10)
     assert sorted(answer[0] for _, answer in drawn) == ["乙"] * 5 + ["甲"] * 5
     assert [answer[0] for _, answer in drawn] not in (["甲", "乙"] * 5, ["乙", "甲"] * 5)  # their order tells nothing
     assert all(question == QUESTIONS[int(answer[1:]) % 2] for question, answer in drawn)
-
-
-def test_no_more_is_drawn_than_there_is_and_nothing_twice_or_empty() -> None:
     few = evaluation(["同じ", "違う", "同じ ", ""], ["同じ", " \n"])
     assert sorted((question.id, answer) for question, answer in human_ratings.draw_answers(few, 10)) == [
         ("1", "同じ"),

@@ -13,20 +13,9 @@ PROMPT = StandalonePrompt("採点してください。", "質問", 'root ::= "�
 REPLY = ModelReply("はい\n改行と\u2028と「引用」", "end", 12, 3, 0.25)
 
 
-def test_what_was_replied_is_there_the_next_time(tmp_path: Path) -> None:
+def test_what_was_replied_is_there_the_next_time_and_half_a_line_is_written_over(tmp_path: Path) -> None:
     path = tmp_path / "新しい" / "journal.jsonl"
-    journal = ReplyJournal(path)
-    journal.add("a", REPLY)
-    journal.close()
-    assert reply_journal.read(path) == {"a": REPLY}
-    again = ReplyJournal(path)
-    again.add("b", ModelReply("", "failed", error_code="context_full"))
-    again.close()
-    assert list(reply_journal.read(path)) == ["a", "b"]
-
-
-def test_half_a_line_is_dropped_and_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    assert reply_journal.read(path) == {}
     journal = ReplyJournal(path)
     journal.add("a", REPLY)
     journal.close()
@@ -70,7 +59,3 @@ def test_the_key_is_of_everything_that_a_reply_depends_on() -> None:
     }
     assert len(keys) == 6
     assert reply_journal.reply_key(PROMPT, "model") == reply_journal.reply_key(dataclasses.replace(PROMPT), "model")
-
-
-def test_nothing_to_read_is_nothing_replied(tmp_path: Path) -> None:
-    assert reply_journal.read(tmp_path / "none.jsonl") == {}

@@ -352,14 +352,12 @@ def test_without_a_control_there_is_no_section_of_it(tmp_path: Path) -> None:
 def test_what_makes_the_numbers_doubtful_is_said(tmp_path: Path) -> None:
     folder = Folder(tmp_path, examples=8)
     study = folder.study(main(lambda rows, _: law(rows), seeds=(42,)))
-    subsets = [{"rows": rows, "removed": 3, "unusable": 0} for rows in SIZES]
-    folder.about({"name": "点検", "is_nested": False, "subsets": subsets})
+    folder.about({"name": "点検", "is_nested": False})
     verdict = scale_report.scale_sections(study, tmp_path, NO_QUESTIONS)[0]
     told = " ".join(verdict.sentences)
     assert "入れ子" in told
     assert "1 通り" in told
     assert "8 件" in told
-    assert [row[1] for row in verdict.tables[1].rows] == ["3"] * 4
 
 
 def test_questions_count_only_where_somebody_is_asked(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def refused(call: Callable[[], object]) -> AppError:
 # ------------------------------------------------------------------------- subsets
 
 
-def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -> None:
+def test_each_subset_is_the_beginning_of_the_split_s_training_part_by_itself_an_eighth_to_all(data: Path) -> None:
     material = scale_subsets.nested_subsets(data, (20, 50, 100))
     train = (data / "train.jsonl").read_bytes()
     assert [one.rows for one in material.subsets] == [20, 50, 100]
@@ -78,15 +78,9 @@ def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -
     assert material.holdout == (data / "holdout.jsonl").read_bytes()
     assert material.validation == (data / "validation.jsonl").read_bytes()
     assert material.is_nested
-
-
-def test_by_itself_it_takes_an_eighth_to_all_of_the_training_rows(data: Path) -> None:
     count = len((data / "train.jsonl").read_bytes().splitlines())
     sizes = [one.rows for one in scale_subsets.nested_subsets(data).subsets]
     assert sizes == [round(count / 8), round(count / 4), round(count / 2), count]
-
-
-def test_a_file_is_split_as_the_command_does_it(data: Path) -> None:
     assert scale_subsets.nested_subsets(data.parent / "rows.jsonl", (20, 50)).subsets == (
         scale_subsets.nested_subsets(data, (20, 50)).subsets
     )
@@ -123,12 +117,9 @@ def test_a_split_that_was_changed_is_refused(data: Path, tmp_path: Path) -> None
     assert refused(lambda: scale_subsets.nested_subsets(data)).code == "split_changed"
 
 
-def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> None:
-    rows = lines_of(200)
-    path, indices = written(tmp_path / "all.jsonl", rows), tmp_path / "indices.json"
-    drawn = {"20": list(range(40, 0, -2)), "30": list(range(3, 33))}
-    indices.write_text(json.dumps(drawn), encoding="utf-8")
-    material = scale_subsets.given_subsets(path, indices)
+def test_the_papers_subsets_are_exactly_its_rows_in_their_order(tmp_path: Path) -> None:
+    rows, drawn = lines_of(200), {"20": list(range(40, 0, -2)), "30": list(range(3, 33))}
+    material = _paper(tmp_path, rows, drawn)
     for one, places in zip(material.subsets, drawn.values(), strict=True):
         assert [row["messages"][0]["content"] for row in rows_of(one.raw)] == [
             rows[place]["instruction"] for place in places
@@ -137,28 +128,26 @@ def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> N
     assert [len(rows_of(raw)) for raw in (material.holdout, material.validation)] == [82, 83]
 
 
-def test_a_part_of_given_subsets_is_their_beginning(tmp_path: Path) -> None:
-    path, indices = written(tmp_path / "all.jsonl", lines_of(200)), tmp_path / "indices.json"
-    indices.write_text(json.dumps({"20": list(range(20)), "60": list(range(100, 160))}), encoding="utf-8")
-    whole, half = scale_subsets.given_subsets(path, indices), scale_subsets.given_subsets(path, indices, 2)
+def test_a_part_of_the_papers_subsets_is_their_beginning(tmp_path: Path) -> None:
+    drawn = {"20": list(range(20)), "60": list(range(100, 160))}
+    whole, half = (_paper(tmp_path, lines_of(200), drawn, divisor) for divisor in (1, 2))
     assert [one.rows for one in half.subsets] == [10, 30]
     assert all(two.raw.startswith(one.raw) for one, two in zip(half.subsets, whole.subsets, strict=True))
 
 
-def test_what_is_like_the_holdout_is_removed_from_given_subsets_and_counted(tmp_path: Path) -> None:
-    rows = lines_of(100)
-    held = rows_of(_given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))}).holdout)[0]
-    copied = {"instruction": held["messages"][0]["content"], "output": "まったく別の答え"}
-    rows[7] = copied
-    material = _given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))})
-    assert [(one.rows, one.removed) for one in material.subsets] == [(19, 1), (29, 1)]
-    assert all(copied["instruction"].encode() not in one.raw for one in material.subsets)
+def test_what_is_like_a_row_of_the_subsets_is_not_held_out(tmp_path: Path) -> None:
+    rows, drawn = lines_of(100), {"20": list(range(20)), "30": list(range(30))}
+    held = rows_of(_paper(tmp_path, rows, drawn).holdout)[0]
+    rows[7] = {"instruction": held["messages"][0]["content"], "output": "まったく別の答え"}
+    material = _paper(tmp_path, rows, drawn)
+    assert [one.rows for one in material.subsets] == [20, 30]
+    assert held["id"] not in {row["id"] for row in rows_of(material.holdout)}
 
 
-def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> SubsetFiles:
+def _paper(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> SubsetFiles:
     path, indices = written(folder / "all.jsonl", rows), folder / "indices.json"
     indices.write_text(json.dumps(drawn), encoding="utf-8")
-    return scale_subsets.given_subsets(path, indices, divisor)
+    return scale_subsets.paper_material(path, indices, divisor)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +163,7 @@ def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: 
     ],
 )
 def test_subsets_that_cannot_be_trained_on_are_refused(tmp_path: Path, drawn: Any, code: str) -> None:
-    assert refused(lambda: _given(tmp_path, lines_of(100), drawn)).code == code
+    assert refused(lambda: _paper(tmp_path, lines_of(100), drawn)).code == code
 
 
 @pytest.mark.parametrize(("divisor", "counts"), [(1, (400, 200)), (4, (100, 50)), (40, (50, 20))])
@@ -182,35 +171,9 @@ def test_a_part_of_the_size_is_judged_by_a_part_of_the_rows(
     tmp_path: Path, divisor: int, counts: tuple[int, int]
 ) -> None:
     drawn = {"400": list(range(400)), "800": list(range(800))}
-    material = _given(tmp_path, lines_of(1700), drawn, divisor)
-    assert (len(rows_of(material.holdout)), len(rows_of(material.validation))) == counts
-
-
-def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: Path) -> None:
-    rows: list[Any] = lines_of(100)
-    rows[3] = {"instruction": "", "output": ""}
-    material = _given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))})
-    assert [(one.rows, one.unusable) for one in material.subsets] == [(19, 1), (29, 1)]
-    assert material.unusable == 1
-
-
-@pytest.mark.slow
-def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout(kasensabo: Path) -> None:
-    path = kasensabo / "train_all_merged_5578.jsonl"
-    material = scale_subsets.given_subsets(path, kasensabo / "subset_indices.json", 4)
-    lines = path.read_text("utf-8").splitlines()
-    drawn = json.loads((kasensabo / "subset_indices.json").read_bytes())
-    held = {row["id"] for row in rows_of(material.holdout)}
-    assert len(held) == 100
-    assert not held & {row["id"] for row in rows_of(material.validation)}
-    for one, places in zip(material.subsets, drawn.values(), strict=True):
-        wanted = [json.loads(lines[place])["instruction"] for place in places[: len(places) // 4]]
-        found = [row["messages"][-2]["content"] for row in rows_of(one.raw)]
-        assert one.rows + one.removed == len(wanted)
-        assert 0 < one.removed < len(wanted) / 20
-        rest = iter(wanted)
-        assert all(text in rest for text in found)  # in this order
-        assert not held & {row["id"] for row in rows_of(one.raw)}
+    material = _paper(tmp_path, lines_of(1700), drawn, divisor)
+    held, validating = (len(rows_of(raw)) for raw in (material.holdout, material.validation))
+    assert (held, validating) in (counts, (counts[0] - 1, counts[1]))  # a row may be like one of a subset by chance
 
 
 # ---------------------------------------------------------------------------- plan
@@ -257,7 +220,7 @@ def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(pl
     assert [one.seed for one in specs_of(planned)] == [one.seed for one in planned.trainings]
 
 
-def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
+def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout_that_it_is_not_trained_on(
     planned: PlannedScaleStudy, data: Path
 ) -> None:
     split_hashes = split_record.verify_split(data).files
@@ -266,13 +229,13 @@ def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
         for part in ("validation", "holdout"):
             assert one.hashes[part] == split_hashes[part].sha256
             assert Path(getattr(one, part)).read_bytes() == (data / f"{part}.jsonl").read_bytes()
-
-
-def test_no_run_trains_on_a_row_of_the_holdout(planned: PlannedScaleStudy) -> None:
     for one in specs_of(planned):
         held = {row["id"] for row in rows_of(Path(one.holdout).read_bytes())}
         assert held
         assert not held & {row["id"] for row in rows_of(Path(one.train).read_bytes())}
+    time, disk = planned.largest.time, planned.largest.disk
+    assert 2 * time.total_s < planned.seconds < len(planned.trainings) * time.total_s
+    assert planned.disk_bytes >= len(planned.trainings) * (disk.checkpoints + disk.adapter)
 
 
 def test_settings_are_those_of_the_largest_whatever_the_size(planned: PlannedScaleStudy) -> None:
@@ -307,12 +270,6 @@ def test_steps_that_are_limited_are_the_same_with_and_without_control(tmp_path: 
 def test_without_a_control_there_is_none(tmp_path: Path, where: Paths, data: Path) -> None:
     made = plan(tmp_path / "study", where, scale_subsets.nested_subsets(data, (20, 200)), has_control=False)
     assert not any(one.is_control for one in made.trainings)
-
-
-def test_the_estimate_is_of_all_runs(planned: PlannedScaleStudy) -> None:
-    time, disk = planned.largest.time, planned.largest.disk
-    assert 2 * time.total_s < planned.seconds < len(planned.trainings) * time.total_s
-    assert planned.disk_bytes >= len(planned.trainings) * (disk.checkpoints + disk.adapter)
 
 
 def test_a_plan_that_fails_leaves_nothing_behind(tmp_path: Path, where: Paths, data: Path) -> None:
@@ -375,6 +332,6 @@ def test_the_papers_subsets_follow_from_its_rule(tmp_path: Path) -> None:
 def test_the_papers_subsets_are_those_that_it_published(kasensabo: Path) -> None:
     published = json.loads((kasensabo / paper.SUBSETS).read_bytes())
     assert scale_subsets.paper_subsets(kasensabo / paper.ROWS) == list(published.values())
-    made = scale_subsets.given_subsets(kasensabo / paper.ROWS, None, keeps_subsets=True, system_prompt="答え")
-    assert [(subset.rows, subset.removed) for subset in made.subsets] == [(int(size), 0) for size in published]
+    made = scale_subsets.paper_material(kasensabo / paper.ROWS, None, system_prompt="答え")
+    assert [subset.rows for subset in made.subsets] == list(map(int, published))
     assert made.holdout.count(b"\n") > 200

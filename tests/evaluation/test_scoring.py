@@ -78,11 +78,19 @@ def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path:
     assert second == judge_prompt.Preference(None, is_known=False)  # nothing to hold them against
 
 
-def test_that_nobody_could_be_asked_is_no_fault_of_the_judge() -> None:
+def test_what_nobody_could_be_asked_or_decided_about_is_said() -> None:
     found = [PairPreference("s2", f"q{number}", 0, None, is_known=False) for number in range(1, COUNT + 1)]
     made = scoring.preference_section(found, SYSTEMS, ASKED, is_trusted=True)
     assert [str(COUNT) in said and "模範解答を加えて" in said for said in made.sentences] == [True]
     assert made.tables[0].rows[0][5] == "0"  # unreadable replies
+    found = [PairPreference("s2", f"q{at}", 0, None) for at in range(COUNT)]
+    (sentence,) = scoring.preference_section(found, SYSTEMS, ASKED, is_trusted=False).sentences
+    assert "「学習後」と「元」の一対比較は、6 件のどれも" in sentence
+    assert scoring.preference_section([], SYSTEMS, ASKED, is_trusted=False).sentences == ()
+    systems = [*SYSTEMS, System("s3", "別", "/m.gguf", "モデル")]
+    found = [PairPreference(system, f"q{at}", 0, "b") for system in ("s2", "s3") for at in range(1, 4)]
+    (sentence,) = scoring.preference_section(found, systems, ASKED, is_trusted=True).sentences
+    assert "どの構成にも差があるとは言えません。比べられる質問が 3 問" in sentence
 
 
 @pytest.mark.parametrize(("favourite", "winners"), [("別の答え", "b"), ("同じ答え", "a"), ("1", "tie")])
@@ -100,20 +108,6 @@ def test_what_cannot_be_read_counts_for_nobody(folder: Path) -> None:
     assert [one.winner for one in found] == ["tie", "a", None, None, None, None]
     (row,) = scoring.preference_section(found, SYSTEMS, ASKED, is_trusted=True).tables[0].rows
     assert row == ("学習後", "0", "1", "1", "0", "4", "-0.50")
-
-
-def test_where_no_pair_was_decided_it_is_said_with_their_number() -> None:
-    found = [PairPreference("s2", f"q{at}", 0, None) for at in range(COUNT)]
-    (sentence,) = scoring.preference_section(found, SYSTEMS, ASKED, is_trusted=False).sentences
-    assert "「学習後」と「元」の一対比較は、6 件のどれも" in sentence
-    assert scoring.preference_section([], SYSTEMS, ASKED, is_trusted=False).sentences == ()
-
-
-def test_pairs_that_all_lack_questions_are_told_in_one_sentence() -> None:
-    systems = [*SYSTEMS, System("s3", "別", "/m.gguf", "モデル")]
-    found = [PairPreference(system, f"q{at}", 0, "b") for system in ("s2", "s3") for at in range(1, 4)]
-    (sentence,) = scoring.preference_section(found, systems, ASKED, is_trusted=True).sentences
-    assert "どの構成にも差があるとは言えません。比べられる質問が 3 問" in sentence
 
 
 def told(*winners: str, group: str = "", is_trusted: bool = True) -> tuple[str, tuple[str, ...]]:
@@ -141,19 +135,13 @@ def test_the_sentence_says_what_is_sure(winners: str, said: str) -> None:
     assert ("より" in sentence) == ("より" in said)
 
 
-def test_the_table_counts_by_system_and_seeds_of_a_question_count_once() -> None:
+def test_the_table_counts_by_system_documents_count_together_and_a_judge_may_be_doubted() -> None:
     assert told(*"bbbbbbbbbbba")[1][:4] == ("学習後", "11", "0", "1")
     found = [PairPreference("s2", f"q{at}", seed, "b" if seed else "a") for at in range(1, 7) for seed in (0, 1)]
     (row,) = scoring.preference_section(found, SYSTEMS, ASKED, is_trusted=True).tables[0].rows
     assert row[-1] == "+0.00"
-
-
-def test_questions_on_one_document_are_drawn_together() -> None:
     assert "より良い" in told(*"bbbbbbbbbbaa")[0]
     assert "グループ" in told(*"bbbbbbbbbbaa", group="vvvvvvwwxxyz")[0]
-
-
-def test_a_judge_who_may_be_wrong_is_doubted() -> None:
     sentence = told(*"b" * 12, is_trusted=False)[0]
     assert "より良いと言えます" in sentence
     assert "信用できると確かめられていません" in sentence
@@ -203,45 +191,33 @@ def test_a_question_that_somebody_took_out_of_the_record_is_told(tmp_path: Path)
 # ---------------------------------------------------------- several evaluations
 
 
-def test_the_label_is_the_highest_of_all() -> None:
+def test_several_evaluations_have_the_highest_label_and_a_system_of_its_own_for_each() -> None:
     secret = evaluation()
     public = dataclasses.replace(secret, questions=dataclasses.replace(secret.questions, label="public"))
     assert secret.questions.label == "secret"
     assert merge_evaluations([public, secret]).questions.label == "secret"
     assert merge_evaluations([public, public]).questions.label == "public"
-
-
-def test_every_system_keeps_its_rows_under_a_name_of_its_own() -> None:
     made = [dataclasses.replace(evaluation(), id=f"評価 {number}") for number in range(3)]  # of one set: of one name
     found = merge_evaluations(made)
     assert [one.rows for one in found.systems] == [result.rows for one in made for result in one.systems]
     assert len({one.system.name for one in found.systems}) == len({one.system.id for one in found.systems}) == 12
+    one = evaluation()
+    other = dataclasses.replace(one.questions, questions=one.questions.questions[1:])
+    with pytest.raises(AppError, match="evaluation_other_questions"):
+        merge_evaluations([one, dataclasses.replace(one, questions=other)])
+    found = merge_evaluations([evaluation(seeds=(1,)), evaluation(seeds=(1, 2, 3))])
+    assert any("1〜3 個の乱数の種" in note for note in tables.means(found).notes)
+    assert any("、2 個の乱数の種" in note for note in tables.means(evaluation()).notes)
 
 
-def test_scores_of_two_judges_do_not_stand_side_by_side() -> None:
+def test_scores_of_two_judges_do_not_stand_side_by_side_and_one_counts_as_where_it_was_trusted_least() -> None:
     found = merge_evaluations([evaluation(JUDGE), evaluation(UNTRUSTED)])
     assert found.judge is None
     assert {row.judgement for result in found.systems for row in result.rows} == {None}
     assert merge_evaluations([evaluation(JUDGE), evaluation(JUDGE)]).judge == JUDGE
-
-
-def test_one_judge_is_trusted_as_far_as_where_it_was_trusted_least() -> None:
     doubtful = dataclasses.replace(JUDGE, kappa=0.2, is_trusted=False)
     unknown = dataclasses.replace(JUDGE, kappa=None, is_trusted=None)
     less = dataclasses.replace(JUDGE, kappa=0.61)
     for told, least in (((JUDGE, unknown, doubtful), doubtful), ((JUDGE, unknown), unknown), ((JUDGE, less), less)):
         assert merge_evaluations([evaluation(one) for one in told]).judge == least
     assert merge_evaluations([evaluation(None)]).judge is None
-
-
-def test_of_how_many_seeds_a_question_counts_is_said_of_all() -> None:
-    found = merge_evaluations([evaluation(seeds=(1,)), evaluation(seeds=(1, 2, 3))])
-    assert any("1〜3 個の乱数の種" in note for note in tables.means(found).notes)
-    assert any("、2 個の乱数の種" in note for note in tables.means(evaluation()).notes)
-
-
-def test_other_questions_are_refused() -> None:
-    one = evaluation()
-    other = dataclasses.replace(one.questions, questions=one.questions.questions[1:])
-    with pytest.raises(AppError, match="evaluation_other_questions"):
-        merge_evaluations([one, dataclasses.replace(one, questions=other)])

@@ -41,10 +41,12 @@ def test_without_a_value_no_number_is_wrong(reference: str) -> None:
     assert seeded("number", reference) is None
 
 
-def test_a_value_that_the_question_names_is_not_the_one_that_is_changed() -> None:
+def test_a_value_that_the_question_names_is_not_the_one_that_is_changed_and_no_kind_is_guessed() -> None:
     asked = "流量50m3/sを境に余裕高はいくらですか"
     assert seeded("number", "50m3/s未満では0.3m。", asked) == "50m3/s未満では0.6m。"
     assert seeded("number", "50m3/sを境にします。", asked) is None
+    with pytest.raises(KeyError):
+        seeded("typo", "24m")
 
 
 @pytest.mark.parametrize(
@@ -156,11 +158,6 @@ WITHOUT = (Question("q", "どうする"), Question("q", "どうする", " \n"), 
 @pytest.mark.parametrize("question", WITHOUT)
 def test_without_a_right_answer_nothing_is_made(kind: str, question: Question) -> None:
     assert judge_calibration.perturbed(kind, question, (Question("r", "何", "6回行う。"),)) is None
-
-
-def test_a_kind_that_is_none_is_refused() -> None:
-    with pytest.raises(KeyError):
-        seeded("typo", "24m")
 
 
 def test_of_real_answers_most_can_be_made_wrong_and_each_differs(kasensabo: Path) -> None:

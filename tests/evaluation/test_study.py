@@ -294,15 +294,6 @@ def test_nothing_is_answered_of_a_new_study(tmp_path: Path) -> None:
     assert (found.done, found.steps, found.answered, found.answers, found.state) == (0, 5, 0, 8, "waiting")
 
 
-def test_whoever_holds_the_folder_is_at_work_on_it(tmp_path: Path) -> None:
-    study = study_in(tmp_path / "x")
-    lock = studies.lock(tmp_path / "x")
-    assert study_steps.study_status(study, tmp_path / "x").state == "running"
-    lock.release()
-    (tmp_path / "x" / studies.RESULTS).write_text("{}", "utf-8")
-    assert study_steps.study_status(study, tmp_path / "x").state == "finished"
-
-
 def test_every_seed_counts(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     study = study_in(folder)
@@ -357,10 +348,6 @@ def test_a_foreign_template_is_filled_with_each_question() -> None:
     found = study_steps.rendered_texts([Question("a", "空は？"), Question("b", " 首都は？\n", "東京です。")], prompt)
     segments = (Segment("<user>", markup=True), Segment("首都は？"), Segment("<model>", markup=True))
     assert found == (ScoredText(segments, "東京です。", 2),)
-
-
-def test_no_reference_no_text() -> None:
-    assert study_steps.likelihood_texts([Question("a", "首都は？")], FORMS["gemma"]) == ()
 
 
 def test_in_every_form_the_answer_stands_as_training_has_it() -> None:

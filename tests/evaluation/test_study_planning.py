@@ -89,10 +89,16 @@ def test_asked_once_the_likeliest_answer_is_given(
     assert found.seeds == tuple(range(asking.seeds))
 
 
-def test_a_preset_holds_below_what_is_asked_for(contenders: tuple[ComparedSystem, ...]) -> None:
+def test_a_preset_holds_below_what_is_asked_for_and_the_same_answer_so_often_is_told(
+    contenders: tuple[ComparedSystem, ...],
+) -> None:
     preset = Choices(system_prompt="短く", max_tokens=9)
     choices = planned(contenders, AnswerParameters(max_tokens=100, preset=preset)).choices
     assert (choices.system_prompt, choices.max_tokens) == ("短く", 100)
+    assert planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2, temperature=0.0)))
+    assert not planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2, temperature=0.5)))
+    assert not planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2)))
+    assert not planning.repeats_itself(planned(contenders, AnswerParameters()))
 
 
 def test_two_answers_are_shown_only_to_a_judge_and_only_of_two_systems(
@@ -103,13 +109,6 @@ def test_two_answers_are_shown_only_to_a_judge_and_only_of_two_systems(
     for systems, asking in ((contenders, dataclasses.replace(pairs, judge=None)), (contenders[:1], pairs)):
         with pytest.raises(AppError, match="pairs_without_judge"):
             planned(systems, asking)
-
-
-def test_the_same_answer_so_often_would_look_like_certainty(contenders: tuple[ComparedSystem, ...]) -> None:
-    assert planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2, temperature=0.0)))
-    assert not planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2, temperature=0.5)))
-    assert not planning.repeats_itself(planned(contenders, AnswerParameters(seeds=2)))
-    assert not planning.repeats_itself(planned(contenders, AnswerParameters()))
 
 
 def test_forms_of_one_model_are_a_family(model: LocalModel, tmp_path: Path) -> None:
@@ -146,7 +145,9 @@ def plan(tmp_path: Path) -> Plan:
     return plan
 
 
-def test_forms_of_a_whole_file_are_made_of_it(whole: QuantizationSource, plan: Plan) -> None:
+def test_forms_of_a_whole_file_are_made_of_it_f16_first_whether_it_is_named_or_not(
+    whole: QuantizationSource, plan: Plan
+) -> None:
     found = plan(whole)
     assert [one.system.quantization for one in found.contenders] == ["F32", "Q8_0", "Q4_K_M"]
     assert found.contenders[0].model.path == whole.model.path
@@ -154,6 +155,10 @@ def test_forms_of_a_whole_file_are_made_of_it(whole: QuantizationSource, plan: P
         (form, whole.model.path) for form in ("Q8_0", "Q4_K_M")
     }
     assert {one.family for one in found.contenders} == {"base"}
+    assert [one.system.quantization for one in plan(whole, "Q8_0").contenders] == ["F32", "Q8_0"]
+    found = plan(whole, tuned=(whole.model, AdapterInUse("/a.gguf", 0.5)))
+    assert [made.strength for made in found.made_models if made.adapter] == [0.5]
+    assert found.contenders[-1].system.strength == 0.5
 
 
 def test_every_form_is_asked_as_the_card_of_the_model_says(quantized: QuantizationSource, plan: Plan) -> None:
@@ -197,22 +202,12 @@ def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(
     assert merged.source == next(made.path for made in found.made_models if made.form == "F16" and not made.adapter)
 
 
-def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: QuantizationSource, plan: Plan) -> None:
-    found = plan(whole, tuned=(whole.model, AdapterInUse("/a.gguf", 0.5)))
-    assert [made.strength for made in found.made_models if made.adapter] == [0.5]
-    assert found.contenders[-1].system.strength == 0.5
-
-
 @pytest.mark.parametrize("named", ["Q4_K_M,Q8_0", "F16,Q4_K_M,Q5_K_M", "F16,Q5_K_M,Q4_K_M"])
 def test_the_adapter_stands_beside_the_form_of_fewest_bits_wherever_it_is_named(
     whole: QuantizationSource, plan: Plan, named: str
 ) -> None:
     found = plan(whole, named, (whole.model, AdapterInUse("/a.gguf")))  # token tables of some forms are stored alike
     assert found.contenders[-1].system.quantization == "Q4_K_M"
-
-
-def test_f16_comes_first_whether_it_is_named_or_not(whole: QuantizationSource, plan: Plan) -> None:
-    assert [one.system.quantization for one in plan(whole, "Q8_0").contenders] == ["F32", "Q8_0"]
 
 
 # -------------------------------------------------------------------------- thinking

@@ -15,6 +15,7 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.tables import table_reader
+from app.inference import child_commands
 from app.inference.engine.messages import Tokenize
 from app.inference.services.engine import EngineClient
 from app.inference.services.template_renderer import TemplateRenderer
@@ -129,11 +130,11 @@ def test_lines_and_answers_without_end_fill_nobodys_memory(
 @pytest.mark.fault("F4")
 @pytest.mark.parametrize("answer", ['{"segments": 5}', '{"segments": [["a", 1]]}', '{"segments": [[]]}', "{}", "[]"])
 def test_a_template_that_answers_nonsense_has_failed(
-    answer: str, tmp_path: Path, qapp: QCoreApplication, bugs: list[Any]
+    answer: str, tmp_path: Path, qapp: QCoreApplication, bugs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[str] = []
-    command = child(tmp_path, f"print('{answer}')")
-    renderer = TemplateRenderer(command, {}, lambda _made: ended.append("done"), lambda e: ended.append(e.code))
+    monkeypatch.setattr(child_commands, "own_program", lambda: child(tmp_path, f"print('{answer}')"))
+    renderer = TemplateRenderer({}, lambda _made: ended.append("done"), lambda e: ended.append(e.code))
     wait(qapp, lambda: bool(ended))
     renderer.cancel()
     assert (ended, bugs) == (["template_failed"], [])

@@ -23,7 +23,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import studies
 from app.shell.services import housekeeping
-from app.shell.ui import problem_dialogs
+from app.shell.ui import start_notice
 from tests.evaluation.driver import QUESTIONS, study
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
@@ -239,17 +239,16 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     world.where.database.write_bytes(b"\0" * 50_000)
     tally.tried(1)
     assert database.restore_newest_backup(world.where.database, world.where.backups) == newer
-    said = problem_dialogs.restore_outcome(world.where, newer)
+    said = start_notice.restore_outcome(world.where, newer)
     assert said.code == "restored"
     assert said.facts["conversations"] == "1"
-    assert newer is not None
     assert said.facts["name"] == newer.name
 
 
 def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     used = database.make_daily_backup(where.database, where.backups, NOW)
-    said = wording.describe_error(problem_dialogs.restore_outcome(where, used))
+    said = wording.describe_error(start_notice.restore_outcome(where, used))
     assert "（会話なし）" in said.message
     assert "1970" not in str(said)
 
@@ -268,9 +267,7 @@ def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(wor
     world.store.close()
 
 
-def test_a_damaged_file_that_was_kept_is_never_replaced(
-    world: World, tally: Tally, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_file_that_was_kept_is_never_replaced(world, tally, monkeypatch):
     world.store.close()
     monkeypatch.setattr(time, "time", lambda: NOW)
     for number in range(3):
@@ -353,9 +350,7 @@ EXPORTS = [(AHEAD, "json"), *((clock, "docx") for clock in (*ODD, AHEAD))]
 @pytest.mark.parametrize(
     ("clock", "kind"), [*EXPORTS, *(pytest.param(clock, "json", marks=pytest.mark.slow) for clock in ODD)]
 )
-def test_an_export_works_or_says_in_words_that_the_clock_is_wrong(
-    world: World, tally: Tally, faked: Callable[..., str], tmp_path: Path, clock: str, kind: str
-) -> None:
+def test_an_export_works_or_says_in_words_that_the_clock_is_wrong(world, tally, faked, tmp_path, clock, kind):
     world.store.close()
     is_refused = kind == "docx" and not clock.startswith("2038")
     out = tmp_path / ("out.json" if kind == "json" else "out")

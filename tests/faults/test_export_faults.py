@@ -303,10 +303,7 @@ WRITERS = {
     "openpyxl.Workbook": {"app/base/tables/table_writer.py"},
     "csv.writer": {"app/base/tables/table_writer.py"},
     "docx.Document": {"app/chat/exchange/docx_file.py"},
-    "markupsafe.Markup": {
-        "app/base/html_report.py",
-        "app/training/runs/run_report.py",
-    },
+    "markupsafe.Markup": {"app/base/html_report.py", "app/training/runs/run_report.py"},
 }  # of each form, who makes a file of it; whoever else needs one asks these
 
 

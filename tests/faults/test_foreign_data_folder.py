@@ -1,7 +1,6 @@
 """A data folder that somebody else has prepared, on a stick say: nothing of it is started or reaches out of it."""
 
 import functools
-import hashlib
 import json
 import os
 import sqlite3
@@ -18,8 +17,7 @@ from app.base.database import Database
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.chat import preset_files
-from app.chat.presets import PresetTable
+from app.chat.presets import PresetTable, read_presets
 from app.chat.store import Store
 from app.documents.document_tables import SectionTable
 from app.documents.library import Library
@@ -29,7 +27,6 @@ from app.inference import engine_packs
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry, models_folder, training_environment
 from app.models.model_store import ModelStore
-from app.shell import update_file
 from app.training import spec_builder
 from app.training.environment import base_pythons, folders
 from app.training.environment.folders import EnvironmentFolders, report_environment
@@ -176,10 +173,9 @@ def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "an update": update_file.inspect_update_file,
     "a pack of the engine": lambda path: engine_packs.install(path, path.parent / "packs"),
     "what is to be trained": spec_builder.read_spec_file,
-    "presets": preset_files.read,
+    "presets": read_presets,
     "a model": local_models.describe,
 }
 
@@ -195,22 +191,6 @@ def test_a_pipe_or_a_device_under_the_name_of_a_file_is_refused(case: str, tmp_p
             READERS[case](path)
         assert wording.describe_error(caught.value).message
     tally.tried(2)
-
-
-@pytest.mark.fault("S10")
-def test_sums_beside_an_update_that_never_end_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "update.zip").write_bytes(b"x")
-    os.mkfifo(tmp_path / "update.zip.sha256")
-    (tmp_path / "SHA256SUMS").symlink_to("/dev/zero")
-    assert update_file.inspect_update_file(tmp_path / "update.zip").sha256 == hashlib.sha256(b"x").hexdigest()
-
-
-@pytest.mark.fault("S19")
-def test_an_update_larger_than_any_is_not_read(tmp_path: Path) -> None:
-    with (tmp_path / "update.zip").open("wb") as file:
-        file.truncate(1 << 40)
-    with pytest.raises(AppError, match="file_unreadable"):
-        update_file.inspect_update_file(tmp_path / "update.zip")
 
 
 @pytest.mark.fault("S10")

@@ -428,9 +428,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.fault("S15")
-def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
-    judged: Path, evaluated: Path, forgetful: None
-) -> None:
+def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(judged, evaluated, forgetful):
     data = judged.parent.parent
     (data / "kotae.sqlite").touch()
     authenticity.use_registry(data)

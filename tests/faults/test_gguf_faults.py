@@ -12,7 +12,7 @@ import struct
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -263,9 +263,7 @@ def told(results: Counter[str], tally: Tally) -> None:
 
 
 @pytest.mark.fault("S2")
-def test_a_small_models_damaged_headers_never_kill_the_engine(
-    tmp_path: Path, tiny_model: Path, engine: Engine, tally: Tally
-) -> None:
+def test_a_small_models_damaged_headers_never_kill_the_engine(tmp_path, tiny_model, engine, tally):
     results = survey(tiny_model, tmp_path, engine, seed=1, count=75)
     told(results, tally)
     assert results.total() == 75
@@ -275,9 +273,7 @@ def test_a_small_models_damaged_headers_never_kill_the_engine(
 @pytest.mark.model
 @pytest.mark.parametrize(("seed", "count"), [(1, 20), pytest.param(2, 75, marks=pytest.mark.slow)])
 @pytest.mark.fault("S2")
-def test_the_starters_damaged_headers_never_kill_the_engine(
-    seed: int, count: int, tmp_path: Path, starter_model: Path, engine: Engine, tally: Tally
-) -> None:
+def test_the_starters_damaged_headers_never_kill_the_engine(seed, count, tmp_path, starter_model, engine, tally):
     results = survey(starter_model, tmp_path, engine, seed=seed, count=count)
     told(results, tally)
     assert results.total() == count
@@ -286,9 +282,7 @@ def test_the_starters_damaged_headers_never_kill_the_engine(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 14))
 @pytest.mark.fault("S2")
-def test_two_thousand_damaged_headers_never_kill_the_engine(
-    seed: int, tmp_path: Path, tiny_model: Path, engine: Engine, tally: Tally
-) -> None:
+def test_two_thousand_damaged_headers_never_kill_the_engine(seed, tmp_path, tiny_model, engine, tally):
     told(survey(tiny_model, tmp_path, engine, seed=seed, count=500), tally)
 
 
@@ -315,16 +309,3 @@ def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path
             assert child.events_until(Done, Failed)[-1].id == "ask", mutation.label
             used += 1
     assert used >= 5
-
-
-@pytest.mark.parametrize("make", [models.wrong_shape_adapter, models.wrong_architecture_adapter])
-@pytest.mark.fault("S2")
-def test_an_adapter_that_would_crash_llama_cpp_is_refused_by_the_engine(
-    make: Callable[[Path], Path], tmp_path: Path, tiny_model: Path
-) -> None:
-    adapter = make(tmp_path / "adapter.gguf")
-    with Child("llama", tmp_path / "engine.log") as child:
-        child.load(tiny_model)
-        asked = Ask("ask", (Segment("質問"),), max_tokens=2, adapters=(AdapterUse(str(adapter)),))
-        assert child.failure_of(asked).code == "adapter_mismatch"
-        assert child.ask("質問", max_tokens=2)[1].usage.answer_tokens <= 2

@@ -15,7 +15,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.chat import preset_files
+from app.chat.presets import parse_presets
 from app.models import local_models, starter
 from app.models import package_locks as locks
 from app.models.kits import kit_export, kit_import, transfer_kit
@@ -368,7 +368,7 @@ def test_what_lies_in_a_newly_chosen_place_is_not_started(
 
 
 def imported(folder: Path, target: Path) -> kit_import.ImportedModels:
-    return kit_import.import_kit(folder, target, lambda model: model, preset_files.parse)
+    return kit_import.import_kit(folder, target, lambda model: model, parse_presets)
 
 
 def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from app.base import invisible_characters
 from app.base.migrations import MIGRATIONS as STORE_MIGRATIONS
 from app.base.paths import Paths
 from app.base.tables import table_writer
-from app.chat.exchange import conversation_export
+from app.chat.exchange.conversation_export import save_file, save_folder, stored_bundles
 from app.chat.exchange.conversation_import import import_conversations
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
@@ -201,13 +201,13 @@ def test_titles_of_an_earlier_version_are_cleaned_and_its_texts_reach_no_file(
     store = Store.open(where.database, where.backups)
     assert [one.title for one in store.conversations()] == [SEEN]
     assert [one.name for one in ConversationOrganizer(store.database).folders()] == [SEEN]
-    conversation_export.save_file(store, [number], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
+    save_file(stored_bundles(store, [number], nothing, []), "json", tmp_path / "a.json", permit=PERMIT)
     raw = (tmp_path / "a.json").read_text("utf-8")
     assert hidden_in(raw) == []
     assert json.loads(raw)["conversations"][0]["messages"][0]["text"] == EVIL  # nothing is lost
     for form in ("markdown", "docx"):
         (tmp_path / form).mkdir()
-        conversation_export.save_folder(store, [number], form, tmp_path / form, nothing, [], permit=PERMIT)
+        save_folder(stored_bundles(store, [number], nothing, []), form, tmp_path / form, permit=PERMIT)
     store.close()
     (page,) = (tmp_path / "markdown").glob("*.md")
     assert hidden_in(page.read_text("utf-8")) == []
@@ -297,7 +297,7 @@ def test_no_name_in_an_imported_conversation_makes_a_line_of_its_own(
     file.write_text(json.dumps(head | {"conversations": [whole]}), "utf-8")
     assert import_conversations(store, file, nothing).imported == 1
     (found,) = store.conversations()
-    conversation_export.save_folder(store, [found.id], "docx", tmp_path, nothing, [], permit=PERMIT)
+    save_folder(stored_bundles(store, [found.id], nothing, []), "docx", tmp_path, permit=PERMIT)
     (written,) = tmp_path.glob("*.docx")
     lines = [line for one in docx.Document(str(written)).paragraphs for line in one.text.split("\n")]
     assert sum(FORGED in line for line in lines) == 3  # the title, the model, and the source

@@ -5,15 +5,14 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.base.isolation import network_guard
@@ -62,6 +61,13 @@ def programs(trace: str, argument: str) -> int:
 def _status(pid: int, name: str) -> str:
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
     return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
+def _leading_astray() -> dict[str, str | None]:
+    """Every way that libraries know of to be sent somewhere; without what keeps some of them silent."""
+    unset = dict.fromkeys((*network_guard.SWITCHES, "CI", "NO_PROXY", "no_proxy"))
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    return unset | dict.fromkeys((*proxies, "HF_ENDPOINT", "PIP_INDEX_URL"), "http://127.0.0.1:9")
 
 
 def _window_session(
@@ -127,14 +133,23 @@ def test_the_tracer_would_see_a_socket_of_another_family(strace: list[str], tmp_
 
 
 @pytest.mark.parametrize("is_on_screen", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_a_whole_session_of_the_window_opens_only_unix_sockets(
-    strace: list[str], tmp_path: Path, tiny_model: Path, is_on_screen: bool
-) -> None:
+def test_a_whole_session_of_the_window_opens_only_unix_sockets(strace, tmp_path, tiny_model, is_on_screen):
+    """The window may download; its engine may not, and is under the kernel's filter."""
+
+    def look(window: WindowProcess) -> None:
+        if not network_guard.is_filter_supported():
+            return
+        before = int(_status(os.getpid(), "Seccomp_filters"))
+        family = psutil.Process(window.process.pid).children(recursive=True)
+        found = {"--engine" in one.cmdline(): int(_status(one.pid, "Seccomp_filters")) for one in family}
+        assert found == {True: before + 1, False: before}
+
     trace = tmp_path / "trace"
     before = [*strace, "-o", str(trace)]
     with screen() if is_on_screen else nullcontext() as display:
         changes = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": display, "WAYLAND_DISPLAY": None} if display else {}
-        _window_session(tmp_path / "データ", tiny_model, before, with_trial_model=True, **changes)
+        changes |= _leading_astray()
+        _window_session(tmp_path / "データ", tiny_model, before, with_trial_model=True, look=look, **changes)
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
     assert "AF_UNIX" in text or not is_on_screen  # the screen itself
@@ -143,11 +158,13 @@ def test_a_whole_session_of_the_window_opens_only_unix_sockets(
 
 
 def test_the_command_line_passes_without_a_network_and_opens_only_unix_sockets(
-    strace: list[str], without_network: list[str], tmp_path: Path, tiny_model: Path
-) -> None:
+    strace, without_network, tmp_path, tiny_model
+):
     trace = tmp_path / "trace"
     commands = _commands(tiny_model, with_trial_model=True)
-    _command_session(tmp_path / "データ", commands, [*strace, "-A", "-o", str(trace), *without_network])
+    _command_session(
+        tmp_path / "データ", commands, [*strace, "-A", "-o", str(trace), *without_network], **_leading_astray()
+    )
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
     assert programs(text, "app") == 2 * len(commands) + 1  # unshare before each, and an engine
@@ -163,9 +180,7 @@ def test_there_is_no_network_in_the_namespace(without_network: list[str]) -> Non
 
 
 @pytest.mark.slow  # in each run it is asked for what is more: also the kernel gives no socket
-def test_a_whole_session_of_the_window_passes_without_a_network(
-    without_network: list[str], tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_whole_session_of_the_window_passes_without_a_network(without_network, tmp_path, tiny_model):
     _window_session(tmp_path / "データ", tiny_model, without_network)
 
 
@@ -183,9 +198,7 @@ def forbidden(tmp_path: Path) -> Path:
     return data
 
 
-def test_everything_works_while_the_kernel_gives_no_socket(
-    without_network: list[str], forbidden: Path, tiny_model: Path
-) -> None:
+def test_everything_works_while_the_kernel_gives_no_socket(without_network, forbidden, tiny_model):
     """The window and all its children are under the filter."""
 
     def look(window: WindowProcess) -> None:
@@ -214,71 +227,6 @@ def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) 
     assert len(report["outcomes"]) == 2
     assert {outcome.partition("(")[0] for outcome in report["outcomes"].values()} == {"tried: PermissionError"}
     assert report["unix"] == "done: b'ok'"
-
-
-# ------------------------------------------------------------------------------------------------------- a sinkhole
-
-
-@contextmanager
-def sinkhole() -> Iterator[tuple[str, list[bytes]]]:
-    """A server of this machine that answers nobody: its address, and what has come."""
-    came: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def take() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:  # closed
-                    return
-                with connection:
-                    connection.settimeout(5)
-                    try:
-                        came.append(connection.recv(200))
-                    except OSError:
-                        came.append(b"?")
-
-        thread = threading.Thread(target=take)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}", came
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join(30)
-
-
-def _leading_to(address: str) -> dict[str, str | None]:
-    """Every way that libraries know of to be sent somewhere; without what keeps some of them silent."""
-    unset = dict.fromkeys((*network_guard.SWITCHES, "CI", "NO_PROXY", "no_proxy"))
-    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-    return unset | dict.fromkeys((*proxies, "HF_ENDPOINT", "PIP_INDEX_URL"), address)
-
-
-def test_the_sinkhole_sees_a_program_that_asks_for_something() -> None:
-    with sinkhole() as (address, came):
-        code = "import urllib.request as u, contextlib\nwith contextlib.suppress(OSError): u.urlopen('http://example.invalid/x')"
-        env = environment(**_leading_to(address))
-        subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60, capture_output=True)
-    assert len(came) == 1
-    assert came[0].startswith(b"GET http://example.invalid/x")
-
-
-def test_a_sinkhole_for_everything_sees_nothing_of_a_whole_session(tmp_path: Path, tiny_model: Path) -> None:
-    """The window may download; its engine may not, and is under the kernel's filter."""
-
-    def look(window: WindowProcess) -> None:
-        if not network_guard.is_filter_supported():
-            return
-        before = int(_status(os.getpid(), "Seccomp_filters"))
-        engines = [child for child in window.orphans() if "--engine" in child.cmdline()]
-        assert engines
-        assert {int(_status(engine.pid, "Seccomp_filters")) for engine in engines} == {before + 1}
-        assert int(_status(window.process.pid, "Seccomp_filters")) == before
-
-    with sinkhole() as (address, came):
-        _window_session(tmp_path / "窓", tiny_model, look=look, **_leading_to(address))
-        _command_session(tmp_path / "命令", _commands(tiny_model), **_leading_to(address))
-    assert came == []
 
 
 # ----------------------------------------------------------------------------------------------------------- guard

@@ -35,6 +35,7 @@ NAMES = {
     "written_backwards": "\u202egnp.橋",
     "very_deep": "/".join(["深い"] * 30),
 }
+HOMES = ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "USER")
 QUICK = ("emoji", "as_long_as_a_name_may_be", "new_line")  # the tests of locales have an ideographic space too
 
 
@@ -76,8 +77,7 @@ def unprivileged() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()],
+    "name", [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()]
 )
 @pytest.mark.fault("F8")
 def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> None:
@@ -154,33 +154,25 @@ def test_a_home_of_nobody_in_a_model_path_is_told_in_a_sentence(tmp_path: Path) 
 @pytest.mark.parametrize(
     "locale",
     [
-        pytest.param({"LC_ALL": "C"}, id="C"),
+        pytest.param({"LC_ALL": "C"} | dict.fromkeys(HOMES), id="C_without_a_home"),
         pytest.param({"LC_ALL": "xx_YY.Z"}, id="unknown"),
         pytest.param({"LC_ALL": "POSIX"}, id="POSIX", marks=pytest.mark.slow),  # C by another name
         pytest.param({"LC_ALL": None, "LANG": None, "LC_CTYPE": None}, id="none", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.fault("F8")
-def test_japanese_goes_in_and_out_under_any_locale(locale: dict[str, str | None], tmp_path: Path) -> None:
+def test_japanese_goes_in_and_out_under_any_locale_and_without_a_home(locale, tmp_path):
     where = paths.locate(str(tmp_path / "データ　😀"))
     add_tiny_model(where, tmp_path)
     with WindowProcess(where.data, env=environment(**locale)) as window:
         assert window.ask("橋脚の𠮷は？")["text"] == "橋脚の𠮷は？"
+    assert window.stderr() == ""
     done = kotae("ask", "橋脚の𠮷は？", "--data-dir", str(where.data), **locale)
     assert done.stdout.strip() == "橋脚の𠮷は？", done.stderr
     assert "モデル" in kotae("ask", "x", "--model", "なし", "--data-dir", str(where.data), **locale).stderr
 
 
 # ------------------------------------------------------------------------------------------------- homes and folders
-
-
-@pytest.mark.fault("F8")
-def test_a_missing_home_variable_is_no_obstacle(tmp_path: Path) -> None:
-    where = paths.locate(str(tmp_path / "データ"))
-    add_tiny_model(where, tmp_path)
-    changes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "USER"))
-    with WindowProcess(where.data, env=environment(**changes)) as window:
-        assert window.ask("家がない")["status"] == "done"
 
 
 @pytest.mark.fault("F8")
@@ -225,29 +217,7 @@ def test_a_file_in_the_place_of_the_data_folder_gets_a_sentence(tmp_path: Path) 
     assert "データ" in window_complaint(tmp_path / "データ")
 
 
-@pytest.mark.fault("F8")
-def test_the_data_folder_is_for_its_user_alone(tmp_path: Path) -> None:
-    with WindowProcess(tmp_path / "一" / "データ", env=environment()):
-        pass
-    folders = [tmp_path / "一" / "データ", *(f for f in (tmp_path / "一" / "データ").iterdir() if f.is_dir())]
-    assert len(folders) == 4
-    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
-
-
 # ----------------------------------------------------------------------------------------------- desktops and screens
-
-
-@pytest.mark.fault("F8")
-def test_a_bus_that_does_not_answer_is_no_obstacle(tmp_path: Path) -> None:
-    where = paths.locate(str(tmp_path / "データ"))
-    add_tiny_model(where, tmp_path)
-    with screen() as display:
-        env = environment(
-            QT_QPA_PLATFORM="xcb", DISPLAY=display, WAYLAND_DISPLAY=None, XDG_RUNTIME_DIR=None,
-            DBUS_SESSION_BUS_ADDRESS="unix:path=/nowhere/bus", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere/system",
-        )  # fmt: skip
-        with WindowProcess(where.data, env=env) as window:
-            assert window.ask("バスがない")["status"] == "done"
 
 
 @pytest.mark.parametrize(
@@ -255,12 +225,12 @@ def test_a_bus_that_does_not_answer_is_no_obstacle(tmp_path: Path) -> None:
     [pytest.param("", id="no_folder"), pytest.param("<dir>{}</dir>", id="an_empty_folder", marks=pytest.mark.slow)],
 )
 @pytest.mark.fault("F8")
-def test_without_any_font_the_shipped_one_writes_japanese(folder: str, tmp_path: Path) -> None:
+def test_without_any_font_the_shipped_one_writes_japanese_and_a_new_folder_is_for_its_user_alone(folder, tmp_path):
     (tmp_path / "fonts").mkdir()
-    config = tmp_path / "fonts.conf"
+    config, data = tmp_path / "fonts.conf", tmp_path / "一" / "データ"
     inside = folder.format(tmp_path / "fonts") + f"<cachedir>{tmp_path / 'cache'}</cachedir>"
     config.write_text(f"<?xml version='1.0'?><fontconfig>{inside}</fontconfig>", "utf-8")
-    with WindowProcess(tmp_path / "データ", env=environment(FONTCONFIG_FILE=str(config))) as window:
+    with WindowProcess(data, env=environment(FONTCONFIG_FILE=str(config))) as window:
         text = "橋脚のかぶりはカタカナと漢字"
         fonts = window.wait_for("fonts", window.tell("fonts", text))
     assert "BIZ UDPGothic" in fonts["families"]
@@ -268,13 +238,22 @@ def test_without_any_font_the_shipped_one_writes_japanese(folder: str, tmp_path:
     assert len(fonts["glyphs"]) == len(text)
     assert 0 not in fonts["glyphs"]  # 0 is the empty box
     assert len(set(fonts["glyphs"])) == len(set(text))
+    folders = [data, *(made for made in data.iterdir() if made.is_dir())]
+    assert len(folders) == 4
+    assert {made.stat().st_mode & 0o777 for made in folders} == {0o700}
 
 
 @pytest.mark.fault("F8")
-def test_the_window_fits_a_screen_of_800_by_600(tmp_path: Path) -> None:
+def test_the_window_fits_a_screen_of_800_by_600_also_where_no_bus_answers(tmp_path: Path) -> None:
+    where = paths.locate(str(tmp_path / "データ"))
+    add_tiny_model(where, tmp_path)
     with screen("800x600") as display:
-        env = environment(QT_QPA_PLATFORM="xcb", DISPLAY=display, WAYLAND_DISPLAY=None)
-        with WindowProcess(tmp_path / "データ", env=env) as window:
+        env = environment(
+            QT_QPA_PLATFORM="xcb", DISPLAY=display, WAYLAND_DISPLAY=None, XDG_RUNTIME_DIR=None,
+            DBUS_SESSION_BUS_ADDRESS="unix:path=/nowhere/bus", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere/system",
+        )  # fmt: skip
+        with WindowProcess(where.data, env=env) as window:
+            assert window.ask("バスがない")["status"] == "done"
             for page in ("ask", "documents", "models", "settings"):
                 window.wait_for("page", window.tell("page", page))
                 look = window.wait_for("look", window.tell("look"))

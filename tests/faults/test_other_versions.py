@@ -78,9 +78,7 @@ def test_a_kill_amid_a_migration_leaves_the_old_data_and_the_next_one_starts_fro
 
 
 @pytest.mark.parametrize("command", [("chats", "list"), ("models", "list"), ("ask", "x")], ids=" ".join)
-def test_every_command_refuses_conversations_of_a_newer_version_in_words(
-    where: Paths, command: tuple[str, ...]
-) -> None:
+def test_every_command_refuses_conversations_of_a_newer_version_in_words(where, command):
     filled(where)
     set_version(where.database, len(MIGRATIONS) + 1)
     before = where.database.read_bytes()

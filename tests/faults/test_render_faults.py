@@ -236,9 +236,7 @@ def test_a_plain_document_would_have_read_the_file(qapp: QApplication, canary: P
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 @pytest.mark.fault("S6")
-def test_nothing_is_loaded_opened_or_frozen_and_the_text_is_readable(
-    case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
-) -> None:
+def test_nothing_is_loaded_opened_or_frozen_and_the_text_is_readable(case, theme, canary, watch, asked, qtbot):
     text = f"{SEEN}\n\n{case.replace('{canary}', str(canary))}"
     started = time.perf_counter()
     view = show(text, theme, qtbot)
@@ -257,9 +255,7 @@ def test_nothing_is_loaded_opened_or_frozen_and_the_text_is_readable(
 
 @pytest.mark.parametrize("case", STREAMED, ids=range(len(STREAMED)))
 @pytest.mark.fault("S6")
-def test_the_same_while_it_streams(
-    case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
-) -> None:
+def test_the_same_while_it_streams(case, theme, canary, watch, asked, qtbot):
     text = f"{SEEN}\n\n{case.replace('{canary}', str(canary))}"
     view = AnswerView(
         Message(1, 1, None, "answer", "", "streaming", 0.0),

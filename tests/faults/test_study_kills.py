@@ -25,7 +25,6 @@ from app.evaluation.study import studies
 from tests import fake_trainer
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended, programs
-from tests.faults.ledger import Tally
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -158,9 +157,7 @@ def kill(desk: Desk, process: "subprocess.Popen[str]", victim: str, delay_s: flo
 
 @pytest.mark.parametrize(("kills", "seed"), [(2, 1), pytest.param(60, 2, marks=pytest.mark.slow)])
 @pytest.mark.fault("F3")
-def test_a_study_that_is_killed_ends_as_one_that_is_not(
-    kills: int, seed: int, desk: Desk, undisturbed: list[Any], tally: Tally
-) -> None:
+def test_a_study_that_is_killed_ends_as_one_that_is_not(kills, seed, desk, undisturbed, tally):
     chance, counts = random.Random(seed), Counter[str]()
     process = desk.begin()
     while counts.total() < kills:

@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.chat.store import Store
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment
 from app.inference.services.template_renderer import TemplateRenderer
@@ -60,7 +59,7 @@ def _render(qtbot: QtBot, template: str) -> tuple[Segment, ...] | AppError:
         "end": "</s>",
         "thinks": False,
     }
-    renderer = TemplateRenderer(child_commands.template(), request, outcome.append, outcome.append)
+    renderer = TemplateRenderer(request, outcome.append, outcome.append)
     qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)
     assert renderer is not None
     result: tuple[Segment, ...] | AppError = outcome[0]

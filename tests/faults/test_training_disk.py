@@ -138,11 +138,11 @@ def test_what_was_told_before_is_not_lost(ended: Any) -> None:
 
 @pytest.mark.fault("F2")
 def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
-    environment: TrainingEnvironment,  # noqa: F811
-    converter: str,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+    environment,  # noqa: F811
+    converter,  # noqa: F811
+    tiny_base,  # noqa: F811
+    tmp_path,
+):
     with small_disk(tmp_path / "disk", SIZE) as disk, RunServer(environment.python, tmp_path) as server:
         if disk is None:
             pytest.skip("mounting needs root")
@@ -163,9 +163,9 @@ def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
 
 @pytest.mark.fault("F2")
 def test_a_base_that_finds_no_room_as_a_folder_is_converted_later(
-    environment: TrainingEnvironment,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+    environment,  # noqa: F811
+    tmp_path,
+):
     base = models.tiny_llama(tmp_path / "base.gguf", shape=LARGE)
     with small_disk(tmp_path / "disk", "8m") as disk, RunServer(environment.python, tmp_path) as server:
         if disk is None:

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
-from tests.faults.ledger import Tally
 from tests.trainer.training_runs import (
     STEPS,
     RunServer,
@@ -68,13 +66,13 @@ def adapter_is_whole(folder: Path) -> bool:
 @pytest.mark.parametrize(("kills", "seed"), [(3, 1), pytest.param(40, 2, marks=pytest.mark.slow)])
 @pytest.mark.fault("F6")
 def test_a_run_that_is_killed_ends_as_one_that_is_not(
-    kills: int,
-    seed: int,
-    environment: TrainingEnvironment,  # noqa: F811
-    tiny_base: Path,  # noqa: F811
-    tmp_path: Path,
-    tally: Tally,
-) -> None:
+    kills,
+    seed,
+    environment,  # noqa: F811
+    tiny_base,  # noqa: F811
+    tmp_path,
+    tally,
+):
     chance, killed, told_finished = random.Random(seed), list[str](), 0
     folder = tmp_path / "run"
     with RunServer(environment.python, tmp_path) as server:

@@ -64,9 +64,7 @@ def steps_of(run: Path) -> list[int]:
 
 
 @pytest.mark.fault("F6")
-def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_again(
-    where: Paths, open_window: Callable[[], WindowProcess]
-) -> None:
+def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_again(where, open_window):
     run, window = make_run(where, 400), open_window()
     begin(window, run)
     told = window.tell("close")
@@ -82,29 +80,14 @@ def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_agai
 
 @pytest.mark.parametrize("state", ["pausing", "paused"])
 @pytest.mark.fault("F6")
-def test_a_training_that_is_paused_for_a_question_goes_on_when_the_window_is_closed(
-    where: Paths, open_window: Callable[[], WindowProcess], state: str
-) -> None:
+def test_a_training_that_is_paused_for_a_question_goes_on_when_the_window_is_closed(where, open_window, state):
     run, window = make_run(where, 20), open_window()
     begin(window, run)
     window.wait_for("made_way", window.tell("make_way"), state=state)
     told = window.tell("close")
     assert "学習は続いています" in window.wait_for("notified", told)["words"]
     assert window.wait() == 0
-    assert run_folders.read(run).state == "finished"
-    assert steps_of(run) == list(range(1, 21))
-    assert window.orphans() == []
-
-
-@pytest.mark.fault("F6")
-def test_a_window_that_was_closed_ends_with_the_training(
-    where: Paths, open_window: Callable[[], WindowProcess]
-) -> None:
-    run, window = make_run(where, 20), open_window()
-    begin(window, run)
-    window.tell("close")
-    assert window.wait() == 0
-    assert window.named("ended")[0]["outcome"] == "finished"
+    assert window.named("ended")[-1]["outcome"] == "finished"
     assert run_folders.read(run).state == "finished"
     assert steps_of(run) == list(range(1, 21))
     assert window.orphans() == []
@@ -112,9 +95,7 @@ def test_a_window_that_was_closed_ends_with_the_training(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 @pytest.mark.fault("F6")
-def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
-    where: Paths, open_window: Callable[[], WindowProcess], number: signal.Signals
-) -> None:
+def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(where, open_window, number):
     run, window = make_run(where, 24), open_window()
     trainer = begin(window, run)
     trainer.suspend()  # it is in the middle of something that takes longer

@@ -20,7 +20,6 @@ from app.base import paths, settings
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from tests.faults.ledger import Tally
 from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
 
@@ -37,10 +36,9 @@ _FACTS = {
     "first_text": "ask", "finished": "ask", "streamed": "ask slowly", "draft": "type",
 }  # fmt: skip
 _WAYS = (
-    ("binned", LONG, ANY, "renaming", "arranging"),
-    (ANY, STARTING, LONG, "finished", "listed"),
-    (ANY, EDITING, ANY, "first_text", "streamed"),
-    ("message", ANY, "draft", STARTING, LONG),
+    ("binned", LONG, "renaming", "arranging", "streamed"),
+    (STARTING, "finished", "listed", EDITING),
+    ("message", ANY, "first_text", "draft"),
 )
 _SCRIPTED = (LONG, EDITING)  # without the person who does things by chance
 NO_DRAFT = ("", "")
@@ -257,12 +255,10 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
     assert " ERROR " not in log, log[log.index(" ERROR ") :]
 
 
-@pytest.mark.parametrize(("rounds", "seed"), [(1, 20261125), pytest.param(15, 7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("rounds", "seed"), [(1, 20261125), pytest.param(23, 7, marks=pytest.mark.slow)])
 @pytest.mark.fault("F3")
-def test_kills_of_the_window_at_random_moments_lose_nothing(
-    tmp_path: Path, tally: Tally, rounds: int, seed: int
-) -> None:
-    """Each round has every way to be killed, 20 kills."""
+def test_kills_of_the_window_at_random_moments_lose_nothing(tmp_path, tally, rounds, seed):
+    """Each round has every way to be killed once, 13 kills."""
     threads_before = threading.active_count()
 
     def kill_in(number: int) -> Ledger:

@@ -116,9 +116,7 @@ def test_ten_percent_to_spare_is_comfortable() -> None:
 
 
 @pytest.mark.fault("F5")
-def test_a_matrix_unit_takes_copies_of_more_types_and_of_an_embedding_that_is_the_output(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_matrix_unit_takes_copies_of_more_types_and_of_an_embedding_that_is_the_output(monkeypatch):
     monkeypatch.setattr(processor_cores, "has_matrix_unit", lambda: True)
     rows = (("token_embd.weight", "Q8_0", 3400), ("a.weight", "Q6_K", 2100), ("b.weight", "Q5_0", 7))
     tensors = {name: TensorInfo(name, (4096, 4096), kind, 0, size) for name, kind, size in rows}
@@ -218,7 +216,6 @@ def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: P
     measured = growth(big_model, tmp_path, context, "あ " * 130)
     assert_close(memory_estimate.estimate_memory(read_header(big_model), context), measured)
     card = catalogue.load().card(big_model.stem)
-    assert card is not None
     file = card.file_of("Q4_K_M")
     assert file is not None
     assert_close(model_fit.estimate_card(card, file, context), measured)
@@ -229,7 +226,6 @@ def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: P
 )
 def big_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     card = catalogue.load().card(request.param)
-    assert card is not None
     assert card.shape is not None
     path = models.synthetic(tmp_path_factory.mktemp("big") / f"{card.id}.gguf", card.shape)
     yield path

@@ -262,12 +262,7 @@ def test_every_cut_of_a_header_is_an_app_error(tmp_path: Path, tiny_model: Path)
     path = tmp_path / "cut.gguf"
     for end in (*range(200), *range(200, 8192, 37), len(data) - 1):
         path.write_bytes(data[:end])
-        assert error_of(path, check_model).code in (
-            "file_empty",
-            "not_gguf_text",
-            "truncated_header",
-            "truncated",
-        )
+        assert error_of(path, check_model).code in ("file_empty", "not_gguf_text", "truncated_header", "truncated")
 
 
 @pytest.mark.fault("S10")

@@ -167,9 +167,7 @@ def with_tokens(path: Path, change: Callable[[list[bytes]], None], source: Path)
     ],
 )
 @pytest.mark.fault("S2")
-def test_tokens_that_are_twice_or_missing_are_damage(
-    changes: dict[int, bytes], facts: dict[str, Any], tmp_path: Path, tiny_model: Path
-) -> None:
+def test_tokens_that_are_twice_or_missing_are_damage(changes, facts, tmp_path, tiny_model):
     def change(tokens: list[bytes]) -> None:
         for number, token in changes.items():
             tokens[number] = token
@@ -272,9 +270,7 @@ def test_an_adapter_that_fits_is_accepted(tmp_path: Path, base: gguf.GgufHeader)
     ],
 )
 @pytest.mark.fault("S2")
-def test_an_adapter_that_does_not_fit_is_refused(
-    make: Callable[[Path], Path], code: str, where: str | None, tmp_path: Path, base: gguf.GgufHeader
-) -> None:
+def test_an_adapter_that_does_not_fit_is_refused(make, code, where, tmp_path, base):
     found = adapter_refusal(make(tmp_path / "adapter.gguf"), base)
     assert found.code == code
     assert where in (None, found.facts.get("where"))
@@ -295,9 +291,7 @@ def test_an_adapter_that_does_not_fit_is_refused(
     ],
 )
 @pytest.mark.fault("S2")
-def test_an_adapter_the_engine_would_abort_for_is_refused(
-    metadata: dict[str, Any], code: str, tmp_path: Path, base: gguf.GgufHeader
-) -> None:
+def test_an_adapter_the_engine_would_abort_for_is_refused(metadata, code, tmp_path, base):
     path = models.tiny_adapter(tmp_path / "adapter.gguf", metadata=metadata)
     assert adapter_refusal(path, base).code == code
 

@@ -51,9 +51,7 @@ def test_a_measurement_of_another_processor_is_replaced(monkeypatch: pytest.Monk
 
 
 @pytest.mark.fault("F5")
-def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(tiny_model, monkeypatch):
     model = local_models.describe(tiny_model)
     monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 1000)
     with pytest.raises(AppError, match="memory_short") as caught:

@@ -79,9 +79,7 @@ TOO_OLD = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid
         ("exec /bin/sleep 60", [], ()),  # it is not waited for
     ],
 )
-def test_the_drivers_tool_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, vendors: list[str], found: tuple[Gpu, ...]
-) -> None:
+def test_the_drivers_tool_is_asked(tmp_path, monkeypatch, script, vendors, found):
     monkeypatch.setattr(machine, "NVIDIA_TIMEOUT_S", 0.5 if "sleep" in script else machine.NVIDIA_TIMEOUT_S)
     tool(tmp_path, monkeypatch, script)
     for number, vendor in enumerate(vendors):
@@ -89,9 +87,7 @@ def test_the_drivers_tool_is_asked(
     assert machine.list_gpus(tmp_path / "drm") == found
 
 
-def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     card(tmp_path, "card0", "0x1a03")
     card(tmp_path, "card1-HDMI-A-1", "0x8086")
@@ -107,7 +103,6 @@ def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(ca
     """So a slip in a card's numbers is found. The files carry a vocabulary of some MB besides."""
     published = card.file_of("Q4_K_M")
     assert card.shape is not None
-    assert published is not None
     assert model_fit.shape_weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
 
 
@@ -131,9 +126,7 @@ def test_what_has_a_tenth_to_spare_is_comfortable_and_less_is_tight() -> None:
     ("available_gb", "recommended", "largest"),
     [(0.5, None, None), (2, "1B", "1B"), (4, "3B", "3B"), (5.8, "3B", "3B"), (8, "8B", "8B"), (64, "8B", "70B")],
 )
-def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(
-    available_gb: float, recommended: str | None, largest: str | None
-) -> None:
+def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(available_gb, recommended, largest):
     found = (model_fit.recommended_size(sizes(available_gb)), model_fit.largest_size(sizes(available_gb)))
     assert tuple(size.name if size else None for size in found) == (recommended, largest)
 

@@ -64,9 +64,7 @@ def test_a_file_of_another_machine_is_not_read(states: PrefixStates, monkeypatch
     assert not states.is_own(file)
 
 
-def test_those_used_least_recently_make_room(
-    states: PrefixStates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_those_used_least_recently_make_room(states, tmp_path, monkeypatch):
     size = len(b"state") + 64
     monkeypatch.setattr(prefix_states, "MOST_BYTES", 3 * size)
     files = [kept(states, 1, tokens=count) for count in (1, 2, 3)]
@@ -86,9 +84,7 @@ def test_one_that_nobody_used_for_a_month_goes(states: PrefixStates) -> None:
     assert not file.exists()
 
 
-def test_a_wiped_collection_leaves_no_state_and_an_answer_begun_before_keeps_none(
-    states: PrefixStates, tmp_path: Path
-) -> None:
+def test_a_wiped_collection_leaves_no_state_and_an_answer_begun_before_keeps_none(states, tmp_path):
     alone, together, other, none = kept(states, 1), kept(states, 1, 2), kept(states, 2), kept(states)
     assert not states.is_wanted(alone.with_stem("1.seen"))
     prefix_states.wipe(tmp_path, [1])
@@ -132,8 +128,8 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(states: PrefixStat
     ],
 )
 def test_a_state_is_worth_a_file_if_evaluating_takes_much_longer_than_reading(
-    tokens: int, megabytes: int, tokens_per_s: float, expected: bool
-) -> None:
+    tokens, megabytes, tokens_per_s, expected
+):
     assert prefix_states.is_worth(tokens, megabytes * 1_000_000, tokens_per_s) is expected
 
 

@@ -41,9 +41,7 @@ PAIRS = [f"{number - number % 2}-{number - number % 2 + 1}" for number in range(
         (["0,4", "1,5", "2,6", "3,7"] * 2, None, "", ProcessorCores(4, 4)),
     ],
 )
-def test_physical_cores_count_and_fast_ones_are_told_from_slow_ones(
-    tmp_path: Path, siblings: list[str], capacities: list[int] | None, slow: str, expected: ProcessorCores
-) -> None:
+def test_physical_cores_count_and_fast_ones_are_told_from_slow_ones(tmp_path, siblings, capacities, slow, expected):
     processors, devices = recorded(tmp_path, siblings, capacities, slow)
     assert processor_cores.cores_of_linux(processors, devices, tmp_path / "none") == expected
 

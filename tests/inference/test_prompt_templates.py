@@ -129,13 +129,11 @@ def test_every_form_of_the_catalogue_is_compared() -> None:
 def test_a_file_with_the_template_is_given_our_form(form_id: str) -> None:
     """Also where templates share tokens: a Qwen 3 is no plain ChatML."""
     found = catalogue.load().form_of_template(TEMPLATES[form_id])
-    assert found is not None
     assert found.id == form_id
 
 
 def test_llm_jp_is_prompted_as_its_card_says() -> None:
     card = catalogue.load().card("llm-jp-3.1-1.8b-instruct4")
-    assert card is not None
     form = catalogue.load().forms[card.form]
     text = "".join(segment.text for segment in prompts.build(form, [Turn("問い")], card.system_prompt))
     sentence = "以下は、タスクを説明する指示です。要求を適切に満たす応答を書きなさい。"

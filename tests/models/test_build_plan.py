@@ -63,9 +63,7 @@ def text(tmp_path: Path) -> Path:
 # -------------------------------------------------------------------- plan
 
 
-def test_every_form_is_made_from_one_conversion_and_additions_add_their_steps(
-    source: Path, lora: Path, text: Path
-) -> None:
+def test_every_form_is_made_from_one_conversion_and_additions_add_their_steps(source, lora, text):
     assert kinds(plan(source, "Q4_K_M,q8_0").steps) == ["convert", "quantize Q4_K_M", "quantize Q8_0"]
     made = plan(source, "Q4_K_M", lora, text=text)
     assert kinds(made.steps) == ["convert", "adapter", "merge", "imatrix", "quantize Q4_K_M"]
@@ -261,9 +259,7 @@ def test_cleaning_spares_what_is_being_built(source: Path) -> None:
 
 
 @pytest.mark.parametrize("is_cleaned", [True, False])
-def test_a_folder_is_held_until_all_in_it_is_deleted(
-    source: Path, is_cleaned: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_held_until_all_in_it_is_deleted(source, is_cleaned, monkeypatch):
     made = plan(source)
     folder = BuildFolder(made)
     folder.open()

@@ -93,7 +93,6 @@ def test_a_card_is_found_by_id_or_by_a_part_that_only_one_has() -> None:
     book = catalogue.load()
     assert book.find("bge-m3") is book.card("bge-m3")
     found = book.find("ELYZA")
-    assert found is not None
     assert found.id == "llama-3-elyza-jp-8b"
     assert book.find("swallow") is None
     assert found.file_of("q4_k_m") is found.files[0]
@@ -121,7 +120,6 @@ def test_a_card_may_bring_its_own_form_and_use_the_shape_of_a_shipped_card(folde
     assert book.problems == ()
     card = book.cards[-1]
     assert book.forms[card.form].answer_start == "A"
-    assert card.shape is not None
     assert card.shape.block_count == 32
 
 

@@ -69,14 +69,13 @@ def test_the_places_follow_the_variables_of_each_program(tmp_path: Path) -> None
         ModelFolder("llama_cpp", Path("/l")),
     } < set(places)
     assert ModelFolder("gpt4all", Path("/d/nomic.ai/GPT4All")) in places
-    assert ModelFolder("jan", Path("/d/Jan/data/llamacpp/models")) in places
     assert places[0] == ModelFolder("kotae", Path("/k"))
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_every_program_has_a_place_on_every_platform(tmp_path: Path, platform: str) -> None:
     places = found_models.known_model_folders(tmp_path, {}, platform)
-    assert {place.source for place in places} == {"lm_studio", "ollama", "huggingface", "llama_cpp", "gpt4all", "jan"}
+    assert {place.source for place in places} == {"lm_studio", "ollama", "huggingface", "llama_cpp", "gpt4all"}
     own = [place.folder for place in places if place.folder != Path("/usr/share/ollama/.ollama/models")]
     assert all(folder.is_relative_to(tmp_path) for folder in own)
 
@@ -194,7 +193,7 @@ def test_the_same_folder_under_two_names_is_searched_once(tmp_path: Path, tiny_m
     (tmp_path / "a").mkdir()
     shutil.copy(tiny_model, tmp_path / "a" / "m.gguf")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert len(search(ModelFolder("jan", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b")).models) == 1
+    assert len(search(ModelFolder("lm_studio", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b")).models) == 1
 
 
 # ------------------------------------------------------------------ skipping
@@ -235,7 +234,7 @@ def test_links_between_the_folders_are_followed(tmp_path: Path, tiny_model: Path
         (tmp_path / name).mkdir()
     shutil.copy(tiny_model, tmp_path / "b" / "m.gguf")
     (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
-    found = search(ModelFolder("jan", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b"))
+    found = search(ModelFolder("lm_studio", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b"))
     assert [model.path for model in found.models] == [tmp_path / "a" / "link" / "m.gguf"]
 
 
@@ -263,13 +262,13 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = search(ModelFolder("jan", tmp_path))
+    found = search(ModelFolder("gpt4all", tmp_path))
     assert [(skipped.path, skipped.reason.code) for skipped in found.skipped] == [(shut, "file_unreadable")]
 
 
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
-    assert reasons(search(ModelFolder("jan", tmp_path))) == ["file_unreadable"]
+    assert reasons(search(ModelFolder("gpt4all", tmp_path))) == ["file_unreadable"]
 
 
 def test_places_that_do_not_exist_are_nothing(tmp_path: Path) -> None:
@@ -277,27 +276,23 @@ def test_places_that_do_not_exist_are_nothing(tmp_path: Path) -> None:
     assert found == FoundModels()
 
 
-def test_the_search_ends_at_its_bounds_and_says_so(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_search_ends_at_its_bounds_and_says_so(tmp_path, tiny_model, monkeypatch):
     for number in range(30):
         (tmp_path / f"{number}.txt").touch()
     shutil.copy(tiny_model, tmp_path / "z.gguf")
     monkeypatch.setattr(found_models, "MAX_ENTRIES", 10)
-    assert not search(ModelFolder("jan", tmp_path)).is_complete
-    assert not found_models.search_folders([ModelFolder("jan", tmp_path)], max_s=-1).is_complete
+    assert not search(ModelFolder("gpt4all", tmp_path)).is_complete
+    assert not found_models.search_folders([ModelFolder("gpt4all", tmp_path)], max_s=-1).is_complete
 
 
-def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(tmp_path, tiny_model):
     for folder in range(20):
         (tmp_path / str(folder)).mkdir()
         for number in range(200):
             (tmp_path / str(folder) / f"{number}.json").touch()
     shutil.copy(tiny_model, tmp_path / "19" / "m.gguf")
     seen: list[int] = []
-    found = found_models.search_folders([ModelFolder("jan", tmp_path)], lambda looked, _of: seen.append(looked))
+    found = found_models.search_folders([ModelFolder("gpt4all", tmp_path)], lambda looked, _of: seen.append(looked))
     assert len(found.models) == 1
     assert seen[-1] == 20 * 200 + 20 + 1
 
@@ -305,7 +300,7 @@ def test_thousands_of_other_files_are_passed_over_and_a_search_can_be_cancelled(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        found_models.search_folders([ModelFolder("jan", tmp_path)], cancel)
+        found_models.search_folders([ModelFolder("gpt4all", tmp_path)], cancel)
 
 
 # --------------------------------------------------------------------- split
@@ -332,9 +327,7 @@ def test_a_split_model_is_one_model_by_its_first_file(split_model: Path) -> None
     assert [one.name for one in described.files] == sorted(path.name for path in split_model.parent.iterdir())
 
 
-def test_the_engine_answers_with_a_split_model_as_with_the_whole(
-    tmp_path: Path, split_model: Path, tiny_model: Path
-) -> None:
+def test_the_engine_answers_with_a_split_model_as_with_the_whole(tmp_path, split_model, tiny_model):
     with Child("llama", tmp_path / "log") as child:
         answers = []
         for path in (tiny_model, split_model):

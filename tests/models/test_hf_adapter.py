@@ -76,9 +76,7 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, s
     ],
 )
 @pytest.mark.fault("S5")
-def test_weights_that_are_no_pairs_of_lora_are_refused(
-    tmp_path: Path, base: HfModel, tensor: str, shape: tuple[int, ...], code: str
-) -> None:
+def test_weights_that_are_no_pairs_of_lora_are_refused(tmp_path, base, tensor, shape, code):
     folder = hf_models.adapter(tmp_path / "lora")
     name = f"base_model.model.model.layers.0.self_attn.q_proj.{tensor}"
     hf_models.safetensors(folder / "adapter_model.safetensors", {name: np.ones(shape, np.float32)})

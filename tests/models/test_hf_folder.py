@@ -247,10 +247,7 @@ def test_json_that_is_none_is_refused(folder: Path, file: str, content: bytes) -
 def test_a_part_whose_name_leads_somewhere_is_refused(tmp_path: Path, name: Any) -> None:
     folder = hf_models.model(tmp_path / "m", shards=2)
     hf_models.model(tmp_path)  # ../model.safetensors exists
-    edit(
-        folder / "model.safetensors.index.json",
-        lambda index: index["weight_map"].update({"lm_head.weight": name}),
-    )
+    edit(folder / "model.safetensors.index.json", lambda index: index["weight_map"].update({"lm_head.weight": name}))
     assert code_of(folder) == "hf_name_refused"
 
 

@@ -21,9 +21,7 @@ def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("is_newest", [False, True])
-def test_only_what_the_main_branch_has_is_called_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_newest: bool
-) -> None:
+def test_only_what_the_main_branch_has_is_called_so(tmp_path, monkeypatch, is_newest):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     branch = tmp_path / "hub" / "models--owner--m" / "refs" / "main"
     branch.parent.mkdir(parents=True)

@@ -17,8 +17,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.files import output_file
-from app.chat import preset_files
-from app.chat.presets import Choices, Preset
+from app.chat.presets import Choices, Preset, parse_presets, write_presets
 from app.inference.local_model import LocalModel
 from app.models import local_models, verification
 from app.models.kits import kit_export, kit_import, transfer_kit
@@ -63,7 +62,7 @@ def export(models: list[LocalModel], folder: Path, part_bytes: int = PART_BYTES,
 
 
 def bring_in(kit: Path, target: Path, add: Callable[[LocalModel], LocalModel] = lambda model: model) -> ImportedModels:
-    return kit_import.import_kit(kit, target, add, preset_files.parse)
+    return kit_import.import_kit(kit, target, add, parse_presets)
 
 
 def cancel(done: int, total: int) -> None:
@@ -261,7 +260,7 @@ def test_what_arrives_is_what_was_sent_with_its_hashes_and_the_engine_answers_wi
 ) -> None:
     seen: list[tuple[int, int]] = []
     outcome = kit_import.import_kit(
-        kit, target, lambda model: model, preset_files.parse, lambda done, total: seen.append((done, total))
+        kit, target, lambda model: model, parse_presets, lambda done, total: seen.append((done, total))
     )
     assert outcome.problems == []
     assert names(target) == WHOLE
@@ -286,7 +285,7 @@ def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, 
 
 def test_the_users_presets_go_along(source: list[LocalModel], tmp_path: Path, target: Path) -> None:
     preset = Preset("x", "chat", "橋の点検", Choices(temperature=0.2))
-    preset_files.write(tmp_path / "p.json", [preset])
+    write_presets(tmp_path / "p.json", [preset])
     export(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes())
     assert bring_in(tmp_path / "k", target).presets == (dataclasses.replace(preset, id=""),)
     flip(tmp_path / "k" / "presets.json", 30)
@@ -402,7 +401,7 @@ def test_a_link_in_the_target_is_not_written_through(kit: Path, target: Path, tm
 
 def test_a_cancelled_import_leaves_nothing(kit: Path, target: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        kit_import.import_kit(kit, target, lambda model: model, preset_files.parse, cancel)
+        kit_import.import_kit(kit, target, lambda model: model, parse_presets, cancel)
     assert names(target) == []
 
 
@@ -423,7 +422,7 @@ def test_a_full_drive_is_named_and_holds_nothing_half(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from app.chat import preset_files
+from app.chat.presets import parse_presets
 from app.models import local_models
 from app.models.kits import kit_export, kit_import
 from tests.permits import PERMIT
@@ -436,7 +435,7 @@ if sys.argv[1] == "export":
     models = [local_models.describe(Path(sys.argv[2]))]
     kit_export.export_kit(models, Path(sys.argv[3]), part_bytes=100_000, report=report, permit=PERMIT)
 else:
-    kit_import.import_kit(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, preset_files.parse, report)
+    kit_import.import_kit(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, parse_presets, report)
 """
 
 

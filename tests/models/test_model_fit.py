@@ -163,9 +163,7 @@ def test_a_machine_is_measured_and_kept(tmp_path: Path) -> None:
     assert speed.load(tmp_path / "speed.json") == measured
 
 
-def test_a_cancelled_measurement_leaves_neither_a_child_nor_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_measurement_leaves_neither_a_child_nor_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def cancel(done: int, _whole: int) -> None:
@@ -186,9 +184,7 @@ def test_an_engine_that_cannot_be_measured_is_an_error(monkeypatch: pytest.Monke
     assert "ZeroDivisionError" in caught.value.facts["reason"]
 
 
-def test_a_measurement_of_another_machine_or_engine_or_of_an_older_file_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_measurement_of_another_machine_or_engine_or_of_an_older_file_is_none(tmp_path, monkeypatch):
     file = tmp_path / "speed.json"
     speed.save(file, MachineSpeed(1.59e10, 9.3e11, 300e9, 1, 1.0))
     assert speed.load(file) is not None
@@ -222,9 +218,7 @@ def test_what_a_person_waits_for_follows_from_tokens_per_second() -> None:
         (None, PredictedSpeed(100, 9), "comfortable"),
     ],
 )
-def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more(
-    here: MachineSpeed | None, recorded: PredictedSpeed | None, word: str
-) -> None:
+def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more(here, recorded, word):
     conditions = model_fit.FitConditions(place(40), 4096, "f16", here)
     shape = card(SWALLOW).shape
     assert shape is not None

@@ -204,9 +204,7 @@ def test_the_same_file_that_is_there_already_is_taken_as_it_is(folder: Folder) -
 
 
 @pytest.mark.fault("F2")
-def test_a_drive_without_room_or_one_that_keeps_other_bytes_is_named(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drive_without_room_or_one_that_keeps_other_bytes_is_named(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
         assert folder.refusal() == "drive_space"
@@ -219,9 +217,7 @@ def test_a_drive_without_room_or_one_that_keeps_other_bytes_is_named(
     [(errno.EFBIG, "drive_file_limit"), (errno.ENOSPC, "drive_space"), (errno.EIO, "move_target_unusable")],
 )
 @pytest.mark.fault("F2")
-def test_a_failing_write_is_named_and_undone(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int, code: str
-) -> None:
+def test_a_failing_write_is_named_and_undone(folder, monkeypatch, number, code):
     def fail(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -247,9 +243,7 @@ def test_links_in_the_folder_stay_with_what_they_point_at(folder: Folder) -> Non
     assert "link.gguf" not in contents(folder.target)
 
 
-def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(folder, monkeypatch):
     unlink = Path.unlink
 
     def held(path: Path, missing_ok: bool = False) -> None:
@@ -277,9 +271,7 @@ def test_a_file_that_changes_after_it_was_copied_stops_the_move(folder: Folder) 
     assert models_folder.pending(folder.where) is None
 
 
-def test_an_old_file_that_changed_after_the_switch_is_not_deleted(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_file_that_changed_after_the_switch_is_not_deleted(folder, monkeypatch):
     save = settings.save
 
     def write(path: Path, chosen: settings.Settings) -> None:

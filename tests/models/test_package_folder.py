@@ -60,9 +60,7 @@ def test_it_is_unpacked_from_a_folder_without_any_network(lock: PackageLock, whe
     assert max(one.done_bytes for one in events if isinstance(one, Progress)) == lock.size_bytes
 
 
-def test_it_is_fetched_from_the_index_of_pips_settings(
-    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_fetched_from_the_index_of_pips_settings(lock, wheels, tmp_path, monkeypatch):
     folder = tmp_path / "ocr"
     with wheelhouse.Index(wheels) as index:
         for name, value in index.variables().items():
@@ -72,9 +70,7 @@ def test_it_is_fetched_from_the_index_of_pips_settings(
     assert package_folder.locate(folder, lock) == folder
 
 
-def test_an_index_that_cannot_be_reached_is_told_without_the_kit_for_training(
-    lock: PackageLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_that_cannot_be_reached_is_told_without_the_kit_for_training(lock, tmp_path, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/simple")
@@ -87,9 +83,7 @@ def test_an_index_that_cannot_be_reached_is_told_without_the_kit_for_training(
     assert "学習" not in told.next
 
 
-def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(
-    lock: PackageLock, wheels: Path, tmp_path: Path
-) -> None:
+def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(lock, wheels, tmp_path):
     folder = tmp_path / "ocr"
     installed(folder, wheels)
     (folder / "mine").write_text("old")
@@ -106,9 +100,7 @@ def test_a_failed_attempt_leaves_the_old_one_and_keeps_what_was_fetched(
     assert not (folder / "mine").exists()
 
 
-def test_a_folder_that_another_machine_or_nobody_has_signed_is_not_used(
-    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_another_machine_or_nobody_has_signed_is_not_used(lock, wheels, tmp_path, monkeypatch):
     folder = tmp_path / "ocr"
     installed(folder, wheels)
     stamp = json.loads((folder / package_folder.STAMP).read_bytes())
@@ -125,9 +117,7 @@ def test_a_folder_that_another_machine_or_nobody_has_signed_is_not_used(
     assert package_folder.locate(folder, lock) is None
 
 
-def test_a_file_that_was_changed_added_removed_or_linked_is_noticed(
-    lock: PackageLock, wheels: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_was_changed_added_removed_or_linked_is_noticed(lock, wheels, tmp_path):
     folder = tmp_path / "ocr"
 
     def spoil_bytecode() -> None:
@@ -154,9 +144,7 @@ def test_a_file_that_was_changed_added_removed_or_linked_is_noticed(
     assert package_folder.locate(folder, lock) is None
 
 
-def test_packages_of_an_earlier_version_are_used_but_not_current(
-    lock: PackageLock, wheels: Path, tmp_path: Path
-) -> None:
+def test_packages_of_an_earlier_version_are_used_but_not_current(lock, wheels, tmp_path):
     folder = tmp_path / "ocr"
     assert not package_folder.is_current(folder, lock)
     installed(folder, wheels)
@@ -172,9 +160,7 @@ def test_packages_of_an_earlier_version_are_used_but_not_current(
     assert package_folder.version(folder, lock) == ""
 
 
-def test_a_kill_while_it_is_replaced_or_removed_loses_nothing_that_works(
-    lock: PackageLock, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_while_it_is_replaced_or_removed_loses_nothing_that_works(lock, wheels, tmp_path, monkeypatch):
     folder, work = tmp_path / "ocr", tmp_path / "ocr.part"
     installed(folder, wheels)
     rename = Path.rename
@@ -228,7 +214,6 @@ def test_kotae_ships_a_lock_for_each_machine_and_python_without_what_the_program
     assert [one.stem for one in files] == [f"ocr-{system}-py{v}" for system in systems for v in (311, 312, 313)]
     for path in files:
         found = package_locks._read_lock(path)
-        assert found is not None
         names = {file.package for file in found.files}
         assert {"rapidocr", "onnxruntime", "opencv-python-headless"} <= names
         assert not names & {"numpy", "pillow"}

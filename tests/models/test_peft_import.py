@@ -99,9 +99,7 @@ def test_two_pairs_for_one_matrix_are_refused(base: LocalModel, tmp_path: Path, 
     assert refusal(folder, base) == code
 
 
-def test_ranks_that_one_configuration_cannot_state_are_not_exported(
-    base: LocalModel, where: Paths, store: Store, tmp_path: Path
-) -> None:
+def test_ranks_that_one_configuration_cannot_state_are_not_exported(base, where, store, tmp_path):
     model = peft_adapter.add(
         peft_adapter.read_for(hf_models.adapter(tmp_path / "lora"), base), base, "点検", store, where.models
     )

@@ -24,9 +24,7 @@ BESIDE = [
 
 
 @pytest.mark.parametrize(("names", "part", "is_found"), BESIDE)
-def test_it_is_found_in_the_folder_by_its_name(
-    names: tuple[str, ...], part: str, is_found: bool, tmp_path: Path
-) -> None:
+def test_it_is_found_in_the_folder_by_its_name(names, part, is_found, tmp_path):
     for name in names:
         models.tiny_llama(tmp_path / name)
     made = models.projector(tmp_path / part)
@@ -61,9 +59,7 @@ def test_it_is_planned_and_counted_where_the_engine_can_use_it(tmp_path: Path, m
     assert again.projector == str(part)  # it may be on a drive that is not plugged in
 
 
-def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_pictures_came_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_pictures_came_along(tmp_path, monkeypatch):
     models.tiny_llama(tmp_path / "m.gguf")
     book = catalogue.load()
     file = ModelFile("F32", 10**9, repository="o/m", file="m.gguf", projector="mmproj.gguf")
@@ -77,7 +73,6 @@ def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_picture
 
 def test_a_download_goes_on_if_the_repository_has_its_part_that_reads_pictures_no_more() -> None:
     card = catalogue.load().card("gemma-3-4b-it")
-    assert card is not None
     planned = download_queue.plan_download(card, card.files[0], "", "1")
     model, part = planned.files
     assert (part.name, part.source) == ("gemma-3-4b-it-mmproj-F16.gguf", "mmproj-F16.gguf")

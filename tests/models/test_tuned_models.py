@@ -50,7 +50,6 @@ def test_a_base_with_the_adapter_of_a_run_stands_in_the_list_under_the_name_of_t
     assert shelf.store.local_models() == [dataclasses.replace(shelf.base, files=model.files)]
     assert shelf.listed()[1:] == [model]
     assert (model.name, model.path, model.form_id) == ("敬語の応答 ×0.8", shelf.base.path, "question_answer_trained")
-    assert model.tuned is not None
     assert (model.tuned.base_name, model.tuned.strength) == ("土台", 0.8)
     assert model.tuned.base_sha256 == model.files[0].sha256 == input_file.sha256_of(Path(shelf.base.path))
     assert model.tuned.adapter_sha256 == input_file.sha256_of(shelf.run / run_folders.ADAPTER)

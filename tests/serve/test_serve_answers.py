@@ -190,7 +190,7 @@ def test_sentences_that_their_sources_do_not_hold_are_named_below_a_written_answ
     documents = data / "documents.sqlite"
     engine = EngineClient(ECHO, tmp_path / "engine.log")
     request = AnswerRequest(model, (), Settings())
-    desk = RequestQueue(engine, [], request, documents)
+    desk = RequestQueue(engine, request, documents)
     endpoint = Endpoint(
         desk, ServedModels(documents, data / "exports.log", model, [CollectionRef(1, "基準")]), model.name
     )

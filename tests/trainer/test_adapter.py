@@ -45,20 +45,14 @@ def refused(asked: RunSpec, **changes: Any) -> tuple[str, dict[str, Any]]:
     return caught.value.code, caught.value.facts
 
 
-def test_its_rank_and_alpha_stay_and_its_hash_is_kept(asked: RunSpec) -> None:
+def test_its_rank_and_alpha_stay_another_wish_is_refused_and_one_that_has_changed_is_noticed(asked: RunSpec) -> None:
     decided = adapter.with_adapter_settings(asked)
     assert (decided.rank, decided.alpha) == (8, 16)
     assert adapter.with_adapter_settings(decided) == decided
     plain = RunSpec("run", "base", "t", "v")
     assert adapter.with_adapter_settings(plain) is plain
-
-
-def test_another_wish_is_refused_with_what_it_may_be(asked: RunSpec) -> None:
     assert refused(asked, rank=4) == ("spec_invalid", {"field": "rank", "value": 4, "expected": "8"})
     assert refused(asked, alpha=32) == ("spec_invalid", {"field": "alpha", "value": 32, "expected": "16"})
-
-
-def test_one_that_has_changed_since_is_noticed(asked: RunSpec) -> None:
     decided = adapter.with_adapter_settings(asked)
     written(Path(asked.adapter), {"r": 8, "lora_alpha": 32}, {"base": asked.base})  # the same weights, twice as strong
     assert refused(decided)[0] == "adapter_changed"

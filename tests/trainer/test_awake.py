@@ -54,6 +54,7 @@ def test_sleep_is_inhibited_as_long_as_the_block_lasts(inhibit: Path) -> None:
         assert "fine-tuning: 橋梁" in said
         pid = int((inhibit / "pid").read_text("utf-8"))
         assert psutil.pid_exists(pid)
+        assert os.getpgid(pid) != os.getpgid(0)  # an interruption of the terminal does not reach it
     assert not psutil.pid_exists(pid)
 
 
@@ -71,13 +72,6 @@ def test_it_ends_with_a_process_that_was_killed(inhibit: Path) -> None:
     process.stdin.close()
     process.stdout.close()
     wait_until((inhibit / "ended").is_file)
-
-
-def test_an_interruption_of_the_terminal_does_not_reach_it(inhibit: Path) -> None:
-    with sleep_inhibitor.keep_awake("fine-tuning"):
-        wait_until((inhibit / "arguments").is_file)
-        pid = int((inhibit / "pid").read_text("utf-8"))
-        assert os.getpgid(pid) != os.getpgid(0)
 
 
 def test_a_machine_without_it_says_nothing(

@@ -115,11 +115,12 @@ def test_what_is_no_row_is_refused_with_its_line(line: str, tmp_path: Path) -> N
     assert BAD_ROWS[line] in error.facts["reason"]
 
 
-def test_other_encodings_are_refused(tmp_path: Path) -> None:
+def test_other_encodings_and_a_missing_file_are_told(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(json.dumps({"messages": conversation(1)}, ensure_ascii=False).encode("cp932"))
     error = refused(file)
     assert (error.code, error.facts["reason"]) == ("data_invalid", "no UTF-8")
+    assert refused(tmp_path / "none.jsonl").code == "data_missing"
 
 
 def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
@@ -132,10 +133,6 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     assert (error.code, error.facts) == ("data_changed", {"path": str(file)})
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    assert refused(tmp_path / "none.jsonl").code == "data_missing"
-
-
 # ------------------------------------------------------------------ too long
 
 
@@ -143,16 +140,13 @@ def lines_of(found: Json) -> list[int]:
     return [example["line"] for example in found["examples"]]
 
 
-def test_refused_rows_are_told_and_stay_whole(encoded: Json) -> None:
+def test_refused_rows_are_told_and_stay_whole_and_dropped_ones_are_told(encoded: Json) -> None:
     found = encoded["refuse"]
     assert found["too_long"] == [MANY_TURNS, WITH_SYSTEM, LONG_ANSWER, LONG_MIDDLE]
     assert (found["dropped"], found["split"]) == ([], [])
     assert lines_of(found) == [1, 2, 3, 4, 5]
     assert found["examples"] == encoded["whole"]["examples"]
     assert found["longest"] == max(found["lengths"]) > CONTEXT
-
-
-def test_dropped_rows_are_told(encoded: Json) -> None:
     found = encoded["drop"]
     assert found["dropped"] == [MANY_TURNS, WITH_SYSTEM, LONG_ANSWER, LONG_MIDDLE]
     assert (found["too_long"], found["split"], lines_of(found)) == ([], [], [SHORT])
@@ -193,9 +187,13 @@ def test_a_part_of_a_conversation_begins_with_turns_before_it_and_the_system_mes
 # ------------------------------------------------------------ loss and batches
 
 
-def test_the_whole_sequence_is_trained_where_the_spec_says_so(encoded: Json) -> None:
+def test_every_row_learns_its_end_and_the_whole_sequence_where_the_spec_says_so(encoded: Json) -> None:
     for example in encoded["all"]["examples"]:
         assert example["labels"] == [-100, *example["ids"][1:]]
+    found = encoded["chats"]
+    for example, text in zip(found["examples"], found["trained"], strict=True):
+        assert example["labels"][-1] == example["ids"][-1] != -100
+        assert text.endswith("<|eot_id|>")
 
 
 def test_every_example_is_alone_in_its_row_of_the_batch(encoded: Json) -> None:
@@ -210,13 +208,6 @@ def test_every_example_is_alone_in_its_row_of_the_batch(encoded: Json) -> None:
         assert batch["labels"][at] == example["labels"] + [-100] * (longest - length)
         assert batch["attention_mask"][at] == [1] * length + [0] * (longest - length)
         assert example["ids"].count(0) == 1  # <|begin_of_text|>
-
-
-def test_every_row_learns_its_end_though_padding_is_the_same_token(encoded: Json) -> None:
-    found = encoded["chats"]
-    for example, text in zip(found["examples"], found["trained"], strict=True):
-        assert example["labels"][-1] == example["ids"][-1] != -100
-        assert text.endswith("<|eot_id|>")
 
 
 # --------------------------------------------------------------------- order

@@ -72,16 +72,12 @@ def test_checkpointing_keeps_one_vector_a_layer_and_token() -> None:
     assert estimate.estimate_memory(shape, qlora(precision="bf16"), 100).kept == 2 * 100 * 128 * 2
 
 
-def test_no_table_is_computed_in_four_bits_and_none_in_32(shape: TrainedShape) -> None:
+def test_tables_are_in_16_bits_counted_parameters_are_kept_and_a_gguf_base_takes_its_folder(
+    shape: TrainedShape,
+) -> None:
     assert estimate.estimate_memory(shape, qlora(), 1024).tables == 2 * 2 * 128256 * 4096
-
-
-def test_what_the_files_count_beyond_the_configuration_is_kept(shape: TrainedShape) -> None:
     assert estimate.shape_from_config(LLAMA_3_8B, 8_030_261_248).parameters == 8_030_261_248
     assert shape.parameters == pytest.approx(8.03e9, rel=1e-3)
-
-
-def test_a_gguf_base_is_a_folder_too(shape: TrainedShape) -> None:
     disk = estimate.estimate_disk(shape, qlora(base="model.gguf"))
     assert disk.base == 2 * shape.parameters
     assert estimate.estimate_disk(shape, qlora()).base == 0
@@ -89,7 +85,7 @@ def test_a_gguf_base_is_a_folder_too(shape: TrainedShape) -> None:
     assert disk.checkpoints == pytest.approx(4 * 6 * shape.lora_weights(16), rel=0.01)
 
 
-def test_time_follows_the_passes_over_the_weights(shape: TrainedShape) -> None:
+def test_time_follows_the_passes_over_the_weights_and_is_shared_by_processes(shape: TrainedShape) -> None:
     load = EpochWorkload(examples=100, tokens=50_000, trained=20_000, validation_tokens=5_000)
     kept = estimate.estimate_time(shape, qlora(gradient_checkpointing=False), load, 1e13)
     again = estimate.estimate_time(shape, qlora(), load, 1e13)
@@ -98,9 +94,6 @@ def test_time_follows_the_passes_over_the_weights(shape: TrainedShape) -> None:
     assert estimate.estimate_time(shape, qlora(max_steps=3), load, 1e13).steps == 3
     evaluated = estimate.estimate_time(shape, qlora(evaluations_per_epoch=4), load, 1e13)
     assert evaluated.total_s > again.total_s
-
-
-def test_several_processes_take_the_same_steps_in_less_time(shape: TrainedShape) -> None:
     load = EpochWorkload(examples=96, tokens=48_000, trained=20_000)
     alone = estimate.estimate_time(shape, qlora(), load, 1e13)
     two = estimate.estimate_time(shape, qlora(), dataclasses.replace(load, processes=2), 1e13)
@@ -138,16 +131,13 @@ def test_no_setting_that_was_asked_for_is_changed(shape: TrainedShape) -> None:
         assert found.gradient_checkpointing
 
 
-def test_attention_counts_in_preference_tuning_too(shape: TrainedShape) -> None:
+def test_attention_and_padding_count_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
     spec = qlora(loss="preference", precision="bf16", compute="bf16", gradient_checkpointing=False)
     lengths = [8000] * 16
     load = EpochWorkload(16, 2 * sum(lengths), 0, lengths=lengths)
     forward = 2 * shape.linear_weights + 4 * 8000 * shape.queries * shape.layers
     passes = load.tokens * 3 * forward  # the policy's two, and the reference's
     assert estimate.estimate_time(shape, spec, load, 1.0).step_s == pytest.approx(passes, rel=0.02)
-
-
-def test_padding_counts_and_the_layers_are_unpacked_for_each_micro_batch(shape: TrainedShape) -> None:
     assert estimate.epoch_work([10, 40, 20, 30, 5], 4, 2, 0.0) == 2 * 40 + 2 * 20 + 5
     assert estimate.epoch_work([10, 40], 2, 2, 1000.0) == 50 * 1.05  # packed
     assert estimate.epoch_work([30, 40], 2, 2, 10.0) == 80 * 5.0  # attention would take longer than the padding

@@ -62,40 +62,22 @@ def test_a_prompt_is_the_one_that_the_program_asks_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_answer_is_trained_once_with_its_end_and_nothing_else_is(name: str) -> None:
-    form = FORMS[name]
-    for messages in EVERY_CHAT:
-        answers = [message["content"] for message in messages if message["role"] == "assistant"]
-        trained = [piece for pieces in forms.example_pieces(form, messages) for piece in pieces if piece.is_trained]
-        before = " " if form.is_completion else ""
-        assert [piece.text for piece in trained[::2]] == [before + answer for answer in answers]
-        assert trained[1::2] == [FormPiece(form.end, markup=True, is_trained=True, is_end=True)] * len(answers)
-        assert not any(piece.markup for piece in trained[::2])
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_an_example_ends_with_the_end_of_its_last_answer(name: str) -> None:
-    for messages in EVERY_CHAT:
-        for pieces in forms.example_pieces(FORMS[name], messages):
-            assert pieces[-1].is_end
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_each_answer_stands_after_its_prompt(name: str) -> None:
-    """In an example of several answers, as much as before the last one; the ends' texts are in the prompt."""
+def test_every_answer_is_trained_once_with_its_end_after_its_prompt_and_nothing_else_is(name: str) -> None:
+    """Cut into pieces as the engine does: none is empty, and no two of markup stand side by side but around an end. In
+    an example of several answers, the last one stands after its prompt, in which the ends' texts are.
+    """
     form = FORMS[name]
     for messages in EVERY_CHAT:
         places = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
         examples = forms.example_pieces(form, messages)
+        trained = [piece for pieces in examples for piece in pieces if piece.is_trained]
+        before = " " if form.is_completion else ""
+        assert [piece.text for piece in trained[::2]] == [before + messages[at]["content"] for at in places]
+        assert trained[1::2] == [FormPiece(form.end, markup=True, is_trained=True, is_end=True)] * len(places)
+        assert not any(piece.markup for piece in trained[::2])
         for pieces, at in zip(examples, places[-len(examples) :], strict=True):
             assert text(pieces[:-2]) == text(forms.prompt_pieces(form, messages[:at]))
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_pieces_are_as_the_engine_cuts_them(name: str) -> None:
-    """No empty ones, and no two of markup side by side but around an end."""
-    for messages in EVERY_CHAT:
-        for pieces in forms.example_pieces(FORMS[name], messages):
+            assert pieces[-1].is_end
             assert all(piece.text or piece.is_end for piece in pieces)
             for one, other in pairwise(pieces):
                 assert not (one.markup and other.markup) or one.is_end or other.is_end
@@ -110,9 +92,6 @@ def test_forms_that_keep_an_answer_as_written_train_all_answers_in_one_example()
         1,
         2,
     ]
-
-
-def test_a_system_message_without_a_turn_of_its_own_stands_before_the_first_question() -> None:
     form = TrainingPromptForm(question="Q{text}/", answer="A{text}/", answer_start="A", end="/")
     messages = [{"role": "system", "content": "S"}, *turns("1", "2", "3")]
     assert text(forms.prompt_pieces(form, messages)) == "QS\n\n1/A2/Q3/A"

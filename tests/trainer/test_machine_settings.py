@@ -12,8 +12,8 @@ from trainer.spec import SpecError
 
 
 def test_another_micro_batch_trains_the_same(server: RunServer, tiny_base: Path, tmp_path: Path) -> None:
-    as_asked = server.run(write_spec(tmp_path / "a" / "run", tiny_base, dropout=0.0))
-    spec = write_spec(tmp_path / "b" / "run", tiny_base, dropout=0.0)
+    as_asked = server.run(write_spec(tmp_path / "a" / "run", tiny_base, dropout=0.0, epochs=1.0))
+    spec = write_spec(tmp_path / "b" / "run", tiny_base, dropout=0.0, epochs=1.0)
     settings = spec.with_name(machine.FILE)
     settings.write_text('{"micro_batch": 4, "device": "cpu"}')
     here = server.run(spec)

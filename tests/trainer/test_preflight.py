@@ -122,10 +122,6 @@ class Kitchen:
         return folder
 
 
-def preflight_targets() -> tuple[str, ...]:
-    return ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
 def form(**changes: Any) -> Json:
     return {"form": FORM | changes}
 
@@ -197,7 +193,7 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
     yield (
         "targets_missing",
         kitchen.request(base=kitchen.base_with("self_attn.qkv_proj", "mlp.gate_up_proj")),
-        {"targets": list(preflight_targets())},
+        {"targets": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]},
     )
     yield (
         "targets_few",
@@ -237,7 +233,7 @@ def seeded(kitchen: Kitchen) -> list[tuple[str, Json, Json | None]]:
 def answers(kitchen: Kitchen, seeded: list[Any], server: RunServer) -> Json:
     """One process for all of them."""
     asked = {f"seeded {at}": request for at, (_, request, _) in enumerate(seeded)}
-    asked |= dict(harmless(kitchen))
+    asked |= {f"harmless {name}": request for name, request in harmless(kitchen)}
     asked["many rows"] = kitchen.request(train=plain_rows(500))
     blocked = kitchen.request(validation=[], spec=form(end="<end_of_turn>"))
     asked["blocked"] = blocked | {"call": "report", "events": str(kitchen.folder / "blocked.jsonl")}
@@ -254,37 +250,27 @@ def test_each_defect_is_found_and_nothing_else(seeded: list[Any], answers: Json)
             expected = {code}
         if set(found) != expected or (facts is not None and found[code]["facts"] != facts):
             wrong.append((code, found))
+        if code == "too_long":
+            told = found[code]["facts"]
+            assert {name: told[name] for name in LINES} == LINES
+            assert told["longest"] > told["context_tokens"] == 256
     assert wrong == []
+    assert {code for code, _, _ in seeded} | {"lengths"} == set(preflight.CODES)  # every code has a case
 
 
-def test_every_code_has_a_case(seeded: list[Any]) -> None:
-    assert {code for code, _, _ in seeded} | {"lengths"} == set(preflight.CODES)
+def test_what_is_no_defect_is_not_told(answers: Json) -> None:
+    told = {name: {one["code"] for one in found} for name, found in answers.items() if name.startswith("harmless ")}
+    assert told == dict.fromkeys(told, ALWAYS)
+    assert len(told) == 5
 
 
-@pytest.mark.parametrize(
-    "name", ["no validation, and no evaluation either", "no holdout", "the base's own template", "cuda on linux",
-             "several turns"],
-)  # fmt: skip
-def test_what_is_no_defect_is_not_told(name: str, answers: Json) -> None:
-    assert {finding["code"] for finding in answers[name]} == ALWAYS
-
-
-def test_many_rows_need_no_word(answers: Json) -> None:
-    assert [finding["code"] for finding in answers["many rows"]] == ["lengths"]
-
-
-def test_lengths_are_told_in_numbers(answers: Json) -> None:
-    facts = answers["many rows"][0]["facts"]
+def test_many_rows_need_no_word_and_their_lengths_are_told_in_numbers(answers: Json) -> None:
+    (finding,) = answers["many rows"]
+    assert finding["code"] == "lengths"
+    facts = finding["facts"]
     assert facts["count"] == 500 == sum(count for _, count in facts["bins"])
     assert facts["p50"] <= facts["p90"] <= facts["p99"] <= facts["longest"] <= facts["bins"][-1][0]
     assert 0 < facts["trained"] < facts["tokens"]
-
-
-def test_a_row_that_is_too_long_is_told_with_its_length(seeded: list[Any], answers: Json) -> None:
-    at = next(at for at, (code, _, _) in enumerate(seeded) if code == "too_long")
-    facts = next(one["facts"] for one in answers[f"seeded {at}"] if one["code"] == "too_long")
-    assert {name: facts[name] for name in LINES} == LINES
-    assert facts["longest"] > facts["context_tokens"] == 256
 
 
 def test_findings_that_forbid_it_end_the_run_after_they_are_told(answers: Json) -> None:
@@ -310,15 +296,15 @@ def test_examples_are_shown_token_by_token_as_they_are_trained(answers: Json) ->
 # ------------------------------------------------------------------- wording
 
 
-@pytest.mark.parametrize("code", preflight.CODES)
 @pytest.mark.parametrize("language", wording.LANGUAGES)
-def test_every_finding_has_words_for_its_facts(code: str, language: str) -> None:
-    entry = tomllib.loads((resources() / "wording/training.toml").read_text("utf-8"))["finding"][code]
-    _, facts = preflight.CODES[code]
-    known = {*facts, *(name.removesuffix("_bytes") + "_gb" for name in facts if name.endswith("_bytes"))}
-    fields = {name for _, name, _, _ in string.Formatter().parse(entry[language]) if name is not None}
-    assert fields <= known
-    assert entry[language].endswith("。" if language == "ja" else ".")
+def test_every_finding_has_words_for_its_facts(language: str) -> None:
+    words = tomllib.loads((resources() / "wording/training.toml").read_text("utf-8"))["finding"]
+    for code, (_, facts) in preflight.CODES.items():
+        known = {*facts, *(name.removesuffix("_bytes") + "_gb" for name in facts if name.endswith("_bytes"))}
+        text = words[code][language]
+        fields = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        assert fields <= known, code
+        assert text.endswith("。" if language == "ja" else "."), code
 
 
 def test_lines_are_told_as_a_list() -> None:

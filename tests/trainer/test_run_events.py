@@ -49,13 +49,12 @@ def test_an_event_comes_back_as_it_was(kind: Any) -> None:
     assert json_lines.decode(line.encode(), events.KINDS, "event") == event
 
 
-def test_each_event_has_a_name_of_its_own() -> None:
+def test_each_event_has_a_name_of_its_own_and_terminal_ones_can_be_told_apart() -> None:
     names = [events.to_json(made(kind))["event"] for kind in KINDS]
     assert len(set(names)) == len(KINDS)
     assert {"started", "step", "finished", "failed"} < set(names)
-
-
-def test_a_loss_that_was_not_measured_comes_back_as_none_that_is() -> None:
+    assert {kind.__name__ for kind in events.TERMINAL} == {"Finished", "Paused", "Cancelled", "Failed"}
+    assert set(events.TERMINAL) < set(KINDS)
     finished = dataclasses.replace(made(events.Finished), base_loss=math.nan)
     read = json_lines.decode(json.dumps(events.to_json(finished)).encode(), events.KINDS, "event")
     assert isinstance(read, events.Finished)
@@ -81,8 +80,3 @@ def test_a_loss_that_was_not_measured_comes_back_as_none_that_is() -> None:
 def test_what_is_no_event_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         json_lines.convert_message(data, events.KINDS, "event")
-
-
-def test_events_can_be_told_apart_from_the_last_one() -> None:
-    assert {kind.__name__ for kind in events.TERMINAL} == {"Finished", "Paused", "Cancelled", "Failed"}
-    assert set(events.TERMINAL) < set(KINDS)

@@ -67,10 +67,10 @@ def test_what_is_left_out_is_left_to_the_recipe() -> None:
 
 
 @pytest.mark.parametrize("field", LEAST)
-@pytest.mark.parametrize("value", ["", None, 3])
-def test_a_run_needs_its_files(field: str, value: object) -> None:
-    error = refused(**{field: value})
-    assert (error.field, error.value) == (field, value)
+def test_a_run_needs_its_files(field: str) -> None:
+    for value in ("", None, 3):
+        error = refused(**{field: value})
+        assert (error.field, error.value) == (field, value)
     without = {name: path for name, path in LEAST.items() if name != field}
     with pytest.raises(SpecError, match=field):
         spec.from_json(without)
@@ -87,16 +87,13 @@ def test_another_version_is_refused(version: object) -> None:
         spec.from_json(LEAST | {"version": version})
 
 
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, known in CHOICES.items() for value in known])
-def test_each_choice_is_taken(field: str, value: str) -> None:
-    assert getattr(spec.from_json(LEAST | {field: value}), field) == value
-
-
 @pytest.mark.parametrize("field", CHOICES)
-@pytest.mark.parametrize("value", ["", "other", 3, ["nf4"]])
-def test_anything_else_is_refused_with_the_choices(field: str, value: object) -> None:
-    error = refused(**{field: value})
-    assert (error.field, error.expected) == (field, " | ".join(CHOICES[field]))
+def test_each_choice_is_taken_and_anything_else_is_refused_with_the_choices(field: str) -> None:
+    for value in CHOICES[field]:
+        assert getattr(spec.from_json(LEAST | {field: value}), field) == value
+    for other in ("", "other", 3, ["nf4"]):
+        error = refused(**{field: other})
+        assert (error.field, error.expected) == (field, " | ".join(CHOICES[field]))
 
 
 @pytest.mark.parametrize(
@@ -141,10 +138,12 @@ def test_a_form_needs_a_place_for_each_text(form: object, field: str) -> None:
     assert refused(form=form).field == field
 
 
-def test_every_form_of_the_catalogue_is_read() -> None:
+def test_every_form_of_the_catalogue_is_read_and_a_changed_spec_is_checked_again() -> None:
     for card in CARD_FORMS.values():
         form = form_of(card)
         assert spec.from_json(json.loads(json.dumps(LEAST | {"form": as_json(form)}))).form == form
+    with pytest.raises(SpecError, match="rank"):
+        dataclasses.replace(FULL, rank=0)
 
 
 def test_paths_are_seen_from_the_folder_of_the_file(tmp_path: Path) -> None:
@@ -169,8 +168,3 @@ def test_a_file_that_is_no_spec_is_named(content: bytes, tmp_path: Path) -> None
 def test_a_missing_file_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         spec.read(tmp_path / "none.json")
-
-
-def test_a_changed_spec_is_checked_again() -> None:
-    with pytest.raises(SpecError, match="rank"):
-        dataclasses.replace(FULL, rank=0)

@@ -102,46 +102,34 @@ def compare(backend: LlamaBackend, form: str, encoded: list[dict[str, Any]], eos
         assert backend.is_end(end[0])
 
 
-@pytest.mark.parametrize(("family", "form"), CASES)
-def test_ids_are_those_of_llama_cpp(family: str, form: str, answers: dict[str, Any], ggufs: dict[str, Path]) -> None:
-    with engine(ggufs[family]) as backend:
-        compare(backend, form, answers[f"{family} {form}"], answers[f"{family} facts"]["eos_id"])
-
-
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_answer_ends_where_llama_cpp_ends_it(family: str, answers: dict[str, Any], ggufs: dict[str, Path]) -> None:
+def test_ids_and_ends_are_those_of_llama_cpp(family: str, answers: dict[str, Any], ggufs: dict[str, Path]) -> None:
     facts = answers[f"{family} facts"]
     with engine(ggufs[family]) as backend:
+        for form in FORMS_OF[family]:
+            compare(backend, form, answers[f"{family} {form}"], facts["eos_id"])
         assert [id for id in range(facts["size"]) if backend.is_end(id)] == facts["end_ids"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_example_begins_with_one_first_token_where_the_tokenizer_adds_one(
+def test_an_example_begins_with_one_first_token_and_labels_answers_and_their_ends(
     family: str, answers: dict[str, Any]
 ) -> None:
     bos = answers[f"{family} facts"]["bos_id"]
     assert (bos is None) == (family == "qwen2")
     for form in FORMS_OF[family]:
-        for chat in answers[f"{family} {form}"]:
-            for example in chat["examples"]:
+        for chat, found in zip(CHATS, answers[f"{family} {form}"], strict=True):
+            ends = 0
+            for example in found["examples"]:
                 assert example["ids"].count(bos) == (0 if bos is None else 1)
                 assert bos is None or example["ids"][0] == bos
                 assert example["labels"][0] == -100
-
-
-@pytest.mark.parametrize(("family", "form"), CASES)
-def test_labels_are_the_ids_of_the_answers_and_their_ends(family: str, form: str, answers: dict[str, Any]) -> None:
-    for chat, found in zip(CHATS, answers[f"{family} {form}"], strict=True):
-        asked = [message for message in chat if message["role"] == "assistant"]
-        ends = 0
-        for example in found["examples"]:
-            pairs = list(zip(example["ids"], example["labels"], strict=True))
-            assert all(label in (id, -100) for id, label in pairs)
-            trained = [label != -100 for _, label in pairs]
-            assert trained[-1]
-            assert any(trained[:-1])
-            ends += sum(one and not other for one, other in zip(trained, [*trained[1:], False], strict=True))
-        assert ends == len(asked)
+                assert all(label in (id, -100) for id, label in zip(example["ids"], example["labels"], strict=True))
+                trained = [label != -100 for label in example["labels"]]
+                assert trained[-1]
+                assert any(trained[:-1])
+                ends += sum(one and not other for one, other in zip(trained, [*trained[1:], False], strict=True))
+            assert ends == len([message for message in chat if message["role"] == "assistant"])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -155,12 +143,11 @@ def test_pieces_of_characters_are_shown_as_bytes_and_give_the_text_together(
     assert any("です" in piece or "砂" in piece for piece in shown["pieces"])
 
 
-def test_a_base_without_a_pad_token_is_filled_up_with_its_end(answers: dict[str, Any]) -> None:
+def test_without_a_pad_token_the_end_fills_up_and_without_a_tokenizer_a_folder_is_refused(
+    answers: dict[str, Any],
+) -> None:
     facts = answers["llama facts"]
     assert facts["pad_id"] == facts["eos_id"]
-
-
-def test_folders_without_a_tokenizer_are_refused(answers: dict[str, Any]) -> None:
     assert answers["missing"]["error"][0] == "base_missing"
     assert answers["empty"]["error"][0] == "base_unreadable"
     code, facts = answers["broken"]["error"]

@@ -1,7 +1,6 @@
 """What parts of the trainer make of several cards and processes, of too little memory, and of damaged bases."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,39 @@ def found(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathF
     return answers
 
 
+EXPECTED = {
+    "saving": True,  # each process has a clock of its own; who saves alone waits for the others for ever
+    "cards": [1, 4],
+    "words": [True, True, True, False],
+    "measured": {
+        "448": {"cuts": [], "ended": 4},
+        "250": {"cuts": [2], "ended": 2},
+        "100": {"cuts": [2, 1], "ended": ["out_of_memory", {"device": "cuda", "micro_batch": 1}]},
+    },
+    "named card": "GPU-1",
+    "forgotten": True,  # a loop that is over leaves no memory behind
+    "warm_up": {"0.0": 0, "0.05": 4, "0.8": 79},
+    "no scaler": 5,  # a gradient that is none ends it where no scaler skips the step
+    "evaluations left": [36.0, 36.0, 35.0, 22.0, 11.0, 11.0],
+    "clock": [[10.0, 2.0], [1002.0, 520]],  # one that goes on counts seconds a step of its own
+    "answer": [["a", True], {"do_sample": False, "repetition_penalty": 1.0}],  # whatever the base prefers
+    "short memory": ["memory_short", {"device": "cpu", "needed_bytes": 9, "available_bytes": 1}],
+    "session": "True",  # the converter does not hear the terminal
+}
+
+
+@pytest.mark.parametrize("part", EXPECTED)
+def test_a_part_of_the_trainer_makes_of_it_what_was_reckoned(part: str, found: dict[str, Any]) -> None:
+    assert found[part] == EXPECTED[part]
+
+
+def test_a_damaged_base_is_told(found: dict[str, Any]) -> None:
+    for name in ("width", "other json", "header", "entries"):
+        code, facts = found["damaged"][name]
+        assert (code, bool(facts["reason"])) == ("base_unreadable", True), name
+
+
 # ---------------------------------------------------------------- several processes
-
-
-def test_processes_save_together(found: dict[str, Any]) -> None:
-    """Each has a clock of its own; who saves alone waits for the others for ever."""
-    assert found["saving"] is True
-
-
-def test_one_process_uses_one_card(found: dict[str, Any]) -> None:
-    assert found["cards"] == [1, 4]
 
 
 def test_what_several_processes_take_is_told_for_all(found: dict[str, Any]) -> None:
@@ -35,24 +57,11 @@ def test_what_several_processes_take_is_told_for_all(found: dict[str, Any]) -> N
     assert distributed["step_examples"] == 4
     for alone, shared in distributed["forecast"].values():  # the same examples in twice as many hands
         assert shared == pytest.approx(alone / 2, abs=0.1)
-
-
-def test_no_process_of_several_cuts_its_batch_alone(found: dict[str, Any]) -> None:
-    assert found["distributed"]["smaller"] == ["out_of_memory", {"device": "cpu", "micro_batch": 4}]
+    assert distributed["smaller"] == ["out_of_memory", {"device": "cpu", "micro_batch": 4}]  # none cuts its batch alone
+    assert distributed["samples_s"] == 10.0  # before the first step, and at the end of the epoch
 
 
 # ------------------------------------------------------------------------- memory
-
-
-def test_a_card_out_of_memory_is_known_by_its_words(found: dict[str, Any]) -> None:
-    assert found["words"] == [True, True, True, False]
-
-
-def test_what_was_measured_is_held_against_what_there_is(found: dict[str, Any]) -> None:
-    assert found["measured"]["448"] == {"cuts": [], "ended": 4}
-    assert found["measured"]["250"] == {"cuts": [2], "ended": 2}
-    none = ["out_of_memory", {"device": "cuda", "micro_batch": 1}]
-    assert found["measured"]["100"] == {"cuts": [2, 1], "ended": none}
 
 
 def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
@@ -65,12 +74,9 @@ def test_a_card_with_memory_to_spare_is_used(found: dict[str, Any]) -> None:
     assert spare["ended"][0] > 1
     assert spare["told"] == ["faster"]
     assert expected["step"] == spare["step"] == 8
-
-
-def test_what_is_slower_is_not_kept(found: dict[str, Any]) -> None:
-    assert found["searched"]["2.0"]["tried"] == [[1, 0], [1, 4]]
-    assert found["searched"]["2.0"]["ended"] == [1, 0]
-    assert found["searched"]["2.0"]["told"] == []
+    slower = found["searched"]["2.0"]
+    assert (slower["tried"], slower["ended"], slower["told"]) == ([[1, 0], [1, 4]], [1, 0], [])
+    assert found["as asked"]["tried"] == [[2, 1]]  # what was asked for is not searched for
 
 
 def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -> None:
@@ -81,65 +87,10 @@ def test_a_card_that_needs_more_than_computed_gets_less(found: dict[str, Any]) -
     assert tight["told"][0] == "out_of_memory"
 
 
-def test_what_was_asked_for_is_not_searched_for(found: dict[str, Any]) -> None:
-    assert found["as asked"]["tried"] == [[2, 1]]
-
-
-def test_the_chosen_card_is_the_one_that_is_used(found: dict[str, Any]) -> None:
-    assert found["named card"] == "GPU-1"
-
-
-def test_the_forecast_counts_the_sample_answers_of_each_epoch(found: dict[str, Any]) -> None:
-    assert found["distributed"]["samples_s"] == 10.0  # before the first step, and at the end of the epoch
-
-
-def test_a_loop_that_is_over_leaves_no_memory_behind(found: dict[str, Any]) -> None:
-    assert found["forgotten"] is True
-
-
-# ---------------------------------------------------------------------- the loop
-
-
-def test_the_warm_up_is_as_long_as_the_spec_says(found: dict[str, Any]) -> None:
-    assert found["warm_up"] == {"0.0": 0, "0.05": 4, "0.8": 79}
-
-
-def test_a_gradient_that_is_none_ends_it_where_no_scaler_skips_the_step(found: dict[str, Any]) -> None:
-    assert found["no scaler"] == 5
-
-
-def test_evaluations_to_come_are_counted(found: dict[str, Any]) -> None:
-    assert found["evaluations left"] == [36.0, 36.0, 35.0, 22.0, 11.0, 11.0]
-
-
-def test_a_clock_that_goes_on_counts_seconds_a_step_of_its_own(found: dict[str, Any]) -> None:
-    assert found["clock"] == [[10.0, 2.0], [1002.0, 520]]
-
-
 # ------------------------------------------------------------ the base and its words
-
-
-@pytest.mark.parametrize("name", ["width", "other json", "header", "entries"])
-def test_a_damaged_base_is_told(name: str, found: dict[str, Any]) -> None:
-    code, facts = found["damaged"][name]
-    assert code == "base_unreadable"
-    assert facts["reason"]
 
 
 def test_a_loss_that_is_not_ours_is_in_the_log(found: dict[str, Any]) -> None:
     difference, lines = found["own loss"]
     assert difference is None
     assert [line.partition(",")[0] for line in lines] == ["the base's own loss is kept"]
-
-
-def test_a_sample_is_greedy_whatever_the_base_prefers(found: dict[str, Any]) -> None:
-    assert found["answer"] == [["a", True], {"do_sample": False, "repetition_penalty": 1.0}]
-
-
-def test_a_base_that_cannot_be_converted_in_the_memory_says_what_is_short(found: dict[str, Any]) -> None:
-    assert found["short memory"] == ["memory_short", {"device": "cpu", "needed_bytes": 9, "available_bytes": 1}]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sessions of a terminal")
-def test_the_converter_does_not_hear_the_terminal(found: dict[str, Any]) -> None:
-    assert found["session"] == "True"

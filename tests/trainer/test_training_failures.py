@@ -57,7 +57,7 @@ def failures(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPa
     run("once", "poisoned_once")
     run("no clipping", "poisoned_once", clip_norm=0.0, max_steps=6)
     run("always", "poisoned_always")
-    run("too far", "poisoned_far")
+    run("too far", "poisoned_far", max_steps=4)
     before = server.log.stat().st_size
     run("home", "connecting", max_steps=1)
     log = server.log.read_bytes()[before:].decode("utf-8", "replace")
@@ -92,15 +92,12 @@ def test_a_gradient_that_is_none_takes_the_run_back_with_half_the_rate(name: str
     assert isinstance(last, Finished)
     effective = json.loads((failures.root / name / "effective.json").read_text("utf-8"))
     assert effective["learning_rate"] == half
-
-
-@pytest.mark.fault("F6")
-def test_the_first_step_after_that_has_the_halved_rate(failures: Failures) -> None:
-    rates = curve(failures.told["once"]).rates
-    assert len(rates) == STEPS
-    assert rates[4] == pytest.approx(SETTINGS["learning_rate"] * 4 / 5)
-    assert rates[5] == pytest.approx(SETTINGS["learning_rate"] / 2)
-    assert max(rates[step] for step in range(5, STEPS + 1)) == rates[5]
+    if name == "once":
+        rates = curve(told).rates
+        assert len(rates) == STEPS
+        assert rates[4] == pytest.approx(SETTINGS["learning_rate"] * 4 / 5)
+        assert rates[5] == pytest.approx(half)
+        assert max(rates[step] for step in range(5, STEPS + 1)) == rates[5]
 
 
 @pytest.mark.fault("F6")
@@ -138,13 +135,9 @@ def test_a_batch_that_does_not_fit_is_cut_until_it_does(failures: Failures) -> N
     assert isinstance(last, Finished)
     effective = json.loads((failures.root / "narrow" / "effective.json").read_text("utf-8"))
     assert (effective["micro_batch"], effective["accumulation"]) == cuts[-1]
-
-
-@pytest.mark.fault("F6")
-def test_a_batch_that_was_cut_teaches_the_same(failures: Failures) -> None:
     assert adjusted(failures.told["roomy"]) == []
     whole, cut = (curve(failures.told[name]) for name in ("roomy", "narrow"))
-    assert cut.losses == pytest.approx(whole.losses, rel=1e-4)
+    assert cut.losses == pytest.approx(whole.losses, rel=1e-4)  # it teaches the same
 
 
 @pytest.mark.fault("F6")
@@ -153,25 +146,19 @@ def test_where_nothing_fits_the_run_ends_and_says_so(failures: Failures) -> None
     assert isinstance(last, Failed)
     assert (last.code, last.facts) == ("out_of_memory", {"device": "cpu", "micro_batch": 1})
     assert [change.facts["micro_batch"] for change in adjusted(failures.told["none"])] == [4, 2, 1]
-
-
-@pytest.mark.fault("F6")
-def test_a_base_that_does_not_fit_is_told(failures: Failures) -> None:
-    assert failures.told["no room"][-1] == Failed("out_of_memory", {"device": "cpu", "micro_batch": 1})
+    assert failures.told["no room"][-1] == Failed(
+        "out_of_memory", {"device": "cpu", "micro_batch": 1}
+    )  # the base alone
 
 
 # ----------------------------------------------------------- what does not go together
 
 
-@pytest.mark.fault("F6")
-def test_what_was_asked_for_and_does_not_go_with_what_was_decided_is_told(failures: Failures) -> None:
-    expected = {"field": "compute", "value": "bf16", "expected": "f32"}
-    assert failures.told["bf16"][-1] == Failed("spec_invalid", expected)
-
-
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a card")
 @pytest.mark.fault("F6")
-def test_a_card_that_is_not_there_is_told(failures: Failures) -> None:
+def test_what_does_not_go_with_the_machine_is_told(failures: Failures) -> None:
+    expected = {"field": "compute", "value": "bf16", "expected": "f32"}
+    assert failures.told["bf16"][-1] == Failed("spec_invalid", expected)
     (failed,) = (event for event in failures.told["no card"] if isinstance(event, Failed))
     assert (failed.code, failed.facts["field"]) == ("spec_invalid", "device")
     assert failed.facts["expected"] in ("cpu: no card", "cpu: built without CUDA")
@@ -187,8 +174,4 @@ def test_nothing_of_a_run_reaches_the_network(failures: Failures) -> None:
     assert failures.log.count("network refused: ") == 2  # the library did not even try
     assert isinstance(failures.told["home"][0], Started)
     assert isinstance(failures.told["home"][-1], Finished)
-
-
-@pytest.mark.fault("F6")
-def test_nothing_half_is_left(failures: Failures) -> None:
-    assert left_over(failures.root) == []
+    assert left_over(failures.root) == []  # of any of these runs

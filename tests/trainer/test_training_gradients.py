@@ -39,9 +39,9 @@ def measured(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPa
     curves, folders = {}, {}
     for micro, accumulation in CUTS:
         folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
-        cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
+        cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 1.0}
         curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
-    cut = {"micro_batch": 2, "accumulation": 4, "dropout": 0.0, "epochs": 3.0}
+    cut = {"micro_batch": 2, "accumulation": 4, "dropout": 0.0, "epochs": 1.0}
     narrow = curve(server.run(write_spec(root / "narrow", tiny_base, precision="bf16", **cut)))
     notes = root / "notes.json"
     told = server.run(
@@ -61,28 +61,19 @@ def test_loss_and_gradients_are_those_of_transformers(
     assert found["gradient"] < gradient
     assert found["logits_kept"] == 1.0
     assert found["last_alone"] == 1.0  # an answer's first token does not compute the logits of its whole prompt
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_examples_that_are_packed_into_one_sequence_do_not_see_each_other(family: str, measured: Measured) -> None:
-    """Positions begin anew with each; without that they would. Gemma's layers look back over a window, too."""
-    found = measured.checks["losses"][f"{family} f32"]
-    assert found["packed"] < 1e-5
-    assert found["packed_gradient"] < 1e-4
-    assert found["seeing"] > 5e-3
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_only_what_is_to_be_learned_sends_a_gradient_back(family: str, measured: Measured) -> None:
-    found = measured.checks["losses"][f"{family} f32"]
-    assert found["untrained"] == 0.0
-    assert found["trained"] > 0.0
+    if dtype == "f32":
+        # Examples that are packed into one sequence do not see each other: positions begin anew with each; without
+        # that they would. Gemma's layers look back over a window, too.
+        assert found["packed"] < 1e-5
+        assert found["packed_gradient"] < 1e-4
+        assert found["seeing"] > 5e-3
+        assert found["untrained"] == 0.0 < found["trained"]  # only what is to be learned sends a gradient back
 
 
 @pytest.mark.parametrize("cut", CUTS[1:])
 def test_accumulation_changes_nothing(cut: tuple[int, int], measured: Measured) -> None:
     """The rows of a step differ in length, and are trained from the longest down."""
-    assert len(measured.curves[cut].losses) == 9
+    assert len(measured.curves[cut].losses) == 3
     assert largest_difference(measured.curves[cut], measured.curves[CUTS[0]]) < 1e-4
     assert adapter_difference(measured.folders[cut], measured.folders[CUTS[0]]) < 1e-3
 
@@ -100,13 +91,10 @@ def test_nothing_of_the_base_is_made_larger(precision: str, projection: str, mea
     assert found["checkpointed"][:2] == [True, False]
 
 
-def test_sixteen_bits_are_not_copied_into_thirty_two(measured: Measured) -> None:
+def test_sixteen_bits_learn_as_thirty_two_do_and_are_not_copied_into_them(measured: Measured) -> None:
     """The ratio is 0.9 where peft converts the input of each projection."""
     kept = measured.checks["kept"]
     assert kept["bf16"] < 0.65 * kept["f32"]
-
-
-def test_sixteen_bits_learn_as_thirty_two_do(measured: Measured) -> None:
     narrow, wide = measured.curves[2, 4], measured.narrow
     assert list(wide.losses) == list(narrow.losses)
     assert largest_difference(wide, narrow) < 2e-2
@@ -117,13 +105,10 @@ def test_examples_are_evaluated_in_batches(measured: Measured) -> None:
     assert measured.checks["batched"]["difference"] < 1e-5
 
 
-def test_answers_that_are_written_together_are_those_written_one_by_one(measured: Measured) -> None:
+def test_answers_and_rows_kept_back_are_the_same_together_as_one_by_one(measured: Measured) -> None:
     together, alone = (measured.checks["evaluated"][size]["answers"] for size in ("100", "1"))
     assert together == alone
     assert len({text for text, _has_ended in together}) == 3
-
-
-def test_rows_kept_back_are_as_likely_together_as_one_by_one(measured: Measured) -> None:
     together, alone = (measured.checks["evaluated"][size]["held_out"] for size in ("100", "1"))
     for name in ("base_nll", "adapter_nll"):
         assert together[name] == pytest.approx(alone[name], rel=1e-5)
@@ -170,19 +155,12 @@ def test_what_is_shown_is_what_is_used(measured: Measured) -> None:
     assert len(batches) == STEPS * shown.spec["accumulation"]
 
 
-def test_epochs_end_it_before_the_most_steps_that_were_asked_for(measured: Measured) -> None:
-    last = measured.told[-1]
-    assert isinstance(last, Finished)
-    assert (last.reason, last.step) == ("epochs", STEPS)
-
-
-def test_what_is_left_counts_the_evaluations(measured: Measured) -> None:
-    left = [event.left_s for event in measured.told if isinstance(event, TrainingStep)]
-    assert left[-1] > 0.0  # the last step's is to come
-
-
 def test_the_rate_that_is_told_is_the_one_of_the_step(measured: Measured) -> None:
-    told = curve(measured.told)
+    last, told = measured.told[-1], curve(measured.told)
+    assert isinstance(last, Finished)
+    assert (last.reason, last.step) == ("epochs", STEPS)  # before the most steps that were asked for
+    left = [event.left_s for event in measured.told if isinstance(event, TrainingStep)]
+    assert left[-1] > 0.0  # the last step's evaluation is to come
     assert list(told.rates.values()) == measured.notes["rates"]
     assert max(told.rates.values()) == SETTINGS["learning_rate"]
     assert list(told.evaluations) == [0, 3, 6, 9, 12]  # two an epoch

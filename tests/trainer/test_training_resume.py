@@ -271,11 +271,7 @@ def test_what_was_asked_for_within_a_step_is_done_after_it(ended: Ended) -> None
     assert ended.told["paused"][-1] == Paused(1)
     assert ended.told["paused again"][-1] == Paused(2)
     assert whole(ended.root / "paused")[:2] == [2, 1]
-
-
-@pytest.mark.fault("F6")
-def test_what_is_asked_for_before_it_trains_is_done_at_once(ended: Ended) -> None:
-    assert ended.told["early"][-1] == Paused(0)
+    assert ended.told["early"][-1] == Paused(0)  # asked for before it trained
     assert ended.told["early again"][-1] == Cancelled(0)
     for name in ("early", "early again"):
         assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in ended.told[name])
@@ -303,7 +299,7 @@ def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended
 
 
 @pytest.mark.fault("F6")
-def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:
+def test_a_run_that_is_to_finish_keeps_the_best_so_far_and_a_cancelled_one_leaves_nothing_half(ended: Ended) -> None:
     last = finished(ended.told["finished"])
     assert (last.reason, last.step) == ("stopped", 3)
     evaluations = curve(ended.told["paused"] + ended.told["paused again"] + ended.told["finished"]).evaluations
@@ -314,19 +310,12 @@ def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:
     assert {name: values.tolist() for name, values in weights_of(kept).items()} == {
         name: values.tolist() for name, values in adapter.items()
     }
-
-
-@pytest.mark.fault("F6")
-def test_a_run_that_is_cancelled_leaves_nothing_half(ended: Ended) -> None:
     run = ended.root / "cancelled"
     assert ended.told["cancelled"][-1] == Cancelled(3)
     assert whole(run)[:2] == [2, 1]  # what was there stays, until the folder is removed
     assert left_over(run) == []
     assert not (run / "adapter").exists()
-
-
-def test_a_run_goes_on_with_the_converter_and_the_bases_of_now(ended: Ended) -> None:
-    for name, converter, bases in (("cancelled", "new converter", "new bases"), ("finished", "", "")):
+    for name, converter, bases in (("cancelled", "new converter", "new bases"), ("finished", "", "")):  # those of now
         settled = json.loads((ended.root / name / "effective.json").read_text("utf-8"))
         assert (Path(settled["converter"]).name, Path(settled["bases"]).name) == (converter, bases)
 
@@ -394,7 +383,7 @@ def test_what_cannot_be_gone_on_with_is_said(name: str, code: str, ended: Ended)
 
 
 @pytest.mark.fault("F6")
-def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
+def test_a_run_that_was_over_or_was_to_finish_is_not_trained_on(ended: Ended) -> None:
     """Killed between its last step and its adapter, and what was in force is torn."""
     told = ended.told["exporting"]
     assert isinstance(told[0], Started)
@@ -403,11 +392,7 @@ def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
     assert adapter_difference(ended.root / "exporting", ended.root / "alone") == 0.0
     assert finished(told).tokens_per_s > 0.0  # of the process that was killed
-
-
-@pytest.mark.fault("F6")
-def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
-    """Also where only what comes after the training is to be done again."""
+    # Also where only what comes after the training is to be done again.
     told = ended.told["finished again"]
     assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in told)
     first, again = finished(ended.told["finished"]), finished(told)
@@ -419,7 +404,7 @@ def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
 
 
 @pytest.mark.fault("F6")
-def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
+def test_a_run_that_learns_by_heart_ends_with_its_best_and_patience_is_counted_on_after_a_pause(ended: Ended) -> None:
     """Tiny data and a high rate."""
     last, evaluations = finished(ended.told["over"]), curve(ended.told["over"]).evaluations
     assert last.reason == "early_stopping"
@@ -428,10 +413,6 @@ def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
     best = ended.root / "over" / "checkpoints" / f"checkpoint-{last.best_step}" / "adapter_model.safetensors"
     adapter = weights_of(ended.root / "over" / "adapter" / "adapter_model.safetensors")
     assert all((adapter[name] == values).all() for name, values in weights_of(best).items())
-
-
-@pytest.mark.fault("F6")
-def test_patience_is_counted_on_after_a_pause(ended: Ended) -> None:
     first, last = ended.told["late"][0], finished(ended.told["late"])
     assert isinstance(first, Started)
     assert 0 < first.resumed_step < last.step

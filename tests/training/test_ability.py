@@ -72,9 +72,11 @@ def test_the_size_is_the_largest_whose_computed_memory_is_free(gigabytes: int, s
         assert capability.largest_size(card, round(need / 0.93)) != size
 
 
-def test_a_card_of_another_maker_is_of_no_use_and_named() -> None:
+def test_the_largest_card_of_nvidia_is_taken_and_one_of_another_maker_is_of_no_use() -> None:
     (remark,) = assess(replace(HERE, gpus=(Gpu("AMD"),))).remarks
     assert (remark.code, remark.facts) == ("other_gpu", {"card": "AMD"})
+    gpus = (Gpu("AMD"), replace(CARD, memory_bytes=8 * GB), CARD, replace(CARD, name="other"))
+    assert assess(replace(HERE, gpus=gpus), CUDA).card == CARD
 
 
 @pytest.mark.parametrize(
@@ -140,20 +142,12 @@ def test_a_card_that_others_fill_is_told_with_what_closing_them_brings() -> None
     assert (full.size, full.verdict.code, full.verdict.is_grave) == ("", "memory_taken", True)
 
 
-def test_a_card_that_is_too_small_names_what_the_smallest_base_needs() -> None:
+def test_too_small_a_card_names_the_smallest_base_and_little_disk_is_told() -> None:
     found = assess(on(replace(CARD, memory_bytes=2 * GB, free_bytes=2 * GB - 1)), CUDA)
     (remark,) = found.remarks
     assert (remark.code, remark.facts["size"]) == ("memory_small", "1B")
     assert remark.facts["need_bytes"] > 2 * GB * 0.92
     assert found.verdict.code == "no_cuda"
-
-
-def test_the_largest_of_several_cards_of_nvidia_is_taken() -> None:
-    gpus = (Gpu("AMD"), replace(CARD, memory_bytes=8 * GB), CARD, replace(CARD, name="other"))
-    assert assess(replace(HERE, gpus=gpus), CUDA).card == CARD
-
-
-def test_little_disk_is_told_and_grave_where_not_even_the_run_fits() -> None:
     (remark,) = assess(replace(HERE, disk_bytes=20 * GB), CUDA).remarks
     assert (remark.code, remark.is_grave) == ("disk_short", False)
     (remark,) = assess(replace(HERE, disk_bytes=GB), CUDA).remarks

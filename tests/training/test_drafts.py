@@ -124,12 +124,6 @@ def codes(draft: TrainingDraft, step: str) -> list[tuple[str, bool]]:
     return [(problem.code, problem.is_blocking) for problem in draft.problems(step)]
 
 
-def test_a_new_draft_begins_with_its_goal() -> None:
-    draft = TrainingDraft("1")
-    assert draft.step == "goal"
-    assert codes(draft, "goal") == [("goal_missing", True)]
-
-
 @pytest.mark.parametrize(("goal", "told"), [("style", []), ("both", []), ("facts", [("goal_facts", False)])])
 def test_whoever_wants_facts_is_told_of_documents_and_may_go_on(
     goal: drafts.Goal, told: list[tuple[str, bool]]
@@ -171,12 +165,6 @@ def test_a_model_is_needed_and_settings_that_the_trainer_takes() -> None:
     assert unknown.facts["facts"]["field"] == "preset"
 
 
-def test_a_setting_is_taken_back_to_the_preset_s() -> None:
-    draft = READY.with_settings(rank=8, epochs=2.0)
-    assert draft.with_settings(rank=None).settings == {"epochs": 2.0}
-    assert draft.with_settings(rank=None, epochs=None) == READY
-
-
 def test_a_forecast_counts_for_what_it_was_made_for() -> None:
     assert codes(READY, "check") == [("not_checked", True)]
     checked = dataclasses.replace(READY, forecast=forecast(READY))
@@ -193,7 +181,7 @@ def test_a_forecast_counts_for_what_it_was_made_for() -> None:
     assert codes(renamed, "check") == []
 
 
-def test_what_does_not_fit_or_is_refused_by_the_trainer_stops_and_its_advice_does_not() -> None:
+def test_what_does_not_fit_is_refused_or_has_no_environment_stops_and_advice_does_not() -> None:
     short = forecast(READY, memory_bytes=9 << 30, disk_bytes=10 << 30)
     told = codes(dataclasses.replace(READY, forecast=short), "check")
     assert told == [("memory_short", True), ("disk_short", True)]
@@ -205,9 +193,6 @@ def test_what_does_not_fit_or_is_refused_by_the_trainer_stops_and_its_advice_doe
     draft = dataclasses.replace(READY, forecast=forecast(READY, findings=findings))
     assert codes(draft, "check") == [("finding", True), ("finding", False)]
     assert draft.problems("check")[0].facts == {"code": "no_answers", "facts": {"rows": 3}}
-
-
-def test_without_an_environment_nothing_can_be_trained() -> None:
     without = dataclasses.replace(READY, has_environment=False)
     draft = dataclasses.replace(without, forecast=forecast(without, is_exact=False))
     assert codes(draft, "check") == [("environment_missing", True)]

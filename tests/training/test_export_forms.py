@@ -60,6 +60,7 @@ def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(e
         "score F16",
         *(f"{kind} {form}" for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")),
     ]
+    assert export_plan.remaining_steps(export, MEASURED, all_forms=True) == []
 
 
 def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(
@@ -71,10 +72,6 @@ def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(
     assert shipped.file("base+shipped") == shipped.file("base")
     assert shipped.adapter_of("base+shipped") == str(tmp_path / "shipped.gguf")
     assert shipped.adapter_of("base+adapter") == str(export.adapter)
-
-
-def test_nothing_is_left_when_all_is_measured(export: ExportPlan) -> None:
-    assert export_plan.remaining_steps(export, MEASURED, all_forms=True) == []
 
 
 def test_a_verdict_needs_the_bases_file_with_and_without_the_adapter(export: ExportPlan, tmp_path: Path) -> None:
@@ -197,7 +194,9 @@ def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: Ex
     assert set(export_plan.read_scores(export)) == {"f16+adapter", "F16", "base"}
 
 
-def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(export: ExportPlan) -> None:
+def test_the_form_that_is_proposed_answers_once_where_there_are_questions_and_keeps_what_was_measured(
+    export: ExportPlan,
+) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5, 0.1, 2),))
     export.file("F16").write_bytes(b"there")
     (step,) = export_plan.steps_to_answer(export, "F16", silent)
@@ -208,9 +207,6 @@ def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(expo
     assert export_plan.read_scores(export) == {"F16": found}
     assert export_plan.steps_to_answer(export, "F16", found) == []
     assert not step.path.exists()
-
-
-def test_without_questions_nobody_answers(export: ExportPlan) -> None:
     assert export_plan.steps_to_answer(replace(export, form=None), "F16", Scores((ExampleScore(1, 3, 2.5),))) == []
 
 

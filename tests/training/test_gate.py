@@ -112,19 +112,13 @@ def test_each_reason_leads_to_its_verdict(code: str) -> None:
     assert "?" not in quality_gate.reason_text(reason)
 
 
-def test_most_answers_without_an_end_are_rejected() -> None:
+def test_answers_without_an_end_empty_or_half_japanese_ones_are_told_by_their_share() -> None:
     assert judged(measured(ended=9)).verdict == "reject"
     assert judged(measured(ended=19)).verdict == "adopt"  # 95 %
-
-
-def test_an_empty_answer_has_not_been_ended() -> None:
     some = scored(1.0)
     half = tuple(replace(one, answer="" if at % 2 else one.answer) for at, one in enumerate(some.answers))
     found = judged(changed(answers=half))
     assert codes(found) == [("ends_seldom_yet", "check")]
-
-
-def test_answers_that_are_half_japanese_are_to_be_looked_at() -> None:
     result = judged(measured(text="橋脚のかぶりは cover です。"))
     assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese_yet", "check")]
 
@@ -229,13 +223,15 @@ def test_rows_of_one_group_count_once_and_a_few_prove_nothing(groups: list[str],
             assert (found.verdict, "unproven" in dict(codes(found))) == ("check", True)
 
 
-def test_few_examples_are_told() -> None:
-    few = {form: replace(found, examples=found.examples[:5]) for form, found in measured().items()}
-    assert codes(judged(few, kept=holdout(5)))[-1:] == [("few_examples", "check")]
-
-
-def test_groups_that_nobody_knows_any_more_are_told() -> None:
+def test_groups_that_nobody_knows_are_told_and_reasons_to_reject_come_first() -> None:
     assert codes(quality_gate.judge(holdout(), measured(), 10 * GB, None)) == [("groups_unknown", "check")]
+    result = judged(measured(ended=18, same=False))
+    assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom_yet"]
+    assert result.verdict == "reject"
+    found = judged(measured())
+    first = found.answers[0]
+    assert (first.question, first.reference) == ("問い", "橋脚のかぶりは百ミリである。")
+    assert first.change_nats == pytest.approx(1.001 - 2.0)
 
 
 @pytest.mark.parametrize(
@@ -298,12 +294,6 @@ def test_the_share_of_wins_has_wilsons_interval() -> None:
     assert (alike.units, alike.low < found.low) == (2, True)
 
 
-def test_reasons_to_reject_come_first() -> None:
-    result = judged(measured(ended=18, same=False))
-    assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom_yet"]
-    assert result.verdict == "reject"
-
-
 def test_every_reason_has_its_sentence_in_both_languages() -> None:
     for code, facts in quality_gate.REASON_FACTS.items():
         reason = quality_gate.GateReason(code, "check", dict.fromkeys(facts, 1))
@@ -313,13 +303,6 @@ def test_every_reason_has_its_sentence_in_both_languages() -> None:
         "要確認",
         "不採用",
     ]
-
-
-def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:
-    found = judged(measured())
-    first = found.answers[0]
-    assert (first.question, first.reference) == ("問い", "橋脚のかぶりは百ミリである。")
-    assert first.change_nats == pytest.approx(1.001 - 2.0)
 
 
 # ------------------------------------------------------------------------- file

@@ -391,18 +391,20 @@ def test_outside_its_folder_the_cluster_s_script_says_so(away: Away) -> None:
     assert (status, "call sbatch inside the job's folder" in log) == (3, True)
 
 
-@pytest.mark.parametrize("name", ["data/train.jsonl", "trainer/run.py", "base/小さなモデル.gguf"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_it_does_not_begin_with_another_file(name: str, is_there: bool, away: Away) -> None:
-    with (away.job / name).open("ab") as file:
-        file.write(b" ")
-    if not is_there:
-        (away.job / name).unlink()
-    status, *streams = away.done()
-    said = "".join(streams)
-    assert (status, name in said, "sha256sum" in said) == (3, True, False)
-    assert said.endswith("ください。\n")
-    assert not (away.job / "run").exists()
+def test_it_does_not_begin_with_another_file(is_there: bool, away: Away) -> None:
+    for name in ("data/train.jsonl", "trainer/run.py", "base/小さなモデル.gguf"):
+        before = (away.job / name).read_bytes()
+        if is_there:
+            (away.job / name).write_bytes(before + b" ")
+        else:
+            (away.job / name).unlink()
+        status, *streams = away.done()
+        said = "".join(streams)
+        assert (status, name in said, "sha256sum" in said) == (3, True, False)
+        assert said.endswith("ください。\n")
+        assert not (away.job / "run").exists()
+        (away.job / name).write_bytes(before)
 
 
 def test_it_is_not_taken_back_with_or_from_other_data_or_another_base(back: Away) -> None:

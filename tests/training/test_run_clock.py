@@ -192,15 +192,12 @@ def test_elapsed_is_wall_time_from_the_first_start_and_pauses_are_counted_apart(
     assert now.share >= before.share
 
 
-def test_a_run_that_died_and_was_resumed_counts_the_time_in_between_as_stopped(tmp_path: Path) -> None:
+def test_a_run_that_died_or_begins_again_counts_the_time_in_between_as_stopped_or_not_at_all(tmp_path: Path) -> None:
     clock = RunClock(run_of(tmp_path), StageRates())
     clock.take(START, Started(1, 1, START))
     clock.take(START + 50, Phase("training", 0, STEPS))
     clock.take(START + 3650, Started(1, 2, START + 3650, 3))
     assert clock.look(START + 3660).stopped_s == pytest.approx(3600)
-
-
-def test_a_run_that_begins_again_at_its_first_step_is_timed_from_there(tmp_path: Path) -> None:
     clock = RunClock(run_of(tmp_path), StageRates())
     clock.take(START, Started(1, 1, START))
     clock.take(START + 50, Phase("training", 0, STEPS))

@@ -114,6 +114,7 @@ def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make:
         events.Started(1, 0, 5.0, resumed_step=3),
     )
     assert [evaluation.step for evaluation in run.standing.evaluations] == [0]
+    assert run.standing.end is None
     assert run.standing.last_step == 0  # the step it goes on from is told by the next one
     assert run.standing.effective is not None
 
@@ -137,7 +138,7 @@ def losses(found: RunHistory) -> list[tuple[int, float]]:
     return [(one.step, one.loss) for one in found.steps]
 
 
-def test_what_a_rollback_takes_back_is_forgotten() -> None:
+def test_what_a_rollback_takes_back_is_forgotten_and_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     halved, early, late = (events.Adjusted("not_finite", at, {}) for at in (5, 2, 4))
     begun = (evaluation(0, 3.0), events.Sample(0, "問", "答", True))
     found = history(*begun, step(4), evaluation(4, 2.0), halved, *begun, step(1))
@@ -151,15 +152,9 @@ def test_what_a_rollback_takes_back_is_forgotten() -> None:
     before = [step(1), step(2, 5.0), evaluation(2, 5.0), events.Sample(2, "問", "答", True), step(3, 9.0)]
     found = history(*before, late, step(2, 0.5), step(3, 0.4))
     assert (losses(found), found.evaluations, found.samples) == ([(1, 1.0), (2, 0.5), (3, 0.4)], (), [])
-
-
-def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     base, first = evaluation(0, 3.0), evaluation(1, 2.0)
     found = history(base, step(1), first, step(2, 7.0), events.Started(events.PROTOCOL, 2, 1.0, 1), step(2, 0.6))
     assert (losses(found), found.evaluations) == ([(1, 1.0), (2, 0.6)], (base, first))
-
-
-def test_two_samples_of_one_step_both_stay() -> None:
     samples = [events.Sample(1, "甲", "一", True), events.Sample(1, "乙", "二", False)]
     assert history(step(1), *samples).samples == samples
 
@@ -172,11 +167,6 @@ def test_a_run_that_begins_anew_has_forgotten_everything_but_when_it_first_began
     assert run.standing.started_at == began_at
 
 
-def test_a_run_that_goes_on_is_no_longer_paused(make: Make) -> None:
-    run = after(make("a", "crashed"), events.Paused(3), events.Started(1, 0, 5.0, resumed_step=3))
-    assert run.standing.end is None
-
-
 # ---------------------------------------------------------------------- list and find
 
 
@@ -184,11 +174,8 @@ def test_runs_are_listed_newest_first(tmp_path: Path, make: Make) -> None:
     for name, time_s in (("one", 100.0), ("two", 300.0), ("three", 200.0)):
         after(make(name), events.Started(1, 0, time_s))
     (tmp_path / "runs" / "no run").mkdir()
-    assert [run.id for run in run_folders.list_all(tmp_path / "runs")] == ["two", "three", "one"]
-
-
-def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
     assert run_folders.list_all(tmp_path / "none") == []
+    assert [run.id for run in run_folders.list_all(tmp_path / "runs")] == ["two", "three", "one"]
 
 
 def test_a_run_is_found_by_its_id_its_name_a_part_or_its_folder(tmp_path: Path, make: Make) -> None:
@@ -223,6 +210,8 @@ def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     assert code_of(run_folders.create, RunSpec(str(tmp_path / "full"), "b", "t", "v")) == "run_folder_taken"
+    file = tmp_path / "full" / "letter.txt"  # in which no folder can be made
+    assert code_of(run_folders.create, RunSpec(str(file / "run"), "b", "t", "v")) == "run_unwritable"
 
 
 @pytest.mark.parametrize("missing", ["validation.jsonl", "start"])
@@ -246,11 +235,6 @@ def test_on_a_full_disk_nothing_of_a_run_stays(tmp_path: Path) -> None:
         asked = RunSpec(str(disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
         assert code_of(run_folders.create, asked, takes_data=True) == "drive_space"
         assert list((disk / "runs").iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert code_of(run_folders.create, RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v")) == "run_unwritable"
 
 
 # ------------------------------------------------------------------------ lock, delete

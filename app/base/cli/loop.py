@@ -43,7 +43,12 @@ class CommandEventLoop:
         self._bug: BaseException | None = None
 
     def run(self) -> None:
-        """Run until `stop`. Raises KeyboardInterrupt and any exception of a slot, which Qt itself would only print."""
+        """Run until `stop`, not at all after `fail`.
+
+        Raises KeyboardInterrupt and any exception of a slot, which Qt itself would only print.
+        """
+        if self.error is not None:
+            return
         # Python handles signals only between bytecodes, and Qt's idle loop executes none: the timer makes it execute
         # some.
         pulse = QTimer(interval=100)
@@ -69,7 +74,7 @@ class CommandEventLoop:
         self.stop()
 
     def fail(self, error: AppError) -> None:
-        self.error = error
+        self.error = self.error or error
         self.stop()
 
     def _on_bug(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:

@@ -28,13 +28,11 @@ from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
-SECONDS_DIGITS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One row of the questions file (a question, or a skipped row with its reason) and its answer; None: not answered
-    yet."""
+    """One row of the questions file, a question or a skipped row, and its answer; None: not answered yet."""
 
     row: BatchQuestion | SkippedRow
     result: BatchAnswer | None = None
@@ -52,8 +50,7 @@ class ReportLine:
 
     @property
     def note(self) -> str:
-        """Return why there is no answer, or why no model wrote it from documents (no documents, or quotations only);
-        else ""."""
+        """Return why there is no answer, or why no model wrote it from documents; else ""."""
         if isinstance(self.row, SkippedRow):
             return phrase(f"chat.batch_reason.{self.row.reason}")
         if self.result is None:
@@ -89,8 +86,7 @@ class BatchReport:
 
 
 def original_column_names(questions: BatchFile) -> list[str]:
-    """Return the names of the columns other than the question; a column without a name or with a repeated one is named
-    by its letter."""
+    """Return the names of the other columns; one without a name of its own is named by its letter."""
     found: list[str] = []
     for column, name in enumerate(questions.columns):
         if column != questions.column:
@@ -103,27 +99,8 @@ def original_cells(questions: BatchFile, row: BatchQuestion | SkippedRow) -> lis
     return [*row.others, *[None] * (len(questions.columns) - 1 - len(row.others))]
 
 
-def answer_with_marks(result: BatchAnswer) -> str:
-    """Return the answer with source marks such as [1] after every sentence that has a source."""
-    return source_citations.add_marks(result.answer, result.grounding) if result.grounding else result.answer
-
-
-def source_lines(result: BatchAnswer) -> str:
-    """Return the sources that the answer uses, one a line; the nearest passages if the documents do not contain the
-    answer."""
-    if result.grounding is None:
-        return ""
-    return "\n".join(
-        f"[{number}] {source_citations.describe_place(result.sources[number - 1])}"
-        for number in source_citations.used_sources(result.answer, result.grounding)
-    )
-
-
 def doubt_lines(result: BatchAnswer) -> str:
-    """Return the sentences that a person should check, one a line, with what their sources lack or state differently.
-
-    The last line is the number of sentences that could not be compared, if any.
-    """
+    """Return the sentences to check, one a line, with what is lacking; then how many were not compared."""
     grounding = result.grounding or Grounding()
     doubtful = [
         phrase(
@@ -149,9 +126,10 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
     return [
-        verdict, _bulleted(answer_with_marks(result)), doubt_lines(result), source_lines(result),
+        verdict, _bulleted(source_citations.add_marks(result.answer, result.grounding)), doubt_lines(result),
+        "\n".join(source_citations.used_places(result.answer, result.grounding)),
         phrase(f"common.label.{result.label}"), line.note, result.model,
-        round(result.total_s, SECONDS_DIGITS), format_time(result.answered_at),
+        round(result.total_s, 2), format_time(result.answered_at),
     ]  # fmt: skip
 
 
@@ -245,8 +223,7 @@ def write_csv(report: BatchReport, file: BinaryIO) -> None:
 
 
 def write_json(report: BatchReport, file: BinaryIO) -> None:
-    """Write one JSON object a line: the answer as `kotae ask --json` prints it, with the question and its line
-    number."""
+    """Write one JSON object a line: question, line number, and the answer as `kotae ask --json` prints it."""
     for line in report.lines():
         written = invisible_characters.escape_json(json.dumps(_json_object(report, line), ensure_ascii=False))
         file.write(written.encode("utf-8", "replace") + b"\n")
@@ -269,15 +246,12 @@ def _plain_value(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
+_WRITERS = {".xlsx": write_workbook, ".csv": write_csv, ".jsonl": write_json}
 
 
 def check_target(out: Path, questions: Path) -> None:
-    """Check the path of the file of answers before the first question is asked.
-
-    Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
-    """
-    if out.suffix.lower() not in ANSWER_SUFFIXES:
+    """Check a path. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
+    if out.suffix.lower() not in _WRITERS:
         raise AppError("batch_out_format", name=out.name)
     if not out.parent.is_dir():
         raise AppError("export_folder_gone", path=str(out.parent))
@@ -289,19 +263,10 @@ def save_answers(report: BatchReport, out: Path, *, permit: Permit) -> None:
     """Write the file of answers. Raises AppError("batch_out_open") when another program has it open, and as
     `Permit.open_atomically` does."""
     try:
-        _write_answers(report, out, permit)
+        with permit.open_atomically(out) as file:
+            _WRITERS[out.suffix.lower()](report, file)
     except AppError as error:
         # Windows does not replace a file that Excel has open, although the folder is writable.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
             raise AppError("batch_out_open", path=str(out)) from error
         raise
-
-
-def _write_answers(report: BatchReport, out: Path, permit: Permit) -> None:
-    with permit.open_atomically(out) as file:
-        if out.suffix.lower() == ".xlsx":
-            write_workbook(report, file)
-        elif out.suffix.lower() == ".csv":
-            write_csv(report, file)
-        else:
-            write_json(report, file)

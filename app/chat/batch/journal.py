@@ -12,7 +12,8 @@ folder, unsigned.
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -137,27 +138,20 @@ class BatchJournal:
 
     @classmethod
     def open(cls, out: Path, head: JournalHeader, signer: Signer | None = None) -> "BatchJournal":
-        """Create a journal, or open an existing one to resume it.
-
-        Raises AppError as `check_start` does, and as `export_error` returns for a file error.
-        """
-        path = journal_path(out)
-        try:
-            stored = _read_resumable(out, head, signer)
+        """Create a journal, or open an existing one to resume it. Raises AppError as `check_start`."""
+        path, stored = journal_path(out), check_start(out, head, signer)
+        with _file_errors(out):
             if stored is not None:
                 before, answers, size, line_signer = stored
                 os.truncate(path, size)  # a power failure can leave an incomplete line at the end
                 return cls(path, dataclasses.replace(before, path=head.path), answers, line_signer)
             path.open("wb").close()
-        except OSError as error:
-            raise output_file.export_error(error, out) from error
         journal = cls(path, head, {}, _LineSigner(signer))
         journal._write({"kotae_batch": JOURNAL_VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
 
     def add(self, result: BatchAnswer) -> None:
-        """Append an answer and wait until it is on the disk. Raises AppError as `export_error` returns for a file
-        error."""
+        """Append an answer, and wait until it is on the disk. Raises AppError of `export_error`."""
         self._write(dataclasses.asdict(result))
         self.results[result.line] = result
 
@@ -167,10 +161,8 @@ class BatchJournal:
 
     def _write(self, data: dict[str, Any]) -> None:
         line = self._line_signer.sign(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
-        try:
+        with _file_errors(self.path):
             output_file.append_line(self.path, line)
-        except OSError as error:
-            raise output_file.export_error(error, self.path) from error
 
 
 class _LineSigner:
@@ -217,49 +209,36 @@ def interrupted_batch(out: Path, signer: Signer | None = None) -> tuple[JournalH
 
 
 def journal_answers(out: Path) -> dict[int, BatchAnswer]:
-    """Return the answers so far of an unsigned journal, by the line number of the question.
-
-    Raises AppError("batch_journal_damaged"), and as `export_error` returns for a file error.
-    """
-    try:
+    """Return the answers so far of an unsigned journal, by line. Raises AppError as `check_start`."""
+    with _file_errors(out):
         stored = _read(journal_path(out), None)
-    except OSError as error:
-        raise output_file.export_error(error, out) from error
     return stored[1] if stored is not None else {}
 
 
 def journal_answer_count(out: Path) -> int:
-    """Return how many answers the journal holds, including repeated ones, without parsing them.
-
-    Raises AppError as `export_error` returns for a file error.
-    """
-    try:
-        with open_regular(journal_path(out)) as file:
-            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except FileNotFoundError:
+    """Count the answers of a journal, also repeated ones, without parsing. Raises AppError of `export_error`."""
+    path = journal_path(out)
+    if not path.exists():
         return 0
-    except OSError as error:
-        raise output_file.export_error(error, out) from error
+    with _file_errors(out), open_regular(path) as file:
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     return max(0, lines - 1)
 
 
-def check_start(out: Path, head: JournalHeader, signer: Signer | None = None) -> None:
-    """Check whether `BatchJournal.open` would create or resume a journal, without writing anything.
+def check_start(out: Path, head: JournalHeader, signer: Signer | None = None) -> "_StoredJournal | None":
+    """Return the journal that `BatchJournal.open` would resume, or None if it would create one; write nothing.
 
     Raises AppError("export_exists") when there are answers without a journal, "batch_journal_damaged",
-    "batch_journal_foreign", those of `check_same_batch`, and as `export_error` returns for a file error.
+    "batch_journal_foreign", "batch_other_questions", "batch_other_model", "batch_other_scope" or "batch_other_choices"
+    when the journal is of another batch, and as `export_error` returns for a file error.
     """
-    try:
-        _read_resumable(out, head, signer)
-    except OSError as error:
-        raise output_file.export_error(error, out) from error
-
-
-def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> None:
-    """Check that a journal belongs to the same questions, model, collections and settings.
-
-    Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices").
-    """
+    with _file_errors(out):
+        stored = _read(journal_path(out), signer)
+        if stored is None and out.exists():
+            raise AppError("export_exists", path=str(out))
+    if stored is None:
+        return None
+    before = stored[0]
     if (before.sha256, before.column) != (head.sha256, head.column):
         raise AppError("batch_other_questions", path=str(out), before=Path(before.path).name)
     if before.model_id != head.model_id:
@@ -269,26 +248,25 @@ def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> N
         raise AppError("batch_other_scope", path=str(out), before=" / ".join(names) or "-", now=" / ".join(now) or "-")
     if (before.choices, before.context_tokens) != (head.choices, head.context_tokens):
         raise AppError("batch_other_choices", path=str(out))
-
-
-def _read_resumable(
-    out: Path, head: JournalHeader, signer: Signer | None
-) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
-    """Return the journal to resume as `_read` does, or None to create a new one. Raises as `check_start`, and
-    OSError."""
-    stored = _read(journal_path(out), signer)
-    if stored is not None:
-        check_same_batch(stored[0], head, out)
-    elif out.exists():
-        raise AppError("export_exists", path=str(out))
     return stored
 
 
-def _read(path: Path, signer: Signer | None) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
-    """Return the header, the answers by line number, the bytes of all complete lines, and the signer for further lines.
+@contextmanager
+def _file_errors(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise output_file.export_error(error, out) from error
 
-    Return None when there is no journal or not even its first line is complete. Raises AppError("batch_journal_damaged"
-    | "batch_journal_foreign") and OSError.
+
+# Header, answers by line number, bytes of all complete lines, signer for further lines.
+_StoredJournal = tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner]
+
+
+def _read(path: Path, signer: Signer | None) -> _StoredJournal | None:
+    """Return a journal, or None when there is none or not even its first line is complete.
+
+    Raises AppError("batch_journal_damaged" | "batch_journal_foreign") and OSError.
     """
     if not path.exists():
         return None

@@ -32,8 +32,7 @@ ROWS_MAX = 100_000  # a machine that answers one question a second needs more th
 
 @dataclass(frozen=True, slots=True)
 class QuestionTableFile:
-    """The rows of a file. `columns` are the keys of JSON Lines; () for other files, whose first row may hold the
-    names."""
+    """The rows of a file. `columns` are the keys of JSON Lines; () when the first row may hold the names."""
 
     rows: tuple[TableRow, ...]
     sha256: str
@@ -84,27 +83,23 @@ def _bounded(rows: Iterable[TableRow], name: str) -> tuple[TableRow, ...]:
 
 def _json_lines(text: str) -> tuple[tuple[str, ...], list[TableRow]]:
     """Return the names of the columns, in the order of their first occurrence, and the rows of a JSON Lines text."""
-    names: dict[str, int] = {}
-    found: list[tuple[int, dict[str, Cell] | str]] = []
+    names: dict[str, None] = {}
+    found: list[tuple[int, dict[str, object], str]] = []
     for line, written in enumerate(text.split("\n"), start=1):
         if not written.strip():
             continue
+        problem = ""
         try:
             data = strict_json.loads(written, parse_constant=str)
         except ValueError:
-            found.append((line, "not_json"))
-            continue
+            data, problem = {}, "not_json"
         if not isinstance(data, dict):
-            found.append((line, "not_object"))
-            continue
-        for key in data:
-            names.setdefault(key, len(names))
-        found.append((line, {key: _json_cell(value) for key, value in data.items()}))
+            data, problem = {}, "not_object"
+        names |= dict.fromkeys(data)
+        found.append((line, data, problem))
     rows = [
-        TableRow(line, problem=data)
-        if isinstance(data, str)
-        else TableRow(line, tuple(data.get(name) for name in names))
-        for line, data in found
+        TableRow(line, () if problem else tuple(_json_cell(data.get(name)) for name in names), problem)
+        for line, data, problem in found
     ]
     return tuple(names), rows
 
@@ -122,8 +117,7 @@ HEADING_CHARACTERS_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class BatchQuestion:
-    """A question at `line` of the file, or at that row of the sheet, from 1. `others` are the cells of the other
-    columns."""
+    """A question at `line` of the file or sheet, from 1. `others` are the cells of the other columns."""
 
     line: int
     text: str
@@ -156,38 +150,26 @@ class BatchFile:
 
 
 def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
-    """Read the questions of a file. `column` is the number that the user chose, from 0; None detects it.
+    """Read a file and separate its questions from the other rows.
 
-    Raises AppError as `read_question_table` does, and "batch_no_questions".
+    `column` is the number that the user chose, from 0; None detects it. Raises AppError as `read_question_table` does,
+    and "batch_no_questions".
     """
-    return find_questions(read_question_table(path), path.name, column)
-
-
-def find_questions(table_file: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
-    """Separate the questions from the other rows; `column` as in `read_batch_file`. Raises
-    AppError("batch_no_questions")."""
-    filled = [row for row in table_file.rows if row.problem or any(_text(cell) for cell in row.cells)]
+    table = read_question_table(path)
+    numbered = [(at, row) for at, row in enumerate(table.rows, 1) if row.problem or any(map(_text, row.cells))]
+    filled = [row for _, row in numbered]
     width = max((len(row.cells) for row in filled), default=0)
-    columns, body = _headed(filled, table_file.columns, width)
+    columns, body = _headed(filled, table.columns, width)
     named = _question_column_by_heading(columns)
     found = _column(columns, body, width) if named is None else named
     chosen = found if column is None else min(column, max(0, width - 1))
     questions, skipped = _sorted(body, chosen)
     if not questions:
-        raise AppError("batch_no_questions", name=name)
-    blank = len(table_file.rows) - len(filled) - _trailing(table_file.rows)
+        raise AppError("batch_no_questions", name=path.name)
+    blank = numbered[-1][0] - len(filled)  # formatted cells alone can make empty rows at the end
     is_guessed = column is None and named is None and width > 1
     return BatchFile(
-        name,
-        table_file.sha256,
-        chosen,
-        columns,
-        questions,
-        skipped,
-        blank,
-        table_file.encoding,
-        table_file.sheet,
-        is_guessed,
+        path.name, table.sha256, chosen, columns, questions, skipped, blank, table.encoding, table.sheet, is_guessed
     )
 
 
@@ -275,16 +257,5 @@ def _is_prose(cell: Cell) -> bool:
 
 
 def _text(cell: Cell) -> str:
-    """Return the text of a cell without lone surrogates, which JSON can contain, and null characters: no file can store
-    them."""
+    """Return the text of a cell without lone surrogates and null characters, which no file can store."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
-
-
-def _trailing(rows: Sequence[TableRow]) -> int:
-    """Count the empty rows at the end, which cell formatting alone can create."""
-    count = 0
-    for row in reversed(rows):
-        if row.problem or any(_text(cell) for cell in row.cells):
-            break
-        count += 1
-    return count

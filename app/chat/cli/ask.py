@@ -23,7 +23,6 @@ from app.documents import collection_lookup
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.services import command_documents
-from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.events import AnswerStage
 from app.models.services import remote_servers
@@ -83,13 +82,15 @@ def _answer(
     with command_request.command_engine(request, options, where, output, "engine-ask.log") as (engine, embedding):
         # The child for the search starts meanwhile.
         training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
-        loop = _AnswerLoop(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
+        run = AnswerRun(engine, request, embedding=embedding)
+        loop = _AnswerLoop(run, output)
+        run.start()
         loop.run()
     if loop.error is not None:
         raise loop.error
-    if loop.outcome is None:
+    if loop.result is None:
         raise KeyboardInterrupt
-    _print(loop, loop.outcome, request, output, training_label)
+    _print(loop, loop.result, request, output, training_label)
     return 128 + signal.SIGINT if loop.was_interrupted else 0
 
 
@@ -102,23 +103,18 @@ def _question_from_input() -> str:
 
 
 class _AnswerLoop(CommandEventLoop):
-    """Runs the event loop of the command until its answer has ended."""
+    """Runs the event loop of the command until its answer has ended. `result` is the AnswerOutcome."""
 
     def __init__(self, run: AnswerRun, output: Output) -> None:
         super().__init__(run.stop)
         self._answer_run = run
         self._output = output
         self.text = ""
-        self.outcome: AnswerOutcome | None = None
         run.stage_changed.connect(self._on_stage)
         run.text_received.connect(self._on_text)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
+        run.finished.connect(self.finish)
+        run.failed.connect(self.fail)
         run.stopped.connect(self.stop)
-
-    def run(self) -> None:
-        self._answer_run.start()
-        super().run()
 
     def _on_stage(self, stage: AnswerStage) -> None:
         if stage.kind in ("searching", "loading", "reading", "thinking", "checking"):
@@ -134,14 +130,6 @@ class _AnswerLoop(CommandEventLoop):
         except BrokenPipeError as error:  # raised again after the event loop, where the command can handle it
             self.error = error
             self._answer_run.stop()
-
-    def _on_finished(self, outcome: AnswerOutcome) -> None:
-        self.outcome = outcome
-        self.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = self.error or error
-        self.stop()
 
 
 def _print(
@@ -192,7 +180,7 @@ def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
     """Return the text below an answer: the result of its check, then its sources or the nearest passages."""
     lines = source_citations.check_messages(grounding)
     if grounding.sources:
-        lines += ["", output.phrase("common.sources" if grounding.has_answer else "common.nearest")]
+        lines += ["", source_citations.sources_heading(grounding)]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
         quote = shorten(" ".join(source.text.split()), QUOTED_CHARACTERS)

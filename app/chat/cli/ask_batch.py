@@ -13,14 +13,12 @@ from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.chat.batch import question_table
 from app.chat.batch.journal import BatchAnswer
-from app.chat.batch.question_table import BatchFile
+from app.chat.batch.question_table import BatchFile, column_name, read_batch_file
 from app.chat.services import command_request
 from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
 from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
-from app.inference import child_commands
 
 SHOWN_SKIPPED = 20  # skipped rows listed on the terminal; the file of answers lists all
 
@@ -34,7 +32,7 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
-    batch_file = question_table.read_batch_file(path)
+    batch_file = read_batch_file(path)
     _describe_file(batch_file, output)
     request = command_request.request_from_options(options, where, find_run)
     scope = request.retrieval.scope if request.retrieval else ()
@@ -47,13 +45,22 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
     with command_request.command_engine(request, options, where, output, "engine-batch.log") as (engine, embedding):
-        batch_run = BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding)
-        loop = _BatchLoop(batch_run, output)
+        batch_run = BatchRun(engine, batch, permit, embedding=embedding)
+        loop = CommandEventLoop(batch_run.stop)
+        _report(batch_run, output)
+        batch_run.ended.connect(loop.finish)
+        batch_run.failed.connect(loop.fail)
         try:
+            batch_run.start()
             loop.run()
         finally:
             batch_run.abandon()
-    return _print(loop, batch_file, out, output)
+    output.end_progress()
+    if loop.error is not None:
+        raise loop.error
+    if loop.result is None:
+        raise KeyboardInterrupt
+    return _print(loop.result, batch_file, out, output)
 
 
 def _describe_file(batch_file: BatchFile, output: Output) -> None:
@@ -63,7 +70,7 @@ def _describe_file(batch_file: BatchFile, output: Output) -> None:
         place = output.phrase("chat.batch_where_sheet", sheet=batch_file.sheet)
     elif batch_file.encoding:
         place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(batch_file.encoding))
-    column = question_table.column_name(batch_file.columns, batch_file.column)
+    column = column_name(batch_file.columns, batch_file.column)
     output.note("chat.batch_found", name=batch_file.name, count=len(batch_file.questions), column=column, where=place)
     if batch_file.is_guessed:
         output.note("chat.batch_guessed")
@@ -75,59 +82,28 @@ def _describe_file(batch_file: BatchFile, output: Output) -> None:
         output.note("chat.batch_skipped_more", count=len(batch_file.skipped) - SHOWN_SKIPPED)
 
 
-class _BatchLoop(CommandEventLoop):
-    """Runs the event loop of the command until its batch has ended."""
+def _report(run: BatchRun, output: Output) -> None:
+    """Show on stderr how far the batch is and which questions failed."""
 
-    def __init__(self, run: BatchRun, output: Output) -> None:
-        super().__init__(run.stop)
-        self._batch_run = run
-        self._output = output
-        self.summary: BatchSummary | None = None
-        self.error: AppError | None = None
-        run.begun.connect(self._on_begun)
-        run.progressed.connect(self._on_progressed)
-        run.answered.connect(self._on_answered)
-        run.finished.connect(self._on_ended)
-        run.stopped.connect(self._on_ended)
-        run.failed.connect(self._on_failed)
-
-    def run(self) -> None:
-        """Start the batch and wait for its end. A file that is refused at once sets `error` before the event loop
-        begins."""
-        self._batch_run.start()
-        if self.error is None:
-            super().run()
-
-    def _on_begun(self, status: BatchStatus) -> None:
+    def on_begun(status: BatchStatus) -> None:
         if status.done:
-            self._output.note("chat.batch_resumed", done=status.done, total=status.total)
+            output.note("chat.batch_resumed", done=status.done, total=status.total)
 
-    def _on_progressed(self, status: BatchStatus) -> None:
-        self._output.progress(
-            "chat.batch_progress", done=status.done, total=status.total, left=format_time_left(status.left_s)
-        )
+    def on_progressed(status: BatchStatus) -> None:
+        left = format_time_left(status.left_s)
+        output.progress("chat.batch_progress", done=status.done, total=status.total, left=left)
 
-    def _on_answered(self, result: BatchAnswer) -> None:
+    def on_answered(result: BatchAnswer) -> None:
         if result.error:
-            self._output.end_progress()
-            self._output.note("common.batch_skipped", line=result.line, reason=result.error)
+            output.end_progress()
+            output.note("common.batch_skipped", line=result.line, reason=result.error)
 
-    def _on_ended(self, summary: BatchSummary) -> None:
-        self.summary = summary
-        self.stop()
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self.stop()
+    run.begun.connect(on_begun)
+    run.progressed.connect(on_progressed)
+    run.answered.connect(on_answered)
 
 
-def _print(loop: _BatchLoop, batch_file: BatchFile, out: Path, output: Output) -> int:
-    output.end_progress()
-    if loop.error is not None:
-        raise loop.error
-    summary = loop.summary
-    if summary is None:
-        raise KeyboardInterrupt
+def _print(summary: BatchSummary, batch_file: BatchFile, out: Path, output: Output) -> int:
     skipped = [{"line": row.line, "reason": row.reason} for row in batch_file.skipped]
     data = dataclasses.asdict(summary) | {"out": str(out), "skipped": skipped}
     text = output.phrase(

@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
-from app.base.cli.commands import Output
-from app.base.confidentiality import ExportRequest, Permit
+from app.base.cli.commands import Output, add_command
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Permit, permit_export
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import format_time, help_text
@@ -20,8 +19,6 @@ SHOWN_TITLES = 3
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     group = add_command(commands, shared, "chats", help_text("chats"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     add_command(actions, shared, "list", help_text("chats list"), _list)
@@ -40,19 +37,18 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = Store.open(where.database, where.backups)
-    folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
-    found: list[dict[str, Any]] = [
-        {
-            "id": c.id,
-            "title": c.title,
-            "updated_at": c.updated_at,
-            "folder": folders.get(c.folder_id or 0),
-            "imported_at": c.imported_at,
-        }
-        for c in store.conversations()
-    ]
-    store.close()
+    with Store.open(where.database, where.backups) as store:
+        folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
+        found: list[dict[str, Any]] = [
+            {
+                "id": c.id,
+                "title": c.title,
+                "updated_at": c.updated_at,
+                "folder": folders.get(c.folder_id or 0),
+                "imported_at": c.imported_at,
+            }
+            for c in store.conversations()
+        ]
     lines = [f"{row['id']}\t{format_time(row['updated_at'])}\t{_marked(row, output)}" for row in found]
     output.result({"chats": found}, "\n".join(lines) or output.phrase("chat.no_chats"))
     return 0
@@ -66,8 +62,7 @@ def _marked(row: dict[str, Any], output: Output) -> str:
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Export conversations into one new JSON file, or into one file each in a folder; never replace existing files."""
     target = Path(options.to)
-    store = Store.open(where.database, where.backups)
-    try:
+    with Store.open(where.database, where.backups) as store:
         ids = options.id or [conversation.id for conversation in store.conversations()]
         if not ids:
             output.result({"exported": 0, "files": []}, output.phrase("chat.exported_none"))
@@ -79,14 +74,11 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
         def report(done: int, total: int) -> None:
             output.progress("chat.exporting", done=done, total=total)
 
+        bundles = conversation_export.stored_bundles(store, ids, report, collections)
         if options.format == "json":
-            made = conversation_export.save_file(store, ids, "json", target, report, collections, permit=permit)
+            made = conversation_export.save_file(bundles, "json", target, permit=permit)
         else:
-            made = conversation_export.save_folder(
-                store, ids, options.format, target, report, collections, permit=permit
-            )
-    finally:
-        store.close()
+            made = conversation_export.save_folder(bundles, options.format, target, permit=permit)
     output.end_progress()
     text = output.phrase("chat.exported", count=len(ids), path=options.to)
     output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
@@ -115,28 +107,25 @@ def _permit_export(store: Store, ids: list[int], target: Path, where: Paths, *, 
     if gone:
         raise AppError("conversation_gone", id=min(gone))
     labels = conversation_privacy.effective_labels(store, conversations, collections_now(where.documents))
-    secret = [one for one in conversations if labels[one.id] == confidentiality.HIGHEST_LABEL]
+    secret = [one for one in conversations if labels[one.id] == HIGHEST_LABEL]
     export = ExportRequest(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),
         lambda: conversation_privacy.highest_effective_label(store, conversations, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
-    return confidentiality.permit_export(export, where.exports_log, is_agreed=allows_secret)
+    return permit_export(export, where.exports_log, is_agreed=allows_secret)
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Import a JSON file. Return the exit status, 1 when conversations were refused."""
-    store = Store.open(where.database, where.backups)
-    try:
+    with Store.open(where.database, where.backups) as store:
         result = conversation_import.import_conversations(
             store,
             Path(options.file),
             lambda done, total: output.progress("chat.importing", percent=round(100 * done / total)),
             where.documents,
         )
-    finally:
-        store.close()
     output.end_progress()
     refused = [conversation_import.refusal_line(found) for found in result.refused]
     data = {

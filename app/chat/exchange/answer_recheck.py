@@ -9,7 +9,7 @@ import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.base.errors import AppError
@@ -39,29 +39,27 @@ _STARTS_MAX = 50  # occurrences of the first quoted line that are tried
 
 
 @contextmanager
-def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator[ImportedAnswerChecker]":
-    """Open a checker with the library of the database `documents`, or one that checks nothing without a readable
-    library.
+def open_checker(documents: Path | None, pulse: Callable[[], None]) -> Iterator[Callable[[Bundle], Bundle]]:
+    """Yield `ImportedAnswerChecker.check_answers` with the library of the database `documents`.
 
-    The checker calls `pulse` before each check; an exception that `pulse` raises ends the work.
+    Without a readable library the function checks nothing. `pulse` is called before each check; an exception that it
+    raises ends the work.
     """
-    library: Library | None = None
-    if documents is not None and documents.is_file():
-        try:
-            library = Library.open_second(documents)
-        except AppError:
-            library = None
     try:
-        yield ImportedAnswerChecker(library, pulse)
-    finally:
-        if library is not None:
-            library.close()
+        library = Library.open_second(documents) if documents is not None and documents.is_file() else None
+    except AppError:
+        library = None
+    if library is None:
+        yield lambda bundle: bundle
+        return
+    with closing(library):
+        yield ImportedAnswerChecker(library, pulse).check_answers
 
 
 class ImportedAnswerChecker:
     """Checks the answers of one imported file, for at most `CHECKING_S` in all."""
 
-    def __init__(self, library: Library | None, pulse: Callable[[], None]) -> None:
+    def __init__(self, library: Library, pulse: Callable[[], None]) -> None:
         self._library = library
         self._pulse = pulse
         self._left_s = CHECKING_S
@@ -78,13 +76,7 @@ class ImportedAnswerChecker:
 
     def _checked(self, answer: Message, question: Message) -> Message:
         details = answer.details
-        if (
-            details is None
-            or self._library is None
-            or not details.quoted
-            or self._left_s <= 0
-            or not _is_within_limits(answer, details.quoted)
-        ):
+        if details is None or not details.quoted or self._left_s <= 0 or not _is_within_limits(answer, details.quoted):
             return answer
         self._pulse()
         started = time.monotonic()
@@ -113,39 +105,34 @@ class ImportedAnswerChecker:
         claimed = claims.check(answer, passages, question)
         if not claimed or claims.states_not_found(answer, claimed):
             return None
-        own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in passages)
+        documents = ((passage, self._library.document(passage.document_id)) for passage in passages)
+        own = tuple(grounding_record.source_of(passage, one.sha256 if one else "") for passage, one in documents)
         unchecked = claims.count_unchecked(answer, claimed)
         return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=unchecked), passages)
-
-    def _sha256(self, passage: Passage) -> str:
-        document = self._library.document(passage.document_id) if self._library is not None else None
-        return document.sha256 if document else ""
 
     def _passage(self, quoted: CitedSource) -> Passage | None:
         """Return the sections of one of the user's documents that contain the quoted lines, from the first to the last;
         None if no document contains them."""
-        library = self._library
         lines = [line for line in map(_without_spaces, quoted.text.split("\n")) if line]
-        if library is None or not lines:
+        if not lines:
             return None
-        for document_id in library.ids_with_name_or_content(quoted.document, quoted.sha256):
-            text = self._text(library, document_id)
+        for document_id in self._library.ids_with_name_or_content(quoted.document, quoted.sha256):
+            text = self._text(document_id)
             extent = text.extent(lines) if text is not None else None
             if text is None or extent is None:
                 continue
             ids, sections = zip(*text.sections[extent[0] : extent[1]], strict=True)
-            first = next(iter(library.passages([(ids[0], quoted.score)])), None)
+            first = next(iter(self._library.passages([(ids[0], quoted.score)])), None)
             if first is not None:
                 return retrieved_passages.join_parts(first, sections)
         return None
 
-    def _text(self, library: Library, document_id: int) -> "_DocumentText | None":
-        """Return the text of a document, or None when it is too long. Cache the last `TEXTS_MAX`, because answers often
-        share documents."""
+    def _text(self, document_id: int) -> "_DocumentText | None":
+        """Return the text of a document, or None when it is too long. The last `TEXTS_MAX` are kept."""
         if document_id not in self._texts:
             if len(self._texts) >= TEXTS_MAX:
                 self._texts.pop(next(iter(self._texts)))
-            sections = library.sections(document_id)
+            sections = self._library.sections(document_id)
             self._texts[document_id] = _DocumentText(sections) if len(sections) <= DOCUMENT_SECTIONS_MAX else None
         return self._texts[document_id]
 

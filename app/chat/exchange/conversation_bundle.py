@@ -26,8 +26,7 @@ from app.documents.grounding.grounding_record import CitedSource
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A conversation and the messages of all its branches, parents before children. The ids of the messages only link
-    them to each other; a stored copy has others."""
+    """A conversation and its messages in all branches, parents first. Their ids only link them to each other."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
@@ -36,10 +35,9 @@ class Bundle:
 
 
 def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
-    """Return the JSON form of a conversation. Messages are numbered from 1, so that equal trees of messages have equal
-    JSON."""
+    """Return the JSON form. Messages are numbered from 1, so that equal trees have equal JSON."""
     conversation = bundle.conversation
-    numbers = _numbers(bundle)
+    numbers: dict[int | None, int] = {message.id: at for at, message in enumerate(bundle.messages, start=1)}
     return {
         "uid": conversation.uid,
         "title": conversation.title,
@@ -52,7 +50,7 @@ def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
         "imported_at": conversation.imported_at,
         "choices": conversation.choices.as_dict(),
         "leaf": numbers.get(conversation.leaf_id),
-        "messages": [_message_to_dict(message, numbers) | _rating_to_dict(message) for message in bundle.messages],
+        "messages": [_message_to_dict(message, numbers) for message in bundle.messages],
     }
 
 
@@ -69,11 +67,11 @@ def message_fingerprints(bundle: Bundle) -> list[str]:
     return list(found.values())[1:]
 
 
-def _numbers(bundle: Bundle) -> dict[int | None, int]:
-    return {message.id: number for number, message in enumerate(bundle.messages, start=1)}
-
-
 def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[str, Any]:
+    """Return the JSON form of a message, with its rating and correction if it has them. `numbers`: by message id."""
+    rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
+    if message.rating < 0 and message.correction:  # it counts only while the rating is bad
+        rating["correction"] = message.correction
     return {
         "id": numbers[message.id],
         "parent": numbers.get(message.parent_id),
@@ -83,21 +81,12 @@ def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[s
         "created_at": float(message.created_at),
         # A question has details only for the request of an action, which nobody has written.
         "details": _details_to_dict(message.details, numbers) if message.details and not message.is_action else None,
+        **rating,
     }
 
 
-def _rating_to_dict(message: Message) -> dict[str, Any]:
-    """Return the rating of an answer and its correction, which counts only while the rating is bad; {} for an unrated
-    answer."""
-    rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
-    return rating | {"correction": message.correction} if message.rating < 0 and message.correction else rating
-
-
 def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
-    """Return the details that differ from the defaults. `_details_from_dict` decides which of them an import keeps.
-
-    `numbers`: for the id of each message its number in the file.
-    """
+    """Return the details that differ from the defaults. `_details_from_dict` decides which of them an import keeps."""
     values = {
         field.name: value
         for field in dataclasses.fields(details)
@@ -218,21 +207,16 @@ def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
     seen: set[int] = set()
     while ready:
         message = messages[heapq.heappop(ready)]
-        found.append(_drop_forward_reference(message, seen))
+        details = message.details
+        if details is not None and details.reproduces_id not in seen:  # it must repeat an earlier answer
+            message = dataclasses.replace(message, details=dataclasses.replace(details, reproduces_id=None))
+        found.append(message)
         seen.add(message.id)
         for place in children.get(message.id, ()):
             heapq.heappush(ready, place)
     if len(found) < len(messages):
         raise BundleRefusedError("cycle")
     return tuple(found)
-
-
-def _drop_forward_reference(message: Message, earlier: set[int]) -> Message:
-    """Drop the reference from a repetition to the answer it repeats, unless it is one of the `earlier` message ids."""
-    details = message.details
-    if details is None or details.reproduces_id is None or details.reproduces_id in earlier:
-        return message
-    return dataclasses.replace(message, details=dataclasses.replace(details, reproduces_id=None))
 
 
 def _message_from_dict(data: Any, message_number: int) -> Message:
@@ -257,10 +241,7 @@ def _message_from_dict(data: Any, message_number: int) -> Message:
 
 
 def _check_rating(data: dict[str, Any], role: str, message_number: int) -> None:
-    """Check the rating of an answer and the correction of a bad one, without importing them.
-
-    Only the user's own ratings become questions of a test set.
-    """
+    """Check rating and correction. They are not imported: only the user's own become questions."""
     rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", message_number)
     if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
         raise BundleRefusedError("rating", message_number)

@@ -5,17 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.files import output_file
-from app.base.files.output_file import create_numbered_file, open_atomically
+from app.base.files.output_file import create_numbered_file, open_atomically, safe_name
 from app.base.wording import phrase
-from app.chat import conversation_privacy
-from app.chat.conversation_privacy import KnownCollections
+from app.chat.answer_check import AnswerRecord
+from app.chat.conversation_privacy import KnownCollections, effective_label
 from app.chat.exchange import json_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
@@ -26,30 +23,16 @@ EXPORT_SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # the s
 ReportProgress = Callable[[int, int], None]  # takes the numbers of exported and of all; may raise to end the export
 
 
-def save_file(
-    store: Store,
-    ids: Sequence[int],
-    file_format: str,
-    target: Path,
-    report: ReportProgress,
-    collections: KnownCollections,
-    *,
-    permit: Permit,
-) -> list[Path]:
+def save_file(bundles: Iterable[Bundle], file_format: str, target: Path, *, permit: Permit) -> list[Path]:
     """Write one file, replacing an existing one: any number of conversations as JSON, or one in another format.
 
-    `collections` are the current collections, from which the labels are computed.
-    Raises AppError("conversation_gone"), and as `Permit.open_atomically` does.
+    Raises AppError as `stored_bundles` and `Permit.open_atomically` do.
     """
     with permit.open_atomically(target) as file:
-        _write(file, _bundles(store, ids, report, collections), file_format)
-    return [target]
-
-
-def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Permit) -> list[Path]:
-    """Write a conversation that exists only in memory. Raises as `save_file`."""
-    with permit.open_atomically(target) as file:
-        _write(file, [bundle], file_format)
+        if file_format == "json":
+            json_file.write_conversations(file, bundles, time.time())
+        else:
+            file.writelines(_content(bundle, file_format) for bundle in bundles)
     return [target]
 
 
@@ -62,29 +45,14 @@ def save_answer(answered: AnswerRecord, target: Path, *, permit: Permit) -> list
     return [target]
 
 
-def save_folder(
-    store: Store,
-    ids: Sequence[int],
-    file_format: str,
-    folder: Path,
-    report: ReportProgress,
-    collections: KnownCollections,
-    *,
-    permit: Permit,
-) -> list[Path]:
-    """Write a file for each conversation, named after its title. Write all files or none, and overwrite nothing.
-
-    `collections` and errors are as in `save_file`.
-    """
+def save_folder(bundles: Iterable[Bundle], file_format: str, folder: Path, *, permit: Permit) -> list[Path]:
+    """Write a file for each conversation, named after it: all or none, over none. Raises as `save_file`."""
     made: list[Path] = []
     numbers: dict[str, int] = {}
     try:
-        for bundle in _bundles(store, ids, report, collections):
-            made.append(
-                create_numbered_file(
-                    permit.at(folder), suggested_name(bundle.conversation), EXPORT_SUFFIXES[file_format], numbers
-                )
-            )
+        for bundle in bundles:
+            name, suffix = suggested_name(bundle.conversation), EXPORT_SUFFIXES[file_format]
+            made.append(create_numbered_file(permit.at(folder), name, suffix, numbers))
             with open_atomically(made[-1]) as file:
                 file.write(_content(bundle, file_format))
         permit.require()
@@ -98,18 +66,19 @@ def save_folder(
 
 def with_current_label(bundle: Bundle, collections: KnownCollections) -> Bundle:
     """Return the bundle with the effective label of its conversation in place of the stored one."""
-    label = conversation_privacy.effective_label(bundle.conversation, bundle.messages, collections)
+    label = effective_label(bundle.conversation, bundle.messages, collections)
     return replace(bundle, conversation=replace(bundle.conversation, label=label))
 
 
 def suggested_name(conversation: Conversation) -> str:
     """Return a file name for the conversation, without suffix."""
-    return output_file.safe_name(conversation.title, phrase("common.export_untitled"))
+    return safe_name(conversation.title, phrase("common.export_untitled"))
 
 
-def _bundles(
+def stored_bundles(
     store: Store, ids: Sequence[int], report: ReportProgress, collections: KnownCollections
 ) -> Iterator[Bundle]:
+    """Yield stored conversations with their current labels. Raises AppError("conversation_gone")."""
     folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
     report(0, len(ids))
     for done, conversation_id in enumerate(ids, start=1):
@@ -119,13 +88,6 @@ def _bundles(
         folder = folders.get(conversation.folder_id or 0, "")
         yield with_current_label(Bundle(conversation, tuple(store.tree(conversation_id)), folder), collections)
         report(done, len(ids))
-
-
-def _write(file: BinaryIO, bundles: Iterable[Bundle], file_format: str) -> None:
-    if file_format == "json":
-        json_file.write_conversations(file, bundles, time.time())
-    else:
-        file.writelines(_content(bundle, file_format) for bundle in bundles)
 
 
 def _content(bundle: Bundle, file_format: str) -> bytes:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,14 +63,14 @@ def import_conversations(
         read[:] = done, total
         report(done, total)
 
-    with answer_recheck.open_checker(documents, lambda: report(*read)) as checker:
+    with answer_recheck.open_checker(documents, lambda: report(*read)) as check:
         try:
             pending: list[Bundle] = []
             for conversation in json_file.read_conversations(path, note):
                 if isinstance(conversation, ImportRefusal):
                     importing.refused.append(conversation)
                     continue
-                pending.append(checker.check_answers(conversation))
+                pending.append(check(conversation))
                 if len(pending) >= TURN_CONVERSATIONS or _characters(pending) >= TURN_CHARACTERS:
                     importing.add(pending)
                     pending = []
@@ -101,12 +102,11 @@ class _Import:
         self._db = store.database
         self._new_ids: list[int] = []  # ids of the new conversations
         self._destinations: dict[int, tuple[str, int]] = {}  # by conversation: its folder's name ("": none), its leaf
-        self._counts = ImportedConversations()
+        self._counts: Counter[str] = Counter()
         self.refused: list[ImportRefusal] = []
 
     def add(self, bundles: Sequence[Bundle]) -> None:
-        """Store conversations in one transaction, except the later messages of long ones, which get transactions of
-        their own."""
+        """Store conversations in one transaction, but the later messages of long ones in others."""
         marked = [(bundle, message_fingerprints(bundle)) for bundle in bundles]
         with self._db.transaction():
             new = [found for bundle, fingerprints in marked if (found := self._add(bundle, fingerprints)) is not None]
@@ -134,11 +134,10 @@ class _Import:
                     leaf_id,
                     conversation_id,
                 )
-        return dataclasses.replace(self._counts, refused=tuple(self.refused))
+        return ImportedConversations(**self._counts, refused=tuple(self.refused))
 
     def undo(self) -> None:
-        """Erase what was imported. If even that fails, for example on a full disk, the next start of the window erases
-        it."""
+        """Erase what was imported. What remains after an error is erased at the next start of the window."""
         try:
             ConversationOrganizer(self._db).erase(self._new_ids, lambda: time.sleep(PAUSE_S))
         except AppError as error:
@@ -155,7 +154,7 @@ class _Import:
         while (stored := self._stored_bundle(uid)) is not None:
             if set(fingerprints) <= set(message_fingerprints(stored)):
                 binned_at = stored.conversation.binned_at
-                self._count("already_there" if binned_at in (None, BEING_IMPORTED) else "in_bin")
+                self._counts["already_there" if binned_at in (None, BEING_IMPORTED) else "in_bin"] += 1
                 return None
             # The uid of a copy is computed from its messages, so that a second import of the same file recognizes the
             # copy.
@@ -163,13 +162,9 @@ class _Import:
         conversation = dataclasses.replace(
             self._clamped(bundle.conversation), uid=uid, binned_at=BEING_IMPORTED, imported_at=self._now
         )
-        self._count("imported")
-        self._count("ratings", bundle.ratings)
-        for message in bundle.messages:
-            if message.role == "answer":
-                self._count(answer_check.check_status(message))
-        if is_copy:
-            self._count("copies")
+        answers = (message for message in bundle.messages if message.role == "answer")
+        self._counts.update(map(answer_check.check_status, answers))
+        self._counts.update({"imported": 1, "ratings": bundle.ratings, "copies": int(is_copy)})
         turns = list(_turns(bundle.messages))
         new = _PartialConversation(
             self._store.add_tree(conversation, ()), bundle.folder, conversation.leaf_id, {}, turns[1:]
@@ -190,9 +185,6 @@ class _Import:
         rows = self._db.read("SELECT id FROM conversation WHERE uid = ? AND binned_at IS NOT ?", uid, BEING_ERASED)
         conversation = self._store.conversation(rows[0][0]) if rows else None
         return Bundle(conversation, tuple(self._store.tree(conversation.id))) if conversation else None
-
-    def _count(self, name: str, count: int = 1) -> None:
-        self._counts = dataclasses.replace(self._counts, **{name: getattr(self._counts, name) + count})
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

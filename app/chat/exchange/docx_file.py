@@ -8,7 +8,7 @@ layout (Japanese fonts, sizes, lists, page numbers) starts from the template of 
 import datetime
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from docx import Document
@@ -24,9 +24,8 @@ from app.base.files.inert_markdown import parse
 from app.base.files.output_file import require_clock_fit_for_zip
 from app.base.invisible_characters import remove  # Word cannot open a file with some of them
 from app.base.wording import phrase
-from app.chat import answer_check
+from app.chat.answer_check import AnswerRecord, check_lines, grounding_of, origin_marks
 from app.chat.exchange import markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
@@ -64,24 +63,8 @@ def new_document() -> WordDocument:
 
 
 def shade(properties: Any, child_index: int) -> None:
-    """Add a grey background to the properties of a style or cell, as child number `child_index` from 0, because Word
-    requires an order.
-    """
+    """Add a grey background to the properties of a style or cell, at the place `child_index` that Word requires."""
     properties.insert(child_index, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
-
-
-def new_list(document: WordDocument, kind: int, start: int = 1) -> int:
-    """Return the id of a new list whose numbers begin at `start`. `kind`: BULLETS or NUMBERS."""
-    number = document.part.numbering_part.element.add_num(kind)
-    for level in range(LIST_LEVELS):
-        number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
-    return int(number.numId)
-
-
-def put_in_list(paragraph: Any, list_id: int, level: int) -> None:
-    properties = paragraph._p.get_or_add_pPr().get_or_add_numPr()
-    properties.get_or_add_ilvl().val = min(level, LIST_LEVELS - 1)
-    properties.get_or_add_numId().val = list_id
 
 
 def _set_fonts(document: WordDocument) -> None:
@@ -155,21 +138,13 @@ _SOURCE_COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("
 TABLE_FONT_PT = 9.5
 
 
-def text_with_marks(answer: str, grounding: Grounding | None) -> str:
-    """Return the answer with the marks of its sources, such as [1]."""
-    return source_citations.add_marks(answer, grounding) if grounding is not None else answer
-
-
 def add_check(document: WordDocument, message: Message) -> None:
-    """Add the result of the check; for an imported answer also its mark and the sources that its file names."""
-    quoted = answer_check.quoted_places(message)
-    for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *quoted] if quoted else ())):
+    for line in check_lines(message):
         document.add_paragraph(remove(line))
 
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    """Add a table of the sources that the answer uses, or of the nearest passages when the documents do not contain
-    it."""
+    """Add a table of the sources that the answer uses, or of the nearest passages."""
     rows = [[phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS]]
     for number in source_citations.used_sources(answer, grounding):
         source = grounding.sources[number - 1]
@@ -178,38 +153,40 @@ def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> No
     add_table(document, rows, [mm for _, mm in _SOURCE_COLUMNS], has_header=True)
 
 
-def sources_heading(grounding: Grounding) -> str:
-    return phrase("common.sources" if grounding.has_answer else "common.nearest")
-
-
 def add_table(
     document: WordDocument, rows: Sequence[Sequence[str]], widths_mm: Sequence[int], *, has_header: bool
 ) -> None:
     """Add a table. Its first row is the header; without `has_header` its first column contains the row names."""
-    table = _new_table(document, len(widths_mm))
-    table.autofit = False
+
+    def fill(cell: Any, text: str, row: int, column: int) -> None:
+        cell.width = Mm(widths_mm[column])
+        run = cell.paragraphs[0].add_run(remove(text))
+        run.font.size = Pt(TABLE_FONT_PT)
+        if (row if has_header else column) == 0:
+            run.bold = True
+            shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
+
+    _add_grid(document, rows, fill, has_header=has_header).autofit = False
+
+
+def _add_grid(
+    document: WordDocument,
+    rows: Sequence[Sequence[Any]],
+    fill: Callable[[Any, Any, int, int], None],
+    *,
+    has_header: bool,
+) -> Any:
+    """Add a table and return it. `fill` gets a cell with its content, row and column."""
+    table = document.add_table(0, len(rows[0]))
+    table._tbl.tblStyle_val = "TableGrid"
     for number, row in enumerate(rows):
         line = table.add_row()
-        for column, (cell, text, width) in enumerate(zip(line.cells, row, widths_mm, strict=True)):
-            cell.width = Mm(width)
-            run = cell.paragraphs[0].add_run(remove(text))
-            run.font.size = Pt(TABLE_FONT_PT)
-            if (number if has_header else column) == 0:
-                run.bold = True
-                shade(cell._tc.get_or_add_tcPr(), 1)  # place 1: after the width
+        for column, (cell, content) in enumerate(zip(line.cells, row, strict=True)):
+            fill(cell, content, number, column)
         if has_header and number == 0:
-            _repeat_on_each_page(line)
+            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
     document.add_paragraph()  # Word would join adjacent tables
-
-
-def _new_table(document: WordDocument, columns: int) -> Any:
-    table = document.add_table(0, columns)
-    table._tbl.tblStyle_val = "TableGrid"
     return table
-
-
-def _repeat_on_each_page(line: Any) -> None:
-    line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
 
 
 QUOTE_INDENT_MM = 6
@@ -232,32 +209,26 @@ def conversation_docx(bundle: Bundle) -> bytes:
         _add_heading(document, markdown_file.turn_heading(message, number))
         if message.is_action:
             continue
-        grounding = answer_check.grounding_of(message)
+        grounding = grounding_of(message)
         if message.role == "answer":
-            add_answer(document, text_with_marks(message.text, grounding))
+            add_answer(document, source_citations.add_marks(message.text, grounding))
         else:
             add_typed(document, message.text)
         add_check(document, message)
-        if grounding is not None:
-            _add_sources_section(document, message.text, grounding)
+        if grounding is not None and grounding.sources:
+            document.add_paragraph().add_run(source_citations.sources_heading(grounding)).bold = True
+            add_sources(document, message.text, grounding)
         _add_remark(document, markdown_file.ending_remark(message))
     return _saved(document)
 
 
 def add_answer(document: WordDocument, text: str) -> None:
-    """Add an answer with its headings, lists, tables and code, or as plain text when formatting it would take too
-    long."""
+    """Add an answer with its formatting, or as plain text when that would take too long."""
     tokens = parse(remove(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
     else:
         _Writer(document).write(tokens)
-
-
-def _add_sources_section(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    if grounding.sources:
-        document.add_paragraph().add_run(sources_heading(grounding)).bold = True
-        add_sources(document, answer, grounding)
 
 
 def set_properties(document: WordDocument, title: str) -> None:
@@ -297,7 +268,11 @@ class _Writer:
         kind = token.type
         if kind in ("bullet_list_open", "ordered_list_open"):
             start = int(token.attrGet("start") or 1) if kind == "ordered_list_open" else 1
-            self._lists.append(new_list(self._document, BULLETS if kind == "bullet_list_open" else NUMBERS, start))
+            lists = self._document.part.numbering_part.element
+            number = lists.add_num(BULLETS if kind == "bullet_list_open" else NUMBERS)
+            for level in range(LIST_LEVELS):
+                number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
+            self._lists.append(int(number.numId))
         elif kind in ("bullet_list_close", "ordered_list_close"):
             self._lists.pop()
         elif kind == "list_item_open":
@@ -318,7 +293,9 @@ class _Writer:
         paragraph = self._document.add_paragraph()
         paragraph._p.style = style_id  # by id, because python-docx searches all styles for a name
         if self._lists and self._is_item_new:
-            put_in_list(paragraph, self._lists[-1], len(self._lists) - 1)
+            properties = paragraph._p.get_or_add_pPr().get_or_add_numPr()
+            properties.get_or_add_ilvl().val = min(len(self._lists), LIST_LEVELS) - 1
+            properties.get_or_add_numId().val = self._lists[-1]
             self._is_item_new = False
         elif self._lists or self._quotes:
             indent = LIST_INDENT_MM * len(self._lists) + QUOTE_INDENT_MM * self._quotes
@@ -332,17 +309,11 @@ class _Writer:
                 rows.append([])
             elif token.type in ("th_open", "td_open"):
                 rows[-1].append((token, following))
-        table = _new_table(self._document, len(rows[0]))
-        for number, row in enumerate(rows):
-            line = table.add_row()
-            for cell, (token, inline) in zip(line.cells, row, strict=True):
-                _fill_inline(cell, token, inline)
-            if number == 0:
-                _repeat_on_each_page(line)
-        self._document.add_paragraph()  # Word would join adjacent tables
+        _add_grid(self._document, rows, _fill_inline, has_header=True)
 
 
-def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
+def _fill_inline(cell: Any, tokens: tuple[Token, Token], _row: int, _column: int) -> None:
+    token, inline = tokens
     paragraph = cell.paragraphs[0]
     add_inline(paragraph, inline.children or (), is_bold=token.type == "th_open")
     style = str(token.attrGet("style") or "")
@@ -352,8 +323,7 @@ def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
 
 
 def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False) -> None:
-    """Add text with bold, italic, struck-through and code parts. Links and images become text followed by their
-    address."""
+    """Add text with its styles. Links and images become text followed by their address."""
     depth = {"strong": int(is_bold), "em": 0, "s": 0}
     links: list[tuple[str, int]] = []  # (address, position in `written` where the link text begins) of each open link
     written = ""
@@ -397,9 +367,9 @@ def answer_docx(answered: AnswerRecord) -> bytes:
     _add_heading(document, phrase("chat.answer_question"))
     add_typed(document, answered.question.text)
     _add_heading(document, phrase("chat.answer_answer"))
-    add_answer(document, text_with_marks(answer.text, grounding))
+    add_answer(document, source_citations.add_marks(answer.text, grounding))
     _add_remark(document, markdown_file.ending_remark(answer))
-    origin = answer_check.origin_marks(answer)
+    origin = origin_marks(answer)
     if grounding is None and not origin:
         _add_remark(document, phrase("chat.batch_without_documents"))
     else:
@@ -408,7 +378,7 @@ def answer_docx(answered: AnswerRecord) -> bytes:
         if grounding is not None and not grounding.has_answer:
             document.add_paragraph(phrase("chat.not_in_documents"))
         if grounding is not None and grounding.sources:
-            _add_heading(document, sources_heading(grounding))
+            _add_heading(document, source_citations.sources_heading(grounding))
             add_sources(document, answer.text, grounding)
     _add_heading(document, phrase("chat.answer_facts"))
     add_table(document, answered.facts(), FACT_WIDTHS_MM, has_header=False)

@@ -24,7 +24,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.chat.exchange import conversation_bundle
-from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError, bundle_to_dict
+from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError
 
 PIECE_CHARACTERS = 1 << 20
 # The limit for one conversation, 16 million. Python's decoder blocks the window while it reads a value, and may need 25
@@ -48,10 +48,7 @@ class JsonTooLongError(BrokenJsonError):
 
 
 class JsonStream:
-    """Reads the keys of the outermost object, and the items of an array in it, one at a time.
-
-    Every method raises BrokenJsonError if the text is not valid JSON.
-    """
+    """Reads the keys of an object and the items of an array in it one by one. Raises BrokenJsonError."""
 
     def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
         """Read from `file`, a TextIOWrapper; call `report` with the number of bytes read so far after each piece."""
@@ -63,34 +60,35 @@ class JsonStream:
 
     def members(self) -> Iterator[str]:
         """Yield each key of the object; the caller must read its value before it takes the next key."""
-        self._expect("{")
-        if self._accept("}"):
-            return
-        while True:
-            key = self.value()
-            if not isinstance(key, str):
-                raise BrokenJsonError
-            self._expect(":")
-            yield key
-            if self._accept("}"):
-                return
-            self._expect(",")
+        return self._separated("{", "}", self._key)
 
     def items(self) -> Iterator[Any]:
         """Yield each item of the array that comes next, and `TOO_LONG` for one that is too long."""
-        self._expect("[")
-        if self._accept("]"):
+        return self._separated("[", "]", self._item)
+
+    def _separated(self, opening: str, closing: str, read: Callable[[], Any]) -> Iterator[Any]:
+        self._expect(opening)
+        if self._accept(closing):
             return
         while True:
-            try:
-                item = self.value()
-            except JsonTooLongError:
-                self._skip()
-                item = TOO_LONG
-            yield item
-            if self._accept("]"):
+            yield read()
+            if self._accept(closing):
                 return
             self._expect(",")
+
+    def _key(self) -> str:
+        key = self.value()
+        if not isinstance(key, str):
+            raise BrokenJsonError
+        self._expect(":")
+        return key
+
+    def _item(self) -> Any:
+        try:
+            return self.value()
+        except JsonTooLongError:
+            self._skip()
+            return TOO_LONG
 
     def value(self) -> Any:
         self._peek()
@@ -171,8 +169,7 @@ class JsonStream:
 
 
 def _integer(digits: str) -> int | float:
-    """Return the integer, or infinity for one of more than `DIGITS_MAX` digits: Python refuses thousands of digits,
-    which would reject the whole file."""
+    """Return the integer; infinity for more than `DIGITS_MAX` digits, for which Python would refuse the file."""
     return int(digits) if len(digits) <= DIGITS_MAX else math.inf
 
 
@@ -199,16 +196,12 @@ class ImportRefusal:
 
 
 def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None:
-    head = {
-        "format": CONVERSATIONS_FORMAT,
-        "version": CONVERSATIONS_VERSION,
-        "exported_at": exported_at,
-        "kotae": __version__,
-    }
-    file.write(f'{json.dumps(head)[:-1]}, "conversations": ['.encode())
+    head = {"format": CONVERSATIONS_FORMAT, "version": CONVERSATIONS_VERSION}
+    head_json = json.dumps({**head, "exported_at": exported_at, "kotae": __version__})
+    file.write(f'{head_json[:-1]}, "conversations": ['.encode())
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
-        written = json.dumps(bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
+        written = json.dumps(conversation_bundle.bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
         file.write(invisible_characters.escape_json(written).encode())
     file.write(b"\n]}\n")
 
@@ -262,16 +255,11 @@ def _document(stream: JsonStream, path: str) -> Iterator[Bundle | ImportRefusal]
 
 
 def _check_head(head: dict[str, Any], path: str, *, is_complete: bool) -> None:
-    version = head.get("version")
+    version: Any = head.get("version")
     is_version = isinstance(version, int) and not isinstance(version, bool) and version >= 1
     if "format" in head and head["format"] != CONVERSATIONS_FORMAT:
         raise AppError("import_not_ours", path=path)
-    if (
-        "version" in head
-        and head.get("format") == CONVERSATIONS_FORMAT
-        and is_version
-        and head["version"] > CONVERSATIONS_VERSION
-    ):
+    if head.get("format") == CONVERSATIONS_FORMAT and is_version and version > CONVERSATIONS_VERSION:
         raise AppError("import_newer", version=version, known=CONVERSATIONS_VERSION)
     if is_complete and not ("format" in head and is_version and "conversations" in head):
         raise AppError("import_not_ours", path=path)

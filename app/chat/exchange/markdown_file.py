@@ -11,7 +11,6 @@ from app.chat import answer_check
 from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
-from app.documents.grounding.grounding_record import Grounding
 from app.inference.engine.messages import CUT_OFF
 
 TURN_DEPTH = 2  # heading level of the turns; headings in answers begin one level below
@@ -30,24 +29,14 @@ def conversation_markdown(bundle: Bundle) -> str:
         if message.is_action:
             continue
         grounding = answer_check.grounding_of(message)
-        text = source_citations.add_marks(message.text, grounding) if grounding else message.text
+        text = source_citations.add_marks(message.text, grounding)
         written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
         lines.append(quote_lines(written.split("\n")) if message.role == "question" else written)
-        if source_lines := _source_lines(message, grounding):
-            lines += ["", *(f"- {escape_line(line)}" for line in source_lines)]
+        below = [*answer_check.check_lines(message), *source_citations.used_places(message.text, grounding)]
+        if below:
+            lines += ["", *(f"- {escape_line(line)}" for line in below)]
         lines += [f"\n*{escape_line(note)}*" for note in [ending_remark(message)] if note]
     return invisible_characters.remove("\n".join(lines) + "\n")
-
-
-def _source_lines(message: Message, grounding: Grounding | None) -> list[str]:
-    """Return the result of the check, and the sources that the answer uses or that its imported file names."""
-    lines, quoted = answer_check.check_lines(message), answer_check.quoted_places(message)
-    if grounding is not None:
-        numbers = source_citations.used_sources(message.text, grounding)
-        lines += [f"[{n}] {source_citations.describe_place(grounding.sources[n - 1])}" for n in numbers]
-    if quoted:
-        lines += [phrase("chat.imported_sources"), *quoted]
-    return lines
 
 
 def shown_branch(bundle: Bundle) -> list[Message]:

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import confidentiality
-from app.base.confidentiality import Label, highest_label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
-from app.chat import presets
 from app.chat.batch.journal import BatchAnswer
-from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.presets import PROGRAM_DEFAULTS, Choices, in_force
 from app.chat.services import retrieval_augmentation
 from app.chat.services.retrieval_augmentation import (
     FoundPassages,
@@ -35,27 +33,8 @@ from app.documents.retrieval import retrieved_passages
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
 from app.inference import gguf, load_plan, prompts
-from app.inference.engine.messages import (
-    CUT_OFF,
-    THOUGHT_TOKENS,
-    AdapterUse,
-    Ask,
-    Done,
-    Event,
-    Failed,
-    Load,
-    LoadProgress,
-    Picture,
-    PromptProgress,
-    Ready,
-    Sampling,
-    Thought,
-    Timings,
-    Token,
-    Tokenize,
-    Tokenized,
-    Usage,
-)
+from app.inference.engine import messages
+from app.inference.engine.messages import CUT_OFF, THOUGHT_TOKENS, AdapterUse, Done, Picture
 from app.inference.local_model import LocalModel
 from app.inference.prefix_states import SharedStart
 from app.inference.prompts import PromptForm, Segment, Turn
@@ -85,16 +64,14 @@ class AnswerRequest:
     adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
     force_load: bool = False  # True: load even if the memory seems too small
     parallel: int = 1  # answers that are wanted at a time, of which this is one
-    retrieval: RetrievalRequest | None = (
-        None  # what to search for in documents; None: the model answers without documents
-    )
+    retrieval: RetrievalRequest | None = None  # what to search for; None: the model answers without documents
     # Files of pictures that the model is shown, in base64, if nothing is retrieved; a child at `documents` opens them.
     pictures: tuple[str, ...] = ()
     documents: Path | None = None  # path of the documents' database
     grammar: str = ""  # GBNF grammar that the answer must follow; "": none
     json_schema: str = ""  # JSON Schema that the answer must follow instead of `grammar`; "": none
     stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
-    label: Label = confidentiality.DEFAULT_LABEL  # of the turns
+    label: Label = DEFAULT_LABEL  # of the turns
     # For a remote model: whether the user has agreed to send them.
     is_agreed: bool = False
     may_share: bool = False  # True: the evaluated passages may be kept on disk, unless one of the labels is secret
@@ -117,7 +94,7 @@ class AnswerOutcome:
 
     def without_times(self) -> "AnswerOutcome":
         """Return the outcome with all seconds 0, as if they were not measured."""
-        done = dataclasses.replace(self.done, timings=Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
+        done = dataclasses.replace(self.done, timings=messages.Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
         return dataclasses.replace(self, done=done, load_s=0.0, total_s=0.0)
 
     def as_fields(self) -> dict[str, Any]:
@@ -148,7 +125,6 @@ class AnswerRun(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         request: AnswerRequest,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
@@ -157,7 +133,6 @@ class AnswerRun(QObject):
         super().__init__(parent)
         self._embedding = embedding
         self._engine = engine
-        self._template_command = template_command
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
         is_shaped = bool(request.grammar or request.json_schema)  # which would hold for the thoughts, too
@@ -171,8 +146,8 @@ class AnswerRun(QObject):
         self._is_waiting = False  # for the end of answers of another model
         self._uses_engine = False  # True once the load plan is ready; from then on an exit of the engine ends the run
         self._kind = ""
-        self._count_id = self._text = ""
-        self.thoughts = ""  # what the model has thought so far
+        self._count_id = ""
+        self.text = self.thoughts = ""  # the answer so far, and what the model has thought before it
         self._drawing: PictureDrawing | None = None
         self._pictures: tuple[Picture, ...] = ()
         self._retrieved: RetrievedPassages | None = None
@@ -244,7 +219,7 @@ class AnswerRun(QObject):
                     lambda: retrieval_augmentation.judge_again(wanted, found, nearness), self._rerank, self._fail
                 )
 
-        if embedding is None or found.verdict == "answered" or not found.is_by_words:
+        if embedding is None or found.grounding.verdict == "answered" or not found.is_by_words:
             self._rerank(found)
         else:
             embedding.compare(wanted.question, found.passages[: retrieved_passages.PASSAGES_JUDGED], judge_again)
@@ -255,7 +230,8 @@ class AnswerRun(QObject):
             return
 
         def choose(order: Reranking) -> None:
-            ordered = dataclasses.replace(found, passages=order.passages, reranked=order.state, rerank_s=order.seconds)
+            grounding = dataclasses.replace(found.grounding, reranked=order.state, rerank_s=order.seconds)
+            ordered = dataclasses.replace(found, passages=order.passages, grounding=grounding)
             if not self._is_over:
                 background.run(
                     lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered), wanted),
@@ -263,16 +239,15 @@ class AnswerRun(QObject):
                     self._fail,
                 )
 
-        is_given = wanted.given_sources or found.pictures or found.unseen
-        if embedding is None or is_given or found.verdict == "not_in_documents":
+        is_given = wanted.given_sources or found.pictures or found.grounding.unseen
+        if embedding is None or is_given or not found.grounding.has_answer:
             choose(Reranking(found.passages))
         else:
             self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
 
     @property
     def grounding(self) -> Grounding | None:
-        """Return the sources of the answer so far, without claims, which only the outcome contains; None without
-        documents."""
+        """Return the sources so far, without claims, which only the outcome has; None without documents."""
         return self._packed.grounding if self._packed else None
 
     def _on_retrieved(self, retrieved: RetrievedPassages) -> None:
@@ -286,9 +261,10 @@ class AnswerRun(QObject):
         if not retrieved.answer:
             self._plan()
             return
-        nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
-        self._done_event = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
-        self.text_received.emit(retrieved.answer)
+        nothing = messages.Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
+        self._done_event = Done("", "end", messages.Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
+        self.text = retrieved.answer
+        self.text_received.emit(self.text)
         self._finish(self._done_event, retrieved.grounding)
 
     def _draw(self, documents: Path, pictures: Sequence[PictureAsked | str]) -> None:
@@ -304,11 +280,10 @@ class AnswerRun(QObject):
         request, loaded_model, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
         loaded = (loaded_model.path, loaded_model.context_tokens, loaded_model.kv_type) if loaded_model else None
         self._stage("loading")
-        background.run(lambda: _plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
+        background.run(lambda: plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
-        """Stop the answer. Once the model is asked, the run finishes with stop reason "cancelled"; before that, it
-        emits `stopped`."""
+        """Stop: with stop reason "cancelled" once the model is asked, with the signal `stopped` before that."""
         if self._is_over or self._done_event is not None:
             return
         if self._ask_id:
@@ -352,7 +327,7 @@ class AnswerRun(QObject):
         elif self._retrieved is not None and self._retrieved.passages and request.retrieval is not None:
             self._count_id = self._engine.new_id()
             counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.retrieval, self._model, system)
-            self._engine.send(Tokenize(self._count_id, counted, self._pictures))
+            self._engine.send(messages.Tokenize(self._count_id, counted, self._pictures))
             return
         form = local_models.form_of(self._model)
         if form is not None:
@@ -366,9 +341,7 @@ class AnswerRun(QObject):
         facts = self._engine.facts
         end = facts.end_text if facts else ""
         body = template_renderer.request(header.chat_template, turns, system, end, thinks=self._thinks)
-        self._renderer = TemplateRenderer(
-            self._template_command, body, lambda segments: self._ask(segments, None), self._fail
-        )
+        self._renderer = TemplateRenderer(body, lambda segments: self._ask(segments, None), self._fail)
 
     def _pack_prompt(self, token_counts: tuple[int, ...]) -> None:
         request, facts = self.request, self._engine.facts
@@ -400,10 +373,12 @@ class AnswerRun(QObject):
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
         request, budget = self.request, self.request.choices.thought_tokens
+        fields = {field.name for field in dataclasses.fields(messages.Sampling)}
+        sampling = {key: value for key, value in request.choices.as_dict().items() if key in fields}
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
-            Ask(
+            messages.Ask(
                 id=self._ask_id,
                 prompt=segments,
                 pictures=self._pictures,
@@ -411,7 +386,7 @@ class AnswerRun(QObject):
                 thought_tokens=self._thought_tokens,
                 thinks=None if budget is None else budget > 0,
                 stop=(*(form.stop if form else ()), *request.stop),
-                sampling=_sampling(request.choices),
+                sampling=messages.Sampling(**sampling),
                 adapters=self._adapters,
                 grammar=request.grammar or None,
                 json_schema=request.json_schema or None,
@@ -422,7 +397,7 @@ class AnswerRun(QObject):
     def _shared_start(self, segments: tuple[Segment, ...]) -> SharedStart | None:
         """Return which part of the prompt may be kept on disk for other questions."""
         request, packed, retrieved = self.request, self._packed, self._retrieved
-        is_secret = request.label == confidentiality.HIGHEST_LABEL
+        is_secret = request.label == HIGHEST_LABEL
         if packed is None or retrieved is None or is_secret or not request.may_share:
             return None
         own_system = request.choices.system_prompt or ""
@@ -430,40 +405,39 @@ class AnswerRun(QObject):
 
     # ------------------------------------------------------------------- events
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: messages.Event) -> None:
         match event:
-            case LoadProgress(id=self._load_id, fraction=fraction):
+            case messages.LoadProgress(id=self._load_id, fraction=fraction):
                 self._stage("loading", fraction)
-            case Ready(id=self._load_id, facts=facts):
+            case messages.Ready(id=self._load_id, facts=facts):
                 self._load_s = facts.load_s + facts.warm_up_s
                 loaded = self._engine.loaded
                 if self._pictures and loaded is not None and loaded.remote is None and not loaded.projector:
                     self._fail(AppError("projector_crashed", path=self._model.projector))
                 else:
                     self._build_prompt()
-            case PromptProgress(id=self._ask_id):
+            case messages.PromptProgress(id=self._ask_id):
                 self._stage("reading", event.done_tokens / max(1, event.total_tokens))
-            case Token(id=self._ask_id, text=text):
+            case messages.Token(id=self._ask_id, text=text):
                 if self._kind != "answering":
                     self._stage("answering")
-                self._text += text
+                self.text += text
                 self.text_received.emit(text)
-            case Thought(id=self._ask_id, text=text):
+            case messages.Thought(id=self._ask_id, text=text):
                 if self._kind != "thinking":
                     self._stage("thinking")
                 self.thoughts += text
                 self.thought_received.emit(text)
-            case Tokenized(id=self._count_id):
+            case messages.Tokenized(id=self._count_id):
                 self._pack_prompt(event.counts)
             case Done(id=self._ask_id):
                 self._check(event)
-            case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
+            case messages.Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
     def _check(self, event: Done) -> None:
-        """Compare the sentences of a finished answer with its passages in the background; without passages, finish at
-        once."""
-        packed, wanted, text = self._packed, self.request.retrieval, self._text.strip()
+        """Compare the sentences of a finished answer with its passages, if there are any."""
+        packed, wanted, text = self._packed, self.request.retrieval, self.text.strip()
         if packed is None or wanted is None:
             self._finish(event, self._retrieved.grounding if self._retrieved else None)
             return
@@ -520,8 +494,7 @@ class AnswerRun(QObject):
 
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the stored form of an answer. `line` is the question's line number, `scope` the label of the searched
-    collections."""
+    """Return the stored form. `line`: the question's line number; `scope`: the label of the collections."""
     grounding = outcome.grounding
     is_cut = outcome.done.stop_reason in CUT_OFF
     return BatchAnswer(
@@ -561,11 +534,10 @@ def _require_sendable(model: LocalModel, retrieved: RetrievedPassages, wanted: R
     return retrieved
 
 
-def _plan_load(
-    request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int
+def plan_load(
+    request: AnswerRequest, loaded: tuple[str, int, str] | None = None, reclaimable_bytes: int = 0
 ) -> load_plan.LoadPlan:
-    """Return the plan to load the model. Raises AppError as `load_plan.plan_load` and
-    `model_registry.require_unchanged` do."""
+    """Return the plan to load the model. Raises as `load_plan.plan_load` and `require_unchanged`."""
     if request.adapters is None:
         model_registry.require_unchanged(request.model)
     return load_plan.plan_load(
@@ -579,14 +551,14 @@ def is_loading(engine: EngineClient, plan: load_plan.LoadPlan) -> bool:
     if loading is None:
         return False
     parallel = max(plan.parallel, loading.parallel)
-    return Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading
+    return messages.Load(id=loading.id, **dataclasses.replace(plan, parallel=parallel).fields()) == loading
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
     """Send a planned load to the engine and return its request id; that of a running load if `is_loading`."""
     if engine.loading is not None and is_loading(engine, plan):
         return engine.loading.id
-    wanted = Load(id=engine.new_id(), **plan.fields())
+    wanted = messages.Load(id=engine.new_id(), **plan.fields())
     engine.name_model(name)
     engine.send(wanted)
     return wanted.id
@@ -594,9 +566,4 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     """Return the values that apply to an answer of this model. `levels` are ordered from the most specific one."""
-    return presets.in_force(catalogue.load().card(model.card_id), *levels)
-
-
-def _sampling(choices: Choices) -> Sampling:
-    names = {field.name for field in dataclasses.fields(Sampling)}
-    return Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})
+    return in_force(catalogue.load().card(model.card_id), *levels)

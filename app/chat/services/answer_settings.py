@@ -18,11 +18,9 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES
-from app.chat import presets
-from app.chat.presets import Choices, Preset
+from app.chat.presets import Choices, Preset, is_valid_choice
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.services import answer_run
-from app.chat.services.answer_run import AnswerRequest
+from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.inference import prompts
@@ -75,23 +73,19 @@ class AnswerSettings:
         `line` is the branch up to the question, `own_choices` are the choices of this one answer. Without a model only
         the context size and the collections are set.
         """
-        model, context = self.model, self._preferences.value.context_tokens
+        scope = () if is_action else conversation.scope
+        bare = AnswerDetails(context_tokens=self._preferences.value.context_tokens, scope=scope, is_action=is_action)
+        model = self.model
         if model is None:
-            return AnswerDetails(
-                context_tokens=context, scope=() if is_action else conversation.scope, is_action=is_action
-            )
-        choices = answer_run.choices_in_force(
-            model, own_choices, conversation.choices, self.preset(conversation).choices
-        )
-        return AnswerDetails(
-            model.id,
-            model.name,
+            return bare
+        choices = choices_in_force(model, own_choices, conversation.choices, self.preset(conversation).choices)
+        return dataclasses.replace(
+            bare,
+            model_id=model.id,
+            model_name=model.name,
             seed=secrets.randbits(32) if choices.seed is None else choices.seed,
             choices=choices,
-            context_tokens=context,
             left_out_turns=self._turns_left_out(conversation, line),
-            scope=() if is_action else conversation.scope,
-            is_action=is_action,
             remote=model_registry.server_address(model),
             **model_registry.provenance_fields(model),
             **self._learned(model),
@@ -120,7 +114,7 @@ def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
         return False
     settled = dataclasses.asdict(details.choices) | {"seed": details.seed or 0}
     settled["thought_tokens"] = settled["thought_tokens"] or 0
-    return all(presets.is_valid_choice(key, value) for key, value in settled.items())
+    return all(is_valid_choice(key, value) for key, value in settled.items())
 
 
 def replan(answer: Message) -> AnswerDetails:
@@ -140,8 +134,7 @@ _SETTINGS = (
 
 
 def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
-    """Return whether a model is still the one that wrote the answer; another tuned or remote model may have the same id
-    now."""
+    """Return whether a model still is the one that wrote the answer; another may have its id now."""
     now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
@@ -160,10 +153,7 @@ def retrieval_request(
 
 
 def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
-    """Return the turns of a branch up to the question that `answer_id` will answer, without unanswered questions.
-
-    `left_out` is the number of the oldest turns to exclude.
-    """
+    """Return the answered turns but the `left_out` oldest, and the question that `answer_id` answers."""
     found: list[Turn] = []
     for message in thread:
         if message.role == "question":
@@ -198,8 +188,7 @@ class OverflowCounter(QObject):
         engine.died.connect(self._on_died)
 
     def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Ask the engine for the tokens of each turn except the last: those of a prompt with this turn only, minus
-        those of an empty prompt."""
+        """Ask for the tokens of each turn but the last: of a prompt with it alone, minus those of an empty one."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]

@@ -1,6 +1,7 @@
 """Write an answer into the store: its text every second while it streams, and its details at the end."""
 
 import dataclasses
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -16,7 +17,6 @@ class AnswerWriter(QObject):
     """Runs an answer and stores it. It emits `ended` exactly once, with the stored message, or, if storing failed, with
     an unstored one whose status is "failed"."""
 
-    text_received = Signal(int, str)  # answer id, next piece of the answer's text
     ended = Signal(object, object, object)  # Message, AnswerOutcome | None, AppError | None
     problem_occurred = Signal(object)  # AppError, for example when the disk is full
 
@@ -28,17 +28,15 @@ class AnswerWriter(QObject):
         repeated: Message | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """Prepare to write `answer` from `run`. `repeated` is the earlier answer that it repeats; None: no
-        repetition."""
+        """Prepare to write `answer` from `run`. `repeated` is the earlier answer that it repeats, if any."""
         super().__init__(parent)
         self.store = store
         self.answer = answer
         self.run = run
         self._repeated = repeated
-        self._text = self._saved_text = ""
+        self._saved_text = ""
         self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
         self._save_timer.timeout.connect(self.save)
-        run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
         run.stopped.connect(self._on_stopped)
@@ -52,50 +50,44 @@ class AnswerWriter(QObject):
         self.run.abandon()
         self._on_stopped()
 
-    def _on_text(self, piece: str) -> None:
-        self._text += piece
-        self.text_received.emit(self.answer.id, piece)
-
     def save(self) -> None:
         """Store the text so far. A full disk stops the run."""
-        if self._text != self._saved_text:
+        if self.run.text != self._saved_text:
             try:
-                self.store.update_answer(self.answer.id, self._text)
-                self._saved_text = self._text
+                self.store.update_answer(self.answer.id, self.run.text)
+                self._saved_text = self.run.text
             except AppError as error:
                 self.run.stop()
                 self.problem_occurred.emit(error)
 
     def _on_finished(self, outcome: AnswerOutcome) -> None:
-        text = self._text.strip()
-        is_stopped = outcome.done.stop_reason == "cancelled"
-        details = dataclasses.replace(
-            self._details(),
-            stop_reason=outcome.done.stop_reason,
-            thought_s=outcome.done.timings.thought_s,
-            **outcome.as_fields(),
-        )
+        text, done = self.run.text.strip(), outcome.done
+        is_stopped = done.stop_reason == "cancelled"
+        details = self._details(stop_reason=done.stop_reason, thought_s=done.timings.thought_s, **outcome.as_fields())
         if self._repeated is not None:
             is_same = _repeats_earlier_answer(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
             details = dataclasses.replace(details, is_same=is_same, is_part=is_part)
-        self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome, None)
+        self._finish_answer(text, "stopped" if is_stopped else "done", details, outcome)
 
     def _on_stopped(self) -> None:
-        self._finish_answer(
-            self._text, "stopped", dataclasses.replace(self._details(), stop_reason="cancelled"), None, None
-        )
+        self._finish_answer(self.run.text, "stopped", self._details(stop_reason="cancelled"))
 
     def _on_failed(self, error: AppError) -> None:
-        details = dataclasses.replace(self._details(), stop_reason="failed", error_code=error.code)
-        self._finish_answer(self._text, "failed", details, None, error)
+        details = self._details(stop_reason="failed", error_code=error.code)
+        self._finish_answer(self.run.text, "failed", details, error=error)
 
-    def _details(self) -> AnswerDetails:
-        details = self.answer.details or AnswerDetails()
-        return dataclasses.replace(details, grounding=self.run.grounding, thoughts=self.run.thoughts.strip())
+    def _details(self, **changes: Any) -> AnswerDetails:
+        known = {"grounding": self.run.grounding, "thoughts": self.run.thoughts.strip()}
+        return dataclasses.replace(self.answer.details or AnswerDetails(), **known | changes)
 
     def _finish_answer(
-        self, text: str, status: str, details: AnswerDetails, outcome: AnswerOutcome | None, error: AppError | None
+        self,
+        text: str,
+        status: str,
+        details: AnswerDetails,
+        outcome: AnswerOutcome | None = None,
+        error: AppError | None = None,
     ) -> None:
         self._save_timer.stop()
         try:
@@ -109,8 +101,7 @@ class AnswerWriter(QObject):
         self.ended.emit(finished, outcome, error)
 
     def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
-        """Try every second to store the end of the answer, which would otherwise count as streaming until the next
-        start."""
+        """Try every second to store the end, without which the answer counts as streaming."""
 
         def finish() -> None:
             try:
@@ -128,10 +119,7 @@ class AnswerWriter(QObject):
 
 
 def _repeats_earlier_answer(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
-    """Return whether the text repeats the earlier answer, or None when the repetition was stopped.
-
-    If the earlier answer was stopped, only its text is compared with the beginning of the new one.
-    """
+    """Return whether the text repeats the earlier answer, as far as that got; None when stopped."""
     if is_stopped:
         return None
     before = repeated.written_text.strip()  # an interrupted answer is stored unstripped

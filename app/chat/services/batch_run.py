@@ -1,16 +1,16 @@
 """Answer many questions from a file; each answer is on the disk before it is reported."""
 
 import dataclasses
+import functools
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 
-from app.base import confidentiality
 from app.base.authenticity import Signer
-from app.base.confidentiality import ExportRequest, Label, Permit, highest_label
+from app.base.confidentiality import DEFAULT_LABEL, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
@@ -18,7 +18,7 @@ from app.base.wording import describe_error
 from app.chat.batch import answer_file, journal
 from app.chat.batch.answer_file import BatchReport
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
-from app.chat.batch.question_table import BatchFile, BatchQuestion
+from app.chat.batch.question_table import BatchFile
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, answer_of_outcome
 from app.chat.services.prompt_run import AnswerQueue
@@ -35,8 +35,7 @@ from app.models import base_models, model_registry
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The questions, file of answers, model and settings of a batch. `documents` is the path of the documents'
-    database."""
+    """A batch with its model and settings. `documents` is the path of the documents' database."""
 
     questions: BatchFile
     path: Path  # the questions file
@@ -52,9 +51,10 @@ class Batch:
 
     def head(self) -> JournalHeader:
         """Return the header of the journal. Its model id names the adapters, and its model name also the server."""
-        used = "".join(
-            f" + {_adapter_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ()
-        )
+        used = ""
+        for adapter in self.adapters or ():  # all adapters of runs have the same file name
+            path = Path(adapter.path)
+            used += f" + {(path.parent if path.name == base_models.ADAPTER else path).name}:{adapter.strength:g}"
         sent = f" @ {model_registry.server_address(self.model)}" if self.model.remote is not None else ""
         if self.adapters == ():
             used = " - adapter"
@@ -64,10 +64,7 @@ class Batch:
         )  # fmt: skip
 
     def check(self) -> None:
-        """Check that the batch can begin, before an export of confidential answers is recorded.
-
-        Raises AppError as `check_target` and `check_start` do.
-        """
+        """Check that the batch can begin. Raises AppError as `check_target` and `check_start`."""
         answer_file.check_target(self.out, self.path)
         journal.check_start(self.out, self.head(), self.signer)
 
@@ -75,12 +72,6 @@ class Batch:
     def signer(self) -> Signer:
         """Return the signer of the data folder, which contains the documents' database."""
         return Signer(self.documents.parent)
-
-
-def _adapter_name(adapter: Path) -> str:
-    """Return a distinct name: the adapter files of training runs all have the same file name, so use their folder's
-    name."""
-    return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +98,17 @@ class BatchSummary:
 
 
 class BatchRun(QObject):
-    """Answers the questions of a batch. It emits exactly one of `finished`, `stopped` and `failed`.
-
-    Before that it writes the file of answers with everything answered so far.
-    """
+    """Answers a batch. Emits exactly one of `ended` and `failed`, after writing the answers so far."""
 
     begun = Signal(object)  # BatchStatus at the beginning, with the questions that an earlier run answered
     progressed = Signal(object)  # BatchStatus
     answered = Signal(object)  # BatchAnswer
-    finished = Signal(object)  # BatchSummary
-    stopped = Signal(object)  # BatchSummary
+    ended = Signal(object)  # BatchSummary; some questions are `waiting` if the batch was stopped
     failed = Signal(object)  # AppError
 
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         batch: Batch,
         permit: Permit,
         parent: QObject | None = None,
@@ -136,36 +122,24 @@ class BatchRun(QObject):
         self._lock = QLockFile(str(batch.out) + journal.JOURNAL_SUFFIX + ".lock")
         self._lock.setStaleLockTime(0)  # the lock is stale only when its process has ended, however long a batch takes
         self._journal: BatchJournal | None = None
-        self._scope_label: Label = confidentiality.DEFAULT_LABEL
-        self.queue = AnswerQueue(
-            engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
-        )
+        self._scope_label: Label = DEFAULT_LABEL
+        self.queue = AnswerQueue(engine, self._request_of, self, embedding, lambda _text: permit.require())
         self.queue.progressed.connect(lambda: self.progressed.emit(self.status))
         self.queue.answered.connect(self._on_answered)
         self.queue.refused.connect(self._on_refused)
         self.queue.ended.connect(self._on_ended)
-        self._error: AppError | None = None
-        self._is_stopping = False
+        self._error: AppError | None = None  # of the queue
 
     def start(self) -> None:
-        """Open the journal in the background, then ask the questions. Emit `failed` before the first question if the
-        file of answers cannot be written."""
-        try:
-            answer_file.check_target(self.batch.out, self.batch.path)
-        except AppError as error:
-            self.failed.emit(error)
-            return
+        """Open the journal in the background, then ask the questions; emit `failed` if answers cannot be written."""
         if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
-        background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
+        background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_failed)
 
     def stop(self) -> None:
-        """Drop the answer that is being written, and save the others to the file of answers. The batch can be resumed
-        later."""
-        self._is_stopping = True
-        if self._journal is not None:
-            self.queue.stop()
+        """Drop the answer that is being written, and save the others. The batch can be resumed."""
+        self.queue.stop()
 
     def abandon(self) -> None:
         """End at once without writing the file of answers, because the program ends; the journal has all answers."""
@@ -179,30 +153,23 @@ class BatchRun(QObject):
         known = self._journal.results
         pending = [line for line in self._questions if line not in known or known[line].verdict == "failed"]
         self.begun.emit(self._status_of(pending))
-        if self._is_stopping:
-            self._save()
-        else:
-            self.queue.start(pending)
+        self.queue.start(pending)
 
-    def _on_not_opened(self, error: AppError) -> None:
+    def _on_failed(self, error: AppError) -> None:
         self._lock.unlock()
-        self.failed.emit(error)
+        self.failed.emit(self._error or error)
 
     @property
     def status(self) -> BatchStatus:
         return self._status_of(self.queue.pending if self._journal is not None else tuple(self._questions))
 
-    def _status_of(self, pending: Sequence[Hashable]) -> BatchStatus:
+    def _status_of(self, pending: Sequence[int]) -> BatchStatus:
         total = len(self._questions)
-        question = self._question(pending[0]).text if pending and self._journal is not None else ""
+        question = self._questions[pending[0]].text if pending and self._journal is not None else ""
         return BatchStatus(total - len(pending), total, question, self.queue.left_s)
 
-    def _question(self, line: Hashable) -> BatchQuestion:
-        assert isinstance(line, int)
-        return self._questions[line]
-
-    def _request_of(self, line: Hashable) -> AnswerRequest:
-        batch, turns = self.batch, (Turn(self._question(line).text),)
+    def _request_of(self, line: int) -> AnswerRequest:
+        batch, turns = self.batch, (Turn(self._questions[line].text),)
         wanted = RetrievalRequest(batch.documents, batch.scope, turns) if batch.scope else None
         return AnswerRequest(
             batch.model, turns, batch.settings, batch.choices, batch.adapters, retrieval=wanted,
@@ -217,44 +184,25 @@ class BatchRun(QObject):
 
     def _store_answer(self, result: BatchAnswer) -> None:
         assert self._journal is not None
-        if self._error is not None:  # the journal may end with a part of a line
-            return
-        try:
-            self._journal.add(result)
-        except AppError as error:  # for example a full disk; the journal remains
-            self._error = error
-            self.queue.stop()
-            return
-        self.answered.emit(result)
+        if self.queue.store(functools.partial(self._journal.add, result)):
+            self.answered.emit(result)
 
     def _on_ended(self, error: AppError | None) -> None:
-        self._error = self._error or error
-        self._save()
-
-    def _save(self) -> None:
         assert self._journal is not None
-        batch_journal = self._journal
-        model = self.batch.model
+        self._error, answers, model = error, self._journal, self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
-        report = BatchReport(self.batch.questions, batch_journal.head, batch_journal.results, sha256, self._scope_label)
-        background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
-
-    def _on_unsaved(self, error: AppError) -> None:
-        self._lock.unlock()
-        self.failed.emit(self._error or error)
+        report = BatchReport(self.batch.questions, answers.head, answers.results, sha256, self._scope_label)
+        background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_failed)
 
     def _on_saved(self, report: BatchReport) -> None:
-        summary = _summary_of(report)
-        batch_journal = self._journal
-        self._lock.unlock()
         if self._error is not None:
-            self.failed.emit(self._error)
-        elif summary.waiting:
-            self.stopped.emit(summary)
-        else:
-            if not summary.failed and batch_journal is not None:
-                batch_journal.remove()
-            self.finished.emit(summary)
+            self._on_failed(self._error)
+            return
+        summary = _summary_of(report)
+        self._lock.unlock()
+        if not summary.waiting and not summary.failed and self._journal is not None:
+            self._journal.remove()
+        self.ended.emit(summary)
 
 
 def batch_label(batch: Batch) -> Label:
@@ -271,20 +219,19 @@ def batch_export(batch: Batch) -> ExportRequest:
 
 
 def _open_journal(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
+    answer_file.check_target(batch.out, batch.path)
     return BatchJournal.open(permit.at(batch.out), batch.head(), batch.signer), batch_label(batch)
 
 
 def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchReport:
-    """Write the file of answers with the current labels of the collections, which may have changed, because a batch
-    takes hours."""
+    """Write the file of answers with the labels that the collections have by now, hours later."""
     report = dataclasses.replace(report, scope_label=batch_label(batch))
     answer_file.save_answers(report, batch.out, permit=permit)
     return report
 
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Return the stored form of a question that could not be answered. `line` and `scope` are as in
-    `answer_of_outcome`."""
+    """Return the stored form of a question without an answer; arguments as of `answer_of_outcome`."""
     message = str(describe_error(error))
     return BatchAnswer(
         line, "failed", error_code=error.code, error=message, model=model.id, label=scope, answered_at=time.time()

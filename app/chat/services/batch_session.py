@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal, SignalInstance
 
 from app.base.authenticity import Signer
 from app.base.confidentiality import DEFAULT_LABEL, Label, Permit
@@ -40,8 +40,7 @@ USER, CHAT = "user", "chat"  # names under which a batch is held; it continues w
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedBatch:
-    """A batch that the user or the end of the program interrupted, with its file of answers and the number answered so
-    far."""
+    """An interrupted batch: its file of answers, and the number answered so far."""
 
     out: Path
     head: JournalHeader
@@ -66,7 +65,6 @@ class BatchSession(QObject):
         preferences: Preferences,
         presets: PresetLibrary,
         engine: EngineClient,
-        template_command: list[str],
         documents: Path,
         memory: Path,
         label_of: Callable[[LocalModel], Label],
@@ -81,7 +79,6 @@ class BatchSession(QObject):
         self._preferences = preferences
         self._presets = presets
         self._engine = engine
-        self._template_command = template_command
         self._documents = documents
         self._memory = memory
         self._label_of = label_of
@@ -104,9 +101,12 @@ class BatchSession(QObject):
     # --------------------------------------------------------------------- files
 
     def read(self, path: Path, column: int | None = None) -> None:
-        """Read a questions file in the background; then emit `questions_read` or `failed`. `column` is as in
-        `read_batch_file`."""
-        background.run(lambda: question_table.read_batch_file(path, column), self._on_read, self._on_refused)
+        """Read a questions file; then emit `questions_read` or `failed`. `column`: as of `read_batch_file`."""
+        background.run(
+            lambda: question_table.read_batch_file(path, column),
+            self._emits(self.questions_read),
+            self._emits(self.failed),
+        )
 
     def find_unfinished(self) -> None:
         """Look for an interrupted batch in the background; emit `unfinished_found` if there is one."""
@@ -120,8 +120,7 @@ class BatchSession(QObject):
     # ------------------------------------------------------------------- running
 
     def prepare(self, batch_file: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
-        """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`. `out` is the
-        file of answers."""
+        """Check a batch with the usual model and preset; then emit `prepared` or `failed`."""
         model = self._session.model
         if model is None:
             self.failed.emit(AppError("no_model"))
@@ -151,12 +150,11 @@ class BatchSession(QObject):
             return
         self._remember(batch.out)
         self.is_paused = False
-        run = self._run = BatchRun(self._engine, self._template_command, batch, permit, self, self._embedding)
+        run = self._run = BatchRun(self._engine, batch, permit, self, self._embedding)
         if self._session.is_busy:
             run.queue.hold(CHAT)
         run.progressed.connect(self.progressed)
-        run.finished.connect(self._on_finished)
-        run.stopped.connect(self._on_stopped)
+        run.ended.connect(self._on_ended)
         run.failed.connect(self._on_failed)
         run.start()
 
@@ -206,19 +204,13 @@ class BatchSession(QObject):
             batch.check()
             return batch
 
-        background.run(work, self._on_prepared, self._on_refused)
+        background.run(work, self._emits(self.prepared), self._emits(self.failed))
 
-    # These are methods, not lambdas, so that nothing is delivered after the window is closed
-    # (app.base.services.background).
+    def _emits(self, signal: SignalInstance) -> Callable[[object], None]:
+        return functools.partial(self._emit, signal)
 
-    def _on_read(self, batch_file: BatchFile) -> None:
-        self.questions_read.emit(batch_file)
-
-    def _on_refused(self, error: AppError) -> None:
-        self.failed.emit(error)
-
-    def _on_prepared(self, batch: Batch) -> None:
-        self.prepared.emit(batch)
+    def _emit(self, signal: SignalInstance, value: object) -> None:
+        signal.emit(value)  # a partial of this method is not called once the window is closed
 
     def _on_chat_changed(self) -> None:
         """Pause the batch while the chat answers, because the user is waiting for that answer."""
@@ -226,15 +218,11 @@ class BatchSession(QObject):
             queue = self._run.queue
             queue.hold(CHAT) if self._session.is_busy else queue.release(CHAT)
 
-    def _on_finished(self, summary: BatchSummary) -> None:
-        if not summary.failed:
+    def _on_ended(self, summary: BatchSummary) -> None:
+        if not summary.failed and not summary.waiting:
             self.forget_unfinished()
         self._forget_run()
-        self.finished.emit(summary)
-
-    def _on_stopped(self, summary: BatchSummary) -> None:
-        self._forget_run()
-        self.stopped.emit(summary)
+        (self.stopped if summary.waiting else self.finished).emit(summary)
 
     def _on_failed(self, error: AppError) -> None:
         self._forget_run()

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base import confidentiality
 from app.base.addresses import origin_of
-from app.base.confidentiality import Label
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.chat import conversation_privacy
-from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.answer_check import AnswerRecord
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.services import answer_run, answer_settings
@@ -43,8 +42,7 @@ from app.models.services.model_library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
-    """The open conversation, with methods to ask questions in it. It writes one answer at a time, because only one
-    model is loaded."""
+    """The open conversation, and how it is asked. One answer at a time, because one model is loaded."""
 
     message_added = Signal(object)  # Message
     text_received = Signal(int, str)  # answer id, next piece of the answer's text
@@ -60,20 +58,17 @@ class ChatSession(OpenConversation):
         engine: EngineClient,
         library: ModelLibrary,
         preferences: Preferences,
-        template_command: list[str],
         documents: Path,
-        parent: QObject | None = None,
         embedding: Embedding | None = None,
         learned: LearnedDetails = model_registry.training_data_fields,
     ) -> None:
         """Prepare to answer. `documents` is the path of the documents' database, which need not exist before a question
         searches it. `learned` returns the fields that record a model's training data; a caller may pass a function that
         knows more of them than the list of models."""
-        super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned), parent)
+        super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned))
         self._engine = engine
         self._library = library
         self._preferences = preferences
-        self._template_command = template_command
         self._documents = documents
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # writes the current answer; None: no answer is being written
@@ -83,14 +78,13 @@ class ChatSession(OpenConversation):
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
         conversations.changed.connect(self._on_list_changed)
-        library.trained_added.connect(self._on_trained_added)
+        library.trained_added.connect(lambda model: self.use_model(model.id))
         engine.allow_network(preferences.value.network_allowed)
         preferences.changed.connect(lambda chosen: engine.allow_network(chosen.network_allowed))
 
     @property
     def is_busy(self) -> bool:
-        """Return whether an answer is being written, in this or another conversation; the next question must wait for
-        it."""
+        """Return whether an answer is being written, in any conversation; the next question must wait."""
         return self._writer is not None
 
     @property
@@ -165,11 +159,7 @@ class ChatSession(OpenConversation):
         self._preferences.change(model_id=model_id)
 
     def back_to_base(self) -> LocalModel | None:
-        """Select the base model in place of the selected tuned model, and return the tuned one, which `use_model` can
-        select again.
-
-        Return None when no tuned model is selected. Raises AppError("tuned_no_base").
-        """
+        """Select the base of the tuned model, and return that or None. Raises AppError("tuned_no_base")."""
         model = self.model
         if model is None or model.tuned is None:
             return None
@@ -247,11 +237,7 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
     def reproduce(self, answer_id: int) -> None:
-        """Answer again with the same model, settings and seed; the details of the new answer record whether its text is
-        the same.
-
-        Do nothing when the settings of the old answer are incomplete.
-        """
+        """Answer again with the same model, settings and seed, if known; record whether the text is the same."""
         answer = self._store.message(answer_id)
         details = answer.details
         if self.is_busy or not can_repeat(details):
@@ -318,13 +304,8 @@ class ChatSession(OpenConversation):
         model = self.model
         return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
 
-    def _on_trained_added(self, model: LocalModel) -> None:
-        """Select the model that a training run has just added, for all conversations."""
-        self.use_model(model.id)
-
     def _on_leaving(self) -> None:
-        """End the answer of a temporary conversation; the answer of a stored one continues. Withdraw the remedies that
-        the window offers."""
+        """End the answer of a temporary conversation, not of a stored one. Withdraw the offered remedies."""
         self._agreed_origin = ""
         if self.is_temporary:
             self._abandon_answer()
@@ -349,8 +330,7 @@ class ChatSession(OpenConversation):
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
     def _show_conversation(self, conversation_id: int | None, most: int = -1) -> None:
-        """Show a conversation; if an answer is being written in it, store its text first so that it is shown
-        completely."""
+        """Show a conversation; first store what has been written of its answer."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
@@ -366,7 +346,7 @@ class ChatSession(OpenConversation):
         *,
         keeps_draft: bool = False,
         action: AnswerDetails | None = None,
-        label: Label = confidentiality.DEFAULT_LABEL,
+        label: Label = DEFAULT_LABEL,
     ) -> bool:
         """Store a question and answer it; return whether it was accepted.
 
@@ -417,7 +397,7 @@ class ChatSession(OpenConversation):
         new, model = self._new, self.model
         self._store.store_answer_settings(conversation_id, new.preset_id, new.choices)
         self._store.set_scope(conversation_id, new.scope)
-        if label == confidentiality.HIGHEST_LABEL:
+        if label == HIGHEST_LABEL:
             conversation_privacy.set_label(self._store, conversation_id, label)
         if model is not None and self._agreed_origin == self._origin != "":
             conversation_privacy.record_remote_consent(self._store, conversation_id, model)
@@ -431,8 +411,7 @@ class ChatSession(OpenConversation):
         repeated: Message | None = None,
         force_load: bool = False,
     ) -> None:
-        """Write an answer to a question. `emptied` is an answer without text that is started again in place; `repeated`
-        is the answer that the new one repeats."""
+        """Write an answer, again in place of `emptied`, which has no text, or as a repetition of `repeated`."""
         assert self.conversation is not None
         assert question_id is not None
         self.overflow.forget()
@@ -442,7 +421,7 @@ class ChatSession(OpenConversation):
         if plan.scope or (model is not None and model.remote is not None):  # collections may have higher labels now
             collections = collections_now(self._documents)
             now = conversation_privacy.collection_labels(collections, (), self.messages())
-            label = confidentiality.highest_label((label, *now))
+            label = highest_label((label, *now))
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
             answer = self._store.restart_answer(emptied.id, plan)
@@ -461,17 +440,17 @@ class ChatSession(OpenConversation):
             is_agreed=conversation_privacy.has_remote_consent(self._store, answer.conversation_id, model),
             may_share=not self.is_temporary and self.conversation.choices.system_prompt is None,
         )  # fmt: skip
-        run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run = AnswerRun(self._engine, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
-        writer.text_received.connect(self._on_text_received)
+        run.text_received.connect(self._on_text_received)
         writer.problem_occurred.connect(self.problem_occurred)
         writer.ended.connect(self._on_ended)
         writer.start()
 
-    def _on_text_received(self, answer_id: int, piece: str) -> None:
-        if not self.is_answering_elsewhere:
-            self.text_received.emit(answer_id, piece)
+    def _on_text_received(self, piece: str) -> None:
+        if self._writer is not None and self._is_here(self._writer):
+            self.text_received.emit(self._writer.answer.id, piece)
 
     def _on_ended(self, answer: Message, outcome: AnswerOutcome | None, error: AppError | None) -> None:
         writer, self._writer = self._writer, None

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import dataclasses
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -26,8 +25,7 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.chat.store import Store
 from app.documents import records
 from app.documents.grounding.grounding_record import CollectionRef
-from app.documents.services import command_documents
-from app.documents.services.command_documents import QuestionEmbedder
+from app.documents.services.command_documents import QuestionEmbedder, scope_of
 from app.documents.services.embedding import Embedding
 from app.inference import child_commands, crashes, gguf, load_plan, machine
 from app.inference.engine.messages import THOUGHT_TOKENS, AdapterUse
@@ -86,10 +84,7 @@ def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterCh
 
 
 def adapter_name(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
-    """Return the name of the adapter in use: that of a run or file, CARD_ADAPTER, or None without an adapter.
-
-    `adapters` is as in AnswerRequest. A strength other than 1 is appended.
-    """
+    """Return the name of the run or file in use, with a strength other than 1; CARD_ADAPTER; None for none."""
     if adapters is None and model.tuned is not None and model.adapter:
         strength = model.tuned.strength
         return model.tuned.run_name if strength == 1 else f"{model.tuned.run_name}:{strength:g}"
@@ -175,10 +170,7 @@ def _strength_error(text: str) -> AppError:
 def training_label(
     documents: Path, label_of: LabelOfModel, model: LocalModel, adapters: Collection[AdapterUse] | None
 ) -> Label:
-    """Return the highest label of the training data of the model, of its own adapter and of each of `adapters`.
-
-    `documents` is the path of the documents' database.
-    """
+    """Return the highest label of the training data of the model, its own adapter and `adapters`."""
     others = [replace(model, adapter=one.path) for one in adapters or ()]
     return highest_label(label_of(documents, one) for one in (model, *others))
 
@@ -194,8 +186,7 @@ def _choose_model(
     """Return the model that the options choose, the stored settings, and the preset: the named one, or else that of new
     conversations. With `quotes`, the model is `NO_MODEL` if there is none."""
     stored = settings.load(where.settings)
-    store = Store.open(where.database, where.backups)
-    try:
+    with Store.open(where.database, where.backups) as store:
         if is_model_file(reference):
             model = local_models.describe(Path(reference))
         elif reference is None and adapter is not None and adapter.run is not None:
@@ -205,8 +196,6 @@ def _choose_model(
         presets = PresetLibrary(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset_by_name(preset_name, presets) if preset_name is not None else default
-    finally:
-        store.close()
     return in_form_of_run(model, adapter), stored, preset
 
 
@@ -221,15 +210,11 @@ def _listed_model(reference: str | None, models: list[LocalModel], where: Paths,
 
 def find_preset(reference: str, where: Paths) -> Preset:
     """Return a preset by name or id. Raises AppError("unknown_preset"), and as `Store.open` does."""
-    store = Store.open(where.database, where.backups)
-    try:
+    with Store.open(where.database, where.backups) as store:
         return _preset_by_name(reference, PresetLibrary(store))
-    finally:
-        store.close()
 
 
 def _preset_by_name(reference: str, presets: PresetLibrary) -> Preset:
-    """Return a preset by name or id. Raises AppError("unknown_preset")."""
     known = presets.presets_of_kind("chat")
     found = next((preset for preset in known if reference in (preset.name, preset.id)), None)
     if found is None:
@@ -259,8 +244,7 @@ def request_from_options(
     check_limit("--temperature", options.temperature, 0, 5)
     check_limit("--seed", options.seed, 0, (1 << 32) - 1)
     check_limit("--context", options.context, 256, 1 << 20)
-    adapter_option = options.adapter
-    adapter = choose_adapter(adapter_option, where.runs, find_run) if adapter_option is not None else None
+    adapter = None if options.adapter is None else choose_adapter(options.adapter, where.runs, find_run)
     quotes = bool(options.collection or files) and adapter is None
     model, stored, preset = _choose_model(options.model, options.preset, where, adapter, quotes=quotes)
     remote_servers.require_remote_permission(model, options)
@@ -275,9 +259,9 @@ def request_from_options(
         seed=options.seed,
     )
     if options.context is not None:
-        stored = dataclasses.replace(stored, context_tokens=options.context)
+        stored = replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
-    scope = (*files, *(command_documents.scope_of(options.collection, where) if options.collection else ()))
+    scope = (*files, *(scope_of(options.collection, where) if options.collection else ()))
     return AnswerRequest(
         model=model,
         turns=turns,

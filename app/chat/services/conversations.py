@@ -15,14 +15,13 @@ from app.documents.grounding.grounding_record import CollectionRef
 
 
 class Conversations(QObject):
-    """The stored conversations. A change that fails, for example on a full disk, changes nothing and emits
-    `problem_occurred`."""
+    """The stored conversations. A change that fails emits `problem_occurred`, and changes nothing."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, store: Store) -> None:
+        super().__init__()
         self._store = store
         self._organizer = ConversationOrganizer(store.database)
 
@@ -91,8 +90,7 @@ class Conversations(QObject):
         return self._change(lambda: self._organizer.move(conversation_ids, folder_id))
 
     def bin(self, conversation_ids: Sequence[int]) -> bool:
-        """Move conversations to the bin, from which `restore` can return them for 30 days; return whether that
-        succeeded."""
+        """Move conversations to the bin, where they stay for 30 days; return whether that succeeded."""
         return self._change(lambda: self._organizer.bin(conversation_ids))
 
     def restore(self, conversation_ids: Sequence[int]) -> bool:
@@ -105,10 +103,7 @@ class Conversations(QObject):
         self._erase_some()
 
     def erase_expired_from_bin(self, record: DayRecord) -> None:
-        """Erase the conversations that have been in the bin for more than 30 days.
-
-        `record`: measures the days by the machine's uptime too, because the clock may be wrong.
-        """
+        """Erase what is in the bin for over 30 days. `record` also measures them by the machine's uptime."""
         self._change(lambda: self._organizer.mark_expired_for_erasure(record))
         self._erase_some()
 
@@ -122,10 +117,7 @@ class Conversations(QObject):
         self.changed.emit()
 
     def _erase_some(self) -> None:
-        """Erase the conversations that are marked for erasure, in short steps, so that the window stays responsive.
-
-        What remains when the window closes is erased at the next start.
-        """
+        """Erase in short steps, so that the window stays responsive; the next start erases what remains."""
         try:
             is_more = self._organizer.erase_some()
         except AppError as error:

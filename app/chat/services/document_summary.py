@@ -10,8 +10,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.services import background
-from app.base.services.background import LongTask, TaskProgress
+from app.base.services.background import LongTask, TaskProgress, run_long
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents import whole_document
@@ -24,10 +23,7 @@ from app.inference.services.engine import EngineClient
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
-    """A document, or the chapter with this title, and the model that sums it up. `documents`: the database's path.
-
-    `training_label`: returns the label of what the model was trained on.
-    """
+    """A document, or a chapter of it, and the model. `training_label`: of what the model was trained on."""
 
     documents: Path
     document_id: int
@@ -45,11 +41,9 @@ class SummaryRun(QObject):
     stopped = Signal()
     failed = Signal(object)  # AppError
 
-    def __init__(
-        self, engine: EngineClient, template_command: list[str], job: SummaryJob, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, engine: EngineClient, job: SummaryJob, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._engine, self._template_command, self._job = engine, template_command, job
+        self._engine, self._job = engine, job
         self._task: LongTask | None = None
         self._run: PromptRun | None = None
         self._is_stopping = self._is_over = False
@@ -84,7 +78,7 @@ class SummaryRun(QObject):
                 on_done(result)
 
         failed, stopped = partial(self._end, self.failed), partial(self._end, self.stopped)
-        self._task = background.run_long(work, done, failed, None, stopped)
+        self._task = run_long(work, done, failed, None, stopped)
 
     def _on_prepared(self, prepared: tuple[ModelSummary, Path]) -> None:
         self._summary, self._journal = prepared
@@ -99,7 +93,7 @@ class SummaryRun(QObject):
             )
             return
         asked = PromptJob(job.model, job.settings, prompts, self._journal)
-        run = self._run = PromptRun(self._engine, self._template_command, asked, self)
+        run = self._run = PromptRun(self._engine, asked, self)
         run.progressed.connect(lambda progress: self.progressed.emit(progress.done, progress.total, progress.left_s))
         run.finished.connect(self._on_replied)
         run.stopped.connect(lambda: self._end(self.stopped))

@@ -11,8 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import DEFAULT_LABEL, Label
 from app.base.database import Database
 from app.base.errors import AppError
 from app.chat import answer_ratings, conversation_privacy
@@ -43,10 +42,8 @@ class OpenConversation(QObject):
     answer_settings_changed = Signal()  # the preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(
-        self, store: Store, conversations: Conversations, answer_settings: AnswerSettings, parent: QObject | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, store: Store, conversations: Conversations, answer_settings: AnswerSettings) -> None:
+        super().__init__()
         self._disk = self._store = store  # `_store` has the open conversation, in memory for a temporary one
         self._left: Store | None = None  # store of the temporary conversation that was left last
         self._conversations = conversations
@@ -71,8 +68,7 @@ class OpenConversation(QObject):
         return self._store.tree(self.conversation.id) if self.conversation else []
 
     def referenced_collections(self) -> list[CollectionRef]:
-        """Return the collections that the answers of all branches searched or cite. This is faster than reading
-        `messages`."""
+        """Return the collections that the answers searched or cite, faster than from `messages`."""
         ids, database = [self.conversation.id] if self.conversation else [], self._store.database
         state = (database, database.changes(), ids)
         if state != self._referenced_at:  # the header and the scope ask at each change, of thousands of messages
@@ -145,11 +141,7 @@ class OpenConversation(QObject):
         return (self.conversation or self._new).choices
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
-        """Set the preset and the choices that differ from it for all later answers. None means the preset of new
-        conversations.
-
-        Return False when storing them failed; `problem_occurred` then gives the reason.
-        """
+        """Set preset (None: as in new conversations) and differing choices; return whether that succeeded."""
         return self._store_setting(
             lambda here: self._store.store_answer_settings(here, preset_id, choices),
             preset_id=preset_id,
@@ -171,19 +163,17 @@ class OpenConversation(QObject):
         return names.union(*(store.asked_names() for store in stores if store is not None))
 
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
-        """Set the collections that later questions search. Return False when storing them failed, with
-        `problem_occurred`."""
+        """Set the collections that later questions search; return whether that succeeded."""
         return self._store_setting(lambda here: self._store.set_scope(here, scope), scope=tuple(scope))
 
     @property
     def label(self) -> Label:
         """Return the label that is stored for this conversation now."""
         stored = self._store.conversation(self.conversation.id) if self.conversation else None
-        return stored.label if stored else confidentiality.DEFAULT_LABEL
+        return stored.label if stored else DEFAULT_LABEL
 
     def give_label(self, label: Label) -> bool:
-        """Set the label, but never below that of the documents. Return False when storing it failed, with
-        `problem_occurred`."""
+        """Set the label, never below that of the documents; return whether that succeeded."""
         is_done = self.conversation is not None and self._store_setting(
             lambda here: conversation_privacy.set_label(self._store, here, label)
         )
@@ -192,8 +182,7 @@ class OpenConversation(QObject):
         return is_done
 
     def rate(self, answer_id: int, rating: int, correction: str | None = None) -> bool:
-        """Rate an answer as `answer_ratings.rate` does. Return False when storing the rating failed, with
-        `problem_occurred`."""
+        """Rate an answer as `answer_ratings.rate` does; return whether that succeeded."""
         is_done = self._change(lambda: answer_ratings.rate(self._store, answer_id, rating, correction))
         if is_done:
             self.answer_rated.emit(self._store.message(answer_id))
@@ -268,8 +257,7 @@ class OpenConversation(QObject):
             self._store.close()
 
     def _change(self, work: Callable[[], object]) -> bool:
-        """Call `work` and return True. If it raises AppError, for example on a full disk, emit `problem_occurred` and
-        return False."""
+        """Call `work`; return False if it raised AppError, which `problem_occurred` reports."""
         try:
             work()
         except AppError as error:

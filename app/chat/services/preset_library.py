@@ -8,21 +8,19 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import wording
 from app.base.errors import AppError
-from app.chat import preset_files, presets
-from app.chat.preset_files import PresetFile
-from app.chat.presets import KINDS, STANDARD_PRESET, Choices, Preset, PresetTable
+from app.chat import presets
+from app.chat.presets import KINDS, STANDARD_PRESET, Choices, Preset, PresetFile, PresetTable
 from app.models.model_store import ModelStore
 
 
 class PresetLibrary(QObject):
-    """All presets. A change that fails, for example on a full disk, emits `problem_occurred` and returns False, None or
-    []."""
+    """All presets. A change that fails emits `problem_occurred` and returns False, None or []."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(self, store: ModelStore, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, store: ModelStore) -> None:
+        super().__init__()
         self._table = PresetTable(store.database)
 
     def presets_of_kind(self, kind: str) -> list[Preset]:
@@ -35,8 +33,7 @@ class PresetLibrary(QObject):
         return presets.get(preset_id or STANDARD_PRESET) or presets[STANDARD_PRESET]
 
     def original(self, preset_id: str) -> Preset | None:
-        """Return the preset that comes with Kotae under this id, without the user's changes; None for the user's
-        own."""
+        """Return a preset as it comes with Kotae, without the user's changes; None for the user's own."""
         shipped = presets.built_in_presets(wording.current_language())
         return next((preset for preset in shipped if preset.id == preset_id), None)
 
@@ -49,8 +46,7 @@ class PresetLibrary(QObject):
         return preset if self.put(preset) else None
 
     def add_all(self, imported: Iterable[Preset]) -> list[Preset]:
-        """Add presets from another installation under new ids and unused names, all or none. Return them, [] if that
-        failed."""
+        """Add presets from elsewhere with new ids and unused names, all or none; return them, [] for none."""
         taken = {kind: {preset.name for preset in self.presets_of_kind(kind)} for kind in KINDS}
         added: list[Preset] = []
         for preset in imported:
@@ -70,25 +66,22 @@ class PresetLibrary(QObject):
         return [preset for kind in KINDS for preset in self.presets_of_kind(kind) if preset != self.original(preset.id)]
 
     def to_kit(self) -> bytes:
-        """Return a preset file of the presets that the user wrote or changed, for a transfer kit of models; b"" if
-        there are none."""
+        """Return a file of the presets that the user wrote or changed, for a kit; b"" if there are none."""
         own = self.own_presets()
-        return preset_files.to_bytes(own) if own else b""
+        return presets.file_content(own) if own else b""
 
     def from_kit(self, content: bytes) -> PresetFile:
-        """Read the preset file of a transfer kit. Raises AppError as `preset_files.parse` does."""
-        return preset_files.parse(content)
+        """Read the preset file of a transfer kit. Raises AppError as `parse_presets` does."""
+        return presets.parse_presets(content)
 
     def put(self, preset: Preset) -> bool:
-        """Add or change a preset. One that equals the original that comes with Kotae is not stored. Return whether that
-        succeeded."""
+        """Add or change a preset; one that equals the original is not stored. Return whether that succeeded."""
         if preset == self.original(preset.id):
             return self.remove(preset.id)
         return self._change(lambda: self._table.put([preset]))
 
     def remove(self, preset_id: str) -> bool:
-        """Remove one of the user's presets, or the user's changes of one that comes with Kotae. Return whether that
-        succeeded."""
+        """Remove a preset, or the user's changes of one that comes with Kotae; return whether it did."""
         return self._change(lambda: self._table.remove(preset_id))
 
     def _change(self, work: Callable[[], None]) -> bool:

@@ -10,9 +10,10 @@ import json
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -23,11 +24,10 @@ from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun, choices_in_force
 from app.documents.services.embedding import Embedding
-from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import BATCHED_REQUESTS, LocalModel
 from app.inference.prompts import Turn
-from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
+from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt, reply_key
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
 from app.models import local_models, model_registry
@@ -56,8 +56,7 @@ class AnswerQueue(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
-        request_of: Callable[[Hashable], AnswerRequest],
+        request_of: Callable[[Any], AnswerRequest],
         parent: QObject | None = None,
         embedding: Embedding | None = None,
         permit: Callable[[str], None] | None = None,
@@ -68,27 +67,28 @@ class AnswerQueue(QObject):
         AppError that it raises ends the queue. The first `alone` requests are asked one after another."""
         super().__init__(parent)
         self._engine = engine
-        self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
         self._permit = permit
         self._alone = alone
-        self.pending: deque[Hashable] = deque()  # keys without an answer, also those that are being answered
-        self._runs: dict[Hashable, AnswerRun] = {}
-        self._texts: dict[Hashable, str] = {}
-        self._permitting: set[Hashable] = set()  # keys whose answers wait for their permit
-        self._beside: set[Hashable] = set()  # keys that are or were answered at the same time as others
-        self._suspects: set[Hashable] = set()  # keys that failed beside others: each is asked again alone
+        self.pending: deque[Any] = deque()  # keys without an answer, also those that are being answered
+        self._runs: dict[Any, AnswerRun] = {}
+        self._permitting: set[Any] = set()  # keys whose answers wait for their permit
+        self._beside: set[Any] = set()  # keys that are or were answered at the same time as others
+        self._suspects: set[Any] = set()  # keys that failed beside others: each is asked again alone
         self._parallel = BATCHED_REQUESTS  # at most: the plan to load the model has fewer
         self._engine_failures = 0
-        self._tries: Counter[Hashable] = Counter()  # how often the engine died while a key was answered alone
+        self._tries: Counter[Any] = Counter()  # how often the engine died while a key was answered alone
         self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)  # seconds from one answer to the next
         self._counted_from = 0.0  # time.monotonic() of the latest answer, or when the first of several was asked
         self._held_by: set[str] = set()
         self._error: AppError | None = None
-        self._is_started = self._is_stopping = self._is_over = False
+        self._is_started = self._is_stopping = False
+        self.is_stopped = False  # by `stop`
+        self.is_over = False
+        self._is_storable = True
 
-    def start(self, keys: Iterable[Hashable]) -> None:
+    def start(self, keys: Iterable[Any]) -> None:
         self.pending.extend(keys)
         self._is_started = True
         self._go_on()
@@ -112,14 +112,28 @@ class AnswerQueue(QObject):
             self._next()
 
     def stop(self) -> None:
-        """Stop, and drop the answers that are being written. An answer that only waits for its permit is still
-        emitted."""
-        if not self._is_over:
+        """Stop, as soon as it is started, and drop the answers that are being written. An answer that only waits for
+        its permit is still emitted."""
+        self.is_stopped = self._is_stopping = True
+        if self._is_started and not self.is_over:
             self._end(None)
+
+    def store(self, write: Callable[[], None]) -> bool:
+        """Store an answer by calling `write`; return whether that succeeded. An AppError ends the queue.
+
+        After one nothing more is written, because the file may end with a part of a line.
+        """
+        if self._is_storable:
+            try:
+                write()
+            except AppError as error:  # for example a full disk
+                self._is_storable = False
+                self._end(error)
+        return self._is_storable
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""
-        self._is_over = True
+        self.is_over = True
         for key, run in list(self._runs.items()):
             run.abandon()
             self._forget_run(key)
@@ -127,13 +141,13 @@ class AnswerQueue(QObject):
     # ------------------------------------------------------------------- private
 
     def _go_on(self) -> None:
-        if self.pending and not self._is_stopping and not self._is_over:
+        if self.pending and not self._is_stopping and not self.is_over:
             self.progressed.emit()
         self._next()
 
     def _next(self) -> None:
         """Ask as many requests as can be answered now, or end if there are none."""
-        if self._is_over:
+        if self.is_over:
             return
         if self._is_stopping or not self.pending:
             self._end(self._error)
@@ -141,7 +155,7 @@ class AnswerQueue(QObject):
         while not self._held_by and not self._is_stopping and (key := self._next_key()) is not None:
             self._ask(key)
 
-    def _next_key(self) -> Hashable | None:
+    def _next_key(self) -> Any | None:
         """Return the key to ask now; None if it has to wait for an answer."""
         loaded = self._engine.loaded
         kinds = {run.stage.kind for run in self._runs.values()}
@@ -153,7 +167,7 @@ class AnswerQueue(QObject):
         waiting = [key for key in self.pending if key not in self._runs and key not in self._permitting]
         return next((key for key in waiting if key in self._suspects), waiting[0] if waiting else None)
 
-    def _ask(self, key: Hashable) -> None:
+    def _ask(self, key: Any) -> None:
         request = self._request_of(key)
         if self._runs:
             self._beside.update((key, *self._runs))
@@ -161,9 +175,7 @@ class AnswerQueue(QObject):
             self._counted_from = time.monotonic()
             if not self._suspects:
                 request = dataclasses.replace(request, parallel=min(self._parallel, len(self.pending)))
-        self._texts[key] = ""
-        run = self._runs[key] = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
-        run.text_received.connect(functools.partial(self._on_text, key))
+        run = self._runs[key] = AnswerRun(self._engine, request, self, self._embedding)
         run.stage_changed.connect(self._on_stage)
         run.finished.connect(functools.partial(self._on_finished, key))
         run.failed.connect(functools.partial(self._on_failed, key))
@@ -175,10 +187,7 @@ class AnswerQueue(QObject):
             self._parallel = self._engine.loaded.parallel
             QTimer.singleShot(0, self, self._next)
 
-    def _on_text(self, key: Hashable, piece: str) -> None:
-        self._texts[key] += piece
-
-    def _on_finished(self, key: Hashable, outcome: AnswerOutcome) -> None:
+    def _on_finished(self, key: Any, outcome: AnswerOutcome) -> None:
         if outcome.done.stop_reason == "cancelled":
             self._on_stopped(key)
             return
@@ -189,7 +198,7 @@ class AnswerQueue(QObject):
         self._counted_from = now
         if key in self._beside:
             outcome = dataclasses.replace(outcome, is_alone=False)
-        text = self._texts[key]
+        text = self._runs[key].text
         self._forget_run(key)
         self._permitting.add(key)
         if self._permit is None:
@@ -201,18 +210,18 @@ class AnswerQueue(QObject):
                 functools.partial(self._end_unpermitted, key),
             )
 
-    def _hand_out(self, key: Hashable, text: str, outcome: AnswerOutcome, _nothing: None) -> None:
+    def _hand_out(self, key: Any, text: str, outcome: AnswerOutcome, _nothing: None) -> None:
         self._permitting.discard(key)
-        if not self._is_over:
+        if not self.is_over:
             self._remove(key)
             self.answered.emit(key, text, outcome)
             self._go_on()
 
-    def _end_unpermitted(self, key: Hashable, error: AppError) -> None:
+    def _end_unpermitted(self, key: Any, error: AppError) -> None:
         self._permitting.discard(key)
         self._end(error)
 
-    def _on_failed(self, key: Hashable, error: AppError) -> None:
+    def _on_failed(self, key: Any, error: AppError) -> None:
         was_alone = key not in self._beside
         self._forget_run(key)
         if error.code in _OF_ONE_QUESTION:
@@ -231,20 +240,20 @@ class AnswerQueue(QObject):
         else:
             self._refuse(key, error)
 
-    def _refuse(self, key: Hashable, error: AppError) -> None:
+    def _refuse(self, key: Any, error: AppError) -> None:
         self._remove(key)
         self.refused.emit(key, error)
         self._go_on()
 
-    def _on_stopped(self, key: Hashable) -> None:
+    def _on_stopped(self, key: Any) -> None:
         self._forget_run(key)
         self._end(self._error)
 
-    def _remove(self, key: Hashable) -> None:
+    def _remove(self, key: Any) -> None:
         self.pending.remove(key)
         self._suspects.discard(key)
 
-    def _forget_run(self, key: Hashable) -> None:
+    def _forget_run(self, key: Any) -> None:
         self._runs.pop(key).deleteLater()
         self._beside.discard(key)
 
@@ -254,8 +263,8 @@ class AnswerQueue(QObject):
         self._error = self._error or error
         for run in list(self._runs.values()):
             run.stop()
-        if not self.is_answering and not self._is_over:
-            self._is_over = True
+        if not self.is_answering and not self.is_over:
+            self.is_over = True
             self.ended.emit(self._error)
 
 
@@ -288,8 +297,7 @@ class PromptRunProgress:
 
 
 class PromptRun(QObject):
-    """Asks the prompts of a job. It emits exactly one of `finished`, `stopped` and `failed`; the journal keeps all
-    replies."""
+    """Asks the prompts of a job; all replies are in a journal. Emits one of `finished`, `stopped`, `failed`."""
 
     progressed = Signal(object)  # PromptRunProgress
     finished = Signal(object)  # dict[StandalonePrompt, ModelReply] with all prompts of the job
@@ -299,7 +307,6 @@ class PromptRun(QObject):
     def __init__(
         self,
         engine: EngineClient,
-        template_command: list[str],
         job: PromptJob,
         parent: QObject | None = None,
         permit: Callable[[str], None] | None = None,
@@ -309,13 +316,11 @@ class PromptRun(QObject):
         self._job = job
         self._prompts: dict[str, StandalonePrompt] = {}  # by journal key, without duplicates
         self._journal: ReplyJournal | None = None
-        self._error: AppError | None = None
-        self._is_stopped = False
-        self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
-        self._queue.progressed.connect(self._report_progress)
-        self._queue.answered.connect(self._on_answered)
-        self._queue.refused.connect(self._on_refused)
-        self._queue.ended.connect(self._on_ended)
+        self.queue = AnswerQueue(engine, self._request_of, self, permit=permit)
+        self.queue.progressed.connect(self._report_progress)
+        self.queue.answered.connect(self._on_answered)
+        self.queue.refused.connect(self._on_refused)
+        self.queue.ended.connect(self._on_ended)
 
     def start(self) -> None:
         """Open the journal in the background, then ask the prompts. A model file without a stored hash is hashed
@@ -324,21 +329,11 @@ class PromptRun(QObject):
 
     def stop(self) -> None:
         """Stop and drop the reply that is being written."""
-        self._is_stopped = True
-        if self._journal is not None:
-            self._queue.stop()
-
-    def hold(self, holder: str) -> None:
-        """Hold the queue as `AnswerQueue.hold` does."""
-        self._queue.hold(holder)
-
-    def release(self, holder: str) -> None:
-        self._queue.release(holder)
+        self.queue.stop()
 
     def abandon(self) -> None:
         """End at once and emit no more signals."""
-        self._is_stopped = True
-        self._queue.abandon()
+        self.queue.abandon()
         if self._journal is not None:
             self._journal.close()
 
@@ -352,13 +347,13 @@ class PromptRun(QObject):
 
     def _on_opened(self, opened: tuple[ReplyJournal, dict[str, StandalonePrompt]]) -> None:
         self._journal, self._prompts = opened
-        if self._is_stopped:
-            self._on_ended(None)
+        if self.queue.is_over:  # abandoned meanwhile
+            self._journal.close()
             return
-        self._queue.start([key for key in self._prompts if key not in self._journal.replies])
+        self.queue.start([key for key in self._prompts if key not in self._journal.replies])
 
-    def _request_of(self, key: Hashable) -> AnswerRequest:
-        job, prompt = self._job, self._prompts[str(key)]
+    def _request_of(self, key: str) -> AnswerRequest:
+        job, prompt = self._job, self._prompts[key]
         own = Choices(system_prompt=prompt.system, max_tokens=prompt.max_tokens, thought_tokens=0)
         choices = choices_in_force(job.model, own, job.choices)
         turns = (Turn(prompt.question),)
@@ -371,34 +366,27 @@ class PromptRun(QObject):
         self._keep(key, ModelReply(text.strip(), done.stop_reason, usage.prompt_tokens, usage.answer_tokens, seconds))
 
     def _on_refused(self, key: str, error: AppError) -> None:
+        assert self._journal is not None
         reply = ModelReply("", "failed", error_code=error.code)
         if error.code in ENGINE_FAILURES:  # not stored in the journal, so that the next run asks again
-            assert self._journal is not None
             self._journal.replies[key] = reply
         else:
             self._keep(key, reply)
 
     def _keep(self, key: str, reply: ModelReply) -> None:
         assert self._journal is not None
-        if self._error is not None:  # the journal may end with a part of a line
-            return
-        try:
-            self._journal.add(key, reply)
-        except AppError as error:
-            self._error = error
-            self._queue.stop()
+        self.queue.store(functools.partial(self._journal.add, key, reply))
 
     def _report_progress(self) -> None:
         total = len(self._prompts)
-        self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
+        self.progressed.emit(PromptRunProgress(total - len(self.queue.pending), total, self.queue.left_s))
 
     def _on_ended(self, error: AppError | None) -> None:
         assert self._journal is not None
         self._journal.close()
-        error = self._error or error
         if error is not None:
             self.failed.emit(error)
-        elif self._queue.pending or self._is_stopped:
+        elif self.queue.pending or self.queue.is_stopped:
             self.stopped.emit()
         else:
             self._report_progress()
@@ -425,5 +413,5 @@ def _open_journal(job: PromptJob) -> tuple[ReplyJournal, dict[str, StandalonePro
         conditions = reply_conditions(job)
     except OSError as error:
         raise AppError("model_missing", path=job.model.path) from error
-    prompts = {reply_journal.reply_key(prompt, conditions): prompt for prompt in job.prompts}
+    prompts = {reply_key(prompt, conditions): prompt for prompt in job.prompts}
     return ReplyJournal(job.journal), prompts

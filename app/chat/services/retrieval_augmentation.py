@@ -6,6 +6,7 @@ decides what the next one may answer.
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -26,7 +27,7 @@ from app.documents.grounding import (
     recognized_numbers,
     source_citations,
 )
-from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding, PageRegion
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding, PageRegion
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection, Passage, Section, shown_name
 from app.documents.retrieval import (
@@ -68,9 +69,7 @@ class RetrievalRequest:
     turns: tuple[Turn, ...]
     given_sources: tuple[CitedSource, ...] = ()
     given_verdict: grounding_record.Verdict = "answered"  # of the answer with `given_sources`
-    previous_sources: tuple[
-        CitedSource, ...
-    ] = ()  # sources of the previous answer, to which marks [n] in the turns refer
+    previous_sources: tuple[CitedSource, ...] = ()  # of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
     shows_pictures: bool = False  # True: the model is shown what `PictureAsked` names
 
@@ -112,31 +111,10 @@ class FoundPassages:
     """What a search has found, before the passages to answer from are chosen."""
 
     passages: tuple[Passage, ...]  # the best first
-    verdict: grounding_record.Verdict
-    by_meaning: str = ""  # "used", "missed" or "", as in Grounding
+    grounding: Grounding  # of an answer, without sources and claims
     missing: tuple[MissingClause, ...] = ()
-    seconds: float = 0.0
-    reranked: str = ""  # "used", "missed" or "", as in Grounding
-    rerank_s: float = 0.0
-    is_by_words: bool = False  # whether `verdict` may be another one with the passages' vectors, as in Answerability
+    is_by_words: bool = False  # whether the verdict may be another one with the passages' vectors, as in Answerability
     pictures: tuple[PictureAsked, ...] = ()  # that the model is shown; their text is the first of `passages`
-    unseen: tuple[str, ...] = ()  # as in Grounding
-
-    def grounding(
-        self, sources: tuple[CitedSource, ...], quoted: tuple[Claim, ...] = (), *, is_excerpt: bool = False
-    ) -> Grounding:
-        return Grounding(
-            self.verdict,
-            sources,
-            quoted,
-            is_excerpt=is_excerpt,
-            retrieval_s=self.seconds,
-            by_meaning=self.by_meaning,
-            reranked=self.reranked,
-            rerank_s=self.rerank_s,
-            pictures=tuple(one.name for one in self.pictures),
-            unseen=self.unseen,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +151,8 @@ def search(
     """
     started = time.monotonic()
     if request.given_sources:
-        return FoundPassages(
-            tuple(
-                grounding_record.passage_of(one, number) for number, one in enumerate(request.given_sources, start=1)
-            ),
-            request.given_verdict,
-        )
+        given = map(grounding_record.passage_of, request.given_sources, itertools.count(1))
+        return FoundPassages(tuple(given), Grounding(request.given_verdict))
     with closing(Library.open(request.documents)) as library:  # after an update, no one may have migrated it yet
         ids = collection_lookup.open_scope(library, request.scope)
         searched, by_meaning = _search(library, request, ids, meaning, is_vector_missing=is_vector_missing)
@@ -202,11 +176,10 @@ def search(
         sections = {one.section_id: one for one in (*reversed(kept), *reversed(texts))}  # each is one source
         searched = [*reversed(sections.values())]
         verdict = "answered" if is_shown or verdict == "answered" else "near"
-    seconds, by_words = time.monotonic() - started, judged.is_by_words and not asked
-    found = FoundPassages(tuple(searched), verdict, by_meaning, missing, seconds, is_by_words=by_words)
-    if is_shown:
-        return dataclasses.replace(found, pictures=tuple(asked))
-    return dataclasses.replace(found, unseen=tuple(one.name for one in asked))
+    pictures, unseen = (tuple(asked), ()) if is_shown else ((), tuple(one.name for one in asked))
+    seconds, names = time.monotonic() - started, tuple(one.name for one in pictures)
+    grounding = Grounding(verdict, retrieval_s=seconds, by_meaning=by_meaning, pictures=names, unseen=unseen)
+    return FoundPassages(tuple(searched), grounding, missing, judged.is_by_words and not asked, pictures)
 
 
 def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float) -> FoundPassages:
@@ -217,7 +190,10 @@ def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float
         verdict = retrieved_passages.judge_answerability(
             library, request.question, found.passages, ids, request.glossary, nearness
         ).verdict
-    return dataclasses.replace(found, verdict=verdict, seconds=found.seconds + time.monotonic() - started)
+    seconds = found.grounding.retrieval_s + time.monotonic() - started
+    return dataclasses.replace(
+        found, grounding=dataclasses.replace(found.grounding, verdict=verdict, retrieval_s=seconds)
+    )
 
 
 def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
@@ -249,9 +225,12 @@ def _shares_page(passage: Passage, other: Passage) -> bool:
 def _text_of_picture(library: Library, picture: PictureAsked, number: int) -> Passage | None:
     """Return the text on a picture or page as one passage; None if it has none.
 
-    `number`: the passage's id if it is only a part of a section, which is a source of its own then.
+    `number`: the passage's id if it is only a part of a section, which is a source of its own then. Of a part that was
+    selected in another edition of the document the whole page is read, because the words there may be others now.
     """
     document, page, part = picture.document, picture.page, picture.region
+    if part is not None and part.sha256 not in ("", document.sha256):
+        part = None
     sections = [
         (number, one)
         for number, one in library.sections(document.id)
@@ -283,12 +262,12 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
     """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
     does."""
     if sources := request.given_sources:  # their documents may be gone
-        return RetrievedPassages(found.passages, sources, found.grounding(sources))
-    is_found = found.verdict != "not_in_documents"
+        return RetrievedPassages(found.passages, sources, dataclasses.replace(found.grounding, sources=sources))
+    known = found.grounding
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
-    is_ranked = "used" in (found.by_meaning, found.reranked)
+    is_ranked = "used" in (known.by_meaning, known.reranked)
     best = found.passages[:NEAREST_OFFERED]
-    is_chosen = is_ranked or not is_found or bool(found.pictures or found.unseen)
+    is_chosen = is_ranked or not known.has_answer or bool(found.pictures or known.unseen)
     passages = best if is_chosen else tuple(packing.select_near_best(found.passages))
     with closing(Library.open_second(request.documents)) as library:
         documents = [library.document(passage.document_id) for passage in passages]
@@ -298,19 +277,17 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
         )
         collections = () if _is_leaving(library, documents) else shareable_collections(library.labelled(), sources)
         asked = [turn.question for turn in request.turns]
-        is_answered = found.verdict == "answered" and not found.unseen  # what is beside a figure is not searched
-        follow_ups = suggested_questions.follow_up_questions(library, passages, asked) if is_answered else ()
-    if found.pictures:
-        return RetrievedPassages(passages, sources, found.grounding(sources), pictures=found.pictures)
-    if not is_found:
+        if known.verdict == "answered" and not (found.pictures or known.unseen):  # beside a figure nothing is searched
+            follow_ups = suggested_questions.follow_up_questions(library, passages, asked)
+            found = dataclasses.replace(found, grounding=dataclasses.replace(known, follow_ups=follow_ups))
+    if not found.pictures and not known.has_answer:
         return _not_found(found, passages, sources)
-    if request.may_quote and excerpts.is_too_small(model):
-        quoted = _answer_from_excerpts(found, passages, sources, request)
-        is_quoted = quoted.grounding.is_excerpt
-        kept = dataclasses.replace(quoted.grounding, follow_ups=follow_ups if is_quoted else ())
-        return dataclasses.replace(quoted, grounding=kept)
-    grounding = dataclasses.replace(found.grounding(sources), follow_ups=follow_ups)
-    return RetrievedPassages(passages, sources, grounding, collections=collections)
+    if not found.pictures and request.may_quote and excerpts.is_too_small(model):
+        return _answer_from_excerpts(found, passages, sources, request)
+    grounding = dataclasses.replace(found.grounding, sources=sources)
+    return RetrievedPassages(
+        passages, sources, grounding, collections=() if found.pictures else collections, pictures=found.pictures
+    )
 
 
 def shareable_collections(collections: Sequence[DocumentCollection], sources: Sequence[CitedSource]) -> tuple[int, ...]:
@@ -377,11 +354,9 @@ def pack_prompt(
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
     known = {passage.section_id: source for passage, source in zip(retrieved.passages, retrieved.sources, strict=True)}
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
-    turns = (
-        request.turns
-        if _are_same_sources(sources, request.previous_sources)
-        else tuple(map(_without_marks, request.turns))
-    )
+    # The same number in a mark such as [1] refers to another source then.
+    is_renumbered = [(one.path, one.text) for one in sources] != [(o.path, o.text) for o in request.previous_sources]
+    turns = tuple(map(_without_marks, request.turns)) if is_renumbered else request.turns
     grounding = dataclasses.replace(retrieved.grounding, sources=sources)
     return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
@@ -414,25 +389,19 @@ def _search(
     "used": they did. "missed": the vector of the question is missing, or those of the documents cannot be read. "": the
     search was by words only, as requested.
     """
+    find = functools.partial(passage_search.search, library, request.question, ids, PASSAGES_SEARCHED, request.glossary)
     if meaning is not None:
         try:
-            return passage_search.search(
-                library, request.question, ids, PASSAGES_SEARCHED, request.glossary, meaning
-            ), "used"
+            return find(meaning), "used"
         except AppError as error:
             if error.code != "vectors_unusable":
                 raise
             is_vector_missing = True
-    return passage_search.search(
-        library, request.question, ids, PASSAGES_SEARCHED, request.glossary
-    ), "missed" if is_vector_missing else ""
+    return find(), "missed" if is_vector_missing else ""
 
 
 def _is_leaving(library: Library, documents: Sequence[Document | None]) -> bool:
-    """Return whether the present text of a document is about to be removed or replaced.
-
-    What was kept of it has been deleted then, and nothing would delete what is kept from now on.
-    """
+    """Return whether a document's text is about to go; nothing would delete what is kept of it then."""
     removed = library.documents_to_remove()
     return any(one is None or one.id in removed or one.state in ("waiting", "reading") for one in documents)
 
@@ -445,7 +414,7 @@ def _not_found(
         source_citations.source_of_part(one, source_citations.found_part(passage)) for one, passage in nearest
     )
     answer = "\n".join(map(named_clauses.missing_sentence, found.missing)) or phrase("chat.not_in_documents")
-    grounding = dataclasses.replace(found.grounding(parts), verdict="not_in_documents")
+    grounding = dataclasses.replace(found.grounding, sources=parts, verdict="not_in_documents", follow_ups=())
     return RetrievedPassages(passages, sources, grounding, answer)
 
 
@@ -456,7 +425,7 @@ def _answer_from_excerpts(
     request: RetrievalRequest,
 ) -> RetrievedPassages:
     picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
-    if not picked and found.unseen:  # 何と書いてありますか
+    if not picked and found.grounding.unseen:  # 何と書いてありますか
         picked = excerpts.clause_openings(request.question, passages)
     if not picked:
         return _not_found(found, passages, all_sources)
@@ -471,12 +440,8 @@ def _answer_from_excerpts(
     answer, quoted = excerpts.answer_from_excerpts(renumbered)
     sources = tuple(source_citations.source_of_part(all_sources[number - 1], part) for number, part in used)
     quoted = tuple(recognized_numbers.mark_uncertain(claim, sources) for claim in quoted)
-    return RetrievedPassages(passages, all_sources, found.grounding(sources, quoted, is_excerpt=True), answer)
-
-
-def _are_same_sources(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:
-    """Return whether the same number in a mark such as [1] refers to the same source in both."""
-    return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
+    grounding = dataclasses.replace(found.grounding, sources=sources, claims=quoted, is_excerpt=True)
+    return RetrievedPassages(passages, all_sources, grounding, answer)
 
 
 def _without_marks(turn: Turn) -> Turn:

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.database import Database
 from app.base.errors import AppError
@@ -32,26 +32,19 @@ class Search(QObject):
     def start(self, query: str, *, has_documents: bool) -> None:
         """Search for all words of a query. `has_documents`: whether the documents' database can be read already."""
         self.cancel()
+        failed = partial(self._emit, self.failed)
         find = partial(_find_messages, self._conversations, query)
-        self._finding_messages.run_long(find, self._on_messages_found, self._on_failed)
+        self._finding_messages.run_long(find, partial(self._emit, self.conversations_found), failed)
         if has_documents:
             find = partial(_find_sections, self._documents, query)
-            self._finding_sections.run_long(find, self._on_sections_found, self._on_failed)
+            self._finding_sections.run_long(find, partial(self._emit, self.documents_found), failed)
 
     def cancel(self) -> None:
         self._finding_messages.drop()
         self._finding_sections.drop()
 
-    # These are methods, so that nothing is delivered after the window is closed.
-
-    def _on_messages_found(self, result: object) -> None:
-        self.conversations_found.emit(result)
-
-    def _on_sections_found(self, result: object) -> None:
-        self.documents_found.emit(result)
-
-    def _on_failed(self, error: AppError) -> None:
-        self.failed.emit(error)
+    def _emit(self, signal: SignalInstance, value: object) -> None:
+        signal.emit(value)  # a partial of this method is not called once the window is closed
 
 
 def _find_messages(path: Path, query: str, progress: TaskProgress) -> object:

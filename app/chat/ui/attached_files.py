@@ -35,7 +35,7 @@ from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
-from app.uikit.widgets.buttons import escape_mnemonic
+from app.uikit.widgets.buttons import escape_mnemonic, make_menu
 
 FILES_MAX = 20  # at once; more are offered as a collection
 NAME_MAX = 24  # characters of a name in an offer to undo
@@ -138,7 +138,7 @@ class AttachedFiles(QObject):
         menu.popup(place - QPoint(0, menu.sizeHint().height()))
 
     def menu(self, name: str) -> QMenu:
-        menu, icon = QMenu(self._page), self._theme.icon
+        menu, icon = make_menu(self._page), self._theme.icon
         found = next(((one, document) for one, document in self._files() if one.name == name), None)
         if found is not None and found[1].indexed_at:
             collection, document = found
@@ -179,19 +179,14 @@ class AttachedFiles(QObject):
 
     def _offer_collection(self, paths: Sequence[Path]) -> None:
         words = phrase("chat.add_as_collection"), phrase("chat.add_as_collection_body")
-        dialog = self.dialog = Dialog(
-            self._theme, *words, cancel_or("add", phrase("chat.add_to_documents")), self._page.window()
-        )
 
-        def add(key: str) -> None:
-            if key == "add":
-                taken = {one.name for one in self._documents.collections()}
-                name = collection_updates.name_of_added(paths, taken)
-                self._documents.add_collection(name, paths=paths)
-                self._scoping.choose([CollectionRef(0, name)])
+        def add() -> None:
+            name = collection_updates.name_of_added(paths, {one.name for one in self._documents.collections()})
+            self._documents.add_collection(name, paths=paths)
+            self._scoping.choose([CollectionRef(0, name)])
 
-        dialog.chosen.connect(add)
-        dialog.open()
+        choices = cancel_or("add", phrase("chat.add_to_documents"))
+        self.dialog = Dialog(self._theme, *words, choices, self._page.window()).ask(add)
 
     def _waiting(self) -> list[Path]:
         """Return the files of the open conversation that are not stored yet."""

@@ -20,7 +20,7 @@ from app.chat.services.batch_session import BatchSession, UnfinishedBatch
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui import batch_views
 from app.chat.ui.batch_views import BatchProgressView, BatchSetupView
-from app.chat.ui.remote_consent import consent_dialog
+from app.chat.ui.chat_notices import consent_dialog
 from app.chat.ui.transcript.rows_view import CentredRow
 from app.documents.services.document_library import DocumentLibrary
 from app.models import model_registry
@@ -70,12 +70,8 @@ class BatchPage(Page):
         self._connect()
         documents.open()
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
-        """Return the label of the running batch, from its collections and model, because the questions have no
-        label."""
+        """Return the label of the running batch, from its collections and model; the questions have none."""
         return self._batches.label_now()
 
     def focus_first(self) -> None:
@@ -85,16 +81,15 @@ class BatchPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._show_model()
+        model = self._session.model
+        place = model_registry.server_address(model) if model else ""
+        self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
         if not self._batches.is_running and self.banner.isHidden():
             self._batches.find_unfinished()
 
     def _choose_files(self, paths: list[Path]) -> list[Path]:
         fit = [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
         return fit if len(fit) == 1 and not self._batches.is_running else []
-
-    def _take_files(self, paths: list[Path]) -> None:
-        self.open_file(paths[0])
 
     def open_file(self, path: Path) -> None:
         """Read a questions file and show its setup."""
@@ -106,14 +101,19 @@ class BatchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        FileDrops(self, self._choose_files, self._take_files)
-        self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
+        FileDrops(self, self._choose_files, lambda paths: self.open_file(paths[0]))
+        self.header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
-        self._header.add_action(self.back_button)
+        self.header.add_action(self.back_button)
         self.banner = Banner(self._theme)
         self.setup = BatchSetupView(self._theme)
         self.running = BatchProgressView(self._theme)
-        self.empty = self._build_empty()
+        self.empty = QWidget()
+        purpose = Label(phrase("chat.answers_the_questions_of_an"), wraps=True)
+        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
+        button = (self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
+        example = Label(phrase("chat.for_example_an_xlsx_whose"), tone="muted", wraps=True)
+        make_column(purpose, button, example, Stretch(), into=self.empty, margins_px=(0, 12, 0, 0), spacing_px=12)
         self._parts = (self.empty, self.setup, self.running)
         self._show_view(self.empty)
         content = QWidget()
@@ -127,22 +127,13 @@ class BatchPage(Page):
         scrolled.setWidgetResizable(True)
         scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        make_column(self._header, (scrolled, 1), into=self, spacing_px=0)
+        make_column(self.header, (scrolled, 1), into=self, spacing_px=0)
 
     def _show_view(self, widget: QWidget) -> None:
         """Show one of the three views. A QStackedWidget would be as high as its highest page."""
         self.shown_widget = widget
         for part in self._parts:
             part.setVisible(part is widget)
-
-    def _build_empty(self) -> QWidget:
-        empty = QWidget()
-        purpose = Label(phrase("chat.answers_the_questions_of_an"), wraps=True)
-        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
-        button = (self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
-        example = Label(phrase("chat.for_example_an_xlsx_whose"), tone="muted", wraps=True)
-        make_column(purpose, button, example, Stretch(), into=empty, margins_px=(0, 12, 0, 0), spacing_px=12)
-        return empty
 
     def _connect(self) -> None:
         batches, setup, running = self._batches, self.setup, self.running
@@ -190,11 +181,6 @@ class BatchPage(Page):
         self._show_view(self.setup)
         self.setup.start_button.setFocus()
 
-    def _show_model(self) -> None:
-        model = self._session.model
-        place = model_registry.server_address(model) if model else ""
-        self.setup.show_model(with_note(model.name if model else "", sending_note(place) if place else ""))
-
     def _show_collections(self) -> None:
         if self._batch_file is not None:
             asked = {ref.name for ref in self._session.scope} if not self.setup.scope() else set()
@@ -220,10 +206,9 @@ class BatchPage(Page):
         if batch.model.remote is None:
             export(batch)
             return
-        self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
         agreed = dataclasses.replace(batch, is_agreed=True)
-        self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
-        self.consent.open()
+        consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
+        self.consent = consent.ask(lambda: export(agreed))
 
     def _begin(self, batch: Batch, permit: Permit) -> None:
         self.banner.hide()

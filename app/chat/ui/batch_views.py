@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from app.base.wording import phrase, shorten
@@ -15,13 +15,13 @@ from app.documents.records import DocumentCollection
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Stretch, make_column, make_row
+from app.uikit.widgets.containers import Stretch, clear_layout, make_column, make_row
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import format_time_left
 
 SHOWN_SKIPPED = 3
-COLUMN_CHARACTERS = 12
+COLUMN_CHARACTERS = 12  # of a column's name, so that it fits the smallest window
 
 
 def file_facts(batch_file: BatchFile) -> str:
@@ -45,12 +45,6 @@ def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
     if len(rows) > SHOWN_SKIPPED:
         listed = phrase("chat.rows_and_more", rows=listed)
     return phrase("chat.n_rows_are_no_questions", n=f"{len(rows):,}", rows=listed)
-
-
-def column_names(batch_file: BatchFile) -> list[str]:
-    """Return the names of the columns, shortened to fit the smallest window."""
-    shown = [shorten(name, COLUMN_CHARACTERS) for name in batch_file.columns]
-    return [column_name(shown, column) for column in range(len(shown))]
 
 
 def summary_text(result: BatchSummary) -> str:
@@ -78,11 +72,11 @@ class BatchSetupView(QWidget):
     def show_file(self, batch_file: BatchFile, path: Path) -> None:
         self.name.setText(path.name)
         self.facts.setText(file_facts(batch_file))
-        self.columns.blockSignals(True)
-        self.columns.clear()
-        self.columns.addItems(column_names(batch_file))
-        self.columns.setCurrentIndex(batch_file.column)
-        self.columns.blockSignals(False)
+        shown = [shorten(name, COLUMN_CHARACTERS) for name in batch_file.columns]
+        with QSignalBlocker(self.columns):
+            self.columns.clear()
+            self.columns.addItems([column_name(shown, column) for column in range(len(shown))])
+            self.columns.setCurrentIndex(batch_file.column)
         self.columns.setEnabled(self.columns.count() > 1)
         skipped = skipped_rows_text(batch_file.skipped)
         self.skipped.setText(f"▲ {skipped}")
@@ -105,13 +99,9 @@ class BatchSetupView(QWidget):
         self.model.setText(name or phrase("common.none_yet"))
 
     def show_collections(self, collections: Sequence[DocumentCollection], checked_names: set[str]) -> None:
-        """Show the collections. Those listed before keep their check marks; new ones are checked if their name is in
-        `checked_names`."""
+        """Show the collections. Those listed before keep their marks; new ones in `checked_names` are checked."""
         kept = {ref.name for ref in self.scope()} | (checked_names - {ref.name for ref in self._refs})
-        while (item := self._scope_column.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        clear_layout(self._scope_column)
         self._refs = [CollectionRef(collection.id, collection.name) for collection in collections]
         self._rows = []
         for one in collections:
@@ -178,8 +168,7 @@ class BatchSetupView(QWidget):
 
 
 class BatchProgressView(QFrame):
-    """Shows the current question, the number of answered ones and the time left, with buttons to pause, resume and
-    stop."""
+    """Shows the current question, the progress and the time left, with buttons to pause, resume and stop."""
 
     stop_requested = Signal()
 

@@ -27,7 +27,15 @@ from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, sending_note, with_note
 from app.uikit.page import NavigationSignals, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.buttons import (
+    Button,
+    IconButton,
+    escape_mnemonic,
+    make_icon_button,
+    make_menu,
+    pop_up,
+    with_icon_space,
+)
 from app.uikit.widgets.containers import make_row
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
@@ -35,8 +43,7 @@ _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindow
 
 
 class TitleField(QLineEdit):
-    """A field that replaces the title while the user edits it. Enter or leaving the field accepts the new title; Esc
-    keeps the old one."""
+    """A field for a new title in place of the old. Enter or leaving the field accepts it; Esc keeps the old one."""
 
     ended = Signal(str)  # the new title; "": unchanged
     left_by_key = Signal()  # Enter or Esc has closed the field, so something else needs the focus
@@ -87,8 +94,7 @@ NAME_CHARACTERS = 28
 
 
 class ChatHeader(PageHeader):
-    """Shows the title, label, model and preset of the open conversation. The page calls the `show_` methods after
-    changes."""
+    """Shows title, label, model and preset of the open conversation. The page calls the `show_` methods."""
 
     keep_requested = Signal()  # the user wants to store the temporary conversation
 
@@ -118,7 +124,7 @@ class ChatHeader(PageHeader):
         self.model_button = self._menu_button("box", self._fill_models)
         self.preset_button = self._menu_button("sliders-horizontal", self._fill_presets)
         self.menu_button = IconButton(theme, "ellipsis", phrase("chat.more_actions"))
-        self.menu_button.clicked.connect(self._show_menu)
+        self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
         self._row.insertWidget(0, self.field, 1)
         for tag in (self.tag, self.label_tag):
             self._row.addWidget(tag, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -184,7 +190,7 @@ class ChatHeader(PageHeader):
     # -------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        menu, navigation, session = QMenu(self), self._navigation, self._session
+        menu, navigation, session = make_menu(self), self._navigation, self._session
         if self._is_narrow():
             self._fill_models(menu.addMenu(phrase("common.batch_column.model")))
             self._fill_presets(menu.addMenu(phrase("chat.preset")))
@@ -214,12 +220,6 @@ class ChatHeader(PageHeader):
         button.setMenu(menu)
         return button
 
-    def _show_menu(self) -> None:
-        menu = self.menu()
-        menu.aboutToHide.connect(menu.deleteLater)
-        corner = self.menu_button.rect().bottomRight()
-        menu.popup(self.menu_button.mapToGlobal(corner) - menu.rect().topRight())
-
     def _fill_models(self, menu: QMenu) -> None:
         menu.clear()
         for model in self._library.answering():
@@ -231,8 +231,12 @@ class ChatHeader(PageHeader):
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()
         current_id = self._session.preset.id
+
+        def choose(preset_id: str) -> None:
+            self._session.answer_by(preset_id, self._session.choices)
+
         for preset in self._presets.presets_of_kind("chat"):
-            _add_choice(menu, preset.name, preset.id == current_id, self._choose_preset, preset.id)
+            _add_choice(menu, preset.name, preset.id == current_id, choose, preset.id)
         menu.addSeparator()
         menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answer_settings_requested.emit)
         menu.addAction(phrase("chat.edit_presets"), lambda: self._navigation.settings_requested.emit("presets"))
@@ -249,9 +253,6 @@ class ChatHeader(PageHeader):
                 action.setToolTip(plain_tooltip(phrase("chat.it_cannot_be_lower_than")))
 
     # ------------------------------------------------------------------ chosen
-
-    def _choose_preset(self, preset_id: str) -> None:
-        self._session.answer_by(preset_id, self._session.choices)
 
     def _on_renamed(self, title: str) -> None:
         self.title.show()

@@ -4,14 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import (
-    QDesktopServices,
-    QHideEvent,
-    QKeySequence,
-    QResizeEvent,
-    QShortcut,
-    QShowEvent,
-)
+from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
@@ -26,12 +19,10 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui.attached_files import AttachedFiles
 from app.chat.ui.chat_header import ChatHeader
-from app.chat.ui.chat_notices import EmptyView, make_trial_notice
-from app.chat.ui.collection_picker import CollectionPicker
+from app.chat.ui.chat_notices import EmptyView, RemoteConsent, make_trial_notice
+from app.chat.ui.collection_picker import CollectionPicker, DocumentPicker
 from app.chat.ui.collection_selection import CollectionSelection
 from app.chat.ui.composer import THINKING_KEY, Composer, ComposerDrafts
-from app.chat.ui.document_picker import DocumentPicker
-from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.source_opener import SourceOpener
 from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
@@ -55,6 +46,8 @@ from app.uikit.widgets.labels import set_surface
 
 class ChatPage(Page):
     """The page 質問. It connects its widgets to the open conversation."""
+
+    header: ChatHeader
 
     def __init__(
         self,
@@ -92,7 +85,7 @@ class ChatPage(Page):
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.sources = SourceOpener(self.transcript, self.panel, self.splitter, documents, open_url, self)
         self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
-        self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
+        self.consent = RemoteConsent(theme, session, library, preferences, self.composer.remote_mark, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
         drops = FileDrops(self, lambda paths: paths, self._take_files)
         drops.lit.connect(lambda is_lit: self.composer.set_lit(is_lit=is_lit))
@@ -252,8 +245,7 @@ class ChatPage(Page):
         self.find_bar.look_for(query, message_id)
 
     def show_restored(self, conversation_id: int) -> None:
-        """Open a conversation that was restored from the bin, unless another one is open or the user is typing a new
-        question."""
+        """Open a conversation restored from the bin, unless another is open or a new question is being typed."""
         is_free = self._session.conversation is None and not self._session.is_temporary
         if is_free and not self.composer.text():
             self._session.open(conversation_id)
@@ -403,8 +395,7 @@ class ChatPage(Page):
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
     def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset | str | int) -> None:
-        """Call `act`, which begins a new answer for an existing one, after the user's consent if it goes to a remote
-        model."""
+        """Call `act`, which begins a new answer for an existing one, after consent if it goes to a remote model."""
         self._errors.clear()
         self.consent.run_with_consent(lambda: act(answer_id, *more))
         self.focus_first()

@@ -1,23 +1,28 @@
-"""Show the line above the composer with the collections that the next question searches, and a menu to choose them."""
+"""Show the collections that the next question searches above the composer, with a menu and a dialog to choose them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
+from PySide6.QtCore import QAbstractItemModel, QAbstractListModel, QEvent, QModelIndex, QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QListView, QMenu, QStyleOptionViewItem, QWidget
 
-from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
+from app.base import confidentiality, search_text
+from app.base.confidentiality import HIGHEST_LABEL, LABELS
 from app.base.wording import phrase
-from app.documents.records import collection_title
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import AskableDocument, collection_title
 from app.uikit import confidentiality_guard
+from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
 from app.uikit.localization import join_facts, with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
-from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
-from app.uikit.widgets.containers import make_row
-from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
+from app.uikit.widgets.containers import Badge, Stretch, make_column, make_row
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 CHIP_PX = 220  # width in px; longer names end in …
 
@@ -35,7 +40,7 @@ class CollectionChoice:
     is_chosen: bool = False
     is_there: bool = True
     unfinished: int = 0
-    label: Label = LABELS[0]
+    label: confidentiality.Label = LABELS[0]
     chosen: tuple[str, ...] = ()
     is_attached: bool = False  # a file for the questions of this conversation
 
@@ -56,8 +61,8 @@ class CollectionPicker(QWidget):
     actions_requested = Signal(str, QPoint)  # name of an attached file's collection, and the place for its menu
     documents_requested = Signal()  # the user wants to tick documents
 
-    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
+        super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._choices: tuple[CollectionChoice, ...] = ()
@@ -76,7 +81,7 @@ class CollectionPicker(QWidget):
             chip.deleteLater()
         self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_chosen]
         for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
-            chip.removed.connect(self._exclude)
+            chip.removed.connect(lambda name: self._set_chosen(name, is_chosen=False))
             chip.actions_requested.connect(self.actions_requested)
             self._row.insertWidget(place, chip)
         self._show_text()
@@ -129,13 +134,10 @@ class CollectionPicker(QWidget):
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
         self.count_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._row = make_row(into=self, spacing_px=self._theme.px(6))
+        icon = IconLabel(self._theme, "library-big", size=14)
+        parts = (icon, self.caption, self.count_button, self.add_button, Stretch())
+        self._row = make_row(*parts, into=self, spacing_px=self._theme.px(6))
         self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
-        self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
-        self._row.addWidget(self.caption)
-        self._row.addWidget(self.count_button)
-        self._row.addWidget(self.add_button)
-        self._row.addStretch(1)
         self._show_text()
         self._lay_out()
 
@@ -151,8 +153,7 @@ class CollectionPicker(QWidget):
         self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
-        """Show the chips, or their number if they do not fit. Size hints are used, because hidden widgets have them
-        too."""
+        """Show the chips, or their number if they do not fit, by size hints, which hidden widgets have too."""
         self.setFixedHeight(self._theme.metric("button_height_small") + self._theme.px(2))
         gap = self._row.spacing()
         fixed = self._theme.px(14) + self.caption.sizeHint().width() + self.add_button.sizeHint().width() + 3 * gap
@@ -172,9 +173,6 @@ class CollectionPicker(QWidget):
             count = phrase("chat.n_of_m_documents", n=f"{len(choice.chosen):,}", m=f"{choice.documents:,}")
         reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
         return with_note(count, reading)
-
-    def _exclude(self, name: str) -> None:
-        self._set_chosen(name, is_chosen=False)
 
     def _set_chosen(self, name: str, *, is_chosen: bool) -> None:
         names = [choice.name for choice in self._choices if choice.is_chosen and choice.name != name]
@@ -244,29 +242,185 @@ class StayOpenMenu(QMenu):
         return True
 
 
-class LabelTag(QFrame):
+class LabelTag(Badge):
     """Shows the label of a conversation."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._icon = IconLabel(theme, "lock", size=14)
-        self._words = labels.Label(role="caption")
-        make_row(self._icon, self._words, into=self, margins_px=(8, 3, 8, 3), spacing_px=6)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme)
         self.hide()
 
-    def show_label(self, label: Label | None) -> None:
+    def show_label(self, label: confidentiality.Label | None) -> None:
         """Show a label; None hides the tag."""
         self.setVisible(label is not None)
-        if label is None:
-            return
-        icon, tone = confidentiality_guard.LABEL_LOOKS[label]
-        if icon:
-            self._icon.show_icon(icon, tone)
-        self._icon.setVisible(bool(icon))
-        is_highest = label == HIGHEST_LABEL
-        self._words.setText(phrase(f"common.label.{label}"))
-        self._words.setProperty("strong", is_highest)
-        self._words.setProperty("tone", tone)
-        self.setProperty("surface", tone if is_highest else "tag")
-        for part in (self._words, self):
-            labels.repolish(part)
+        if label is not None:
+            icon, tone = confidentiality_guard.LABEL_LOOKS[label]
+            is_highest = label == HIGHEST_LABEL
+            self.words.setProperty("strong", is_highest)
+            self.show_state(tone if is_highest else "tag", icon, phrase(f"common.label.{label}"), tone)
+
+
+LIST_PX = 340
+INDENT_PX = 22
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDocuments:
+    """A collection with its documents. `chosen`: the paths of those that are asked."""
+
+    ref: CollectionRef
+    documents: Sequence[AskableDocument]
+    chosen: Collection[str] = ()
+
+
+class DocumentChoices(QAbstractListModel):
+    """The collections, each followed by its documents, with a tick for each; a filter hides documents."""
+
+    changed = Signal()
+
+    def __init__(self, collections: Sequence[CollectionDocuments]) -> None:
+        super().__init__()
+        self._collections = collections
+        self._chosen = {(one.ref.name, path) for one in collections for path in one.chosen}
+        self._rows: list[tuple[CollectionDocuments, AskableDocument | None]] = []  # None: the row of the collection
+        self.show_matching("")
+
+    def show_matching(self, words: str) -> None:
+        """Show the documents whose names contain all of these words, below their collections."""
+        wanted = search_text.fold(words).split()
+        self.beginResetModel()
+        self._rows = []
+        for one in self._collections:
+            found = [each for each in one.documents if all(word in search_text.fold(each.name) for word in wanted)]
+            self._rows += [(one, each) for each in (None, *found)] if found else []
+        self.endResetModel()
+
+    def chosen_scope(self) -> tuple[CollectionRef, ...]:
+        """Return the ticked documents; a collection with all of them ticked is named as a whole."""
+        scope = []
+        for one in self._collections:
+            paths = tuple(each.path for each in one.documents if (one.ref.name, each.path) in self._chosen)
+            if paths:
+                scope.append(CollectionRef(one.ref.id, one.ref.name, () if len(paths) == len(one.documents) else paths))
+        return tuple(scope)
+
+    @property
+    def chosen_count(self) -> int:
+        return len(self._chosen)
+
+    def is_collection(self, row: int) -> bool:
+        return self._rows[row][1] is None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return super().flags(index) | Qt.ItemFlag.ItemIsUserCheckable
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        one, document = self._rows[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return document.name if document else one.ref.name
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tooltip(document.path if document else one.ref.name)
+            case Qt.ItemDataRole.CheckStateRole:
+                return self._state(one, [document] if document else one.documents)
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        if role != Qt.ItemDataRole.CheckStateRole:
+            return False
+        one, document = self._rows[index.row()]
+        shown = [document] if document else [each for listed, each in self._rows if listed is one]
+        keys = {(one.ref.name, each.path) for each in shown if each is not None}
+        self._chosen = self._chosen | keys if Qt.CheckState(value) == Qt.CheckState.Checked else self._chosen - keys
+        self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
+        self.changed.emit()
+        return True
+
+    def _state(self, one: CollectionDocuments, documents: Sequence[AskableDocument]) -> Qt.CheckState:
+        ticked = sum((one.ref.name, each.path) in self._chosen for each in documents)
+        if 0 < ticked < len(documents):
+            return Qt.CheckState.PartiallyChecked
+        return Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
+
+
+class _Delegate(ThemedDelegate):
+    """Indents documents below their collection, and ticks a row by a click anywhere on it or the space bar."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        model = index.model()
+        assert isinstance(model, DocumentChoices)
+        option.textElideMode = Qt.TextElideMode.ElideMiddle
+        option.font = self._theme.font("ui", 600 if model.is_collection(index.row()) else 400)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_compact"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        model = index.model()
+        assert isinstance(model, DocumentChoices)
+        if not model.is_collection(index.row()):
+            option.rect.setLeft(option.rect.left() + self._theme.px(INDENT_PX))
+        super().paint(painter, option, index)
+
+    def editorEvent(
+        self,
+        event: QEvent,
+        model: QAbstractItemModel,
+        option: QStyleOptionViewItem,  # noqa: ARG002 (Qt passes it)
+        index: Index,
+    ) -> bool:
+        is_space = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space
+        is_toggled = event.type() == (QEvent.Type.KeyPress if is_space else QEvent.Type.MouseButtonRelease)
+        if not is_toggled:
+            return False
+        is_on = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+        state = Qt.CheckState.Unchecked if is_on else Qt.CheckState.Checked
+        return model.setData(index, state, Qt.ItemDataRole.CheckStateRole)
+
+
+class DocumentPicker(Dialog):
+    """A dialog in which the user ticks the documents that the conversation asks."""
+
+    scope_chosen = Signal(object)  # tuple[CollectionRef, ...]
+
+    def __init__(self, theme: Theme, collections: Sequence[CollectionDocuments], parent: QWidget) -> None:
+        self.choices = DocumentChoices(collections)
+        self.filter = SearchField(theme, phrase("common.filter_by_document_name"))
+        self.view = QListView()
+        self.view.setModel(self.choices)
+        self.view.setItemDelegate(_Delegate(theme, self.view))
+        self.view.setUniformItemSizes(True)
+        self.view.setProperty("framed", True)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.setAccessibleName(phrase("chat.documents_to_ask"))
+        self.view.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
+        self.count = Label(role="caption", tone="text2")
+        content = QWidget()
+        make_column(self.filter, self.view, self.count, into=content, spacing_px=8)
+        super().__init__(
+            theme,
+            phrase("chat.which_documents_to_ask"),
+            phrase("chat.only_ticked_documents_are_searched"),
+            cancel_or("ask", phrase("chat.ask_the_ticked")),
+            parent,
+            content=content,
+        )
+        self.filter.textChanged.connect(self.choices.show_matching)
+        self.choices.changed.connect(self._show_count)
+        self.chosen.connect(self._on_chosen)
+        self._show_count()
+        self.filter.setFocus()
+
+    def _show_count(self) -> None:
+        count = self.choices.chosen_count
+        self.count.setText(
+            phrase("chat.n_documents_ticked", n=f"{count:,}") if count else phrase("chat.tick_a_document")
+        )
+        self.buttons["ask"].setEnabled(count > 0)
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "ask":
+            self.scope_chosen.emit(self.choices.chosen_scope())

@@ -12,8 +12,7 @@ from app.base.services.preferences import Preferences
 from app.chat import conversation_privacy
 from app.chat.records import Conversation, Message
 from app.chat.services.chat_session import ChatSession
-from app.chat.ui.collection_picker import CollectionChoice, CollectionPicker
-from app.chat.ui.document_picker import CollectionDocuments
+from app.chat.ui.collection_picker import CollectionChoice, CollectionDocuments, CollectionPicker
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
@@ -58,8 +57,7 @@ class CollectionSelection(QObject):
         self._on_documents_changed()
 
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
-        """Return the labels of the chosen collections, of the answers' sources, and of the collections `others`; []
-        when no documents are involved."""
+        """Return the labels of the chosen collections, of the answers' sources, and of `others`; [] without any."""
         scope = (*self._session.scope, *others)
         asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
@@ -67,8 +65,7 @@ class CollectionSelection(QObject):
         return [*asked, *used]
 
     def raised(self, label: Label) -> Label:
-        """Return `label`, or the higher one of the documents that an answer still being written uses; that answer is
-        not stored yet."""
+        """Return `label`, or the higher one of the documents of an answer that is being written and not stored."""
         return confidentiality.highest_label((label, *self.labels(self._session.messages())))
 
     def label_now(self) -> Label:

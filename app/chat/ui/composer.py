@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 from app.base.wording import phrase
 from app.chat.records import UnsentDraft
 from app.chat.services.chat_session import ChatSession
-from app.chat.ui.composer_lines import AskingNotice, RemoteMark
+from app.chat.ui.chat_notices import AskingNotice, RemoteMark
 from app.uikit.desktop import dropped_paths
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import with_note
@@ -95,8 +95,7 @@ class QuestionEditor(QPlainTextEdit):
             super().keyPressEvent(event)
 
     def _on_return(self, event: QKeyEvent) -> None:
-        """Insert a line break with Shift, send with Ctrl, and with neither do what the settings define for Enter. A key
-        held down never sends."""
+        """Break the line with Shift, send with Ctrl, else do what the settings say. A key held down never sends."""
         modifiers = event.modifiers()
         is_sending = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or (
             self.send_key == "enter" and not modifiers & Qt.KeyboardModifier.ShiftModifier
@@ -151,8 +150,7 @@ class QuestionEditor(QPlainTextEdit):
 
 
 class Composer(QWidget):
-    """The field with its button and lines. The text remains until the page has stored the question and calls
-    `end_edit`."""
+    """The field with its button and lines. The text remains until the page has stored it and calls `end_edit`."""
 
     submitted = Signal(str)  # the question, or the new text of the question `edited_id`
     stop_requested = Signal()
@@ -161,8 +159,8 @@ class Composer(QWidget):
     last_question_requested = Signal()  # ↑ was pressed in an empty field
     thinking_chosen = Signal(bool)  # whether the model shall think before it answers
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._is_busy = False
         self._is_lit = False  # whether files are dragged over the page
@@ -172,7 +170,14 @@ class Composer(QWidget):
         self._set_aside = ""  # the draft that the edit replaced
         self.edited_id: int | None = None  # id of the question that is being edited; None: no edit
         self._build()
-        self._connect()
+        self.editor.send_requested.connect(self._submit)
+        self.editor.stop_requested.connect(self._on_stop)
+        self.editor.textChanged.connect(self._on_text_changed)
+        self.cancel_button.clicked.connect(self.end_edit)
+        self.send_button.clicked.connect(self._submit)
+        self.stop_button.clicked.connect(self._on_stop)
+        self.at_once.clicked.connect(lambda is_checked: self.thinking_chosen.emit(not is_checked))
+        self.editor.installEventFilter(self)
         self.set_send_key("enter")
         self.set_busy(False)
         self.show_thinking(None)
@@ -182,7 +187,13 @@ class Composer(QWidget):
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
-        self._build_edit_line()
+        self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
+        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
+        icon = IconLabel(self._theme, "pencil", "accent")
+        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
+        self.edit_line = QWidget()
+        make_row(icon, (words, 1), self.cancel_button, into=self.edit_line, margins_px=(4, 0, 0, 2), spacing_px=8)
+        self.edit_line.hide()
         self.remote_mark = RemoteMark(self._theme, self)
         self.asking_notice = AskingNotice(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
@@ -206,26 +217,6 @@ class Composer(QWidget):
         for button in (*controls, self.attach_button, self.edit_line, self.asking_notice):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
-    def _build_edit_line(self) -> None:
-        """Build the line above the field that informs the user that an earlier question is being edited."""
-        self.cancel_button = make_icon_button(self._theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
-        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
-        icon = IconLabel(self._theme, "pencil", "accent")
-        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
-        self.edit_line = QWidget()
-        make_row(icon, (words, 1), self.cancel_button, into=self.edit_line, margins_px=(4, 0, 0, 2), spacing_px=8)
-        self.edit_line.hide()
-
-    def _connect(self) -> None:
-        self.editor.send_requested.connect(self._submit)
-        self.editor.stop_requested.connect(self._on_stop)
-        self.editor.textChanged.connect(self._on_text_changed)
-        self.cancel_button.clicked.connect(self.end_edit)
-        self.send_button.clicked.connect(self._submit)
-        self.stop_button.clicked.connect(self._on_stop)
-        self.at_once.clicked.connect(lambda is_checked: self.thinking_chosen.emit(not is_checked))
-        self.editor.installEventFilter(self)
-
     # ------------------------------------------------------------------- state
 
     def text(self) -> str:
@@ -241,8 +232,7 @@ class Composer(QWidget):
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
-        """Return the draft that is shown or about to be shown, so that one conversation's text is never stored with
-        another."""
+        """Return the draft that is or will be shown, so that none is stored with another conversation."""
         return self._pending_draft or UnsentDraft(self.text(), self.edited_id, self._set_aside)
 
     def show_draft(self, draft: UnsentDraft) -> None:
@@ -309,8 +299,7 @@ class Composer(QWidget):
     def update_placeholder(
         self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False
     ) -> None:
-        """Set the placeholder: that of a temporary conversation, else that of a follow-up question, else that of a
-        first one."""
+        """Set the placeholder: of a temporary conversation, else of a follow-up question, else of a first one."""
         key = "chat.ask_about_your_documents" if asks_documents else "chat.type_a_question"
         if is_temporary:
             key = "chat.type_a_question_not_saved"
@@ -359,8 +348,7 @@ class Composer(QWidget):
             self.draft_changed.emit()
 
     def _show_sendable(self) -> None:
-        """Enable the button unless the question is empty. Text under conversion counts, because a click on 送信 commits
-        it."""
+        """Enable the button unless the question is empty; text under conversion counts, as a click commits it."""
         has_text = bool(self.text().strip()) or conversion_guard_of(self.editor).is_converting
         is_sendable = has_text and not self._refused_because
         if not is_sendable and self.send_button.hasFocus():
@@ -411,8 +399,7 @@ KEPT_AFTER_MS = 500  # ms after the first change, even while the user continues 
 
 
 class ComposerDrafts(QObject):
-    """Stores the composer's draft with the open conversation. The page calls `restore` when it shows another
-    conversation."""
+    """Stores the composer's draft with the open conversation. The page calls `restore` for another conversation."""
 
     def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
         super().__init__(parent)
@@ -432,8 +419,7 @@ class ComposerDrafts(QObject):
             self._stored_draft = draft
 
     def save_again(self) -> None:
-        """Store the draft although it did not change, because the conversation was stored for the first time or moved
-        to another store."""
+        """Store the unchanged draft, as the conversation was stored for the first time or in another store."""
         self._stored_draft = None
         self.keep()
 

@@ -15,7 +15,7 @@ from app.chat.presets import LIMITS, NAME_MAX, Choices, Preset, in_force, is_pre
 from app.chat.services.chat_session import ChatSession
 from app.chat.services.preset_library import PresetLibrary
 from app.models.catalogue import ModelCard
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import EditorWindow
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import fields as prompt_field
@@ -65,11 +65,6 @@ def preset_summary(preset: Preset) -> str:
     return words or phrase("chat.everything_as_the_model_recommends")
 
 
-def chosen_settings(choices: Choices) -> str:
-    """Return the names of the defined settings in one line; "" without any."""
-    return phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in choices.as_dict())
-
-
 def _fact(key: str, number: float | None) -> str:
     if number is None:
         return ""
@@ -84,8 +79,7 @@ BELOW_CARD, BELOW_CONVERSATION, BELOW_PRESET = "card", "conversation", "preset"
 
 
 class ChoicesForm(QWidget):
-    """Edits the settings of one level. A number that the user does not edit keeps its exact value, even if its field
-    shows it rounded."""
+    """Edits the settings of one level. A number that is not edited keeps its exact value, though shown rounded."""
 
     changed = Signal()
 
@@ -196,8 +190,7 @@ class PresetEditor(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """Build the window. A `preset` with the id "" is a new one. `card` is that of the model whose recommendations
-        are shown, or None."""
+        """Build the window. A `preset` with the id "" is new. `card`: whose recommendations are shown, or None."""
         super().__init__(theme, parent)
         self._presets = presets
         self._preset = preset
@@ -301,7 +294,13 @@ class ConversationSettings(EditorWindow):
         self._preset = session.preset
         self.preset = Chooser([], self._on_preset_chosen)
         self.form = ChoicesForm(theme, BELOW_PRESET, shows_details=shows_details)
-        self._fill()
+        self._row = SettingRow(
+            self._theme, phrase("chat.preset"), self.preset, phrase("chat.the_settings_that_answers_start")
+        )
+        self.column.addWidget(self._row)
+        self.column.addWidget(self._build_deviations())
+        self.column.addWidget(self.form)
+        self.column.addStretch(1)
         self._show_answer_settings(session.choices)
         self.form.changed.connect(self._on_changed)
         self.preset.setFocus()
@@ -316,18 +315,8 @@ class ConversationSettings(EditorWindow):
 
     # ------------------------------------------------------------------- private
 
-    def _fill(self) -> None:
-        self._row = SettingRow(
-            self._theme, phrase("chat.preset"), self.preset, phrase("chat.the_settings_that_answers_start")
-        )
-        self.column.addWidget(self._row)
-        self.column.addWidget(self._build_deviations())
-        self.column.addWidget(self.form)
-        self.column.addStretch(1)
-
     def _build_deviations(self) -> QWidget:
-        """Build the line that lists the differences from the preset, with buttons to revert them or save them as a
-        preset."""
+        """Build the line of the differences from the preset, with buttons to revert or keep them as a preset."""
         self.deviations = Label(strong=True, wraps=True)
         self.revert_button = Button(self._theme, phrase("chat.back_to_the_preset"), icon="undo-2", compact=True)
         self.keep_button = Button(self._theme, phrase("chat.save_as_a_new_preset"), icon="plus", compact=True)
@@ -346,7 +335,7 @@ class ConversationSettings(EditorWindow):
         self._show_deviations()
 
     def _show_deviations(self) -> None:
-        names = chosen_settings(self.form.choices())
+        names = phrase("common.data_gap").join(phrase(f"chat.setting.{key}") for key in self.form.choices().as_dict())
         self.deviations.setText(phrase("chat.differs_from_the_preset_names", names=names))
         self._deviation_box.setVisible(bool(names))
 

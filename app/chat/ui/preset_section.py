@@ -1,5 +1,4 @@
-"""Show the section プリセット of the settings: a list of all presets and quick actions, with buttons for their
-actions."""
+"""Show the section プリセット of the settings: all presets and quick actions, with buttons for their actions."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,14 +8,13 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, QStandardPaths, Qt
 from PySide6.QtGui import QPainter, QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase
-from app.chat import preset_files
-from app.chat.presets import KINDS, Choices, Preset
+from app.chat.presets import KINDS, Choices, Preset, PresetFile, read_presets, write_presets
 from app.chat.services.preset_library import PresetLibrary
 from app.chat.ui import preset_editor
 from app.chat.ui.preset_editor import PresetEditor
@@ -29,10 +27,10 @@ from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, make_menu
 from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, group_rows
+from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, Index, ThemedDelegate, group_rows
 
 MARGIN_PX = 16
 
@@ -84,12 +82,8 @@ class PresetListModel(EntryListModel):
         return found
 
 
-class PresetDelegate(QStyledItemDelegate):
+class PresetDelegate(ThemedDelegate):
     """Paints the rows: headings, and presets with their summary."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
@@ -143,8 +137,7 @@ class PresetsSection(QWidget):
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],
     ) -> None:
-        """Build the section. `card` returns the card of the selected model, whose recommendations the editor shows, or
-        None."""
+        """Build the section. `card` returns that whose recommendations the editor shows, or None."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -155,7 +148,20 @@ class PresetsSection(QWidget):
         self._exported: Path | None = None
         self.pickers = Pickers()
         self._build()
-        self._connect()
+        self.import_button.clicked.connect(self._on_import_clicked)
+        self.export_button.clicked.connect(self.ask_to_export)
+        self.edit_button.clicked.connect(self._edit_chosen)
+        self.copy_button.clicked.connect(self._copy)
+        self.use_button.clicked.connect(self._use_for_new_conversations)
+        self.reset_button.clicked.connect(self._remove)
+        self.delete_button.clicked.connect(self._remove)
+        self.banner.action_requested.connect(self._on_folder_requested)
+        self.list.activated.connect(self._edit_chosen)
+        self.list.customContextMenuRequested.connect(self._show_menu)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._presets.changed.connect(self._refill)
+        self._preferences.changed.connect(self._refill)
+        self._theme.changed.connect(self._on_theme_changed)
         self._refill()
 
     def set_stacked(self, is_stacked: bool) -> None:
@@ -174,7 +180,13 @@ class PresetsSection(QWidget):
         self.export_button = Button(self._theme, phrase("chat.export"))
         self.banner = Banner(self._theme)
         self.entries = PresetListModel()
-        self.list = self._build_list()
+        self.list = QListView()
+        list_rows.set_up_list(
+            self.list, self.entries, PresetDelegate(self._theme, self.list), phrase("chat.list_of_presets")
+        )
+        self.list.setProperty("framed", True)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
         self.edit_button = Button(self._theme, phrase("common.edit"), icon="pencil")
         self.copy_button = Button(self._theme, phrase("chat.duplicate"), icon="copy")
         self.use_button = Button(self._theme, phrase("chat.use_for_new_conversations"))
@@ -195,30 +207,6 @@ class PresetsSection(QWidget):
             spacing_px=12,
         )
 
-    def _build_list(self) -> QListView:
-        view = QListView()
-        list_rows.set_up_list(view, self.entries, PresetDelegate(self._theme, view), phrase("chat.list_of_presets"))
-        view.setProperty("framed", True)
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
-        return view
-
-    def _connect(self) -> None:
-        self.import_button.clicked.connect(self._on_import_clicked)
-        self.export_button.clicked.connect(lambda: self.export_dialog().open())
-        self.edit_button.clicked.connect(self._edit_chosen)
-        self.copy_button.clicked.connect(self._copy)
-        self.use_button.clicked.connect(self._use_for_new_conversations)
-        self.reset_button.clicked.connect(self._remove)
-        self.delete_button.clicked.connect(self._remove)
-        self.banner.action_requested.connect(self._on_folder_requested)
-        self.list.activated.connect(self._edit_chosen)
-        self.list.customContextMenuRequested.connect(self._show_menu)
-        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self._presets.changed.connect(self._refill)
-        self._preferences.changed.connect(self._refill)
-        self._theme.changed.connect(self._on_theme_changed)
-
     # -------------------------------------------------------------------- showing
 
     @property
@@ -232,7 +220,9 @@ class PresetsSection(QWidget):
         default_id = self._presets.chat_preset(self._preferences.value.preset_id).id
         self.entries.set_entries(
             [
-                PresetEntry(preset, preset.id == default_id, self._is_changed(preset))
+                PresetEntry(
+                    preset, preset.id == default_id, preset.is_built_in and preset != self._presets.original(preset.id)
+                )
                 for kind in KINDS
                 for preset in self._presets.presets_of_kind(kind)
             ]
@@ -240,9 +230,6 @@ class PresetsSection(QWidget):
         self.list.setCurrentIndex(self.entries.index_of(chosen_id, max(row, 0)))
         self.list.verticalScrollBar().setValue(place)
         self._show_actions()
-
-    def _is_changed(self, preset: Preset) -> bool:
-        return preset.is_built_in and preset != self._presets.original(preset.id)
 
     def _show_actions(self) -> None:
         """Show only the buttons that apply to the chosen preset, because a disabled button would give no reason."""
@@ -314,11 +301,10 @@ class PresetsSection(QWidget):
 
     # ----------------------------------------------------------------------- files
 
-    def export_dialog(self) -> "PresetExportDialog":
+    def ask_to_export(self) -> "PresetExportDialog":
         presets = [preset for kind in KINDS for preset in self._presets.presets_of_kind(kind)]
         dialog = PresetExportDialog(self._theme, presets, self._presets.own_presets(), self.window())
-        dialog.chosen.connect(lambda key: self._export(dialog.marked()) if key == "export" else None)
-        return dialog
+        return dialog.ask(lambda: self._export(dialog.marked()))
 
     def _export(self, presets: list[Preset]) -> None:
         start = str(Path(_documents_folder()) / EXPORT_FILE_NAME)
@@ -326,7 +312,7 @@ class PresetsSection(QWidget):
         if path := self.pickers.save(self.window(), phrase("chat.export_presets_to"), start, kinds):
             target = Path(path)
             background.run(
-                lambda: preset_files.write(target, presets),
+                lambda: write_presets(target, presets),
                 functools.partial(self._on_exported, target, len(presets)),
                 self.banner.show_error,
             )
@@ -343,9 +329,9 @@ class PresetsSection(QWidget):
     def _on_import_clicked(self) -> None:
         title, kinds = phrase("chat.choose_a_preset_file"), phrase("chat.presets_json_all_files")
         if path := self.pickers.open(self.window(), title, _documents_folder(), kinds):
-            background.run(lambda: preset_files.read(Path(path)), self._on_read, self.banner.show_error)
+            background.run(lambda: read_presets(Path(path)), self._on_read, self.banner.show_error)
 
-    def _on_read(self, contents: preset_files.PresetFile) -> None:
+    def _on_read(self, contents: PresetFile) -> None:
         self.banner.hide()
         added = self._presets.add_all(contents.presets)
         if added:
@@ -377,8 +363,7 @@ class PresetsSection(QWidget):
 
     def _show_menu(self, position: QPoint) -> None:
         """Show a context menu with the same actions as the buttons. `position` is in coordinates of the list."""
-        menu = QMenu(self)
-        menu.aboutToHide.connect(menu.deleteLater)
+        menu = make_menu(self)
         for button in self._action_buttons:
             if not button.isHidden():
                 menu.addAction(button.text(), button.click)
@@ -438,8 +423,7 @@ def preset_import_dialog(theme: Theme, added: int, problems: Sequence[AppError],
         theme,
         phrase("chat.some_presets_could_not_be"),
         phrase("chat.added_were_imported_correct_these", added=added, refused=len(problems)),
-        (DialogButton("cancel", phrase("common.close"), is_default=True),),
-        parent,
+        parent=parent,
         icon=("triangle-alert", "warning"),
         content=make_text_view(lines, phrase("chat.what_could_not_be_imported"), height_px),
     )

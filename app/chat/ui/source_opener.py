@@ -71,10 +71,6 @@ class SourceOpener(QObject):
         panel.copy_button.clicked.connect(self._copy)
         panel.locate_button.clicked.connect(self._locate)
         documents.queue.emptied.connect(self._on_all_read)
-        self._add_shortcuts()
-
-    def _add_shortcuts(self) -> None:
-        """Add the shortcuts that work in the composer and in the panel too."""
         QShortcut(QKeySequence("Ctrl+."), self._splitter, self.toggle)
         for number in range(1, 10):
             QShortcut(QKeySequence(f"Alt+{number}"), self._splitter, functools.partial(self.open_number, number))
@@ -98,7 +94,9 @@ class SourceOpener(QObject):
         is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
         place, can_open = numbers.index(number) + 1, self._document is not None
         shown = DisplayedSource(source, number, place, len(numbers), places, can_open, is_used, is_doubtful)
-        self._quotes = tuple(source.text[start:end] for start, end in places) or _sentences(source.text)
+        self._quotes = tuple(source.text[start:end] for start, end in places) or tuple(
+            source.text[one.start : one.end] for one in sentences.split_sentences(source.text)
+        )
         self._panel.show_source(shown)
         self._splitter.show_panel(True)
         self._transcript.show_open(answer_id, number)
@@ -148,8 +146,7 @@ class SourceOpener(QObject):
     # ------------------------------------------------------------------ private
 
     def _grounding_of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
-        """Return the grounding of a visible answer and the numbers of the sources that it shows; (None, ()) without
-        sources."""
+        """Return the grounding of a visible answer and the numbers of its shown sources; (None, ()) without any."""
         message = next((one for one in self._transcript.messages if one.id == answer_id), None)
         grounding = answer_check.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:
@@ -281,7 +278,3 @@ def _exists(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a drive that is not connected
         return False
-
-
-def _sentences(text: str) -> tuple[str, ...]:
-    return tuple(text[one.start : one.end] for one in sentences.split_sentences(text))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
@@ -19,7 +19,6 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_box, make_column, make_row, make_scrollable
-from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList
 
@@ -45,25 +44,6 @@ def _row(component: Component) -> EntryRow:
     return EntryRow(component.name, entry=component, description=summary, about=summary)
 
 
-class ComponentFilter(QSortFilterProxyModel):
-    """The components whose name, kind, version or licence contains every word of the query."""
-
-    def __init__(self, components: EntryListModel, parent: QObject) -> None:
-        super().__init__(parent)
-        self._words: list[str] = []
-        self.setSourceModel(components)
-
-    def set_query(self, query: str) -> None:
-        self.beginFilterChange()
-        self._words = query.casefold().split()
-        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
-
-    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        source = self.sourceModel()
-        text = source.data(source.index(row, 0, parent), Qt.ItemDataRole.AccessibleTextRole).casefold()
-        return all(word in text for word in self._words)
-
-
 class LicencesWindow(QDialog):
     """The window of licences, which may stay open during other work. `load`: is run in a background thread."""
 
@@ -76,7 +56,6 @@ class LicencesWindow(QDialog):
         super().__init__(parent)
         self._theme = theme
         self._model = EntryListModel()
-        self._filtered = ComponentFilter(self._model, self)
         self.setWindowTitle(phrase("common.licences"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
@@ -84,13 +63,6 @@ class LicencesWindow(QDialog):
         fit_to_parent(self, theme, SIZE_PX)
         self._restyle()
         background.run(load, self._on_loaded, self._on_failed)
-
-    def show_component(self, name: str) -> None:
-        """Select the component with this name in the list, if there is one."""
-        for row in range(self._filtered.rowCount()):
-            index = self._filtered.index(row, 0)
-            if components.comparable_name(index.data(EntryRole).name) == components.comparable_name(name):
-                self.list.setCurrentIndex(index)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -104,10 +76,9 @@ class LicencesWindow(QDialog):
     def _build(self) -> None:
         set_surface(self, "base")
         intro = phrase("compliance.kotae_is_under_the_apache")
-        self.field = SearchField(self._theme, phrase("compliance.filter_by_name_or_licence"))
-        self.list = NamedList(self._theme, self._filtered, phrase("compliance.list_of_parts"))
+        self.list = NamedList(self._theme, self._model, phrase("compliance.list_of_parts"))
         self.count = Label(phrase("compliance.loading"), "caption", "text2", wraps=True)
-        self._left = make_box(self.field, self.count, self.list, spacing_px=8)
+        self._left = make_box(self.count, self.list, spacing_px=8)
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._body.setSpacing(MARGIN_PX)
         self._body.addWidget(self._left, 2)
@@ -150,7 +121,6 @@ class LicencesWindow(QDialog):
         )
 
     def _connect(self) -> None:
-        self.field.textChanged.connect(self._on_query_changed)
         self.list.selectionModel().currentChanged.connect(self._show_chosen)
         self.copy_button.clicked.connect(self._on_copy_clicked)
         self.folder_button.clicked.connect(lambda: open_folder(components.folder()))
@@ -173,30 +143,19 @@ class LicencesWindow(QDialog):
 
     def _on_loaded(self, parts: Sequence[Component]) -> None:
         self._model.set_rows([_row(part) for part in parts])
-        self._show_count()
-        self.list.setCurrentIndex(self._filtered.index(0, 0))
+        self.count.setText(phrase("compliance.n_parts", n=len(parts)))
+        self.list.setCurrentIndex(self._model.index(0, 0))
 
     def _on_failed(self, error: AppError) -> None:
         self.count.setText(str(describe_error(error)))
 
-    def _on_query_changed(self, query: str) -> None:
-        self._filtered.set_query(query)
-        if not self.list.currentIndex().isValid():
-            self.list.setCurrentIndex(self._filtered.index(0, 0))
-        self._show_count()
-
-    def _show_count(self) -> None:
-        shown = self._filtered.rowCount()
-        self.count.setText(phrase("compliance.n_parts", n=shown) if shown else phrase("compliance.nothing_found"))
-
     def _show_chosen(self, index: QModelIndex) -> None:
-        chosen: Component | None = index.data(EntryRole) if index.isValid() else None
-        self.status_label.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
-        self.name.setText(join_facts(chosen.name, chosen.version) if chosen else "")
-        self.facts.setText(join_facts(_kind_name(chosen), chosen.licence) if chosen else "")
-        self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
-        self.text.setPlainText(chosen.notice if chosen else "")
-        self.copy_button.setEnabled(chosen is not None)
+        chosen: Component = index.data(EntryRole)
+        self.status_label.setText("")
+        self.name.setText(join_facts(chosen.name, chosen.version))
+        self.facts.setText(join_facts(_kind_name(chosen), chosen.licence))
+        self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))))
+        self.text.setPlainText(chosen.notice)
 
     def _on_copy_clicked(self) -> None:
         clipboard_guard.copy_text(self, self.text.toPlainText())

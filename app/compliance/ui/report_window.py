@@ -6,7 +6,6 @@ from pathlib import Path
 
 import PySide6
 from PySide6.QtCore import QStandardPaths, Qt, qVersion
-from PySide6.QtGui import QTextCursor, QTextDocument
 from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from app.base import confidentiality
@@ -22,8 +21,7 @@ from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, make_column, make_row
-from app.uikit.widgets.fields import FindField
+from app.uikit.widgets.containers import FlowBox, make_column
 from app.uikit.widgets.labels import Label
 
 SIZE_PX = (760, 540)
@@ -65,9 +63,6 @@ class ReportWindow(QDialog):
         self.text.setTabChangesFocus(True)
         self.text.setAccessibleName(phrase("compliance.text_of_the_report"))
         self.text.setFont(self._theme.font("mono"))
-        self.field = FindField(self._theme, phrase("compliance.search_the_text"))
-        self.count = Label(tone="text2")
-        self.count.hide()
         self.banner = Banner(self._theme)
         self.state = Label(phrase("compliance.collecting"), tone="muted")
         self.copy_button = Button(self._theme, phrase("common.copy"), icon="copy")
@@ -78,7 +73,6 @@ class ReportWindow(QDialog):
         make_column(
             Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True),
             Label(phrase("compliance.it_holds_no_text_or"), tone="text2", wraps=True),
-            make_row((self.field, 1), self.count, spacing_px=8),
             (self.text, 1),
             self.banner,
             self.state,
@@ -93,9 +87,6 @@ class ReportWindow(QDialog):
         self.save_button.clicked.connect(self._save)
         self.copy_button.clicked.connect(lambda: clipboard_guard.copy_text(self, self.text.toPlainText()))
         self.close_button.clicked.connect(self.close)
-        self.field.textChanged.connect(lambda: self._find(0))
-        self.field.step_requested.connect(self._find)
-        self.field.closed.connect(self.field.clear)
 
     def _on_composed(self, text: str) -> None:
         self.text.setPlainText(text)
@@ -123,19 +114,3 @@ class ReportWindow(QDialog):
             return
         what = phrase("compliance.saved_nothing_was_sent")
         self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
-
-    def _find(self, step: int) -> None:
-        """Select the next match, wrapping around. `step`: 1 forwards, -1 backwards, 0 from the beginning."""
-        query = self.field.text()
-        total = self.text.toPlainText().lower().count(query.lower()) if query else 0
-        backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)
-        if step == 0:
-            self.text.moveCursor(QTextCursor.MoveOperation.Start)
-        if query and not self.text.find(query, backwards):
-            edge = QTextCursor.MoveOperation.End if step < 0 else QTextCursor.MoveOperation.Start
-            self.text.moveCursor(edge)
-            self.text.find(query, backwards)
-        none = phrase("compliance.not_found")
-        words = none if query and not total else phrase("compliance.n_found", n=f"{total:,}") if query else ""
-        self.count.setText(words)
-        self.count.setVisible(bool(words))

@@ -41,7 +41,7 @@ class PageRegion:
     """A page, or a part of it, that a conversation asks about as a picture. `path`: of its document.
 
     `edges`: left, top, right and bottom in shares of the page; None: all of it. `text`, `recognized`: the words in the
-    part, as in `messages.Rendered`. `heading`: of the clause there.
+    part, as in `messages.Rendered`. `heading`: of the clause there. `sha256`: of the document then; "": unknown.
     """
 
     path: str
@@ -50,6 +50,7 @@ class PageRegion:
     text: str = ""
     heading: tuple[str, ...] = ()
     recognized: tuple[tuple[str, int], ...] | None = None
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         if not (1 <= self.page <= PAGE_MOST and all(0 <= edge <= 1 for edge in self.edges or ())):

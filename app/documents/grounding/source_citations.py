@@ -41,9 +41,9 @@ def _is_quoted(text: str, mark: SourceMark, sources: Sequence[CitedSource]) -> b
     return any(quoted in "".join(source.text.split()) for source in sources)
 
 
-def add_marks(text: str, grounding: Grounding) -> str:
+def add_marks(text: str, grounding: Grounding | None) -> str:
     """Return the answer with [n] added to supported sentences that cite no source, except in table rows."""
-    for claim in sorted(grounding.claims, key=lambda one: -one.end):
+    for claim in sorted(grounding.claims if grounding else (), key=lambda one: -one.end):
         sentence = text[claim.start : claim.end]
         is_bare = claim.is_supported and CITED_MARK.search(sentence) is None and not sentence.startswith("|")
         if sentence == claim.sentence and is_bare and text[claim.end : claim.end + 1] not in tuple(_AMBIGUOUS):
@@ -142,8 +142,19 @@ def _gap(text: str, start: int, end: int) -> str:
 
 def append_sources(text: str, grounding: Grounding) -> str:
     """Return the answer with its marks and a list of its sources below."""
-    lines = [f"[{number}] {describe_place(grounding.sources[number - 1])}" for number in used_sources(text, grounding)]
-    return "\n".join([add_marks(text, grounding).rstrip(), "", *lines])
+    return "\n".join([add_marks(text, grounding).rstrip(), "", *used_places(text, grounding)])
+
+
+def used_places(text: str, grounding: Grounding | None) -> list[str]:
+    """Return a line for each source that `used_sources` names, with its number and place."""
+    if grounding is None:
+        return []
+    return [f"[{number}] {describe_place(grounding.sources[number - 1])}" for number in used_sources(text, grounding)]
+
+
+def sources_heading(grounding: Grounding) -> str:
+    """Return the heading above the sources, or above the nearest passages if the documents contain no answer."""
+    return phrase("common.sources" if grounding.has_answer else "common.nearest")
 
 
 _BEGINNING = 12  # characters that identify a cut part
@@ -209,8 +220,10 @@ def part_extents(passage: Passage) -> list[tuple[Section, int, int]]:
     return found
 
 
-def check_messages(grounding: Grounding) -> list[str]:
+def check_messages(grounding: Grounding | None) -> list[str]:
     """Return how an answer's check ended: each doubt, or the agreement; [] if nothing was to be compared."""
+    if grounding is None:
+        return []
     claims = grounding.claims
     near = [*picture_messages(grounding), *([phrase("documents.near")] if grounding.verdict == "near" else [])]
     doubts = [

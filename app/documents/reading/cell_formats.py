@@ -53,6 +53,7 @@ _PARTS = lazy_pattern(
     re.IGNORECASE | re.DOTALL,
 )
 _SCALE = lazy_pattern(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma after the last digit divides by 1,000
+_CONDITION = lazy_pattern(r"\[[<>=]")
 _FRACTION = lazy_pattern(r"[0#?]\s*/\s*[0-9#?]")
 _DATE_PARTS = lazy_pattern(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 
@@ -103,6 +104,8 @@ class _NumberLayout:
 @functools.lru_cache(maxsize=1000)
 def _number_layout(number_format: str) -> _NumberLayout | None:
     """Return the layout of a number format; None if numbers are displayed as in the format General."""
+    if _CONDITION.search(number_format):  # which part applies depends on the value
+        return None
     chosen = number_format.split(";")[0]
     bare = re.sub(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.', "", chosen)
     places = re.search(r"\.([0#?]+)", bare)

@@ -48,6 +48,7 @@ _TABLE = ("table", "tr", "td", "th", "caption")
 _NAVIGATION_CLASSES = frozenset(
     ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
 )
+_CHAPTERS = "section, div.section"  # which Sphinx puts into the contents of a document in one file
 # Inline styles that hide an element; style sheets are not read.
 _INVISIBLE = lazy_pattern(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
 
@@ -201,7 +202,8 @@ class _Reader:
         if self._elements % PROGRESS_EVERY == 0:
             self._on_progress(self._elements, 0)
         tag, attributes = node.tag or "", node.attributes
-        if tag == "nav" or _is_navigation(attributes):  # other text in it than links may be the document's
+        is_navigation = tag == "nav" or (_is_navigation(attributes) and not node.css_first(_CHAPTERS))
+        if is_navigation:  # other text in it than links may be the document's
             self.left_out += sum(count_letters(link.text()) for link in node.css("a"))
             return False
         if tag in _HIDDEN or tag == "title":

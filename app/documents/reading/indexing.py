@@ -76,6 +76,7 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "gzip", "document_is_archive"),
     (b"7z\xbc\xaf\x27\x1c", "7z", "document_is_archive"),
     (b"Rar!", "RAR", "document_is_archive"),
+    *((start, "Excel 4.0", "document_old_format") for start in (b"\t\0\x04\0", b"\t\x02\x06\0", b"\t\x04\x06\0")),
     (b"SQLite format 3\0", "SQLite", "document_unknown_format"),
     (b"GGUF", "GGUF", "document_unknown_format"),
 )

@@ -154,6 +154,8 @@ _QUESTION_WORDS = lazy_pattern(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
     "|上限|下限|目安|定義|種類|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
 )
+# Words of asking, which are in no passage; those of Japanese are left out by the dictionary.
+_ENGLISH_FRAME = lazy_pattern(r"(?i)^\s*(?:what (?:is|are|about)|tell me about)\s+(?:the |an? )?")
 _LOANWORD = lazy_pattern("[ァ-ヺー]{3,}")
 _UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
@@ -185,6 +187,7 @@ def judge_answerability(
     """
     if not passages or passages[0].named == "neighbour":
         return Answerability("not_in_documents", 0.0)
+    question = _ENGLISH_FRAME.sub("", question)
     wanted = _WantedTerms(TermStatistics(library.database, collection_ids), question)
     if passages[0].named:
         return Answerability("answered", 1.0)

@@ -36,6 +36,7 @@ _GENERAL = lazy_pattern("概要|目的|適用(?:範囲)?|定義|用語(?:の定�
 _JAPANESE = lazy_pattern("[ぁ-ゖァ-ヺ一-鿿]")
 _TITLE = lazy_pattern(r"(?=.*[ァ-ヺA-Za-z一-鿿])[^、。，．,;；:：「」『』|()（）\[\]［］]{4,24}")
 _QUESTION = lazy_pattern("[?？]$|(?:です|ます|でしょう)か$")  # a heading that is a question is asked as it stands
+_ENGLISH_QUESTION = lazy_pattern(r"(?i)(?:who|whose|what|which|when|where|why|how|can|may|is|are|do|does)\s.*")
 _WORD = "[一-鿿ァ-ヺーA-Za-z0-9・]"
 _NUMBER = r"(?:第\S{1,12}条(?:の\S{1,2})?[\s　]+|\d{1,3}[\s　]+|[（(]\d{1,2}[)）][\s　]*)?"
 _DEFINITION = lazy_pattern(
@@ -100,7 +101,12 @@ def _questions_of(heading: Sequence[str], text: str, often: Mapping[str, int]) -
         SAYS_NOTHING.match(title) or _GENERAL.fullmatch(title) or _POINTING.match(title) or often[title] > 1
     )
     if is_telling and any(one.kind == "text" for one in sentences.split_sentences(text)):
-        question = title if _QUESTION.search(title) else _form("heading", title + text, subject=title)
+        if _QUESTION.search(title):
+            question = title
+        elif _ENGLISH_QUESTION.fullmatch(title):
+            question = f"{title}?"
+        else:
+            question = _form("heading", title + text, subject=title)
         yield _Candidate("heading", title, question, text)
     for one in sentences.split_sentences(text):
         sentence = text[one.start : one.end]

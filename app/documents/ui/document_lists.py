@@ -26,9 +26,9 @@ from app.uikit import confidentiality_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.column_table import ColumnDelegate, ColumnTable
 from app.uikit.widgets.labels import plain_tooltip
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, EntryRow, NamedList, ThemedDelegate
+from app.uikit.widgets.tables import ColumnDelegate, ColumnTable
 
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1

@@ -45,9 +45,9 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip, set_surface
-from app.uikit.widgets.number_table import SIDE_PX, Index, NumberTableModel, NumberTableView
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TabBar
+from app.uikit.widgets.tables import SIDE_PX, Index, NumberTableModel, NumberTableView
 
 SIZE_PX = (1080, 720)
 ALL = "all"

@@ -89,9 +89,6 @@ class DocumentsPage(Page):
         self._refill()
         self._on_status_changed(documents.standing)
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
-
     def label_now(self) -> confidentiality.Label:
         """Return the highest label of all collections, whose names the page shows. Raises AppError as `Database`."""
         if not self._documents.path.is_file():
@@ -128,17 +125,17 @@ class DocumentsPage(Page):
         set_surface(self, "base")
         FileDrops(self, self._choose_files, self._take_files)
         theme = self._theme
-        self._header = PageHeader(theme, phrase("common.documents"))
+        self.header = PageHeader(theme, phrase("common.documents"))
         self.label_button = Button(theme, phrase("common.batch_column.label"), "quiet", compact=True)
         self.folder_button = Button(theme, phrase("documents.add_a_folder_2"), icon="folder-plus")
         self.add_button = Button(theme, phrase("documents.add_files_2"), "primary", "plus")
         self.menu_button = IconButton(theme, "ellipsis", phrase("documents.actions_for_the_collection"))
         for action in (self.label_button, self.folder_button, self.add_button, self.menu_button):
-            self._header.add_action(action)
+            self.header.add_action(action)
         self.list = CollectionView(theme, self.collections)
         self.new_button = Button(theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
         self.sidebar_panel = SidebarPanel(self, self.list, (self.new_button,))
-        make_column(self._header, (make_scrollable(self._build_content()), 1), into=self, spacing_px=0)
+        make_column(self.header, (make_scrollable(self._build_content()), 1), into=self, spacing_px=0)
 
     def _build_content(self) -> QWidget:
         """Build the content, which scrolls if the banner and the queue leave too little space."""
@@ -259,7 +256,7 @@ class DocumentsPage(Page):
 
     def _show_collection(self) -> None:
         one = self.collection
-        self._header.title.setText(one.name if one else phrase("common.documents"))
+        self.header.title.setText(one.name if one else phrase("common.documents"))
         self.files_line.show_collection(one)
         if one is not None:
             self.label_button.show_icon(*confidentiality_guard.LABEL_LOOKS[one.label])

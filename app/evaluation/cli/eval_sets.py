@@ -6,7 +6,6 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -229,18 +228,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         print_file_summary(found, output)
     questions, renamed = question_files.with_ids(question for found in files for question in found.questions)
     _print_renamed(renamed, output)
-    repeated = _repeated(files)
-    if repeated:
-        output.note("evaluation.questions_repeated", count=len(repeated), rows=_first_names(repeated))
-    newest, before = (
-        question_sets.newest_version(where.questions, options.name),
-        _newest_version_or_none(options.name, where),
-    )
+    newest = question_sets.newest_version(where.questions, options.name)
     source = phrase("common.data_gap").join(found.name for found in files)
     label = _raised(given, confidentiality.highest_label(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
     is_new = stored.version > newest
-    changes = question_sets.changes(before.questions, stored.questions) if before is not None and is_new else None
     skipped = [
         {"file": found.name, "line": row.line, "code": row.code, "message": _reason(row)}
         for found in files
@@ -250,40 +242,9 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "is_new": is_new,
         "skipped": skipped,
         "renamed": dict(renamed),
-        "repeated": len(repeated),
-        "changes": asdict(changes) if changes else None,
     }
-    lines = [_stored_message(stored, is_new=is_new)]
-    if before is not None and changes is not None:
-        lines.append(phrase("evaluation.question_set_changes", before=before.version, **asdict(changes)))
-    output.result(data, "\n".join(lines))
+    output.result(data, _stored_message(stored, is_new=is_new))
     return 1 if skipped else 0
-
-
-def _newest_version_or_none(name: str, where: Paths) -> QuestionSet | None:
-    """Return the newest stored version of a set; None if there is no such set, or it is damaged."""
-    with suppress(AppError):
-        return question_sets.find(where.questions, name)
-    return None
-
-
-def _repeated(files: Sequence[QuestionFile]) -> list[str]:
-    """Return a text for each question that repeats the text of an earlier one, with the rows of both."""
-    places: dict[str, str] = {}
-    found = []
-    for file in files:
-        for question, line in zip(file.questions, file.lines, strict=True):
-            row = (
-                str(line)
-                if len(files) == 1
-                else phrase("evaluation.questions_repeated_row_of", name=file.name, line=line)
-            )
-            if question.text in places:
-                key = "evaluation.questions_repeated_row" if len(files) == 1 else "evaluation.questions_repeated_rows"
-                found.append(phrase(key, first=places[question.text], line=row))
-            else:
-                places[question.text] = row
-    return found
 
 
 def _facts(question_set: QuestionSet) -> dict[str, Any]:

@@ -46,8 +46,6 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--seeds", metavar="N", type=int, default=SCALE_RUNS, help=help_text("eval scale --seeds"))
     parser.add_argument("--no-control", action="store_true", help=help_text("eval scale --no-control"))
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
-    parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
-    parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval scale --divide"))
     parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
     eval_studies.add_judge(parser, is_required=False)
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
@@ -59,13 +57,8 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     Return the exit status as `eval_run.run_study` does. Raises AppError for wrong options, and as `create`.
     """
     commands.check_limit("--seeds", options.seeds, *LIMITS["runs"])
-    commands.check_limit("--divide", options.divide, *LIMITS["divide"])
     if options.judge and not options.questions:
         options.missing("--questions")
-    if options.divide is not None and not options.subsets:
-        raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
-    if options.subsets and options.sizes:
-        raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
     if options.questions:
         require_file(base_models.existing_path(options.base))
     judge = eval_studies.judge_of(options, where)
@@ -82,8 +75,6 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         base=options.base,
         data=str(Path(options.data).expanduser()),
         sizes=_sizes(options.sizes),
-        subsets=str(Path(options.subsets).expanduser()) if options.subsets else "",
-        divide=options.divide or 1,
         runs=options.seeds,
         has_control=not options.no_control,
         training_preset=options.preset or "",
@@ -123,7 +114,7 @@ def _sizes(text: str | None) -> tuple[int, ...]:
 
 
 def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
-    """Print the time and disk space that the study will take, and warn of too little memory and of removed rows."""
+    """Print the time and disk space that the study will take, and warn of too little memory."""
     largest = planned.largest
     if material.unusable:
         output.note("common.split_unusable", count=f"{material.unusable:,}")
@@ -142,13 +133,6 @@ def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Outpu
         output.note(
             "common.plan_short", allowed=format_size(largest.allowed_bytes), total=format_size(largest.memory.total)
         )
-    removed = [
-        phrase("evaluation.scale_removed_of", rows=f"{subset.rows + subset.removed:,}", removed=subset.removed)
-        for subset in material.subsets
-        if subset.removed
-    ]
-    if removed:
-        output.note("evaluation.scale_removed", counts=phrase("common.setting_between").join(removed))
 
 
 # -------------------------------------------------------------------------- paper
@@ -176,7 +160,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperReplication:
     folder = Path(options.folder).expanduser()
-    commands.check_limit("--divide", options.divide, *LIMITS["divide"])
+    commands.check_limit("--divide", options.divide, *LIMITS["limit"])
     commands.check_limit("--limit", options.limit, *LIMITS["limit"])
     models = model_registry.read_files(where)
     paths = [base_models.resolve_base(one, models).path for one in options.base]  # check the bases before planning
@@ -194,12 +178,8 @@ def _stages(options: argparse.Namespace, where: Paths, output: Output) -> PaperR
     is_ours = options.preset not in PAPER_PRESETS
     told = Choices() if is_ours else Choices(system_prompt=paper.system_prompt())
     indices = folder / paper.SUBSETS
-    material = scale_subsets.given_subsets(
-        folder / paper.ROWS,
-        indices if indices.is_file() else None,
-        divide,
-        keeps_subsets=True,
-        system_prompt=told.system_prompt or "",
+    material = scale_subsets.paper_material(
+        folder / paper.ROWS, indices if indices.is_file() else None, divide, told.system_prompt or ""
     )
     request = StudyRequest(
         "scale",

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
-from collections.abc import Hashable
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -26,7 +26,7 @@ from app.evaluation.records import QuestionSet
 from app.evaluation.study import study_steps
 from app.evaluation.study.studies import Study
 from app.evaluation.study.study_steps import QUESTION_PLACE, PendingAnswers, PendingLikelihood
-from app.inference import child_commands, gguf
+from app.inference import gguf
 from app.inference.engine.messages import AdapterUse
 from app.inference.engine.model_jobs import Score
 from app.inference.prompts import ScoredText, Segment, Turn
@@ -119,11 +119,7 @@ class AnswersTask(StepTask):
         self._journal: BatchJournal | None = None
         self._died_at: list[int] = []
         self._died_before: frozenset[int] = frozenset()  # questions at which the engine crashed at the last attempt
-        self._error: AppError | None = None
-        self._is_stopped = False
-        self._queue = AnswerQueue(
-            engine, child_commands.template(), self._request_of, self, embedding, alone=TIMED_QUESTIONS
-        )
+        self._queue = AnswerQueue(engine, self._request_of, self, embedding, alone=TIMED_QUESTIONS)
         self._queue.progressed.connect(self._report_progress)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
@@ -134,21 +130,15 @@ class AnswersTask(StepTask):
         background.run(lambda: BatchJournal.open(self._step.out, head), self._on_opened, self.ended.emit)
 
     def stop(self) -> None:
-        self._is_stopped = True
-        if self._journal is not None:
-            self._queue.stop()
+        self._queue.stop()
 
     def _on_opened(self, opened: BatchJournal) -> None:
         self._journal = opened
         self._died_before = _deaths(self._step.out)
-        if self._is_stopped:
-            self._on_ended(None)
-            return
         lines = range(1, len(self._questions.questions) + 1)
         self._queue.start([line for line in lines if line not in opened.results])
 
-    def _request_of(self, line: Hashable) -> AnswerRequest:
-        assert isinstance(line, int)
+    def _request_of(self, line: int) -> AnswerRequest:
         contender, system = self._step.contender, self._step.contender.system
         turns = (Turn(self._questions.questions[line - 1].text),)
         scope = contender.scope
@@ -186,27 +176,18 @@ class AnswersTask(StepTask):
 
     def _keep(self, result: BatchAnswer) -> None:
         assert self._journal is not None
-        if self._error is not None:  # the journal may end with a part of a line
-            return
-        try:
-            self._journal.add(result)
-        except AppError as error:
-            self._error = error
-            self._queue.stop()
+        self._queue.store(functools.partial(self._journal.add, result))
 
     def _report_progress(self) -> None:
         total = len(self._questions.questions)
         self.progressed.emit(total - len(self._queue.pending), total, self._queue.left_s)
 
     def _on_ended(self, error: AppError | None) -> None:
-        error = self._error or error
-        if (
-            error is not None and error.code in ENGINE_FAILURES
-        ):  # the engine crashes again and again: the other questions were not tried
+        if error is not None and error.code in ENGINE_FAILURES:  # again and again: the other questions were not tried
             error = self._unanswered()
         elif self._died_at:
             _note_deaths(self._step.out, self._died_at)
-        if error is None and (self._is_stopped or self._queue.pending):
+        if error is None and (self._queue.is_stopped or self._queue.pending):
             self.stopped.emit()
         else:
             self.ended.emit(error or self._unanswered())
@@ -240,7 +221,7 @@ class PromptsTask(StepTask):
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
-        self._run = PromptRun(engine, child_commands.template(), job, self)
+        self._run = PromptRun(engine, job, self)
         self._run.progressed.connect(lambda part: self.progressed.emit(part.done, part.total, part.left_s))
         self._run.finished.connect(self.ended)
         self._run.stopped.connect(self.stopped)
@@ -280,7 +261,7 @@ class LikelihoodTask(JobTask):
             self._score(study_steps.likelihood_texts(self._questions, self._form, self._system))
             return
         body = template_renderer.request(self._template, (Turn(QUESTION_PLACE),), self._system)
-        self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
+        self._renderer = TemplateRenderer(body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:
         if self._renderer is not None:

@@ -33,7 +33,6 @@ LIMITS = {
     "context_tokens": (256, 1 << 20),
     "limit": (1, 1 << 20),
     "runs": (1, 20),
-    "divide": (1, 1 << 20),
 }
 MAX_TOKENS = 512  # default length of an answer in tokens; shorter than the chat's 1,024, so that a loop ends sooner
 SCALE_RUNS = 3  # default runs for each size, because chance alone can separate two runs as far as two sizes
@@ -100,8 +99,6 @@ class StudyRequest:
     forms: tuple[str, ...] = ()  # quantizations; (): those of the paper
     data: str = ""  # a folder with a frozen split, or a file of rows
     sizes: tuple[int, ...] = ()  # numbers of rows, ascending; (): shares of all rows
-    subsets: str = ""  # a file with the rows of each amount, instead of `sizes`
-    divide: int = 1  # use only one row in so many of each subset
     runs: int = SCALE_RUNS
     has_control: bool = True
     training_preset: str = ""

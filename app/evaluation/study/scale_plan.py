@@ -227,9 +227,6 @@ def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
     about = {
         "name": material.name,
         "is_nested": material.is_nested,
-        "subsets": [
-            {"rows": subset.rows, "removed": subset.removed, "unusable": subset.unusable} for subset in material.subsets
-        ],
     }
     with drive_errors(folder, "evaluation_unwritable"):
         for name, raw in parts.items():

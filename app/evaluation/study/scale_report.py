@@ -183,7 +183,7 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
         phrase("evaluation.scale_title"),
         (advise(found, asked).sentence, *_curve_sentences(found, drawn), *_caveats(found, about)),
         (_plot(found, drawn),),
-        (_sizes(found), *_data(about)),
+        (_sizes(found),),
     )
     control = ReportSection(
         phrase("evaluation.scale_control.title"),
@@ -333,13 +333,6 @@ def _sizes(results: ScaleResults) -> ReportTable:
         phrase("evaluation.scale_note_groups" if results.groups else "evaluation.scale_note_examples"),
     )
     return ReportTable(_head(head), tuple(lines), notes)
-
-
-def _data(about: dict[str, Any]) -> Iterator[ReportTable]:
-    """Yield a table of the rows left out of each subset; nothing if none were, as with nested subsets."""
-    if any(one["removed"] or one["unusable"] for one in about["subsets"]):
-        lines = [(f"{one['rows']:,}", f"{one['removed']:,}", f"{one['unusable']:,}") for one in about["subsets"]]
-        yield ReportTable(_head(("rows", "removed", "unusable")), tuple(lines))
 
 
 def _controls(results: ScaleResults) -> ReportTable:

@@ -1,14 +1,14 @@
 """Make the data of a scale study: subsets to train on, with one validation part and one hold-out for all of them.
 
-Nested subsets are the first rows of a split's training part, whose order comes from the split's seed. Given subsets
-were drawn elsewhere, as in the paper (arXiv 2603.18037); they keep their order, and are not nested.
+Nested subsets are the first rows of a split's training part, whose order comes from the split's seed. Those of the
+paper (arXiv 2603.18037) keep their order, and are not nested.
 """
 
 import dataclasses
 import json
 import math
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,15 +35,10 @@ _DATA_BYTES = 1 << 31  # limit for one part
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The data of one size. `raw`: JSON Lines in the order in which the trainer gets and then shuffles them.
-
-    `removed`: rows left out because they are near duplicates of a hold-out row; `unusable`: lines that are no rows.
-    """
+    """The data of one size. `raw`: JSON Lines in the order in which the trainer gets and then shuffles them."""
 
     rows: int
     raw: bytes
-    removed: int = 0
-    unusable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +59,9 @@ class SubsetFiles:
 
 
 def subsets_of(request: StudyRequest) -> SubsetFiles:
-    """Return the data of a scale study. Raises AppError as `require_complete`, `nested_subsets`, `given_subsets`."""
+    """Return the data of a scale study. Raises AppError as `require_complete` and `nested_subsets`."""
     study_request.require_complete(request)
-    data = Path(request.data)
-    if request.subsets:
-        return given_subsets(data, Path(request.subsets), request.divide)
-    return nested_subsets(data, request.sizes)
+    return nested_subsets(Path(request.data), request.sizes)
 
 
 def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
@@ -99,43 +91,32 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
     return SubsetFiles(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
 
 
-def given_subsets(
-    data: Path, indices: Path | None, divisor: int = 1, *, keeps_subsets: bool = False, system_prompt: str = ""
-) -> SubsetFiles:
-    """Return given subsets of a JSON Lines file.
+def paper_material(data: Path, indices: Path | None, divisor: int = 1, system_prompt: str = "") -> SubsetFiles:
+    """Return the paper's subsets of its JSON Lines file.
 
     `indices`: {"1000": [lines from 0, in their order], …}; None: drawn as in the paper (`paper_subsets`). `divisor` k:
     use the first 1/k of each subset, for a machine on which all would take too long; hold-out and validation shrink
-    too, but not below a minimum. Both are drawn from rows that no subset has. Rows similar to a hold-out row by the
-    paper's measure (`data_split.PAPER`) are removed; with `keeps_subsets` the hold-out row is. `system_prompt`: begins
-    each row.
+    too, but not below a minimum. Both are drawn from rows that no subset has, without those that are similar to a row
+    of a subset by the paper's measure (`data_split.PAPER`). `system_prompt`: begins each row.
     Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout, scale_sizes_order,
     scale_size_small, and as `file_import.import_file`.
     """
     found = file_import.import_file(data)
     by_place = {row.line - 1: _with_system(row, system_prompt) for row in found.rows}
-    unusable = {bad_row.line - 1 for bad_row in found.bad_rows}
     subsets_of_places = _read_indices(indices) if indices else paper_subsets(data)
-    drawn = [places[: len(places) // divisor] for places in subsets_of_places]
-    for places in drawn:
-        outside = next((place for place in places if place not in by_place and place not in unusable), None)
-        if outside is not None:
-            raise AppError("scale_index_outside", path=str(indices), index=outside, data=str(data))
-    used = {place for places in drawn for place in places} & by_place.keys()
+    drawn = sorted((places[: len(places) // divisor] for places in subsets_of_places), key=len)
+    used = {place for places in drawn for place in places}
+    outside = min(used - by_place.keys(), default=None)
+    if outside is not None:
+        raise AppError("scale_index_outside", path=str(indices), index=outside, data=str(data))
     free = {row.id: row for place, row in by_place.items() if place not in used}
     holdout, validation = _held_out_rows(free.values(), divisor)
-    trained = [by_place[place] for place in sorted(used)]
-    if keeps_subsets:
-        like = _ids_like(trained, holdout)
-        holdout = [row for row in holdout if row.id not in like]
-        trained = []
-    like = _ids_like(holdout, [*validation, *trained])
-    subsets = [_make_subset(places, by_place, like) for places in drawn]
-    subsets.sort(key=lambda one: one.rows)
-    _check([subset.rows for subset in subsets], len(by_place))
-    kept = [row for row in validation if row.id not in like]
+    holdout = _unlike([by_place[place] for place in sorted(used)], holdout)
+    validation = _unlike(holdout, validation)
+    _check([len(places) for places in drawn], len(by_place))
+    subsets = tuple(Subset(len(places), _json_lines(by_place[place] for place in places)) for places in drawn)
     return SubsetFiles(
-        data.stem, tuple(subsets), _json_lines(kept), _json_lines(holdout),
+        data.stem, subsets, _json_lines(validation), _json_lines(holdout),
         is_nested=False, unusable=len(found.bad_rows), label=confidentiality.label_from(found.label),
     )  # fmt: skip
 
@@ -222,8 +203,8 @@ def _with_system(row: TrainingRow, prompt: str) -> TrainingRow:
     return dataclasses.replace(row, messages=(RowMessage("system", prompt), *row.messages)) if prompt else row
 
 
-def _ids_like(held: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
-    """Return the ids of `others` that ask nearly the same as one of the rows `held`, or have the same answer."""
+def _unlike(held: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> list[TrainingRow]:
+    """Return those of `others` that ask nearly the same as none of the rows `held`, and have another answer."""
     measure, together = data_split.PAPER.measure, [*held, *others]
     near = [
         (one, other)
@@ -231,15 +212,8 @@ def _ids_like(held: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set
     ]
     answers, _ = duplicates.same_answers(together)
     count = len(held)
-    return {together[other].id for one, other in (*near, *answers) if one < count <= other}
-
-
-def _make_subset(places: Iterable[int], by_place: dict[int, TrainingRow], like: Collection[str]) -> Subset:
-    """Return the subset of the rows at `places`. `like`: ids of rows to leave out, which resemble a hold-out row."""
-    known = [by_place.get(place) for place in places]
-    usable = [row for row in known if row is not None]
-    kept = [row for row in usable if row.id not in like]
-    return Subset(len(kept), _json_lines(kept), len(usable) - len(kept), len(known) - len(usable))
+    like = {together[other].id for one, other in (*near, *answers) if one < count <= other}
+    return [row for row in others if row.id not in like]
 
 
 def _json_lines(training_rows: Iterable[TrainingRow]) -> bytes:

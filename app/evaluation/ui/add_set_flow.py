@@ -77,8 +77,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         super().__init__(theme, parent)
         self._folder = folder
         self._imported = imported
-        self.naming = NameForm(folder, sets, imported.name, imported.floor, is_new=False)
-        self.naming.show_questions(imported.questions)
+        self.naming = NameForm(sets, imported.name, imported.floor, is_new=False)
         self.naming.changed.connect(self.note_change)
         self.column.addWidget(self.naming)
         self.parts = [self._create_part(part) for part in parts if part.lines or part.facts]
@@ -315,7 +314,7 @@ class AddSet(QObject):
             self.dialog.open()
 
     def _show_empty(self, _nothing: object, sets: Sequence[StoredQuestionSet]) -> None:
-        naming = NameForm(self._folder, sets, "", is_new=True)
+        naming = NameForm(sets, "", is_new=True)
         source = phrase("evaluation.written_by_hand")
 
         def prepare(question: Question) -> StoreWork:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from app.base import plots
 from app.base.plots import PlotEstimate, PlotScale
@@ -19,8 +19,8 @@ from app.evaluation.ui import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import Card, CardGrid, FlowBox, RowsInTurns, make_column, make_row
-from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+from app.uikit.widgets.containers import Badge, Card, CardGrid, FlowBox, RowsInTurns, make_column, make_row
+from app.uikit.widgets.labels import Label, plain_tooltip
 from app.uikit.widgets.svg_plot import SvgPlot
 
 INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
@@ -285,18 +285,15 @@ class VerdictBadge(QWidget):
         super().__init__()
         icon, tone = result_texts.VERDICTS[verdict]
         name = phrase(f"evaluation.verdict_badge.{verdict}")
-        self.words = Label(name if icon else f"≈ {name}", "caption", tone)
+        badge = Badge(theme)
+        surface = tone if tone in ("success", "danger") else "tag"
+        badge.show_state(surface, icon, name if icon else f"≈ {name}", tone)
+        self.words = badge.words
         self.words.setAccessibleName(name)
         self.words.setAccessibleDescription(sentence)
-        ground = QFrame()
-        ground.setProperty("surface", tone if tone in ("success", "danger") else "tag")
-        inside = make_row(into=ground, margins_px=(8, 2, 8, 2), spacing_px=5)
-        if icon:
-            inside.addWidget(IconLabel(theme, icon, tone, 13))
-        inside.addWidget(self.words)
         self.setToolTip(plain_tooltip(sentence))
         make_row(
-            (ground, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), into=self, margins_px=(0, 0, 8, 0)
+            (badge, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), into=self, margins_px=(0, 0, 8, 0)
         )
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
 

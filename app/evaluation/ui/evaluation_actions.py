@@ -33,8 +33,7 @@ from app.evaluation.ui import study_texts
 from app.evaluation.ui.evaluation_content import ListedEntry, key_of
 from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 from app.inference.local_model import LocalModel
-from app.uikit.list_detail_page import EntryActions, EntryKey
-from app.uikit.page import NavigationSignals
+from app.uikit.page import EntryActions, EntryKey, NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 

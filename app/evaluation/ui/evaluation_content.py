@@ -21,8 +21,8 @@ from app.evaluation.study import studies
 from app.evaluation.study.studies import Study, StudyEntry
 from app.evaluation.ui import study_texts
 from app.uikit import confidentiality_guard
-from app.uikit.list_detail_page import EmptyState, EntryKey
 from app.uikit.localization import join_facts
+from app.uikit.page import EmptyState, EntryKey
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.list_rows import EntryRow, group_rows

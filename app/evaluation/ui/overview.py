@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
     QGridLayout,
-    QHeaderView,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -40,10 +38,8 @@ from app.uikit.widgets.containers import (
     set_direction,
 )
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
-from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel
 from app.uikit.widgets.svg_plot import SvgPlot
-
-MOST_PX, PADDING_PX = 260, 24
+from app.uikit.widgets.tables import Index, NumberTableModel, NumberTableView
 
 
 class TextTableModel(NumberTableModel):
@@ -65,86 +61,14 @@ class TextTableModel(NumberTableModel):
         return int(side | Qt.AlignmentFlag.AlignVCenter)
 
 
-class TextTable(QTableView):
+class TextTable(NumberTableView):
     """A table with the height of its rows, so that only the page scrolls vertically."""
 
+    wide_least_px = 210  # names of systems often begin alike
+
     def __init__(self, theme: Theme, table: ReportTable, name: str) -> None:
-        super().__init__()
-        self._theme = theme
         self.cells = TextTableModel(table)
-        self.cells.setParent(self)
-        self.setModel(self.cells)
-        self.setAccessibleName(name)
-        self.first_column = QTableView(self)  # the first column, shown over the scrolled ones
-        for view in (self, self.first_column):
-            _dress(view, theme)
-        self._build_first_column()
-        theme.changed.connect(self._fit)
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def _build_first_column(self) -> None:
-        """Set up the view of the first column, which stays visible when the table scrolls sideways."""
-        first_column = self.first_column
-        first_column.setModel(self.cells)
-        first_column.setSelectionModel(self.selectionModel())
-        first_column.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        first_column.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for column in range(1, self.cells.columnCount()):
-            first_column.setColumnHidden(column, True)
-        first_column.hide()
-        self.horizontalScrollBar().valueChanged.connect(self._place_first)
-
-    def _place_first(self) -> None:
-        """Show the fixed first column only while the table is scrolled; otherwise the column would be there twice."""
-        self.first_column.setVisible(self.horizontalScrollBar().value() > 0)
-        height = self.horizontalHeader().height() + self.viewport().height()
-        self.first_column.setGeometry(0, 0, self.columnWidth(0), height)
-        self.first_column.setColumnWidth(0, self.columnWidth(0))
-
-    def _fit(self) -> None:
-        theme, header = self._theme, self.horizontalHeader()
-        height = theme.metric("row_compact")
-        for view in (self, self.first_column):
-            view.verticalHeader().setDefaultSectionSize(height)
-        widths = [self._width(column) for column in range(self.cells.columnCount())]
-        room = self.viewport().width()
-        for column, width in enumerate(widths):
-            header.resizeSection(column, width)
-        scrolls = sum(widths) > room
-        bar = self.horizontalScrollBar().sizeHint().height() if scrolls else 0
-        header.setMaximumWidth(sum(widths))  # otherwise the header's background would extend beyond the last column
-        self.setFixedHeight(header.sizeHint().height() + self.cells.rowCount() * height + bar + 2)
-        self._place_first()
-
-    def _width(self, column: int) -> int:
-        theme, cells = self._theme, self.cells
-        head = str(cells.headerData(column, Qt.Orientation.Horizontal))
-        metrics = QFontMetrics(theme.font("ui"))
-        texts = [metrics.horizontalAdvance(cells.index(row, column).data()) for row in range(cells.rowCount())]
-        wide = min(max(texts, default=0), theme.px(MOST_PX))
-        return max(QFontMetrics(theme.font("caption", 600)).horizontalAdvance(head), wide) + theme.px(PADDING_PX)
-
-
-def _dress(view: QTableView, theme: Theme) -> None:
-    view.setItemDelegate(NumberTableDelegate(theme, view))
-    view.setShowGrid(False)
-    view.setWordWrap(False)
-    view.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)
-    view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
-    view.setTabKeyNavigation(False)
-    view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    view.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
-    view.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
-    view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    view.horizontalHeader().setSectionsClickable(False)
-    view.verticalHeader().hide()
-    view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    view.verticalHeader().setMinimumSectionSize(1)
+        super().__init__(theme, self.cells, name, rows_shown=len(table.rows))
 
 
 MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900

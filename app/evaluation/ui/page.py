@@ -26,8 +26,7 @@ from app.evaluation.ui.study_texts import failure_message, with_study_name
 from app.models.artifact_steps import StepProgress
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import FileDrops
-from app.uikit.list_detail_page import EntryKey, ListDetailPage
-from app.uikit.page import NavigationSignals, focus_first_widget
+from app.uikit.page import EntryKey, ListDetailPage, NavigationSignals, focus_first_widget
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.buttons import Button

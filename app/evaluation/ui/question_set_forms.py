@@ -1,8 +1,6 @@
 """Define the windows and forms for a question set: a change that becomes a version, its name and label, renaming."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -13,14 +11,12 @@ from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.files.output_file import NAME_CHARACTERS_MAX
 from app.base.services import background
-from app.base.services.background import LatestWork
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
-from app.evaluation.question_sets import QuestionSetChanges, StoredQuestionSet
-from app.evaluation.records import Question, QuestionSet
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.records import QuestionSet
 from app.evaluation.ui import question_set_texts
-from app.uikit.dialogs import Dialog, DialogButton
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import Dialog, DialogButton, EditorWindow
 from app.uikit.input_method import conversion_guard_of
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -123,17 +119,12 @@ class NameForm(QWidget):
 
     changed = Signal()
 
-    def __init__(
-        self, folder: Path, sets: Sequence[StoredQuestionSet], name: str, floor: Label = LABELS[0], *, is_new: bool
-    ) -> None:
+    def __init__(self, sets: Sequence[StoredQuestionSet], name: str, floor: Label = LABELS[0], *, is_new: bool) -> None:
         """Fill the form. `floor`: the lowest label that the origin of the questions allows."""
         super().__init__()
-        self._folder = folder
         self._sets = sets
         self._floor = floor
         self._is_new = is_new
-        self._questions: Sequence[Question] = ()  # questions to store
-        self._comparing = LatestWork()
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
@@ -160,11 +151,6 @@ class NameForm(QWidget):
         It makes storing fail if the set has changed since the form was shown.
         """
         return self.existing.newest.sha256 if self.existing is not None else ""
-
-    def show_questions(self, questions: Sequence[Question]) -> None:
-        """Set the questions to store; the form shows how they differ from an existing set."""
-        self._questions = questions
-        self._show_effect()
 
     def check(self) -> str:
         """Show what is wrong with the name, and return that text; "" if the name is right."""
@@ -208,43 +194,12 @@ class NameForm(QWidget):
         self.label_note.setVisible(floor != LABELS[0])
 
     def _show_effect(self) -> None:
-        existing = self.existing
-        self._comparing.drop()
-        if existing is None or not existing.versions or self._is_new:
-            self._show_note("")
-            return
-        text = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
-        self._show_note(text)
-        if self._questions:
-            compare = partial(_changes, self._folder, existing.name, self._questions)
-            self._comparing.run(compare, self._on_compared, self._on_failed)
-
-    def _on_compared(self, changes: QuestionSetChanges | None) -> None:
-        if changes is None:
-            self._show_note(phrase("evaluation.the_set_has_the_same"))
-            return
-        text = phrase(
-            "evaluation.from_the_present_version_a",
-            a=f"{changes.added:,}",
-            b=f"{changes.changed:,}",
-            c=f"{changes.removed:,}",
-        )
-        self._show_note(join_facts(self.note.text(), text))
-
-    def _on_failed(self, _error: AppError) -> None:
-        """Ignore the error: the newest version is damaged, and a new one will replace it."""
-
-    def _show_note(self, words: str) -> None:
+        existing, words = self.existing, ""
+        if existing is not None and existing.versions and not self._is_new:
+            words = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
+            announce(self, words)
         self.note.setText(words)
         self.note.setVisible(bool(words))
-        if words:
-            announce(self, words)
-
-
-def _changes(folder: Path, name: str, questions: Sequence[Question]) -> QuestionSetChanges | None:
-    """Count the changes from the newest version of a set; None: the questions are the same."""
-    before = question_sets.find(folder, name).questions
-    return None if before == tuple(questions) else question_sets.changes(before, questions)
 
 
 def _name_problem(name: str, stored_set: StoredQuestionSet | None = None) -> str:

@@ -22,9 +22,9 @@ from app.evaluation.ui import question_set_texts
 from app.uikit.localization import format_past_day, join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.column_table import SIDE_PX, ColumnDelegate, ColumnTable
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
+from app.uikit.widgets.tables import SIDE_PX, ColumnDelegate, ColumnTable
 
 TEXT, REFERENCE, CATEGORY, ANSWERABLE = range(4)
 COLUMNS = 4

@@ -32,7 +32,7 @@ from app.evaluation.ui.study_dialog_parts import (
 )
 from app.evaluation.ui.study_dialog_rules import DialogOffer
 from app.training.runs.training_list import SplitChoice
-from app.uikit.dialogs import Dialog, DialogButton, fit_to_parent
+from app.uikit.dialogs import Dialog, cancel_or, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row, make_scrollable
@@ -196,23 +196,13 @@ class StudyDialog(QDialog):
         if self._is_making:
             self.progress.cancel_button.click()
         elif self._has_changes:
-            self.make_leave_dialog().open()
+            question = phrase("evaluation.close_without_running_the_evaluation")
+            body = phrase("evaluation.what_you_have_chosen_here")
+            leave, stay = phrase("evaluation.close_without_running"), phrase("evaluation.go_on_choosing")
+            choices = cancel_or("leave", leave, stay, is_grave=True)
+            Dialog(self._theme, question, body, choices, self).ask(self._leave)
         else:
             super().reject()
-
-    def make_leave_dialog(self) -> Dialog:
-        dialog = Dialog(
-            self._theme,
-            phrase("evaluation.close_without_running_the_evaluation"),
-            phrase("evaluation.what_you_have_chosen_here"),
-            (
-                DialogButton("cancel", phrase("evaluation.go_on_choosing"), is_default=True),
-                DialogButton("leave", phrase("evaluation.close_without_running"), "danger_fill"),
-            ),
-            self,
-        )
-        dialog.chosen.connect(self._on_leave_chosen)
-        return dialog
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -395,10 +385,9 @@ class StudyDialog(QDialog):
         self.cancel_button.setVisible(not is_making)  # only the progress row can cancel now
         self._show_footer()
 
-    def _on_leave_chosen(self, key: str) -> None:
-        if key == "leave":
-            self._has_changes = False
-            self.reject()
+    def _leave(self) -> None:
+        self._has_changes = False
+        self.reject()
 
 
 def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:

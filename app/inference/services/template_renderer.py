@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
+from app.inference import child_commands
 from app.inference.prompts import Segment, Turn
 
 DEADLINE_S = 2.0
@@ -46,11 +47,11 @@ class RenderedTemplate:
 class TemplateRenderer(QObject):
     """Renders one template, then calls `event`, or `failed` with AppError("template_failed")."""
 
-    def __init__(self, command: list[str], request: dict[str, object], event: Done, failed: Failed) -> None:
+    def __init__(self, request: dict[str, object], event: Done, failed: Failed) -> None:
         super().__init__()
         self._done_event: Done = event
         self._failed: Failed = failed
-        self._child = ChildProcess(command, None, _decode, self)
+        self._child = ChildProcess(child_commands.template(), None, _decode, self)
         self._child.exited.connect(self._on_exited)
         self._child.ask(json.dumps(request).encode("ascii") + b"\n", DEADLINE_S)
 

@@ -13,13 +13,13 @@ from app.base.addresses import origin_of
 from app.base.cli.commands import Output, add_command, check_limit
 from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
-from app.base.files import input_file
+from app.base.files import input_file, work_folder
 from app.base.paths import Paths
 from app.base.wording import describe_error, format_size, help_text, phrase
 from app.inference import local_model
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services import keychain
-from app.models import catalogue, local_models, model_registry, peft_adapter, starter
+from app.models import base_models, catalogue, local_models, model_registry, peft_adapter, starter
 from app.models.catalogue import ModelCard
 from app.models.cli import model_download, model_inspection, model_maintenance
 from app.models.cli.model_maintenance import LabelOf, LearnedBy, PresetsOf
@@ -97,6 +97,8 @@ def _choose_model(models: tuple[RemoteModel, ...], reference: str | None, addres
 
 # Called with a run's name, form and strength (None: the usual ones); returns a function that lists its model.
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
+# Called with the folders of all runs and of a base; returns the names of the runs on it. Raises AppError("run_busy").
+RunsOn = Callable[[Path, Path], list[str]]
 
 
 def add_parser(
@@ -108,6 +110,7 @@ def add_parser(
     label_of: LabelOf,
     learned_by: LearnedBy,
     keep_lineage: KeepLineage,
+    runs_on: RunsOn,
 ) -> None:
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -131,7 +134,7 @@ def add_parser(
     writing.add_argument("model", metavar="ID")
     writing.add_argument("folder", metavar="DIR")
     writing.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
-    remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
+    remove = add_command(actions, shared, "remove", help_text("models remove"), functools.partial(_remove, runs_on))
     remove.add_argument("model", metavar="ID")
     model_download.add_parsers(actions, shared)
     model_maintenance.add_parsers(actions, shared)
@@ -148,11 +151,14 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
         print(describe_error(problem), file=sys.stderr)  # noqa: T201
     names = local_models.distinct_names(models)
     lines = [_line(model, names[model.id], output) for model in models]
+    bases = [_base_data(folder) for folder in base_models.fetched_bases(where.models)]
+    kind = output.phrase("models.base_to_train")
+    lines += [f"{base['name']}\t{kind}\t{format_size(base['size_bytes'])}" for base in bases]
     lines = lines or [output.phrase("models.no_models")]
     here = {model.card_id for model in models}
     lines += ["", output.phrase("models.catalogue")] if options.catalogue else []
     lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
-    data: dict[str, Any] = {"models": [model_inspection.model_data(model) for model in models]}
+    data: dict[str, Any] = {"models": [model_inspection.model_data(model) for model in models], "bases": bases}
     if options.catalogue:
         data["catalogue"] = [model_inspection.card_data(card) for card in book.cards]
     output.result(data, "\n".join(lines))
@@ -162,6 +168,11 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _line(model: LocalModel, name: str, output: Output) -> str:
     line = f"{model.id}\t{name}\t{model.remote.address if model.remote else format_size(model.size_bytes)}"
     return f"{line}\t{output.phrase('models.tuned_of', base=model.tuned.base_name)}" if model.tuned else line
+
+
+def _base_data(folder: Path) -> dict[str, Any]:
+    size_bytes = work_folder.folder_size_bytes(folder)
+    return {"name": base_models.fetched_name(folder), "path": str(folder), "size_bytes": size_bytes}
 
 
 def _catalogue_line(card: ModelCard) -> str:
@@ -240,7 +251,17 @@ def _export(label_of: LabelOf, options: argparse.Namespace, where: Paths, output
     return model_inspection.print_model(output, model, "models.adapter_exported", path=str(folder))
 
 
-def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _remove(runs_on: RunsOn, options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Take a model off the list; or delete a publisher's weights, and name the runs that were trained on them."""
+    for folder in base_models.fetched_bases(where.models):
+        data = _base_data(folder)
+        if options.model in (data["name"], data["name"].partition("@")[0], data["path"]):
+            names = runs_on(where.runs, folder)
+            base_models.delete_fetched(folder)
+            lines = [output.phrase("models.base_deleted", name=data["name"], size=format_size(data["size_bytes"]))]
+            lines += [output.phrase("models.base_needed_by", runs=", ".join(names))] if names else []
+            output.result(data | {"needed_by": names}, "\n".join(lines))
+            return 0
     with ModelStore.open(where.database, where.backups) as store:
         model = local_models.find(model_registry.list_models(store, where.models), options.model)
         if model is None:

@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import ChildExit
 from app.base.settings import Settings
-from app.inference import child_commands, gguf, load_plan, prompts
+from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment, Turn
@@ -83,7 +83,7 @@ class SmokeTestRun(StepTask):
             self._fail(error)
             return
         body = template_renderer.request(header.chat_template, turns, end=end_text)
-        self._renderer = TemplateRenderer(child_commands.template(), body, self._ask, self._fail)
+        self._renderer = TemplateRenderer(body, self._ask, self._fail)
 
     def _ask(self, segments: tuple[Segment, ...], stop: tuple[str, ...] = ()) -> None:
         card = catalogue.load().card(self._model.card_id)

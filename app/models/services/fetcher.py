@@ -196,7 +196,11 @@ class Fetcher(QObject):
             case Done():
                 self._on_done(event, job)
             case Failed():
-                self._end_job(FetchResult("failed", AppError(event.code, **event.facts)))
+                rest = download_queue.without_listing(job) if event.code in download_queue.NOT_THERE else None
+                if rest is None:
+                    self._end_job(FetchResult("failed", AppError(event.code, **event.facts)))
+                else:
+                    self._go_on(rest)
             case FetchPaused():
                 self._end_job(FetchResult("paused"))
             case Progress():
@@ -219,11 +223,13 @@ class Fetcher(QObject):
     def _on_listed(self, event: FilesListed, job: QueuedDownload) -> None:
         listed = {file.name: (file.size_bytes, file.sha256) for file in event.files}
         try:
-            self._job = download_queue.with_listing(job, event.commit, listed)
+            self._go_on(download_queue.with_listing(job, event.commit, listed))
         except AppError as error:
             self._end_job(FetchResult("failed", error))
-            return
-        self.learned.emit(self._job)
+
+    def _go_on(self, job: QueuedDownload) -> None:
+        self._job = job
+        self.learned.emit(job)
         self._send_next_unless_ended()
 
     def _on_done(self, event: Done, job: QueuedDownload) -> None:

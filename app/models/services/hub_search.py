@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base import json_lines
-from app.base.addresses import origin_of
+from app.base.addresses import host_of, origin_of
 from app.base.errors import AppError
 from app.base.isolation import network_guard
 from app.base.services.child_process import ChildExit
@@ -34,6 +34,7 @@ from app.models.hub_models import HubReference
 from app.models.services.fetcher import downloading_child
 
 HUB = "https://huggingface.co"
+ANSWER_LIMIT_S = 60.0  # of a search; with its retries the hub's library would wait for minutes, or for ever
 HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
 
 
@@ -88,6 +89,8 @@ class HubSearch(QObject):
         self._child.exited.connect(self._on_exited)
         self._to_card = hub_models.card_of
         self._fetched, self._awaited = Path(), 0  # the first file being fetched, and how many with it
+        self._limit = QTimer(self, singleShot=True)
+        self._limit.timeout.connect(self._on_no_answer)
         preferences.changed.connect(self._on_preferences)
 
     @property
@@ -121,6 +124,7 @@ class HubSearch(QObject):
 
     def cancel(self) -> None:
         """Stop the request; no signal follows."""
+        self._limit.stop()
         self._child.stop()
 
     # ------------------------------------------------------------------ private
@@ -140,6 +144,8 @@ class HubSearch(QObject):
         self._child.start()
         for request in requests:
             self._child.send(json_lines.encode_line(request))
+        if isinstance(requests[0], SearchHub):
+            self._limit.start(round(1000 * ANSWER_LIMIT_S))
         return self
 
     def _on_event(self, event: messages.Event) -> None:
@@ -147,15 +153,15 @@ class HubSearch(QObject):
             case NetworkContacted():
                 self.contacted.emit(event.host)
             case HubSearched():
-                self._child.stop()
+                self.cancel()
                 self._on_found(event)
             case Done():
                 self._awaited -= 1
                 if not self._awaited:
-                    self._child.stop()
+                    self.cancel()
                     self.found.emit(self._fetched)
             case Failed():
-                self._child.stop()
+                self.cancel()
                 self.failed.emit(AppError(event.code, **event.facts))
 
     def _on_found(self, event: HubSearched) -> None:
@@ -170,7 +176,12 @@ class HubSearch(QObject):
         else:
             self.found.emit(tuple(cards))
 
+    def _on_no_answer(self) -> None:
+        self.cancel()
+        self.failed.emit(AppError("hub_no_answer", place=host_of(hub_address(self._preferences.value))))
+
     def _on_exited(self, child_exit: ChildExit) -> None:
+        self._limit.stop()
         if child_exit.cause != "stopped":
             self._fail_later(AppError("download_crashed", detail=child_exit.reason))
 

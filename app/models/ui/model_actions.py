@@ -4,6 +4,7 @@ A file with an unknown chat template asks for consent first.
 """
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
-from app.models import local_models, model_registry
+from app.models import base_models, local_models, model_registry
 from app.models.services.model_library import ModelLibrary
 from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_names
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
@@ -75,6 +77,36 @@ def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
         ),
         parent,
     )
+
+
+def ask_to_delete_base(
+    theme: Theme,
+    base: Path,
+    runs_on: Callable[[Path], list[str]],
+    deleted: Callable[[], None],
+    failed: Callable[[AppError], None],
+    parent: QWidget,
+) -> None:
+    """Delete fetched weights after a question that names the trainings on them; refuse while one of these runs."""
+    try:
+        runs = runs_on(base)
+    except AppError as error:
+        failed(error)
+        return
+    needed = phrase("models.base_needed_by", runs=join_names(runs))
+    dialog = Dialog(
+        theme,
+        phrase("models.delete_base_name", name=base_models.fetched_name(base)),
+        needed if runs else phrase("models.base_is_not_needed"),
+        (
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            DialogButton("delete", phrase("models.delete_base"), "danger_fill"),
+        ),
+        parent,
+    )
+    work = partial(base_models.delete_fetched, base)
+    dialog.chosen.connect(lambda key: key == "delete" and background.run(work, lambda _: deleted(), failed))
+    dialog.open()
 
 
 class UseModelAction(QObject):

@@ -75,6 +75,7 @@ class ModelDetail(QFrame):
         tuned = model.tuned if model is not None else None
         summary = model_text.trained_on(tuned) if tuned is not None else card.summary if card else ""
         summary = model_text.remote_summary(model) if model is not None and model.remote is not None else summary
+        summary = phrase("models.base_to_train") if entry.base is not None else summary
         self._summary.setText(summary)
         self._summary.setVisible(bool(summary))
         self._facts.set_facts(self._fact_rows(model, card))
@@ -199,6 +200,9 @@ class ModelDetail(QFrame):
         if model is not None and model.remote is not None:
             return model_text.remote_details(model)
         tuned = model.tuned if model is not None else None
+        if self._entry is not None and self._entry.base is not None:
+            size = format_size(self._entry.base_bytes)
+            return [(phrase("common.size"), size), (phrase("models.folder_of_weights"), str(self._entry.base))]
         judged = self._entry.usual if self._entry else None
         return [
             (phrase("models.licence_2"), self._licence(card)),
@@ -228,9 +232,8 @@ class ModelDetail(QFrame):
         ]
 
     def _licence(self, card: ModelCard | None) -> str:
-        if card is None:
-            return phrase("models.see_where_it_is_published")
-        return card.licence or phrase("models.licence_not_stated")
+        stated = card.licence if card is not None else phrase("models.see_where_it_is_published")
+        return stated or phrase("models.licence_not_stated")
 
     def _recognition_note(self, model: LocalModel | None, card: ModelCard | None) -> str:
         """Return a note for a model that is recognized by name only: anyone can write a known name into a file."""
@@ -346,11 +349,10 @@ class ModelDetail(QFrame):
         # Base and adapter are compared with their hashes before each answer, so there is nothing to verify.
         self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
         is_undone = entry.is_tuned or entry.is_remote  # the removal can be undone, so there is no question before it
-        self.remove_button.setText(
-            phrase("models.take_off_the_list_2") if is_undone else phrase("models.take_off_the_list")
-        )
-        self.folder_button.setVisible(is_local and not entry.is_remote)
-        self.remove_button.setVisible(is_local)
+        remove = "models.take_off_the_list_2" if is_undone else "models.take_off_the_list"
+        self.remove_button.setText(phrase("models.delete_base" if entry.base is not None else remove))
+        self.folder_button.setVisible((is_local and not entry.is_remote) or entry.base is not None)
+        self.remove_button.setVisible(is_local or entry.base is not None)
         self.starter_button.setVisible(can_add)
         is_trial = entry.card is not None and entry.card.is_trial
         self.starter_button.setText(phrase("models.add_the_trial_model" if is_trial else "models.add"))
@@ -429,7 +431,7 @@ class ModelDetail(QFrame):
 
 
 def _is_runnable(entry: ModelEntry) -> bool:
-    return entry.card is None or entry.card.is_runnable
+    return entry.base is None and (entry.card is None or entry.card.is_runnable)
 
 
 def _score(card: ModelCard | None) -> str:

@@ -7,6 +7,7 @@ entry.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
@@ -21,9 +22,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.base.wording import phrase
+from app.base.files import work_folder
+from app.base.wording import format_size, phrase
 from app.inference.local_model import LocalModel
-from app.models import catalogue, local_models, model_fit
+from app.models import base_models, catalogue, local_models, model_fit
 from app.models.catalogue import ModelCard
 from app.models.model_fit import FitResult
 from app.models.services.downloads import Download
@@ -45,7 +47,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """Describes an entry: a listed model (with its card, if any), a card without a file, or a heading (neither)."""
+    """Describes an entry: a listed model (with its card, if any), a card without a file, fetched weights to train on
+    (`base`), or a heading (none of them)."""
 
     title: str
     model: LocalModel | None = None
@@ -54,12 +57,16 @@ class ModelEntry:
     judged: Mapping[str, FitResult] = field(default_factory=dict)  # by quantization; empty: unknown
     quantization: str = ""  # quantization of the local file, else of the download, else of the card's usual file
     download: Download | None = None  # the download of one of the card's files
+    base: Path | None = None  # the folder of the weights, and their size
+    base_bytes: int = 0
 
     @property
     def key(self) -> str:
         """Return a key that identifies the entry while the list changes; "" for a heading."""
         if self.model is not None:
             return f"model:{self.model.id}"
+        if self.base is not None:
+            return f"base:{self.base}"
         return f"card:{self.card.id}" if self.card is not None else ""
 
     @property
@@ -193,6 +200,14 @@ def list_entries(
     return here, sorted(cards, key=lambda entry: (order.get(entry.key.removeprefix("card:"), len(order)), entry.rank))
 
 
+def base_entries(models_folder: Path) -> list[ModelEntry]:
+    """Return the entries of the weights that were fetched to train on."""
+    return [
+        ModelEntry(base_models.fetched_name(one), base=one, base_bytes=work_folder.folder_size_bytes(one))
+        for one in base_models.fetched_bases(models_folder)
+    ]
+
+
 def card_entry(card: ModelCard, fits: FitResults, download: Download | None) -> ModelEntry:
     usual = model_fit.usual_file(card)
     quantization = download.quantization if download else usual.quantization if usual else ""
@@ -270,6 +285,8 @@ class ModelDelegate(QStyledItemDelegate):
             return model_text.remote_facts(entry.model) if entry.is_remote else model_text.model_facts(entry.model)
         if entry.card is not None and entry.download is not None:
             return join_facts(model_text.card_facts(entry.card), entry.download.quantization)
+        if entry.base is not None:
+            return join_facts(format_size(entry.base_bytes), str(entry.base))
         return model_text.card_facts(entry.card) if entry.card else ""
 
 
@@ -284,6 +301,8 @@ def _summary_line(entry: ModelEntry) -> str:
         return entry.card.summary
     if entry.model is not None and entry.model.remote is not None:
         return entry.model.remote.address
+    if entry.base is not None:
+        return phrase("models.base_to_train")
     return entry.model.path if entry.model else ""
 
 

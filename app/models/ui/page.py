@@ -64,7 +64,9 @@ class ModelsPage(Page):
         upkeep: ModelMaintenance,
         download_desk: DownloadController,
         build_desk: BuildController,
+        runs_on: Callable[[Path], list[str]],
     ) -> None:
+        """Build the page. `runs_on` returns the names of the trainings on a base; it raises AppError("run_busy")."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -74,6 +76,8 @@ class ModelsPage(Page):
         self._upkeep = upkeep
         self._downloads = download_desk
         self._build_desk = build_desk
+        self._runs_on = runs_on
+        self._bases: list[ModelEntry] = []
         self._fits = FitChecker(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # matters only if list and detail do not fit side by side
@@ -84,9 +88,6 @@ class ModelsPage(Page):
         self._connect()
         self._connect_work()
         self._refill()
-
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # names and facts of models only
@@ -119,6 +120,7 @@ class ModelsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._find_bases()
         self._fits.judge(self._library.models(), self.hub.cards, again=True)  # the memory of other programs has changed
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -136,12 +138,12 @@ class ModelsPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         FileDrops(self, self._choose_files, self._take_files)
-        self._header = PageHeader(self._theme, phrase("common.models"))
+        self.header = PageHeader(self._theme, phrase("common.models"))
         self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
         self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("models.model_actions"))
         for action in (self.import_button, self.kit_button, self.menu_button):
-            self._header.add_action(action)
+            self.header.add_action(action)
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
         self.importing = ImportPresenter(self._library, self.progress, self.banner, self)
@@ -159,7 +161,7 @@ class ModelsPage(Page):
             self.machine, self.banner, self.progress, self.maintenance_strip, self.building, self.download_banner,
             (columns, 1), margins_px=(24, 14, 24, 16), spacing_px=12,
         )  # fmt: skip
-        make_column(self._header, (content, 1), into=self, spacing_px=0)
+        make_column(self.header, (content, 1), into=self, spacing_px=0)
 
     def _build_list_side(self) -> QWidget:
         self.models = ModelListModel()
@@ -193,10 +195,9 @@ class ModelsPage(Page):
             lambda: self._with_model(lambda model: self.maintenance_strip.verify([model.id]))
         )
         self.detail.starter_button.clicked.connect(self._on_starter_requested)
-        self.detail.folder_button.clicked.connect(
-            lambda: self._with_model(lambda model: desktop.open_folder(Path(model.path).parent))
-        )
+        self.detail.folder_button.clicked.connect(self._on_folder_requested)
         self.detail.remove_button.clicked.connect(lambda: self._with_model(self._on_remove_requested))
+        self.detail.remove_button.clicked.connect(self._on_base_removal_requested)
         self.detail.rollback_button.clicked.connect(lambda: self._with_model(self.using.back_to_base))
         self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_button.clicked.connect(self._on_licence_requested)
@@ -225,6 +226,7 @@ class ModelsPage(Page):
             source.model_requested.connect(self.show_model)
         self._downloads.downloads.changed.connect(self._refill)
         self._downloads.downloads.finished.connect(self._on_imported)
+        self._downloads.downloads.base_finished.connect(self._find_bases)
         self._downloads.catalogue_changed.connect(self._on_catalogue_changed)
         self._downloads.catalogue_refused.connect(self.banner.show_error)
         self._library.changed.connect(self._refill)
@@ -289,7 +291,8 @@ class ModelsPage(Page):
         here, cards = model_list.list_entries(self._library, chosen, self._fits.findings, items)
         search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
         chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
-        shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
+        own = [*here, *self._bases]
+        shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (own, [])}
         self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
         is_hub = self.tabs.tab == "hub"
         self.hub.setVisible(is_hub)
@@ -300,12 +303,14 @@ class ModelsPage(Page):
             found = [model_list.card_entry(one, self._fits.findings, downloads.get(one.id)) for one in self.hub.cards]
         else:
             local, found = ([one for one in some if one.matches(self.tabs.words)] for some in shown[self.tabs.tab])
-        key = self._chosen_key
         focused = self.downloading.focused()
         title = phrase("models.found_at_the_hub" if is_hub else "models.models_you_can_add")
         self.models.set_entries(local, found, title)
         self.downloading.place_rows(focused)
-        self.list.setCurrentIndex(self.models.index_of(key))
+        index = self.models.index_of(self._chosen_key)
+        if (entry := self.models.entry(index)) is not None:
+            self._chosen_key = entry.key
+        self.list.setCurrentIndex(index)
         self._nothing.setVisible(not (local or found or is_hub))
         self._show_problems()
         self._show_detail()
@@ -355,7 +360,7 @@ class ModelsPage(Page):
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         entry = self.models.entry(current)
-        if entry is not None and entry.key:
+        if entry is not None and entry.key not in ("", self._chosen_key):  # `_refill` shows it once, at its end
             self._chosen_key = entry.key
             self._show_detail()
 
@@ -403,6 +408,22 @@ class ModelsPage(Page):
         entry = self._entry
         if entry is not None and entry.model is not None:
             act(entry.model)
+
+    def _find_bases(self) -> None:
+        bases = model_list.base_entries(self._library.folder)
+        if bases != self._bases:
+            self._bases = bases
+            self._refill()
+
+    def _on_folder_requested(self) -> None:
+        if self._entry is not None and self._entry.base is not None:
+            desktop.open_folder(self._entry.base)
+        self._with_model(lambda model: desktop.open_folder(Path(model.path).parent))
+
+    def _on_base_removal_requested(self) -> None:
+        if self._entry is not None and (base := self._entry.base) is not None:
+            found, failed = self._find_bases, self.banner.show_error
+            model_actions.ask_to_delete_base(self._theme, base, self._runs_on, found, failed, self)
 
     def _on_remove_requested(self, model: LocalModel) -> None:
         if model.tuned is not None or model.remote is not None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
-from PySide6.QtWidgets import QWidget
 
 from app.base import invisible_characters
 from app.base.errors import AppError
@@ -24,8 +23,7 @@ from app.uikit import localization
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import NoticeColumn, make_column
-from app.uikit.widgets.labels import Separator, set_surface
+from app.uikit.widgets.containers import FootStrip, NoticeColumn
 from app.uikit.widgets.progress_row import ProgressRow
 
 
@@ -209,22 +207,17 @@ class ImportPresenter(QObject):
 _SHOWN = 200  # characters shown of a path from a file that another person may have written
 
 
-class StartOffers(QWidget):
+class StartOffers(FootStrip):
     """Offers interrupted moves and downloads; nothing resumes by itself. Hidden while there is nothing to offer."""
 
     models_requested = Signal()
     move_requested = Signal(object)  # Path of the new folder: resume moving the models folder
 
     def __init__(self, theme: Theme, controller: DownloadController, upkeep: ModelMaintenance) -> None:
-        super().__init__()
+        self.downloads, self.moving = Banner(theme), Banner(theme)
+        super().__init__(self.downloads, self.moving)
         self._controller = controller
         self._upkeep = upkeep
-        self.downloads, self.moving = Banner(theme), Banner(theme)
-        set_surface(self, "base")
-        offers = NoticeColumn(self.downloads, self.moving, margins_px=(16, 8, 16, 8))
-        make_column(Separator(), offers, into=self, spacing_px=0)
-        offers.changed.connect(lambda: self.setVisible(not offers.isHidden()))
-        self.hide()
         self.downloads.action_requested.connect(self._on_download_action)
         self.moving.action_requested.connect(self._on_move_action)
         controller.downloads.changed.connect(self._on_downloads_changed)

@@ -6,15 +6,10 @@ from typing import Any
 from PySide6.QtCore import QTimer
 
 from app.base.cli.commands import Output, add_command
-from app.base.cli.loop import CommandEventLoop, core_application
+from app.base.cli.loop import CommandEventLoop
 from app.base.paths import Paths
-from app.base.services import background
 from app.base.wording import help_text
-from app.documents.services.command_documents import QuestionEmbedder
-from app.inference import child_commands
-from app.inference.services.engine import EngineClient
 from app.serve.cli import serve
-from app.serve.request_queue import RequestQueue
 from app.serve.served_models import unrestricted_collections
 
 _POLL_MS = 100  # after at most this time the process ends with its standard input
@@ -34,22 +29,12 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     collections = options.collection or [one.name for one in unrestricted_collections(where.documents)]
     request = serve.request_of(options, where, collections)
     served_models = serve.served_models_of(options, where, request.model)
-    app = core_application()
-    with QuestionEmbedder(where, output) as embedder:
-        engine = EngineClient(child_commands.engine(), where.logs / "engine-mcp.log")
-        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
-        server = McpServer(requests, served_models)
+    with serve.answering(request, where, output, "engine-mcp.log") as (_engine, requests):
         loop = CommandEventLoop(lambda: loop.stop())
+        server = McpServer(requests, served_models)
         timer = QTimer(interval=_POLL_MS)
         timer.timeout.connect(lambda: None if server.is_running else loop.stop())
-        try:
-            with serve.interrupt_at_termination():
-                server.start()
-                timer.start()
-                loop.run()
-        finally:
-            requests.end()
-            engine.shut_down()
-            background.shut_down()
-    del app
+        server.start()
+        timer.start()
+        loop.run()
     return 0

@@ -5,10 +5,10 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.base import settings
 from app.base.cli.commands import Output, add_command, check_limit
@@ -18,22 +18,19 @@ from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text
-from app.chat.services import command_request
+from app.chat.services import answer_run, command_request
 from app.chat.services.answer_run import AnswerRequest
 from app.documents import collection_lookup
-from app.documents.services import command_documents
-from app.documents.services.command_documents import QuestionEmbedder
+from app.documents.services.command_documents import QuestionEmbedder, scope_of
 from app.inference import child_commands
+from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
+from app.inference.load_plan import LoadPlan
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.serve.request_queue import ModelLoader, RequestQueue
+from app.serve.request_queue import RequestQueue
 from app.serve.served_models import MODEL_ID, ServedModel, ServedModels
 from app.training.runs import run_folders
-
-if TYPE_CHECKING:  # the packages of the extra `serve`
-    from app.serve.endpoint import Endpoint
-    from app.serve.server import HttpServer
 
 PORT = 8631
 PORT_LEAST, PORT_MOST = 1024, 65535
@@ -74,27 +71,84 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         key = read_key(Path(options.key_file).expanduser())
     else:
         key = load_or_create_key(where.data, is_renewed=options.new_key)
-    app = core_application()
     listener = _listener(options.port, output)
     network_guard.install_socket_filter()  # from now on neither this process nor its children can create another socket
-    with listener, QuestionEmbedder(where, output) as embedder:
-        engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
-        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedder.embedding)
+    with listener, answering(request, where, output, "engine-serve.log") as (engine, requests):
+        loop = CommandEventLoop(lambda: loop.stop())
         endpoint = Endpoint(requests, served_models, request.model.name)
         server = HttpServer(listener, key, endpoint.routes)
-        serving = _ServeRun(server, ModelLoader(engine, request), endpoint, key, output)
+
+        def serve() -> None:
+            server.start()
+            output.end_progress()
+            models, address = endpoint.model_names(), server.address
+            data = {"address": address, "port": server.port, "key": key, "models": models, "pid": os.getpid()}
+            text = output.phrase("serve.serve_ready", address=address, bearer=key, models="  ".join(models))
+            output.result(data, text)
+            output.note("serve.serve_until")
+
         try:
-            with interrupt_at_termination():
-                serving.wait()
+            _load_model(engine, request, loop, output, serve)
+            loop.run()
         finally:
             requests.end()
             server.stop()
-            engine.shut_down()
-            background.shut_down()
-    del app
-    if serving.error is not None:
-        raise serving.error
+    if loop.error is not None:
+        raise loop.error
     return 0
+
+
+def _load_model(
+    engine: EngineClient, request: AnswerRequest, loop: CommandEventLoop, output: Output, serve: Callable[[], None]
+) -> None:
+    """Load the model, then call `serve`, so that errors are reported at the start; an error ends the loop."""
+    load_id = ""
+
+    def on_planned(plan: LoadPlan) -> None:
+        nonlocal load_id
+        load_id = answer_run.send_load(engine, request.model.name, plan)
+
+    def on_event(event: Event) -> None:
+        match event:
+            case LoadProgress() if event.id == load_id:
+                output.progress("serve.loading", percent=round(100 * event.fraction))
+            case Ready() if event.id == load_id:
+                engine.died.disconnect(on_died)
+                serve()
+            case Failed() if event.id == load_id:
+                loop.fail(AppError(event.code, **event.facts))
+
+    def on_died(_death: object) -> None:
+        loop.fail(AppError("serve_engine_gone"))
+
+    engine.event_received.connect(on_event)
+    engine.died.connect(on_died)
+    background.run(lambda: answer_run.plan_load(request), on_planned, loop.fail)
+
+
+@contextmanager
+def answering(
+    request: AnswerRequest, where: Paths, output: Output, log_name: str
+) -> Iterator[tuple[EngineClient, RequestQueue]]:
+    """Yield an engine and a queue of requests that are answered as `request`; end both afterwards.
+
+    SIGTERM, which systemd and kill send, interrupts the block like Ctrl+C.
+    """
+    app = core_application()
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    try:
+        with QuestionEmbedder(where, output) as embedder:
+            engine = EngineClient(child_commands.engine(), where.logs / log_name)
+            requests = RequestQueue(engine, request, where.documents, embedder.embedding)
+            try:
+                yield engine, requests
+            finally:
+                requests.end()
+                engine.shut_down()
+                background.shut_down()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    del app
 
 
 @contextmanager
@@ -130,7 +184,7 @@ def served_models_of(options: argparse.Namespace, where: Paths, model: LocalMode
     Raises AppError("secret_export") if the model or a collection of --collection is 機密 (secret) and --allow-secret is
     missing; also the errors of `command_documents.scope_of` and of the database.
     """
-    named = command_documents.scope_of(options.collection, where) if options.collection else ()
+    named = scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collection_lookup.open_library(where.documents).close()
     served_models = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
@@ -157,52 +211,3 @@ def _listener(port: int | None, output: Output) -> socket.socket:
         raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
     output.note("serve.serve_other_port", port=PORT)
     return listener
-
-
-@contextmanager
-def interrupt_at_termination() -> Iterator[None]:
-    """Handle SIGTERM, which systemd and kill send, like Ctrl+C during the block."""
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-class _ServeRun:
-    """Loads the model, then serves requests until Ctrl+C."""
-
-    def __init__(
-        self, server: "HttpServer", loading: ModelLoader, endpoint: "Endpoint", key: str, output: Output
-    ) -> None:
-        self._server = server
-        self._loading = loading
-        self._endpoint = endpoint
-        self._key = key
-        self._output = output
-        self._loop = CommandEventLoop(lambda: self._loop.stop())
-        self.error: AppError | None = None
-        loading.progressed.connect(self._on_progressed)
-        loading.done.connect(self._on_loaded)
-        loading.failed.connect(self._on_failed)
-
-    def wait(self) -> None:
-        self._loading.start()
-        self._loop.run()
-
-    def _on_progressed(self, fraction: float) -> None:
-        self._output.progress("serve.loading", percent=round(100 * fraction))
-
-    def _on_loaded(self) -> None:
-        self._server.start()
-        self._output.end_progress()
-        models = self._endpoint.model_names()
-        address = self._server.address
-        data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
-        text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))
-        self._output.result(data, text)
-        self._output.note("serve.serve_until")
-
-    def _on_failed(self, error: AppError) -> None:
-        self.error = error
-        self._loop.stop()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, SignalInstance
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from app.base.errors import AppError
@@ -22,8 +21,7 @@ from app.shell.services.pause_for_questions import PauseForQuestions
 from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_runner import TrainingRunner
 from app.uikit.page import NavigationSignals
-
-LongWork = ModelLibrary | ModelMaintenance | EnvironmentSetup
+from app.uikit.theme import application
 
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
@@ -35,20 +33,16 @@ def is_away() -> bool:
 
 
 class _EndReporter(QObject):
-    """A slot that reports the end of one kind of work. `work` has its duration; with None it counts as long."""
+    """A slot that reports the end of one kind of work. `words` returns "" for an end that is not reported."""
 
-    def __init__(self, notifier: "Notifier", words: str, work: LongWork | None) -> None:
+    def __init__(self, notifier: "Notifier", words: Callable[[], str], took_s: Callable[[], float]) -> None:
         super().__init__(notifier)
-        self._notifier = notifier
-        self._words = words
-        self._work = work
+        self._notifier, self._words, self._took_s = notifier, words, took_s
 
-    def tell(self) -> None:
-        work = self._work
-        took_s = (
-            LONG_WORK_S if work is None else work.elapsed_s if isinstance(work, EnvironmentSetup) else work.worked_s
-        )
-        self._notifier.finished(self._words, took_s)
+    def tell(self, result: object = None) -> None:
+        words, is_cancelled = self._words(), isinstance(result, AppError) and result.code == "cancelled"
+        if words and not is_cancelled:
+            self._notifier.finished(words, self._took_s())
 
 
 class Notifier(QObject):
@@ -70,9 +64,7 @@ class Notifier(QObject):
         self._clock = clock
         self._answer_began_at: float | None = None  # reading of `clock`; None while no answer is computed
         self._tray: QSystemTrayIcon | None = None
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.applicationStateChanged.connect(self._on_state_changed)
+        application().applicationStateChanged.connect(self._on_state_changed)
 
     def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
         """Show `words`, a kind of work without contents, if it took `at_least_s` and no window of Kotae is active."""
@@ -89,56 +81,46 @@ class Notifier(QObject):
         session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_finished_elsewhere.connect(self._on_answer_finished)
-        self._library = library
-        self._report_end(library.imported, phrase("shell.the_model_has_been_added"), library)
-        library.failed.connect(self._on_adding_failed)
+        self._report_end(library.imported, phrase("shell.the_model_has_been_added"), lambda: library.worked_s)
+        self._report_end(library.failed, phrase("shell.the_model_could_not_be"), lambda: library.worked_s)
 
     def follow_models(self, downloads: Downloads, maintenance: ModelMaintenance) -> None:
         """Report the end of downloads and of maintenance of models, which take minutes or hours."""
-        self._maintenance = maintenance
         self._report_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
         self._report_end(downloads.failed, phrase("shell.a_model_download_stopped"))
-        self._report_end(maintenance.verified, phrase("shell.the_models_were_verified"), maintenance)
-        self._report_end(maintenance.kit_written, phrase("common.the_transfer_kit_is_written"), maintenance)
-        self._report_end(maintenance.kit_read, phrase("shell.the_transfer_kit_was_imported"), maintenance)
-        self._report_end(maintenance.folder_moved, phrase("shell.the_models_folder_was_moved"), maintenance)
-        maintenance.failed.connect(self._on_maintenance_failed)
+        for signal, words in (
+            (maintenance.verified, phrase("shell.the_models_were_verified")),
+            (maintenance.kit_written, phrase("common.the_transfer_kit_is_written")),
+            (maintenance.kit_read, phrase("shell.the_transfer_kit_was_imported")),
+            (maintenance.folder_moved, phrase("shell.the_models_folder_was_moved")),
+            (maintenance.failed, phrase("shell.work_on_the_models_stopped")),
+        ):
+            self._report_end(signal, words, lambda: maintenance.worked_s)
 
     def follow_training(self, setup: EnvironmentSetup) -> None:
         """Report the end of an installation of the training environment, unless the user cancelled it."""
-        self._report_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
-        self._report_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
+        self._report_end(setup.finished, phrase("shell.the_training_environment_is_ready"), lambda: setup.elapsed_s)
+        self._report_end(setup.failed, phrase("shell.work_on_the_training_environment"), lambda: setup.elapsed_s)
 
-    def follow_trainings(self, trainings: "TrainingRunner") -> None:
+    def follow_trainings(self, trainings: TrainingRunner) -> None:
         """Report the end of a training, unless the user paused or cancelled it."""
-        self._trainings = trainings
-        trainings.ended.connect(self._on_training_ended)
+        self._follow_run(trainings, phrase("shell.a_training_has_ended"), phrase("shell.a_training_has_stopped"))
 
-    def follow_evaluations(self, evaluations: "Evaluations") -> None:
+    def follow_evaluations(self, evaluations: Evaluations) -> None:
         """Report the end of an evaluation, unless the user stopped it."""
-        self._evaluations = evaluations
-        evaluations.ended.connect(self._on_evaluation_ended)
+        self._follow_run(
+            evaluations, phrase("shell.the_evaluation_is_done"), phrase("shell.the_evaluation_has_stopped_on")
+        )
 
-    def _report_end(self, signal: SignalInstance, words: str, work: LongWork | None = None) -> None:
-        signal.connect(_EndReporter(self, words, work).tell)
+    def _follow_run(self, runner: TrainingRunner | Evaluations, finished: str, failed: str) -> None:
+        words = {"finished": finished, "failed": failed}
+        reporter = _EndReporter(self, lambda: words.get(runner.outcome, ""), lambda: runner.elapsed_s)
+        runner.ended.connect(reporter.tell)
 
-    def _on_training_ended(self) -> None:
-        trainings = self._trainings
-        if trainings.outcome == "finished":
-            self.finished(phrase("shell.a_training_has_ended"), trainings.elapsed_s)
-        elif trainings.outcome == "failed":
-            self.finished(phrase("shell.a_training_has_stopped"), trainings.elapsed_s)
-
-    def _on_evaluation_ended(self) -> None:
-        evaluations = self._evaluations
-        if evaluations.outcome == "finished":
-            self.finished(phrase("shell.the_evaluation_is_done"), evaluations.elapsed_s)
-        elif evaluations.outcome == "failed":
-            self.finished(phrase("shell.the_evaluation_has_stopped_on"), evaluations.elapsed_s)
-
-    def _on_maintenance_failed(self, error: AppError) -> None:
-        if error.code != "cancelled":
-            self.finished(phrase("shell.work_on_the_models_stopped"), self._maintenance.worked_s)
+    def _report_end(
+        self, signal: SignalInstance, words: str, took_s: Callable[[], float] = lambda: LONG_WORK_S
+    ) -> None:
+        signal.connect(_EndReporter(self, lambda: words, took_s).tell)
 
     def _on_stage_changed(self, stage: AnswerStage) -> None:
         if self._answer_began_at is None and stage.kind != "idle":
@@ -153,10 +135,6 @@ class Notifier(QObject):
         elif message.status == "failed":
             self.finished(phrase("shell.the_answer_stopped_halfway"), took_s, LONG_ANSWER_S)
 
-    def _on_adding_failed(self, error: AppError) -> None:
-        if error.code != "cancelled":
-            self.finished(phrase("shell.the_model_could_not_be"), self._library.worked_s)
-
     def _show_on_desktop(self, words: str) -> None:
         if sys.platform == "linux":
             from app.base import desktop_notification
@@ -165,16 +143,12 @@ class Notifier(QObject):
                 lambda: desktop_notification.show_notification(words), lambda _shown: None, lambda _error: None
             )
         elif QSystemTrayIcon.supportsMessages():
-            self._show_from_tray(words)
-
-    def _show_from_tray(self, words: str) -> None:
-        """Show a message from a tray icon (Windows, macOS), hidden when the user returns."""
-        if self._tray is None:
-            self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
-            self._tray.activated.connect(self._bring_back)
-            self._tray.messageClicked.connect(self._bring_back)
-        self._tray.show()
-        self._tray.showMessage("Kotae", words, self._window.windowIcon())
+            if self._tray is None:
+                self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
+                self._tray.activated.connect(self._bring_back)
+                self._tray.messageClicked.connect(self._bring_back)
+            self._tray.show()
+            self._tray.showMessage("Kotae", words, self._window.windowIcon())
 
     def _bring_back(self) -> None:
         """Show the window and activate it, even if the user closed it during a training."""
@@ -217,7 +191,7 @@ class CloseGuard(QObject):
         self._is_closed = False
         self._end = QTimer(self, singleShot=True, interval=linger_ms)
         self._end.timeout.connect(self._quit_without_window)
-        app = _application()
+        app = application()
         trainings.started.connect(self._on_training_started)
         trainings.ended.connect(self._on_ended)
         app.lastWindowClosed.connect(self._on_closed)
@@ -241,7 +215,7 @@ class CloseGuard(QObject):
     # ------------------------------------------------------------------- private
 
     def _on_training_started(self) -> None:
-        _application().setQuitOnLastWindowClosed(False)
+        application().setQuitOnLastWindowClosed(False)
 
     def _on_closed(self) -> None:
         if self._pause.has_training:
@@ -253,7 +227,7 @@ class CloseGuard(QObject):
             self._notifier.tell(phrase("shell.the_evaluation_is_being_stopped"))
 
     def _on_ended(self) -> None:
-        _application().setQuitOnLastWindowClosed(True)
+        application().setQuitOnLastWindowClosed(True)
         if self._is_closed:
             if self._pause.has_training:  # the window was closed while it was being saved
                 QTimer.singleShot(0, self, self._go_on_or_end)
@@ -273,9 +247,3 @@ class CloseGuard(QObject):
         """Show the window when the dock icon of macOS activates the program without one."""
         if self._is_closed and state == Qt.ApplicationState.ApplicationActive:
             self._window.show()
-
-
-def _application() -> QGuiApplication:
-    app = QGuiApplication.instance()
-    assert isinstance(app, QGuiApplication)
-    return app

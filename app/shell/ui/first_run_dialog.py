@@ -154,19 +154,12 @@ class MachineStep(QWidget):
             recommended = phrase("shell.recommended_model_size_size", size=best.name)
             fits = phrase("shell.size_fits_speed_not_measured", size=best.name)
             self.advice.setText(recommended if here is not None else fits)
-            facts = (_felt(best), self._needs(best), *self._other_sizes(best, sizes))
-            self.reasons.setText("\n".join(filter(None, facts)))
+            need, file, n = _gb(best.need_bytes), _gb(best.file_bytes), f"{settings.context_tokens:,}"
+            needs = phrase("shell.it_needs_about_need_gb", need=need, file=file, n=n)
+            self.reasons.setText("\n".join(filter(None, (_felt(best), needs, *self._other_sizes(best, sizes)))))
         is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > this_machine.free_disk_bytes
         self.warning.setVisible(is_disk_short)
         self.warning.setText(phrase("shell.there_is_not_enough_disk"))
-
-    def _needs(self, size: SizeFit) -> str:
-        return phrase(
-            "shell.it_needs_about_need_gb",
-            need=_gb(size.need_bytes),
-            file=_gb(size.file_bytes),
-            n=f"{self._settings.context_tokens:,}",
-        )
 
     def _other_sizes(self, best_fit: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
         """Return a sentence on the recommended size or larger ones that fit, in a list; [] for none."""
@@ -233,7 +226,19 @@ class FirstRunDialog(QDialog):
         self.model = FirstModelStep(theme, library, preferences, desk, paths.data / speed.FILE_NAME)
         self.documents = DocumentsStep(theme, documents, offers, paths.data / "sample")
         self._build()
-        self._connect()
+        self.rail.step_chosen.connect(self.show_step)
+        self.model.changed.connect(self._on_model_changed)
+        self.model.starter_added.connect(self._on_starter_added)
+        self.documents.changed.connect(self._show_buttons)
+        self.documents.asked.connect(self._on_asked)
+        self.model.kit_requested.connect(self._on_kit_requested)
+        self.back_button.clicked.connect(lambda: self.show_step(self.step - 1))
+        self.later_button.clicked.connect(lambda: self.show_step(DOCUMENTS))
+        self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
+        self.start_button.clicked.connect(self._on_start_clicked)
+        self.finished.connect(self.machine.cancel)
+        for button in self.findChildren(Button):
+            button.setAutoDefault(True)  # Enter presses the button with the focus
         self.show_step(MACHINE)
         # The size follows the user's text size, within the screen.
         room = parent.screen().availableSize() - QSize(SCREEN_MARGIN_PX, SCREEN_MARGIN_PX)
@@ -291,21 +296,6 @@ class FirstRunDialog(QDialog):
         for button in (self.back_button, self.later_button, self.next_button, self.start_button):
             row.addWidget(button)
         return row
-
-    def _connect(self) -> None:
-        self.rail.step_chosen.connect(self.show_step)
-        self.model.changed.connect(self._on_model_changed)
-        self.model.starter_added.connect(self._on_starter_added)
-        self.documents.changed.connect(self._show_buttons)
-        self.documents.asked.connect(self._on_asked)
-        self.model.kit_requested.connect(self._on_kit_requested)
-        self.back_button.clicked.connect(lambda: self.show_step(self.step - 1))
-        self.later_button.clicked.connect(lambda: self.show_step(DOCUMENTS))
-        self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
-        self.start_button.clicked.connect(self._on_start_clicked)
-        self.finished.connect(self.machine.cancel)
-        for button in self.findChildren(Button):
-            button.setAutoDefault(True)  # Enter presses the button with the focus
 
     # ------------------------------------------------------------------ showing
 

@@ -43,7 +43,7 @@ class DocumentsStep(QWidget):
         self._pickers = pickers or Pickers()
         self._awaiting: Sequence[Path] = ()  # chosen before the documents were open
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        FileDrops(self, self._choose_files, self._take_files)
+        FileDrops(self, lambda paths: paths, self.add)
         self._build(theme)
         self._connect(offers)
         documents.open()
@@ -86,12 +86,6 @@ class DocumentsStep(QWidget):
             self._explain(str(describe_error(AppError("document_unreadable", reason=error.strerror or str(error)))))
             return
         self.add([copy])
-
-    def _choose_files(self, paths: list[Path]) -> list[Path]:
-        return paths
-
-    def _take_files(self, paths: list[Path]) -> None:
-        self.add(paths)
 
     # ------------------------------------------------------------------ private
 

@@ -52,7 +52,14 @@ class DownloadCard(QFrame):
         self._offline = Label(phrase("shell.network_access_is_off_add"), tone="text2", wraps=True)
         self._goes_on = Label(phrase("shell.the_download_goes_on_when"), "caption", "muted", wraps=True)
         self._build()
-        self._connect()
+        downloads = self._desk.downloads
+        self.button.clicked.connect(lambda: self._desk.offer(self._card, self._file, self.window()))
+        self.row.pause_requested.connect(downloads.pause)
+        self.row.resume_requested.connect(downloads.resume)
+        self.row.cancel_requested.connect(downloads.cancel)  # Kotae deletes the received part when it closes
+        self.banner.action_requested.connect(lambda key: self._desk.act(key, self.window()))
+        downloads.changed.connect(self._refresh)
+        downloads.progressed.connect(self._refresh)
         self._refresh()
 
     def _build(self) -> None:
@@ -68,16 +75,6 @@ class DownloadCard(QFrame):
             inside.addWidget(widget)
         for button in (self.button, self.kit_button):
             inside.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
-
-    def _connect(self) -> None:
-        downloads = self._desk.downloads
-        self.button.clicked.connect(lambda: self._desk.offer(self._card, self._file, self.window()))
-        self.row.pause_requested.connect(downloads.pause)
-        self.row.resume_requested.connect(downloads.resume)
-        self.row.cancel_requested.connect(downloads.cancel)  # Kotae deletes the received part when it closes
-        self.banner.action_requested.connect(lambda key: self._desk.act(key, self.window()))
-        downloads.changed.connect(self._refresh)
-        downloads.progressed.connect(self._refresh)
 
     def _refresh(self, _item: Download | None = None) -> None:
         item = self._desk.downloads.find(self._card.id, self._file.quantization)
@@ -139,7 +136,16 @@ class FirstModelStep(QWidget):
         self._added: LocalModel | None = None
         self._is_adding_starter = False
         self._build()
-        self._connect()
+        self.starter_button.clicked.connect(self._on_starter_clicked)
+        self.licence_button.clicked.connect(self._on_licence_clicked)
+        self.file_button.clicked.connect(self._on_file_clicked)
+        self.banner.action_requested.connect(self._on_file_clicked)
+        self.progress.cancelled.connect(self._library.cancel)
+        self._library.progressed.connect(self._on_progressed)
+        self._library.imported.connect(self._on_imported)
+        self._library.failed.connect(self._on_work_failed)
+        self._library.changed.connect(self._refresh)
+        self._desk.downloads.finished.connect(self._on_imported)
         self._refresh()
 
     @property
@@ -228,18 +234,6 @@ class FirstModelStep(QWidget):
         if sentence:
             inside.addWidget(Label(sentence, tone="text2", wraps=True))
         return frame, inside
-
-    def _connect(self) -> None:
-        self.starter_button.clicked.connect(self._on_starter_clicked)
-        self.licence_button.clicked.connect(self._on_licence_clicked)
-        self.file_button.clicked.connect(self._on_file_clicked)
-        self.banner.action_requested.connect(self._on_file_clicked)
-        self.progress.cancelled.connect(self._library.cancel)
-        self._library.progressed.connect(self._on_progressed)
-        self._library.imported.connect(self._on_imported)
-        self._library.failed.connect(self._on_work_failed)
-        self._library.changed.connect(self._refresh)
-        self._desk.downloads.finished.connect(self._on_imported)
 
     # ------------------------------------------------------------------ showing
 

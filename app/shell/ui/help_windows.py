@@ -1,4 +1,4 @@
-"""Show the manual (F1) as a document to read, with contents and search, and the release notes of this version."""
+"""Show the manual (F1) as a document to read, with contents and search, and the problem report."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,21 +7,18 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
-from app import __version__
-from app.base import confidentiality, diagnostics
-from app.base.paths import resources
+from app.base import confidentiality
+from app.base.paths import Paths, resources
 from app.base.wording import current_language, phrase
+from app.chat import presets
 from app.chat.ui.reader.reader_view import ReaderView
 from app.documents import whole_document
 from app.documents.whole_document import WholeDocument, WholeSection
 from app.uikit.dialogs import fit_to_parent
 from app.uikit.text import markdown
-from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
-from app.uikit.widgets.containers import Stretch, make_box, make_column, make_scrollable
-from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.containers import make_column
 
-MARGIN_PX = 24
 MANUAL_SIZE_PX = (940, 680)
 _HEADING = re.compile(r"(#{1,3}) (.+)")
 # A picture on a line of its own. RichText, which shows the text, never loads pictures.
@@ -83,30 +80,7 @@ def _sections(text: str, folder: Path) -> Iterator[WholeSection]:
             heading = (*heading[:depth], found[2])
 
 
-NEWS_SIZE_PX = (560, 420)
+def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
+    from app.compliance.ui.report_window import ReportWindow  # most starts do not need it
 
-
-class NewsWindow(QDialog):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(phrase("shell.what_is_new"))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.text = RichText(theme)
-        self.text.setAccessibleName(self.windowTitle())
-        heading = Label(phrase("shell.what_is_new_in_kotae", version=__version__), "heading2", wraps=True)
-        page = make_box(heading, self.text, Stretch(), margins_px=(MARGIN_PX,) * 4, spacing_px=12)
-        set_surface(page, "base")
-        make_column(make_scrollable(page), into=self)
-        fit_to_parent(self, theme, NEWS_SIZE_PX)
-        self._width_px = self.width()
-        self._show_text()
-        theme.changed.connect(self._show_text)
-
-    def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # it shows only the program's own text
-
-    def _show_text(self) -> None:
-        self.text.show_markdown(diagnostics.release_notes() or phrase("shell.there_is_no_description_of"))
-        self.text.fit(
-            self._width_px - 2 * MARGIN_PX - self.style().pixelMetric(self.style().PixelMetric.PM_ScrollBarExtent)
-        )
+    ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QApplication,
-    QLineEdit,
-    QMainWindow,
-    QPlainTextEdit,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -45,9 +37,10 @@ from app.training.services.environment_setup import EnvironmentSetup
 from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
 from app.uikit.page import NavigationSignals, Page
-from app.uikit.theme import Theme
+from app.uikit.theme import Theme, application
 from app.uikit.undo import Toast, UndoableAction, UndoStack
 from app.uikit.widgets.buttons import IconButton
+from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
@@ -62,23 +55,15 @@ class Pages(QObject):
     def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], Page]]) -> None:
         """Set the functions that build the pages: one for each key except "ask", whose page already exists."""
         super().__init__()
-        self._pages: dict[str, Page] = {"ask": chat_page}
+        self.built_pages: dict[str, Page] = {"ask": chat_page}  # those that are built
         self._makers = makers
 
     def page(self, key: str) -> Page:
         """Return a page (ask, documents, models, training, …), building it at its first use."""
-        if key not in self._pages:
-            self._pages[key] = self._makers[key]()
-            self.built.emit(self._pages[key])
-        return self._pages[key]
-
-    def has(self, key: str) -> bool:
-        """Return whether a page is built."""
-        return key in self._pages
-
-    @property
-    def all_built(self) -> list[Page]:
-        return list(self._pages.values())
+        if key not in self.built_pages:
+            self.built_pages[key] = self._makers[key]()
+            self.built.emit(self.built_pages[key])
+        return self.built_pages[key]
 
     def models(self) -> "ModelsPage":
         from app.models.ui.page import ModelsPage
@@ -154,20 +139,16 @@ class MainWindow(QMainWindow):
         if not self._geometry.restore(self):
             self.resize(*DEFAULT_SIZE)
 
-    @property
-    def current_page(self) -> str:
-        return self._current_page
-
     def label_now(self) -> Label:
         """Return the label of the visible page, which also applies to the widgets and windows around it."""
-        return self.page(self._current_page).label_now()
+        return self.page(self.current_page).label_now()
 
     def page(self, key: str) -> Page:
         """Return a page of `Pages`."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
-        self._current_page = key
+        self.current_page = key
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page({"reader": "documents"}.get(key, key), self.page(key).sidebar_panel)
         self._lay_out()  # raises the menu button above the new page
@@ -235,12 +216,7 @@ class MainWindow(QMainWindow):
         self.status_line = StatusLine(self.theme)
         self.frame = MainFrame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
-        column = self._column = QVBoxLayout(centre)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.frame, 1)
-        column.addWidget(Separator())
-        column.addWidget(self.status_line)
+        self._column = make_column((self.frame, 1), Separator(), self.status_line, into=centre, spacing_px=0)
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", phrase("shell.pages_and_list"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
@@ -327,8 +303,8 @@ class MainWindow(QMainWindow):
 
     def _leave_for(self, key: str) -> None:
         """Show a page that one leaves again, and note where one comes from."""
-        if self._current_page != key and self._page_before.get(self._current_page) != key:
-            self._page_before[key] = self._current_page
+        if self.current_page != key and self._page_before.get(self.current_page) != key:
+            self._page_before[key] = self.current_page
         self._on_page_chosen(key)
 
     def _leave_search(self) -> None:
@@ -362,29 +338,25 @@ class MainWindow(QMainWindow):
 
     # --------------------------------------------------------------------- layout
 
-    @property
-    def is_narrow(self) -> bool:
-        return self.frame.is_narrow
-
     def toggle_sidebar(self) -> None:
         """Open or close the sidebar in a narrow window."""
-        if self.is_narrow and not self.frame.is_sidebar_shown:
+        if self.frame.is_narrow and not self.frame.is_sidebar_shown:
             self.frame.show_sidebar()
             (self.sidebar.shown_list or self.sidebar.nav).setFocus()
         else:
             self.frame.hide_sidebar()
 
     def _lay_out(self) -> None:
-        self.menu_button.setVisible(self.is_narrow)
+        self.menu_button.setVisible(self.frame.is_narrow)
         self.menu_button.resize(self.menu_button.sizeHint())
         self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
         self.menu_button.raise_()
-        for page in self.pages.all_built:
-            page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
+        for page in self.pages.built_pages.values():
+            page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.frame.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
         """Move the focus to the next (1) or previous (-1) of the page buttons, their list, and the page."""
-        around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self._current_page))
+        around = (self.sidebar.nav, self.sidebar.shown_list, self.page(self.current_page))
         window_layout.move_focus([one for one in around if one is not None], self.focusWidget(), step)
 
     # ---------------------------------------------------------------------- slots
@@ -398,7 +370,7 @@ class MainWindow(QMainWindow):
         """Close a sidebar over the page, because it covers what was picked."""
         if self.frame.is_narrow:
             self.frame.hide_sidebar()
-            self.page(self._current_page).focus_first()
+            self.page(self.current_page).focus_first()
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
@@ -439,7 +411,7 @@ class MainWindow(QMainWindow):
 
     def _show_traffic(self) -> None:
         """Show what used the network in the settings, if they are built."""
-        if self.pages.has("settings"):
+        if "settings" in self.pages.built_pages:
             self.pages.settings().show_traffic(self.sidebar.traffic.lines())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
@@ -485,9 +457,7 @@ class MainWindow(QMainWindow):
 
     def _on_preferences_changed(self, settings: Settings) -> None:
         self.status_line.set_shows_details(settings.shows_details)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        self.theme.apply(app, settings)
+        self.theme.apply(application(), settings)
 
     def _step_text_size(self, step: int) -> None:
         place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step

@@ -6,16 +6,14 @@ The module is over 450 lines long because each of these parts is small and used 
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QRect, QSize, Signal
+from PySide6.QtGui import QFontMetrics, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QAbstractItemView,
     QButtonGroup,
     QGridLayout,
     QMenu,
     QStackedWidget,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -30,27 +28,23 @@ from app.uikit.localization import join_facts, with_note
 from app.uikit.page import SidebarPanel
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.buttons import Button, IconButton, PaintedButton, make_menu
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip, set_surface
 
 
-class NavigationButton(QAbstractButton):
+class NavigationButton(PaintedButton):
     """The button of a page. That of the shown page has weight 600, and a soft background with a bar if it is marked."""
 
     def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, text)
         self._icon = icon
         self.note = ""
         self.is_marked = True  # whether the button looks selected while it is checked
-        self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(plain_tooltip(with_note(text, shortcut)))
         self.setCheckable(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.changed.connect(self.updateGeometry)
 
     def set_note(self, note: str) -> None:
@@ -75,7 +69,7 @@ class NavigationButton(QAbstractButton):
         painter = QPainter(self)
         area = self._background_rect()
         is_chosen = self.isChecked() and self.is_marked
-        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=self._option())
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=self._view_option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
@@ -97,11 +91,6 @@ class NavigationButton(QAbstractButton):
 
     def _background_rect(self) -> QRect:
         return self.rect().adjusted(8, 0, -8, 0)
-
-    def _option(self) -> QStyleOptionViewItem:
-        option = QStyleOptionViewItem()
-        option.initFrom(self)  # copies the states of focus, mouse and keyboard focus
-        return option
 
 
 class NavigationBar(QWidget):
@@ -164,13 +153,12 @@ class NavigationBar(QWidget):
 LISTED = 8  # contacts in the tooltip at most
 
 
-class TrafficIndicator(QAbstractButton):
+class TrafficIndicator(PaintedButton):
     """Shows downloads, questions being sent, and connections that were attempted and refused."""
 
     def __init__(self, theme: Theme, refusals: Callable[[], Sequence[str]]) -> None:
         """Build the indicator. `refusals` returns a text for each refused connection."""
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._refusals = refusals
         self._online = 0
         self._is_sending = False
@@ -189,8 +177,6 @@ class TrafficIndicator(QAbstractButton):
             margins_px=(18, 12, 18, 12),
             spacing_px=8,
         )
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.refresh()
 
     def show_downloads(
@@ -214,18 +200,9 @@ class TrafficIndicator(QAbstractButton):
         ]
         return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
-            self.click()
-        else:
-            super().keyPressEvent(event)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
-        option = QStyleOptionViewItem()
-        option.initFrom(self)
-        list_rows.draw_ground(
-            QPainter(self), self._theme, self.rect().adjusted(8, 4, -8, -4), is_chosen=False, option=option
-        )
+        area = self.rect().adjusted(8, 4, -8, -4)
+        list_rows.draw_ground(QPainter(self), self._theme, area, is_chosen=False, option=self._view_option())
 
     def refresh(self) -> None:
         refused = len(self._refusals())
@@ -287,14 +264,17 @@ class Sidebar(QWidget):
         self._page_key = "ask"
         self._open_id: int | None = None
         self._build(pages)
-        self._connect()
+        self.nav.chosen.connect(self.page_chosen)
+        self.new_button.clicked.connect(self.new_requested)
+        self.menu_button.clicked.connect(self._show_menu)
+        self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
+        self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
+        self.filter.textChanged.connect(self._on_filter_changed)
+        self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
+        self._theme.changed.connect(self._resize)
 
     def show_conversations(
-        self,
-        conversations: Sequence[Conversation],
-        folders: Sequence[Folder],
-        drafts: Collection[int],
-        binned: int,
+        self, conversations: Sequence[Conversation], folders: Sequence[Folder], drafts: Collection[int], binned: int
     ) -> None:
         """Show conversations, latest first, and folders; ids with `drafts`, and the number `binned`."""
 
@@ -386,23 +366,12 @@ class Sidebar(QWidget):
         row = make_row((self.new_button, 1), self.menu_button, spacing_px=4)
         return make_column(row, self.filter, margins_px=(10, 10, 10, 4), spacing_px=8)
 
-    def _connect(self) -> None:
-        self.nav.chosen.connect(self.page_chosen)
-        self.new_button.clicked.connect(self.new_requested)
-        self.menu_button.clicked.connect(self._show_menu)
-        self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
-        self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
-        self.filter.textChanged.connect(self._on_filter_changed)
-        self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
-        self._theme.changed.connect(self._resize)
-
     # --------------------------------------------------------------------- menu
 
     def menu(self) -> QMenu:
         """Return the menu with the actions on all conversations."""
         theme = self._theme
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         new = menu.addAction(theme.icon("plus"), phrase("common.new_question"), self.new_requested.emit)
         new.setShortcut(QKeySequence("Ctrl+N"))
         dashed = theme.icon("message-circle-dashed")

@@ -22,13 +22,9 @@ class StatusPart(QWidget):
 
     def __init__(self, *contents: QWidget) -> None:
         super().__init__()
-        row = make_row(into=self, spacing_px=8)
         rule = Separator("vertical")
         rule.setFixedHeight(16)
-        row.addWidget(rule)
-        row.addSpacing(6)
-        for content in contents:
-            row.addWidget(content)
+        make_row(rule, 6, *contents, into=self, spacing_px=8)
 
 
 class StatusLine(QWidget):
@@ -40,13 +36,15 @@ class StatusLine(QWidget):
         self._work = ""  # the work that uses the model's memory: training | evaluation; "": none
         self._load_left = TimeLeftText()
         self._build()
-        self._connect()
+        self._theme.changed.connect(self._resize)
         self.show_status(self._status)
 
     def show_status(self, status: EngineStatus) -> None:
         self._status = status
         is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
-        work_text = self._work_text()
+        training = phrase("shell.training_the_model_for_questions")
+        evaluation = phrase("shell.evaluating_the_model_for_questions")
+        work_text = {"": "", "training": training, "evaluation": evaluation}[self._work]
         self.model.setText(work_text or status.model_name or phrase("shell.no_model_is_loaded"))
         self._show_device(status.facts, is_compact)
         self._show_state(status)
@@ -61,13 +59,6 @@ class StatusLine(QWidget):
         """Show which work uses the memory of the model for questions: training | evaluation, or "" for none."""
         self._work = key
         self.show_status(self._status)
-
-    def _work_text(self) -> str:
-        return {
-            "": "",
-            "training": phrase("shell.training_the_model_for_questions"),
-            "evaluation": phrase("shell.evaluating_the_model_for_questions"),
-        }[self._work]
 
     def set_shows_details(self, shows_details: bool) -> None:
         """Set whether to show the speed of the last answer."""
@@ -84,9 +75,11 @@ class StatusLine(QWidget):
         self.device = ElidedLabel(role="caption", tone="text2")
         self._sending = IconLabel(self._theme, "external-link", "warning", 14)
         self.state = Label(role="caption", tone="text2")
-        self.loading = self._bar(phrase("shell.loading_progress"))
+        self.loading = QProgressBar(maximum=1000, textVisible=False)
+        self.loading.setAccessibleName(phrase("shell.loading_progress"))
         self.load_left = Label(role="caption", tone="text2")
-        self.meter = self._bar(phrase("shell.context_used"))
+        self.meter = QProgressBar(maximum=1000, textVisible=False)
+        self.meter.setAccessibleName(phrase("shell.context_used"))
         self.context = Label(role="caption", tone="text2")
         self.warning = Label(phrase("shell.almost_full"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
@@ -108,16 +101,6 @@ class StatusLine(QWidget):
         )
         part.setToolTip(plain_tooltip(phrase("shell.how_much_the_model_can_read_at")))
         return part
-
-    def _bar(self, name: str) -> QProgressBar:
-        bar = QProgressBar()
-        bar.setTextVisible(False)
-        bar.setRange(0, 1000)
-        bar.setAccessibleName(name)
-        return bar
-
-    def _connect(self) -> None:
-        self._theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
         self.setFixedHeight(self._theme.metric("status_height"))

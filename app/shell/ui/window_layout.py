@@ -9,12 +9,12 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.base.files import strict_json
 from app.base.paths import write_atomically
 from app.uikit.page import focus_first_widget
-from app.uikit.theme import Theme, render_svg
+from app.uikit.theme import Theme, application, render_svg
 from app.uikit.widgets.labels import Separator
 
 FRAME_PX = (2, 40)  # width and height in px reserved for the window's frame, whose size is known only once it is shown
@@ -107,9 +107,7 @@ class MainFrame(QWidget):
         self._rule.setParent(self)
         self._scrim.clicked.connect(self.hide_sidebar)
         theme.changed.connect(self.lay_out)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
+        application().focusChanged.connect(self._on_focus_changed)
 
     @property
     def is_narrow(self) -> bool:

@@ -70,7 +70,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
         output.note("training.generation_resumed", count=kept)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
-    waiting = _GenerationOutput(PairGeneration(engine, child_commands.template(), job), output)
+    waiting = _GenerationOutput(PairGeneration(engine, job), output)
     try:
         waiting.generation.start()
         waiting.run()

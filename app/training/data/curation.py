@@ -9,10 +9,8 @@ an answer is right, the person decides.
 
 import json
 import os
-import statistics
-import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -288,11 +286,6 @@ def _messages(decision: Decision) -> tuple[RowMessage, ...]:
         raise AppError("row_unusable", reason=phrase(f"common.data_bad.{error.code}")) from error
 
 
-LEAST_INTERVALS = 4  # intervals needed for an estimate
-LAST_INTERVALS = 40  # only recent intervals count: a reviewer's pace changes
-BREAK_S = 180.0  # seconds; a longer interval is a break
-
-
 @dataclass(frozen=True, slots=True)
 class RowInspection:
     """Details of a row that a reviewer sees.
@@ -334,24 +327,3 @@ def count_by_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
     """Return the number of generated pairs for each (document, passage text)."""
     found = (item.evidence for item in items)
     return Counter((one.document, one.passage) for one in found if one is not None)
-
-
-class ReviewPace:
-    """Estimates how long the remaining decisions take, from recent decisions without breaks."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._decided_at = float("-inf")
-        self._intervals: deque[float] = deque(maxlen=LAST_INTERVALS)  # seconds between decisions
-
-    def note(self) -> None:
-        now = self._clock()
-        if now - self._decided_at <= BREAK_S:
-            self._intervals.append(now - self._decided_at)
-        self._decided_at = now
-
-    def seconds(self, left: int) -> float | None:
-        """Return the estimated seconds for `left` items; None before LEAST_INTERVALS intervals were noted."""
-        if len(self._intervals) < LEAST_INTERVALS:
-            return None
-        return left * statistics.fmean(self._intervals)

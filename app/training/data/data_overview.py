@@ -1,6 +1,6 @@
 """Summarize the rows of a draft: how many are used or excluded, which flaws they have, and how long the texts are.
 
-The distribution covers only the rows that will be trained on: lengths, sources, and answers of an unusual length.
+The distribution covers only the rows that will be trained on: lengths and sources.
 """
 
 import statistics
@@ -56,19 +56,10 @@ def personal_texts(row: TrainingRow, code: str) -> list[str]:
     ]
 
 
-OUTLIER_FENCE = 3.0  # in interquartile ranges: Tukey's outer fence (Exploratory Data Analysis, 1977)
+FENCE = 3.0  # in interquartile ranges: Tukey's outer fence (Exploratory Data Analysis, 1977)
 LEAST_ROWS = 12  # with fewer rows no length counts as unusual
-OUTLIERS_MOST = 50
 SHARES_MOST = 12  # most sources listed by name; the others are summed up
 HISTOGRAM_BARS = 16  # approximate number of bars
-
-
-@dataclass(frozen=True, slots=True)
-class LengthOutlier:
-    number: int  # the curation item's number
-    line: int
-    characters: int  # length of the answer
-    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +75,8 @@ class DataDistribution:
     """Lengths in characters and sources of the rows that will be trained on.
 
     `bins`: pairs (upper bound, number of answers longer than the previous bound and up to this one); `beyond`: number
-    of answers above the last bound. `outliers`: answers outside Tukey's outer fences, the longest first. `groups`,
-    `categories`: numbers of rows, the largest first; () if no row has a group or category.
+    of answers above the last bound, which is within Tukey's outer fence. `groups`, `categories`: numbers of rows, the
+    largest first; () if no row has a group or category.
     """
 
     rows: int
@@ -93,7 +84,6 @@ class DataDistribution:
     answers: LengthSummary
     bins: tuple[tuple[int, int], ...]
     beyond: int
-    outliers: tuple[LengthOutlier, ...]
     groups: tuple[SourceShare, ...]
     categories: tuple[SourceShare, ...]
 
@@ -104,13 +94,7 @@ def measure_distribution(rows: Curation) -> DataDistribution | None:
     if not used:
         return None
     answers = [len(row.answer) for _, row in used]
-    low, high = _fences(answers)
-    outliers = [
-        LengthOutlier(item.number, row.line, length, row.question)
-        for (item, row), length in zip(used, answers, strict=True)
-        if not low <= length <= high
-    ]
-    outliers.sort(key=lambda one: (-one.characters, one.number))
+    high = _upper_fence(answers)
     bins = _bins([length for length in answers if length <= high])
     return DataDistribution(
         rows=len(used),
@@ -118,18 +102,16 @@ def measure_distribution(rows: Curation) -> DataDistribution | None:
         answers=summarize_lengths(answers),
         bins=bins,
         beyond=sum(length > high for length in answers),
-        outliers=tuple(outliers[:OUTLIERS_MOST]),
         groups=_shares([row.group for _, row in used]),
         categories=_shares([item.evidence.category if item.evidence else "" for item, _ in used]),
     )
 
 
-def _fences(lengths: Sequence[int]) -> tuple[float, float]:
+def _upper_fence(lengths: Sequence[int]) -> float:
     if len(lengths) < LEAST_ROWS:
-        return 0, max(lengths)
+        return max(lengths)
     lower, _, upper = statistics.quantiles(lengths, n=4)
-    room = OUTLIER_FENCE * (upper - lower)
-    return lower - room, upper + room
+    return upper + FENCE * (upper - lower)
 
 
 def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:

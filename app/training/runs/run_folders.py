@@ -98,6 +98,15 @@ def list_all(runs: Path) -> list[TrainingRunFolder]:
     return sorted(map(read, list_folders(runs)), key=lambda run: (_began_at(run), run.id), reverse=True)
 
 
+def names_on(runs: Path, base: Path) -> list[str]:
+    """Return the names of the runs that were trained on the folder `base`. Raises AppError("run_busy")."""
+    found = [run for run in list_all(runs) if run.spec is not None and run.folder / run.spec.base == base]
+    for run in found:
+        if is_locked(run.folder):
+            raise AppError("run_busy", id=run.id)
+    return [run.name for run in found]
+
+
 def list_folders(runs: Path) -> list[Path]:
     """Return the folders of all runs, in no particular order."""
     try:

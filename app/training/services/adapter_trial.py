@@ -60,7 +60,6 @@ class AdapterTrial(QObject):
         self,
         folder: Path,
         engine: EngineClient,
-        template_command: list[str],
         models: Callable[[], Sequence[LocalModel]],
         settings: Callable[[], Settings],
         parent: QObject | None = None,
@@ -72,7 +71,6 @@ class AdapterTrial(QObject):
         super().__init__(parent)
         self._folder = folder
         self._engine = engine
-        self._template_command = template_command
         self._models = models
         self._settings = settings
         self._ready: _Ready | None = None
@@ -137,7 +135,7 @@ class AdapterTrial(QObject):
         # The model card's choices are for chatting; here both sides use the same fixed ones.
         choices = choices_in_force(model, _CHOICES)
         request = AnswerRequest(model, (Turn(question),), self._settings(), choices, adapters)
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self)
+        run = self._run = AnswerRun(self._engine, request, self)
         self._text, self._is_looping = "", False
         run.text_received.connect(lambda text: self._on_text(side, text))
         run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, go_on))

@@ -40,7 +40,6 @@ class DraftPairGeneration(QObject):
         library: ModelLibrary,
         preferences: Preferences,
         engine: EngineClient,
-        template_command: list[str],
         paths: Paths,
         parent: QObject | None = None,
     ) -> None:
@@ -49,7 +48,6 @@ class DraftPairGeneration(QObject):
         self._library = library
         self._preferences = preferences
         self._engine = engine
-        self._template_command = template_command
         self._paths = paths
         self._run: PairGeneration | None = None
         self.draft_id = ""  # id of the draft for which pairs are being generated; "": none
@@ -83,7 +81,7 @@ class DraftPairGeneration(QObject):
         job.export_request.check(is_agreed=is_agreed)
         pair_records.write_request(folder, request)
         self.draft_id, self.progress = draft_id, None
-        run = self._run = PairGeneration(self._engine, self._template_command, job, self)
+        run = self._run = PairGeneration(self._engine, job, self)
         if self._session.is_busy:
             run.hold(CHAT)
         run.progressed.connect(self._on_progressed)

@@ -139,12 +139,9 @@ class PairGeneration(QObject):
     stopped = Signal(object)  # GenerationStopped
     failed = Signal(object)  # AppError
 
-    def __init__(
-        self, engine: EngineClient, template_command: list[str], job: GenerationJob, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, engine: EngineClient, job: GenerationJob, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._template_command = template_command
         self.job = job
         self._prepared: _Prepared | None = None
         self._replies: dict[StandalonePrompt, ModelReply] = {}
@@ -172,12 +169,12 @@ class PairGeneration(QObject):
         """Pause the generation until `release` is called with the same `holder`, as in `AnswerQueue`."""
         self._held_by.add(holder)
         if self._run is not None:
-            self._run.hold(holder)
+            self._run.queue.hold(holder)
 
     def release(self, holder: str) -> None:
         self._held_by.discard(holder)
         if self._run is not None:
-            self._run.release(holder)
+            self._run.queue.release(holder)
 
     def abandon(self) -> None:
         """End at once without emitting a signal."""
@@ -206,13 +203,13 @@ class PairGeneration(QObject):
             return
         job = self.job
         asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
-        run = self._run = PromptRun(self._engine, self._template_command, asked, self, self._require_permit)
+        run = self._run = PromptRun(self._engine, asked, self, self._require_permit)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_replied)
         run.stopped.connect(self._on_stopped)
         run.failed.connect(self._fail)
         for by in self._held_by:
-            run.hold(by)
+            run.queue.hold(by)
         run.start()
 
     def _pass_gate(self) -> Permit:

@@ -193,13 +193,17 @@ class InstallEnvironmentFlow(NoticeColumn):
     Several windows may have such a view; each follows an installation that any of them began.
     """
 
-    def __init__(self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers) -> None:
+    def __init__(
+        self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers, is_in_use: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Create the view. `is_in_use`: returns whether a run or a conversion uses the environment."""
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         super().__init__(self.progress, self.banner)
         self._theme = theme
         self._setup = setup
         self._pickers = pickers
+        self.is_in_use = is_in_use
         self._shown_phase = ""  # name of the shown phase
         self.progress.cancelled.connect(setup.cancel)
         setup.began.connect(self._on_began)
@@ -227,9 +231,13 @@ class InstallEnvironmentFlow(NoticeColumn):
         path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), "")
         return self._ask(Path(path), base) if path else None
 
-    def decline(self, reason: str, sentence: str) -> None:
-        """Show a warning that the environment cannot be made now. `reason`: the reason; `sentence`: what to do."""
-        self.banner.show_message("warning", reason, sentence)
+    def unless_in_use(self, act: Callable[[], object]) -> None:
+        """Call `act`, or show that it has to wait because the environment is in use."""
+        if self.is_in_use():
+            what = phrase("training.the_training_environment_is_in")
+            self.banner.show_message("warning", what, phrase("training.choose_this_again_afterwards"))
+        else:
+            act()
 
     # ------------------------------------------------------------- private methods
 
@@ -272,12 +280,28 @@ def install_phase_text(phase: Phase) -> str:
     return phrase(f"training.install_phase.{phase.name}", package=phase.package or "…")
 
 
+def environment_state(report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> tuple[str, str]:
+    """Return the state of an environment and its tone. `report`, `lacks_cuda`: as for `EnvironmentBox.show_report`."""
+    if report is None:
+        return phrase("training.looking"), "muted"
+    if report.problem is not None and report.problem.code == "training_place_missing":
+        return f"▲ {describe_error(report.problem)}", "warning"
+    if report.python is None:
+        return phrase("training.there_is_none_yet_it"), "text"
+    if report.problem is not None:
+        return f"▲ {describe_error(report.problem).message}", "warning"
+    if lacks_cuda:
+        return phrase("training.it_works_but_its_torch"), "warning"
+    if not report.is_current:
+        return phrase("training.it_works_but_its_parts"), "warning"
+    return phrase("training.it_works_computing_in_4"), "success"
+
+
 class EnvironmentBox(QFrame):
     def __init__(self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers) -> None:
         """Create the box. `is_in_use`: returns whether a run or a conversion uses the environment."""
         super().__init__()
         self._setup = setup
-        self._is_in_use = is_in_use
         self._report: EnvironmentReport | None = None
         self._need: InstallNeed | None = None
         self._lacks_cuda = False
@@ -286,11 +310,12 @@ class EnvironmentBox(QFrame):
         self.about = Label(role="caption", tone="text2", wraps=True)
         self.make_button = Button(theme, phrase("common.make_the_training_environment"))
         self.offline_button = Button(theme, phrase("common.make_it_offline"), "quiet")
-        self.making = InstallEnvironmentFlow(theme, setup, pickers)
+        self.making = InstallEnvironmentFlow(theme, setup, pickers, is_in_use)
         self._build()
-        self.make_button.clicked.connect(lambda: self._unless_in_use(lambda: self.making.ask(variant=self._variant)))
-        self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
-        self.making.changed.connect(self._show_report)
+        making = self.making
+        self.make_button.clicked.connect(lambda: making.unless_in_use(lambda: making.ask(variant=self._variant)))
+        self.offline_button.clicked.connect(lambda: making.unless_in_use(making.ask_offline))
+        making.changed.connect(self._show_report)
         self.show_report(None)
 
     def show_report(self, report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> None:
@@ -316,7 +341,7 @@ class EnvironmentBox(QFrame):
 
     def _show_report(self) -> None:
         report = self._report
-        words, tone = self._state_words(report)
+        words, tone = environment_state(report, lacks_cuda=self._lacks_cuda)
         self.state.setText(words)
         self.state.set_tone(tone)
         about = self._about_words(report)
@@ -331,21 +356,6 @@ class EnvironmentBox(QFrame):
         self.make_button.setText(phrase(anew if has_one else "common.make_the_training_environment"))
         for button in (self.make_button, self.offline_button):
             button.setEnabled(not self._setup.is_running)
-
-    def _state_words(self, report: "EnvironmentReport | None") -> tuple[str, str]:
-        if report is None:
-            return phrase("training.looking"), "muted"
-        if report.problem is not None and report.problem.code == "training_place_missing":
-            return f"▲ {describe_error(report.problem)}", "warning"
-        if report.python is None:
-            return phrase("training.there_is_none_yet_it"), "text"
-        if report.problem is not None:
-            return f"▲ {describe_error(report.problem).message}", "warning"
-        if self._lacks_cuda:
-            return phrase("training.it_works_but_its_torch"), "warning"
-        if not report.is_current:
-            return phrase("training.it_works_but_its_parts"), "warning"
-        return phrase("training.it_works_computing_in_4"), "success"
 
     def _about_words(self, report: "EnvironmentReport | None") -> str:
         if report is None:
@@ -373,10 +383,3 @@ class EnvironmentBox(QFrame):
     def _on_estimated(self, need: "InstallNeed") -> None:
         self._need = need
         self._show_report()
-
-    def _unless_in_use(self, act: Callable[[], object]) -> None:
-        if self._is_in_use():
-            what = phrase("training.the_training_environment_is_in")
-            self.making.decline(what, phrase("training.choose_this_again_afterwards"))
-        else:
-            act()

@@ -24,8 +24,8 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 from app.uikit.widgets.svg_plot import SvgPlot
+from app.uikit.widgets.tables import NumberTableModel, NumberTableView
 
 HEIGHT_PX, PLOT_PX = 40, 300
 

@@ -30,8 +30,7 @@ from app.training.ui import training_texts
 from app.training.ui.step_factory import WizardStepFactory
 from app.training.ui.training_actions import TrainingActions
 from app.training.ui.wizard import DraftWizard, RunWizard
-from app.uikit.list_detail_page import EmptyState, EntryKey, ListDetailPage
-from app.uikit.page import PAGE_MARGIN_PX, NavigationSignals
+from app.uikit.page import PAGE_MARGIN_PX, EmptyState, EntryKey, ListDetailPage, NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_row
@@ -113,7 +112,7 @@ class TrainingPage(ListDetailPage):
         self._overview = overview
         self.search.setVisible(len(overview.entries) >= SEARCH_FROM or bool(self.search.text()))
         self._show_list(self._live)
-        self._header.title.setText(self._title())
+        self.header.title.setText(self._title())
         self._mark_shown()
 
     def _show_list(self, live: Mapping[EntryKey, str]) -> None:

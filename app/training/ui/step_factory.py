@@ -13,7 +13,6 @@ from app.base.services.preferences import Preferences
 from app.base.wording import phrase
 from app.chat.services.chat_session import ChatSession
 from app.documents.services.document_library import DocumentLibrary
-from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.models.services.model_library import ModelLibrary
@@ -81,9 +80,7 @@ class WizardStepFactory(QObject):
         self._is_environment_in_use = is_environment_in_use
         self._pause_study = pause_study
         self._collect_pairs = collect_pairs
-        self._generation = DraftPairGeneration(
-            session, library, preferences, engine, child_commands.template(), paths, self
-        )
+        self._generation = DraftPairGeneration(session, library, preferences, engine, paths, self)
         self._guard = ConfidentialityGuard(theme, paths.exports_log)
         library.trained_refused.connect(self.failed)
 
@@ -143,9 +140,7 @@ class WizardStepFactory(QObject):
     def _result(self, folder: Path) -> WizardStep:
         from app.training.ui.result_step import ResultStep
 
-        trial = AdapterTrial(
-            folder, self._engine, child_commands.template(), self._library.models, lambda: self._preferences.value
-        )
+        trial = AdapterTrial(folder, self._engine, self._library.models, lambda: self._preferences.value)
         step = ResultStep(
             self._theme, self._navigation, folder, self._trainings, trial, lambda: self._form_in_use(folder)
         )

@@ -22,8 +22,7 @@ from app.training.ui import training_texts
 from app.training.ui.job_dialogs import ImportJobDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
-from app.uikit.list_detail_page import EntryActions, EntryKey
-from app.uikit.page import NavigationSignals
+from app.uikit.page import EntryActions, EntryKey, NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.containers import make_column

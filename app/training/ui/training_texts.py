@@ -14,8 +14,8 @@ from app.base.wording import phrase
 from app.training import training_errors
 from app.training.drafts import DraftProblem, TrainingDraft
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
-from app.uikit.list_detail_page import EntryKey
 from app.uikit.localization import format_day, join_facts
+from app.uikit.page import EntryKey
 from app.uikit.widgets.list_rows import EntryRow, group_rows
 from trainer import sleep_inhibitor
 from trainer.events import PreflightFinding, TrainingStep

@@ -6,7 +6,7 @@ All stays readable: raw HTML and images as text, links with their address. `docu
 import re
 from typing import Any
 
-from PySide6.QtCore import QObject, QSizeF
+from PySide6.QtCore import QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
 from app.base.wording import phrase
@@ -30,8 +30,8 @@ _NESTED = re.compile(rf"\s*(?:(?:[-*+>]|\d{{1,9}}[.)])\s*){{{NESTING_MAX + 1},}}
 class SafeDocument(QTextDocument):
     """A document that loads no image, style sheet or file."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.is_plain = False  # True: its blocks are unparsed lines
         self.setUndoRedoEnabled(False)
         self.setDocumentMargin(0)
@@ -59,14 +59,12 @@ class _NoImages(QPyTextObject):
 
 def parse(text: str) -> SafeDocument:
     """Parse a Markdown text into a document without layout. A text that is not `is_bounded` becomes plain text."""
-    document = SafeDocument()
     text = untrusted_text.make_harmless(text)
-    if is_bounded(text):
-        document.setMarkdown(_adapt_to_qt(text), _FEATURES)
-        _disarm(document)
-    else:
-        document.setPlainText(text)
-        document.is_plain = True
+    if not is_bounded(text):
+        return parse_plain(text)
+    document = SafeDocument()
+    document.setMarkdown(_adapt_to_qt(text), _FEATURES)
+    _disarm(document)
     return document
 
 
@@ -86,7 +84,9 @@ def is_bounded(text: str) -> bool:
         and text.count("\n") <= PAGE_LINES
         and (not rows or max(rows) * len(rows) <= CELLS_MAX)
         and text.count("&") <= ENTITIES_MAX
-        and not any(_is_too_deep(line) for line in text.split("\n"))
+        and not any(
+            len(line) - len(line.lstrip()) > 8 * NESTING_MAX or _NESTED.match(line) for line in text.split("\n")
+        )
     )
 
 
@@ -121,10 +121,6 @@ def is_fence(line: str) -> str:
     """Return the fence (such as "```") with which a line opens or closes a code block; "" for none."""
     match = _FENCE.match(line)
     return match[1] if match else ""
-
-
-def _is_too_deep(line: str) -> bool:
-    return len(line) - len(line.lstrip()) > 8 * NESTING_MAX or bool(_NESTED.match(line))
 
 
 def _adapt_to_qt(text: str) -> str:

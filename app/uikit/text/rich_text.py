@@ -95,21 +95,18 @@ class StreamedDocument:
         settled = settled_end(text, self._settled)
         cursor = QTextCursor(self._document)
         cursor.beginEditBlock()
-        self._remove_tail(cursor)
-        if settled > self._settled:
-            self._append(cursor, text[self._settled : settled])
-            self._settled = settled
-            self._tail_position = self._document.characterCount() - 1
-        self._append(cursor, text[self._settled :])
-        cursor.endEditBlock()
-
-    def _remove_tail(self, cursor: QTextCursor) -> None:
         cursor.setPosition(self._tail_position)
         block_format, char_format = cursor.blockFormat(), cursor.blockCharFormat()
         cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
         cursor.removeSelectedText()
         cursor.setBlockFormat(block_format)
         cursor.setBlockCharFormat(char_format)
+        if settled > self._settled:
+            self._append(cursor, text[self._settled : settled])
+            self._settled = settled
+            self._tail_position = self._document.characterCount() - 1
+        self._append(cursor, text[self._settled :])
+        cursor.endEditBlock()
 
     def _append(self, cursor: QTextCursor, text: str) -> None:
         if not text.strip():

@@ -18,8 +18,8 @@ BAR_PX = 12  # space for the bar at the left of the text
 class SourceText(QScrollArea):
     """A scrolling view of a source as plain text: nothing in it is treated as markup."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._text = ""
         self._places: tuple[tuple[int, int], ...] = ()

@@ -2,14 +2,14 @@
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.containers import make_column, make_row
+from app.uikit.widgets.containers import make_column, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 
 WORDS_PX = 260  # the least width of the text beside the buttons
@@ -23,8 +23,8 @@ class Banner(QFrame):
     action_requested = Signal(str)  # the key of a clicked button
     closed = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_close: bool = True) -> None:
+        super().__init__()
         self._theme = theme
         self.level = ""  # the level of the last message
         self._build(can_close)
@@ -39,7 +39,13 @@ class Banner(QFrame):
         self._heading.set_tone(level)
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
-        self._set_actions(actions)
+        while (item := self._buttons.takeAt(0)) is not None:
+            if (button := item.widget()) is not None:
+                button.deleteLater()
+        for key, words in actions:
+            button = Button(self._theme, words, compact=True)
+            button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
+            self._buttons.addWidget(button)
         self.setAccessibleName(join_facts(heading, sentence))
         repolish(self)
         self._arrange()
@@ -67,10 +73,7 @@ class Banner(QFrame):
         self._sentence = Label(tone="text2", wraps=True)
         words = make_column(self._heading, self._sentence, spacing_px=2)
         self._buttons = make_row(spacing_px=8)
-        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._content.setSpacing(8)
-        self._content.addLayout(words, 1)
-        self._content.addLayout(self._buttons)
+        self._content = make_row((words, 1), self._buttons, spacing_px=8)
         close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self.dismiss)
         if not can_close:
@@ -81,16 +84,6 @@ class Banner(QFrame):
         buttons = self._buttons.sizeHint().width()
         fits = self.width() - buttons - self._theme.px(100) >= self._theme.px(WORDS_PX)
         is_row = fits or self._buttons.count() == 0
-        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
-        if self._content.direction() != direction:
-            self._content.setDirection(direction)
+        if is_row != (self._content.direction() == QBoxLayout.Direction.LeftToRight):
+            set_direction(self._content, is_row=is_row)
             self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignLeft if not is_row else Qt.AlignmentFlag(0))
-
-    def _set_actions(self, actions: tuple[tuple[str, str], ...]) -> None:
-        while (item := self._buttons.takeAt(0)) is not None:
-            if (button := item.widget()) is not None:
-                button.deleteLater()
-        for key, words in actions:
-            button = Button(self._theme, words, compact=True)
-            button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
-            self._buttons.addWidget(button)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QStyle,
     QStyleOptionButton,
+    QStyleOptionViewItem,
     QStylePainter,
     QToolButton,
     QWidget,
@@ -79,7 +80,7 @@ class Button(QPushButton):
     def _retint(self) -> None:
         if self._icon:
             token = self._token or _ICON_TONES.get(self.property("kind"), "text2")
-            self.setIcon(self._theme.leading_icon(self._icon, token, gap=LEADING_GAP_PX))
+            self.setIcon(self._theme.icon(self._icon, token, gap=LEADING_GAP_PX))
             self.setIconSize(QSize(self._theme.px(16) + self._theme.px(LEADING_GAP_PX), self._theme.px(16)))
 
 
@@ -132,6 +133,27 @@ def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
 
 
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
+
+
+class PaintedButton(QAbstractButton):
+    """The base of buttons that paint themselves."""
+
+    def __init__(self, theme: Theme, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setText(text)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not _pressed_by(event, self):
+            super().keyPressEvent(event)
+
+    def _view_option(self) -> QStyleOptionViewItem:
+        """Return the states of focus, mouse and keyboard focus, to draw the button as a row of a list."""
+        option = QStyleOptionViewItem()
+        option.initFrom(self)
+        return option
 
 
 _SPACE = "\u2009"  # added to the 4 px that Qt leaves between icon and text, too little for Japanese
@@ -201,8 +223,8 @@ KeyHintPart = tuple[str, bool]  # a text, and whether it is the name of a key
 class KeyHint(QWidget):
     """A line of keys, drawn as key caps, and texts about their effects."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._parts: tuple[KeyHintPart, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -1,4 +1,4 @@
-"""Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards and grids."""
+"""Arrange widgets in columns, rows, wrapping rows, scrolling areas, cards, grids and badges."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import IconLabel, Label, Separator
+from app.uikit.widgets.labels import IconLabel, Label, Separator, repolish, set_surface
 
 FLOW_SPACING_PX = 8
 QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
@@ -116,7 +116,9 @@ def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
 
 def set_direction(box: QBoxLayout, *, is_row: bool) -> None:
     """Arrange the items of a layout beside each other (`is_row`) or below each other."""
-    box.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+    direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+    if box.direction() != direction:
+        box.setDirection(direction)
 
 
 def fix_width(widget: QWidget, width_px: int | None) -> None:
@@ -207,10 +209,11 @@ class NoticeColumn(QWidget):
 
     changed = Signal()  # a notice was shown or hidden
 
-    def __init__(self, *notices: QWidget, margins_px: Margins = NO_MARGINS) -> None:
+    def __init__(self, *notices: QWidget, above: QWidget | None = None, margins_px: Margins = NO_MARGINS) -> None:
         super().__init__()
         self._notices = notices
-        make_column(*notices, into=self, margins_px=margins_px, spacing_px=8)
+        column = make_column(*notices, margins_px=margins_px, spacing_px=8)
+        self.setLayout(column if above is None else make_column(above, column, spacing_px=0))
         for notice in notices:
             notice.installEventFilter(self)
         self.hide()
@@ -220,6 +223,14 @@ class NoticeColumn(QWidget):
             self.setVisible(not all(notice.isHidden() for notice in self._notices))
             self.changed.emit()
         return super().eventFilter(watched, event)
+
+
+class FootStrip(NoticeColumn):
+    """Notices at the window's foot, below a line."""
+
+    def __init__(self, *notices: QWidget) -> None:
+        super().__init__(*notices, above=Separator(), margins_px=(16, 8, 16, 8))
+        set_surface(self, "base")
 
 
 class IconLines(QWidget):
@@ -289,13 +300,8 @@ class Card(QFrame):
         super().__init__()
         self.setProperty("surface", "card")
         self.title = Label(title, "heading3", wraps=True)
-        self.head = QHBoxLayout()
-        self.head.setSpacing(12)
-        self.head.addWidget(self.title, 1)
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(CARD_SIDE_PX, 12, CARD_SIDE_PX, 12)
-        self.column.setSpacing(10)
-        self.column.addLayout(self.head)
+        self.head = make_row((self.title, 1), spacing_px=12)
+        self.column = make_column(self.head, into=self, margins_px=(CARD_SIDE_PX, 12, CARD_SIDE_PX, 12), spacing_px=10)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -333,3 +339,27 @@ class CardGrid(QWidget):
         self._row += 1
         self.put(Separator(), 0, span=columns)
         self._row += 1
+
+
+class Badge(QFrame):
+    """An icon and words on a background in the colour of a state."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._icon = IconLabel(theme, "info", size=13)
+        self.words = Label(role="caption")
+        self.row = make_row(self._icon, self.words, into=self, margins_px=(8, 2, 8, 2), spacing_px=5)
+
+    def show_state(self, surface: str, icon: str, text: str, tone: str = "") -> None:
+        """Show a state. `surface`: success | warning | danger | tag, of the style sheet. `tone` "": that of `surface`.
+
+        `icon` "": none.
+        """
+        tone = tone or ("text2" if surface == "tag" else surface)
+        if icon:
+            self._icon.show_icon(icon, tone)
+        self._icon.setVisible(bool(icon))
+        self.setProperty("surface", surface)
+        self.words.setText(text)
+        self.words.set_tone(tone)
+        repolish(self)

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 
-from PySide6.QtCore import QEvent, QMimeData, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QRect, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QInputMethodEvent,
@@ -44,8 +44,8 @@ ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
 class SearchField(QLineEdit):
     """A field with a painted glass, as an action of Qt would be a nameless button. `name`: also its placeholder."""
 
-    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, name: str) -> None:
+        super().__init__()
         self._theme = theme
         self.setMaxLength(QUERY_MAX)
         self.setPlaceholderText(name)
@@ -122,12 +122,12 @@ class AutoSpin(QDoubleSpinBox):
 
     def show_number(self, number: float | None) -> None:
         """Set the number, or 自動 for None, without calling `changed`."""
-        conversion_guard_of(self).run_after_conversion(lambda: self._replace(number))
 
-    def _replace(self, number: float | None) -> None:
-        self.blockSignals(True)
-        self.setValue(self.minimum() if number is None else number)
-        self.blockSignals(False)
+        def replace() -> None:
+            with QSignalBlocker(self):
+                self.setValue(self.minimum() if number is None else number)
+
+        conversion_guard_of(self).run_after_conversion(replace)
 
     def show_auto(self, words: str, number: float | None) -> None:
         """Set the text of 自動, and the number from which it steps; None: from the lowest."""
@@ -228,8 +228,7 @@ class PromptField(QWidget):
         self.source = Chooser(choices, self._on_chosen)
         self._source = BELOW
         self.text = TextField(theme, phrase("uikit.text_of_the_system_prompt"), TEXT_HEIGHT_PX)
-        self._quoted = Label(tone="text2", wraps=True)
-        self._quoted.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._quoted = Label(tone="text2", wraps=True, shrinks=True)
         self.setFocusProxy(self.source)
         make_column(self.source, self._quoted, self.text, into=self, spacing_px=8)
         self.source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

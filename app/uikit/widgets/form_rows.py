@@ -5,15 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import (
-    QBoxLayout,
-    QButtonGroup,
-    QCheckBox,
-    QComboBox,
-    QFrame,
-    QRadioButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QFrame, QRadioButton, QWidget
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
@@ -273,9 +265,7 @@ class DescribedChoiceCard(ChoiceCard):
         self._sentence = sentence
         self.radio.setAccessibleDescription(sentence)
         self.about = Label(sentence, tone="text2", wraps=True)
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._row.addWidget(self.radio)
-        self._row.addWidget(self.about, 1)
+        self._row = make_row(self.radio, (self.about, 1), into=self)
         theme.changed.connect(self._lay_out)
         theme.changed.connect(self._tint)
         self._lay_out()

@@ -1,19 +1,18 @@
-"""Show the progress of long work, the time left, and a button to cancel; `TransferStrip`: at the window's foot."""
+"""Show the progress of long work, the time left, and a button to cancel."""
 
 import math
 import time
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QProgressBar, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.services import background
 from app.base.wording import phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_column, make_row
-from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
+from app.uikit.widgets.labels import ElidedLabel, Label
 
 
 class TimeLeftText(background.TimeLeftEstimator):
@@ -43,15 +42,16 @@ class ProgressRow(QFrame):
 
     cancelled = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_cancel: bool = True) -> None:
+        super().__init__()
         self._theme = theme
         self._started_at = 0.0
         self._amount_words = ""  # "": the total is not known
         self._time_left = TimeLeftText()
         self._timer = QTimer(self, interval=1000)
         self._build(can_cancel)
-        self._connect()
+        self._timer.timeout.connect(self._refresh)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.hide()
 
     def start(self, label: str, elapsed_s: float = 0.0) -> None:
@@ -109,10 +109,6 @@ class ProgressRow(QFrame):
         make_column(row, self._bar, into=self, margins_px=(16, 8, 8, 8), spacing_px=8)
         self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window
 
-    def _connect(self) -> None:
-        self._timer.timeout.connect(self._refresh)
-        self.cancel_button.clicked.connect(self._on_cancel_clicked)
-
     def _on_cancel_clicked(self) -> None:
         self.cancel_button.setEnabled(False)
         self.cancel_button.setText(phrase("uikit.cancelling"))
@@ -123,23 +119,3 @@ class ProgressRow(QFrame):
         elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
         self._amount.setText(join_facts(self._amount_words or elapsed, left))
-
-
-class TransferStrip(QWidget):
-    """A strip at the window's foot with progress and result of an export or import, hidden without both."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        set_surface(self, "base")
-        self.progress = ProgressRow(theme)
-        self.banner = Banner(theme)
-        inside = make_column(self.progress, self.banner, margins_px=(16, 8, 16, 8))
-        make_column(Separator(), inside, into=self, spacing_px=0)
-        for part in (self.progress, self.banner):
-            part.installEventFilter(self)
-        self.hide()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
-            self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
-        return super().eventFilter(watched, event)

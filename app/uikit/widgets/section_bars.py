@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QWidget
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import PaintedButton
 from app.uikit.widgets.containers import FlowBox, make_row
 from app.uikit.widgets.labels import ElidedLabel, Separator
 
@@ -48,14 +49,12 @@ class TabBar(QWidget):
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 
-class TabButton(QAbstractButton):
+class TabButton(PaintedButton):
     """A tab; the selected one is underlined and bold."""
 
     def __init__(self, theme: Theme, name: str) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
@@ -104,14 +103,16 @@ class StepRail(QWidget):
 
     step_chosen = Signal(int)  # index of a done step, from 0
 
-    def __init__(self, theme: Theme, names: Sequence[str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, names: Sequence[str]) -> None:
+        super().__init__()
         self._theme = theme
         self._now = 0
         self.steps = [RailStep(theme, number, name) for number, name in enumerate(names, 1)]
         self._lines: list[Separator] = []
         self._build()
-        self._connect()
+        for place, step in enumerate(self.steps):
+            step.clicked.connect(lambda _=False, place=place: self.step_chosen.emit(place))
+        self._theme.changed.connect(self._on_theme_changed)
         self.show_step(0)
 
     def show_step(self, now: int, first: int = 0) -> None:
@@ -146,11 +147,6 @@ class StepRail(QWidget):
             row.addWidget(step)
         row.addWidget(self._short_label, 1)
 
-    def _connect(self) -> None:
-        for place, step in enumerate(self.steps):
-            step.clicked.connect(lambda _=False, place=place: self.step_chosen.emit(place))
-        self._theme.changed.connect(self._on_theme_changed)
-
     def _on_theme_changed(self) -> None:
         for step in self.steps:
             step.updateGeometry()
@@ -163,15 +159,13 @@ class StepRail(QWidget):
         self._short_label.setVisible(is_short)
 
 
-class RailStep(QAbstractButton):
+class RailStep(PaintedButton):
     """A step of a `StepRail`: ✓ in a ring (done), a filled circle and bold name (current), a grey ring (to come)."""
 
     def __init__(self, theme: Theme, number: int, name: str) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, name)
         self._number = number
         self._state = LATER
-        self.setText(name)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     @property
@@ -203,7 +197,13 @@ class RailStep(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         circle = QRect(4, 4, self._theme.px(CIRCLE_PX), self._theme.px(CIRCLE_PX))
-        self._paint_circle(painter, circle)
+        is_now = self._state == NOW
+        painter.setPen(QPen(self._theme.color("control" if self._state == LATER else "accent"), 1.5))
+        painter.setBrush(self._theme.color("accent") if is_now else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(circle)
+        painter.setFont(self._theme.font("caption", 600))
+        painter.setPen(self._theme.color({DONE: "accent", NOW: "on_accent", LATER: "muted"}[self._state]))
+        painter.drawText(circle, int(Qt.AlignmentFlag.AlignCenter), "✓" if self._state == DONE else str(self._number))
         weight, tone = {DONE: (400, "accent"), NOW: (600, "text"), LATER: (400, "muted")}[self._state]
         painter.setFont(self._theme.font("ui", weight))
         painter.setPen(self._theme.color(tone))
@@ -214,12 +214,3 @@ class RailStep(QAbstractButton):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 6, 6)
         painter.end()
-
-    def _paint_circle(self, painter: QPainter, circle: QRect) -> None:
-        is_now = self._state == NOW
-        painter.setPen(QPen(self._theme.color("control" if self._state == LATER else "accent"), 1.5))
-        painter.setBrush(self._theme.color("accent") if is_now else Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(circle)
-        painter.setFont(self._theme.font("caption", 600))
-        painter.setPen(self._theme.color({DONE: "accent", NOW: "on_accent", LATER: "muted"}[self._state]))
-        painter.drawText(circle, int(Qt.AlignmentFlag.AlignCenter), "✓" if self._state == DONE else str(self._number))

@@ -121,8 +121,8 @@ def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(ask
 @pytest.mark.model
 @needs_trial
 def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_on_record(
-    ask_json: Run, trial_data: Path, tmp_path: Path
-) -> None:
+    ask_json, trial_data, tmp_path
+):
     path, out, log = tmp_path / "q.csv", tmp_path / "a.jsonl", trial_data / "exports.log"
     path.write_text(f"質問\n{QUESTION}\n", "utf-8")
     command = ("--batch", path, "--out", out, "--collection", "内規")
@@ -143,8 +143,8 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("by", ["the model", "an adapter"])
 def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a_yes_only(
-    ask_json: Run, trial_data: Path, tmp_path: Path, by: str
-) -> None:
+    ask_json, trial_data, tmp_path, by
+):
     path, out = write_questions(tmp_path / "q.jsonl", 1), tmp_path / "a.jsonl"
     with contextlib.closing(Store.open(paths.locate(str(trial_data)).database, None)) as store:
         model = next(one for one in store.local_models() if not local_models.is_embedding_model(one))
@@ -208,15 +208,6 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
     assert len(journal_lines(out)) == count
     assert beside(*command)[0] == 0
     assert "未回答" not in out.read_text("utf-8-sig")
-
-
-def test_two_do_not_write_the_same_answers(start: Start, beside: Run, tmp_path: Path) -> None:
-    out = tmp_path / "a.jsonl"
-    command = ("--batch", write_questions(tmp_path / "q.jsonl", 100), "--out", out)
-    process = start(*command)
-    wait_for(out, 1, process)
-    assert refused(beside(*command)) == (3, "batch_running")
-    assert process.poll() is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What `kotae ask` takes from the database, and which adapter answers."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,8 @@ def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_answer_that_was_cut_says_whether_in_its_thoughts_and_what_cannot_think_is_refused(
-    run_at: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    run_at, monkeypatch, tmp_path
+):
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
     model = models.tiny_llama(tmp_path / "a.gguf", metadata={"llama.context_length": 8192})
     asked = ("pc", "ask", "--model", model, "--context", "8192", "--max-tokens", "5", "--json")

@@ -96,10 +96,7 @@ def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json: Ask
 
 @pytest.mark.parametrize(
     ("language", "line"),
-    [
-        ("ja", "回答は、長さの上限に達して途中で切れています。"),
-        ("en", "The answer was cut off at its length limit."),
-    ],
+    [("ja", "回答は、長さの上限に達して途中で切れています。"), ("en", "The answer was cut off at its length limit.")],
 )
 def test_an_answer_that_was_cut_off_is_named_as_such(ask: Ask, language: str, line: str) -> None:
     status, _, told = ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)
@@ -125,9 +122,7 @@ def test_a_file_answers_one_question_and_nothing_of_it_stays(ask_json: Ask, tria
         assert all("契約書" not in one.name for one in library.labelled())
 
 
-def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(
-    ask_json: Ask, trial_data: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(ask_json, trial_data, tmp_path):
     (tmp_path / "空.txt").write_text("\n", "utf-8")
     for name in ("空.txt", "ない.pdf"):
         status, said, told = ask_json("質問", "--file", tmp_path / name)

@@ -28,9 +28,7 @@ def test_the_question_comes_from_standard_input(ask_json: Ask, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("content", "code"), [(b" \n", "empty_question"), (b"\x8e\xbf\x96\xe2", "question_not_utf8")])
-def test_what_is_no_question_is_said(
-    run_at: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, content: bytes, code: str
-) -> None:
+def test_what_is_no_question_is_said(run_at, monkeypatch, content, code):
     pipe(monkeypatch, content)
     status, said, _ = run_at("データ", "ask", "-", "--json")
     assert (status, code in said) == (3, True)

@@ -48,9 +48,7 @@ def test_a_picture_without_text_is_answered_by_looking_at_it_which_is_said(ask_o
 
 
 @needs_library
-def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
-    ask_of: Ask, install: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_the_recognized_text_of_a_picture_is_a_source_beside_it(ask_of, install, tmp_path):
     install(answering(row("点検は5年に1回とする。", 97)))
     _, said, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert "点検は5年に1回とする。" in said.partition("出典")[2], told
@@ -58,9 +56,7 @@ def test_the_recognized_text_of_a_picture_is_a_source_beside_it(
 
 
 @needs_library
-def test_a_picture_with_much_text_leaves_room_for_itself(
-    ask_of: Ask, install: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_picture_with_much_text_leaves_room_for_itself(ask_of, install, tmp_path):
     shape = models.ProjectorShape(image=256, patch=4, merge=2)  # 1,024 tokens for a picture
     models.projector(tmp_path / "tiny-mmproj-f16.gguf", shape)
     install(answering("".join(row("点検は5年に1回とする。" * 9, 97, block=number) for number in range(1, 25))))
@@ -109,9 +105,7 @@ def test_a_picture_that_is_damaged_or_too_large_is_refused_before_it_is_shown(as
         assert (status, name in told) == (3, True), told
 
 
-def test_without_the_library_the_text_is_read_and_one_sentence_says_why(
-    ask_of: Ask, tmp_path: Path, monkeypatch
-) -> None:
+def test_without_the_library_the_text_is_read_and_one_sentence_says_why(ask_of, tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "has_picture_library", lambda: False)
     status, _, told = ask_of(photo(tmp_path / "写真.png", 250))
     assert status == 3  # nothing recognizes text here
@@ -119,9 +113,7 @@ def test_without_the_library_the_text_is_read_and_one_sentence_says_why(
 
 
 @needs_library
-def test_a_projector_that_crashes_is_named_with_what_to_do_and_then_the_text_is_read(
-    ask_of: Ask, install: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_projector_that_crashes_is_named_with_what_to_do_and_then_the_text_is_read(ask_of, install, tmp_path):
     install(answering(row("点検は5年に1回とする。", 97)))
     file = tmp_path / "tiny-mmproj-f16.gguf"
     models.projector(file, metadata={"clip.vision.attention.head_count": 3})

@@ -22,7 +22,6 @@ from app.documents.library import Library
 from tests.base.cli.processes import ROOT
 from tests.chat.driver import store_thread
 from tests.chat.exchange_trees import conversation, document, message, plant
-from tests.faults.ledger import Tally
 
 Chats = Callable[..., tuple[int, str, str]]
 
@@ -68,9 +67,7 @@ def test_all_conversations_go_to_another_machine(chats: Chats, stored: int, tmp_
 
 
 @pytest.mark.parametrize("form", ["json", "docx"])
-def test_where_there_is_no_conversation_nothing_is_written_and_that_is_said(
-    chats: Chats, form: str, tmp_path: Path
-) -> None:
+def test_where_there_is_no_conversation_nothing_is_written_and_that_is_said(chats, form, tmp_path):
     status, said, _ = chats("新しい", "export", "--format", form, "--to", tmp_path / "文書")
     assert (status, said) == (0, "会話はまだありません。何も書き出していません。\n")
     assert not (tmp_path / "文書").exists()
@@ -85,9 +82,7 @@ def test_word_and_markdown_go_into_a_folder(chats: Chats, stored: int, tmp_path:
     assert sorted(path.suffix for path in folder.iterdir()) == [".docx", ".md", ".md"]
 
 
-def test_what_is_there_is_not_replaced_and_what_is_not_there_is_named(
-    chats: Chats, stored: int, tmp_path: Path
-) -> None:
+def test_what_is_there_is_not_replaced_and_what_is_not_there_is_named(chats, stored, tmp_path):
     target = tmp_path / "前からある"
     target.write_text("前のもの")
     for options, code in (
@@ -159,9 +154,7 @@ def put_by_hand(where: Paths, table: str, column: str, value: object) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_values_of_another_type_cost_only_themselves(
-    chats: Chats, stored: int, where: Paths, tmp_path: Path, tally: Tally
-) -> None:
+def test_values_of_another_type_cost_only_themselves(chats, stored, where, tmp_path, tally):
     for table, values in ODD.items():
         for column, value in values.items():
             put_by_hand(where, table, column, value)
@@ -193,8 +186,8 @@ def test_values_of_another_type_cost_only_themselves(
     ],
 )
 def test_a_value_of_which_nothing_can_be_made_is_named_as_damage_with_what_to_do(
-    chats: Chats, stored: int, where: Paths, tmp_path: Path, column: str, value: object
-) -> None:
+    chats, stored, where, tmp_path, column, value
+):
     put_by_hand(where, *column.split("."), value)
     status, _, told = chats("職場", "export", "--to", tmp_path / "会話.json")
     assert status == 3
@@ -211,9 +204,7 @@ def test_a_label_that_is_none_counts_as_the_highest(chats: Chats, stored: int, w
     assert refused(chats("職場", "export", "9" * 30, "--to", target, "--json")) == "conversation_gone"
 
 
-def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_record(
-    chats: Chats, stored: int, where: Paths, tmp_path: Path
-) -> None:
+def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_record(chats, stored, where, tmp_path):
     with opened(where) as store:
         conversation_privacy.set_label(store, stored, "secret")
     target = tmp_path / "会話.json"
@@ -239,9 +230,7 @@ def log_of(where: Paths) -> list[dict[str, Any]]:
     return [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
 
 
-def test_what_a_collection_has_become_counts_for_the_conversations_that_asked_it(
-    chats: Chats, stored: int, where: Paths, tmp_path: Path
-) -> None:
+def test_what_a_collection_has_become_counts_for_the_conversations_that_asked_it(chats, stored, where, tmp_path):
     library = Library.open(where.documents)
     asked = CollectionRef(library.add_collection("公報", "public"), "公報")
     with opened(where) as store:

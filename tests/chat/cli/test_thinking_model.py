@@ -43,9 +43,7 @@ def test_it_thinks_where_it_is_told_to_and_only_there(ask: Callable[..., tuple[i
         assert at_once["answer"] != thought["answer"]
 
 
-def test_a_study_compares_it_with_and_without_its_thoughts(
-    run_at: Run, thinker: Path, tmp_path: Path, starter_model: Path
-) -> None:
+def test_a_study_compares_it_with_and_without_its_thoughts(run_at, thinker, tmp_path, starter_model):
     questions = tmp_path / "質問.jsonl"
     asked = (("二に三を足すと？", "五"), ("日本の首都は？", "東京"), ("四に五を足すと？", "九"))
     rows = [{"question": text, "answer": right, "must_include": [right]} for text, right in asked]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle, bundle_from_dict, bundle_to_dict
 from app.chat.presets import Choices, Preset
 from app.chat.records import AnswerDetails
@@ -168,7 +168,6 @@ def real(scene: Scene, model: LocalModel, tiny_model: Path, tmp_path: Path) -> I
         engine,
         scene.library,
         scene.preferences,
-        child_commands.template(),
         scene.where.documents,
     )
     yield dataclasses.replace(scene, engine=engine, session=session)

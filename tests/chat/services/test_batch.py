@@ -23,7 +23,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.retrieval import excerpts
-from app.inference import child_commands, load_plan
+from app.inference import load_plan
 from app.inference.local_model import LocalModel
 from app.inference.memory_estimate import PARALLEL_MOST
 from app.training.runs import lineage
@@ -55,7 +55,6 @@ class Desk:
             scene.preferences,
             scene.presets,
             scene.engine,
-            child_commands.template(),
             scene.where.documents,
             scene.where.data / "batch.json",
             functools.partial(lineage.label_of_model, scene.where.documents),

@@ -71,7 +71,7 @@ def test_answers_are_given_with_it_unless_another_or_none_is_chosen(
     send = scene.engine.send
     monkeypatch.setattr(scene.engine, "send", lambda command: (sent.append(command), send(command)))
     run = AnswerRun(
-        scene.engine, [], AnswerRequest(model, (Turn("質問"),), scene.preferences.value, adapters=chosen), scene.session
+        scene.engine, AnswerRequest(model, (Turn("質問"),), scene.preferences.value, adapters=chosen), scene.session
     )
     with scene.qtbot.waitSignal(run.finished, timeout=20_000):
         run.start()

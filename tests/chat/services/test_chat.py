@@ -18,7 +18,6 @@ from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.chat.services.chat_session import ModelPreloader
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.inference import child_commands
 from app.inference.engine.messages import Ask, Command, Load, Unload
 from app.inference.prompts import Turn
 from app.inference.services.events import ContextOverflow
@@ -130,7 +129,7 @@ def test_an_answer_waits_for_one_of_another_model_and_neither_gets_the_others(sc
     outcomes: list[AnswerOutcome] = []
     for model in (first, other, first):
         request = AnswerRequest(model, (Turn(f"{model.id} は？"),), Settings())
-        run = AnswerRun(scene.engine, child_commands.template(), request, scene.engine)
+        run = AnswerRun(scene.engine, request, scene.engine)
         run.finished.connect(outcomes.append)
         run.start()
     scene.qtbot.waitUntil(lambda: len(outcomes) == 3, timeout=60_000)
@@ -423,9 +422,10 @@ def test_thoughts_are_kept_beside_the_answer_and_never_told_to_the_model_again(
 
 
 def test_an_answer_that_ended_in_its_thoughts_says_so(scene: Scene) -> None:
-    answer = scene.ask(f"!say <think>{'う' * 3000}")
+    scene.session.answer_by("standard", Choices(thought_tokens=64))
+    answer = scene.ask(f"!say <think>{'う' * 80}")
     assert (answer.text, answer.status, answer.details.stop_reason) == ("", "done", "thoughts")
-    assert answer.details.thoughts == "う" * 2047  # the mark counts, too
+    assert answer.details.thoughts == "う" * 63  # the mark counts, too
 
 
 def test_thoughts_before_a_stop_are_kept(scene: Scene) -> None:

@@ -28,13 +28,15 @@ def conversation_id(scene: Scene) -> int:
 # -------------------------------------------------------------------- drafts
 
 
-def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -> None:
+def test_every_conversation_has_its_draft_and_so_has_the_new_one_and_an_edit_knows_its_question(scene, monkeypatch):
     session = scene.session
     session.keep_draft(UnsentDraft("新しい会話の書きかけ"))
-    scene.ask("一")
+    answer = scene.ask("一")
     assert session.draft() == UnsentDraft(), "the question that was sent is no draft any more"
     one = conversation_id(scene)
     session.keep_draft(UnsentDraft("一の続き"))
+    scene.finish(lambda: session.act(answer.id, scene.presets.presets_of_kind("action")[0]))
+    assert session.draft() == UnsentDraft("一の続き"), "an action leaves it alone"
     session.open_new()
     assert session.draft() == UnsentDraft()
     session.keep_draft(UnsentDraft("次の会話"))
@@ -43,28 +45,14 @@ def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -
     session.open_new()
     assert session.draft() == UnsentDraft("次の会話")
     assert scene.conversations.with_drafts() == {one}
-
-
-def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Scene) -> None:
-    answer = scene.ask("一")
+    session.open(one)
     draft = UnsentDraft("壱", answer.parent_id, "打ちかけ")
-    scene.session.keep_draft(draft)
-    assert scene.session.draft() == draft
-    scene.session.keep_draft(UnsentDraft())
-    assert scene.session.draft() == UnsentDraft()
-
-
-def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
-    answer = scene.ask("一")
-    scene.session.keep_draft(UnsentDraft("書きかけ"))
-    scene.finish(lambda: scene.session.act(answer.id, scene.presets.presets_of_kind("action")[0]))
-    assert scene.session.draft() == UnsentDraft("書きかけ")
-
-
-def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert scene.session.keep_draft(UnsentDraft("入った"))
+    session.keep_draft(draft)
+    assert session.draft() == draft
+    session.keep_draft(UnsentDraft())
+    assert session.draft() == UnsentDraft()
     fill_disk(monkeypatch, ConversationOrganizer, "keep_draft")
-    assert scene.refusal(lambda: scene.session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
+    assert scene.refusal(lambda: session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
 
 
 def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
@@ -173,9 +161,7 @@ def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Sce
     assert [message.text for message in scene.session.messages()] == ["乙", "乙"]
 
 
-def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_empty_one_is_left_in_silence(
-    scene: Scene,
-) -> None:
+def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_empty_one_is_left_in_silence(scene):
     session = scene.session
     session.open_new(is_temporary=True)
     session.keep_draft(UnsentDraft("まだ聞いていない"))
@@ -229,9 +215,7 @@ def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> No
     assert scene.where.database.exists()
 
 
-def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(scene, monkeypatch):
     monkeypatch.setattr(answer_writer, "SAVED_EVERY_MS", 50)
     with monkeypatch.context() as patch:
         fill_disk(patch, scene.store, "finish_answer")
@@ -241,9 +225,7 @@ def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
     assert scene.store.message(shown.id).text == "一"
 
 
-def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(scene, monkeypatch):
     assert scene.session.answer_by("standard", Choices(max_tokens=7))
     with monkeypatch.context() as patch:
         fill_disk(patch, scene.store, "store_answer_settings")
@@ -274,9 +256,7 @@ def store_long(scene: Scene, count: int = 200) -> list[Message]:
     return store_thread(scene.store, *(f"{number} 番目" for number in range(count)), details=details)
 
 
-def test_a_long_conversation_is_shown_from_its_end_and_its_beginning_is_read_in_turns(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_conversation_is_shown_from_its_end_and_its_beginning_is_read_in_turns(scene, monkeypatch):
     stored = store_long(scene)
     parsed: list[object] = []
     read = records.details_from_json

@@ -14,7 +14,7 @@ from app.chat.services.document_summary import SummaryJob, SummaryRun
 from app.documents.library import Library
 from app.documents.overview.result_table import ResultTable
 from app.documents.records import Section
-from app.inference import child_commands, reply_journal
+from app.inference import reply_journal
 from app.inference.local_model import LocalModel
 from tests.scene import Scene
 
@@ -43,7 +43,7 @@ def documents(scene: Scene, tmp_path: Path) -> Path:
 def begin(scene: Scene, documents: Path, model: LocalModel) -> Begin:
     def begin(**changes: Any) -> SummaryRun:
         job = SummaryJob(documents, 1, changes.pop("model", model), Settings(), **changes)
-        return SummaryRun(scene.engine, child_commands.template(), job, scene.engine)
+        return SummaryRun(scene.engine, job, scene.engine)
 
     return begin
 

@@ -83,9 +83,7 @@ def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_els
 
 
 @pytest.mark.parametrize("is_quoted", [False, True])
-def test_an_action_on_an_answer_keeps_its_sources_and_is_checked_against_them(
-    grounded: Scene, monkeypatch: pytest.MonkeyPatch, *, is_quoted: bool
-) -> None:
+def test_an_action_on_an_answer_keeps_its_sources_and_is_checked_against_them(grounded, monkeypatch, *, is_quoted):
     if is_quoted:
         monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
     first = grounded.ask("土に接する部材の鉄筋のかぶりは何mmですか" if is_quoted else RIGHT)
@@ -110,9 +108,7 @@ def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_o
     assert grounded.finish(lambda: grounded.session.act(free.id, action)).details.grounding is None
 
 
-def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
-    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(grounded, library, monkeypatch):
     beside = dataclasses.replace(SECTIONS[0], heading=("第2章 材料", "2.3 鉄筋の継手"), text="継手は重ね継手とする。")
     (document,) = library.documents(1)
     library.put(document, [SECTIONS[0], beside, *SECTIONS[1:]])
@@ -143,14 +139,6 @@ def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(
     assert [one.details.grounding.follow_ups for one in (refused, denied, action)] == [(), (), ()]
 
 
-def test_a_suggested_question_asks_the_documents_of_its_answer(grounded: Scene) -> None:
-    first = grounded.ask(RIGHT)
-    assert grounded.session.ask_of(())
-    again = grounded.finish(lambda: grounded.session.ask_follow_up(first.id, "主ポンプの軸受温度は？"))
-    assert again.details.scope == first.details.scope
-    assert again.details.grounding is not None
-
-
 def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:
     stages: list[AnswerStage] = []
     grounded.session.stage_changed.connect(stages.append)
@@ -163,23 +151,18 @@ def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_be
     assert next(stage.count for stage in stages if stage.kind == "passages") >= 1
 
 
-def test_what_the_documents_do_not_have_is_said_without_starting_the_engine(grounded: Scene) -> None:
+def test_what_the_documents_do_not_have_is_said_without_starting_the_engine_or_by_the_model(grounded: Scene) -> None:
     answer = grounded.ask("ポンプの製造会社の住所と電話番号は？")
     kept = answer.details.grounding
     assert (answer.text, answer.status) == ("資料にありません。", "done")
     assert (kept.verdict, kept.claims) == ("not_in_documents", ())
     assert kept.sources[0].heading[-1] == "4.2 日常点検", "the nearest passage"
     assert grounded.engine.facts is None
-
-
-def test_when_the_model_says_so_it_is_not_in_the_documents_either(grounded: Scene) -> None:
     answer = grounded.ask("鉄筋のかぶりの土に接する部材での理由は資料にありません。")
     assert answer.details.grounding.verdict == "not_in_documents"
 
 
-def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversation_that_is_kept(
-    scene: Scene, library: Library
-) -> None:
+def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversation_that_is_kept(scene, library):
     scene.session.open_new(is_temporary=True)
     scene.session.ask_of((CollectionRef(1, "基準"),))
     answer = scene.ask("土に接する部材の鉄筋のかぶりは何mmですか")
@@ -225,9 +208,7 @@ def prompts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-def test_marks_of_other_passages_in_earlier_answers_are_not_read_again(
-    grounded: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_marks_of_other_passages_in_earlier_answers_are_not_read_again(grounded, monkeypatch):
     first = grounded.ask(RIGHT)
     said = prompts(grounded, monkeypatch)
     second = grounded.ask("主ポンプの軸受温度は75℃を超えてはいけません[1]。")
@@ -241,9 +222,7 @@ def test_marks_of_other_passages_in_earlier_answers_are_not_read_again(
     )
 
 
-def test_an_action_rests_on_the_passages_of_its_answer_and_a_repetition_asks_the_same_documents(
-    grounded: Scene,
-) -> None:
+def test_an_action_rests_on_the_passages_of_its_answer_and_a_repetition_asks_the_same_documents(grounded):
     answer = grounded.ask(RIGHT)
     (action, *_) = grounded.presets.presets_of_kind("action")
     acted = grounded.finish(lambda: grounded.session.act(answer.id, action))
@@ -258,9 +237,7 @@ def test_an_action_rests_on_the_passages_of_its_answer_and_a_repetition_asks_the
     assert again.details.grounding.claims == answer.details.grounding.claims
 
 
-def test_a_collection_that_was_renamed_is_still_asked_and_one_that_left_is_named(
-    grounded: Scene, library: Library
-) -> None:
+def test_a_collection_that_was_renamed_is_still_asked_and_one_that_left_is_named(grounded, library):
     library.rename_collection(1, "新基準")
     answer = grounded.ask(RIGHT)
     assert answer.details.grounding.sources[0].collection == "新基準"
@@ -272,9 +249,7 @@ def test_a_collection_that_was_renamed_is_still_asked_and_one_that_left_is_named
     assert (failed.status, failed.details.error_code, problems) == ("failed", "collections_gone", ["collections_gone"])
 
 
-def test_an_answer_that_is_stopped_or_whose_engine_crashes_keeps_its_passages(
-    grounded: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_is_stopped_or_whose_engine_crashes_keeps_its_passages(grounded, monkeypatch):
     monkeypatch.setattr(retrieved_passages, "LIMITS_BY_WORDS", (0.0, 0.0))  # !slow stands in no document
     crashed = grounded.ask(RIGHT + "!crash")
     assert (crashed.status, crashed.details.error_code) == ("failed", "engine_died")
@@ -290,8 +265,8 @@ def test_an_answer_that_is_stopped_or_whose_engine_crashes_keeps_its_passages(
 
 
 def test_a_context_that_holds_a_part_of_a_passage_cuts_it_and_one_without_room_is_the_same_choice_as_a_full_one(
-    grounded: Scene,
-) -> None:
+    grounded,
+):
     grounded.preferences.change(context_tokens=768)  # the fake counts characters
     (source, *_) = grounded.ask(RIGHT).details.grounding.sources
     assert SECTIONS[0].text.startswith(source.text)
@@ -315,9 +290,7 @@ def test_the_users_own_words_are_looked_for(grounded: Scene) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "/moved/"])
-def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see_it(
-    grounded: Scene, library: Library, folder: str
-) -> None:
+def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see_it(grounded, library, folder):
     (document,) = library.documents(1)
     before = Section(("第4章 ポンプ", "4.1 構造"), "羽根車は青銅で作る。", "必須", 31)
     library.put(document, [SECTIONS[0], before, *SECTIONS[1:]])
@@ -341,9 +314,22 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))
 
 
-def test_of_a_framed_figure_its_first_words_are_quoted_where_the_question_has_none_of_them(
-    grounded: Scene, library: Library, monkeypatch: pytest.MonkeyPatch
+def test_of_a_figure_framed_in_an_earlier_edition_the_page_of_the_new_one_is_read(
+    grounded: Scene, library: Library
 ) -> None:
+    (document,) = library.documents(1)
+    old = "図4-2 軸受の許容温度は80℃とする。"
+    part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), old, ("第4章 ポンプ", "4.2 日常点検"), sha256="a" * 64)
+    assert grounded.session.ask_of((CollectionRef(1, "基準", (document.path,), (part,)),))
+    for edition, words in (("a", old), ("b", SECTIONS[1].text)):
+        library.put(dataclasses.replace(document, sha256=edition * 64), SECTIONS)
+        kept = grounded.ask("主ポンプの軸受温度は何℃までですか").details.grounding
+        assert (kept.sources[0].text, kept.unseen) == (words, (part.name,))
+
+
+def test_of_a_framed_figure_its_first_words_are_quoted_where_the_question_has_none_of_them(
+    grounded, library, monkeypatch
+):
     monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 1 << 60)
     (document,) = library.documents(1)
     part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), "最高水位は8.2mである。開始は昼とする。", ("第4章 ポンプ",))

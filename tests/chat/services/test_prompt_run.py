@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress, reply_conditions
-from app.inference import child_commands, reply_journal
+from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
@@ -28,7 +28,7 @@ class Desk:
     def run(self, *questions: str) -> PromptRun:
         prompts = tuple(StandalonePrompt("短く答えてください。", one, max_tokens=200) for one in questions)
         job = PromptJob(self.model, Settings(), prompts, self.journal)
-        return PromptRun(self.scene.engine, child_commands.template(), job, self.scene.engine)
+        return PromptRun(self.scene.engine, job, self.scene.engine)
 
     def ended(self, signal: Any, act: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal) as caught:
@@ -92,6 +92,17 @@ def test_a_prompt_whose_engine_was_killed_from_outside_is_asked_again_at_once(de
     assert [one.text for one in found.values()] == ["!slow 一つ目の質問", "二つ目"]
     assert len(kills) == 1
     assert len(reply_journal.read(desk.journal)) == 2
+
+
+def test_one_that_is_abandoned_before_its_journal_is_open_says_nothing_and_the_journal_is_free(desk: Desk) -> None:
+    run = desk.run("一つ目")
+    said: list[str] = []
+    run.finished.connect(lambda _replies: said.append("finished"))
+    run.stopped.connect(lambda: said.append("stopped"))
+    run.start()
+    run.abandon()
+    assert desk.replies("二つ目") == ["二つ目"]  # whose journal is opened after that one
+    assert said == []
 
 
 def test_what_would_meet_every_prompt_ends_the_run_and_the_journal_is_free(desk: Desk) -> None:

@@ -64,9 +64,7 @@ def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path: Pa
     assert caught.value.code == "collections_gone"
 
 
-def test_a_question_right_after_an_update_waits_for_the_documents_to_be_migrated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_question_right_after_an_update_waits_for_the_documents_to_be_migrated(tmp_path, monkeypatch):
     """The window opens, and so migrates, the documents some time after its start, which a question may precede."""
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:

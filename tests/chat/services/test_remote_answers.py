@@ -30,7 +30,7 @@ from app.documents.library import Library
 from app.documents.records import Section
 from app.evaluation.study import request as study_request
 from app.evaluation.study.request import AnswerParameters, StudyRequest
-from app.inference import child_commands, prompts
+from app.inference import prompts
 from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
 from app.inference.local_model import REMOTE_REQUESTS, LocalModel, RemoteModel, normalize_address
 from app.inference.prompts import Segment, Turn
@@ -104,11 +104,6 @@ def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(
     script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage=usage))
     scene.ask("その人口は？")
     assert [model.id for model in scene.store.local_models()] == ["tiny"], "its speed is no file's"
-
-
-def test_the_conversation_goes_on_with_what_was_said(scene: Scene, script: Script, remote: LocalModel) -> None:
-    agreed(scene, "首都は？")
-    scene.ask("その人口は？")
     roles = [(message["role"], message["content"]) for message in script.questions[-1].body["messages"]]
     assert roles[-3:] == [("user", "首都は？"), ("assistant", "東京です"), ("user", "その人口は？")]
 
@@ -138,15 +133,21 @@ def test_models_here_and_elsewhere_take_turns(scene: Scene, script: Script, remo
     assert scene.ask("三").text == "東京です"
 
 
-def test_two_servers_take_turns(scene: Scene, script: Script, remote: LocalModel) -> None:
+@pytest.mark.fault("S13")
+def test_two_servers_take_turns_and_a_key_goes_to_its_server_alone(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    scene.engine.remote_keys.give(remote.remote.address, "sesame")
     with scripted_server() as other:
         other.says(CHAT, stream_head(), piece("別"), end())
         assert agreed(scene, "一").text == "東京です"
+        assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
         second = use(scene, other.address)
         assert scene.session.needs_remote_consent  # it was agreed to the other one
         assert error_of(scene.ask("二")) == "remote_not_agreed"
         assert other.requests == []
         assert agreed(scene, "三").text == "別"
+        assert {request.headers.get("authorization") for request in other.requests} == {None}
         assert second.id != remote.id
 
 
@@ -247,7 +248,7 @@ def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
     scene: Scene, script: Script, remote: LocalModel
 ) -> None:
     request = AnswerRequest(remote, (Turn("一"),), Settings(), choices_in_force(remote, Choices()))
-    run = AnswerRun(scene.engine, child_commands.template(), request)
+    run = AnswerRun(scene.engine, request)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()
     assert failed.args[0].code == "remote_not_agreed"
@@ -344,17 +345,6 @@ def test_switching_the_network_off_ends_what_is_asked_elsewhere(
     scene.qtbot.waitUntil(lambda: not scene.engine.is_up, timeout=LIMIT_S * 1000)
 
 
-@pytest.mark.fault("S13")
-def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: LocalModel) -> None:
-    scene.engine.remote_keys.give(remote.remote.address, "sesame")
-    agreed(scene, "一")
-    assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
-    with scripted_server() as other:
-        use(scene, other.address)
-        agreed(scene, "二")
-        assert {request.headers.get("authorization") for request in other.requests} == {None}
-
-
 # -------------------------------------------------------------------------- batch
 
 
@@ -398,7 +388,7 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
     job = PromptJob(remote, Settings(), (StandalonePrompt("", "一"),), tmp_path / "journal.jsonl")
-    run = PromptRun(scene.engine, child_commands.template(), job)
+    run = PromptRun(scene.engine, job)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()
     assert failed.args[0].code == "remote_cannot"

@@ -1,7 +1,5 @@
 """Which passages of a question the engine may keep on disk for other questions."""
 
-from collections.abc import Callable
-
 import pytest
 
 from app.base.confidentiality import Label
@@ -39,13 +37,10 @@ def collection(scene: Scene, library: Library, label: Label = "internal") -> int
     return collection_id
 
 
-def test_the_instructions_and_the_passages_are_shared_but_not_the_question(
-    scene: Scene, library: Library, asked: Asked
-) -> None:
+def test_the_instructions_and_the_passages_are_shared_but_not_the_question(scene, library, asked):
     collection_id = collection(scene, library)
     scene.ask(RIGHT)
     shared = asked[-1].shared
-    assert shared is not None
     assert shared.collections == (collection_id,)
     text = "".join(segment.text for segment in asked[-1].prompt)
     instructions, passages = (text[:end] for end in shared.ends)
@@ -70,18 +65,14 @@ def label_collection(_scene: Scene, library: Library) -> None:
 
 
 @pytest.mark.parametrize("change", [make_temporary, label_conversation, label_collection])
-def test_nothing_is_shared_of_what_is_temporary_or_secret(
-    scene: Scene, library: Library, asked: Asked, change: Callable[[Scene, Library], None]
-) -> None:
+def test_nothing_is_shared_of_what_is_temporary_or_secret(scene, library, asked, change):
     collection(scene, library)
     change(scene, library)
     scene.ask(RIGHT)
     assert asked[-1].shared is None
 
 
-def test_nothing_is_shared_of_a_collection_that_was_secret_from_the_start(
-    scene: Scene, library: Library, asked: Asked
-) -> None:
+def test_nothing_is_shared_of_a_collection_that_was_secret_from_the_start(scene, library, asked):
     collection(scene, library, "secret")
     scene.ask(RIGHT)
     assert asked[-1].shared is None
@@ -96,9 +87,7 @@ def replace_document(library: Library, document_id: int) -> None:
 
 
 @pytest.mark.parametrize("change", [remove_document, replace_document])
-def test_a_text_that_is_about_to_leave_is_found_but_not_shared(
-    scene: Scene, library: Library, asked: Asked, change: Callable[[Library, int], None]
-) -> None:
+def test_a_text_that_is_about_to_leave_is_found_but_not_shared(scene, library, asked, change):
     (document,) = library.documents(collection(scene, library))
     change(library, document.id)
     scene.ask(RIGHT)
@@ -106,9 +95,7 @@ def test_a_text_that_is_about_to_leave_is_found_but_not_shared(
     assert asked[-1].shared is None
 
 
-def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_be_gone(
-    scene: Scene, library: Library, asked: Asked
-) -> None:
+def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_be_gone(scene, library, asked):
     collection(scene, library)
     answer = scene.ask(RIGHT)
     (document,) = library.documents(1)

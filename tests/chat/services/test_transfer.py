@@ -39,9 +39,7 @@ def _small_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 2000)
 
 
-def test_what_is_exported_here_is_imported_there(
-    store: Store, other: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_what_is_exported_here_is_imported_there(store, other, transfer, tmp_path, qtbot):
     plant(store)
     kept = store.conversations()[0].id
     with qtbot.waitSignal(transfer.exported) as exported:
@@ -59,9 +57,7 @@ def test_what_is_exported_here_is_imported_there(
     assert receiving.worked_s > 0
 
 
-def test_the_label_of_many_is_found_with_few_questions_to_the_database(
-    store: Store, transfer: ConversationTransfer
-) -> None:
+def test_the_label_of_many_is_found_with_few_questions_to_the_database(store, transfer):
     ids = [store.add_question(f"題 {number}").conversation_id for number in range(40)]
     asked: list[str] = []
     store.database._db.set_trace_callback(asked.append)
@@ -74,25 +70,8 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
-def test_several_conversations_become_a_file_each(
-    file_format: str, suffix: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
-    ids = [store.add_question(f"題 {number}").conversation_id for number in range(3)]
-    folder = tmp_path / "書き出し"
-    folder.mkdir()
-    steps: list[tuple[int, int]] = []
-    transfer.progressed.connect(lambda done, total: steps.append((done, total)))
-    with qtbot.waitSignal(transfer.exported) as exported:
-        transfer.export(ids, file_format, folder, PERMIT)
-    assert [path.name for path in exported.args[0]] == [f"題 {number}{suffix}" for number in range(3)]
-    assert steps[-1] == (3, 3)
-
-
 @pytest.mark.parametrize(("file_format", "target"), [("json", "a.json"), ("markdown", ""), ("docx", "")])
-def test_a_cancelled_export_leaves_nothing(
-    file_format: str, target: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_a_cancelled_export_leaves_nothing(file_format, target, store, transfer, tmp_path, qtbot):
     folder = tmp_path / "書き出し"
     folder.mkdir()
     ids = [store.add_question(f"題 {number}").conversation_id for number in range(200)]
@@ -103,9 +82,7 @@ def test_a_cancelled_export_leaves_nothing(
     assert not transfer.is_working
 
 
-def test_a_cancelled_import_leaves_nothing(
-    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_import_leaves_nothing(store, transfer, tmp_path, qtbot, monkeypatch):
     _small_turns(monkeypatch)
     transfer.progressed.connect(lambda _done, _total: transfer.cancel())
     with qtbot.waitSignal(transfer.cancelled, timeout=20_000):
@@ -113,9 +90,7 @@ def test_a_cancelled_import_leaves_nothing(
     assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
 
 
-def test_questions_can_be_asked_during_an_import(
-    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_can_be_asked_during_an_import(store, transfer, tmp_path, qtbot, monkeypatch):
     _small_turns(monkeypatch)
     asked: list[int] = []
     transfer.progressed.connect(lambda _done, _total: asked.append(store.add_question("間の質問").id))
@@ -124,20 +99,6 @@ def test_questions_can_be_asked_during_an_import(
     assert imported.args == [ImportedConversations(imported=300, unchecked=300)]
     assert asked
     assert len(store.conversations()) == 300 + len(asked)
-
-
-def test_five_hundred_conversations_go_out_and_come_back(
-    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
-) -> None:
-    with qtbot.waitSignal(transfer.imported, timeout=120_000) as imported:
-        transfer.import_(_file(tmp_path / "a.json", 500))
-    assert imported.args == [ImportedConversations(imported=500, unchecked=500)]
-    ids = [found.id for found in store.conversations()]
-    with qtbot.waitSignal(transfer.exported, timeout=120_000):
-        transfer.export(ids, "json", tmp_path / "b.json", PERMIT)
-    with qtbot.waitSignal(transfer.imported, timeout=120_000) as again:
-        transfer.import_(tmp_path / "b.json")
-    assert again.args == [ImportedConversations(already_there=500)]
 
 
 def test_a_file_that_cannot_be_read_says_why(transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot) -> None:
@@ -150,9 +111,7 @@ def test_a_file_that_cannot_be_read_says_why(transfer: ConversationTransfer, tmp
     assert failed.args[0].code == "export_folder_gone"
 
 
-def test_no_text_of_a_conversation_gets_into_the_log(
-    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_text_of_a_conversation_gets_into_the_log(store, transfer, tmp_path, qtbot, caplog):
     caplog.set_level(logging.DEBUG)
     bad = conversation(title=CANARY, uid=CANARY)
     (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation(title=CANARY))))

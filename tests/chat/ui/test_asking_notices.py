@@ -59,10 +59,6 @@ def documents(library: Library) -> None:
     library.keep(document_id)
 
 
-def test_with_a_model_and_documents_there_is_no_notice(field, documents, model: Path) -> None:
-    assert field().notice.words == ""
-
-
 def test_without_documents_the_field_says_so_and_leads_to_them(field, model: Path, qtbot: QtBot) -> None:
     desk = field()
     assert desk.notice.words == phrase("chat.there_are_no_documents_yet")
@@ -97,6 +93,7 @@ def test_without_a_model_documents_have_to_be_chosen(field, documents) -> None:
 @pytest.mark.parametrize("code", HAS_MEMORY)
 def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path, code: str) -> None:
     desk = field()
+    assert desk.notice.words == ""
     desk.parts.engine.refusal = AppError(code)
     assert desk.notice.words == phrase(f"chat.machine_quoted.{code}")
     desk.enter("かぶりは？")
@@ -111,9 +108,7 @@ def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents,
     assert desk.composer.send_button.isEnabled()
 
 
-def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(
-    field, documents, model: Path, qtbot: QtBot
-) -> None:
+def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(field, documents, model, qtbot):
     model.write_bytes(model.read_bytes()[:64])  # as after a disk error
     desk = field()
     desk.type("a")
@@ -137,29 +132,24 @@ def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, mode
     assert desk.notice.button.text() == phrase("chat.go_on_with_the_work")
 
 
-@pytest.mark.parametrize(
-    ("question", "kind"),
-    [
-        ("この資料を要約して", "summary"),
-        ("すべての数値基準を表にして", "values"),
-        ("Summarize this document", "summary"),
-    ],
-)
-def test_a_question_about_the_whole_document_leads_to_its_window(
-    field, documents, model: Path, qtbot: QtBot, question: str, kind: str
-) -> None:
+def test_a_question_about_the_whole_document_leads_to_its_window(field, documents, model: Path, qtbot: QtBot) -> None:
     desk = field()
     requests = heard(desk.parts.navigation.overview_requested)
     desk.parts.navigation.overview_requested.disconnect(desk.parts._on_overview_requested)
     desk.composer.set_text("かぶりは？")
     desk.composer.typed.emit()
     assert desk.notice.words == ""
-    desk.composer.set_text(question)
-    desk.composer.typed.emit()
-    assert desk.notice.words == phrase(f"chat.overview_offer.{kind}")
-    qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
-    ((request,),) = requests
-    assert (request.kind, request.document_ids) == (kind, (1,))
+    for question, kind in (
+        ("この資料を要約して", "summary"),
+        ("すべての数値基準を表にして", "values"),
+        ("Summarize this document", "summary"),
+    ):
+        desk.composer.set_text(question)
+        desk.composer.typed.emit()
+        assert desk.notice.words == phrase(f"chat.overview_offer.{kind}")
+        qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
+        (request,) = requests.pop()
+        assert (request.kind, request.document_ids) == (kind, (1,))
     desk.page.scoping.choose([])
     desk.composer.typed.emit()
     assert desk.notice.words == ""  # of what the model knows there is no such window

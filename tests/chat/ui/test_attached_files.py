@@ -16,11 +16,10 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
-from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat.organizer import ConversationOrganizer
-from app.chat.store import Store
 from app.chat.ui.transcript.sources_footer import SourcesFooter
+from app.documents import section_search
 from app.documents.library import Library
 from app.documents.overview.result_table import OverviewRequest
 from app.documents.services import document_library
@@ -143,7 +142,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_a_dropped_file_is_read_and_answers_alone_with_its_clause(chat: Chat, contract: Path) -> None:
+def test_a_dropped_file_answers_alone_with_its_clause_stays_with_its_conversation_and_is_attached_once(chat, contract):
     chat.drop(contract)
     assert chat.asked() == ["契約書.md（読んでいます）"]
     chat.composer.set_text(QUESTION)
@@ -153,13 +152,35 @@ def test_a_dropped_file_is_read_and_answers_alone_with_its_clause(chat: Chat, co
     assert (chat.asked(), chat.composer.asking_notice.words) == (["契約書.md"], "")
     source = chat.send().details.grounding.sources[0]
     assert (source.document, source.heading[-1], CLAUSE in source.text) == ("契約書.md", "第8条（損害賠償）", True)
+    first = chat.open_id
+    chat.session.open_new()
+    assert chat.asked() == []
+    chat.session.open(first)
+    assert chat.asked() == ["契約書.md"]
+    chat.qtbot.wait(2 * 300)
+    assert chat.stored() == ["契約書.md"]
+    chat.give(contract, contract)
+    assert chat.asked() == ["契約書.md"]
+    assert chat.composer.notice.text() == "「契約書.md」は、もう付いています。"
+    contract.write_text(TEXT.replace("120", "150"), "utf-8")
+    with chat.qtbot.waitSignal(chat.documents.queue.document_ended, timeout=READING_MS):
+        chat.give(contract)
+    assert chat.asked() == ["契約書.md"]
+    chat.ask(QUESTION)
+    assert "150" in chat.transcript.messages[-1].details.grounding.sources[0].text
 
 
-def test_the_only_attached_file_is_summarized_whole(chat: Chat, contract: Path) -> None:
+def test_a_file_chosen_by_key_is_summarized_whole_and_the_search_of_the_window_does_not_list_it(chat, contract):
     requests: list[OverviewRequest] = []
     chat.parts.navigation.overview_requested.disconnect(chat.parts._on_overview_requested)
     chat.parts.navigation.overview_requested.connect(requests.append)
-    chat.give(contract)
+    chat.files.pickers = desktop.Pickers(open_several=lambda *_: [str(contract)])
+    chat.activate()
+    press(chat.editor, Qt.Key.Key_O, CONTROL)
+    chat.read()
+    assert chat.asked() == ["契約書.md"]
+    with closing(Library.open_second(chat.documents.path)) as library:
+        assert section_search.find_sections(library, "損害賠償").count == 0
     chat.composer.set_text("このファイルを要約して")
     chat.composer.typed.emit()
     assert chat.composer.asking_notice.words == phrase("chat.overview_offer.summary")
@@ -178,21 +199,9 @@ def test_each_kind_of_file_is_read(chat: Chat, tmp_path: Path) -> None:
     assert CLAUSE in " ".join(one.text for one in chat.transcript.messages[-1].details.grounding.sources)
 
 
-def test_a_file_stays_with_its_conversation_and_no_other_asks_it(chat: Chat, contract: Path) -> None:
-    chat.give(contract)
-    chat.ask(QUESTION)
-    first = chat.open_id
-    chat.session.open_new()
-    assert chat.asked() == []
-    chat.session.open(first)
-    assert chat.asked() == ["契約書.md"]
-    chat.qtbot.wait(2 * 300)
-    assert chat.stored() == ["契約書.md"]
-
-
 def test_a_file_that_waits_for_the_first_question_is_still_there_after_a_restart(
-    chat: Chat, contract: Path, open_window: Callable[..., AppContext], qtbot: QtBot, store: Store
-) -> None:
+    chat, contract, open_window, qtbot, store
+):
     kept = store.add_question("以前の質問").conversation_id
     chat.give(contract)
     chat.session.open(kept)
@@ -220,21 +229,26 @@ def test_the_text_is_gone_when_the_conversation_is_erased_and_not_before(chat: C
         assert library.labelled() == [], "nor is its name kept"
 
 
-def test_a_conversation_that_is_erased_while_its_file_is_read_leaves_nothing(chat: Chat, tmp_path: Path) -> None:
+def test_a_conversation_that_is_erased_or_loses_its_file_while_that_is_read_leaves_nothing(chat, tmp_path):
     path = tmp_path / "長い.md"
     path.write_text("".join(f"## {n}\n\n{CLAUSE}{n}\n\n" for n in range(4000)), "utf-8")
+
+    def drop() -> None:
+        chat.drop(path)
+        chat.qtbot.waitUntil(lambda: chat.documents.standing.document_id > 0, timeout=READING_MS)
+
+    drop()
+    chat.page.scoping.remove(chat.session.scope[0].name)
+    chat.wait_until_gone()
     chat.session.open(chat.parts.store.add_question("前").conversation_id)
-    chat.drop(path)
-    chat.qtbot.waitUntil(lambda: chat.documents.standing.document_id > 0, timeout=READING_MS)
+    drop()
     here = chat.open_id
     chat.parts.conversations.bin([here])
     chat.parts.conversations.erase([here])
     chat.wait_until_gone()
 
 
-def test_what_no_conversation_has_is_gone_after_the_next_start(
-    chat: Chat, contract: Path, open_window: Callable[..., AppContext], qtbot: QtBot, store: Store
-) -> None:
+def test_what_no_conversation_has_is_gone_after_the_next_start(chat, contract, open_window, qtbot, store):
     chat.give(contract)
     chat.ask("上限は？")
     chat.parts.documents.close()
@@ -271,28 +285,6 @@ def test_a_file_that_is_taken_out_comes_back_by_the_undo(chat: Chat, contract: P
     assert chat.asked() == []
 
 
-def test_taking_a_file_out_while_it_is_read_ends_its_reading(chat: Chat, tmp_path: Path) -> None:
-    path = tmp_path / "長い.md"
-    path.write_text("".join(f"## {n}\n\n{CLAUSE}{n}\n\n" for n in range(4000)), "utf-8")
-    chat.drop(path)
-    chat.qtbot.waitUntil(lambda: chat.documents.standing.document_id > 0, timeout=READING_MS)
-    chat.page.scoping.remove(chat.session.scope[0].name)
-    chat.wait_until_gone()
-
-
-def test_the_same_file_is_attached_once_and_read_again_when_it_has_changed(chat: Chat, contract: Path) -> None:
-    chat.give(contract, contract)
-    chat.give(contract)
-    assert chat.asked() == ["契約書.md"]
-    assert chat.composer.notice.text() == "「契約書.md」は、もう付いています。"
-    contract.write_text(TEXT.replace("120", "150"), "utf-8")
-    with chat.qtbot.waitSignal(chat.documents.queue.document_ended, timeout=READING_MS):
-        chat.give(contract)
-    assert chat.asked() == ["契約書.md"]
-    chat.ask(QUESTION)
-    assert "150" in chat.transcript.messages[-1].details.grounding.sources[0].text
-
-
 def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat: Chat, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(document_library.ocr, "has_tesseract", lambda: False)
     picture, empty = tmp_path / "写真.png", tmp_path / "空.pdf"
@@ -300,22 +292,15 @@ def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat: Chat, tm
     made = Pdf()
     made.page()
     empty.write_bytes(made.bytes())
-    broken = tmp_path / "壊れた.pdf"
+    broken, cut, missing = (tmp_path / name for name in ("壊れた.pdf", "切れた.docx", "ない.txt"))
     broken.write_bytes(b"%PDF-1.7\n")
-    missing = tmp_path / "ない.txt"
-    for path, said in ((picture, "文字認識"), (empty, "空.pdf"), (broken, "壊れた.pdf"), (missing, "ない.txt")):
-        chat.give(path)
-        chat.qtbot.waitUntil(lambda path=path: path.name in chat.banner(), timeout=READING_MS)
+    cut.write_bytes(b"PK\x03\x04 broken")
+    for paths, said in (((picture,), "文字認識"), ((empty,), "空.pdf"), ((missing,), "ない.txt"), ((broken, cut), "")):
+        chat.give(*paths)
+        named = lambda paths=paths: all(path.name in chat.banner() for path in paths)  # noqa: E731
+        chat.qtbot.waitUntil(named, timeout=READING_MS)
         assert said in chat.banner()
         assert chat.asked() == []
-
-
-def test_of_several_files_that_cannot_be_asked_each_is_named(chat: Chat, tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("壊れた.pdf", "切れた.docx")]
-    for path in paths:
-        path.write_bytes(b"%PDF-1.7 broken" if path.suffix == ".pdf" else b"PK\x03\x04 broken")
-    chat.give(*paths)
-    chat.qtbot.waitUntil(lambda: all(path.name in chat.banner() for path in paths), timeout=READING_MS)
 
 
 def test_a_folder_is_offered_as_a_collection(chat: Chat, contract: Path) -> None:
@@ -326,9 +311,7 @@ def test_a_folder_is_offered_as_a_collection(chat: Chat, contract: Path) -> None
     assert [one.name for one in chat.documents.collections()] == [contract.parent.name] == chat.asked()
 
 
-def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(
-    chat: Chat, contract: Path, monkeypatch
-) -> None:
+def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(chat, contract, monkeypatch):
     monkeypatch.setattr(document_library.ocr, "has_tesseract", lambda: False)
     chat.drop(contract, on=chat.editor.viewport())
     assert chat.editor.text() == ""
@@ -347,9 +330,7 @@ def test_a_file_in_the_clipboard_a_picture_and_a_very_long_text_are_attached(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
-def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
-    install, open_window: Callable[..., AppContext], qtbot: QtBot
-) -> None:
+def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(install, open_window, qtbot):
     chat = Chat(open_window(), qtbot)
     install(answering(row("点検は5年に1回とする。", 97)))
     picture = QMimeData()
@@ -365,8 +346,8 @@ def test_a_pasted_picture_is_answered_from_its_recognized_text_which_is_said(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
 def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_says_so(
-    install, open_window: Callable[..., AppContext], qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch
-) -> None:
+    install, open_window, qtbot, tiny_model, tmp_path, monkeypatch
+):
     monkeypatch.setattr(machine, "has_picture_library", lambda: True)
     parts = open_window()
     part = models.projector(tmp_path / "mmproj.gguf")
@@ -389,14 +370,6 @@ def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_sa
         phrase("documents.picture_seen.not_compared") in words(one)
         for one in chat.transcript.findChildren(SourcesFooter)
     )
-
-
-def test_keys_choose_files(chat: Chat, contract: Path) -> None:
-    chat.files.pickers = desktop.Pickers(open_several=lambda *_: [str(contract)])
-    chat.activate()
-    press(chat.editor, Qt.Key.Key_O, CONTROL)
-    chat.read()
-    assert chat.asked() == ["契約書.md"]
 
 
 def test_collections_can_be_asked_besides(chat: Chat, contract: Path) -> None:
@@ -430,28 +403,11 @@ def test_a_file_moves_to_a_collection_without_being_read_again_and_back(chat: Ch
     assert len(chat.documents.documents(collection.id)) == 1, "it is the collection's now"
 
 
-def test_a_confidential_file_stays_confidential(chat: Chat, contract: Path, where: Paths) -> None:
-    with closing(Library.open_second(where.documents)) as library:
-        collection_id = library.add_collection("機密", "secret")
-        (document_id,) = library.add_documents(collection_id, [contract])
-        library.database.write("UPDATE document SET state = 'done' WHERE id = ?", document_id)
-    chat.give(contract)
-    assert [one.label for one in chat.page.scoping.attached] == ["secret"]
-    assert chat.page.label_now() == "secret"
-
-
-def test_a_copy_of_a_confidential_file_is_known_by_its_content(chat: Chat, contract: Path, tmp_path: Path) -> None:
+def test_a_confidential_file_stays_confidential_and_is_known_by_its_content(chat, contract, tmp_path):
     chat.documents.add_collection("機密", "secret", [contract])
     chat.qtbot.waitUntil(lambda: any(one.sections for one in chat.documents.collections()), timeout=READING_MS)
     copy = tmp_path / "写し.md"
     copy.write_bytes(contract.read_bytes())
-    chat.give(copy)
-    assert [one.label for one in chat.page.scoping.attached] == ["secret"]
-
-
-def test_the_search_of_the_window_does_not_list_attached_files(chat: Chat, contract: Path) -> None:
-    from app.documents import section_search
-
-    chat.give(contract)
-    with closing(Library.open_second(chat.documents.path)) as library:
-        assert section_search.find_sections(library, "損害賠償").count == 0
+    chat.give(contract, copy)
+    assert [one.label for one in chat.page.scoping.attached] == ["secret"] * 2
+    assert chat.page.label_now() == "secret"

@@ -12,11 +12,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
-from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.batch_page import BatchPage
-from app.documents.library import Library
 from app.documents.records import Section
 from app.inference.local_model import LocalModel
 from app.uikit.desktop import Pickers
@@ -128,18 +126,12 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) 
     assert setup.out == file.with_name("問い合わせ_回答 (2).xlsx")  # nothing is ever replaced
 
 
-def test_another_column_can_be_chosen_and_another_target(desk: BatchWindow, file: Path) -> None:
-    desk.choose(file)
-    setup = desk.setup
-    setup.columns.setCurrentIndex(1)
-    setup.columns.activated.emit(1)
-    desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
-    desk.batch._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
-    desk.click(setup.target_button)
-    assert setup.out == desk.folder / "別名.xlsx"
-
-
-def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWindow, file: Path) -> None:
+def test_a_file_is_dropped_with_another_column_and_target_and_what_is_no_file_of_questions_is_not(desk, file, tmp_path):
+    broken = tmp_path / "壊れた.xlsx"
+    broken.write_bytes(b"PK\x03\x04")
+    desk.batch.open_file(broken)
+    assert "壊れた.xlsx を読めません" in desk.said()
+    assert desk.batch.shown_widget is desk.batch.empty
     place, mime = QPoint(100, 100), QMimeData()
     for name, is_taken in (("絵.png", False), (file.name, True)):
         mime.setUrls([QUrl.fromLocalFile(str(file.with_name(name)))])
@@ -149,20 +141,17 @@ def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: BatchWi
         assert event.isAccepted() == is_taken
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
     QApplication.sendEvent(desk.batch, drop)
-    desk.wait(lambda: desk.batch.shown_widget is desk.setup)
+    setup = desk.setup
+    desk.wait(lambda: desk.batch.shown_widget is setup)
+    setup.columns.setCurrentIndex(1)
+    setup.columns.activated.emit(1)
+    desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
+    desk.batch._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
+    desk.click(setup.target_button)
+    assert setup.out == desk.folder / "別名.xlsx"
 
 
-def test_a_broken_file_is_said_in_words(desk: BatchWindow, tmp_path: Path) -> None:
-    broken = tmp_path / "壊れた.xlsx"
-    broken.write_bytes(b"PK\x03\x04")
-    desk.batch.open_file(broken)
-    assert "壊れた.xlsx を読めません" in desk.said()
-    assert desk.batch.shown_widget is desk.batch.empty
-
-
-def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
-    desk: BatchWindow, opened: Callable[[], BatchWindow], tmp_path: Path
-) -> None:
+def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(desk, opened, tmp_path):
     path = tmp_path / "q.csv"
     path.write_text(
         "質問\n一つ目\n!slow 答えに何秒もかかる長い質問です\n!slow 三つ目も、答えに何秒もかかります\n", "utf-8"
@@ -188,9 +177,7 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     assert verdicts(out) == ["回答"] * 3
 
 
-def test_what_is_unmarked_stays_so_when_documents_change(
-    opened: Callable[[], BatchWindow], library: Library, file: Path
-) -> None:
+def test_what_is_unmarked_stays_so_when_documents_change(opened, library, file):
     add_documents(library, "内規", "internal", RULE)
     desk = opened()
     desk.choose(file)
@@ -202,9 +189,7 @@ def test_what_is_unmarked_stays_so_when_documents_change(
     assert setup.scope() == ()
 
 
-def test_confidential_documents_are_asked_after_a_yes(
-    where: Paths, opened: Callable[[], BatchWindow], library: Library, tmp_path: Path
-) -> None:
+def test_confidential_documents_are_asked_after_a_yes(where, opened, library, tmp_path):
     add_documents(library, "内規", "secret", RULE)
     desk = opened()
     path = tmp_path / "q.csv"

@@ -70,23 +70,19 @@ def test_the_last_thrown_away_is_chosen_and_enter_brings_it_back(open_bin, store
     assert shown(page) == ["三", "二", "一"]
 
 
-def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, store, qtbot):
-    binned(store, "<b>残す</b>")
+def test_who_says_so_erases_what_was_chosen_or_everything(open_bin, store, qtbot):
+    ids = binned(store, "一", "二", "<b>三</b>")
+    kept = store.add_question("残る").conversation_id
     parts, page = open_bin()
-    qtbot.keyClick(page.list, Qt.Key.Key_Delete)
+    qtbot.keyClick(page.list, Qt.Key.Key_Delete)  # which only asks, and Enter answers cancel
     dialog = dialog_of(page)
     said = words(dialog)
-    assert "「<b>残す</b>」を完全に削除しますか" in said
+    assert "「<b>三</b>」を完全に削除しますか" in said
     assert phrase("chat.this_cannot_be_undone_the") in said
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.result_key == "cancel"
-    assert len(parts.conversations.binned()) == 1
-
-
-def test_who_says_so_erases_what_was_chosen_or_everything(open_bin, store, qtbot):
-    ids = binned(store, "一", "二", "三")
-    kept = store.add_question("残る").conversation_id
-    parts, page = open_bin()
+    assert len(parts.conversations.binned()) == 3
+    dialog.setParent(None)
     page.list.setCurrentIndex(page.binned.index(1))
     qtbot.mouseClick(page.erase_button, LEFT)
     dialog_of(page).buttons["erase"].click()

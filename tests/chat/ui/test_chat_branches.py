@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
@@ -104,9 +103,7 @@ def test_the_keyboard_stays_at_the_switch(transcript: SeenTranscript) -> None:
 # ------------------------------------------------------------------ question
 
 
-def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the_same(
-    transcript: SeenTranscript, qtbot: QtBot
-) -> None:
+def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the_same(transcript, qtbot):
     transcript.show_messages([question(1, "編集する質問"), answer(2)])
     view, edits, more = transcript.view_of(1), heard(transcript.requests.edit_requested), "この質問のその他の操作"
     assert list(transcript.buttons(1)) == [more]
@@ -160,9 +157,7 @@ def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: SeenTra
 # -------------------------------------------------------------------- answer
 
 
-def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(
-    transcript: SeenTranscript, qtbot: QtBot
-) -> None:
+def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(transcript, qtbot):
     chosen = heard(transcript.requests.action_chosen)
     transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2)])
@@ -208,22 +203,17 @@ def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript:
     assert "乱数でもう一度答え" in menu["再現"].toolTip()
 
 
-@pytest.mark.parametrize(
-    "details",
-    [
+def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(transcript: SeenTranscript) -> None:
+    for details in (
         {"choices": None},
         {"context_tokens": 0},
         {"seed": 1 << 40},
         {"choices": Choices(temperature=0.5)},
         {"choices": dataclasses.replace(PROGRAM_DEFAULTS, top_k=-1)},
         {"left_out_turns": -1},
-    ],
-)
-def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(
-    transcript: SeenTranscript, details: dict[str, object]
-) -> None:
-    transcript.show_messages([question(1), answer(2, **details)])
-    assert "再現" not in transcript.menu(2)
+    ):
+        transcript.show_messages([question(1), answer(2, **details)])
+        assert "再現" not in transcript.menu(2), details
 
 
 def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcript: SeenTranscript) -> None:
@@ -275,29 +265,20 @@ def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) 
         assert f"終了：{said}" in transcript.facts(2)
 
 
-@pytest.mark.parametrize(
-    ("by_meaning", "said"),
-    [("", []), ("used", ["言葉と意味で検索"]), ("missed", ["言葉だけで検索（意味検索が間に合わず）"])],
-)
-def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_installed(
-    transcript: SeenTranscript, by_meaning: str, said: list[str]
-) -> None:
-    transcript.show_messages(
-        [question(1), answer(2, grounding=Grounding(by_meaning=by_meaning)), question(3), answer(4)]
-    )
-    found = [[fact for fact in transcript.facts(number) if "検索" in fact] for number in (2, 4)]
-    assert found == [said, []]
+def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transcript: SeenTranscript) -> None:
+    for kept, said in (
+        ({}, []),
+        ({"by_meaning": "used"}, ["言葉と意味で検索"]),
+        ({"by_meaning": "missed"}, ["言葉だけで検索（意味検索が間に合わず）"]),
+        ({"reranked": "used", "rerank_s": 2.1}, ["並べ替え 2.1 秒"]),
+        ({"reranked": "missed", "rerank_s": 2.1}, ["並べ替えなし（時間切れか失敗）"]),
+    ):
+        transcript.show_messages([question(1), answer(2, grounding=Grounding(**kept)), question(3), answer(4)])
+        found = [[one for one in transcript.facts(at) if "検索" in one or "並べ替え" in one] for at in (2, 4)]
+        assert found == [said, []]
 
 
-@pytest.mark.parametrize(
-    ("reranked", "said"), [("", []), ("used", ["並べ替え 2.1 秒"]), ("missed", ["並べ替えなし（時間切れか失敗）"])]
-)
-def test_it_is_said_what_reordering_took(transcript: SeenTranscript, reranked: str, said: list[str]) -> None:
-    transcript.show_messages([question(1), answer(2, grounding=Grounding(reranked=reranked, rerank_s=2.1))])
-    assert [fact for fact in transcript.facts(2) if "並べ替え" in fact] == said
-
-
-def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTranscript) -> None:
+def test_an_explanation_stays_with_its_answer_and_its_branch_until_it_is_tried_again(transcript):
     transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)
     transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
@@ -307,17 +288,10 @@ def test_an_explanation_stays_with_its_answer_and_its_branch(transcript: SeenTra
     assert REASON in transcript.words(2)
     transcript.show_branch([question(1, "番号だけが同じ"), failed(2)])
     assert REASON not in transcript.words(2)
-
-
-@pytest.mark.parametrize("is_tried_again", [True, False])
-def test_an_explanation_is_forgotten_with_its_try_and_its_conversation(
-    transcript: SeenTranscript, is_tried_again: bool
-) -> None:
-    transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, REASON)
-    if is_tried_again:
-        transcript.finish(failed(2))
-        transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
-    else:
-        transcript.show_messages([question(1, "別の会話"), failed(2)])
+    transcript.finish(failed(2))
+    transcript.show_answers_as(AnswerDisplayOptions())
+    assert REASON not in transcript.words(2)
+    transcript.explain(2, REASON)
+    transcript.show_messages([question(1, "別の会話"), failed(2)])
     assert REASON not in transcript.words(2)

@@ -41,9 +41,7 @@ def stored(window: Window, conversation_id: int | None) -> UnsentDraft:
 # -------------------------------------------------------------------- drafts
 
 
-def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(
-    window: Window, open_window: Callable[..., AppContext], qtbot: QtBot
-) -> None:
+def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(window, open_window, qtbot):
     window.type("kakikake")
     assert stored(window, None) == UnsentDraft()
     qtbot.waitUntil(lambda: stored(window, None) == UnsentDraft("kakikake"), timeout=5_000)
@@ -61,46 +59,38 @@ def test_what_is_typed_without_a_pause_is_stored_meanwhile(window: Window, qtbot
     qtbot.waitUntil(goes_on, timeout=10_000)  # a key every 10 ms
 
 
-def test_each_conversation_gets_its_text_back(window: Window) -> None:
-    window.ask("一")
-    one = window.open_id
+def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(window: Window) -> None:
+    answer = window.ask("一")
+    one, composer = window.open_id, window.composer
     window.type("one")
     window.window._on_new_requested()
-    assert window.composer.text() == ""
+    assert composer.text() == ""
     assert stored(window, one) == UnsentDraft("one"), "at once, not half a second later"
     window.type("new")
     window.window._on_conversation_chosen(one)
-    assert window.composer.text() == "one"
+    assert composer.text() == "one"
     window.window._on_new_requested()
-    assert window.composer.text() == "new"
-
-
-def test_an_edit_comes_back_as_an_edit(window: Window) -> None:
-    answer = window.ask("一")
-    one, composer = window.open_id, window.composer
-    window.type("before")
+    assert composer.text() == "new"
+    window.window._on_conversation_chosen(one)
     window.requests.edit_requested.emit(answer.parent_id)
     window.type("!")
     window.window._on_new_requested()
     assert (composer.edited_id, composer.edit_line.isVisible()) == (None, False)
     window.window._on_conversation_chosen(one)
-    assert composer.draft() == UnsentDraft("一!", answer.parent_id, "before")
+    assert composer.draft() == UnsentDraft("一!", answer.parent_id, "one")
     assert composer.edit_line.isVisible()
     window.send()
     assert window.shown() == ["一!", "一!"]
-    assert composer.draft() == stored(window, one) == UnsentDraft("before")
+    assert composer.draft() == stored(window, one) == UnsentDraft("one")
 
 
-def test_a_question_that_was_sent_is_no_draft(window: Window, qtbot: QtBot) -> None:
+def test_a_question_that_was_sent_is_no_draft_and_another_answer_leaves_what_is_being_typed_alone(window, qtbot):
     window.type("kakikake")
     qtbot.waitUntil(lambda: stored(window, None) != UnsentDraft(), timeout=5_000)
     window.send()
     window.window._on_new_requested()
     assert window.composer.text() == ""
     assert window.parts.conversations.with_drafts() == frozenset()
-
-
-def test_another_answer_leaves_what_is_being_typed_alone_and_says_that_it_is_the_same(window: Window) -> None:
     answer = window.ask("同じ")
     window.type("mada")
     editor = window.editor
@@ -114,9 +104,7 @@ def test_another_answer_leaves_what_is_being_typed_alone_and_says_that_it_is_the
     assert (editor.text(), editor.textCursor().position()) == ("mada", place)
 
 
-def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
-    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(window, qtbot, monkeypatch):
     with monkeypatch.context() as patch:
         fill_disk(patch, ConversationOrganizer, "keep_draft")
         window.type("kakikake")

@@ -73,7 +73,7 @@ class Scope(Window):
         """Return the label of the open conversation, above it and in the list."""
         listed = self.window.sidebar.conversations
         facts = listed.facts_text(listed.row(listed.index_of(listed.open_id).row()))
-        return self.header.label_tag._words.text(), facts.partition("　")[2]
+        return self.header.label_tag.words.text(), facts.partition("　")[2]
 
     def come_back(self) -> None:
         """As when the user was in another program."""
@@ -137,9 +137,9 @@ def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_ow
     put(LABELS)
     kept = store.add_question("以前の質問").conversation_id
     scope = opened()
-    assert scope.header.label_tag._words.text() == "機密", "the strictest of both"
+    assert scope.header.label_tag.words.text() == "機密", "the strictest of both"
     scope.toggle("点検記録")  # both were asked: this leaves it out
-    assert scope.header.label_tag._words.text() == "社外秘"
+    assert scope.header.label_tag.words.text() == "社外秘"
     assert scope.asked() == ["基準"]
     scope.session.open(kept)
     assert (scope.asked(), scope.chips()) == ([], [])
@@ -152,9 +152,7 @@ def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_ow
     assert scope.chips() == ["点検記録"]
 
 
-def test_what_a_command_adds_is_there_when_the_user_comes_back_and_nothing_else_is_another(
-    put, opened, qtbot: QtBot
-) -> None:
+def test_what_a_command_adds_is_there_when_the_user_comes_back_and_nothing_else_is_another(put, opened, qtbot):
     put(LABELS)
     scope = opened()
     scope.toggle("基準")
@@ -189,8 +187,8 @@ def test_menu_and_chips_say_what_is_not_for_everybody_and_what_is_not_read_yet(p
 
 
 def test_a_label_that_another_process_changed_is_shown_when_a_page_is_shown_or_the_window_comes_back(
-    put, library: Library, opened, qtbot: QtBot
-) -> None:
+    put, library, opened, qtbot
+):
     put({"基準": "internal"})
     collection, scope = library.collection("基準").id, opened()
     scope.window.show_page("documents")
@@ -215,18 +213,22 @@ def with_model(store: Store, starter_model: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_model")
-@pytest.mark.parametrize(("label", "word"), [("public", "公開"), ("internal", "社外秘"), ("secret", "機密")])
-def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened, label: str, word: str) -> None:
-    put({"基準": label})
+def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened) -> None:
+    put({"公開": "public", "社外秘": "internal", "機密": "secret"})
     scope = opened()
+    refs = {ref.name: ref for ref in scope.session.scope}
+    for word, ref in refs.items():
+        scope.session.open_new()
+        scope.page.scoping.choose([ref])
 
-    def ask() -> None:
-        assert scope.session.ask("基準の本文はどうなっていますか。")
+        def ask(word: str = word) -> None:
+            assert scope.session.ask(f"{word}の本文はどうなっていますか。")
+            assert scope.labels() == (word, word)
+
+        scope.answered(ask)
         assert scope.labels() == (word, word)
-
-    scope.answered(ask)
-    assert scope.session.label == label
-    assert scope.labels() == (word, word)
+    labels = sorted(one.label for one in scope.parts.conversations.all_conversations())
+    assert labels == ["internal", "public", "secret"]
 
 
 @pytest.mark.usefixtures("with_model")
@@ -251,9 +253,7 @@ def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(put, 
     assert scope.labels() == ("機密", "機密")
 
 
-def test_the_list_follows_what_a_conversation_asks_and_what_its_collections_become(
-    put, opened, store: Store, qtbot: QtBot
-) -> None:
+def test_the_list_follows_what_a_conversation_asks_and_what_its_collections_become(put, opened, store, qtbot):
     put(LABELS)
     kept = store.add_question("以前の質問").conversation_id
     scope = opened()
@@ -352,6 +352,12 @@ def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_severa
     assert scope.session.messages()[-1].details.grounding.verdict == "not_in_documents"  # of another document
     facts = dict(scope.session.answered(scope.session.messages()[-1].id).facts())
     assert facts[phrase("chat.batch_fact.scope")] == "規程集（旅費規程.md）"
+    # One that is gone is named, and not replaced by its collection.
+    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=("/gone/退職金規程.md",))])
+    assert scope.chips() == [with_note("退職金規程.md", phrase("chat.not_found"))]
+    scope.ask("休憩時間は何時間ですか。")
+    assert scope.session.messages()[-1].details.grounding is None
+    assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
 def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_one(put_several, opened) -> None:
@@ -374,8 +380,8 @@ def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_on
 
 
 def test_ticked_documents_stay_ticked_when_their_collection_is_renamed_and_another_is_asked_too(
-    put, put_several, opened, qtbot: QtBot
-) -> None:
+    put, put_several, opened, qtbot
+):
     first, *_ = put_several("規程集", RULES)
     put(LABELS)
     scope = opened()
@@ -387,9 +393,7 @@ def test_ticked_documents_stay_ticked_when_their_collection_is_renamed_and_anoth
     assert {one.name: one.documents for one in scope.session.scope} == {"社内規程": (first,), "基準": ()}
 
 
-def test_a_chosen_collection_that_is_not_read_yet_stays_chosen_when_documents_are_ticked(
-    put_several, library: Library, opened
-) -> None:
+def test_a_chosen_collection_that_is_not_read_yet_stays_chosen_when_documents_are_ticked(put_several, library, opened):
     put_several("規程集", RULES)
     scope = opened()
     unread = library.add_collection("図面")
@@ -403,19 +407,7 @@ def test_a_chosen_collection_that_is_not_read_yet_stays_chosen_when_documents_ar
     assert {ref.name: len(ref.documents) for ref in scope.session.scope} == {"規程集": 2, "図面": 0}
 
 
-def test_a_ticked_document_that_is_gone_is_named_and_not_replaced_by_its_collection(put_several, opened) -> None:
-    put_several("規程集", RULES)
-    scope = opened()
-    scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=("/gone/退職金規程.md",))])
-    assert scope.chips() == [with_note("退職金規程.md", phrase("chat.not_found"))]
-    scope.ask("休憩時間は何時間ですか。")
-    assert scope.session.messages()[-1].details.grounding is None
-    assert scope.session.messages()[-1].details.error_code == "collections_gone"
-
-
-def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_name(
-    library: Library, opened, qtbot: QtBot
-) -> None:
+def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_name(library, opened, qtbot):
     id = library.add_collection("基準", "internal")
     for document_id in library.add_documents(id, [Path("/nowhere/旧/記録.md"), Path("/nowhere/新/記録.md")]):
         library.put(library.document(document_id), [Section(("1",), "本文。")])

@@ -1,20 +1,21 @@
 """Answers from documents as they are shown: marks, what is doubtful, sources, and what is not there."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.text import source_row
-from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript import sources_footer
 from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.theme import Theme
@@ -90,9 +91,9 @@ def test_a_source_row_leads_with_clause_and_page_and_its_file_comes_last(double:
 CLAUSE = ("第2章 設備", "2.3 発電機")
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
+def test_two_sources_never_show_one_name(double: Double) -> None:
+    one = CitedSource("規程", "internal", "管理編.pdf", "/x/管理編.pdf", "発電機は、毎月1回運転する。", CLAUSE)
+    for changes, expected in (
         ([{"tag": "標準"}, {"tag": "考え方"}], ("管理編", "管理編")),
         ([{"page": 3}, {"page": 4}], ("管理編", "管理編")),
         ([{"document": "管理編.pdf"}, {"document": "管理編.docx"}], ("管理編.pdf", "管理編.docx")),
@@ -100,24 +101,18 @@ CLAUSE = ("第2章 設備", "2.3 発電機")
         ([{"collection": "旧"}, {"collection": "新"}], ("旧 › 管理編.pdf", "新 › 管理編.pdf")),
         ([{"text": "発電機は運転する。"}, {"text": "燃料は備える。"}], ("管理編", "管理編")),
         ([{"text": "同じ文。"}, {"text": "同じ文。"}, {"text": "同じ文。"}], ("管理編",) * 3),
-    ],
-)
-def test_two_sources_never_show_one_name(
-    double: Double, changes: list[dict[str, str]], expected: tuple[str, ...]
-) -> None:
-    one = CitedSource("規程", "internal", "管理編.pdf", "/x/管理編.pdf", "発電機は、毎月1回運転する。", CLAUSE)
-    sources = [dataclasses.replace(one, **change) for change in changes]
-    assert [file for _, file in source_row.row_names(sources)] == list(expected)
-    text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
-    view = shown(double, text, Grounding("answered", tuple(sources), ()))
-    words = [row.words for row in rows(view).values()]
-    assert len(words) == len(set(words)) == len(sources)
+    ):
+        sources = [dataclasses.replace(one, **change) for change in changes]
+        assert [file for _, file in sources_footer.row_names(sources)] == list(expected)
+        text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
+        view = shown(double, text, Grounding("answered", tuple(sources), ()))
+        words = [row.words for row in rows(view).values()]
+        assert len(words) == len(set(words)) == len(sources)
 
 
-@pytest.mark.parametrize("is_open", [False, True])
-def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double, is_open: bool) -> None:
+def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double) -> None:
     inset = 4  # inside the ring
-    for row in rows(shown(double, RIGHT)).values():
+    for is_open, row in itertools.product((False, True), rows(shown(double, RIGHT)).values()):
         row.show_open(is_open)
         row.clearFocus()
         unfocused = row.grab().toImage()
@@ -131,9 +126,7 @@ def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double,
 
 @pytest.mark.parametrize("look", ["light", "dark"])
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_mark_with_the_keyboard_can_be_read(
-    double: Double, theme: Theme, qapp: QApplication, look: str, is_open: bool
-) -> None:
+def test_a_mark_with_the_keyboard_can_be_read(double, theme, qapp, look, is_open):
     theme.apply(qapp, Settings(theme=look))
     view = shown(double, RIGHT)
     view.show_open(1 if is_open else None)
@@ -201,16 +194,14 @@ def test_an_answer_from_passages_that_only_come_close_says_so_above_it(double: D
     assert near not in words(shown(double, RIGHT))
 
 
-@pytest.mark.parametrize(
-    ("missing", "named"),
-    [(("72時間",), "「72時間」"), (("1時間", "2時間", "3時間", "72時間"), "「1時間」「2時間」「3時間」など 4 件")],
-)
-def test_a_value_that_the_source_has_for_something_else_does_not_agree_with_it(
-    double: Double, missing: tuple[str, ...], named: str
-) -> None:
+def test_a_value_that_the_source_has_for_something_else_does_not_agree_with_it(double: Double) -> None:
     text = "燃料の残量は72時間ごとに確認します。[1]"
-    view = shown(double, text, Grounding("answered", SOURCES, (Claim(text, 0, len(text), (1,), False, missing),)))
-    assert f"{named}は引用元の記述と合いません。原文で確かめてください。" in words(view)
+    for missing, named in (
+        (("72時間",), "「72時間」"),
+        (("1時間", "2時間", "3時間", "72時間"), "「1時間」「2時間」「3時間」など 4 件"),
+    ):
+        view = shown(double, text, Grounding("answered", SOURCES, (Claim(text, 0, len(text), (1,), False, missing),)))
+        assert f"{named}は引用元の記述と合いません。原文で確かめてください。" in words(view)
 
 
 def test_links_of_others_stay_what_they_are(double: Double) -> None:
@@ -403,25 +394,25 @@ def test_questions_are_suggested_below_the_last_answer_only_and_one_click_asks(d
     assert len(shown_suggestions(double.view(2))) == 3, "it is the last one of the other branch"
 
 
-@pytest.mark.parametrize("width", [420, 640, 1100])
-def test_suggested_questions_stay_on_one_line(double: Double, qtbot: QtBot, width: int) -> None:
+def test_suggested_questions_stay_on_one_line(double: Double, qtbot: QtBot) -> None:
     long = tuple(
         f"{title}における支川の計画高水位は？" for title in ("本川の背水区間内", "河口部の背水区間内", "現況河道")
     )
     view = shown(double, RIGHT, dataclasses.replace(grounded(RIGHT), follow_ups=long))
-    double.page.resize(width, 800)
-    qtbot.wait(50)
-    found = [button for button in view.findChildren(QPushButton) if button.text() in long and button.isVisible()]
-    assert found, "at least one"
-    assert len({button.mapTo(view, QPoint()).y() for button in found}) == 1
-    assert all(button.mapTo(view, QPoint(button.width(), 0)).x() <= view.width() for button in found)
+    for width in (420, 640, 1100):
+        double.page.resize(width, 800)
+        qtbot.wait(50)
+        found = [button for button in view.findChildren(QPushButton) if button.text() in long and button.isVisible()]
+        assert found, "at least one"
+        assert len({button.mapTo(view, QPoint()).y() for button in found}) == 1
+        assert all(button.mapTo(view, QPoint(button.width(), 0)).x() <= view.width() for button in found)
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("not_in_documents", "done"), ("answered", "stopped")])
-def test_nothing_is_suggested_where_there_is_no_answer(double: Double, verdict: str, status: str) -> None:
-    kept = dataclasses.replace(grounded(RIGHT), verdict=verdict, follow_ups=FOLLOW_UPS)
-    double.open(question(1), message(RIGHT, kept, status=status))
-    assert suggested(double.view(2)) == []
+def test_nothing_is_suggested_where_there_is_no_answer(double: Double) -> None:
+    for verdict, status in (("not_in_documents", "done"), ("answered", "stopped")):
+        kept = dataclasses.replace(grounded(RIGHT), verdict=verdict, follow_ups=FOLLOW_UPS)
+        double.open(question(1), message(RIGHT, kept, status=status))
+        assert suggested(double.view(2)) == []
 
 
 def test_it_is_copied_with_its_sources(double: Double) -> None:

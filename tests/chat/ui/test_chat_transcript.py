@@ -17,7 +17,6 @@ from app.chat.ui.transcript.rows_view import RowHeights
 from app.chat.ui.transcript.transcript import FLUSH_MS
 from app.inference.services.events import AnswerStage
 from app.uikit.text import rich_text
-from app.uikit.theme import Theme
 from app.uikit.widgets.labels import announce
 from tests.chat.ui.driver import CONTROL, SeenTranscript, answer, clipboard, failed, heard, press, question, streaming
 
@@ -49,9 +48,7 @@ def test_ten_thousand_messages_have_few_widgets_wherever_one_scrolls(transcript:
     assert most <= 75
 
 
-def test_what_the_time_budget_leaves_out_follows_in_the_next_rounds(
-    transcript: SeenTranscript, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_time_budget_leaves_out_follows_in_the_next_rounds(transcript, monkeypatch):
     monkeypatch.setattr(rows_view, "BUDGET_S", 0.001)
     transcript.show_messages(conversation(200))
     transcript.settle()
@@ -103,9 +100,7 @@ def test_a_streaming_answer_grows_at_the_end_while_earlier_messages_are_added(tr
     assert transcript.is_at_end()
 
 
-def test_what_is_read_moves_exactly_with_the_scroll_bar_while_heights_are_corrected(
-    transcript: SeenTranscript,
-) -> None:
+def test_what_is_read_moves_exactly_with_the_scroll_bar_while_heights_are_corrected(transcript):
     transcript.show_messages(conversation(2000))
     transcript.scroll(30_000)
     for _ in range(80):
@@ -136,9 +131,7 @@ def test_the_column_is_640_or_all_but_a_margin(transcript: SeenTranscript, width
     assert (view.width(), view.x()) == (expected, (width - expected) // 2)
 
 
-def test_another_width_theme_or_size_keeps_the_place_and_renders_again(
-    transcript: SeenTranscript, theme: Theme, qapp: QGuiApplication
-) -> None:
+def test_another_width_theme_or_size_keeps_the_place_and_renders_again(transcript, theme, qapp):
     transcript.show_messages(conversation(400))
     transcript.scroll(4000)
     first = min(transcript.tops())
@@ -153,9 +146,7 @@ def test_another_width_theme_or_size_keeps_the_place_and_renders_again(
     assert first in transcript.tops()
 
 
-def test_page_keys_in_a_text_scroll_and_the_focused_message_survives_scrolling_away(
-    transcript: SeenTranscript,
-) -> None:
+def test_page_keys_in_a_text_scroll_and_the_focused_message_survives_scrolling_away(transcript):
     transcript.show_messages(conversation(400))
     transcript.settle()
     view = transcript.view_of(400)
@@ -203,9 +194,7 @@ def growing(transcript: SeenTranscript) -> SeenTranscript:
     return transcript
 
 
-def test_pieces_appear_in_order_and_none_of_another_answer_or_after_the_end(
-    growing: SeenTranscript, qtbot: QtBot
-) -> None:
+def test_pieces_appear_in_order_and_none_of_another_answer_or_after_the_end(growing, qtbot):
     growing.append_text(99, "よその文")
     for piece in ("一", "二", "三\n\n", "四"):
         growing.append_text(4, piece)
@@ -216,9 +205,7 @@ def test_pieces_appear_in_order_and_none_of_another_answer_or_after_the_end(
     assert growing.text_of(4) == "この文。"
 
 
-def test_text_is_shown_at_most_every_33_ms(
-    growing: SeenTranscript, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_is_shown_at_most_every_33_ms(growing, qtbot, monkeypatch):
     shown_at: list[float] = []
     show = rich_text.RichText.show_growing
 
@@ -351,9 +338,7 @@ def test_a_link_is_handed_on_and_not_opened(transcript: SeenTranscript, qtbot: Q
     assert links == [("https://example.com/a?b=c",)]
 
 
-def test_every_message_and_button_has_a_name_and_no_button_needs_the_mouse_to_be_seen(
-    transcript: SeenTranscript,
-) -> None:
+def test_every_message_and_button_has_a_name_and_no_button_needs_the_mouse_to_be_seen(transcript):
     transcript.show_messages([question(1, "質問の文"), answer(2, "回答の文")])
     views = [transcript.view_of(number) for number in (1, 2)]
     assert [view.accessibleName().partition("　")[0] for view in views] == ["質問", "回答"]

@@ -88,14 +88,9 @@ def test_enter_sends_and_keeps_the_text_until_it_is_taken(desk: Desk, key: Qt.Ke
 
 @pytest.mark.parametrize(
     ("send_key", "new_line", "send", "hint"),
-    [
-        ("enter", SHIFT, NONE, "Enter送信　Shift+Enter改行"),
-        ("ctrl_enter", NONE, CONTROL, "Ctrl+Enter送信　Enter改行"),
-    ],
+    [("enter", SHIFT, NONE, "Enter送信　Shift+Enter改行"), ("ctrl_enter", NONE, CONTROL, "Ctrl+Enter送信　Enter改行")],
 )
-def test_one_key_sends_and_the_other_makes_a_new_line_as_the_hint_says(
-    desk: Desk, qtbot: QtBot, send_key: str, new_line: Qt.KeyboardModifier, send: Qt.KeyboardModifier, hint: str
-) -> None:
+def test_one_key_sends_and_the_other_makes_a_new_line_as_the_hint_says(desk, qtbot, send_key, new_line, send, hint):
     desk.composer.set_send_key(send_key)
     qtbot.keyClicks(desk.editor, "a")
     desk.click(Key.Key_Return, new_line)
@@ -127,9 +122,7 @@ def test_while_an_answer_is_written_enter_keeps_the_text_and_esc_or_the_button_s
     assert len(desk.stops) == 2
 
 
-def test_tab_leaves_the_editor_a_click_on_the_frame_comes_back_and_every_part_has_a_name(
-    desk: Desk, qtbot: QtBot
-) -> None:
+def test_tab_leaves_the_editor_a_click_on_the_frame_comes_back_and_every_part_has_a_name(desk, qtbot):
     desk.composer.set_text("質問")
     desk.click(Key.Key_Tab)
     assert desk.composer.send_button.hasFocus()

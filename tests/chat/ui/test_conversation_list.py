@@ -3,18 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
 from app.chat.records import Conversation, Folder
-from app.chat.ui.conversations.conversation_list import (
-    OUTSIDE,
-    ConversationList,
-)
+from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationDelegate, ConversationView
 from app.documents.grounding.grounding_record import CollectionRef
-from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
 NOW = datetime(2026, 11, 25, 15, 30)
@@ -75,9 +69,7 @@ def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_me
     assert len(resets) == 3
 
 
-def test_the_view_measures_no_row_again_when_a_row_only_changed(
-    theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_view_measures_no_row_again_when_only_a_row_or_the_colours_changed(theme, qtbot, monkeypatch):
     measured: list[int] = []
     painted: list[str] = []
     measure = ConversationDelegate.sizeHint
@@ -91,12 +83,15 @@ def test_the_view_measures_no_row_again_when_a_row_only_changed(
     qtbot.waitUntil(lambda: "会話5" in painted)
     assert len(measured) >= 3000
     measured.clear()
-    for change in (lambda: model.set_open(5), lambda: model.set_drafts({7})):
+    for change in (lambda: model.set_open(5), lambda: model.set_drafts({7}), theme.changed.emit):
         painted.clear()
         change()
         qtbot.waitUntil(lambda: "会話5" in painted)
         qtbot.wait(20)
     assert len(measured) < 200
+    monkeypatch.setattr(theme, "px", lambda n: round(1.25 * n))
+    theme.changed.emit()
+    qtbot.waitUntil(lambda: len(measured) >= 3000)
 
 
 def test_the_label_stands_beside_the_time_where_it_says_something():

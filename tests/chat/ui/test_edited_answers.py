@@ -14,16 +14,16 @@ from PySide6.QtWidgets import QApplication
 from app.application import AppContext
 from app.base.wording import phrase
 from app.chat import answer_check
+from app.chat.answer_check import AnswerRecord
 from app.chat.exchange import conversation_import, docx_file, markdown_file
-from app.chat.exchange.answer_record import AnswerRecord
 from app.chat.exchange.conversation_bundle import Bundle, bundle_from_dict, bundle_to_dict
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
-from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.rating_controller import AnswerEditor
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.undo import UndoableAction
 from tests.chat.driver import fill_disk

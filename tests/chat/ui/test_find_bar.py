@@ -1,18 +1,15 @@
 """Finding words in the open conversation: in rows with and without a widget, by keyboard, with marks in the text."""
 
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import AppContext
 from app.base.settings import Settings
 from app.base.wording import phrase
 from app.chat.records import Message
-from app.chat.store import Store
 from app.chat.ui.transcript.find_bar import FindBar
 from app.inference.services.events import AnswerStage
 from app.uikit.theme import Theme
@@ -157,10 +154,18 @@ def test_rows_that_come_into_sight_later_are_marked_too(finder: Finder) -> None:
     assert finder.marked(finder.transcript.first_in_sight()) == [("橋脚", False)]
 
 
-def test_several_words_are_all_marked(finder: Finder) -> None:
+def test_several_words_are_all_marked_and_signs_are_no_trouble(finder: Finder) -> None:
+    finder.bar.open()
+    assert finder.bar.isHidden(), "an empty conversation has nothing to find"
     finder.show("橋脚と配筋", "配筋")
     finder.find("配筋　橋脚")
     assert finder.count == "1／3"
+    finder.show("橋脚(A)\\*[1]", "橋脚")
+    for query in ("*", "(", "[", "\\", "橋脚(", " ", "　"):
+        finder.find(query)
+        assert len(finder.count) < 20
+    assert finder.bar.field.accessibleName() == "この会話の中を検索"
+    assert finder.bar.close_button.accessibleName() == "検索を閉じる"
 
 
 def test_a_longer_word_stays_at_the_message_where_one_was(finder: Finder) -> None:
@@ -169,13 +174,6 @@ def test_a_longer_word_stays_at_the_message_where_one_was(finder: Finder) -> Non
     assert finder.outlined() == [(3, "橋")]
     finder.bar.field.setText("橋脚番")
     assert finder.outlined() == [(4, "橋脚番")]
-
-
-def test_signs_are_no_trouble(finder: Finder) -> None:
-    finder.show("橋脚(A)\\*[1]", "橋脚")
-    for query in ("*", "(", "[", "\\", "橋脚(", " ", "　"):
-        finder.find(query)
-        assert len(finder.count) < 20
 
 
 def test_escape_takes_bar_and_marks_away_and_opening_again_looks_for_the_same(finder: Finder) -> None:
@@ -241,27 +239,17 @@ def test_marks_take_the_colours_of_another_theme(finder: Finder, theme: Theme, q
     assert selection.format.background().color() == theme.color("cite")
 
 
-def test_an_empty_conversation_has_nothing_to_find(finder: Finder) -> None:
-    finder.bar.open()
-    assert finder.bar.isHidden()
-
-
-def test_the_bar_has_names_for_its_controls(finder: Finder) -> None:
-    assert finder.bar.field.accessibleName() == "この会話の中を検索"
-    assert finder.bar.close_button.accessibleName() == "検索を閉じる"
-
-
 # ---------------------------------------------------------- in the window
 
 
-def test_ctrl_f_opens_the_bar_from_composer_and_text_and_escape_gives_the_composer_back(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
+def test_ctrl_f_opens_the_bar_above_the_text_and_escape_gives_the_composer_back(open_window, store, qtbot):
     _, reply = store_thread(store, "橋脚とは", "橋脚は柱です。")
-    window = Window(open_window(), qtbot)
+    window = Window(open_window(560, 420), qtbot)
     window.activate()
     window.session.open(reply.conversation_id)
-    bar = window.page.find_bar
+    page, bar = window.page, window.page.find_bar
+    inside = (bar.field, bar.count, bar.previous_button, bar.next_button, bar.close_button)
+    least = bar.field.minimumWidth()
     for start in (window.editor, window.transcript.view_of(reply.id).text):
         start.setFocus()
         press(start, Qt.Key.Key_F, CONTROL)
@@ -270,6 +258,9 @@ def test_ctrl_f_opens_the_bar_from_composer_and_text_and_escape_gives_the_compos
         assert bar.count.text() == "1／2"
         press(bar.field, Qt.Key.Key_F3)
         assert bar.count.text() == "2／2"
+        assert bar.mapTo(page, QPoint(0, bar.height())).y() <= page.transcript.mapTo(page, QPoint()).y()
+        qtbot.waitUntil(lambda: all(part.width() >= min(part.sizeHint().width(), least) for part in inside))
+        assert all(bar.rect().contains(part.geometry()) for part in inside)
         press(bar.close_button, Qt.Key.Key_Escape)
         assert bar.isHidden()
         bar.field.setText("")
@@ -278,24 +269,7 @@ def test_ctrl_f_opens_the_bar_from_composer_and_text_and_escape_gives_the_compos
     assert window.editor.hasFocus()
 
 
-def test_the_bar_stands_above_the_text_and_covers_none_of_it(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
-    asked, _ = store_thread(store, "橋脚とは", "橋脚は柱です。")
-    window = Window(open_window(560, 420), qtbot)
-    page, bar = window.page, window.page.find_bar
-    window.session.open(asked.conversation_id)
-    bar.look_for("橋脚", asked.id)
-    assert bar.mapTo(page, QPoint(0, bar.height())).y() <= page.transcript.mapTo(page, QPoint()).y()
-    inside = (bar.field, bar.count, bar.previous_button, bar.next_button, bar.close_button)
-    least = bar.field.minimumWidth()
-    qtbot.waitUntil(lambda: all(part.width() >= min(part.sizeHint().width(), least) for part in inside))
-    assert all(bar.rect().contains(part.geometry()) for part in inside)
-
-
-def test_what_is_found_or_copied_is_all_of_a_long_conversation_that_was_just_opened(
-    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
-) -> None:
+def test_what_is_found_or_copied_is_all_of_a_long_conversation_that_was_just_opened(open_window, store, qtbot):
     asked = store_thread(store, "橋脚", *["無関係"] * 398, "橋脚")[0]
     other = store_thread(store, "別")[0]
     window = Window(open_window(), qtbot)

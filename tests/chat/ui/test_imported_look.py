@@ -21,7 +21,7 @@ from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
-from tests.chat.ui.driver import Double, answer, clipboard, question
+from tests.chat.ui.driver import answer, clipboard, question
 
 TEXT = "年次有給休暇は、勤続6か月で10日とする。[1]"
 SOURCE = CitedSource("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
@@ -81,9 +81,7 @@ def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -
 
 
 @pytest.mark.fault("S15")
-def test_a_copy_of_a_whole_conversation_marks_the_answers_that_were_imported(
-    double: Double,
-) -> None:
+def test_a_copy_of_a_whole_conversation_marks_the_answers_that_were_imported(double):
     forged, own = AnswerDetails(is_imported=True, quoted=(SOURCE,)), AnswerDetails()
     double.open(
         question(1, "何日ですか"),

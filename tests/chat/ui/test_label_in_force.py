@@ -12,7 +12,8 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
-from app.chat.exchange import conversation_export, conversation_import
+from app.chat.exchange import conversation_import
+from app.chat.exchange.conversation_export import save_file, stored_bundles
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
@@ -63,7 +64,7 @@ def shown(parts: AppContext) -> tuple[str, dict[str, tuple[bool, bool]]]:
     labels = entries(entries(menu)["ラベル"].menu())
     offered = {name: (action.isChecked(), action.isEnabled()) for name, action in labels.items()}
     menu.deleteLater()
-    return header.label_tag._words.text(), offered
+    return header.label_tag.words.text(), offered
 
 
 def check_copy(parts: AppContext) -> None:
@@ -151,7 +152,7 @@ def test_the_list_shows_the_label_that_stands_above_the_conversation(
     store.set_scope(kept, [])
     if is_imported:
         export = where.data / "会話.json"
-        (path,) = conversation_export.save_file(store, [kept], "json", export, lambda *_: None, [], permit=PERMIT)
+        (path,) = save_file(stored_bundles(store, [kept], lambda *_: None, []), "json", export, permit=PERMIT)
         shelf = ConversationOrganizer(store.database)
         shelf.bin([kept])
         shelf.erase([kept])

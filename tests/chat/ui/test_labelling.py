@@ -40,7 +40,7 @@ def test_the_badge_of_each_label_has_a_look_of_its_own_and_the_highest_stands_ou
     def look(label: Label) -> tuple[str, bool, str, bool]:
         tag.show_label(label)
         has_lock = tag.findChild(IconLabel).isVisible()
-        return tag.property("surface"), has_lock, tag._words.property("tone"), tag._words.property("strong")
+        return tag.property("surface"), has_lock, tag.words.property("tone"), tag.words.property("strong")
 
     for _ in range(2):  # it follows its conversation up and down
         assert [look(label) for label in LABELS] == [

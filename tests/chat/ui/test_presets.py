@@ -451,9 +451,8 @@ def test_a_temporary_conversation_has_settings_of_its_own_and_cancelling_changes
 def export(section, qtbot, click):
     def export(path, *chosen: str) -> None:
         section.pickers = Pickers(save=lambda *_: str(path))
-        dialog = section.export_dialog()
+        dialog = section.ask_to_export()
         qtbot.addWidget(dialog)
-        dialog.open()
         mark(dialog, *chosen)
         click(dialog.buttons["export"])
         qtbot.waitUntil(section.banner.isVisible)
@@ -498,7 +497,7 @@ def test_presets_go_to_a_file_and_come_back_under_names_that_are_free(section, e
 def test_what_the_reader_has_anyway_is_not_exported_unless_it_is_wished(section, qtbot):
     section._presets.add("chat", "検査", Choices())
     section._presets.put(dataclasses.replace(section._presets.original("brief"), choices=Choices(max_tokens=9)))
-    dialog = section.export_dialog()
+    dialog = section.ask_to_export()
     qtbot.addWidget(dialog)
     assert [preset.name for preset in dialog.marked()] == ["短く", "検査"]
     mark(dialog)

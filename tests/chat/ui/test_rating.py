@@ -14,6 +14,7 @@ from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript.answer_actions import AnswerActions
 from app.chat.ui.transcript.rating_controller import CorrectionEditor
 from app.documents.grounding.grounding_record import Grounding
+from app.uikit.dialogs import Dialog
 from app.uikit.widgets.labels import IconLabel
 from tests.chat.driver import fill_disk
 from tests.chat.ui.driver import entries, press
@@ -113,9 +114,7 @@ def test_leaving_the_editor_with_a_correction_asks_first(rated: Rated, qtbot: Qt
     editor = rated.editor()
     qtbot.keyClicks(editor.text, "2")
     press(editor.text, Qt.Key.Key_Escape)
-    (asked,) = editor.findChildren(type(editor.make_leave_dialog()), options=Qt.FindChildOption.FindDirectChildrenOnly)[
-        :1
-    ]
+    (asked,) = editor.findChildren(Dialog, options=Qt.FindChildOption.FindDirectChildrenOnly)
     assert editor.isVisible()
     asked.buttons["cancel"].click()
     assert editor.text.toPlainText() == "2年に一度です。"

@@ -280,9 +280,7 @@ def test_a_page_that_is_left_ends_its_search_and_searches_again_when_one_comes_b
     searcher.wait_for(1)
 
 
-def test_documents_that_are_not_opened_yet_are_said_and_searched_later(
-    theme: Theme, store: Store, where: Paths, library: Library, qtbot: QtBot
-) -> None:
+def test_documents_that_are_not_opened_yet_are_said_and_searched_later(theme, store, where, library, qtbot):
     fill(library)
     documents = DocumentLibrary(where.documents, [], where.logs)
     page = SearchPage(theme, NavigationSignals(), Conversations(store), documents)
@@ -307,9 +305,7 @@ def test_text_of_a_secret_collection_makes_the_page_secret(searcher: Searcher, l
 # ------------------------------------------------------------------- keyboard
 
 
-def test_down_goes_into_the_results_up_comes_back_and_enter_opens_the_message_with_the_words(
-    searcher: Searcher,
-) -> None:
+def test_down_goes_into_the_results_up_comes_back_and_enter_opens_the_message_with_the_words(searcher):
     opened = heard(searcher.navigation.message_requested)
     _, older = store_thread(searcher.store, "柱とは", "橋脚のことです。")
     store_thread(searcher.store, "橋脚とは", "柱です。")
@@ -331,9 +327,7 @@ def test_down_goes_into_the_results_up_comes_back_and_enter_opens_the_message_wi
     assert opened[1:] == [(older.id, "橋脚の")]
 
 
-def test_a_conversation_found_by_its_name_opens_as_a_whole_and_escape_leaves_the_page(
-    searcher: Searcher, qtbot: QtBot
-) -> None:
+def test_a_conversation_found_by_its_name_opens_as_a_whole_and_escape_leaves_the_page(searcher, qtbot):
     kept = searcher.store.add_question("柱とは").conversation_id
     ConversationOrganizer(searcher.store.database).rename(kept, "橋脚")
     opened = heard(searcher.navigation.conversation_requested)
@@ -385,9 +379,7 @@ def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(opened) -> Non
     assert window.window.current_page == "settings"
 
 
-def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts_and_it_is_there_when_one_comes_back(
-    opened, store: Store
-) -> None:
+def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts_and_it_is_there_when_one_comes_back(opened, store):
     store_thread(store, "柱とは", "橋脚のことです。")
     window, page = opened()
     field = window.window.sidebar.filter

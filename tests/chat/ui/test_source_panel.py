@@ -13,7 +13,7 @@ from app.application import AppContext
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails
 from app.chat.ui.chat_page import ChatPage
-from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.records import Document
@@ -39,9 +39,7 @@ def marked(page: ChatPage) -> list[str]:
     return [one.cursor.selectedText() for one in page.panel.text.sheet.text.extraSelections()]
 
 
-def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_conversation_opens(
-    double: Double,
-) -> None:
+def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_conversation_opens(double):
     view, panel = shown(double, RIGHT), double.page.panel
     assert not panel.isVisible()
     press(view.text, Key.Key_1)
@@ -88,24 +86,20 @@ def test_foreign_text_is_only_text(double: Double) -> None:
     assert panel.text.sheet.text.toPlainText() == foreign.replace("\u202e", "‹U+202E›")
 
 
-def test_one_goes_from_source_to_source(double: Double) -> None:
+def test_it_opens_and_closes_by_key_and_one_goes_from_source_to_source(double: Double) -> None:
     shown(double, RIGHT)
     panel = double.page.panel
+    double.press(Key.Key_Period, CONTROL)
+    assert panel.isVisible()
+    press(double.page, Key.Key_Escape)
+    assert not panel.isVisible()
+    assert QApplication.focusWidget() is double.composer.editor
     double.page.sources.open(2, 1)
     assert (panel.previous_button.isEnabled(), panel.next_button.isEnabled()) == (False, True)
     panel.next_button.click()
     assert (panel.number.text(), panel.title.text()) == ("2", "出典 2／2")
     assert panel.clause.text() == "<b>記録</b>.md"
     assert (panel.previous_button.isEnabled(), panel.next_button.isEnabled()) == (True, False)
-
-
-def test_it_opens_and_closes_by_key(double: Double) -> None:
-    shown(double, RIGHT)
-    double.press(Key.Key_Period, CONTROL)
-    assert double.page.panel.isVisible()
-    press(double.page, Key.Key_Escape)
-    assert not double.page.panel.isVisible()
-    assert QApplication.focusWidget() is double.composer.editor
 
 
 def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double) -> None:
@@ -119,23 +113,17 @@ def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double
     assert marked(double.page) == []
 
 
-def test_selected_text_and_the_quotation_with_its_place_are_copied_the_way_of_answers(double: Double) -> None:
-    """Secret text asks first."""
-    shown(double, RIGHT)
-    double.page.sources.open(2, 1)
-    sheet = double.page.panel.text.sheet.text
-    sheet.selectAll()
-    press(sheet, Key.Key_C, CONTROL)
-    assert clipboard() == SOURCES[0].text
-    double.page.panel.copy_button.click()
-    assert clipboard() == QUOTATION
-
-
-def test_a_file_that_no_collection_has_is_never_opened(double: Double) -> None:
-    """The answer may have come with a file that somebody else wrote."""
+def test_text_and_quotation_are_copied_the_way_of_answers_and_a_file_that_no_collection_has_is_never_opened(double):
+    """Secret text asks first; the answer may have come with a file that somebody else wrote."""
     shown(double, RIGHT)
     double.page.sources.open(2, 1)
     panel = double.page.panel
+    sheet = panel.text.sheet.text
+    sheet.selectAll()
+    press(sheet, Key.Key_C, CONTROL)
+    assert clipboard() == SOURCES[0].text
+    panel.copy_button.click()
+    assert clipboard() == QUOTATION
     assert not panel.open_button.isVisible()
     assert "いまは資料集にありません" in panel._problem_words.text()
     panel.open_button.click()
@@ -252,9 +240,7 @@ def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(par
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
 
 
-def test_of_a_file_that_has_gone_the_text_is_there_until_the_user_shows_where_it_is(
-    parts: AppContext, qtbot: QtBot
-) -> None:
+def test_of_a_file_that_has_gone_the_text_is_there_until_the_user_shows_where_it_is(parts, qtbot):
     path = Path(read_document(parts).path)
     target = path.rename(path.with_name("移した規程.pdf"))
     page = opened(parts)

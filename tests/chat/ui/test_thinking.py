@@ -1,17 +1,13 @@
 """考えずに答える, and what helps an answer that ended in its thoughts, on the page with a model that can think."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
-from app.application import AppContext
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
-from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
 from app.inference.engine.messages import Ask
 from app.inference.local_model import LocalModel
@@ -42,9 +38,7 @@ def asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Ask]:
     return found
 
 
-def test_the_box_below_the_field_decides_and_is_remembered_with_the_conversation(
-    scene: Scene, page: ChatPage, asked: list[Ask]
-) -> None:
+def test_the_box_below_the_field_decides_and_is_remembered_with_the_conversation(scene, page, asked):
     box = page.composer.at_once
     assert (box.isVisible(), box.isChecked(), box.text()) == (True, True, "考えずに答える")  # as the form says
     assert scene.ask("!say 二です。\n以上。").text == "二です。"
@@ -77,24 +71,23 @@ def test_a_model_without_thoughts_has_no_box(scene: Scene, page: ChatPage, model
     assert scene.session.choices.thought_tokens is None
 
 
-def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(
-    scene: Scene, page: ChatPage, asked: list[Ask]
-) -> None:
+def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(scene, page, asked):
     scene.preferences.change(context_tokens=4096)
-    page.composer.at_once.click()
-    cut = scene.ask(f"!say {'う' * 2500}</think>二です。\n以上。")
+    few = Choices(max_tokens=3900, thought_tokens=64)
+    assert scene.session.answer_by(scene.session.preset.id, few)
+    cut = scene.ask(f"!say {'う' * 80}</think>二です。\n以上。")
     assert (cut.text, cut.details.stop_reason, cut.ended_in_thoughts) == ("", "thoughts", True)
     offered = buttons(page.transcript.view_of(cut.id))
-    longer, at_once = offered["4 倍まで考えて答える"], offered["考えずに答える"]
-    assert "8,192" in longer.toolTip()
+    longer = offered["4 倍まで考えて答える"]
+    assert "256" in longer.toolTip()
     answer = scene.finish(longer.click)
     assert (answer.id, answer.text) == (cut.id, "二です。")  # in place of the empty one
-    assert (asked[-1].thought_tokens, scene.engine.loaded.context_tokens) == (8192, 16384)
-    assert scene.session.choices.thought_tokens == 2048  # this once
+    assert (asked[-1].thought_tokens, scene.engine.loaded.context_tokens) == (256, 8192)
+    assert scene.session.choices == few  # this once
     assert not page.transcript.view_of(cut.id)._end.thinking_buttons
     scene.session.open_new()
-    page.composer.at_once.click()
-    again = scene.ask(f"!say {'う' * 2500}")
+    assert scene.session.answer_by(scene.session.preset.id, few)
+    again = scene.ask(f"!say {'う' * 80}")
     at_once = buttons(page.transcript.view_of(again.id))["考えずに答える"]
     scene.finish(at_once.click)
     assert asked[-1].prompt[-1].text.endswith(CLOSED)
@@ -111,9 +104,7 @@ def test_an_answer_that_ended_in_its_thoughts_offers_more_of_them_or_none(
         ("end", "", "うーん", False),
     ],
 )
-def test_only_without_a_word_of_answer_it_ended_in_thoughts(
-    scene: Scene, reason: str, text: str, thoughts: str, ended_there: bool
-) -> None:
+def test_only_without_a_word_of_answer_it_ended_in_thoughts(scene, reason, text, thoughts, ended_there):
     question = scene.store.add_question("質問")
     answer = scene.store.add_answer(question.id, AnswerDetails())
     details = AnswerDetails(stop_reason=reason, thoughts=thoughts)
@@ -122,13 +113,8 @@ def test_only_without_a_word_of_answer_it_ended_in_thoughts(
 
 @pytest.mark.model
 def test_a_real_model_thinks_in_the_window_and_its_thoughts_are_kept_folded(
-    open_window: Callable[..., AppContext],
-    store: Store,
-    starter_model: Path,
-    tmp_path: Path,
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    open_window, store, starter_model, tmp_path, qtbot, monkeypatch
+):
     monkeypatch.delenv("KOTAE_ENGINE")
     path = models.thinking_model(starter_model, tmp_path / "thinker.gguf")
     store.put_local_model(dataclasses.replace(local_models.describe(path), template_allowed=True))

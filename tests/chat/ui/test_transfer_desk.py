@@ -88,9 +88,7 @@ def test_the_open_conversation_becomes_a_word_document(store: Store, opened, tmp
     assert folders == [tmp_path]
 
 
-def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_window(
-    store: Store, opened, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_window(store, opened, tmp_path, qtbot):
     for number in range(3):
         answered(store, f"題 {number}", "答え")
     window = opened()
@@ -113,19 +111,6 @@ def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_win
     assert window.window.sidebar.conversations.rowCount() > 0
 
 
-def test_nothing_is_written_when_the_dialog_or_the_desktops_window_is_cancelled(store: Store, opened) -> None:
-    kept = answered(store, "題", "答え")
-    window = opened()
-    window.path = None
-    for button, asked in (("cancel", 0), ("export", 1)):
-        window.desk.export([kept])
-        window.desk.dialog.buttons[button].click()
-        assert len(window.starts) == asked
-    window.desk.choose_import()
-    assert not window.desk._transfer.is_working
-    assert not window.strip.isVisible()
-
-
 def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, tmp_path: Path, qtbot: QtBot) -> None:
     answered(store, "保存した会話", "同じ番号")
     window = opened()
@@ -140,11 +125,19 @@ def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, 
     assert [found.title for found in store.conversations()] == ["保存した会話"]
 
 
-def test_a_success_goes_with_its_page_and_an_error_stays_until_it_is_closed(
-    store: Store, opened, tmp_path: Path
-) -> None:
+def test_what_is_cancelled_writes_nothing_a_success_goes_with_its_page_and_an_error_stays_until_it_is_closed(
+    store, opened, tmp_path
+):
     kept = answered(store, "題", "答え")
     window = opened()
+    window.path = None
+    for button, asked in (("cancel", 0), ("export", 1)):
+        window.desk.export([kept])
+        window.desk.dialog.buttons[button].click()
+        assert len(window.starts) == asked
+    window.desk.choose_import()
+    assert not window.desk._transfer.is_working
+    assert not window.strip.isVisible()
     window.path = tmp_path / "a.md"
     window.desk.export([kept])
     window.export("markdown")
@@ -176,9 +169,7 @@ def test_what_was_refused_is_listed_with_its_reason(opened, tmp_path: Path, qtbo
     dialog.buttons["cancel"].click()
 
 
-def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(
-    store: Store, opened, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(store, opened, tmp_path, qtbot):
     written = document(*(conversation(uid=f"{number:032x}") for number in range(300)))
     (tmp_path / "a.json").write_text(json.dumps(written))
     answered(store, "題", "答え")
@@ -207,9 +198,7 @@ def drop(window: QWidget, place: QPoint, path: str) -> bool:
 
 
 @pytest.mark.parametrize("is_on_field", [True, False])
-def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(
-    opened, file: Path, qtbot: QtBot, is_on_field: bool
-) -> None:
+def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(opened, file, qtbot, is_on_field):
     window = opened()
     editor = window.editor
     place = editor.mapTo(window.window, editor.rect().center()) if is_on_field else QPoint(5, 5)

@@ -1,4 +1,4 @@
-"""The window with the licences: a list that can be searched, and the text of the part that is chosen."""
+"""The window with the licences: a list, and the text of the part that is chosen."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from app.base.errors import AppError
 from app.compliance import components
 from app.compliance.ui.licences_window import LicencesWindow
 from app.uikit.theme import Theme
-from tests.licences_shots import SHOWN
+from tests.licences_shots import SHOWN, choose
 
 TIMEOUT_MS = 30_000
 
@@ -52,7 +52,7 @@ def test_all_parts_are_listed_and_the_first_is_shown(open_licences: Open) -> Non
 
 def test_the_list_of_what_is_installed_comes_into_it(open_licences: Open) -> None:
     window = open_licences(components.load_all)
-    window.show_component("qt")
+    choose(window, "Qt")
     assert "LGPL-3.0-only" in window.facts.text()
     assert "入れ替えるには" in window.text.toPlainText()
 
@@ -65,38 +65,9 @@ def test_arrow_keys_lead_from_one_text_to_the_next(open_licences: Open, qtbot: Q
     assert window.text.toPlainText() == SHOWN[1].notice
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("gemma", ["Gemma 3 270M (Q4_K_M)"]),
-        ("LGPL", ["Qt"]),
-        ("qt bsd", ["Third-party code in Qt"]),
-        ("フォント", ["BIZ UDPGothic"]),
-    ],
-)
-def test_letters_find_a_part_by_its_name_its_kind_or_its_licence(
-    open_licences: Open, qtbot: QtBot, query: str, found: list[str]
-) -> None:
-    window = open_licences()
-    window.field.setText(query)
-    assert names(window) == found
-    assert window.name.text().startswith(found[0])
-
-
-def test_where_nothing_is_found_that_is_said_and_nothing_can_be_copied(open_licences: Open) -> None:
-    window = open_licences()
-    window.field.setText("zzz")
-    assert window.count.text() == "該当する部品はありません。"
-    assert not window.copy_button.isEnabled()
-    assert window.status_label.text() != ""
-    window.field.clear()
-    assert len(names(window)) == len(SHOWN)
-    assert window.copy_button.isEnabled()
-
-
 def test_the_text_is_copied(open_licences: Open, qtbot: QtBot) -> None:
     window = open_licences()
-    window.show_component("Qt")
+    choose(window, "Qt")
     qtbot.mouseClick(window.copy_button, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == SHOWN[2].notice
     assert window.status_label.text() == "コピーしました。"

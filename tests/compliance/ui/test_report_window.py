@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from app.compliance.ui.report_window import ReportWindow
@@ -53,23 +52,6 @@ def test_a_place_that_cannot_be_written_is_said(open_report, tmp_path):
     assert window.banner.property("surface") == "danger"
     assert window.banner.accessibleName()
     assert window.save_button.isEnabled()
-
-
-def test_words_are_found_one_after_the_other_and_round_the_end(open_report, qtbot):
-    window = open_report()
-    window.field.setText("kotae")
-    total = window.text.toPlainText().lower().count("kotae")
-    assert window.count.text() == f"{total} か所"
-    places = []
-    for _ in range(total):
-        places.append(window.text.textCursor().selectionStart())
-        qtbot.keyClick(window.field, Qt.Key.Key_Return)
-    assert len(set(places)) == total
-    assert window.text.textCursor().selectionStart() == places[0]
-    qtbot.keyClick(window.field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
-    assert window.text.textCursor().selectionStart() == places[-1]
-    window.field.setText("そんな語はない")
-    assert window.count.text() == "見つかりません"
 
 
 def test_it_can_be_copied(open_report):

@@ -203,9 +203,7 @@ def test_documents_move_without_being_read_again_and_the_command_back_is_told(do
     assert [one["document"] for one in docs("list", "基準", "--json").data["documents"]] == ["点検.txt"]
 
 
-def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that_is_put_on_record(
-    docs: Run, data: Path, files: Path
-) -> None:
+def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that_is_put_on_record(docs, data, files):
     docs("add", "内規", str(files), "--label", "機密")
     docs("add", "公開集", str(files / "下" / "点検.txt"), "--label", "公開")
     log = data / "exports.log"
@@ -225,9 +223,7 @@ def test_out_of_a_secret_collection_documents_move_with_permission_only_and_that
     assert len(log.read_text("utf-8").splitlines()) == 2
 
 
-def test_what_moved_into_a_secret_collection_comes_back_only_by_name_and_with_permission(
-    docs: Run, data: Path, files: Path
-) -> None:
+def test_what_moved_into_a_secret_collection_comes_back_only_by_name_and_with_permission(docs, data, files):
     docs("add", "基準", str(files))
     docs("add", "内規", str(files / "下" / "点検.txt"), "--label", "機密")
     docs("move", "基準", "要領.md", "--to", "内規")
@@ -308,9 +304,7 @@ def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.Captu
     assert "kotae docs --help" in told
 
 
-def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(
-    docs: Run, begin: Callable[..., "subprocess.Popen[str]"], data: Path, files: Path
-) -> None:
+def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(docs, begin, data, files):
     process = begin("add", "基準", str(files), "--json", count=200)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -324,9 +318,7 @@ def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(
     assert_nothing_is_twice(data)
 
 
-def test_beside_another_process_that_reads_it_waits_and_all_is_read(
-    docs: Run, begin: Callable[..., "subprocess.Popen[str]"], data: Path, files: Path
-) -> None:
+def test_beside_another_process_that_reads_it_waits_and_all_is_read(docs, begin, data, files):
     first = begin("add", "甲", str(files), count=120)
     second = docs("add", "乙", str(files), "--json").data
     assert (second["read"], second["unread"]) == (122, 0)
@@ -335,9 +327,7 @@ def test_beside_another_process_that_reads_it_waits_and_all_is_read(
     assert_nothing_is_twice(data)
 
 
-def test_a_collection_that_is_removed_while_it_is_read_is_not_called_empty(
-    docs: Run, begin: Callable[..., "subprocess.Popen[str]"], files: Path
-) -> None:
+def test_a_collection_that_is_removed_while_it_is_read_is_not_called_empty(docs, begin, files):
     adding = begin("add", "甲", str(files), count=400)
     assert docs("remove", "甲").returncode == 0
     out, errors = adding.communicate(timeout=60)
@@ -376,9 +366,7 @@ def test_a_label_is_given_to_the_collection_and_its_change_is_said(docs: Run, fi
         assert "ラベル" not in docs("add", "基準", str(files), *given).stdout
 
 
-def test_a_secret_label_is_lowered_with_permission_only_and_that_is_put_on_record(
-    docs: Run, data: Path, files: Path
-) -> None:
+def test_a_secret_label_is_lowered_with_permission_only_and_that_is_put_on_record(docs, data, files):
     docs("add", "基準", str(files), "--label", "機密")
     log = data / "exports.log"
     for name in ("基準", "基\u200b準"):  # what nobody sees in a name is no part of it

@@ -77,9 +77,7 @@ def test_without_a_model_nothing_is_written_and_words_decide(told: Told, data: P
     assert not semantic_index.vectors_folder(paths.locate(str(data)).documents).exists()
 
 
-def test_retrieval_is_measured_with_meaning_once_all_sections_have_vectors(
-    told: Told, data: Path, files: Path, tmp_path: Path
-) -> None:
+def test_retrieval_is_measured_with_meaning_once_all_sections_have_vectors(told, data, files, tmp_path):
     assert told("docs", "add", "規程", str(files))[0] == 0
     questions = tmp_path / "questions.jsonl"
     questions.write_text(json.dumps({"question": "賃金", "gold": [{"quote": PAY}]}, ensure_ascii=False), "utf-8")
@@ -112,9 +110,7 @@ def test_a_model_that_has_left_is_said_and_words_go_on(told: Told, data: Path, f
     assert "言葉だけで検索します" in noted
 
 
-def test_an_answer_rests_on_what_is_near_in_meaning(
-    told: Told, data: Path, files: Path, tmp_path: Path, tiny_model: Path
-) -> None:
+def test_an_answer_rests_on_what_is_near_in_meaning(told, data, files, tmp_path, tiny_model):
     install(data, tmp_path / "encoder.gguf")
     assert told("docs", "add", "規程", str(files))[0] == told("docs", "embed")[0] == 0
     status, answer, _ = told("ask", "賃金は？", "--collection", "規程", "--model", str(tiny_model))
@@ -122,9 +118,7 @@ def test_an_answer_rests_on_what_is_near_in_meaning(
     assert PAY in answer["sources"][0]["quote"]
 
 
-def test_a_reranker_orders_what_is_shown_unless_it_is_switched_off(
-    told: Told, data: Path, tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_reranker_orders_what_is_shown_unless_it_is_switched_off(told, data, tmp_path, tiny_model):
     folder = tmp_path / "規程"
     folder.mkdir()
     body = "".join(f"# 第{n}章 橋\n\n橋{'犬' * dogs}{'川' * (5 - dogs)}\n\n" for n, dogs in enumerate((1, 0, 4, 2), 1))

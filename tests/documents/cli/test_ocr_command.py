@@ -51,9 +51,7 @@ def test_wrong_orders_are_refused(kotae: Run, install: Install, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-def test_a_scan_is_read_with_what_is_there_and_says_so_when_it_is_cited(
-    kotae: Run, install: Install, files: Path
-) -> None:
+def test_a_scan_is_read_with_what_is_there_and_says_so_when_it_is_cited(kotae, install, files):
     kotae("docs", "add", "基準", str(files))
     install(answering(row("鉄筋のかぶりは70mm以上とする。", 91)))
     assert kotae("docs", "ocr", "--json").data["engine"] == "tesseract"

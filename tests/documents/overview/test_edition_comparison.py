@@ -58,9 +58,7 @@ def test_equal_editions_have_no_rows() -> None:
         ("二年ごとに調べる。", "2年ごとに調べる。", []),
     ],
 )
-def test_a_value_that_differs_is_listed_and_another_notation_is_not(
-    old: str, new: str, found: list[tuple[str, str]]
-) -> None:
+def test_a_value_that_differs_is_listed_and_another_notation_is_not(old, new, found):
     assert changes(old, new) == found
 
 

@@ -52,9 +52,7 @@ def sections(child: ReadingChild, path: Path) -> list[tuple[tuple[str, ...], str
         ("基準.doc", RTF.encode(), "rtf", "docx"),
     ],
 )
-def test_without_libreoffice_it_is_said_what_to_do(
-    name: str, content: bytes, format_: str, target: str, tmp_path: Path
-) -> None:
+def test_without_libreoffice_it_is_said_what_to_do(name, content, format_, target, tmp_path):
     path = written(tmp_path, name, content)
     assert indexing.detect_format(path) == format_
     with pytest.raises(AppError) as caught:
@@ -78,9 +76,7 @@ def test_what_an_earlier_version_could_not_read_is_read_again(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PATH is not all where LibreOffice is looked for")
-def test_a_folder_of_path_that_has_only_a_starter_is_not_libreoffice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_path_that_has_only_a_starter_is_not_libreoffice(tmp_path, monkeypatch):
     starter = written(tmp_path, "soffice", "#!/bin/sh\n")
     starter.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -108,9 +104,7 @@ def test_word_97_rtf_and_powerpoint_97_are_read(child: ReadingChild, tmp_path: P
 
 
 @with_libreoffice
-def test_what_libreoffice_cannot_convert_fails_and_the_next_document_is_read(
-    child: ReadingChild, tmp_path: Path
-) -> None:
+def test_what_libreoffice_cannot_convert_fails_and_the_next_document_is_read(child, tmp_path):
     whole = (FILES / "standard.doc").read_bytes()
     failed = child.index(child.add(written(tmp_path, "半分.doc", whole[:700] + bytes(9_000))))[-1]
     assert isinstance(failed, Failed)
@@ -211,9 +205,7 @@ def test_no_link_leads_out_of_the_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("how", ["closed", "unreadable"])
-def test_no_copy_stays_when_the_child_ends_amid_a_conversion(
-    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_copy_stays_when_the_child_ends_amid_a_conversion(how, tmp_path, monkeypatch):
     wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     starter = written(tmp_path, "start.py", (
         "import sys\nfrom pathlib import Path\nfrom app.documents.reading import office_conversion, worker\n"
@@ -231,7 +223,6 @@ def test_no_copy_stays_when_the_child_ends_amid_a_conversion(
         if how == "closed":
             child.stop()
         else:
-            assert child.process.stdin is not None
             child.process.stdin.write(b"?\n")
             child.process.stdin.flush()
             child.process.wait(30)

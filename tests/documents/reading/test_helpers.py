@@ -123,7 +123,6 @@ def test_a_helper_can_write_no_file(tmp_path: Path) -> None:
 def test_helpers_end_with_their_process() -> None:
     program = "import sys\nfrom app.documents.reading import helpers\nhelpers.Helpers(2)\nprint(1, flush=True)\ninput()"
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-    assert process.stdout is not None
     process.stdout.readline()
     forked = psutil.Process(process.pid).children()
     assert len(forked) == 2

@@ -39,9 +39,7 @@ def read(child: ReadingChild, path: Path) -> Document:
         ("a.md", f"{CLAUSE}\n\n```{{=html}}\n{CLAUSE * 20}\n```\n", 0.9),
     ],
 )
-def test_a_document_that_lost_text_is_doubtful(
-    name: str, content: str | bytes, least: float, child: ReadingChild, tmp_path: Path
-) -> None:
+def test_a_document_that_lost_text_is_doubtful(name, content, least, child, tmp_path):
     document = read(child, written(tmp_path, name, content))
     assert (document.state, document.report.notes) == ("doubtful", ("lost_text",))
     assert least < document.report.lost_share < 1

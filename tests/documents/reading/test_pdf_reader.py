@@ -9,7 +9,7 @@ import pytest
 
 from app.documents.reading.pdf import ocr, pdf_reader
 from app.documents.reading.pdf.pdf_page import read_page
-from app.documents.reading.text_blocks import Block, ReadDocument
+from app.documents.reading.text_blocks import Block, ReadDocument, count_letters
 from tests.documents.driver import silent
 from tests.documents.reading.pdf_maker import Pdf, grid, picture, text
 
@@ -65,6 +65,26 @@ def test_larger_letters_are_headings_and_the_largest_is_the_outermost(tmp_path: 
     assert found == [("第１章 総則", 1), ("適用の範囲", 2), ("第２章 設計", 1)]
 
 
+def test_large_letters_are_text_where_no_text_follows_them(tmp_path: Path) -> None:
+    made = Pdf()
+    made.page(
+        text(60, 790, "砂防堰堤の手引き", 18)
+        + text(60, 750, "山田 太郎", 13)
+        + text(60, 720, "令和七年四月一日", 13)
+        + text(60, 680, "第１章　総則", 16)
+        + text(60, 650, "この章は総則を定める．", 13)
+        + column(60, 620, wrapped(BODY, 40))
+    )
+    found = [(block.text, block.kind) for block in read(made, tmp_path).blocks]
+    assert found[:5] == [
+        ("砂防堰堤の手引き", "heading"),
+        ("山田 太郎", "paragraph"),
+        ("令和七年四月一日", "paragraph"),
+        ("第１章 総則", "heading"),
+        ("この章は総則を定める．", "paragraph"),
+    ]
+
+
 def test_two_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
     made = Pdf()
     left, right = "左段の文章は" * 20, "右段の文章は" * 20
@@ -77,6 +97,18 @@ def test_two_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
     assert found[0].startswith("二段組")
     assert found[1] == left + "終わり。"
     assert found[2] == right + "終わり。"
+
+
+def test_two_columns_below_many_authors_are_read_one_after_the_other(tmp_path: Path) -> None:
+    made = Pdf()
+    left, right = "左段の文章は" * 20 + "終わり。", "右段の文章は" * 20 + "終わり。"
+    authors = [f"著者{n}（砂防研究所の第{n}部で堤体の安定とその照査とを研究する者）" for n in range(1, 8)]
+    made.page(
+        column(100, 800, authors) + column(60, 640, wrapped(left, 22), 10) + column(310, 640, wrapped(right, 22), 10)
+    )
+    found = texts(read(made, tmp_path))
+    assert found[-2].endswith(left)
+    assert found[-1] == right
 
 
 def test_vertical_japanese_is_read_from_the_right(tmp_path: Path) -> None:
@@ -237,10 +269,20 @@ def test_the_contents_are_no_headings(tmp_path: Path) -> None:
     assert [text_ for text_ in texts(read(made, tmp_path)) if "章の名前" in text_] == ["第1章 章の名前"]
 
 
-def test_ruby_is_left_out(tmp_path: Path) -> None:
+def test_dots_to_write_on_are_no_contents(tmp_path: Path) -> None:
+    made = Pdf()
+    labels = ["氏名", "住所", "電話", "日付"]
+    made.page(column(60, 700, [f"{label} {'.' * 40}" for label in labels]))
+    found = "".join(texts(read(made, tmp_path)))
+    assert [label for label in labels if label in found] == labels
+
+
+def test_ruby_is_left_out_and_is_no_loss(tmp_path: Path) -> None:
     made = Pdf()
     made.page(text(60, 711, "せき", 5) + text(70, 711, "てい", 5) + column(60, 700, wrapped("堰堤の" + BODY, 40)))
-    assert texts(read(made, tmp_path)) == ["堰堤の" + BODY]
+    reading = read(made, tmp_path)
+    assert texts(reading) == ["堰堤の" + BODY]
+    assert reading.source_letters == count_letters("堰堤の" + BODY)
 
 
 def test_captions_are_known(tmp_path: Path) -> None:
@@ -272,6 +314,19 @@ def _radicals() -> Pdf:
     made.objects[4] = made.objects[4].replace(b" >>", b" /ToUnicode %d 0 R >>" % number)
     made.page(text(60, 700, "一人"))
     return made
+
+
+def test_a_character_beyond_unicode_is_an_unknown_one(tmp_path: Path) -> None:
+    made = Pdf()
+    codes = made.stream(
+        b"begincmap 2 begincodespacerange <00> <7F> <E08080> <EFFFFF> endcodespacerange endcmap",
+        "/Type /CMap /CMapName /X /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 6 >>",
+    )
+    made.objects[4] = made.objects[4].replace(b"/UniJIS-UTF16-H", b"%d 0 R" % codes)
+    made.page("BT /J 20 Tf 1 0 0 1 60 700 Tm <E0E0E041> Tj ET")
+    reading = read(made, tmp_path)
+    assert texts(reading) == ["\ufffdA"]
+    assert reading.report.garbled_share == 0.5
 
 
 def test_letters_that_a_file_does_not_map_are_counted(tmp_path: Path) -> None:

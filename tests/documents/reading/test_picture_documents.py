@@ -208,9 +208,7 @@ def test_code_of_a_changed_part_is_not_run(install: Install, tmp_path: Path) -> 
     assert needs_recognition
 
 
-def test_the_words_of_a_part_of_a_picture_are_recognized_when_it_is_asked_about(
-    install: Install, tmp_path: Path
-) -> None:
+def test_the_words_of_a_part_of_a_picture_are_recognized_when_it_is_asked_about(install, tmp_path):
     install(answering(row("点検は5年に1回とする。", 97)))
     path = tmp_path / "図.png"
     Image.linear_gradient("L").resize((200, 100)).save(path)

@@ -67,9 +67,7 @@ UNREADABLE = [  # with what is said of it first
 ]
 
 
-def test_of_what_cannot_be_read_it_is_said_what_it_should_be_or_which_limit_it_breaks(
-    child: ReadingChild, tmp_path: Path
-) -> None:
+def test_of_what_cannot_be_read_it_is_said_what_it_should_be_or_which_limit_it_breaks(child, tmp_path):
     for name, content, code, said in UNREADABLE:
         failed = child.index(child.add(written(tmp_path, name, content)))[-1]
         assert isinstance(failed, Failed), name
@@ -207,7 +205,6 @@ def test_the_child_has_its_limits(child: ReadingChild) -> None:
 
 
 def test_garbage_on_the_wire_ends_the_child(child: ReadingChild) -> None:
-    assert child.process.stdin is not None
     child.process.stdin.write(b'{"type": "Nothing"}\n')
     child.process.stdin.flush()
     assert child.process.wait(10) == 2
@@ -216,9 +213,7 @@ def test_garbage_on_the_wire_ends_the_child(child: ReadingChild) -> None:
 @pytest.mark.parametrize(
     ("page_s", "document_s", "code"), [(0.0, 99.0, "document_page_slow"), (99.0, 0.0, "document_slow")]
 )
-def test_the_watch_speaks_up_when_something_takes_too_long(
-    page_s: float, document_s: float, code: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_watch_speaks_up_when_something_takes_too_long(page_s, document_s, code, monkeypatch):
     monkeypatch.setattr(
         limits, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: time.sleep(0.01))
     )

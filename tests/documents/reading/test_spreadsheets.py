@@ -94,9 +94,7 @@ def test_formats_are_those_of_their_cells_whatever_is_empty_before_them(tmp_path
     assert texts(saved(tmp_path, book))[1:] == ["50% | 0.5", "1,234"]
 
 
-def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(tmp_path, monkeypatch):
     book = openpyxl.Workbook()
     for _ in range(200):
         book.active.append(["名称", 1, 2.5, "備考"])
@@ -172,6 +170,10 @@ def test_a_part_that_is_larger_than_the_archive_says_is_refused(tmp_path: Path) 
 
 def test_a_number_has_the_format_of_its_first_section_only() -> None:
     assert format_value(-5, '0.0;"△"0.0') == "-5.0"
+
+
+def test_a_number_whose_format_depends_on_its_value_is_shown_in_full() -> None:
+    assert format_value(1234.5, '[>=100000000]0,,"億円";[>=10000]0,"千円";0') == "1234.5"
 
 
 # ------------------------------------------------------------------ graph paper

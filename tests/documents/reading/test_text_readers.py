@@ -265,6 +265,8 @@ def test_a_page_becomes_blocks_and_nothing_of_its_scripts(charset: str, codec: s
     [
         ("<p title=don't class='x>y'>甲</p>乙", ["甲", "乙"]),
         ("<div class=contents>本文</div><div class='contents topic'>目次</div>", ["本文"]),
+        ("<div class=toctree-wrapper><a>甲</a></div><div class=toctree-wrapper><section>乙</section></div>", ["乙"]),
+        ("<div class=toc><ul><li><span class=section>甲</span></ul></div>乙", ["乙"]),
         ("1 < 2 <= 3 <あ> &lt;b&gt;", ["1 < 2 <= 3 <あ> <b>"]),
         ("甲<br/>乙<p/>丙", ["甲\n乙丙"]),
         ("甲<script>if (a < b) '</p>'</SCRIPT >乙<style>p{}", ["甲乙"]),
@@ -353,6 +355,7 @@ def test_a_file_is_what_its_content_says(name: str, content: bytes, found: str, 
     ("name", "content", "code", "format_"),
     [
         ("a.docx", OLE + b"x", "document_old_format", "Office 97-2003"),
+        ("a.xls", b"\t\x04\x06\0\0\0\x10\0", "document_old_format", "Excel 4.0"),
         ("a.jtd", OLE + b"x", "document_old_format", "一太郎"),
         ("a.xlsx", OLE + "EncryptedPackage".encode("utf-16-le"), "document_protected", None),
         ("a.gif", b"GIF89a\x01\0", "document_is_picture", "GIF"),

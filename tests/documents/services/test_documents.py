@@ -86,9 +86,7 @@ ENDS = {  # what a document does to its child: the error of the document, and ho
 
 
 @pytest.mark.fault("F4")
-def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(
-    make_driver: Make, files: Path, tally: Tally
-) -> None:
+def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(make_driver, files, tally):
     for number, behaviour in enumerate(ENDS, start=31):
         (files / f"{number}.txt").write_text(behaviour, encoding="utf-8")
     (files / "last.txt").write_text("橋脚の9\n", encoding="utf-8")
@@ -154,9 +152,7 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: Docume
     assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
-def test_documents_that_the_child_has_next_can_be_removed_and_read_in_another_way(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_documents_that_the_child_has_next_can_be_removed_and_read_in_another_way(driver, files):
     collection = driver.collection(files)
     (files / "1.txt").write_text("brief\n", encoding="utf-8")
     ids = {name: driver.document(collection, name).id for name in ("1.txt", "2.txt", "3.txt")}
@@ -181,9 +177,7 @@ def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver: Docu
 
 
 @pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
-def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(driver, files):
     lock, part = package_locks.ocr_lock(), driver.where.documents.with_name("ocr")
     assert lock is not None
     for number in (2, 3, 4):
@@ -214,9 +208,7 @@ def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, f
     assert driver.refresh(collection).new == 0
 
 
-def test_a_document_that_waits_or_is_being_read_moves_and_is_read_where_it_is_then(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_a_document_that_waits_or_is_being_read_moves_and_is_read_where_it_is_then(driver, files):
     collection = driver.collection_amid(files, "1.txt")
     other = driver.collection(name="要領")
     ids = [driver.document(collection, name).id for name in ("1.txt", "3.txt")]
@@ -241,9 +233,7 @@ def test_removing_does_not_wait_for_a_long_document(driver: DocumentsDriver, fil
     assert driver.documents.standing.name == "slow.txt"
 
 
-def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_and_says_why(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_and_says_why(driver, files):
     """A file of a folder, and one that was added by itself."""
     documents, alone = driver.documents, files.parent / "単独.txt"
     alone.write_text("単独\n", encoding="utf-8")
@@ -272,9 +262,7 @@ def test_what_was_removed_can_be_brought_back_and_a_file_that_has_gone_is_there_
     assert set(driver.states(last.id).values()) == {"done"}
 
 
-def test_removed_documents_can_be_brought_back_at_once_and_one_that_has_gone_later(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_removed_documents_can_be_brought_back_at_once_and_one_that_has_gone_later(driver, files):
     collection = driver.collection(files)
     before = driver.texts()
     removed = [driver.document(collection, name) for name in ("2.txt", "3.txt")]
@@ -335,9 +323,7 @@ def test_what_another_process_reads_is_told_while_it_reads(make_driver: Make, fi
     assert told[-1] == {"done"}
 
 
-def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(
-    driver: DocumentsDriver, files: Path
-) -> None:
+def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(driver, files):
     driver.collection_amid(files, "1.txt")
     with closing(Library.open_second(driver.where.documents)) as library:
         library.add_collection("規程")
@@ -371,9 +357,7 @@ def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, ma
 
 
 @pytest.mark.fault("F9")
-def test_damage_within_a_text_is_met_by_its_reader_and_the_next_start_makes_a_new_database(
-    where: Paths, make_driver: Make, files: Path
-) -> None:
+def test_damage_within_a_text_is_met_by_its_reader_and_the_next_start_makes_a_new_database(where, make_driver, files):
     text = "橋" * 3000
     (files / "1.txt").write_text(text, encoding="utf-8")
     first = make_driver()
@@ -457,9 +441,7 @@ def test_the_manual_is_there_and_follows_its_text_and_language(driver: Documents
 
 
 @pytest.mark.fault("F2")
-def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
-    where: Paths, make_driver: Make, files: Path
-) -> None:
+def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(where, make_driver, files):
     script = Path(__file__).parents[2] / "faults" / "full_disk_reader.py"
     clauses = (f"# 第{n}章\n\n装置{n}の点検は{n}年に1回行う。\n\n" for n in range(3000))
     (files / "2.md").write_text("".join(clauses), "utf-8")
@@ -477,9 +459,7 @@ def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
 
 
 @pytest.mark.fault("F3")
-def test_what_was_being_removed_when_all_ended_leaves_at_the_next_start(
-    make_driver: Make, files: Path, tally: Tally
-) -> None:
+def test_what_was_being_removed_when_all_ended_leaves_at_the_next_start(make_driver, files, tally):
     first = make_driver()
     kept = first.collection(files, name="残る")
     with closing(Library.open_second(first.where.documents)) as library:

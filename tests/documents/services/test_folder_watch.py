@@ -70,9 +70,7 @@ def test_the_first_look_takes_in_what_changed_while_no_window_was_open(driver: W
     assert [(one.new, one.changed) for one in driver.told] == [(1, 0)]
 
 
-def test_new_changed_and_removed_files_are_taken_in_when_two_looks_find_the_same(
-    driver: WatchDriver, files: Path
-) -> None:
+def test_new_changed_and_removed_files_are_taken_in_when_two_looks_find_the_same(driver, files):
     collection = driver.watched(files)
     write(files / "1.txt", "橋台だけを\n")
     (files / "2.txt").unlink()
@@ -113,9 +111,7 @@ def test_where_nothing_has_changed_nothing_is_done(driver: WatchDriver, files: P
     assert len(driver.attempts()) == asked
 
 
-def test_of_a_folder_that_cannot_be_reached_nothing_leaves_and_it_is_told_once(
-    driver: WatchDriver, files: Path, tmp_path: Path
-) -> None:
+def test_of_a_folder_that_cannot_be_reached_nothing_leaves_and_it_is_told_once(driver, files, tmp_path):
     alone = tmp_path / "媒体" / "単独.txt"
     alone.parent.mkdir()
     write(alone, "単独\n")
@@ -134,9 +130,7 @@ def test_of_a_folder_that_cannot_be_reached_nothing_leaves_and_it_is_told_once(
     assert driver.texts() == before
 
 
-def test_a_folder_that_never_answers_delays_nothing(
-    driver: WatchDriver, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_never_answers_delays_nothing(driver, files, tmp_path, monkeypatch):
     """A dead server blocks the call for ever, which no real folder of this machine does."""
     (tmp_path / "速い").mkdir()
     write(tmp_path / "速い" / "a.txt", "一\n")
@@ -164,9 +158,7 @@ def test_a_folder_that_never_answers_delays_nothing(
     assert len(driver.told) == 1
 
 
-def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_name(
-    driver: WatchDriver, files: Path
-) -> None:
+def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_name(driver, files):
     collection, secret = driver.watched(files), driver.collection(name="内規")
     driver.documents.set_label(secret, "secret")
     driver.documents.move([driver.document(collection, "1.txt").id], secret)
@@ -183,9 +175,7 @@ def test_what_moved_into_a_secret_collection_does_not_come_back_under_another_na
     driver.wait(lambda: driver.states(secret) == {"別の名.txt": "done"})
 
 
-def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_empty(
-    driver: WatchDriver, files: Path
-) -> None:
+def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_empty(driver, files):
     collection = driver.watched(files)
     document = driver.document(collection, "1.txt")
     with closing(Library.open_second(driver.where.documents)) as library:  # as a child that began with an older file
@@ -230,9 +220,7 @@ def test_a_scan_that_the_user_has_cancelled_is_not_completed(driver: WatchDriver
     assert len(driver.states(collection)) == 3
 
 
-def test_a_folder_is_scanned_by_its_look_only(
-    driver: WatchDriver, files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_scanned_by_its_look_only(driver, files, monkeypatch):
     """A scan among the writes would block all of them if a server dies in between."""
     collection = driver.watched(files)
     scandir, scanned = os.scandir, []
@@ -248,9 +236,7 @@ def test_a_folder_is_scanned_by_its_look_only(
     assert scanned.count(str(files)) == 2
 
 
-def test_an_outdated_look_takes_out_nothing_that_was_added_since(
-    driver: WatchDriver, files: Path, tmp_path: Path
-) -> None:
+def test_an_outdated_look_takes_out_nothing_that_was_added_since(driver, files, tmp_path):
     (tmp_path / "別").mkdir()
     write(tmp_path / "別" / "a.txt", "一\n")
     collection, other = driver.watched(files), driver.collection(tmp_path / "別", name="別")

@@ -64,8 +64,8 @@ def wait_for(documents: DocumentLibrary, qtbot: QtBot) -> Callable[..., list[Pag
 
 
 def test_the_last_page_that_was_asked_for_comes_with_the_places_of_what_was_used_and_is_kept(
-    document_id: int, wait_for, documents: DocumentLibrary
-) -> None:
+    document_id, wait_for, documents
+):
     wishes = [PageRequest(document_id, page, 600, (SENTENCE,)) for page in (1, 3, 2)]
     (picture,) = wait_for(*wishes)
     assert (picture.request, picture.pages, picture.width, len(picture.places)) == (wishes[-1], 3, 600, 1)
@@ -86,8 +86,8 @@ def test_what_cannot_be_drawn_is_told_with_its_reason(document_id: int, wait_for
 
 
 def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up_and_none_after_the_end(
-    document_id: int, documents: DocumentLibrary, wait_for, qtbot: QtBot
-) -> None:
+    document_id, documents, wait_for, qtbot
+):
     pictures = documents.pictures
     pictures._idle_timer.setInterval(0)  # before the child has so much as started
     pictures.request(PageRequest(document_id, 1, 500))

@@ -140,21 +140,18 @@ def test_without_documents_the_page_says_what_to_do(driver: PageDriver) -> None:
     assert driver.page.add_button.property("kind") == ""
 
 
-def test_what_is_dropped_makes_a_collection_of_the_folders_name(driver: PageDriver, folder: Path) -> None:
+def test_what_is_dropped_makes_a_collection_of_the_folders_name_and_what_was_left_out_is_told(driver, folder):
     driver.drop(folder)
     driver.wait(lambda: driver.page.collection is not None)
     driver.settle()
     assert driver.page.collection.name == "庁舎の資料"
     assert driver.names() == ["あ.txt", "か.txt", "さ.txt"]
     assert driver.shown_states() == ["完了"] * 3
-
-
-def test_what_was_left_out_is_told(filled: PageDriver, folder: Path) -> None:
     (folder / "写真.gif").touch()
     (folder / "追加.md").write_text("章\n", encoding="utf-8")
-    filled.drop(folder)
-    filled.wait(filled.page.banner.isVisible)
-    said = filled.said()
+    driver.drop(folder)
+    driver.wait(driver.page.banner.isVisible)
+    said = driver.said()
     for words in (
         phrase("documents.n_documents_added", n=1),
         phrase("documents.already_there_n", n=3),
@@ -174,7 +171,7 @@ def test_the_table_is_sorted_and_filtered(filled: PageDriver) -> None:
     assert filled.names() == ["か.txt"]
 
 
-def test_the_report_says_what_came_of_reading(filled: PageDriver) -> None:
+def test_the_report_says_what_came_of_reading_and_takes_turns_with_the_table_in_a_small_page(filled):
     filled.put("あ.txt", "doubtful", ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17), headings=12, sections=2))
     filled.choose("あ.txt")
     report = filled.page.report
@@ -187,6 +184,16 @@ def test_the_report_says_what_came_of_reading(filled: PageDriver) -> None:
     filled.settle()
     assert filled.shown_states() == ["完了"] * 3
     assert not report.banner.isVisible()
+    filled.page.resize(500, 400)
+    filled.choose("あ.txt")
+    assert filled.page.view.isVisible()
+    assert not report.isVisible()
+    filled.page.view.setFocus()
+    QTest.keyClick(filled.page.view, Qt.Key.Key_Return)
+    assert report.isVisible()
+    assert not filled.page.view.isVisible()
+    filled.click(report.back_button)
+    assert filled.page.view.hasFocus()
 
 
 def test_nothing_turns_the_direction_of_the_path_in_the_report(driver: PageDriver, tmp_path: Path) -> None:
@@ -332,8 +339,8 @@ def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
 
 @pytest.mark.parametrize("is_by_dialog", [False, True])
 def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_made_secret_again(
-    filled: PageDriver, *, is_by_dialog: bool
-) -> None:
+    filled, *, is_by_dialog
+):
     page = filled.page
 
     def choose(label: int) -> None:
@@ -373,9 +380,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
     assert page.collection.label == "secret"
 
 
-def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(
-    filled: PageDriver,
-) -> None:
+def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(filled):
     with closing(Library.open_second(filled.where.documents)) as library:
         library.set_label(filled.page._chosen_id, "secret")
     assert filled.page.collection.label == "internal"
@@ -404,7 +409,7 @@ def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: PageDrive
     assert not filled.page.report.isVisible()  # of one document only
 
 
-def test_a_new_collection_needs_a_name_of_its_own(filled: PageDriver) -> None:
+def test_a_new_collection_needs_a_name_of_its_own_which_can_be_changed_with_its_label(filled: PageDriver) -> None:
     dialog = filled.page.collection_actions.ask_new()
     filled.click(dialog.buttons["done"])
     assert dialog.isVisible()
@@ -413,15 +418,12 @@ def test_a_new_collection_needs_a_name_of_its_own(filled: PageDriver) -> None:
     assert dialog.isVisible()
     assert dialog._problem.text() == phrase("documents.there_is_a_collection_with")
     dialog.field.setText("規程")
-    dialog.label.setCurrentIndex(2)
+    dialog.label.setCurrentIndex(1)
     QTest.keyClick(dialog.field, Qt.Key.Key_Return)
     filled.wait(lambda: filled.page.collection.name == "規程")
     assert filled.page._empty_words.text() == phrase("documents.this_collection_has_no_documents")
-    assert filled.page.collection.label == "secret"
-    assert filled.page.label_button.text().startswith("機密")
-
-
-def test_name_and_label_are_changed(filled: PageDriver) -> None:
+    assert filled.page.collection.label == "internal"
+    assert filled.page.label_button.text().startswith("社外秘")
     QTest.keyClick(filled.page.list, Qt.Key.Key_F2)
     dialog = filled.page.window().findChild(type(filled.page.collection_actions.ask_name(filled.page.collection)))
     dialog.field.setText("庁舎 2026")
@@ -432,7 +434,7 @@ def test_name_and_label_are_changed(filled: PageDriver) -> None:
     assert filled.page.label_button.icon().isNull()
 
 
-def test_the_queue_is_paused_resumed_and_cancelled(filled: PageDriver, folder: Path) -> None:
+def test_the_queue_is_paused_resumed_and_cancelled_and_a_row_tells_how_far_it_is(filled, folder):
     (folder / "は.txt").write_text("slow", encoding="utf-8")
     filled.drop(folder / "は.txt")
     queue = filled.page.queue
@@ -447,13 +449,10 @@ def test_the_queue_is_paused_resumed_and_cancelled(filled: PageDriver, folder: P
     filled.settle()
     assert not queue.isVisible()
     assert filled.names() == ["あ.txt", "か.txt", "さ.txt"]
-
-
-def test_the_row_of_the_document_that_is_read_tells_how_far(filled: PageDriver) -> None:
     document = filled.documents.documents(filled.page._chosen_id)[0]
     filled.page._on_status_changed(QueueStatus("reading", document.id, document.name, 41, 84, 2, 8))
     assert filled.shown_states() == ["読み取り中 41／84", "完了", "完了"]
-    assert "文書 2／8" in filled.page.queue.amount.text()
+    assert "文書 2／8" in queue.amount.text()
 
 
 def test_an_encoding_is_tried_before_it_is_used(filled: PageDriver, folder: Path) -> None:
@@ -470,30 +469,7 @@ def test_an_encoding_is_tried_before_it_is_used(filled: PageDriver, folder: Path
     assert filled.documents.documents(filled.page._chosen_id)[0].chosen_encoding == "euc_jp"
 
 
-def test_in_a_small_page_report_and_table_take_turns(filled: PageDriver) -> None:
-    filled.page.resize(500, 400)
-    filled.choose("あ.txt")
-    assert filled.page.view.isVisible()
-    assert not filled.page.report.isVisible()
-    filled.page.view.setFocus()
-    QTest.keyClick(filled.page.view, Qt.Key.Key_Return)
-    assert filled.page.report.isVisible()
-    assert not filled.page.view.isVisible()
-    filled.click(filled.page.report.back_button)
-    assert filled.page.view.hasFocus()
-
-
-def test_changes_of_the_folders_are_taken_in_when_asked(filled: PageDriver, folder: Path) -> None:
-    (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
-    (folder / "あ.txt").unlink()
-    filled.page.collection_actions.refresh(filled.page.collection)
-    filled.wait(filled.page.banner.isVisible)
-    filled.settle()
-    assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in filled.said()
-    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
-
-
-def test_what_the_look_at_the_folders_takes_in_stands_in_a_line(filled: PageDriver, folder: Path) -> None:
+def test_changes_of_the_folders_are_taken_in_when_asked_and_what_the_look_takes_in_stands_in_a_line(filled, folder):
     line, watch = filled.page.files_line, filled.documents.watch
 
     def look(times: int) -> None:
@@ -503,15 +479,23 @@ def test_what_the_look_at_the_folders_takes_in_stands_in_a_line(filled: PageDriv
             filled.settle()
 
     assert not line.isVisible()  # in safe mode nobody looks
-    watch.start()
-    look(3)
-    assert line.text() == phrase("documents.changes_of_files_are_taken")
-    assert line.isVisible()
     (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
     (folder / "あ.txt").unlink()
+    filled.page.collection_actions.refresh(filled.page.collection)
+    filled.wait(filled.page.banner.isVisible)
+    filled.settle()
+    assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in filled.said()
+    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+    filled.page.banner.hide()
+    watch.start()
+    look(3)
+    assert line.text().startswith(phrase("documents.changes_of_files_are_taken"))
+    assert line.isVisible()
+    (folder / "は.txt").write_text("新しい\n", encoding="utf-8")
+    (folder / "か.txt").unlink()
     look(2)
     assert phrase("documents.new_a_changed_b_gone", a=1, b=0, c=1) in line.text()
-    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+    assert filled.names() == ["さ.txt", "な.txt", "は.txt"]
     assert not filled.page.banner.isVisible()
     folder.rename(folder.parent / "切れた")
     look(3)
@@ -538,23 +522,18 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     assert driver.names() == ["あ.txt"]
 
 
-@pytest.mark.parametrize(
-    ("standing", "words"),
-    [
+def test_how_far_the_search_by_meaning_is_stands_in_one_line(driver: PageDriver) -> None:
+    for standing, words in (
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
         (EmbeddingStatus("working", 41, 1084), "41／1,084 か所（もう質問できます）"),
         (EmbeddingStatus("paused", 41, 84), "41／84 か所（回答中は休止）"),
         (EmbeddingStatus("elsewhere"), "ほかの Kotae（コマンド）が準備しています"),
         (EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")), "言葉での検索は使えます。"),
-    ],
-)
-def test_how_far_the_search_by_meaning_is_stands_in_one_line(
-    driver: PageDriver, standing: EmbeddingStatus, words: str
-) -> None:
-    driver.embedding.status_changed.emit(standing)
-    assert words in driver.page.meaning.text()
-    assert driver.page.meaning.isVisible() == bool(words)
+    ):
+        driver.embedding.status_changed.emit(standing)
+        assert words in driver.page.meaning.text()
+        assert driver.page.meaning.isVisible() == bool(words)
 
 
 # ------------------------------------------------------------- where a folder goes, and what it can be asked
@@ -586,7 +565,14 @@ def asked_where(driver: PageDriver) -> TargetDialog:
     return driver.page.findChildren(TargetDialog)[-1]
 
 
-def test_a_second_folder_becomes_a_collection_of_its_own_by_default(driver: PageDriver, second_folder) -> None:
+def test_a_second_folder_becomes_a_collection_of_its_own_or_part_of_a_chosen_one_once_somebody_has_said_so(
+    driver, second_folder
+):
+    for ask in (lambda: driver.drop(second_folder), lambda: driver.click(driver.page.folder_button)):
+        ask()
+        driver.page.findChildren(TargetDialog)[-1].buttons["cancel"].click()
+        driver.settle()
+        assert contents(driver) == {"規程": ["規程.txt"]}
     dialog = asked_where(driver)
     texts = [dialog.choice.itemText(at) for at in range(dialog.choice.count())]
     assert texts == ["新しい資料集「図面」", "資料集「規程」"]
@@ -595,55 +581,36 @@ def test_a_second_folder_becomes_a_collection_of_its_own_by_default(driver: Page
     driver.settle()
     assert contents(driver) == {"規程": ["規程.txt"], "図面": ["図面.txt"]}
     assert driver.page.collection.name == "図面"
-
-
-def test_a_folder_is_added_to_the_collection_that_was_chosen(driver: PageDriver, second_folder) -> None:
+    third = second_folder.with_name("帳票")
+    third.mkdir()
+    (third / "帳票.txt").write_text("帳票\n", "utf-8")
+    driver.folder = str(third)
     dialog = asked_where(driver)
-    dialog.choice.setCurrentIndex(1)
+    dialog.choice.setCurrentIndex(dialog.choice.findText("資料集「規程」"))
     dialog.buttons["add"].click()
     driver.wait(lambda: len(contents(driver)["規程"]) == 2)
     driver.settle()
-    assert contents(driver) == {"規程": ["図面.txt", "規程.txt"]}
+    assert {name: sorted(found) for name, found in contents(driver).items()} == {
+        "規程": ["帳票.txt", "規程.txt"], "図面": ["図面.txt"]
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ["button", "drop"])
-def test_a_folder_is_added_nowhere_before_somebody_has_said_where(driver: PageDriver, second_folder, way: str) -> None:
-    if way == "drop":
-        driver.drop(second_folder)
-    else:
-        driver.click(driver.page.folder_button)
-    driver.page.findChildren(TargetDialog)[-1].buttons["cancel"].click()
-    driver.settle()
-    assert contents(driver) == {"規程": ["規程.txt"]}
-
-
-def test_what_was_read_can_be_asked_from_the_page_until_the_offer_is_closed(driver: PageDriver, second_folder) -> None:
-    offer = driver.page.offer
-    driver.wait(offer.isVisible)
-    (collection,) = driver.documents.collections()
-    driver.click(offer.question_buttons[0])
-    assert driver.asked == [((CollectionRef(collection.id, "規程"),), "規程とは何ですか？")]
-    assert not offer.isVisible()
-
-
-def test_the_selected_documents_can_be_asked_from_their_menu(driver: PageDriver, second_folder) -> None:
-    (collection,) = driver.documents.collections()
-    (document,) = driver.documents.documents(collection.id)
-    driver.page.view.choose({document.id})
-    menu = driver.page.document_menu()
-    next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
-    assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]
-
-
-def test_whole_documents_are_summarized_compared_and_listed_from_the_menus(driver: PageDriver, second_folder) -> None:
+def test_what_was_read_can_be_asked_summarized_compared_and_listed_from_offer_and_menus(driver, second_folder):
     def chosen(menu: QMenu, key: str) -> OverviewRequest:
         next(one for one in menu.actions() if one.text() == phrase(f"documents.{key}")).trigger()
         return driver.overviews.pop()
 
+    offer = driver.page.offer
+    driver.wait(offer.isVisible)
     (collection,) = driver.documents.collections()
     (document,) = driver.documents.documents(collection.id)
+    driver.click(offer.question_buttons[0])
+    assert driver.asked.pop() == ((CollectionRef(collection.id, "規程"),), "規程とは何ですか？")
+    assert not offer.isVisible()
     driver.page.view.choose({document.id})
     menu = driver.page.document_menu()
+    next(one for one in menu.actions() if one.text() == phrase("documents.ask_these_documents")).trigger()
+    assert driver.asked == [((CollectionRef(collection.id, "規程", (document.path,)),), "")]
     assert chosen(menu, "summarize_document").document_ids == (document.id,)
     assert chosen(menu, "list_values").kind == "values"
     assert phrase("documents.compare_editions") not in [one.text() for one in menu.actions()]  # takes two

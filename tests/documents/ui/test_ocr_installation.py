@@ -65,7 +65,8 @@ def test_what_is_offered_depends_on_what_is_installed(driver: PageDriver, instal
         assert offered(driver) == [RECOGNIZE, INSTALL, ACCEPT]
 
 
-def test_a_part_of_an_earlier_version_can_be_replaced(driver: PageDriver) -> None:
+def test_a_part_of_an_earlier_version_can_be_replaced_and_afterwards_the_document_is_read_again(driver):
+    """The scripted reader finds its text; that it was asked to recognize is the queue's own test."""
     assert LOCK is not None
     part = driver.where.documents.with_name("ocr")
     part.mkdir()
@@ -77,6 +78,9 @@ def test_a_part_of_an_earlier_version_can_be_replaced(driver: PageDriver) -> Non
     package_folder._write_stamp(part, part.name, dataclasses.replace(LOCK, path=earlier))
     driver.page._show_report()
     assert offered(driver) == [RECOGNIZE, INSTALL, ACCEPT]
+    driver.ocr_setup.finished.emit()
+    assert driver.page.ocr.banner.accessibleName().startswith(phrase("documents.text_recognition_is_installed"))
+    driver.wait(lambda: driver.document(driver.page._chosen_id, "走査.txt").state == "done")
 
 
 def test_a_picture_that_nothing_can_read_offers_it_too(driver: PageDriver) -> None:
@@ -106,7 +110,6 @@ def test_a_forbidden_network_and_a_folder_without_wheels_are_told(driver: PageDr
 @pytest.fixture
 def stalled_installation(driver: PageDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An installation that the window has begun, while its index sends nothing more."""
-    assert LOCK is not None
     (tmp_path / LOCK.files[0].name).write_bytes(bytes(LOCK.files[0].size_bytes))
     with wheelhouse.Index(tmp_path, stalls_at=LOCK.files[0].package) as index:
         for name, value in index.variables().items():
@@ -116,26 +119,21 @@ def stalled_installation(driver: PageDriver, tmp_path: Path, monkeypatch: pytest
         yield
 
 
+@pytest.mark.parametrize("is_cancelled", [True, False])
 @pytest.mark.usefixtures("stalled_installation")
-def test_an_installation_is_shown_counted_as_traffic_and_cancelled(driver: PageDriver) -> None:
+def test_an_installation_is_counted_as_traffic_and_ends_when_it_is_cancelled_or_the_network_forbidden(
+    driver, is_cancelled
+):
     driver.wait(lambda: [one.host for one in driver.ocr_setup.contacts()] == ["127.0.0.1"])
     assert not driver.page.ocr.progress.isHidden()
     assert driver.ocr_setup.network_task_count == 1
-    driver.click(driver.page.ocr.progress.cancel_button)
-    assert driver.page.ocr.isHidden()
+    if is_cancelled:
+        driver.click(driver.page.ocr.progress.cancel_button)
+        assert driver.page.ocr.isHidden()
+    else:
+        driver.preferences.change(network_allowed=False)
+        told = describe_error(AppError("ocr_network_forbidden")).message
+        assert driver.page.ocr.banner.accessibleName().startswith(told)
     assert driver.ocr_setup.network_task_count == 0
-    assert not driver.documents.has_ocr_part
-
-
-@pytest.mark.usefixtures("stalled_installation")
-def test_an_installation_ends_when_the_network_is_forbidden(driver: PageDriver) -> None:
-    driver.preferences.change(network_allowed=False)
     assert not driver.ocr_setup.is_running
-    assert driver.page.ocr.banner.accessibleName().startswith(describe_error(AppError("ocr_network_forbidden")).message)
-
-
-def test_afterwards_the_document_is_read_again(driver: PageDriver) -> None:
-    """The scripted reader finds its text; that it was asked to recognize is the queue's own test."""
-    driver.ocr_setup.finished.emit()
-    assert driver.page.ocr.banner.accessibleName().startswith(phrase("documents.text_recognition_is_installed"))
-    driver.wait(lambda: driver.document(driver.page._chosen_id, "走査.txt").state == "done")
+    assert not driver.documents.has_ocr_part

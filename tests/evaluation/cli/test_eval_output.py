@@ -24,7 +24,7 @@ def test_few_questions_have_a_mean_without_an_interval(found: Evaluation) -> Non
         assert ("95 % 区間" in text.partition("差があるとは")[0]) == has_interval
 
 
-def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evaluation) -> None:
+def test_systems_stand_below_each_other_in_columns_and_every_measure_is_compared_in_json(found: Evaluation) -> None:
     lines = eval_output.as_text(None, found, ()).splitlines()
     table = lines[2 : 3 + len(found.systems)]
     assert [line.split()[0] for line in table] == ["構成", "元のモデル", "元のモデル", "学習済み", "学習済み"]
@@ -34,6 +34,11 @@ def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evalua
     assert not any(" / " in line for line in rest)
     assert any(line.startswith("  必ず含む語が入っていた割合（%）：") for line in rest)
     assert not any("途中で切れた" in line for line in rest)
+    told = eval_output.as_json(None, found, ())
+    assert [one["measure"] for one in told["comparisons"]] == ["judge"] * 3 + ["score"] * 3
+    assert set(told["systems"][1]["means"]) == {
+        "score", "must_include", "numbers", "char_f1", "citation", "gold_cited", "judge"
+    }  # fmt: skip
 
 
 def test_what_was_cut_off_is_counted_and_how_to_raise_the_limit_is_said(found: Evaluation) -> None:
@@ -61,14 +66,6 @@ def test_of_a_judge_it_is_told_how_often_points_fell_by_kind(found: Evaluation) 
     ]
 
 
-def test_every_measure_that_any_answer_has_is_compared_by_the_one_to_believe_first(found: Evaluation) -> None:
-    told = eval_output.as_json(None, found, ())
-    assert [one["measure"] for one in told["comparisons"]] == ["judge"] * 3 + ["score"] * 3
-    assert set(told["systems"][1]["means"]) == {
-        "score", "must_include", "numbers", "char_f1", "citation", "gold_cited", "judge"
-    }  # fmt: skip
-
-
 # ------------------------------------------------------------- scores of people
 
 
@@ -92,8 +89,5 @@ def test_scores_that_do_not_count_are_told_with_their_row(tmp_path: Path, capsys
         "4 行目の点は使えません：今回の質問集にない質問です",
         "5 行目の点は使えません：回答が空です",
     ]
-
-
-def test_of_many_rows_the_first_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = told(tmp_path / "用紙.csv", ["1,守衛室,2", *["1,守衛室,良"] * 23], capsys)
     assert said.splitlines()[-1] == "ほかにも 3 行の点が使えません。"

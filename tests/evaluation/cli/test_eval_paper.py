@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app.base.errors import AppError
 from app.base.paths import locate
+from app.evaluation.cli import eval_run
 from app.evaluation.study import paper as paper_stages
 from app.evaluation.study import studies
 from app.training.runs import run_folders
@@ -67,6 +69,10 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     assert len(studies.list_all(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
 
 
+def only_planned(*_anything: object) -> int:
+    raise AppError("evaluation_busy", id="x")
+
+
 def test_every_stage_is_trained_and_asked_as_in_the_paper(
     kotae: Kotae, paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +98,7 @@ def test_every_stage_is_trained_and_asked_as_in_the_paper(
     messages = json.loads(Path(first.train).read_text("utf-8").splitlines()[0])["messages"]
     assert messages[0] == {"role": "system", "content": prompt}
     assert [training.rows for training in by_kind["scale"].trainings] == [40, 80]  # none is left out
+    monkeypatch.setattr(eval_run, "carry_out", only_planned)
     kotae(*asked, "--preset", "standard")
     ours = next(one.study for one in studies.list_all(locate(str(tmp_path / "データ")).evaluations)
                 if one.study and one.study.name.startswith("standard 1"))  # fmt: skip

@@ -98,9 +98,6 @@ def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
         (("--sizes", "60,20"), "scale_sizes_order"),
         (("--sizes", "20,x"), "bad_option"),
         (("--seeds", "0"), "bad_option"),
-        (("--divide", "2"), "bad_option"),
-        (("--subsets", "none.json"), "scale_indices_unreadable"),
-        (("--subsets", "none.json", "--sizes", "20,60"), "bad_option"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_and_leaves_nothing(
@@ -109,8 +106,3 @@ def test_what_cannot_be_compared_is_refused_and_leaves_nothing(
     status, found, _ = scale(kotae, rows, base, *arguments)
     assert (status in (2, 3), found["error"]["code"]) == (True, code)
     assert studies.list_all(locate(str(tmp_path / "データ")).evaluations) == []
-
-
-def test_sizes_that_are_no_numbers_are_answered_with_an_example(kotae: Kotae, rows: Path, base: Path) -> None:
-    _, found, _ = scale(kotae, rows, base, "--sizes", "多い")
-    assert "（例：50,100,200,400）" in found["error"]["next"]

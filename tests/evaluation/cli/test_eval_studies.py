@@ -46,12 +46,22 @@ def places(tmp_path: Path) -> Paths:
     return locate(str(tmp_path / "データ"))
 
 
-def test_a_file_of_questions_is_answered_marked_and_reported(evaluated: dict[str, Any]) -> None:
+def test_a_file_of_questions_is_answered_marked_reported_and_told_in_one_line_on_a_terminal(
+    evaluated: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert evaluated["set"]["questions"] == 6
     (system,) = evaluated["systems"]
     assert system["means"]["score"] == {"mean": 1.0, "low": 0.6097, "high": 1.0, "units": 6}
     assert [f"{number} 番目" in one["answer"] for number, one in enumerate(system["answers"], start=1)] == [True] * 6
     assert Path(evaluated["report"]).is_file()
+    out, sheet = tmp_path / "結果.csv", tmp_path / "採点 用紙.xlsx"
+    told = "評価「一回目」の結果を {} に書き出しました。"
+    asked = f"kotae eval judge 質問.jsonl --judge モデル --ratings '{sheet}' "
+    for action, file, words in (("show", out, told), ("compare", f"{out}.html", told), ("ratings", sheet, asked)):
+        capfd.readouterr()
+        assert main.main(["eval", action, "一回目", "--out", str(file)], lambda *_: 0) == 0
+        (line,) = capfd.readouterr().out.splitlines()
+        assert words.format(file) in line
 
 
 def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
@@ -65,7 +75,9 @@ def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, question
     assert (choices.system_prompt, choices.max_tokens, choices.temperature) == (brief.choices.system_prompt, 512, None)
 
 
-def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path) -> None:
+def test_evaluations_are_shown_exported_listed_removed_and_restored(
+    kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path
+) -> None:
     for name in ("結果.xlsx", "結果.csv", "結果.html"):
         out = str(tmp_path / name)
         status, shown, _ = kotae("eval", "show", "一回", "--out", out)
@@ -76,19 +88,16 @@ def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str,
     assert "結果" in sheets
     status, error, _ = kotae("eval", "show", "一回", "--out", str(tmp_path / "結果.pdf"))
     assert (status, error["error"]["code"]) == (3, "evaluation_out_format")
-
-
-def test_on_a_terminal_one_line_says_what_was_written_and_what_to_do_with_a_sheet(
-    evaluated: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    out, sheet = tmp_path / "結果.csv", tmp_path / "採点 用紙.xlsx"
-    told = "評価「一回目」の結果を {} に書き出しました。"
-    asked = f"kotae eval judge 質問.jsonl --judge モデル --ratings '{sheet}' "
-    for action, file, words in (("show", out, told), ("compare", f"{out}.html", told), ("ratings", sheet, asked)):
-        capfd.readouterr()
-        assert main.main(["eval", action, "一回目", "--out", str(file)], lambda *_: 0) == 0
-        (line,) = capfd.readouterr().out.splitlines()
-        assert words.format(file) in line
+    (entry,) = kotae("eval", "list")[1]["evaluations"]
+    assert (entry["id"], entry["state"], entry["systems"]) == (evaluated["id"], "finished", 1)
+    status, removed, _ = kotae("eval", "remove", "一回目")
+    assert (status, removed["removed"], Path(removed["path"]).is_dir()) == (0, entry["id"], True)
+    assert kotae("eval", "list")[1] == {"evaluations": [], "removed": [entry["id"]]}
+    assert kotae("eval", "show", "一回目")[1]["error"]["code"] == "evaluation_unknown"
+    assert kotae("eval", "restore", "一回目")[:2] == (0, entry)
+    assert kotae("eval", "list")[1] == {"evaluations": [entry], "removed": []}
+    assert kotae("eval", "show", "一回目")[1] == evaluated
+    assert kotae("eval", "restore", "一回目")[1]["error"]["code"] == "evaluation_unknown"
 
 
 def test_two_evaluations_of_the_same_questions_stand_in_one_table(
@@ -103,19 +112,6 @@ def test_two_evaluations_of_the_same_questions_stand_in_one_table(
     assert kotae("eval", "questions", str(questions), "--model", str(long_base), "--limit", "5", "--name", "別")[0] == 0
     status, error, _ = kotae("eval", "compare", "一回目", "別")
     assert (status, error["error"]["code"]) == (3, "evaluation_other_questions")
-
-
-def test_evaluations_are_listed_removed_and_restored(kotae: Kotae, evaluated: dict[str, Any]) -> None:
-    (entry,) = kotae("eval", "list")[1]["evaluations"]
-    assert (entry["id"], entry["state"], entry["systems"]) == (evaluated["id"], "finished", 1)
-    status, removed, _ = kotae("eval", "remove", "一回目")
-    assert (status, removed["removed"], Path(removed["path"]).is_dir()) == (0, entry["id"], True)
-    assert kotae("eval", "list")[1] == {"evaluations": [], "removed": [entry["id"]]}
-    assert kotae("eval", "show", "一回目")[1]["error"]["code"] == "evaluation_unknown"
-    assert kotae("eval", "restore", "一回目")[:2] == (0, entry)
-    assert kotae("eval", "list")[1] == {"evaluations": [entry], "removed": []}
-    assert kotae("eval", "show", "一回目")[1] == evaluated
-    assert kotae("eval", "restore", "一回目")[1]["error"]["code"] == "evaluation_unknown"
 
 
 def test_people_score_a_sheet_and_the_judge_is_held_against_it(

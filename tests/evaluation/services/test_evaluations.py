@@ -93,12 +93,16 @@ def test_a_study_is_carried_out_and_the_window_answers_again_afterwards(desk: De
     folder = desk.study("一つ目", "二つ目")
     begun: list[Path] = []
     desk.evaluations.started.connect(begun.append)
+    was_up: list[bool] = []
+    desk.evaluations.progressed.connect(lambda _told: was_up.append(desk.scene.engine.is_up))
+    assert desk.scene.engine.is_up
     desk.evaluations.start(folder)
     assert (begun, desk.evaluations.folder, desk.evaluations.is_waiting) == ([folder], folder, False)
     refusal = desk.scene.engine.refusal
     assert refusal is not None
     assert refusal.code == "study_has_memory"
     assert desk.ended() is None
+    assert set(was_up) == {False}  # the model that answers is unloaded before anything is measured
     assert desk.evaluations.outcome == "finished"
     assert [row.answer for row in studies.read_results(folder)[0].systems[0].rows] == ["一つ目", "二つ目"]
     assert [one.kind for one in desk.told if not one.total] == ["answers", "conclude"]
@@ -106,45 +110,23 @@ def test_a_study_is_carried_out_and_the_window_answers_again_afterwards(desk: De
     assert "後の質問" in desk.scene.ask("後の質問").text
 
 
-def test_the_model_that_answers_is_unloaded_before_anything_is_measured(desk: Desk) -> None:
-    desk.scene.ask("前の質問")
-    assert desk.scene.engine.is_up
-    was_up: list[bool] = []
-    desk.evaluations.progressed.connect(lambda _told: was_up.append(desk.scene.engine.is_up))
-    desk.evaluations.start(desk.study("一つ目"))
-    assert desk.ended() is None
-    assert set(was_up) == {False}
-
-
-def test_an_answer_that_is_being_given_is_waited_for(desk: Desk) -> None:
+def test_an_answer_that_is_being_given_is_waited_for_unless_the_study_is_given_up(desk: Desk) -> None:
     desk.is_answering = True
-    desk.evaluations.start(desk.study("一つ目"))
+    folder = desk.study("一つ目")
+    desk.evaluations.start(folder)
+    with pytest.raises(AppError, match="study_busy"):  # one at a time
+        desk.evaluations.start(desk.study("二つ目"))
+    assert desk.evaluations.folder == folder
+    desk.evaluations.stop()
+    assert desk.ended() is None
+    assert (desk.evaluations.outcome, desk.evaluations.is_waiting) == ("stopped", False)
+    assert studies.find(desk.scene.where.evaluations, folder.name).state == "waiting"
+    desk.evaluations.start(folder)
     assert desk.evaluations.is_waiting
     assert desk.told == []
     desk.is_answering = False
     assert desk.ended() is None
     assert desk.evaluations.outcome == "finished"
-
-
-def test_what_waits_for_an_answer_can_be_given_up(desk: Desk) -> None:
-    desk.is_answering = True
-    folder = desk.study("一つ目")
-    desk.evaluations.start(folder)
-    desk.evaluations.stop()
-    assert desk.ended() is None
-    assert (desk.evaluations.outcome, desk.evaluations.is_waiting) == ("stopped", False)
-    assert studies.find(desk.scene.where.evaluations, folder.name).state == "waiting"
-
-
-def test_one_study_at_a_time(desk: Desk) -> None:
-    desk.is_answering = True
-    first = desk.study("一つ目")
-    desk.evaluations.start(first)
-    with pytest.raises(AppError, match="study_busy"):
-        desk.evaluations.start(desk.study("二つ目"))
-    assert desk.evaluations.folder == first
-    desk.evaluations.stop()
-    assert desk.ended() is None
 
 
 def test_a_study_and_a_training_do_not_run_side_by_side(
@@ -180,11 +162,6 @@ def test_who_has_taken_the_study_meanwhile_is_told_at_the_end(desk: Desk) -> Non
     error = desk.failure()
     held.release()
     assert error.code == "evaluation_busy"
-
-
-def test_a_study_that_ends_with_an_error_tells_it(desk: Desk) -> None:
-    desk.evaluations.start(desk.study("一つ目", "!memory"))
-    assert desk.failure().code == "out_of_memory"
 
 
 def test_a_damaged_study_is_refused(desk: Desk) -> None:

@@ -33,7 +33,6 @@ from app.evaluation.services.study_run import StudyRun
 from app.evaluation.services.study_tasks import LikelihoodTask, TrainingTask
 from app.evaluation.study import compared_systems, studies, study_steps
 from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
-from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
@@ -190,14 +189,6 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert [one.done for one in asked if one.total] == [1, 2]
 
 
-def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
-    desk.study("一つ目")
-    run = desk.run()
-    run.start()
-    desk.ended(run.stopped, run.stop)
-    assert not (desk.folder / studies.RESULTS).exists()
-
-
 def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Desk, qtbot: QtBot) -> None:
     subjects = ("橋脚", "水門")
     sections = [Section((one,), f"{one}の鉄筋のかぶりは50mm以上とする。", "標準") for one in subjects]
@@ -213,7 +204,7 @@ def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Des
         )  # such a small model is not asked: they are quoted
         return AnswerRequest(desk.model, turns, Settings(), retrieval=wanted)
 
-    queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)
+    queue = AnswerQueue(desk.scene.engine, request_of, desk.scene.engine)
     answered: list[int] = []
     queue.answered.connect(lambda at, _text, _outcome: answered.append(at))
     queue.progressed.connect(
@@ -263,26 +254,12 @@ def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk
     assert desk.answered() == []
 
 
-def test_two_do_not_work_on_one_study(desk: Desk) -> None:
-    desk.study("一つ目")
-    lock = studies.lock(desk.folder)
-    with pytest.raises(AppError, match="evaluation_busy"):
-        desk.run().start()
-    lock.release()
-
-
 def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
     path = str(tmp_path / "made.gguf")
     made = dataclasses.replace(desk.model, path=path)
     desk.study("一つ目", contenders=systems(made), made=(MadeModel(path, "F16", str(tmp_path)),))
     error = desk.failure()
     assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
-
-
-def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
-    desk.study("一つ目")
-    study_steps.answers_path(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
-    assert desk.failure().code == "batch_journal_damaged"
 
 
 def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:

@@ -274,13 +274,6 @@ def test_kappa_waits_for_30_answers_and_is_shown_then(open_desk: Open) -> None:
     assert result.verdict.text() == "どちらが良いとは言い切れません。差は誤差の範囲です。"
 
 
-def test_too_few_questions_for_kappa_are_said_to_be_too_few(open_desk: Open) -> None:
-    desk = open_desk(judged(20))
-    desk.begin()
-    told = desk.view.voting.agreement.text()
-    assert "採点モデルの点もある問いが 20 問しかないため、一致（κ）は計算できません（30 問以上が必要です）。" in told
-
-
 # ------------------------------------------------------------------------------------------------------------ texts
 
 

@@ -14,11 +14,9 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
-from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.study import studies
 from app.evaluation.ui import study_dialog, study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
@@ -176,30 +174,6 @@ def test_without_any_model_nothing_can_be_begun(desk: StartDesk) -> None:
     assert dialog.reason.text() == "▲ 比べられるものが、まだありません。"
 
 
-def test_without_documents_there_is_nothing_to_compare_with(desk: StartDesk) -> None:
-    dialog = desk.ask()
-    dialog.part("documents").scope.rows["基準"].box.click()
-    assert dialog.reason.text() == "▲ 資料を 1 つ以上選んでください。"
-    assert not dialog.start_button.isEnabled()
-    assert dialog.start_button.accessibleDescription() == "資料を 1 つ以上選んでください。"
-    dialog.part("documents").scope.rows["基準"].box.click()
-    desk.until(dialog.start_button.isEnabled)
-
-
-def test_sizes_that_make_no_comparison_are_refused_as_they_are_typed(desk: StartDesk) -> None:
-    desk.freeze()
-    dialog = desk.ask("scale")
-    for typed, code in (
-        ("たくさん", "sizes_form"),
-        ("40", "sizes_order"),
-        ("40, 20", "sizes_order"),
-        ("5, 20", "sizes_small"),
-    ):
-        dialog.part("scale").sizes.setText(typed)
-        assert dialog.reason.text() == f"▲ {study_dialog_rules.problem_text(code)}"
-        assert not dialog.start_button.isEnabled()
-
-
 def test_what_only_a_look_at_the_files_tells_is_told_too(desk: StartDesk) -> None:
     dialog = desk.ask()
     Path(desk.models[0].path).unlink()
@@ -207,16 +181,6 @@ def test_what_only_a_look_at_the_files_tells_is_told_too(desk: StartDesk) -> Non
     desk.until(lambda: dialog.forecasting.error is not None)
     assert "一.gguf" in dialog.reason.text()
     assert not dialog.start_button.isEnabled()
-
-
-def test_the_same_answer_is_not_asked_for_twice(desk: StartDesk) -> None:
-    dialog = desk.ask()
-    desk.click(dialog.fold_button)
-    desk.press(KEY.Key_Up, at=dialog.expert.seeds)
-    dialog.expert.temperature.show_number(0.1)
-    desk.press(KEY.Key_Down, at=dialog.expert.temperature)
-    assert (dialog.request.asking.seeds, dialog.request.asking.temperature) == (2, 0.0)
-    assert dialog.reason.text().startswith("▲ 2 回以上尋ねるときは、温度を 0 より大きく")
 
 
 def test_what_the_model_recommends_may_be_no_temperature_and_then_it_is_said_what_to_do(desk: StartDesk) -> None:
@@ -270,14 +234,6 @@ def test_folded_settings_become_part_of_the_wish(desk: StartDesk) -> None:
     desk.press(KEY.Key_Up, at=dialog.judge.judge)  # nobody judges: nobody compares two answers
     assert not expert.pairs.isVisible()
     assert not dialog.request.asking.has_pairs
-
-
-def test_a_name_that_is_taken_gets_a_number(desk: StartDesk) -> None:
-    asked = question_sets.shipped()
-    one = studies.Study("x", "資料と学習の比較", "documents", "a", 1, asked.sha256, "internal", (), (0,), Choices(), 1)
-    studies.create(desk.where.evaluations / "x", one, asked)
-    dialog = desk.ask()
-    assert dialog.request.asking.name == "資料と学習の比較（2）"
 
 
 # ------------------------------------------------------------- keyboard, eyes and ears
@@ -337,7 +293,7 @@ def test_nothing_begins_before_it_is_known_what_it_takes(desk: StartDesk) -> Non
     assert wish.limit == 1
 
 
-def test_what_is_changed_after_the_click_is_not_begun_unasked(desk: StartDesk) -> None:
+def test_what_is_changed_left_or_impossible_after_the_click_is_not_begun_unasked(desk: StartDesk) -> None:
     dialog = desk.ask()
     desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.click(dialog.start_button)
@@ -345,18 +301,12 @@ def test_what_is_changed_after_the_click_is_not_begun_unasked(desk: StartDesk) -
     assert not dialog.start_button.isDown()
     assert desk.reckoned(dialog).startswith("5 構成")
     assert desk.wishes == []
-
-
-def test_what_is_left_while_it_is_awaited_does_not_begin(desk: StartDesk) -> None:
     dialog = desk.ask()
     desk.press(KEY.Key_Up, at=dialog.questions.limit)
     desk.click(dialog.start_button)
     desk.press(KEY.Key_Escape, at=dialog)  # asks first: something was chosen
     desk.reckoned(dialog)
     assert desk.wishes == []
-
-
-def test_what_turns_out_to_be_impossible_is_awaited_no_more(desk: StartDesk) -> None:
     dialog = desk.ask()
     Path(desk.models[0].path).unlink()
     desk.press(KEY.Key_Up, at=dialog.questions.limit)
@@ -385,13 +335,20 @@ def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_t
     assert len(desk.wishes) == 2
 
 
-def test_enter_in_a_field_begins_nothing(desk: StartDesk) -> None:
+def test_enter_in_a_field_begins_nothing_and_the_same_answer_is_not_asked_for_twice(desk: StartDesk) -> None:
     dialog = desk.ask()
     desk.click(dialog.fold_button)
     desk.press(KEY.Key_Return, at=dialog.expert.name)
     desk.press(KEY.Key_Return, at=dialog.questions.limit)
     assert dialog.isVisible()
     assert desk.wishes == []
+    dialog = desk.ask()
+    desk.click(dialog.fold_button)
+    desk.press(KEY.Key_Up, at=dialog.expert.seeds)
+    dialog.expert.temperature.show_number(0.1)
+    desk.press(KEY.Key_Down, at=dialog.expert.temperature)
+    assert (dialog.request.asking.seeds, dialog.request.asking.temperature) == (2, 0.0)
+    assert dialog.reason.text().startswith("▲ 2 回以上尋ねるときは、温度を 0 より大きく")
 
 
 @pytest.mark.parametrize("kind", study_dialog_rules.KINDS)

@@ -107,16 +107,13 @@ def test_sizes_are_read_as_people_write_them(text: str, sizes: tuple[int, ...] |
     assert study_dialog_rules.sizes_of(text) == sizes
 
 
-def test_trainings_of_a_base_are_offered_the_newest_first() -> None:
+def test_trainings_of_a_base_are_offered_the_newest_first_and_the_model_of_the_window_comes_first() -> None:
     models = (BASE, OTHER, TUNED, NEWER)
     merged = dataclasses.replace(TUNED, id="m", adapter="", path="/m.gguf", added_at=9.0)
     assert study_dialog_rules.tuned_on(BASE, models, with_merged=True) == [NEWER, TUNED]
     assert study_dialog_rules.tuned_on(OTHER, models, with_merged=True) == []
     assert study_dialog_rules.tuned_on(None, models, with_merged=True) == []
     assert merged not in study_dialog_rules.tuned_on(BASE, (*models, merged), with_merged=False)
-
-
-def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> None:
     models = (OTHER, BASE, TUNED)
     assert study_dialog_rules.first_base(models, [OTHER, BASE], "t") == BASE
     assert study_dialog_rules.first_base(models, [OTHER, BASE], "b") == BASE

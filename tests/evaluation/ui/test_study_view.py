@@ -144,13 +144,6 @@ def test_while_it_goes_on_its_step_and_time_are_shown_and_it_can_be_paused_and_g
     assert desk.evaluations.outcome == "finished"
 
 
-def test_the_bar_counts_the_answers_of_all_systems(desk: Desk) -> None:
-    desk.study("一つ目", SLOW, count=2)
-    desk.begin()
-    desk.until(lambda: "1／4" in desk.view.progress.words)
-    desk.until(lambda: "3／4" in desk.view.progress.words)
-
-
 def test_while_an_answer_is_given_it_says_what_it_waits_for(desk: Desk) -> None:
     desk.study("一つ目")
     desk.is_answering = True

@@ -12,22 +12,21 @@ from tests.inference.engine.child import Child
 QUOTES = ["The cover is at least 70 mm.", 'He wrote "C:\\n" and \\ here.', "かぶりは70mm以上とする。", "| a | b |\t1"]
 
 
-def test_a_model_that_writes_nonsense_quotes_one_of_the_sentences(tmp_path: Path, long_model: Path) -> None:
-    with Child("llama", tmp_path / "log") as child:
-        child.load(long_model, context_tokens=4096)
-        for seed in (1, 2):
-            pair = _said(child, prompts.pair_grammar(QUOTES), seed)
-            assert list(pair) == ["quote", "question", "answer"]
-            assert pair["quote"] in QUOTES
-            assert 0 < len(pair["question"]) <= QUESTION_MAX
-            assert pair["question"].endswith(("か。", "か？", "ください。"))
-            assert not set("。？?") & set(pair["question"][:-1])
-        words = _said(child, prompts.pair_grammar(QUOTES, is_sentence=False))
-        assert 0 < len(words["question"]) <= QUESTION_MAX
-        score = _said(child, prompts.score_grammar())
-        assert list(score) == ["reason", "score"]
-        assert score["score"] in (0, 1, 2, 3)
-        assert list(_said(child, prompts.question_grammar())) == ["question"]
+def test_a_model_that_writes_nonsense_quotes_one_of_the_sentences(child: Child, long_model: Path) -> None:
+    child.load(long_model, context_tokens=4096)
+    for seed in (1, 2):
+        pair = _said(child, prompts.pair_grammar(QUOTES), seed)
+        assert list(pair) == ["quote", "question", "answer"]
+        assert pair["quote"] in QUOTES
+        assert 0 < len(pair["question"]) <= QUESTION_MAX
+        assert pair["question"].endswith(("か。", "か？", "ください。"))
+        assert not set("。？?") & set(pair["question"][:-1])
+    words = _said(child, prompts.pair_grammar(QUOTES, is_sentence=False))
+    assert 0 < len(words["question"]) <= QUESTION_MAX
+    score = _said(child, prompts.score_grammar())
+    assert list(score) == ["reason", "score"]
+    assert score["score"] in (0, 1, 2, 3)
+    assert list(_said(child, prompts.question_grammar())) == ["question"]
 
 
 def _said(child: Child, rules: str, seed: int = 1) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.inference import crashes, engine_packs, machine
@@ -54,9 +53,7 @@ def driver(folder: Path, source: str) -> tuple[EnginePack, str]:
     return EnginePack("vulkan", (file,)), str(place)
 
 
-def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
-    qtbot: QtBot, tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(qtbot, tmp_path, tiny_model):
     pack, place = driver(tmp_path, CRASHING)
     engine = EngineClient([sys.executable, *program(pack), "--engine", "llama"], tmp_path / "log")
     deaths: list[object] = []
@@ -67,7 +64,6 @@ def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
         is_ready = lambda event: isinstance(event, Ready) and event.id == command.id  # noqa: E731
         with qtbot.waitSignal(engine.event_received, timeout=60_000, check_params_cb=is_ready) as signal:
             engine.send(command)
-        assert engine.loaded is not None
         assert (engine.loaded.id, engine.loaded.packs) == (command.id, ())  # as the next plan will say
         facts: EngineFacts = signal.args[0].facts
         return facts
@@ -79,9 +75,7 @@ def test_a_driver_that_crashes_costs_no_load_and_is_left_alone_afterwards(
     engine.shut_down()
 
 
-def test_a_pack_that_finds_no_card_or_was_changed_leaves_the_model_on_the_processor(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_pack_that_finds_no_card_or_was_changed_leaves_the_model_on_the_processor(tmp_path, tiny_model):
     pack, place = driver(tmp_path, FINDING_NOTHING)
     with Child("llama", tmp_path / "log", program=program(pack)) as child:
         assert child.load(tiny_model, packs=(place,)).gpu_reason == "no_device"
@@ -129,8 +123,8 @@ CARDS = (
     ids=["all on one card", "a part on two cards", "no room"],
 )
 def test_layers_lie_where_they_were_planned_and_the_answer_is_that_of_the_processor(
-    tmp_path: Path, tiny_model: Path, vulkan: tuple[EnginePack, str], free_bytes: int, count: int
-) -> None:
+    tmp_path, tiny_model, vulkan, free_bytes, count
+):
     pack, place = vulkan
     options = {"context_tokens": 256, "batch_tokens": 64, "flash_attention": False}
     with Child("llama", tmp_path / "log", program=program(pack, CARDS % free_bytes)) as child:

@@ -92,9 +92,7 @@ def test_progress_goes_up_to_the_size_of_the_source(tmp_path: Path) -> None:
     assert 0.3 * total < steps[-1].done_bytes <= total
 
 
-def test_the_file_says_what_it_is_told_to_say_and_a_long_text_is_cut_between_two_characters(
-    tmp_path: Path, model: Path
-) -> None:
+def test_the_file_says_what_it_is_told_to_say_and_a_long_text_is_cut_between_two_characters(tmp_path, model):
     texts = {"general.name": "a" + "あ" * 100, "general.source.repo_url": "https://huggingface.co/kotae/model"}
     header = gguf.check_model(Path(jobs.finished(job(model, metadata=texts), tmp_path).path))
     assert header.name == "a" + "あ" * 42

@@ -1,7 +1,6 @@
 """A reranker in the engine child: one of random weights, whose scores numpy computes too."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.inference.engine.child import Child
 QUESTION = "橋の点検はいつ行うか"
 PASSAGES = ("橋の点検は五年に一度行う", "犬は庭にいる", "賃金は月末に払う", "犬は庭にいる")
 NEAR = {"rel": 0.03, "abs": 0.05}  # llama.cpp computes the attention with half the digits
-
-
-@pytest.fixture(scope="module")
-def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    with Child("llama", tmp_path_factory.mktemp("engine") / "log") as child:
-        yield child
 
 
 def outcome(child: Child, question: str, *passages: str) -> Ranked | Failed:

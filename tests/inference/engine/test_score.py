@@ -108,9 +108,7 @@ def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
     assert none.nll == pytest.approx(plain.nll, abs=1e-4)
 
 
-def test_divergence_is_the_whole_one_where_every_token_is_kept_and_other_references_are_refused(
-    tmp_path: Path, job: Score
-) -> None:
+def test_divergence_is_the_whole_one_where_every_token_is_kept_and_other_references_are_refused(tmp_path, job):
     reference = str(tmp_path / "reference")
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
     first = scored(replace(job, reference=reference, makes_reference=True), tmp_path)

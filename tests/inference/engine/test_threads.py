@@ -26,9 +26,7 @@ from app.inference.processor_cores import ProcessorCores
         (0, 0.0, ProcessorCores(8, 8), ThreadNumbers(1, 1)),
     ],
 )
-def test_the_number_follows_cores_and_load(
-    requested: int | None, busy: float, cores: ProcessorCores, expected: ThreadNumbers
-) -> None:
+def test_the_number_follows_cores_and_load(requested, busy, cores, expected):
     assert threads.choose_threads(requested, busy, cores) == expected
 
 

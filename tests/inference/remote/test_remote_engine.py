@@ -130,10 +130,7 @@ ANSWERS = {
     ),
     "busy": ((whole({"error": "slow down"}, 429),), "remote_busy"),
     "overloaded": ((whole(b"", 503),), "remote_busy"),
-    "too long by name": (
-        (whole({"error": {"message": "x", "code": "context_length_exceeded"}}, 400),),
-        "context_full",
-    ),
+    "too long by name": ((whole({"error": {"message": "x", "code": "context_length_exceeded"}}, 400),), "context_full"),
     "too long by llama-server's name": (
         (whole({"error": {"message": "x", "type": "exceed_context_size_error"}}, 400),),
         "context_full",
@@ -164,9 +161,7 @@ ANSWERS = {
 }
 
 
-def test_every_bad_answer_has_its_own_reason_and_the_next_question_is_answered(
-    script: Script, child: RemoteChild
-) -> None:
+def test_every_bad_answer_has_its_own_reason_and_the_next_question_is_answered(script, child):
     for name, (pieces, code) in ANSWERS.items():
         script.says(CHAT, *pieces)
         assert child.failure_of(asked("首都は？")).code == code, name
@@ -243,9 +238,7 @@ def test_an_answer_that_has_not_begun_can_be_cancelled(script: Script, child: Re
     assert (done.stop_reason, done.usage.answer_tokens) == ("cancelled", 0)
 
 
-def test_several_questions_are_requested_at_a_time_and_one_that_fails_or_is_cancelled_ends_alone(
-    script: Script, tmp_path: Path
-) -> None:
+def test_several_questions_are_requested_at_a_time_and_one_that_fails_or_is_cancelled_ends_alone(script, tmp_path):
     are_there, is_over = threading.Barrier(3, timeout=60), threading.Event()
 
     def say(request: Request) -> Iterator[bytes]:
@@ -335,9 +328,7 @@ def test_a_form_of_messages_has_every_role_once() -> None:
 @pytest.mark.parametrize(
     ("thinks", "told"), [(None, {}), (False, {"reasoning_effort": "none"}), (True, {"reasoning_effort": "medium"})]
 )
-def test_a_server_like_ollama_is_told_an_effort_only_where_somebody_has_chosen(
-    script: Script, child: RemoteChild, thinks: bool | None, told: dict[str, str]
-) -> None:
+def test_a_server_like_ollama_is_told_an_effort_only_where_somebody_has_chosen(script, child, thinks, told):
     script.says(CHAT, stream_head(), piece("東京"), end())
     child.answer(dataclasses.replace(asked("首都は？"), thinks=thinks))
     body = script.questions[-1].body

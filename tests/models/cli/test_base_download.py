@@ -7,16 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
+from app.base.files import work_folder
 from app.models import base_models, hf_folders
+from app.training.runs import run_folders
 from tests.hf_models import HfShape
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 from tests.models.downloads.shelf import Publisher, published, put_card
 from tests.waiting import wait_until
+from trainer.spec import RunSpec
 
 ROOT = Path(__file__).parents[3]
 LARGE = HfShape(vocabulary=30_000, embedding=256, feed_forward=256)  # 31 MB in three files
@@ -37,9 +39,7 @@ def base_folder(tmp_path: Path) -> Path:
     return tmp_path / "データ" / "models" / "bases" / name / "snapshots" / COMMIT
 
 
-def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_trained(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_trained(run, files, tmp_path):
     with Publisher(files) as hub:
         said = fetch(run, hub)
     assert said.status == 0, said.err
@@ -51,14 +51,36 @@ def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_traine
     assert (base.name, base.weights) == ("tiny-gguf", said.object["weights"])
     assert base_models.weights_text(base.weights) == f"配布元の重み（{base.weights}）"
     assert base_models.fetched_bases(tmp_path / "データ" / "models") == [folder]
-    assert run("models", "list", "--json").object["models"] == []  # it answers nothing
+    said = run("models", "list", "--json").object
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert said["models"] == []  # it answers nothing
+    assert said["bases"] == [{"name": base.weights, "path": str(folder), "size_bytes": size}]
+    line = run("models", "list").out.strip().split("\t")
+    assert line[:2] == [base.weights, "学習の元（配布元の重み）"]
     next(folder.glob("model*.safetensors")).unlink()  # as between two files of a download
     assert base_models.fetched_bases(tmp_path / "データ" / "models") == []
 
 
-def test_the_id_of_a_card_stands_for_its_publishers_weights(
+def test_the_weights_can_be_deleted_and_what_was_trained_on_them_is_named(
     run: Run, files: dict[str, Content], tmp_path: Path
 ) -> None:
+    with Publisher(files) as hub:
+        assert fetch(run, hub).status == 0
+    folder, trained = base_folder(tmp_path), tmp_path / "データ" / "runs" / "20261201-0900"
+    trained.mkdir(parents=True)
+    requested = RunSpec(str(trained), str(folder), "t.jsonl", "v.jsonl", name="点検の学習")
+    run_folders.write_spec(trained, requested)
+    with work_folder.acquire_lock(trained / run_folders.LOCK):
+        assert run("models", "remove", REPOSITORY, "--json").code == "run_busy"
+    assert folder.is_dir()
+    said = run("models", "remove", REPOSITORY)
+    assert (said.status, "点検の学習" in said.out) == (0, True)
+    assert not folder.parent.parent.exists()
+    assert run("models", "list", "--json").object["bases"] == []
+    assert run("models", "remove", REPOSITORY, "--json").code == "unknown_model"
+
+
+def test_the_id_of_a_card_stands_for_its_publishers_weights(run, files, tmp_path):
     (tmp_path / "データ").mkdir()
     put_card(tmp_path / "データ" / "cards", 1)
     path = tmp_path / "データ" / "cards" / "tiny.toml"
@@ -91,9 +113,7 @@ def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path: Path, 
     assert {SHARD, "config.json"} <= {path.name for path in folder.iterdir()}
 
 
-def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(run, files, tmp_path):
     with Publisher(files, Fault(says_sha256=False)) as hub:
         hub.hashes[SHARD] = "0" * 64
         said = fetch(run, hub)
@@ -113,9 +133,7 @@ def test_weights_with_another_hash_than_the_hub_states_are_refused_by_name(
         ({}, "tokenizer.json", "hf_file_missing"),
     ],
 )
-def test_what_could_not_be_trained_is_refused_before_its_weights_come(
-    run: Run, tmp_path: Path, config: dict[str, Any], lacking: str, code: str
-) -> None:
+def test_what_could_not_be_trained_is_refused_before_its_weights_come(run, tmp_path, config, lacking, code):
     files = published(tmp_path / "publisher", **config)
     files.pop(lacking, None)
     with Publisher(files) as hub:
@@ -132,9 +150,7 @@ def test_a_repository_without_weights_is_refused(run: Run, files: dict[str, Cont
     assert (said.status, said.code) == (3, "hub_no_weights")
 
 
-def test_a_folder_that_lacks_a_part_of_its_weights_names_it(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_a_folder_that_lacks_a_part_of_its_weights_names_it(run, files, tmp_path):
     folder = tmp_path / "publisher"
     (folder / "pytorch_model.bin").unlink()
     assert hf_folders.read_hf_model(folder).parameters

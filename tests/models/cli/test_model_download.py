@@ -166,9 +166,7 @@ def test_a_model_comes_from_a_stick_or_a_share_without_any_network(shell: Shell,
 
 
 @pytest.mark.fault("S13")
-def test_a_gated_model_is_explained_and_had_with_a_token_that_was_given_for_it(
-    shell: Shell, small: Stored, tmp_path: Path
-) -> None:
+def test_a_gated_model_is_explained_and_had_with_a_token_that_was_given_for_it(shell, small, tmp_path):
     shell.card(small)
     right, wrong = tmp_path / "token", tmp_path / "wrong"
     right.write_text(f"{TOKEN}\n")
@@ -196,9 +194,7 @@ def test_a_gated_model_is_explained_and_had_with_a_token_that_was_given_for_it(
      ("https://huggingface.co:8443", ""), ("/media/stick", "")],
 )  # fmt: skip
 @pytest.mark.fault("S13")
-def test_a_token_of_the_environment_is_for_the_official_hub(
-    place: str, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_of_the_environment_is_for_the_official_hub(place, token, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert model_download.stored_hub_token(place) == token
 
@@ -218,9 +214,7 @@ def test_a_token_of_the_environment_is_for_the_official_hub(
         (("tiny", "--token-file", "/nowhere"), "token_unreadable"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_sentence(
-    shell: Shell, small: Stored, arguments: tuple[str, ...], code: str
-) -> None:
+def test_what_cannot_be_is_said_in_a_sentence(shell, small, arguments, code):
     shell.card(small)
     said = shell.refusal(None, *arguments, HF_ENDPOINT="http://127.0.0.1:9")
     assert said.code == code
@@ -263,9 +257,7 @@ def test_a_model_is_named_as_people_name_it(shell: Shell, small: Stored, name: s
     assert "mit" in said.err
 
 
-def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(
-    shell: Shell, small: Stored, tmp_path: Path
-) -> None:
+def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(shell, small, tmp_path):
     part = Stored(models.projector(tmp_path / "mmproj.gguf"))
     with Hub(Content(10), others={"tiny-Q8_0.gguf": small, "mmproj-F16.gguf": part}) as hub:
         hub.files.pop(FILE)
@@ -276,6 +268,23 @@ def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(
         (model,) = store.local_models()
     assert Path(model.projector).parent == Path(model.path).parent
     assert Path(model.projector).read_bytes() == part.read(0, part.size)
+
+
+@pytest.mark.parametrize("fault", [Fault("page"), Fault("status", times=1, status=404)])
+@pytest.mark.parametrize("has_part", [True, False])
+def test_a_mirror_that_lists_nothing_gives_the_files_that_the_card_names(
+    shell: Shell, small: Stored, tmp_path: Path, fault: Fault, has_part: bool
+) -> None:
+    part = Stored(models.projector(tmp_path / "mmproj.gguf"))
+    put_card(shell.data / "cards", small.size, sha256=small.sha256())
+    path = shell.data / "cards" / "tiny.toml"
+    path.write_text(path.read_text("utf-8").replace("file =", 'projector = "mmproj-F16.gguf", file ='), "utf-8")
+    with Hub(small, fault, others={"mmproj-F16.gguf": part} if has_part else {}) as hub:
+        said = shell.run(hub, "download", "tiny", "--json")
+    assert said.status == 0, said.err
+    with closing(ModelStore.open(shell.data / "kotae.sqlite", shell.data / "backups")) as store:
+        (model,) = store.local_models()
+    assert bool(model.projector) is has_part
 
 
 def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
@@ -304,7 +313,6 @@ def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> No
 
 def test_each_repository_of_a_card_gives_its_own_file() -> None:
     card = catalogue.load().card("llama-3-elyza-jp-8b")
-    assert card is not None
     repositories = {file.repository for file in card.files}
     assert len(repositories) == 2
     asked: Any = None  # the hub is not
@@ -369,9 +377,7 @@ def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, t
     assert shell.run(None, "catalogue", "--from", str(path), "--json").object["version"] == 99
 
 
-def test_a_shared_download_is_found_by_the_hubs_own_library(
-    shell: Shell, small: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shared_download_is_found_by_the_hubs_own_library(shell, small, tmp_path, monkeypatch):
     cache = tmp_path / "cache" / "hub"
     with Hub(small) as hub:
         said = shell.run(hub, "download", REPOSITORY, "--share", "--json", HF_HUB_CACHE=str(cache))

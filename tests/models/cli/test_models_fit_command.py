@@ -49,9 +49,7 @@ def test_a_model_of_the_catalogue_is_judged_by_the_contract(kotae: Kotae, monkey
     assert found["predicted"] is None
 
 
-def test_what_does_not_fit_says_who_has_the_memory_and_what_would_fit(
-    kotae: Kotae, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_says_who_has_the_memory_and_what_would_fit(kotae, monkeypatch):
     has_free(monkeypatch, 5.8)
     status, out, _ = kotae("models", "fit", "llama-3-swallow-8b-instruct-v0.1", "--context", "8192")
     assert status == 1
@@ -79,9 +77,7 @@ def test_the_machine_is_measured_once_and_then_predicted_from(kotae: Kotae, wher
 @pytest.mark.parametrize(
     ("answer_bytes_per_s", "word"), [(2e9, "動くが遅い："), (45e9, "快適："), (0, "メモリは足ります・速さは未測定：")]
 )
-def test_what_fits_and_answers_slowly_is_not_called_comfortable(
-    kotae: Kotae, where: Paths, monkeypatch: pytest.MonkeyPatch, answer_bytes_per_s: float, word: str
-) -> None:
+def test_what_fits_and_answers_slowly_is_not_called_comfortable(kotae, where, monkeypatch, answer_bytes_per_s, word):
     has_free(monkeypatch, 24.0)
     if answer_bytes_per_s:
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(answer_bytes_per_s, 6.2e12, 2e12, 4, 1.0))

@@ -90,9 +90,7 @@ def test_a_file_of_questions_is_answered(kotae: Kotae, script: Script, tmp_path:
 @pytest.mark.parametrize(
     ("name", "text"), [("settings.json", '{"network_allowed": false}'), ("policy.toml", 'network = "never"\n')]
 )
-def test_where_no_network_is_allowed_none_is_used(
-    kotae: Kotae, script: Script, data: Path, name: str, text: str
-) -> None:
+def test_where_no_network_is_allowed_none_is_used(kotae, script, data, name, text):
     model_id = added(kotae, script)
     before = len(script.requests)
     (data / name).write_text(text, "utf-8")

@@ -17,9 +17,7 @@ QUESTION = "日本の首都はどこですか？"
 
 
 @pytest.mark.model
-def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(
-    kotae: Kotae, starter_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(kotae, starter_model, tmp_path, monkeypatch):
     """The adapter that comes with the program stands for one that was trained: both ways give the same answer."""
     monkeypatch.setenv("KOTAE_ENGINE", "llama")
     assert kotae("models", "import", str(starter_model))[0] == 0
@@ -34,7 +32,7 @@ def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(
     assert model["tuned"]["base_name"] == base["name"]
     assert base["tuned"] is None
     shutil.rmtree(run)
-    asking = ("ask", QUESTION, "--temperature", "0", "--max-tokens", "40")
+    asking = ("ask", QUESTION, "--temperature", "0", "--max-tokens", "16")
     tuned, of_card, alone = (
         kotae(*asking, *how)[1]
         for how in (("--model", "首都の答え"), ("--model", "starter"), ("--model", "starter", "--adapter", "none"))
@@ -54,9 +52,7 @@ def test_it_is_added_at_a_strength_and_goes_without_its_base(kotae: Kotae, train
     assert [(model["tuned"], model["is_present"]) for model in left] == [(None, True)]
 
 
-def test_an_adapter_keeps_its_label_through_folders_of_peft(
-    kotae: Kotae, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_adapter_keeps_its_label_through_folders_of_peft(kotae, base, tmp_path, monkeypatch):
     added = kotae("models", "import", str(base))[1]
     run = finished_run(tmp_path / "データ" / "runs" / "r1", base)
     (run / lineage.LINEAGE_FILE).write_text(json.dumps({"label": "secret"}))

@@ -159,7 +159,6 @@ def test_the_child_ends_with_its_parent_and_marks_what_it_has(tmp_path: Path) ->
         begun = _begin(child, command(hub, tmp_path, pace=PATIENT))
         assert child.leave() == 0
         mark = read_checkpoint(tmp_path / f"{FILE}.part.json")
-        assert mark is not None
         assert ByteRanges(mark.ranges).total >= begun.done_bytes
 
 
@@ -191,7 +190,6 @@ def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
         told.append(child.read_until(is_end))
         told.append(child.end(dataclasses.replace(wanted, id="2", access=NetworkAccess("hf_wrong"))))
         assert isinstance(told[-1], Failed)
-        assert child.process.stdin is not None
         child.process.stdin.write(b'{"type":"Fetch","access":{"token":"%s"}}\n' % TOKEN.encode())
         child.process.stdin.flush()
         assert child.process.wait(10) == 2  # not a command: said, but not repeated
@@ -228,9 +226,7 @@ def test_a_file_too_large_for_the_disk_is_not_begun(small_disk: Callable[[int], 
 
 
 @pytest.mark.fault("F2")
-def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(
-    small_disk: Callable[[int], Path], tmp_path: Path
-) -> None:
+def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_disk, tmp_path):
     disk = small_disk(48)
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         wanted = command(hub, disk, pace=PATIENT)

@@ -243,9 +243,7 @@ def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("is_same_boot", "sent"), [(True, CONTENT.size - 3 * MIB), (False, CONTENT.size - MIB)])
 @pytest.mark.fault("F1")
-def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
-    is_same_boot: bool, sent: int, tmp_path: Path
-) -> None:
+def test_what_was_not_synced_counts_until_the_machine_is_started_anew(is_same_boot, sent, tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, (0, MIB))

@@ -73,9 +73,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tuple[Pat
 
 
 @pytest.mark.fault("S13")
-def test_a_company_s_own_authority_counts_and_no_redirect_leads_out_of_tls(
-    certificate: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_a_company_s_own_authority_counts_and_no_redirect_leads_out_of_tls(certificate, tmp_path):
     """On Linux the system's store is OpenSSL's, which SSL_CERT_FILE replaces."""
     with Hub(CONTENT) as hub, Child(tmp_path / "log", SSL_CERT_FILE=str(certificate[0])) as child:
         place = _secured(hub, certificate)
@@ -170,9 +168,7 @@ def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("received", [0, 1_000_000])
 @pytest.mark.fault("F1")
-def test_another_file_of_that_name_stays_also_one_that_was_put_there_during_a_pause(
-    tmp_path: Path, received: int
-) -> None:
+def test_another_file_of_that_name_stays_also_one_that_was_put_there_during_a_pause(tmp_path, received):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         if received:

@@ -147,9 +147,7 @@ def test_of_two_indexes_the_one_with_the_right_file_is_taken(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_is_busy_is_asked_again_and_then_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
+def test_a_server_that_is_busy_is_asked_again_and_then_named(tmp_path, monkeypatch, status):
     monkeypatch.setattr(package_download, "TransferPolicy", functools.partial(TransferPolicy, backoff_s=0.01))
     with server({"/simple/torch/": (status, "text/plain", b"")}) as (address, asked):
         with pytest.raises(AppError, match="training_index_unreachable") as caught:

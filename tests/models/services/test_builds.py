@@ -227,20 +227,16 @@ def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) ->
     assert bench.environment.jobs() == ["hf_to_gguf"]
 
 
-def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench: Bench) -> None:
+def test_a_form_that_was_finished_before_an_interruption_is_made_again_only_if_it_was_damaged(bench: Bench) -> None:
     plan = bench.plan("Q4_K_M,Q8_0")
     first = bench.interrupted(plan)
     before = Path(first.path).stat()
     made = bench.run(plan)
     assert bench.made() == ["quantize Q8_0"]
-    assert made[0].id == first.id
-    assert made[0].name == first.name
+    assert (made[0].id, made[0].name) == (first.id, first.name)
     assert Path(made[0].path).stat().st_ino == before.st_ino
     assert len(bench.left()) == 2
-
-
-def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Bench) -> None:
-    plan = bench.plan("Q4_K_M,Q8_0")
+    plan = bench.plan("Q4_K_M,Q8_0", name="別の名前")
     first = bench.interrupted(plan)
     Path(first.path).write_bytes(b"damaged")
     made = bench.run(plan)
@@ -289,21 +285,18 @@ def test_a_conversion_whose_result_is_no_model_is_refused(bench: Bench) -> None:
     assert bench.left() == set()
 
 
-def test_the_same_build_in_another_program_is_named(bench: Bench) -> None:
-    bench.environment.behaviour = "wait"
-    bench.builds.start(bench.plan())
-    other = bench.other()
-    with pytest.raises(AppError, match="build_running"):
-        other.start(bench.plan("Q8_0"))
-    assert not other.is_running
-
-
-def test_without_a_converter_nothing_begins(bench: Bench) -> None:
+def test_a_build_that_runs_in_another_program_or_has_no_converter_does_not_begin(bench: Bench) -> None:
     bench.environment.converter = None
     with pytest.raises(AppError, match="converter_missing"):
         bench.builds.start(bench.plan())
     assert not bench.builds.is_running
     assert bench.left() == set()
+    bench.environment.converter, bench.environment.behaviour = Path("/converter"), "wait"
+    bench.builds.start(bench.plan())
+    other = bench.other()
+    with pytest.raises(AppError, match="build_running"):
+        other.start(bench.plan("Q8_0"))
+    assert not other.is_running
 
 
 @pytest.mark.fault("F2")

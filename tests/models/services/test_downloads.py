@@ -229,7 +229,6 @@ def test_they_come_one_at_a_time_in_an_order_that_can_be_changed(desk: Desk, lar
             desk.begin(desk.card(hub, file, card_id=file[0]))
         assert desk.states() == [("tiny", "running"), ("b", "waiting"), ("c", "waiting"), ("d", "waiting")]
         last = desk.downloads.find("d", "F32")
-        assert last is not None
         desk.downloads.move(last.id, 1)
         assert [card for card, _ in desk.states()] == ["tiny", "d", "b", "c"]
         hub.change(bytes_per_s=0)
@@ -302,9 +301,7 @@ def test_the_limit_can_be_changed_while_it_runs(desk: Desk, large: Stored) -> No
 
 @pytest.mark.parametrize("is_queue_lost", [False, True])
 @pytest.mark.fault("F1")
-def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(
-    desk: Desk, large: Stored, is_queue_lost: bool
-) -> None:
+def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(desk, large, is_queue_lost):
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 4)
         desk.downloads.close()
@@ -404,8 +401,8 @@ def test_without_permission_no_process_is_started_and_taken_back_it_ends_what_ru
 
 @pytest.mark.fault("F2")
 def test_a_disk_without_room_is_said_before_anybody_is_asked_and_it_goes_on_where_there_is_room(
-    desk: Desk, large: Stored, small_disk: SmallDisk
-) -> None:
+    desk, large, small_disk
+):
     before = desk.library.folder
     desk.library.folder = small_disk(40)
     with Hub(large) as hub:
@@ -432,9 +429,7 @@ def test_parts_stay_where_they_are_when_models_go_elsewhere(desk: Desk, large: S
 
 
 @pytest.mark.fault("F2")
-def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(
-    desk: Desk, large: Stored, small_disk: SmallDisk
-) -> None:
+def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(desk, large, small_disk):
     disk = desk.library.folder = small_disk(90)
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 4)
@@ -468,9 +463,7 @@ def test_what_is_no_model_is_not_added_and_does_not_stay(desk: Desk, tmp_path: P
 
 @pytest.mark.parametrize("was_here", [False, True])
 @pytest.mark.fault("F1")
-def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
-    desk: Desk, small: Stored, *, was_here: bool
-) -> None:
+def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(desk, small, *, was_here):
     """Of the same size, but not of the card's dimensions. What was fetched is deleted; the user's own file is not."""
     with Hub(small) as hub:
         desk.card(hub, sha256="")

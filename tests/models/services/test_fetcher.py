@@ -56,9 +56,7 @@ def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp
         (["/nowhere/kotae"], "/nowhere/kotae"),
     ],
 )
-def test_a_child_that_is_none_of_ours_is_a_failure_with_its_cause(
-    command: list[str], detail: str, qtbot: QtBot, log: Path, tmp_path: Path
-) -> None:
+def test_a_child_that_is_none_of_ours_is_a_failure_with_its_cause(command, detail, qtbot, log, tmp_path):
     fetcher = Fetcher(command, log)
     ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)

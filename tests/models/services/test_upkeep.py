@@ -38,9 +38,7 @@ def care(where: Paths, store: Store) -> Care:
     return Care(store, where)
 
 
-def test_how_a_verification_ended_is_remembered_also_after_a_restart(
-    care: Care, qtbot: QtBot, where: Paths, store: Store
-) -> None:
+def test_how_a_verification_ended_is_remembered_also_after_a_restart(care, qtbot, where, store):
     model = care.library.models()[0]
     assert care.maintenance.last_verified(model) is None
     with qtbot.waitSignals([care.maintenance.verified, care.maintenance.progressed]):
@@ -65,9 +63,7 @@ def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path:
     assert Preferences(where.settings).value.models_folder == str(tmp_path / "new")
 
 
-def test_a_move_that_cannot_be_done_or_was_cancelled_is_said(
-    care: Care, qtbot: QtBot, tmp_path: Path, where: Paths
-) -> None:
+def test_a_move_that_cannot_be_done_or_was_cancelled_is_said(care, qtbot, tmp_path, where):
     with qtbot.waitSignal(care.maintenance.failed) as signal:
         care.maintenance.move_folder(where.models / "inside")
     assert signal.args[0].code == "move_same_place"

@@ -77,21 +77,7 @@ def test_a_folder_becomes_models_in_the_list_and_the_steps_are_shown_as_they_go(
     assert not driver.strip.progress.isVisible()
 
 
-def test_without_a_mark_or_a_folder_that_is_fit_nothing_is_built(driver, source):
-    dialog = driver.asked(source)
-    dialog.list.rows["Q4_K_M"].box.setChecked(False)
-    assert not dialog.buttons["build"].isEnabled()
-    dialog.reject()
-    (source / "pytorch_model.bin").write_bytes(b"\x80\x04")
-    dialog = driver.asked(source)
-    assert "pytorch_model.bin" in dialog.source.note.text()
-    assert dialog.source.note.text().startswith("▲")
-    assert not dialog.buttons["build"].isEnabled()
-    assert not dialog.list.rows["Q4_K_M"].isEnabled()
-    dialog.reject()
-
-
-def test_an_adapter_and_a_text_are_planned(driver, source, tmp_path):
+def test_an_adapter_and_a_text_are_planned_and_without_a_mark_or_a_fit_folder_nothing(driver, source, tmp_path):
     text = tmp_path / "文章.txt"
     text.write_text("橋脚のかぶりを確かめる。\n" * 100, "utf-8")
     dialog = driver.asked(source)
@@ -101,6 +87,15 @@ def test_an_adapter_and_a_text_are_planned(driver, source, tmp_path):
     driver.wait(lambda: dialog._adapter is not None)
     driver.click(dialog.text.choose_button)
     assert [step.kind for step in dialog.plan.steps] == ["convert", "adapter", "merge", "imatrix", "quantize"]
+    dialog.list.rows["Q4_K_M"].box.setChecked(False)
+    assert not dialog.buttons["build"].isEnabled()
+    dialog.reject()
+    (source / "pytorch_model.bin").write_bytes(b"\x80\x04")
+    dialog = driver.asked(source)
+    assert "pytorch_model.bin" in dialog.source.note.text()
+    assert dialog.source.note.text().startswith("▲")
+    assert not dialog.buttons["build"].isEnabled()
+    assert not dialog.list.rows["Q4_K_M"].isEnabled()
     dialog.reject()
 
 
@@ -127,7 +122,12 @@ def test_the_folder_chosen_last_is_built_though_an_earlier_one_is_read_later(dri
     dialog.reject()
 
 
-def test_a_failure_is_explained_and_can_be_tried_again(driver, source, environment):
+def test_a_build_can_be_stopped_and_a_failure_is_explained_and_can_be_tried_again(driver, source, environment):
+    driver.click(driver.asked(source).buttons["build"])
+    assert driver.strip.progress.isVisible()
+    driver.until_clicked(driver.controller.cancelled, driver.strip.progress.cancel_button)
+    assert not driver.strip.progress.isVisible()
+    assert driver.library.models() == []
     environment.behaviour = "fail:no_memory"
     driver.until_clicked(driver.controller.failed, driver.asked(source).buttons["build"])
     assert driver.strip.banner.isVisible()
@@ -136,14 +136,6 @@ def test_a_failure_is_explained_and_can_be_tried_again(driver, source, environme
     with driver.until(driver.controller.finished):
         driver.strip.banner.action_requested.emit("again")
     assert len(driver.library.models()) == 1
-
-
-def test_a_build_can_be_stopped(driver, source):
-    driver.click(driver.asked(source).buttons["build"])
-    assert driver.strip.progress.isVisible()
-    driver.until_clicked(driver.controller.cancelled, driver.strip.progress.cancel_button)
-    assert not driver.strip.progress.isVisible()
-    assert driver.library.models() == []
 
 
 def test_without_the_training_environment_the_dialog_says_what_to_do(open_window, monkeypatch, tmp_path, qtbot):

@@ -27,9 +27,17 @@ def open_page(open_window, where, qtbot, downloads_end):
     return open_
 
 
-def test_nothing_is_asked_before_consent_and_what_has_arrived_is_chosen_and_used(open_page, small):
+def test_nothing_is_asked_before_permission_and_consent_and_what_has_arrived_is_chosen_and_used(open_page, small):
     with Hub(small) as hub:
         driver = open_page(hub)
+        driver.preferences.change(network_allowed=False)
+        driver.choose(CARD)
+        assert not driver.detail.download_button.isVisible()
+        assert "通信が許可されていません。" in words(driver.detail.offline)
+        driver.detail.offline.action_requested.emit("network")
+        assert driver.window.current_page == "settings"
+        driver.preferences.change(network_allowed=True)
+        driver.window.show_page("models")
         dialog = driver.consent()
         assert "apache-2.0" in words(dialog)
         assert not dialog.buttons["accept"].isEnabled()
@@ -43,7 +51,9 @@ def test_nothing_is_asked_before_consent_and_what_has_arrived_is_chosen_and_used
     assert not driver.page.download_banner.isVisible()
 
 
-def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it(open_page, large, qtbot):
+def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it_or_takes_it_back_after_a_cancel(
+    open_page, large, qtbot
+):
     with Hub(large, SLOW) as hub:
         driver = open_page(hub)
         traffic = driver.window.sidebar.traffic
@@ -64,19 +74,13 @@ def test_row_and_sidebar_show_how_far_it_is_and_a_key_pauses_it(open_page, large
         assert traffic.since_label.text() == "起動後 1 件"
         assert "127.0.0.1" in traffic.toolTip()
         assert "あなたの操作" in traffic.toolTip()
-        hub.change(bytes_per_s=0)
-        driver.until_clicked(driver.downloads.finished, driver.row.resume_button)
-
-
-def test_a_cancelled_download_can_be_taken_back(open_page, large):
-    with Hub(large, SLOW) as hub:
-        driver = open_page(hub)
-        driver.start_and_receive()
         driver.click(driver.row.cancel_button)
         assert driver.downloads.items() == []
         driver.click(driver.window.toast.button)
         assert driver.only().state == "paused"
         assert driver.row.resume_button.isVisible()
+        hub.change(bytes_per_s=0)
+        driver.until_clicked(driver.downloads.finished, driver.row.resume_button)
 
 
 def test_a_repository_that_asks_who_it_is_gets_the_token(open_page, small):
@@ -108,18 +112,6 @@ def test_a_failure_says_what_to_do_and_is_tried_again(open_page, small):
         with driver.until(driver.downloads.finished):
             banner.action_requested.emit(f"again:{driver.only().id}")
         assert not banner.isVisible()
-
-
-def test_without_permission_a_kit_is_offered_instead(open_page, small):
-    with Hub(small) as hub:
-        driver = open_page(hub)
-        driver.preferences.change(network_allowed=False)
-        driver.choose(CARD)
-        assert not driver.detail.download_button.isVisible()
-        assert "通信が許可されていません。" in words(driver.detail.offline)
-        driver.detail.offline.action_requested.emit("network")
-        assert driver.window.current_page == "settings"
-        assert hub.requests == []
 
 
 def test_what_was_interrupted_is_offered_at_the_next_start(open_page, large):

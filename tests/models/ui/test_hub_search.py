@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 
 from app.base.wording import phrase
 from app.models import catalogue
+from app.models.services import hub_search
 from app.models.ui.download_controller import DownloadSourceDialog
 from tests.models.downloads.hub import COMMIT, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.test_catalogue_edition import edition
@@ -69,6 +70,20 @@ def test_a_search_that_gets_no_answer_can_be_cancelled_and_begun_again(open_tab,
         assert driver.titles() == ["見つかったモデル", "tiny"]
 
 
+def test_a_search_that_gets_no_answer_ends_with_a_sentence(open_tab, small, monkeypatch):
+    with Hub(small) as hub, socket.create_server(("127.0.0.1", 0)) as silent:
+        driver = open_tab(hub)
+        driver.preferences.change(hub_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(hub_search, "ANSWER_LIMIT_S", 2.0)
+        search(driver, "tiny")
+        assert "127.0.0.1）から答えが返りません" in words(driver.page.hub)
+        assert not driver.downloads.network_purpose
+        monkeypatch.undo()
+        driver.preferences.change(hub_endpoint=hub.place)
+        search(driver, "tiny")
+        assert driver.titles() == ["見つかったモデル", "tiny"]
+
+
 def test_a_found_model_comes_here_with_its_licence_and_source(open_tab, small):
     with Hub(small) as hub:
         hub.stated = {"cardData": {"license": "mit"}}
@@ -98,16 +113,7 @@ def test_a_paused_download_of_a_found_model_is_there_after_a_start(open_tab, lar
         assert driver.titles()[:2] == ["ダウンロード", "tiny"]
 
 
-def test_a_model_that_llama_cpp_does_not_know_is_not_offered(open_tab, small):
-    with Hub(small) as hub:
-        hub.stated = {"gguf": {"architecture": "quasar9"}}
-        driver = open_tab(hub)
-        search(driver, "tiny")
-        assert "quasar9" in driver.shown()
-        assert not driver.detail.download_button.isVisible()
-
-
-def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, small):
+def test_a_failed_search_says_why_a_forbidden_one_is_not_sent_and_a_model_nobody_can_run_not_offered(open_tab, small):
     with Hub(small, Fault("page")) as hub:
         driver = open_tab(hub)
         search(driver, "tiny")
@@ -120,6 +126,11 @@ def test_a_failed_search_says_why_and_a_forbidden_one_is_not_sent(open_tab, smal
         off = words(driver.page.hub)
         driver.preferences.change(network_allowed=True)
         assert words(driver.page.hub) != off
+        hub.change(kind="ok")
+        hub.stated = {"gguf": {"architecture": "quasar9"}}
+        search(driver, "tiny")
+        assert "quasar9" in driver.shown()
+        assert not driver.detail.download_button.isVisible()
 
 
 # ------------------------------------------------------------------------------------------- the catalogue's edition

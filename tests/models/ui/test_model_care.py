@@ -87,6 +87,9 @@ def others(tmp_path, monkeypatch) -> Path:
 
 
 def test_models_of_other_programs_are_added_where_they_lie_and_the_rest_is_explained(driver, others, where, qtbot):
+    driver.strip.search_other_programs().reject()
+    driver.wait(lambda: not driver.care.is_working)
+    assert len(driver.library.models()) == 2
     dialog = driver.found()
     for said in ("1 個のモデルを追加できます。", "LM Studio", "使えないもの（1）", "Web ページ"):
         assert said in words(dialog)
@@ -97,24 +100,16 @@ def test_models_of_other_programs_are_added_where_they_lie_and_the_rest_is_expla
     driver.click(dialog.list.rows[str(others / "new.gguf")])
     assert dialog.buttons["add"].text() == "1 個を追加"
     driver.until_clicked(driver.library.imported, dialog.buttons["add"])
-    assert str(others / "new.gguf") in [model.path for model in driver.library.models()]
-
-
-def test_a_search_that_is_left_ends(driver, others):
-    driver.strip.search_other_programs().reject()
-    driver.wait(lambda: not driver.care.is_working)
-    assert len(driver.library.models()) == 2
-
-
-def test_several_files_are_added_one_after_the_other_and_the_bad_one_is_named(driver, others):
-    driver.page.importing.add_files([str(others / "page.gguf"), str(others / "new.gguf")])
+    (found,) = [model for model in driver.library.models() if model.path == str(others / "new.gguf")]
+    driver.library.remove(found.id)
+    driver.page.importing.add_files([str(others / "page.gguf"), str(others / "new.gguf")])  # one after the other
     driver.wait(driver.page.banner.isVisible)
     assert "2 個のうち 1 個を追加できませんでした。" in words(driver.page.banner)
     assert "page.gguf" in words(driver.page.banner)
     assert len(driver.library.models()) == 3
 
 
-def test_a_verified_model_says_so_for_good_and_no_older_failure_beside_it(driver, where):
+def test_how_a_model_was_verified_stands_there_for_good_and_no_older_failure_beside_it(driver, where):
     driver.fail_to_use("二つめ", where.models)
     driver.verify()
     assert "二つめ は正常です。" in driver.said()
@@ -122,16 +117,6 @@ def test_a_verified_model_says_so_for_good_and_no_older_failure_beside_it(driver
     assert "最後の検証：✓ 正常" in driver.shown()
     driver.choose("model:一つめ")
     assert "最後の検証" not in driver.shown()
-
-
-def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(driver, where):
-    driver.fail_to_use("二つめ", where.models)
-    driver.until_clicked(driver.parts.navigation.page_requested, driver.detail.use_button)
-    driver.window.show_page("models")
-    assert not driver.page.banner.isVisible()
-
-
-def test_a_damaged_model_is_found_among_all_and_can_be_looked_at(driver, where):
     driver.verify_all()
     flip(where.models / "二つめ.gguf", 300_000)
     driver.verify_all()
@@ -139,9 +124,6 @@ def test_a_damaged_model_is_found_among_all_and_can_be_looked_at(driver, where):
     driver.strip.banner.action_requested.emit("look")
     assert "最後の検証：× 壊れています" in driver.shown()
     assert "バックアップから戻してください" in driver.shown()
-
-
-def test_a_second_piece_of_work_waits_for_the_first(driver):
     driver.care.verify()
     driver.strip.verify()
     assert "終わってから、もう一度選んでください。" in driver.said()
@@ -151,7 +133,7 @@ def test_a_second_piece_of_work_waits_for_the_first(driver):
 
 def test_a_kit_is_written_with_what_was_marked_beside_what_was_there(driver, tmp_path):
     dialog = driver.asked_to_carry(tmp_path / "stick")
-    (tmp_path / "stick" / "写真.jpg").write_bytes(b"x")
+    (tmp_path / "stick" / "manifest.json").write_text('{"name": "my web app"}')  # which is no kit's
     assert "2 個で 0.9 MB" in dialog.sum.text()
     dialog.list.rows["一つめ"].box.setChecked(False)
     dialog.list.rows["二つめ"].box.setChecked(False)
@@ -161,32 +143,18 @@ def test_a_kit_is_written_with_what_was_marked_beside_what_was_there(driver, tmp
     driver.until_clicked(driver.care.kit_written, dialog.buttons["export"])
     kit = tmp_path / "stick" / "kotae-models"
     assert (kit / "manifest.json").exists()
+    assert (tmp_path / "stick" / "manifest.json").read_text() == '{"name": "my web app"}'
     assert str(kit) in words(driver.dialog())
     assert "「キットを取り込む…」を選びます" in words(driver.dialog())
 
 
-def test_a_folder_with_another_programs_manifest_is_not_taken_for_a_kit(driver, tmp_path):
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "manifest.json").write_text('{"name": "my web app"}')
-    driver.carry(site)
-    assert (site / "manifest.json").read_text() == '{"name": "my web app"}'
-    assert (site / "kotae-models" / "manifest.json").exists()
-
-
-def test_a_kit_is_read_and_its_model_is_shown(driver, tmp_path):
-    driver.carry(tmp_path / "kit")
-    driver.lose_models()
-    driver.bring_in()
-    assert "キットから 2 個のモデルを取り込みました。" in driver.said()
-    assert len(driver.library.models()) == 2
-    assert driver.detail.isVisible()
-    driver.bring_in()
-    assert "キットのモデルは、すべて追加済みです。" in driver.said()
-    assert "キットの部品は検査していません。" in driver.said()
-
-
-def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
+def test_a_kit_is_read_a_damaged_part_named_and_its_models_shown(driver, tmp_path):
+    with driver.until(driver.care.failed):
+        driver.strip.import_kit(tmp_path)
+    assert "持ち運びキットが見つかりません" in driver.said()
+    assert "manifest.json が入っているフォルダ" in driver.said()
+    assert "丸ごとコピーし直す" in driver.said()  # a kit that was handed out has no other PC
+    assert not driver.strip.progress.isVisible()
     driver.carry(tmp_path / "kit")
     driver.lose_models()
     part = tmp_path / "kit" / "002-0001.kotae-part"
@@ -199,21 +167,20 @@ def test_a_damaged_part_is_named_and_the_rest_is_taken(driver, tmp_path):
     part.write_bytes(whole)
     driver.until_clicked(driver.care.kit_read, driver.dialog().buttons["again"])
     assert len(driver.library.models()) == 2
+    assert driver.detail.isVisible()
+    driver.bring_in()
+    assert "キットのモデルは、すべて追加済みです。" in driver.said()
+    assert "キットの部品は検査していません。" in driver.said()
 
 
-def test_a_folder_without_a_kit_is_refused_in_words(driver, tmp_path):
-    with driver.until(driver.care.failed):
-        driver.strip.import_kit(tmp_path)
-    assert "持ち運びキットが見つかりません" in driver.said()
-    assert "manifest.json が入っているフォルダ" in driver.said()
-    assert "丸ごとコピーし直す" in driver.said()  # a kit that was handed out has no other PC
-    assert not driver.strip.progress.isVisible()
-
-
-def test_the_menus_offer_what_the_header_has_no_room_for(driver):
+def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(driver, where):
+    driver.fail_to_use("二つめ", where.models)
+    driver.until_clicked(driver.parts.navigation.page_requested, driver.detail.use_button)
+    driver.window.show_page("models")
+    assert not driver.page.banner.isVisible()
     named = [action.text() for action in driver.page.menu().actions() if action.text()]
     assert named[:2] == ["すべて検証", "ほかのアプリのモデルを探す"]
     assert {action.text() for action in driver.page.kit_menu().actions()} <= set(named)
-    driver.window.resize(560, 600)
+    driver.window.resize(560, 600)  # the menus offer what the header has no room for
     assert not driver.page.kit_button.isVisible()
     assert driver.page.menu_button.isVisible()

@@ -8,7 +8,6 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 from pytestqt.qtbot import QtBot
 
-from app.application import AppContext
 from app.base.errors import AppError
 from app.chat.ui.chat_notices import EmptyView, ModelAvailability
 from app.models.kits import kit_import
@@ -52,9 +51,7 @@ def offered(empty: EmptyView) -> list[str]:
     return [button.text() for button in buttons if not button.isHidden()]
 
 
-def test_the_import_of_a_kit_is_said_until_it_ends(
-    open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_import_of_a_kit_is_said_until_it_ends(open_window, tmp_path, qtbot, monkeypatch):
     may_end = threading.Event()
 
     def bring_in(

@@ -9,16 +9,21 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from app.base.errors import AppError
+from app.base.files import work_folder
 from app.base.wording import format_size
 from app.inference import memory_estimate, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, local_models
 from app.models.ui import model_actions, model_text
+from app.training.runs import run_folders
+from tests import hf_models
 from tests import model_files as models
 from tests.embedding_model import tiny_bert, tiny_reranker
-from tests.models.ui.driver import ModelsDriver
+from tests.models.downloads.hub import COMMIT
+from tests.models.ui.driver import ModelsDriver, words
 from tests.screenshots import facts
+from trainer.spec import RunSpec
 
 OWN = LocalModel("own", "社内 3B", "/m/own.gguf", 2_310_000_000, "qwen2", "Q5_K_M", 32768, 1.0)
 
@@ -29,11 +34,43 @@ def driver(open_window, store, qtbot) -> ModelsDriver:
     return ModelsDriver(open_window(), qtbot)
 
 
-def test_local_models_come_before_those_of_the_catalogue_and_equal_names_are_told_apart(driver):
+def test_local_models_come_before_cards(driver):
     assert driver.titles()[:3] == ["この PC のモデル", "社内 3B", "追加できるモデル"]
     assert len(driver.titles()) == 3 + sum(card.kind == "chat" for card in catalogue.load().cards)
     driver.library.update(dataclasses.replace(OWN, id="twin", path="/m/twin.gguf"))
     assert {"社内 3B (own.gguf)", "社内 3B (twin.gguf)"} <= set(driver.titles())
+
+
+def test_the_details_are_laid_out_once_when_the_list_is_filled_again(driver, monkeypatch):
+    driver.library.update(dataclasses.replace(OWN, id="twin", path="/m/twin.gguf"))
+    driver.choose("model:twin")
+    shown = []
+    monkeypatch.setattr(driver.detail, "show_entry", lambda entry, _context: shown.append(entry.key))
+    driver.library.remove("own")
+    assert shown == ["model:twin"]
+
+
+def test_fetched_weights_are_listed_and_deleted_after_what_needs_them_is_said(driver, where):
+    base = where.models / "bases" / "models--kotae--tiny" / "snapshots" / COMMIT
+    hf_models.model(base)
+    run = where.runs / "20261201-0900"
+    run.mkdir(parents=True)
+    run_folders.write_spec(run, RunSpec(str(run), str(base), "t.jsonl", "v.jsonl", name="点検の学習"))
+    driver.window.show_page("ask")
+    driver.window.show_page("models")
+    driver.click(driver.page.tabs.buttons["local"])
+    driver.choose(f"base:{base}")
+    assert driver.detail._title.text() == f"kotae/tiny@{COMMIT[:8]}"
+    assert "学習の元（配布元の重み）" in driver.shown()
+    with work_folder.acquire_lock(run / run_folders.LOCK):
+        driver.click(driver.detail.remove_button)
+    assert driver.page.banner.isVisible()
+    driver.click(driver.detail.remove_button)
+    dialog = driver.dialog()
+    assert "点検の学習" in words(dialog)
+    dialog._choose("delete")
+    driver.wait(lambda: "kotae/tiny" not in "".join(driver.titles()))
+    assert not base.exists()
 
 
 def test_a_card_says_how_it_is_added_and_what_its_licence_asks(driver):
@@ -200,18 +237,15 @@ def judge(driver, monkeypatch, free_gb, where=None, measured=None):
     )
 
 
-def test_a_model_that_would_answer_slowly_is_not_called_comfortable(driver, monkeypatch, where):
+def test_before_the_speed_is_measured_and_where_it_is_slow_nothing_is_called_comfortable(driver, monkeypatch, where):
+    judge(driver, monkeypatch, 64)
+    words = {model_text.fit_word(one.usual) for one in driver.page.models._entries if one.usual is not None}
+    assert words == {"メモリは足ります・速さは未測定"}
     judge(driver, monkeypatch, 64, where, MachineSpeed(2.12e9, 6.2e12, 2e12, 4, 1.0))
     driver.choose(QWEN)
     assert "▲ 動くが遅い" in driver.shown()
     assert "資料への質問で約" in driver.shown()
     assert "✓ 快適" not in driver.shown()
-
-
-def test_before_the_speed_is_measured_nothing_is_called_comfortable(driver, monkeypatch):
-    judge(driver, monkeypatch, 64)
-    words = {model_text.fit_word(one.usual) for one in driver.page.models._entries if one.usual is not None}
-    assert words == {"メモリは足ります・速さは未測定"}
 
 
 def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_that_word(driver, monkeypatch, where):
@@ -255,7 +289,7 @@ def power_note(driver):
     return "速さを測ったときと電源が違います" in shown
 
 
-def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):
+def test_a_reranker_has_its_switch_with_what_it_costs_and_one_that_cannot_score_has_no_use(driver, tmp_path):
     model = driver.library.add(local_models.describe(tiny_reranker(tmp_path / "並べ替え.gguf")))
     driver.page.tabs.show_tab("search")
     driver.page._refill()
@@ -273,14 +307,9 @@ def test_a_reranker_has_its_switch_with_what_it_costs(driver, tmp_path):
     driver.choose(f"model:{model.id}")
     switch.box.click()
     assert driver.preferences.value.reranks
-
-
-def test_a_file_that_is_called_a_reranker_but_cannot_score_has_no_use(driver, tmp_path):
     model = driver.library.add(local_models.describe(tiny_bert(tmp_path / "頭なし.gguf", name="Qwen3-Reranker-0.6B")))
-    driver.page.tabs.show_tab("search")
     driver.page._refill()
     driver.choose(f"model:{model.id}")
-    switch = driver.detail.rerank_switch
     assert (switch.isVisible(), switch.box.isEnabled(), switch.is_checked) == (True, False, False)
     assert "点を付ける層がない" in switch.box.accessibleDescription()
     assert driver.preferences.value.reranks

@@ -109,7 +109,6 @@ def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Scr
     dialog.name.setText("部署のモデル")
     desk.click(dialog.buttons["use"])
     added = desk.library.listed()[-1]
-    assert added.remote is not None
     assert (added.name, added.remote.model) == ("部署のモデル", "b/second")
     assert desk.titles()[2:4] == ["LAN のサーバーのモデル", "部署のモデル"]
     assert f"http://{script.address}/v1" in desk.shown()
@@ -118,8 +117,17 @@ def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Scr
     assert not desk.detail.folder_button.isVisible()
 
 
-def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: Desk, script: Script) -> None:
+def test_a_server_that_is_missing_or_cannot_be_used_is_said_and_another_can_be_tried(desk, script):
     dialog = desk.server_dialog()
+    assert not dialog.check_button.isEnabled()
+    assert "アドレスを入れて" in dialog.note.text()
+    committed = QInputMethodEvent()
+    committed.setCommitString("ｇｐｕ：８０００")
+    QApplication.sendEvent(dialog.address, committed)
+    assert dialog.check_button.isEnabled()
+    assert "アドレスを入れて" not in dialog.note.text()
+    desk.qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    assert dialog.isVisible()
     for address, said in (
         ("8.8.8.8:8000", "外にあるため"),
         ("http://user:secret@gpu", "使えません"),
@@ -133,19 +141,6 @@ def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: De
     assert dialog.buttons["use"].isEnabled()
     desk.qtbot.keyClicks(dialog.address, "0")
     assert not dialog.buttons["use"].isEnabled()  # it was found elsewhere
-
-
-def test_what_is_missing_is_said_and_the_name_ends_with_enter(desk: Desk, script: Script) -> None:
-    dialog = desk.server_dialog()
-    assert not dialog.check_button.isEnabled()
-    assert "アドレスを入れて" in dialog.note.text()
-    committed = QInputMethodEvent()
-    committed.setCommitString("ｇｐｕ：８０００")
-    QApplication.sendEvent(dialog.address, committed)
-    assert dialog.check_button.isEnabled()
-    assert "アドレスを入れて" not in dialog.note.text()
-    desk.qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
-    assert dialog.isVisible()
     desk.check(dialog, script.address)
     desk.qtbot.keyPress(dialog.name, Qt.Key.Key_Return)
     assert desk.elsewhere()
@@ -171,7 +166,7 @@ def test_the_key_goes_along_and_is_in_no_file_and_the_answer_says_where_it_was_m
     assert f"外部へ送信：{script.address}" in words(desk.chat.transcript)
 
 
-def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> None:
+def test_a_connection_is_changed_in_its_place_brought_back_and_not_used_without_permission(desk, script):
     before = desk.add(script)
     with scripted_server() as other:
         desk.page.show_model(before.id)
@@ -182,26 +177,16 @@ def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> Non
         dialog.name.setText("引っ越した")
         desk.click(dialog.buttons["use"])
     after = desk.library.model(before.id)
-    assert after is not None
-    assert after.remote is not None
     assert (after.name, after.remote.address) == ("引っ越した", f"http://{other.address}/v1")
     assert desk.elsewhere() == [after]
-
-
-def test_removed_it_can_be_brought_back(desk: Desk, script: Script) -> None:
-    model = desk.add(script)
-    desk.page.show_model(model.id)
+    desk.page.show_model(after.id)
     desk.click(desk.detail.remove_button)
-    assert desk.library.model(model.id) is None
+    assert desk.library.model(after.id) is None
     assert desk.parts.session.model_id == "tiny"
     desk.window.undo_stack.undo()
-    assert desk.library.model(model.id) == model
-
-
-def test_where_no_network_is_allowed_none_can_be_added_or_used(desk: Desk, script: Script) -> None:
-    model = desk.add(script)
+    assert desk.library.model(after.id) == after
     desk.preferences.change(network_allowed=False, model_id="tiny")
-    desk.page.show_model(model.id)
+    desk.page.show_model(after.id)
     assert not desk.detail.use_button.isEnabled()
     assert "外部通信を止めている" in desk.shown()
     dialog = desk.page.remote.ask()
@@ -259,7 +244,6 @@ def test_the_first_question_of_a_conversation_is_sent_only_after_a_yes(desk: Des
     before = len(script.requests)
     desk.ask("首都は？")
     dialog = desk.chat.consent.dialog
-    assert dialog is not None
     assert f"http://{script.address}/v1" in dialog.accessibleDescription()
     desk.click(dialog.buttons["cancel"])
     assert desk.chat.composer.text() == "首都は？"
@@ -281,7 +265,6 @@ def test_a_repeated_answer_of_another_model_is_asked_about_too(desk: Desk, scrip
     desk.window.show_questions()
     desk.chat.transcript.requests.regenerate_requested.emit(answer_id)
     dialog = desk.chat.consent.dialog
-    assert dialog is not None
     desk.answered(lambda: desk.click(dialog.buttons["send"]))
     assert desk.parts.session.conversation is not None
     assert len(script.questions) == 1
@@ -299,7 +282,6 @@ def test_a_file_of_questions_is_sent_only_after_a_yes(desk: Desk, script: Script
     assert f"外部へ送ります：{script.address}" in page.setup.model.text()
     batch.click(page.setup.start_button)
     batch.wait(lambda: page.consent is not None)
-    assert page.consent is not None
     assert f"http://{script.address}/v1" in page.consent.accessibleDescription()
     desk.click(page.consent.buttons["cancel"])
     assert page.shown_widget is page.setup

@@ -13,8 +13,8 @@ from app.base import paths
 from app.base.wording import phrase
 from app.chat.store import Store
 from app.chat.ui.chat_page import ChatPage
-from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.sources_footer import SourceRow
 from app.inference.local_model import LocalModel
 from app.uikit.widgets.labels import Label
 from tests.uikit.ui import clipping

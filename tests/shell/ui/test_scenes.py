@@ -31,7 +31,7 @@ LOOKS = [("ja", 100), HARDEST, ("ja", 200), ("en", 100)]
 IN_JAPANESE = {
     "action_editor", "batch_setup", "bin", "build_model", "chat", "consent", "documents", "documents_report",
     "evaluation_blind", "evaluation_result", "evaluation_set", "evaluation_start", "export", "first_run_2", "folders",
-    "licences", "models", "models_detail", "news", "offline_checked", "packs", "preset_editor", "presets",
+    "licences", "models", "models_detail", "offline_checked", "packs", "preset_editor", "presets",
     "remote_dialog", "report", "search", "settings_about", "settings_look", "settings_network", "sources_doubtful",
     "start_safe_more", "training_data", "training_make", "training_model", "training_result", "training_running",
 }  # fmt: skip
@@ -40,12 +40,12 @@ OTHER_STATES = SELDOM | {
     "batch_empty", "batch_failed", "batch_unfinished", "bin_empty", "build_making_training", "build_refused",
     "chat_low", "chat_remote_stopped", "documents_empty", "documents_full_disk", "documents_manual",
     "documents_meaning", "evaluation_empty", "evaluation_waiting", "export_all", "exported", "first_run_2_offline",
-    "first_run_2_working", "first_run_measuring", "kit_problems", "licences_found", "licences_none",
+    "first_run_2_working", "first_run_measuring", "kit_problems",
     "models_measured", "models_offline", "models_refused",
     "models_remote_stopped", "models_trial", "models_verifying", "network_forbidden", "offline_checking",
     "packs_none", "packs_refused", "remote_dialog_refused", "search_empty", "search_none", "settings_moving",
-    "settings_training_broken", "sources_none", "sources_quoted", "start_older", "start_updated", "temporary",
-    "training_empty", "training_make_offline", "update_file_other", "update_file_unknown",
+    "settings_training_broken", "sources_none", "sources_quoted", "temporary",
+    "training_empty", "training_make_offline",
 }  # fmt: skip
 assert screenshots.SHOTS.keys() >= OTHER_STATES | IN_JAPANESE
 assert not OTHER_STATES & IN_JAPANESE

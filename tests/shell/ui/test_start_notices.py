@@ -3,11 +3,9 @@
 import pytest
 from PySide6.QtWidgets import QPlainTextEdit
 
-from app import __version__
 from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
 from app.base.errors import AppError
 from app.compliance.ui.report_window import ReportWindow
-from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.start_notice import apply_safe_mode, safe_mode_dialog, show_notices
 from app.uikit.widgets.buttons import Button
 from tests.uikit.ui.words import shown
@@ -34,15 +32,13 @@ def press(notice, words: str) -> None:
 
 def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
     for last, is_safe, words in (
-        (StartRecord(CLOSED, 0, __version__), False, ""),
+        (StartRecord(CLOSED), False, ""),
         (StartRecord(), False, ""),  # the very first one
-        (StartRecord(STARTING, 1, __version__), True, "起動に 2 回続けて"),
-        (StartRecord(STARTING, 4, __version__), True, "起動に 5 回続けて"),
-        (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
-        (StartRecord(UP, 0, __version__), False, "Kotae は前回、正しく終了しませんでした。"),
-        (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
-        (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
-        (StartRecord(CLOSED, 0, "99.0"), False, f"いまは {__version__}、前回は 99.0"),
+        (StartRecord(STARTING, 1), True, "起動に 2 回続けて"),
+        (StartRecord(STARTING, 4), True, "起動に 5 回続けて"),
+        (StartRecord(CLOSED), True, "セーフモードで開いています。"),
+        (StartRecord(UP), False, "Kotae は前回、正しく終了しませんでした。"),
+        (StartRecord(UP), True, "セーフモードで開いています。"),
     ):
         notice, _, _ = said(last, is_safe=is_safe)
         assert notice.isHidden() == (not words), last
@@ -52,7 +48,7 @@ def test_the_weightiest_thing_is_said_and_nothing_of_an_ordinary_start(said):
 
 
 def test_it_goes_when_it_is_closed(said):
-    notice, _, _ = said(StartRecord(UP, 0, __version__))
+    notice, _, _ = said(StartRecord(UP))
     notice.banner.dismiss()
     assert notice.isHidden()
 
@@ -71,7 +67,7 @@ def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
 
 @pytest.mark.parametrize("code", ["conversations_damage_found", "documents_damage_found"])
 def test_damage_found_later_takes_the_place_of_a_notice_and_offers_a_restart(said, code):
-    notice, parts, asked = said(StartRecord(UP, 0, __version__))
+    notice, parts, asked = said(StartRecord(UP))
     notice.tell_damage(AppError(code, path=str(parts.paths.data)))
     assert not notice.isHidden()
     assert "破損が見つかりました" in notice.banner.accessibleName()
@@ -110,11 +106,3 @@ def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
     parts.window.sidebar.conversations.folded = frozenset({1})
     parts.window.close()
     assert file.read_bytes() == before
-
-
-def test_the_news_of_another_version_are_one_click_away_and_the_notice_goes(said):
-    notice, parts, _ = said(StartRecord(CLOSED, 0, "0.0.1"))
-    press(notice, "新しくなったこと")
-    assert notice.isHidden()
-    (news,) = parts.window.findChildren(NewsWindow)
-    news.close()

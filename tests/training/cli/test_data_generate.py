@@ -29,13 +29,18 @@ def prepared(folder: Path, count: int, label: Label = "internal") -> tuple[str, 
     return ("data", "generate", "基準", "--model", str(model), "--out", str(folder / "組.jsonl"))
 
 
-def test_pairs_are_made_reviewed_and_read_as_training_data(kotae: Kotae, tmp_path: Path) -> None:
+def test_pairs_are_made_reviewed_and_read_as_training_data(
+    kotae: Kotae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_generate, "LINE_S", 0)  # a log gets a line now and then
     command = prepared(tmp_path, 2)
     status, result, log = kotae(*command, "--n", "2")
     assert status == 0, log
     first, second = log.splitlines()[1:3]  # behind what is said of small models
     assert first.startswith("「基準」の 2 か所から質問と回答を作り、採点します（目標 2 組。")
     assert second == "採用 0／2 組　問い合わせ 0／2"
+    lines = [line for line in log.splitlines() if line.startswith("採用 ")]
+    assert [line.split("　")[1][:9] for line in lines[:3]] == [f"問い合わせ {done}／2" for done in range(3)]
     assert (result["asked"], result["accepted"], result["rejected"], result["label"]) == (2, 2, {}, "internal")
     assert (result["passages"], result["sections"]) == (2, 2)
     out, table, kept = (tmp_path / name for name in ("組.jsonl", "組.xlsx", "確認済み.jsonl"))
@@ -51,13 +56,6 @@ def test_pairs_are_made_reviewed_and_read_as_training_data(kotae: Kotae, tmp_pat
     assert out.read_bytes() == before
     status, result, _ = kotae("data", "check", str(kept))
     assert (status, result["rows"], result["bad"]) == (0, 1, [])
-
-
-def test_a_log_gets_a_line_now_and_then(kotae: Kotae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_generate, "LINE_S", 0)
-    _, _, log = kotae(*prepared(tmp_path, 2), "--n", "2")
-    told = [line for line in log.splitlines() if line.startswith("採用 ")]
-    assert [line.split("　")[1][:9] for line in told[:3]] == [f"問い合わせ {done}／2" for done in range(3)]
 
 
 def test_too_few_pairs_are_told_with_the_reasons(

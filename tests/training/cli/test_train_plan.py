@@ -19,8 +19,10 @@ from app.training.cli import train_plan
 from app.training.cli.train_plan import tokens_text
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
+from tests import hf_models
+from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.conftest import environment  # noqa: F401
-from tests.trainer.training_runs import tiny_base, write_spec  # noqa: F401
+from tests.trainer.training_runs import write_spec
 from trainer.estimate import TrainingTime
 from trainer.events import Preview, PreviewToken
 from trainer.spec import RunSpec
@@ -50,9 +52,16 @@ def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 
 
 @pytest.fixture
-def spec(tiny_base: Path, tmp_path: Path) -> Path:  # noqa: F811
+def base(tmp_path: Path) -> Path:
+    """Spells the rows in bytes, which needs no trainer to be made."""
+    return hf_models.model(tmp_path / "土台")
+
+
+@pytest.fixture
+def spec(base: Path, tmp_path: Path) -> Path:
     """As a person writes it: without a folder."""
-    path = write_spec(tmp_path / "点検", tiny_base, epochs=1.0)
+    form = as_json(form_of(CARD_FORMS["question_answer"]))
+    path = write_spec(tmp_path / "点検", base, epochs=1.0, form=form, context_tokens=512)
     said = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**said, "folder": None, "name": "点検"}, ensure_ascii=False), encoding="utf-8")
     return path
@@ -107,9 +116,9 @@ def test_a_plan_is_exact_and_leaves_nothing_and_only_a_job_needs_the_converter(
     status, out, log = kotae("train", "plan", str(spec), "--json")
     assert status == 0, log
     plan: dict[str, Any] = json.loads(out)
-    assert (plan["is_exact"], plan["fits"], plan["counts"]["rows"]) == (True, True, 24)
+    assert (plan["is_exact"], plan["fits"], plan["counts"]["rows"]) == (True, True, 29)  # of two turns: two
     trained = [token["text"] for token in plan["preview"]["tokens"] if token["is_trained"]]
-    assert trained[-1] == "<|eot_id|>"
+    assert trained[-1] == "<|end_of_text|>"
     memory = plan["memory"]
     assert memory["total_bytes"] == sum(value for name, value in memory.items() if name != "total_bytes")
     assert not (tmp_path / "データ" / "runs").exists()
@@ -153,7 +162,7 @@ def test_a_job_is_trained_by_its_script_and_taken_back(
     assert Path(run["adapter"]).is_file()
 
 
-def test_the_parts_of_the_time_add_up() -> None:
+def test_the_parts_of_the_time_add_up_and_trained_tokens_stand_in_brackets() -> None:
     plan: Any = SimpleNamespace(
         time=TrainingTime(step_s=7.721, steps=12, total_s=219.9),
         device=SimpleNamespace(kind="cpu"),
@@ -164,17 +173,13 @@ def test_the_parts_of_the_time_add_up() -> None:
     assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
     assert evaluations == "  検証 2 分 7 秒"
     assert "学習後の評価" in others
+    tokens = [("<s>", False), ("問\n", False), ("答", True), ("</s>", True), ("次", False)]
+    preview = Preview(1, tuple(PreviewToken(0, text, is_trained) for text, is_trained in tokens))
+    assert tokens_text(preview) == "<s>|問⏎[答][</s>]次"
+    assert (
+        tokens_text(Preview(1, (PreviewToken(0, "\x1b[31m", False),))) == "[31m"
+    )  # nothing that a terminal would obey
 
 
 def test_a_base_comes_along_only_with_a_job(kotae: Kotae, spec: Path) -> None:
     assert kotae("train", "plan", str(spec), "--with-base")[0] == 2
-
-
-def test_trained_tokens_stand_in_brackets() -> None:
-    tokens = [("<s>", False), ("問\n", False), ("答", True), ("</s>", True), ("次", False)]
-    preview = Preview(1, tuple(PreviewToken(0, text, is_trained) for text, is_trained in tokens))
-    assert tokens_text(preview) == "<s>|問⏎[答][</s>]次"
-
-
-def test_what_a_terminal_would_obey_is_not_shown() -> None:
-    assert tokens_text(Preview(1, (PreviewToken(0, "\x1b[31m", False),))) == "[31m"

@@ -8,7 +8,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.training.data import check, curation, file_import
-from app.training.data.curation import Curation, CurationItem, Decision, ReviewPace, RowEvidence
+from app.training.data.curation import Curation, CurationItem, Decision, RowEvidence
 from app.training.data.rows import RowMessage, TrainingRow
 from tests.training.driver import code_of, refused
 
@@ -260,16 +260,3 @@ def test_pairs_of_one_passage_are_counted() -> None:
     found = (EVIDENCE, None, EVIDENCE)
     items = [CurationItem(number, row("問い", "答え"), evidence=one) for number, one in enumerate(found, start=1)]
     assert curation.count_by_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
-
-
-def test_the_rest_is_foretold_from_the_pace_without_the_breaks() -> None:
-    now = 0.0
-    pace = ReviewPace(lambda: now)
-    for seconds in (0, 6, 6, 6, 3600):
-        now += seconds
-        pace.note()
-        assert pace.seconds(10) is None
-    for seconds in (6, 30):
-        now += seconds
-        pace.note()
-    assert pace.seconds(10) == pytest.approx(10 * (4 * 6 + 30) / 5)

@@ -84,18 +84,17 @@ def test_what_may_be_personal_is_quoted(tmp_path: Path) -> None:
     assert data_overview.personal_texts(phone.row, "unfinished") == []
 
 
-def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_path: Path) -> None:
+def test_lengths_and_groups_are_of_the_rows_that_count(tmp_path: Path) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
     _, rows, _ = kept(tmp_path, f"{CSV}長い答えは,{long}。,9 章\n")
     found = data_overview.measure_distribution(rows)
-    assert [(one.line, one.characters) for one in found.outliers] == [(22, 601)]
     assert ([bound for bound, _ in found.bins], sum(count for _, count in found.bins)) == (list(range(1, 14)), 20)
     assert found.beyond == 1
     assert {share.name: share.rows for share in found.groups} == {"0 章": 7, "1 章": 7, "2 章": 6, "9 章": 1}
     assert found.categories == ()
     rows.decide(Decision(21, "rejected"))
     after = data_overview.measure_distribution(rows)
-    assert (after.rows, after.outliers) == (20, ())
+    assert (after.rows, after.beyond) == (20, 0)
 
 
 def test_where_nothing_counts_nothing_is_measured(tmp_path: Path) -> None:

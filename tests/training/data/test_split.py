@@ -87,7 +87,7 @@ def test_a_row_that_stands_for_a_twin_stays_with_the_twins_group() -> None:
         (100, SplitSettings(), (60, 20, 20)),  # twenty at the least
         (40, SplitSettings(), (20, 10, 10)),  # but not more than a quarter
         (10, SplitSettings(), (6, 2, 2)),
-        (5000, SplitSettings(), (4400, 200, 400)),  # at the most
+        (4100, SplitSettings(), (3500, 200, 400)),  # at the most
         (1000, SplitSettings(holdout=0.25, validation=0.05), (700, 50, 250)),
     ],
 )

@@ -9,7 +9,6 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.inference import child_commands
 from app.inference.engine.messages import AdapterUse, Ask, Command
 from app.training.runs import run_folders
 from app.training.services.adapter_trial import AdapterTrial, TrialAnswers
@@ -53,7 +52,7 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     run_folders.write_spec(run, asked)
     models.tiny_adapter(run / run_folders.ADAPTER)
     models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
-    trial = AdapterTrial(run, scene.engine, child_commands.template(), models_of, settings_of, scene.session)
+    trial = AdapterTrial(run, scene.engine, models_of, settings_of, scene.session)
     made = Bench(scene, run, trial)
     send = scene.engine.send
 

@@ -31,7 +31,6 @@ from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
 from tests.model_files import TinyShape
-from tests.training.driver import code_of
 from trainer import spec
 from trainer.spec import RunSpec
 
@@ -187,13 +186,17 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert (small.proposed, small.file) == ("Q4_K_M", "砂防の助手-Q4_K_M.gguf")
     header = gguf.check_model(bench.run / small.file)
     assert (header.quantization, header.name) == ("Q4_K_M", "砂防の助手")
-    bench.heard.clear()
-    with bench.qtbot.waitSignal(bench.gate.finished, timeout=120_000) as made:
-        bench.gate.start(bench.run, bench.cache, GB, "Q8_0")
-    assert made.args == [None]
-    assert bench.steps() == [("merge", "F16"), ("quantize", "Q8_0")]
+    for form in ("Q8_0", "F16"):
+        bench.heard.clear()
+        with bench.qtbot.waitSignal(bench.gate.finished, timeout=120_000) as made:
+            bench.gate.start(bench.run, bench.cache, GB, form)
+        assert made.args == [None]
+        assert bench.steps() == [("merge", "F16"), ("quantize", form)]
+        assert (
+            gguf.check_model(bench.run / f"砂防の助手-{form}.gguf").name == "砂防の助手"
+        )  # of the merged file: "Tiny"
     assert quality_gate.read_gate(bench.run) == small  # beside it
-    assert {path.name for path in bench.run.glob("砂防*.gguf")} == {small.file, "砂防の助手-Q8_0.gguf"}
+    assert len(list(bench.run.glob("砂防*.gguf"))) == 3
 
 
 def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench: Bench) -> None:
@@ -229,13 +232,12 @@ def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> Non
             run_folders.write_spec(bench.run, written)
         else:
             (bench.run / name).write_text(json.dumps(spec.to_json(written), ensure_ascii=False), encoding="utf-8")
-    bench.cancel_at("score", "base+adapter")
+    bench.cancel_at("score", "base")
     assert bench.steps() == [
         ("convert", "f16+adapter"),
         ("score", "f16+adapter"),
         ("quantize", "base"),
         ("score", "base"),
-        ("score", "base+adapter"),
     ]
 
 
@@ -247,22 +249,11 @@ def test_a_base_with_a_shipped_adapter_is_measured_with_it(bench: Bench, monkeyp
         return CardAdapter(shipped, "") if model.files[0].sha256 == input_file.sha256_of(base) else None
 
     monkeypatch.setattr("app.models.local_models.adapter_of", adapter_of)
-    bench.cancel_at("score", "base+adapter")
-    assert bench.steps()[2:] == [("score", "base"), ("score", "base+shipped"), ("score", "base+adapter")]
-    measured = export_plan.read_scores(export_plan.plan_export(export_plan.read_source(bench.run), bench.cache))
-    assert measured["base+shipped"].nll != measured["base"].nll
-    assert measured["base"].answers
-
-
-def test_a_merged_file_in_f16_is_called_by_the_runs_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_plan, "ALL_FORMS", export_plan.ALL_FORMS[:5])
-    monkeypatch.setattr("app.training.quality_gate.choose_form", lambda *_: "F16")
-    found = bench.passed()
-    assert bench.steps()[-3:] == [("score", "F16"), ("answer", "F16"), ("quantize", "F16")]
-    assert found.file == "砂防の助手-F16.gguf"
-    made = gguf.check_model(bench.run / found.file)
-    before = gguf.read_header(bench.environment.folder / "model.gguf")
-    assert (made.name, before.name) == ("砂防の助手", "Tiny")
+    bench.cancel_at("score", "base+shipped")
+    assert bench.steps()[2:] == [("score", "base"), ("score", "base+shipped")]
+    planned = export_plan.plan_export(export_plan.read_source(bench.run), bench.cache)
+    assert planned.adapter_of("base+shipped") == str(shipped)
+    assert export_plan.read_scores(planned)["base"].answers
 
 
 def test_it_goes_on_from_what_was_measured_unless_the_adapter_is_another(bench: Bench) -> None:
@@ -274,12 +265,6 @@ def test_it_goes_on_from_what_was_measured_unless_the_adapter_is_another(bench: 
     bench.cancel_at("score", "base")
     assert bench.steps() == [("score", "f16+adapter"), ("score", "base")]
     assert bench.environment.jobs() == ["hf_to_gguf"]
-
-
-def test_a_run_is_evaluated_by_one_at_a_time(bench: Bench) -> None:
-    held = run_folders.lock_run(bench.run)
-    assert code_of(bench.gate.start, bench.run, bench.cache, GB) == "run_busy"
-    held.release()
 
 
 def test_what_is_missing_is_named_before_anything_begins(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.documents.library import Library
 from app.documents.records import DocumentCollection, Section
-from app.inference import child_commands, reply_journal
+from app.inference import reply_journal
 from app.inference.local_model import LocalModel
 from app.training import drafts
 from app.training.generation import pair_records
@@ -71,7 +71,7 @@ class Desk:
         library.close()
 
     def generation(self, job: GenerationJob) -> PairGeneration:
-        return PairGeneration(self.scene.engine, child_commands.template(), job, self.scene.engine)
+        return PairGeneration(self.scene.engine, job, self.scene.engine)
 
     def ended(self, signal: Any, act: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal) as caught:
@@ -256,7 +256,7 @@ class DraftDesk:
     def started_again(self) -> DraftPairGeneration:
         of = self.scene
         return DraftPairGeneration(
-            of.session, of.library, of.preferences, of.engine, child_commands.template(), of.where, of.engine
+            of.session, of.library, of.preferences, of.engine, of.where, of.engine
         )  # fmt: skip
 
     def collection(self, *sections: Any) -> DocumentCollection:

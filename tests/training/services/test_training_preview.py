@@ -64,18 +64,13 @@ def test_each_preset_is_told_and_the_draft_s_own_first(
     assert not outlooks.forecasts["light"].plan.counts.is_exact
 
 
-def test_a_changed_setting_is_told_with_what_the_preset_would_take(
+def test_only_what_changes_the_cost_is_estimated_anew_and_a_changed_setting_is_told(
     outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
 ) -> None:
     look(outlooks, draft.with_settings(rank=64, epochs=30.0, samples=("橋は？",)), qtbot)
     standard = outlooks.forecasts["standard"]
     assert (standard.plan.spec.rank, standard.left["rank"], standard.left["epochs"]) == (64, 16, 3.0)
     assert standard.plan.spec.learning_rate == 2e-4  # of a long run: what is left open follows what is not
-
-
-def test_only_what_changes_the_cost_is_estimated_anew(
-    outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
-) -> None:
     look(outlooks, draft, qtbot)
     found = outlooks.forecasts
     for same in (draft.with_settings(seed=7), dataclasses.replace(draft, preset="light", name="別の名前")):

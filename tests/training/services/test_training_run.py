@@ -1,8 +1,6 @@
 """A training run as the program sees it: a real child that behaves well, dies, hangs, or is told to end."""
 
 import json
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +8,6 @@ import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import wording
 from app.base.errors import AppError
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import run_folders
@@ -19,7 +16,7 @@ from app.training.services.training_run import Trainer, TrainingRun
 from tests import fake_trainer
 from tests.training.driver import code_of, write_parts
 from trainer import events
-from trainer.events import Cancelled, EvaluationStep, Event, Finished, Paused, TrainingStep
+from trainer.events import Cancelled, EvaluationStep, Event, Finished, TrainingStep
 from trainer.spec import RunSpec
 
 
@@ -124,23 +121,6 @@ def test_a_cancelled_run_is_not_to_go_on(start: Start) -> None:
     assert run_folders.read(heard.folder).state == "cancelled"
 
 
-def test_a_second_program_does_not_train_in_the_same_folder(start: Start) -> None:
-    heard = start("slow")
-    heard.until_step(1)
-    other = TrainingRun(training_run.locate_trainer(Path("/nowhere")), heard.folder)
-    assert code_of(other.start) == "run_busy"
-    other.deleteLater()
-
-
-@pytest.mark.parametrize("code", ["spec_invalid", "preflight_blocked", "memory_short", "training_environment_broken"])
-@pytest.mark.fault("F6")
-def test_a_failure_becomes_an_error_with_words(start: Start, code: str) -> None:
-    error = start(f"fail:{code}").to_its_end()
-    assert error.code in wording.error_codes()
-    assert error.code.endswith(code)
-    assert "?" not in str(wording.describe_error(error))
-
-
 @pytest.mark.fault("F6")
 @pytest.mark.parametrize(
     ("behaviour", "code", "facts"),
@@ -213,14 +193,6 @@ def test_killing_it_waits_until_it_is_gone(start: Start) -> None:
 
 
 @pytest.mark.fault("F6")
-def test_a_signal_from_outside_pauses(start: Start) -> None:
-    heard = start("slow")
-    heard.until_step(1)
-    os.kill(heard.run.child_pid, signal.SIGTERM)
-    assert isinstance(heard.to_its_end(), Paused)
-
-
-@pytest.mark.fault("F6")
 def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
     heard = start("slow", max_steps=12)
     for step in (5, 9):
@@ -232,17 +204,6 @@ def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
     kept = run_folders.read(heard.folder).standing
     assert [evaluation.step for evaluation in kept.evaluations] == [0, 4, 8, 12]
     assert sum(isinstance(event, EvaluationStep) for event in heard.events) == 1
-
-
-def test_a_python_that_is_gone_is_said(start: Start, tmp_path: Path, qtbot: QtBot) -> None:
-    heard = start("good")
-    heard.to_its_end()
-    folder = run_folders.create(RunSpec(str(tmp_path / "other"), "b", "t", "v"))
-    run = TrainingRun(Trainer(TrainingEnvironment(tmp_path / "python", None)), folder)
-    with qtbot.waitSignal(run.failed) as blocker:
-        run.start()
-    assert blocker.args[0].code == "training_environment_broken"
-    run.deleteLater()
 
 
 def test_an_adapter_without_its_converter_is_refused_beforehand(tmp_path: Path) -> None:

@@ -89,47 +89,25 @@ def test_a_run_is_trained_to_its_end_beside_no_engine_and_another_can_follow(sce
     assert (error.code, scene.trainings.folder, scene.engine.refusal) == ("run_is_finished", None, None)
 
 
-def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_trainer.use(monkeypatch, "slow")
-    folder = scene.run()
-    scene.trainings.start(folder)
-    scene.until_step(1)
-    scene.trainings.pause()
-    assert scene.ended() is None
-    assert run_folders.read(folder).state == "paused"
-    scene.trainings.start(folder)
-    scene.trainings.finish()
-    assert scene.ended() is None
-    assert run_folders.read(folder).state == "finished"
-
-
-def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_trainer.use(monkeypatch, "slow")
-    folder = scene.run()
-    scene.trainings.start(folder)
-    scene.until_step(1)
-    scene.trainings.cancel()
-    assert scene.ended() is None
-    assert [run.state for run in run_folders.list_all(scene.folder)] == ["cancelled"]
-
-
-@pytest.mark.parametrize(("behaviour", "code"), [("oom", "run_out_of_memory"), ("crash", "run_crashed")])
-def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_trainer.use(monkeypatch, behaviour)
-    scene.trainings.start(scene.run())
-    error = scene.ended()
-    assert error.code == code
-
-
-def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> None:
+def test_without_an_environment_or_with_a_broken_one_nothing_begins(
+    scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def locate() -> Trainer:
         raise AppError("no_training_environment", path="")
 
-    trainings = TrainingRunner(scene.engine, locate, scene.folder)
+    trainings, folder = TrainingRunner(scene.engine, locate, scene.folder), scene.run()
     with qtbot.waitSignal(trainings.ended) as caught:
-        trainings.start(scene.run())
+        trainings.start(folder)
     assert caught.args[1].code == "no_training_environment"
     assert (trainings.folder, trainings.outcome, scene.engine.refusal) == (None, "failed", None)
+    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), fake_trainer.FAKE)
+    trainings = TrainingRunner(scene.engine, lambda: gone, scene.folder)
+    trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
+    trainings.start(folder)
+    error = scene.ended()
+    assert error.code == "training_environment_broken"
+    assert scene.engine.refusal is None
+    trainings.deleteLater()
 
 
 def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
@@ -160,16 +138,6 @@ def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: 
     assert not scene.trainings.is_waiting
     scene.trainings.pause()
     assert scene.ended() is None
-
-
-def test_what_waits_for_an_answer_can_be_given_up(scene: Scene) -> None:
-    scene.is_answering = True
-    folder = scene.run()
-    scene.trainings.start(folder)
-    scene.trainings.pause()
-    assert scene.ended() is None
-    assert (run_folders.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
-    assert scene.engine.refusal is None
 
 
 def test_what_is_about_to_begin_can_be_given_up(scene: Scene) -> None:
@@ -234,17 +202,6 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch
     assert scene.trainings.run is not None
 
 
-def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), fake_trainer.FAKE)
-    trainings = TrainingRunner(scene.engine, lambda: gone, scene.folder)
-    trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
-    trainings.start(scene.run())
-    error = scene.ended()
-    assert error.code == "training_environment_broken"
-    assert scene.engine.refusal is None
-    trainings.deleteLater()
-
-
 def test_what_is_left_to_do_is_gone_on_with(scene: Scene) -> None:
     """Of a finished run that is its judging, which the fake's folder does not allow."""
     folder = scene.run()
@@ -294,7 +251,7 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
 @pytest.fixture
 def judge(scene: Scene, gate_bench: Bench) -> TrainingRunner:
     """Of a run that was trained for real, with real children."""
-    trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
+    trainer = Trainer(cast("TrainingEnvironment", gate_bench.environment))
     made = scene.trainings = TrainingRunner(scene.engine, lambda: trainer, gate_bench.cache)
     made.ended.connect(lambda run, error: scene.ends.append((run, error)))
     return made

@@ -17,7 +17,7 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.documents.library import Library
 from app.documents.services.document_library import DocumentLibrary
-from app.inference import child_commands, speed
+from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.speed import MachineSpeed
@@ -195,9 +195,7 @@ class DataDriver(Driver):
     def open(self, draft: TrainingDraft) -> None:
         """As the page does it."""
         of = self.scene
-        self.generation = DraftPairGeneration(
-            of.session, of.library, of.preferences, of.engine, child_commands.template(), self.where, of.engine
-        )
+        self.generation = DraftPairGeneration(of.session, of.library, of.preferences, of.engine, self.where, of.engine)
         self.work = DraftEditor(draft, self.where, tuple, lambda: None, parent=of.engine)
         pickers = Pickers(open=lambda *_: str(self.chosen), save=lambda *_: str(self.chosen))
         step = DataStep(

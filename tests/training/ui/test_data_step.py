@@ -1,19 +1,23 @@
 """The step of the data: a file is imported, its columns are chosen, its rows are mended, measured and split."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QHeaderView
+from PySide6.QtWidgets import QApplication, QHeaderView, QLabel
+from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.base.wording import phrase, use_language
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
+from app.training.data.file_import import ImportOrigin
 from app.training.ui.data import row_texts
 from app.training.ui.data.columns_tab import ColumnsDialog
+from app.training.ui.data.data_status import RowCount
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.scene import Scene
@@ -53,6 +57,19 @@ def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(driver: 
         "列の対応", "見直し 3", "長さと分布", "分割と漏れ検査"
     ]  # fmt: skip
     assert driver.tab("columns").facts.text() == "質問と回答の列　文字コード Shift_JIS (CP932)"
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "Imported 1 row"), (1234, "Imported 1,234 rows")])
+def test_the_strip_counts_a_single_row_in_the_singular(theme: Theme, qtbot: QtBot, count: int, said: str) -> None:
+    shown = RowCount(theme, "training.imported_n_rows")
+    qtbot.addWidget(shown)
+    use_language("en")
+    try:
+        shown.show_count(count, is_shown=True)
+    finally:
+        use_language("ja")
+    assert " ".join(label.text() for label in shown.findChildren(QLabel) if label.text()) == said
+    assert shown.accessibleName() == said
 
 
 def test_a_file_is_dropped_and_what_holds_no_rows_is_not_taken(driver: DataDriver, tmp_path: Path) -> None:
@@ -113,6 +130,28 @@ def test_a_file_that_has_changed_or_gone_since_is_told(driver: DataDriver, tmp_p
         path.unlink(missing_ok=True)
 
 
+def test_what_was_found_of_the_file_before_is_not_shown_of_the_next(
+    driver: DataDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.take(table(tmp_path))
+    tab, asked, goes_on, standing = driver.tab("columns"), [], threading.Event(), ImportOrigin.standing
+
+    def slow_at_first(origin: ImportOrigin, path: Path) -> str:
+        asked.append(path)
+        return "changed" if len(asked) == 1 and goes_on.wait() else standing(origin, path)
+
+    driver.until(lambda: not background._running)
+    monkeypatch.setattr(ImportOrigin, "standing", slow_at_first)
+    tab.show_rows()
+    driver.until(lambda: asked)
+    tab.show_rows()
+    driver.qtbot.wait(100)  # the second look may end first
+    goes_on.set()
+    driver.until(lambda: not background._running)
+    assert not tab.file_state.isVisible()
+    assert not tab.read_button.isEnabled()
+
+
 def test_rows_with_flaws_are_mended_kept_and_left_out_in_the_one_queue(troubled: DataDriver) -> None:
     assert troubled.step.tabs.key == "review"  # where something is to be decided
     tab = troubled.tab("review")
@@ -143,7 +182,7 @@ def test_lines_that_are_no_rows_say_why_with_the_columns(troubled: DataDriver, t
     assert troubled.tab("columns").unusable.texts == []
 
 
-def test_lengths_are_a_table_with_bars_and_what_stands_apart_is_opened(driver: DataDriver, tmp_path: Path) -> None:
+def test_lengths_are_a_table_with_bars(driver: DataDriver, tmp_path: Path) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
     driver.take(table(tmp_path, f"長い答えは,{long}。,第9章\n"))
     tab = driver.tab("lengths")
@@ -156,11 +195,6 @@ def test_lengths_are_a_table_with_bars_and_what_stands_apart_is_opened(driver: D
         drawn = view.viewport().grab().toImage().pixelColor(place.right() - 4, place.center().y())
         assert (drawn == driver.theme.color("accent_soft")) == (count == max(counts))
     assert (tab.groups.figures.rows[0], tab.categories.isVisible()) == (("第0章", "10"), False)
-    assert tab.outliers.rows == [("32", "601", "長い答えは")]
-    tab.outlier_table.setFocus()
-    tab.outlier_table.setCurrentIndex(tab.outliers.index(0, 0))
-    driver.press(tab.outlier_table, Qt.Key.Key_Return)
-    assert driver.step.tabs.key == "review"
 
 
 def test_the_rows_are_split_shown_and_split_again_when_they_have_changed(troubled: DataDriver) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtGui import QImage
 from app.base.files import input_file
 from app.base.services import background
 from app.base.wording import phrase
-from app.inference import child_commands, scoring_files
+from app.inference import scoring_files
 from app.models import training_environment
 from app.models.artifact_steps import StepProgress
 from app.training import quality_gate
@@ -49,7 +49,7 @@ class ResultDriver(Driver):
         write_run(self.folder, self.base, gate)
         scene, navigation = self.scene, NavigationSignals()
         trial = AdapterTrial(
-            self.folder, scene.engine, child_commands.template(), scene.store.local_models,
+            self.folder, scene.engine, scene.store.local_models,
             lambda: scene.preferences.value,
         )  # fmt: skip
         step = ResultStep(self.theme, navigation, self.folder, self.trainings, trial, lambda: self.in_use)

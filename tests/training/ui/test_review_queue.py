@@ -159,12 +159,19 @@ def test_an_edit_is_made_in_the_answer_or_the_question_and_kept_with_ctrl_enter(
     assert driver.states(3) == ["accepted"]
 
 
-def test_esc_gives_the_edit_up_and_asks_nothing(driver: ReviewDriver) -> None:
+def test_esc_gives_the_edit_up_and_asks_nothing_and_one_without_an_answer_is_refused_and_stays(
+    driver: ReviewDriver,
+) -> None:
     driver.edit(NEW, keeps=False)
     assert driver.editor.is_edited
     driver.press(driver.editor.answer, Qt.Key.Key_Escape)
     assert (driver.answer, driver.view.hasFocus()) == (ANSWER, True)
     assert (driver.editor.is_edited, driver.number, "修正中" in driver.spoken(1)) == (False, 1, False)
+    driver.edit(" ")
+    assert (driver.states(1), driver.number, driver.answer) == (["undecided"], 1, " ")
+    assert "質問と回答の両方を書いてください" in driver.tab.banner.accessibleName()
+    driver.edit(NEW)
+    assert (driver.states(1), driver.tab.banner.isVisible()) == (["edited"], False)
 
 
 def test_an_edit_stays_with_its_row_until_that_is_decided(driver: ReviewDriver) -> None:
@@ -188,14 +195,6 @@ def test_what_was_typed_comes_back_when_its_decision_is_undone(driver: ReviewDri
     driver.undo()
     driver.undo()
     assert (driver.number, driver.states(1), driver.answer) == (1, ["undecided"], NEW)
-
-
-def test_an_edit_without_an_answer_is_refused_and_stays(driver: ReviewDriver) -> None:
-    driver.edit(" ")
-    assert (driver.states(1), driver.number, driver.answer) == (["undecided"], 1, " ")
-    assert "質問と回答の両方を書いてください" in driver.tab.banner.accessibleName()
-    driver.edit(NEW)
-    assert (driver.states(1), driver.tab.banner.isVisible()) == (["edited"], False)
 
 
 def test_a_decision_that_cannot_be_written_is_told_and_the_row_stays(driver: ReviewDriver) -> None:

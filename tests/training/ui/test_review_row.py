@@ -1,7 +1,6 @@
 """What the review queue shows of a row: its source, its checks, its place; in every width and for every ear."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.base.wording import phrase
-from app.training.data.curation import CurationItem, ReviewPace
+from app.training.data.curation import CurationItem
 from app.uikit.theme import Theme
 from tests.training.ui.driver import PASSAGE, QUOTE, ReviewDriver, file_items, make_work, pair
 from tests.uikit.ui import accessible
@@ -141,16 +140,6 @@ def test_a_row_of_a_file_says_why_it_was_left_out_and_what_was_said_before_it(op
 
 
 # -------------------------------------------------------------------------------------------------- progress, names
-
-
-def test_the_time_left_is_that_of_the_persons_own_pace(open_driver: Open) -> None:
-    driver = open_driver([pair(number) for number in range(1, 201)])
-    times = itertools.count(6.0, 6.0)
-    driver.tab._pace = ReviewPace(lambda: next(times))
-    driver.decide("aaaa")
-    assert not driver.tab.list.time.isVisible()
-    driver.decide("a")
-    assert (driver.tab.list.time.text(), driver.tab.list.bar.value()) == ("あと約 20 分", 5)
 
 
 def test_screen_readers_are_told_the_state_of_each_row(open_driver: Open) -> None:

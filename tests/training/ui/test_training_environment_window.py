@@ -30,7 +30,7 @@ from tests.training.ui.driver import Driver, words
 from tests.wheelhouse import Index, make_wheels, write_lock
 
 LIMIT_S = 120
-NONE_YET, WORKS = "まだありません。", "✓ 使えます。"
+NONE_YET, WORKS = "まだありません。学習を始める前に、一度だけ作ります。", "✓ 使えます。4 ビットの計算も確かめました。"
 
 
 class EnvironmentDriver(Driver):
@@ -200,7 +200,7 @@ def test_with_the_network_blocked_only_a_folder_is_offered_and_no_kit_is_written
 
 def test_while_something_works_with_the_environment_it_stays(driver: EnvironmentDriver) -> None:
     panel = driver.open()
-    panel._is_in_use = lambda: True
+    panel.making.is_in_use = lambda: True
     driver.click(panel.offline_button)
     assert "いま、学習環境を使っています。" in words(panel.making.banner)
     assert [one for one in QApplication.topLevelWidgets() if isinstance(one, InstallEnvironmentDialog)] == []
@@ -211,7 +211,7 @@ def test_one_made_elsewhere_is_shown_but_not_deleted_here(
 ) -> None:
     monkeypatch.setenv(VARIABLE, sys.executable)
     panel = driver.open()
-    assert panel.state.text().startswith("▲ 使えません（")
+    assert panel.state.text().startswith("▲ 学習環境を使えません（")
     assert "Kotae が作ったものではありません" in panel.folder_label.text()
     assert not panel.remove_button.isVisible()
 

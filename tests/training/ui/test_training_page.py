@@ -211,7 +211,7 @@ def test_the_header_has_the_actions_of_the_step_that_is_shown_below_it_in_a_narr
         page.resize(width, 600)
         driver.until(shown.isVisible)
         QCoreApplication.processEvents()
-        places.append(shown.mapTo(page, shown.rect().bottomLeft()).y() > page._header.height())
+        places.append(shown.mapTo(page, shown.rect().bottomLeft()).y() > page.header.height())
     assert places == [False, True, False]
 
 

@@ -168,11 +168,11 @@ ENOUGH = {
     "evaluation_details", "evaluation_quantizations", "evaluation_questions", "evaluation_rename",
     "evaluation_scale", "evaluation_set", "evaluation_start", "evaluation_thinking", "evaluation_versions",
     "evaluation_write", "find",
-    "import_result", "licences", "link", "manual", "many_documents", "models", "models_hub", "network_stopped", "news",
+    "import_result", "licences", "link", "manual", "many_documents", "models", "models_hub", "network_stopped",
     "preset_editor", "preset_report", "proxy_login", "remote_dialog_found", "rename", "rename_in_header", "report",
     "search", "settings_about", "settings_models_details", "sources_page", "sources_text", "start_safe_more",
     "token", "training_details", "training_kit", "training_make", "training_name", "training_pair_review",
-    "training_pairs", "training_problems", "training_review", "training_search", "training_tokens", "update_file_same",
+    "training_pairs", "training_problems", "training_review", "training_search", "training_tokens",
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from app.uikit.widgets.section_bars import StepRail
+from app.uikit.widgets.section_bars import StepRail, TabBar
 
 NAMES = ("目的", "データ", "確認")
 
@@ -34,9 +34,10 @@ def test_a_done_step_can_be_gone_back_to_by_mouse_and_keyboard(rail, qtbot):
     with qtbot.waitSignal(rail.step_chosen) as signal:
         qtbot.mouseClick(rail.steps[0], Qt.MouseButton.LeftButton)
     assert signal.args == [0]
-    with qtbot.waitSignal(rail.step_chosen) as signal:
-        qtbot.keyClick(rail.steps[0], Qt.Key.Key_Space)
-    assert signal.args == [0]
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_Return):
+        with qtbot.waitSignal(rail.step_chosen) as signal:
+            qtbot.keyClick(rail.steps[0], key)
+        assert signal.args == [0]
 
 
 @pytest.mark.parametrize("place", [1, 2])
@@ -61,3 +62,12 @@ def test_larger_text_shortens_the_rail(rail, theme, qapp):
     rail.resize(rail.sizeHint().width() + 60, 40)
     theme.apply(qapp, Settings(theme="light", text_scale_percent=200))
     assert rail._short_label.isVisible()
+
+
+def test_a_tab_is_chosen_by_enter(theme, qtbot):
+    tabs = TabBar(theme, {"text": "本文", "pages": "ページ"})
+    qtbot.addWidget(tabs)
+    tabs.show()
+    with qtbot.waitSignal(tabs.chosen) as signal:
+        qtbot.keyClick(tabs.buttons["pages"], Qt.Key.Key_Return)
+    assert signal.args == ["pages"]

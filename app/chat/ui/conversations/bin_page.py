@@ -7,14 +7,7 @@ from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QShowEvent
-from PySide6.QtWidgets import (
-    QListView,
-    QStackedWidget,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QListView, QStackedWidget, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
@@ -29,7 +22,7 @@ from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, make_column, make_row
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index
+from app.uikit.widgets.list_rows import DescriptionRole, EntryListModel, EntryRole, EntryRow, Index, ThemedDelegate
 
 TWO_LINES_BELOW_PX = 520
 
@@ -52,12 +45,8 @@ def bin_rows(conversations: Iterable[Conversation], now: float) -> list[EntryRow
     return [row(conversation) for conversation in conversations]
 
 
-class BinDelegate(QStyledItemDelegate):
+class BinDelegate(ThemedDelegate):
     """Paints a row with the days left at its right, or below the title in a narrow page. Selected rows have a tick."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         return QSize(0, self._theme.px(52 if self._is_narrow() else 40))
@@ -86,8 +75,7 @@ class BinDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _is_narrow(self) -> bool:
-        view = self.parent()
-        return isinstance(view, QWidget) and view.width() < self._theme.px(TWO_LINES_BELOW_PX)
+        return self._view.width() < self._theme.px(TWO_LINES_BELOW_PX)
 
 
 class BinView(QListView):
@@ -137,14 +125,17 @@ class BinPage(Page):
         self._label_of_all = label_of_all
         self.binned = EntryListModel()
         self._build()
-        self._connect()
-
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
+        self._conversations.changed.connect(self._on_changed)
+        self.list.selectionModel().selectionChanged.connect(self._show_chosen)
+        self.list.restore_requested.connect(self._restore)
+        self.list.erasure_requested.connect(self._ask_to_erase)
+        self.restore_button.clicked.connect(self._restore)
+        self.erase_button.clicked.connect(self._ask_to_erase)
+        self.empty_button.clicked.connect(self._ask_to_empty)
+        self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations, because the page does not track which conversations it
-        shows."""
+        """Return the highest label of all conversations, because the page does not track which it shows."""
         return self._label_of_all()
 
     def focus_first(self) -> None:
@@ -158,13 +149,13 @@ class BinPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = PageHeader(self._theme, phrase("common.bin"))
+        self.header = PageHeader(self._theme, phrase("common.bin"))
         self.empty_button = Button(self._theme, phrase("chat.empty_the_bin"), "danger", "trash-2")
-        self._header.add_action(self.empty_button)
+        self.header.add_action(self.empty_button)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._filled())
         self.stack.addWidget(self._emptied())
-        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
+        make_column(self.header, (self.stack, 1), into=self, spacing_px=0)
 
     def _filled(self) -> QWidget:
         self.list = BinView(self._theme, self.binned)
@@ -186,16 +177,6 @@ class BinPage(Page):
         margins = (PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24)
         make_column(words, button, Stretch(), into=emptied, margins_px=margins, spacing_px=16)
         return emptied
-
-    def _connect(self) -> None:
-        self._conversations.changed.connect(self._on_changed)
-        self.list.selectionModel().selectionChanged.connect(self._show_chosen)
-        self.list.restore_requested.connect(self._restore)
-        self.list.erasure_requested.connect(self._ask_to_erase)
-        self.restore_button.clicked.connect(self._restore)
-        self.erase_button.clicked.connect(self._ask_to_erase)
-        self.empty_button.clicked.connect(self._ask_to_empty)
-        self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     # --------------------------------------------------------------------- shown
 
@@ -238,19 +219,15 @@ class BinPage(Page):
         else:
             question = phrase("chat.permanently_delete_n_conversations", n=len(ids))
         if ids:
-            self.erasure_dialog(question, phrase("chat.delete_permanently_2"), ids).open()
+            self.ask_to_erase(question, phrase("chat.delete_permanently_2"), ids)
 
     def _ask_to_empty(self) -> None:
         question = phrase("chat.permanently_delete_all_n_in", n=self.binned.rowCount())
         ids = [conversation.id for conversation in self._conversations.binned()]
-        self.erasure_dialog(question, phrase("chat.empty_the_bin_2"), ids).open()
+        self.ask_to_erase(question, phrase("chat.empty_the_bin_2"), ids)
 
-    def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
+    def ask_to_erase(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
         body = phrase("chat.this_cannot_be_undone_the")
-        choices = (
-            dialogs.DialogButton("cancel", phrase("common.cancel"), is_default=True),
-            dialogs.DialogButton("erase", words, "danger_fill"),
-        )
+        choices = dialogs.cancel_or("erase", words, is_grave=True)
         dialog = dialogs.Dialog(self._theme, question, body, choices, self, icon=("triangle-alert", "warning"))
-        dialog.chosen.connect(lambda key: self._conversations.erase(ids) if key == "erase" else None)
-        return dialog
+        return dialog.ask(lambda: self._conversations.erase(ids))

@@ -35,7 +35,7 @@ class ConversationActions(QObject):
     def pin(self, ids: Sequence[int], is_pinned: bool) -> None:
         """Pin or unpin conversations, with an undo for those that this changes."""
         listed = [one for one in self._conversations.all_conversations() if one.id in ids]
-        ids = [one.id for one in listed if _is_pinned(one) != is_pinned]
+        ids = [one.id for one in listed if (one.pinned_at is not None) != is_pinned]
         title = self._title(ids)
         if ids and self._conversations.pin(ids, is_pinned=is_pinned):
             words = [_words("pinned", len(ids)), _words("unpinned", len(ids))]
@@ -216,10 +216,6 @@ def rename(
             conversation_ids=[renamed.id],
         )
         offer(action)
-
-
-def _is_pinned(conversation: Conversation) -> bool:
-    return conversation.pinned_at is not None
 
 
 def _words(of: str, n: int) -> str:

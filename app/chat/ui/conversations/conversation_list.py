@@ -1,5 +1,4 @@
-"""Provide the rows of the conversation list: pinned conversations, folders, then days, fast enough for thousands of
-rows."""
+"""Provide the rows of the conversation list: pinned conversations, folders, then days; thousands of rows are fast."""
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -56,8 +55,7 @@ class ListRow:
 
 
 class ConversationList(QAbstractListModel):
-    """The rows of the list. Headings of days cannot be selected, folders can be folded, and the filter searches all
-    titles."""
+    """The rows of the list. Days cannot be selected, folders can be folded, and the filter searches all titles."""
 
     renamed = Signal(int, str)  # id, the new title
     folder_renamed = Signal(int, str)  # id, the new name
@@ -75,7 +73,7 @@ class ConversationList(QAbstractListModel):
         ] = {}  # results of `collections_of`, for painted rows only
         self._written_messages: tuple[Message, ...] = ()
         self._filter = ""
-        self._open_id: int | None = None
+        self.open_id: int | None = None
         self._now = datetime.now()
         self._rows: list[ListRow] = []
         self._places: list[tuple[str, int | None, int | None, str]] = []  # of the rows
@@ -91,8 +89,7 @@ class ConversationList(QAbstractListModel):
         folders: Sequence[Folder] = (),
         drafts: Collection[int] = frozenset(),
     ) -> None:
-        """Set the rows. `conversations` are sorted by last use, the latest first; `drafts` are the ids of those with an
-        unsent draft. `now` None: the current time."""
+        """Set the rows: `conversations`, latest first, the ids of those with `drafts`; `now` None: the current time."""
         self._conversations, self.folders, self._drafts = conversations, folders, drafts
         self._collections_by_row = {}
         self.folded &= {folder.id for folder in folders}
@@ -109,8 +106,8 @@ class ConversationList(QAbstractListModel):
 
     def set_open(self, conversation_id: int | None) -> None:
         """Mark the conversation that is shown next to the list; None marks none, because a new one is shown."""
-        if conversation_id != self._open_id:
-            self._open_id = conversation_id
+        if conversation_id != self.open_id:
+            self.open_id = conversation_id
             self._emit_all_changed()
 
     def set_drafts(self, conversation_ids: Collection[int]) -> None:
@@ -131,13 +128,8 @@ class ConversationList(QAbstractListModel):
             self._written_messages += (message,)
         self._emit_all_changed()
 
-    @property
-    def open_id(self) -> int | None:
-        return self._open_id
-
     def conversations(self, ids: Iterable[int]) -> list[Conversation]:
-        """Return the conversations with these ids that are in the list, also in folded folders, the most recently used
-        first."""
+        """Return the conversations with these ids, also in folded folders, the most recently used first."""
         wanted = set(ids)
         return [conversation for conversation in self._conversations if conversation.id in wanted]
 
@@ -156,15 +148,13 @@ class ConversationList(QAbstractListModel):
         return self.index(next(places, -1))
 
     def nearest(self, row: int) -> QModelIndex:
-        """Return the index of the conversation at this row, else of the next below, else of the last; invalid in an
-        empty list."""
+        """Return the index of the conversation at this row, else the next below, else the last; or an invalid one."""
         places = [place for place, entry in enumerate(self._rows) if entry.conversation is not None]
         below = next((place for place in places if place >= row), places[-1] if places else -1)
         return self.index(below) if below >= 0 else QModelIndex()
 
     def folder_around(self, index: Index) -> int | None:
-        """Return the id of the folder of a heading or conversation, `OUTSIDE` for a conversation below a day, None for
-        a pinned one or a heading of days."""
+        """Return the id of a row's folder, `OUTSIDE` below a day, None for a pinned one or the heading of a day."""
         row = self._rows[index.row()]
         if row.folder is not None:
             return row.folder.id
@@ -272,8 +262,7 @@ class ConversationList(QAbstractListModel):
             yield ListRow(conversation.title, "day", conversation)
 
     def _day(self, when: datetime) -> tuple[str, datetime]:
-        """Return the heading for a conversation last used at `when`, and the start of the day or month that the heading
-        names."""
+        """Return the heading for a last use at `when`, and the start of the day or month that it names."""
         today = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = today - timedelta(days=1)
         if when >= today:
@@ -333,17 +322,16 @@ class ConversationList(QAbstractListModel):
         return conversation.label if label is None and conversation.scope else label
 
     def draft_mark(self, row: ListRow) -> str:
-        """Return the mark of a draft, or "" without one and for the open conversation, whose draft is in the
-        composer."""
-        return phrase("chat.draft") if row.id in self._drafts and row.id != self._open_id else ""
+        """Return the mark of a draft; "" without one, and for the open conversation, whose draft is in sight."""
+        return phrase("chat.draft") if row.id in self._drafts and row.id != self.open_id else ""
 
     def is_open(self, row: ListRow) -> bool:
         """Return whether the row is the conversation shown next to the list, or a folded folder that contains it."""
         if row.conversation is not None:
-            return row.id == self._open_id
-        if row.folder is None or not row.is_folded or self._open_id is None:
+            return row.id == self.open_id
+        if row.folder is None or not row.is_folded or self.open_id is None:
             return False
-        return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self._open_id]))
+        return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self.open_id]))
 
     def _spoken(self, row: ListRow) -> str:
         if row.folder is not None:

@@ -5,17 +5,7 @@ The file is long, because the view, its delegate and its menus share the roles o
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import (
-    QItemSelection,
-    QItemSelectionModel,
-    QModelIndex,
-    QPoint,
-    QRect,
-    QSize,
-    Qt,
-    QTimer,
-    Signal,
-)
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -28,16 +18,7 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
 )
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QLineEdit,
-    QListView,
-    QMenu,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QMenu, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base import confidentiality
 from app.base.wording import phrase
@@ -45,30 +26,33 @@ from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationLis
 from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
-from app.uikit.widgets.buttons import escape_mnemonic
-from app.uikit.widgets.list_rows import Index
+from app.uikit.widgets.buttons import escape_mnemonic, make_menu
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 INDENT_PX = 14  # px; of conversations below the heading of their folder
 
 
-class ConversationDelegate(QStyledItemDelegate):
-    """Paints the rows. The open conversation has a soft background, a bar and a bold title; several selected ones have
-    a tick."""
+class ConversationDelegate(ThemedDelegate):
+    """Paints the rows. The open conversation has a soft background, a bar and a bold title; selected ones a tick."""
 
-    def __init__(self, theme: Theme, model: ConversationList, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme, model: ConversationList, parent: QListView) -> None:
+        super().__init__(theme, parent)
         self._model = model
         self.has_several = False  # whether several rows are selected
         self.target: int | None = None  # id of the folder that a drag is over; None: none
-        self._set_sizes()
-        theme.changed.connect(self._set_sizes)
+        self._sizes: list[QSize] = []  # of a conversation, a heading of days, a folder
+        self.set_sizes()
+
+    def set_sizes(self) -> bool:
+        """Set the heights of the rows by the theme; return whether they are others."""
+        before, theme = self._sizes, self._theme
+        heights = theme.metric("row_conversation"), theme.px(32), theme.metric("row_list")
+        self._sizes = [QSize(0, height) for height in heights]
+        return self._sizes != before
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
         row = self._model.row(index.row())  # faster than data(), which matters for thousands of rows
-        if row.conversation is not None:
-            return self._row_size
-        return self._heading_size if row.folder is None else self._folder_size
+        return self._sizes[0 if row.conversation is not None else 1 if row.folder is None else 2]
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
@@ -99,11 +83,6 @@ class ConversationDelegate(QStyledItemDelegate):
         area: QRect = option.rect
         height = max(area.height() - 2, editor.minimumSizeHint().height())
         editor.setGeometry(8, area.center().y() - height // 2, area.width() - 16, height)
-
-    def _set_sizes(self) -> None:
-        self._row_size = QSize(0, self._theme.metric("row_conversation"))
-        self._heading_size = QSize(0, self._theme.px(32))
-        self._folder_size = QSize(0, self._theme.metric("row_list"))
 
     def _paint_folder(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, row: ListRow) -> None:
         theme = self._theme
@@ -179,13 +158,17 @@ class ConversationView(QListView):
     new_in_folder_requested = Signal(int)
     folder_removal_requested = Signal(int)
 
-    def __init__(self, theme: Theme, model: ConversationList, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, model: ConversationList) -> None:
+        super().__init__()
         self._theme = theme
         self._model = model
         self._before_reset: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)
         self._build()
-        self._connect()
+        self.clicked.connect(self._on_clicked)
+        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
+        self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
+        self._model.modelReset.connect(self._on_reset)
+        self._theme.changed.connect(self._on_theme_changed)
 
     # ------------------------------------------------------------------- chosen
 
@@ -291,15 +274,9 @@ class ConversationView(QListView):
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.setDropIndicatorShown(False)
 
-    def _connect(self) -> None:
-        self.clicked.connect(self._on_clicked)
-        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
-        self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
-        self._model.modelReset.connect(self._on_reset)
-        self._theme.changed.connect(self._on_theme_changed)
-
     def _on_theme_changed(self) -> None:
-        self.scheduleDelayedItemsLayout()
+        if self._delegate.set_sizes():
+            self.scheduleDelayedItemsLayout()
         self.viewport().update()
 
     # ----------------------------------------------------------- mouse, keyboard
@@ -340,8 +317,7 @@ class ConversationView(QListView):
             self._model.fold(heading.folder.id, is_folded=not heading.is_folded)
 
     def _fold_or_leave(self, *, is_folded: bool) -> None:
-        """Fold or unfold the current folder. As in a tree, Left on a conversation moves to the heading of its
-        folder."""
+        """Fold or unfold the current folder. As in a tree, Left on a conversation moves to its folder's heading."""
         row = self._current()
         if row.folder is not None:
             self._model.fold(row.folder.id, is_folded=is_folded)
@@ -366,8 +342,7 @@ class ConversationView(QListView):
         folder_id, ids = self._current().folder_id, self.chosen_ids()
         if folder_id is None and not ids:
             return None
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         if folder_id is not None:
             self._fill_folder_menu(menu, folder_id)
         else:
@@ -394,8 +369,7 @@ class ConversationView(QListView):
         move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
     def _fill_folders(self, menu: QMenu, ids: list[int], inside: set[int | None]) -> None:
-        """Add the folders to move conversations to. `inside` are the ids of their current folders; None means no
-        folder."""
+        """Add the folders to move conversations to. `inside`: the ids of their folders now; None: no folder."""
         for folder in self._model.folders:
             action = menu.addAction(escape_mnemonic(folder.name))
             action.setCheckable(True)

@@ -92,8 +92,7 @@ class SearchPage(Page):
         conversion_guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
-        """Return the highest label of all conversations and documents, because the page does not track which of them it
-        shows."""
+        """Return the highest label of conversations and documents; the page does not track which it shows."""
         collections = collections_now(self._documents.path)
         if collections is None:
             return confidentiality.HIGHEST_LABEL
@@ -101,9 +100,6 @@ class SearchPage(Page):
 
     def focus_first(self) -> None:
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
-    def set_header_inset(self, inset_px: int) -> None:
-        self.header.set_inset(inset_px)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -141,20 +137,16 @@ class SearchPage(Page):
         self.elsewhere = FlowBox(self.other_button, self.add_button, self.ask_button)
         self.miss = QWidget()
         make_column(self.hint, self.elsewhere, Stretch(), into=self.miss, spacing_px=12)
-        self.list = self._build_list()
+        self.list = SearchResultView()
+        delegate = SearchResultDelegate(self._theme, self.results, self.list)
+        list_rows.set_up_list(self.list, self.results, delegate, phrase("chat.hits"))
+        self.list.setUniformItemSizes(True)
         self._column = make_column(self.field, self.tabs, self.note, (self.miss, 1), (self.list, 1))
         self._middle = QWidget()
         self._middle.setLayout(self._column)
         row = make_row(Stretch(), (self._middle, 10_000), Stretch())
         make_column(self.header, (row, 1), into=self, spacing_px=0)
         self.setFocusProxy(self.field)
-
-    def _build_list(self) -> SearchResultView:
-        view = SearchResultView()
-        delegate = SearchResultDelegate(self._theme, self.results, view)
-        list_rows.set_up_list(view, self.results, delegate, phrase("chat.hits"))
-        view.setUniformItemSizes(True)
-        return view
 
     def _connect(self, conversations: Conversations) -> None:
         self.field.textChanged.connect(self._on_query_changed)
@@ -250,7 +242,12 @@ class SearchPage(Page):
         hits = found.hits if found is not None else ()
         self.results.show_hits(hits, self._query)
         self.list.setCurrentIndex(self.results.index(0))
-        self._show_note(found)
+        is_partial = not self._is_complete(self.tabs.key)
+        if isinstance(found, FoundSections):
+            is_partial = found.count > len(found.hits)
+        shown = len(found.hits) if found is not None else 0
+        self.note.setText(phrase("chat.best_n_are_shown", n=f"{shown:,}") if is_partial else "")
+        self.note.setVisible(is_partial)
         self.list.setVisible(bool(hits))
         self.miss.setVisible(not hits)
         if not hits:
@@ -258,15 +255,6 @@ class SearchPage(Page):
         if self._enters_list and hits:
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self._enters_list = False
-
-    def _show_note(self, found: SearchResult | FoundSections | None) -> None:
-        """Say that not all hits are shown."""
-        is_partial = not self._is_complete(self.tabs.key)
-        if isinstance(found, FoundSections):
-            is_partial = found.count > len(found.hits)
-        shown = len(found.hits) if found is not None else 0
-        self.note.setText(phrase("chat.best_n_are_shown", n=f"{shown:,}") if is_partial else "")
-        self.note.setVisible(is_partial)
 
     def _show_miss(self) -> None:
         tab, query = self.tabs.key, self._query
@@ -306,8 +294,7 @@ class SearchPage(Page):
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_enter(self) -> None:
-        """Search if the text has changed, otherwise open the selected result, so that only a visible result is
-        opened."""
+        """Search if the text has changed, else open the selected result, so that only a visible one is opened."""
         if self._pause.isActive():
             self._start()
         elif not self._is_searching:

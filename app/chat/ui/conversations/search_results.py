@@ -7,13 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter
-from PySide6.QtWidgets import (
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QListView, QStyle, QStyleOptionViewItem
 
 from app.base import search_text
 from app.base.search_text import Snippet
@@ -25,7 +19,7 @@ from app.uikit.localization import format_date, format_day, join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import plain_tooltip
-from app.uikit.widgets.list_rows import Index
+from app.uikit.widgets.list_rows import Index, ThemedDelegate
 
 Hit = SearchHit | SectionHit
 
@@ -42,8 +36,7 @@ class SearchResultRow:
 
 
 class SearchResultModel(QAbstractListModel):
-    """The hits. A row's text is computed when the row is first shown, because there can be hundreds of long
-    messages."""
+    """The hits. The text of a row, which may be a long message, is computed when it is first shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,13 +115,11 @@ GAP_PX = 12
 PLACE_SHARE = 0.5  # of a row's width that the place of a hit may take
 
 
-class SearchResultDelegate(QStyledItemDelegate):
-    """Paints a result: title and date, and below them one line of the message with the matching words in bold and
-    highlighted."""
+class SearchResultDelegate(ThemedDelegate):
+    """Paints a result: title and date, and below them a line of the message with the words in bold."""
 
-    def __init__(self, theme: Theme, model: SearchResultModel, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    def __init__(self, theme: Theme, model: SearchResultModel, parent: QListView) -> None:
+        super().__init__(theme, parent)
         self._model = model
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)

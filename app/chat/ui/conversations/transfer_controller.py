@@ -23,11 +23,12 @@ from app.chat.services.conversations import Conversations
 from app.chat.store import title_of
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import JsonDropFilter, Pickers, complete_suffix
-from app.uikit.dialogs import Dialog, DialogButton, make_text_view, scrolled_height
+from app.uikit.dialogs import Dialog, cancel_or, make_text_view, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
-from app.uikit.widgets.containers import make_column
-from app.uikit.widgets.progress_row import TransferStrip
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import FootStrip, make_column
+from app.uikit.widgets.progress_row import ProgressRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,21 @@ class PendingExport:
     count: int = 1  # number of conversations
 
     def neutral_name(self) -> str:
-        """Return a file name that does not reveal the content, because the target of a confidential export is
-        recorded."""
+        """Return a file name without content, because the target of a confidential export is recorded."""
         pattern = phrase("chat.kotae_answer_time" if self.kind == "answer" else "chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
 
 def _name_of_many() -> str:
     return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
+
+
+class TransferStrip(FootStrip):
+    """Shows the progress and the result of an export or import."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.progress, self.banner = ProgressRow(theme), Banner(theme)
+        super().__init__(self.progress, self.banner)
 
 
 class TransferController(QObject):
@@ -83,7 +91,15 @@ class TransferController(QObject):
         self.strip = TransferStrip(theme)
         show_at_foot(self.strip)
         self._drop = JsonDropFilter(window)
-        self._connect()
+        self.strip.progress.cancelled.connect(self._transfer.cancel)
+        self.strip.banner.action_requested.connect(lambda _key: self._open_folder(self._exported[0].parent))
+        self._transfer.progressed.connect(self._on_progressed)
+        self._transfer.exported.connect(self._on_exported)
+        self._transfer.imported.connect(self._on_imported)
+        self._transfer.failed.connect(self._on_failed)
+        self._transfer.cancelled.connect(self.strip.progress.finish)
+        self._drop.dropped.connect(self.import_path)
+        self._stack.currentChanged.connect(self._on_page_left)
 
     # ---------------------------------------------------------------- from the user
 
@@ -187,14 +203,10 @@ class TransferController(QObject):
     def _ask(self, sentence: str, export: PendingExport) -> None:
         """Let the user choose format and target. `sentence` is a sentence that names the exported conversations."""
         dialog = self.dialog = ExportDialog(self._theme, sentence, export.count, self._window)
-        dialog.chosen.connect(
-            lambda key: self._choose_target(dialog.formats.value, export) if key == "export" else None
-        )
-        dialog.open()
+        dialog.ask(lambda: self._choose_target(dialog.formats.value, export))
 
     def _choose_target(self, file_format: str, export: PendingExport) -> None:
-        """Let the user choose the target: one file for JSON or for one conversation, otherwise a folder for one file
-        each."""
+        """Let the user choose the target: a file for JSON or one conversation, else a folder for one file each."""
         if file_format != "json" and export.count > 1:
             path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._initial_folder())
             target = Path(path)
@@ -237,17 +249,6 @@ class TransferController(QObject):
         return self._transfer.is_working
 
     # ------------------------------------------------------------------- showing
-
-    def _connect(self) -> None:
-        self.strip.progress.cancelled.connect(self._transfer.cancel)
-        self.strip.banner.action_requested.connect(lambda _key: self._open_folder(self._exported[0].parent))
-        self._transfer.progressed.connect(self._on_progressed)
-        self._transfer.exported.connect(self._on_exported)
-        self._transfer.imported.connect(self._on_imported)
-        self._transfer.failed.connect(self._on_failed)
-        self._transfer.cancelled.connect(self.strip.progress.finish)
-        self._drop.dropped.connect(self.import_path)
-        self._stack.currentChanged.connect(self._on_page_left)
 
     def _on_page_left(self) -> None:
         """Hide a success message when the user leaves the page; other messages stay until they are closed."""
@@ -327,10 +328,7 @@ class ExportDialog(Dialog):
     def __init__(self, theme: Theme, sentence: str, count: int, parent: QWidget) -> None:
         """Build the dialog. `sentence` is a sentence that names the exported conversations."""
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
-        buttons = (
-            DialogButton("cancel", phrase("common.cancel")),
-            DialogButton("export", phrase("chat.export"), "primary", is_default=True),
-        )
+        buttons = cancel_or("export", phrase("chat.export"))
         super().__init__(theme, phrase("chat.export_in_which_format"), sentence, buttons, parent, content=self.formats)
         self.formats.buttons[self.formats.value].setFocus()
 
@@ -349,8 +347,7 @@ def refusals_dialog(theme: Theme, result: ImportedConversations, parent: QWidget
         theme,
         conversation_import.import_headline(result),
         conversation_import.import_remarks(result),
-        (DialogButton("cancel", phrase("common.close"), is_default=True),),
-        parent,
+        parent=parent,
         icon=("triangle-alert", "warning"),
         content=listed,
     )

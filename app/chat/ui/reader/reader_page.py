@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
+from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
@@ -27,7 +27,7 @@ from app.uikit import clipboard_guard, confidentiality_guard, untrusted_text
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, make_menu, pop_up, with_icon_space
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import IconLabel, Label, announce, plain_tooltip, set_surface
 from app.uikit.widgets.section_bars import TabBar
@@ -90,9 +90,6 @@ class ReaderPage(Page):
         else:
             self.view.focus_first()
 
-    def set_header_inset(self, inset_px: int) -> None:
-        self.header.set_inset(inset_px)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
@@ -148,7 +145,7 @@ class ReaderPage(Page):
         self.open_button.clicked.connect(self._open_file)
         self.cite_button.clicked.connect(self._cite)
         self.ask_button.clicked.connect(self._ask)
-        self.more_button.clicked.connect(self._show_more)
+        self.more_button.clicked.connect(lambda: pop_up(self.overview_menu(), self.more_button))
         self.view.row_changed.connect(self._on_row_changed)
         self.view.find_strip.everywhere_requested.connect(self._navigation.search_requested)
         self.view.text.link_chosen.connect(
@@ -168,8 +165,7 @@ class ReaderPage(Page):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _fit(self) -> None:
-        """Show the buttons and the label with text if there is room, else as icons only, and last without what keys and
-        other pages do too."""
+        """Show buttons and label with text if it fits, else as icons, and last without what other keys do too."""
         document = self.document
         spare = (self.label, self.open_button, self.find_button)
         self.label.show()
@@ -339,15 +335,9 @@ class ReaderPage(Page):
             announce(self, phrase("chat.copied"))
             self._copied.start()
 
-    def _show_more(self) -> None:
-        menu = self.overview_menu()
-        place = QPoint(self.more_button.width() - menu.sizeHint().width(), self.more_button.height() + 2)
-        menu.popup(self.more_button.mapToGlobal(place))
-
     def overview_menu(self) -> QMenu:
         """Return a menu of what can be done with the whole document."""
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = make_menu(self)
         document = self.document
         if document is None or document.document is None:
             return menu
@@ -435,7 +425,8 @@ class ReaderPage(Page):
         heading = document.heading_at(document.row_of_text(picture.text, request.page))
         text, recognized = picture.text[:PICTURE_CHARACTERS], picture.recognized  # more could not be stored
         recognized = recognized and recognized[: COUNT_LIMITS["recognized"]]
-        part = PageRegion(document.document.path, request.page, request.region, text, heading, recognized)
+        path, sha256 = document.document.path, document.document.sha256
+        part = PageRegion(path, request.page, request.region, text, heading, recognized, sha256)
         self._begin_question(phrase("chat.about_part", document=Path(document.name).stem, page=request.page), (part,))
 
     def _on_part_not_read(self, request: PageRequest, error: AppError) -> None:

@@ -73,8 +73,7 @@ class SectionRow(Row):
 
 
 class SectionPicture(QWidget):
-    """A picture as wide as the available space, but never wider than its own width. It is read when it is painted, as
-    all pictures of the manual take 38 MB."""
+    """A picture, never wider than its own width. It is read when painted: all those of the manual take 38 MB."""
 
     def __init__(self, file: Path, about: str, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,8 +113,8 @@ class SectionRows(RowsView[SectionRow]):
     row_changed = Signal(int)  # the section that is read now: the first one in sight, or the one that was gone to
     link_chosen = Signal(str)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(theme, parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme)
         self._sections: Sequence[WholeSection] = ()
         self._sizes: Sequence[tuple[int, int, int]] = ()
         self._query_words: tuple[str, ...] = ()

@@ -66,8 +66,7 @@ class CitedText(RichText):
 
 
 def is_not_found_notice(message: Message) -> bool:
-    """Return whether the program itself stated, without running a model, that the documents do not contain the
-    answer."""
+    """Return whether the program itself said, without running a model, that the documents have no answer."""
     grounding = answer_check.grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
     return grounding is not None and grounding.verdict == "not_in_documents" and not is_asked
@@ -161,8 +160,7 @@ def number_of(href: str) -> int | None:
 def selections(
     document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
 ) -> list[QTextEdit.ExtraSelection]:
-    """Return the selections that mark doubtful text and source marks, without changing the document. `current` is the
-    number of the open source."""
+    """Return the selections that mark doubtful text and source marks. `current`: the number of the open source."""
     ground = QTextCharFormat()
     ground.setBackground(theme.color("accent_soft"))
     wave = QTextCharFormat()

@@ -177,8 +177,8 @@ class PageView(QScrollArea):
     width_changed = Signal()
     asked = Signal()  # the user wants to ask about the frame
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_select: bool = False) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme, *, can_select: bool = False) -> None:
+        super().__init__()
         self._theme = theme
         self._zoom = ZOOMS.index(1.0)
         self._is_new = False  # True when the next picture must be scrolled to its first mark
@@ -379,20 +379,16 @@ class Paper(QWidget):
         painter.setPen(QPen(self._theme.color("control"), 1))
         painter.drawRect(page.adjusted(-0.5, -0.5, 0.5, 0.5))
         if not self.frame.isNull():
-            self._paint_frame(painter, page)
+            frame = self.rectangle_of(self.frame)
+            around = QPainterPath()
+            around.addRect(page)
+            around.addRect(frame)  # which the rule of odd and even leaves out
+            dim = self._theme.light_color("text")
+            dim.setAlphaF(DIMMED)
+            painter.fillPath(around, dim)
+            painter.setPen(QPen(self._theme.light_color("accent"), self._theme.px(2)))
+            painter.drawRect(frame)
         event.accept()
-
-    def _paint_frame(self, painter: QPainter, page: QRectF) -> None:
-        """Dim the page around the selected part and draw the frame."""
-        frame = self.rectangle_of(self.frame)
-        around = QPainterPath()
-        around.addRect(page)
-        around.addRect(frame)  # which the rule of odd and even leaves out
-        dim = self._theme.light_color("text")
-        dim.setAlphaF(DIMMED)
-        painter.fillPath(around, dim)
-        painter.setPen(QPen(self._theme.light_color("accent"), self._theme.px(2)))
-        painter.drawRect(frame)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

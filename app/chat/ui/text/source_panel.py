@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QVBoxLayout, QW
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.chat.ui.text.page_view import PagePane
-from app.chat.ui.text.source_row import TAG_CHARACTERS
 from app.documents.grounding.grounding_record import CitedSource
 from app.documents.services.reading_child import PagePicture, PagePictures
 from app.uikit import untrusted_text
@@ -24,6 +23,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, p
 
 WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
 _SIDE = 16
+TAG_CHARACTERS = 12  # enough for tags such as 考え方; an imported file may contain any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,17 @@ class SourcePanel(QWidget):
 
     step_requested = Signal(int)  # 1: to the next source; -1: to the previous one
 
-    def __init__(self, theme: Theme, pictures: PagePictures, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, pictures: PagePictures) -> None:
         """Build the panel. `pictures` draws the pages."""
-        super().__init__(parent)
+        super().__init__()
         self._theme = theme
         self._inset = 0
         self._is_over = False
         set_surface(self, "base")
         self.setAccessibleName(phrase("common.source"))
         self._build(pictures)
-        self._connect()
+        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
         theme.changed.connect(self._lay_out)
         self._lay_out()
 
@@ -96,8 +97,7 @@ class SourcePanel(QWidget):
         self.pages.show_picture(picture)
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
-        """Show why there is no page image, with the text of the source below. `can_locate` offers to locate the
-        file."""
+        """Show why there is no image, above the text of the source. `can_locate` offers to locate the file."""
         sentence = describe_error(error)
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
         self.locate_button.setVisible(can_locate)
@@ -123,7 +123,12 @@ class SourcePanel(QWidget):
     def _build(self, pictures: PagePictures) -> None:
         self._head = QWidget()
         self._fill_head()
-        self.problem = self._build_problem()
+        self.problem = QWidget()
+        self._problem_words = Label(role="caption", tone="text2", wraps=True)
+        self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
+        icon, button = IconLabel(self._theme, "info", size=14), (self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
+        make_row(icon, (self._problem_words, 1), button, into=self.problem, margins_px=self._margins(8, 4))
+        self.problem.hide()
         self.text, self.pages = SourceText(self._theme), PagePane(self._theme, pictures)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)  # otherwise a low window would cut the texts above
@@ -176,19 +181,6 @@ class SourcePanel(QWidget):
         words.setText(phrase("common.recognized"))
         row = make_row(self.clause, self._tag, self.recognized, Stretch(), spacing_px=self._theme.px(8))
         return make_column(self.path, row, margins_px=self._margins(8, 10), spacing_px=self._theme.px(2))
-
-    def _build_problem(self) -> QWidget:
-        whole = QWidget()
-        self._problem_words = Label(role="caption", tone="text2", wraps=True)
-        self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
-        icon, button = IconLabel(self._theme, "info", size=14), (self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
-        make_row(icon, (self._problem_words, 1), button, into=whole, margins_px=self._margins(8, 4))
-        whole.hide()
-        return whole
-
-    def _connect(self) -> None:
-        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
-        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -260,8 +252,8 @@ class SourceSplitter(QSplitter):
 
     changed = Signal()  # the panel was opened or closed, or has replaced the conversation
 
-    def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel, parent: QWidget | None = None) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
+    def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
         self._theme = theme
         self._conversation = conversation
         self._panel = panel

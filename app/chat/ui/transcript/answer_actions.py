@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
+from PySide6.QtWidgets import QAbstractButton, QMenu, QWidget, QWidgetAction
 
 from app.base.wording import phrase
 from app.chat import answer_check
@@ -23,14 +23,9 @@ from app.documents.grounding import source_citations
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
-from app.uikit.widgets.containers import make_row
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button, make_menu
+from app.uikit.widgets.containers import Stretch, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
-
-
-def brief_facts(details: AnswerDetails) -> str:
-    """Return the duration, such as 「8.2 秒」, and the remote machine, if any; "" while the answer is being written."""
-    return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
 
 
 def fact_lines(details: AnswerDetails) -> list[str]:
@@ -78,8 +73,7 @@ _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Return a text with the remote machine that the question and passages were sent to; "" when they stayed on this
-    machine."""
+    """Return a text with the machine that the question was sent to; "" when it stayed on this machine."""
     place = "" if details.error_code in _REFUSED_HERE else answer_check.remote_machine(details)
     return phrase("chat.sent_to_place", place=place) if place else ""
 
@@ -97,8 +91,7 @@ _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
 
 
 class RatingMark(QWidget):
-    """Shows an answer's rating as icon and text. The icon is built for rated answers only, because most are not
-    rated."""
+    """Shows an answer's rating. The icon is built for rated answers only, because most are not rated."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -155,8 +148,7 @@ class AnswerDisplayOptions:
 
 
 class AnswerActions(QWidget):
-    """Shows the facts and buttons below an answer. `fit` decides which actions have a button; the menu has the
-    others."""
+    """Shows the facts and buttons below an answer. `fit` decides which actions only the menu has."""
 
     copy_shown_requested = Signal()
 
@@ -179,8 +171,7 @@ class AnswerActions(QWidget):
         self.show_rated(message)
 
     def fit(self, width: int) -> None:
-        """Show as many action buttons as fit into `width` px. Facts and buttons share a row, or use two if they do not
-        fit."""
+        """Show as many buttons as fit into `width` px. Facts and buttons share a row, or use two if they must."""
         gap = self._theme.px(8)
         left, right = self._left.sizeHint().width(), self._fixed_width()
         is_row = left + gap + right <= width
@@ -188,9 +179,7 @@ class AnswerActions(QWidget):
         for _, button in self._quick:
             room -= button.sizeHint().width() + self._right.spacing()
             button.setVisible(room >= 0)
-        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
-        if self._halves.direction() != direction:
-            self._halves.setDirection(direction)
+        set_direction(self._halves, is_row=is_row)
         self._halves.invalidate()
         self.updateGeometry()
 
@@ -213,7 +202,7 @@ class AnswerActions(QWidget):
         """Build the menu; it is built on request, because most answers never need it."""
         requests, navigation = self._requests, self._requests.navigation
         answer_id, question_id = self._message.id, self._message.parent_id or 0
-        menu = QMenu(self)
+        menu = make_menu(self)
         menu.setToolTipsVisible(True)
         for preset, button in self._quick:
             if button.isHidden():
@@ -265,20 +254,11 @@ class AnswerActions(QWidget):
 
     def _build(self) -> None:
         px = self._theme.px
-        self._left, self._right = QHBoxLayout(), QHBoxLayout()
-        self._left.setSpacing(px(10))
-        self._right.setSpacing(px(2))
-        self._halves = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._halves.setContentsMargins(0, 0, 0, 0)
-        self._halves.setSpacing(px(2))
-        self._halves.addLayout(self._left)
-        self._halves.addStretch(1)
-        self._halves.addLayout(self._right)
-        self._add_facts_and_rating()
-        self._add_buttons()
-
-    def _add_facts_and_rating(self) -> None:
-        if not self._options.shows_details and (brief := brief_facts(self._details)):
+        self._left, self._right = make_row(spacing_px=px(10)), make_row(spacing_px=px(2))
+        self._halves = make_row(self._left, Stretch(), self._right, into=self, spacing_px=px(2))
+        if not self._options.shows_details and (
+            brief := join_facts(_seconds(self._details) if self._details.total_s > 0 else "", _remote(self._details))
+        ):
             meta = Label(brief, role="caption", tone="text2")
             meta.setToolTip(plain_tooltip(facts_line(self._details)))
             self._left.addWidget(meta)
@@ -289,6 +269,7 @@ class AnswerActions(QWidget):
             self.pager.step_requested.connect(branch)
             self._left.addWidget(self.pager)
         self._left.addStretch(1)
+        self._add_buttons()
 
     def _add_buttons(self) -> None:
         self._right.addStretch(1)
@@ -310,7 +291,7 @@ class AnswerActions(QWidget):
             )
             self._regenerate_button.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._regenerate_button)
-        self._more_button.clicked.connect(lambda: self._show_menu(self._more_button))
+        self._more_button.clicked.connect(self._show_menu)
         self._right.addWidget(self._more_button)
 
     def _add_quick(self, preset: Preset) -> None:
@@ -341,7 +322,5 @@ class AnswerActions(QWidget):
         action.setEnabled(False)
         return action
 
-    def _show_menu(self, button: QWidget) -> None:
-        menu = self.menu()
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(button.mapToGlobal(QPoint(0, button.height())))
+    def _show_menu(self) -> None:
+        self.menu().popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))

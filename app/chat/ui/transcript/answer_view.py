@@ -36,8 +36,7 @@ MORE_THOUGHTS = 4  # times as many tokens, for an answer that ended in its thoug
 
 
 class StageLine(Label):
-    """Shows the current stage of a streaming answer, with the seconds since `AnswerStage.started_at`, until it is
-    deleted."""
+    """Shows the stage of a streaming answer, and the seconds since its `started_at`, until it is deleted."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(role="caption", tone="text2", parent=parent)

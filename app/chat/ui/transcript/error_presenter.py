@@ -116,8 +116,7 @@ class ErrorPresenter(QObject):
             self.clear()
 
     def _on_conversation_opened(self) -> None:
-        """Forget the failed answer, which may not be visible any more. Its id may also belong to another message in
-        another store."""
+        """Forget the failed answer, which may be out of sight; in another store another message has its id."""
         self._failed_id = 0
         self.clear()
 

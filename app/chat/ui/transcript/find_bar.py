@@ -37,8 +37,7 @@ class FindBar(FindStrip):
             self._search_from(self._transcript.first_in_sight())
 
     def look_for(self, query: str, message_id: int) -> None:
-        """Open the bar with a query, and go to its first match from a message on, or to the message if it has no
-        match."""
+        """Open the bar with a query, and go to its first match from a message on, or else to the message."""
         self.opening.emit()
         self._set_query(query)
         self._take_focus()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.base.wording import phrase, shorten
 from app.chat import answer_ratings
@@ -12,7 +12,7 @@ from app.chat.records import Message
 from app.chat.services.chat_session import ChatSession
 from app.chat.ui.transcript import answer_actions
 from app.chat.ui.transcript.transcript import Transcript
-from app.uikit.editor_window import EditorWindow
+from app.uikit.dialogs import EditorWindow
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
 from app.uikit.widgets.fields import storable_text
@@ -33,8 +33,22 @@ class AnswerTextEditor(EditorWindow):
         """Build the window. `name`: what the text is, as its label says."""
         super().__init__(theme, parent)
         self._answer = answer
-        self.text = self._field(text)
-        self._fill(question, name)
+        field = QPlainTextEdit(text)
+        field.setProperty("field", True)
+        field.setTabChangesFocus(True)
+        field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
+        self.text = field
+        asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
+        on_action = phrase("chat.action_on_answer", name=asked)
+        words = on_action if question.is_action else phrase("chat.question_question", question=asked)
+        shown = Label(words, tone="text2", wraps=True, shrinks=True)
+        label = Label(name, strong=True)
+        label.setBuddy(self.text)
+        self.text.setAccessibleName(name)
+        self.column.setSpacing(8)
+        self.column.addWidget(shown)
+        self.column.addWidget(label)
+        self.column.addWidget(self.text, 1)
         self.text.textChanged.connect(self.note_change)
         self.text.setFocus()
 
@@ -49,35 +63,9 @@ class AnswerTextEditor(EditorWindow):
         """Store a text of a fitting length. Return why it was not stored, or ""."""
         raise NotImplementedError
 
-    def _field(self, text: str) -> QPlainTextEdit:
-        field = QPlainTextEdit(text)
-        field.setProperty("field", True)
-        field.setTabChangesFocus(True)
-        field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
-        return field
-
-    def _fill(self, question: Message, name: str) -> None:
-        asked = shorten(" ".join(question.text.split()), QUESTION_MAX)
-        is_action = question.is_action
-        words = (
-            phrase("chat.action_on_answer", name=asked)
-            if is_action
-            else phrase("chat.question_question", question=asked)
-        )
-        shown = Label(words, tone="text2", wraps=True)
-        shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        label = Label(name, strong=True)
-        label.setBuddy(self.text)
-        self.text.setAccessibleName(name)
-        self.column.setSpacing(8)
-        self.column.addWidget(shown)
-        self.column.addWidget(label)
-        self.column.addWidget(self.text, 1)
-
 
 class CorrectionEditor(AnswerTextEditor):
-    """Edits the correction of an answer. If the text is left unchanged, the answer is rated bad without a
-    correction."""
+    """Edits the correction of an answer. An unchanged text rates the answer bad without a correction."""
 
     def __init__(
         self, theme: Theme, session: ChatSession, question: Message, answer: Message, parent: QWidget | None = None
@@ -86,9 +74,7 @@ class CorrectionEditor(AnswerTextEditor):
         super().__init__(theme, question, answer, phrase("chat.right_answer_optional"), text, parent)
         self._session = session
         self.set_words(
-            phrase("chat.rate_this_answer_as_bad"),
-            phrase("chat.if_you_know_the_right"),
-            phrase("common.save"),
+            phrase("chat.rate_this_answer_as_bad"), phrase("chat.if_you_know_the_right"), phrase("common.save")
         )
 
     def _save(self, text: str) -> str:
@@ -142,7 +128,7 @@ class RatingController(QObject):
         self._transcript = transcript
         self._page = page
         transcript.requests.rating_requested.connect(self._on_requested)
-        transcript.requests.answer_edit_requested.connect(self._on_edit_requested)
+        transcript.requests.answer_edit_requested.connect(self._edit)
         transcript.requests.original_requested.connect(self._on_original_requested)
         session.answer_rated.connect(self._on_rated)
         session.answer_edited.connect(transcript.show_edited)
@@ -153,13 +139,10 @@ class RatingController(QObject):
             return
         CorrectionEditor(self._theme, self._session, *self._turn(answer_id), self._page).open()
 
-    def _on_edit_requested(self, answer_id: int) -> None:
-        self._edit(answer_id, is_original=False)
-
     def _on_original_requested(self, answer_id: int) -> None:
         self._edit(answer_id, is_original=True)
 
-    def _edit(self, answer_id: int, *, is_original: bool) -> None:
+    def _edit(self, answer_id: int, *, is_original: bool = False) -> None:
         turn = self._turn(answer_id)
         editor = AnswerEditor(self._theme, self._session, *turn, self._page, is_original=is_original)
         words = ("chat.original_is_back", "chat.edit_is_back") if is_original else EDITED

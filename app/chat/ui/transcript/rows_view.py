@@ -55,8 +55,7 @@ class RowHeights:
         self._tree.append(height + self.top(node - 1) - self.top(below))
 
     def top(self, row: int) -> int:
-        """Return the y coordinate of a row's top in px: the sum of all heights before it. `top(len(self))` is the total
-        height."""
+        """Return the y of a row's top in px: the sum of all heights before it. `top(len(self))` is the total."""
         total = 0
         while row > 0:
             total += self._tree[row]
@@ -136,8 +135,7 @@ def gap_after(message: Message, theme: Theme) -> int:
 
 
 class CentredRow(QHBoxLayout):
-    """A layout that centres a widget in a column of at most the transcript's width, and lets the page become
-    narrower."""
+    """A layout that centres a widget, at most as wide as the transcript, and lets the page become narrower."""
 
     def __init__(self, theme: Theme, widget: QWidget) -> None:
         super().__init__()
@@ -171,11 +169,10 @@ BUDGET_S = 0.007  # seconds for new widgets in one call; the rest are made in th
 
 
 class RowsView(QAbstractScrollArea, Generic[RowT]):
-    """Shows the rows. Subclasses implement `_create_view`, `_estimated` and `_gap`, and call `_place` after each change
-    of the rows."""
+    """Shows rows. Subclasses implement `_create_view`, `_estimated`, `_gap`, and call `_place` after changes."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
         self._theme = theme
         self._heights = RowHeights()
         self.views: dict[int, RowT] = {}  # by row; only those that are visible, near, or have the focus
@@ -263,8 +260,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
             bar.setValue(bar.value() + min(top, below + TOP_PX))
 
     def _bring_into_view(self, row: int, part: Callable[[RowT], QRect]) -> None:
-        """Scroll a part of a row to the upper third, unless it is visible. `part` returns its rectangle in the widget's
-        coordinates."""
+        """Scroll a `part` of a row, a rectangle in its widget, to the upper third, unless it is visible."""
         self._follows = False
         self._ensure_view(row, math.inf)
         self._measure(row)
@@ -280,8 +276,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
     # ----------------------------------------------------------------- placing
 
     def _place(self, anchor: tuple[int, int] | None = None) -> None:
-        """Make the widgets of visible rows and position them all. `anchor` is a row and the y coordinate it must
-        keep."""
+        """Make the widgets of visible rows and position all. `anchor`: a row and the y coordinate that it keeps."""
         if not len(self._heights):
             self.verticalScrollBar().setRange(0, 0)
             self._on_placed()
@@ -302,8 +297,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
         self._on_placed()
 
     def _fill(self) -> None:
-        """Make, in idle time, the widgets that exceeded the time budget, and those just outside the viewport, for
-        smooth scrolling."""
+        """Make, in idle time, the widgets beyond the time budget and those just outside the viewport."""
         if not len(self._heights):
             return
         self._is_placing = True
@@ -321,8 +315,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
             self._fill_timer.start()
 
     def _anchor(self) -> tuple[int, int]:
-        """Return the first visible row with a widget and its y coordinate in the viewport, which placing must not
-        change."""
+        """Return the first visible row with a widget and its y in the viewport, which placing must not change."""
         if not len(self._heights):
             return 0, 0
         value = self.verticalScrollBar().value()
@@ -360,8 +353,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
         return first, last, is_complete
 
     def _ensure_view(self, row: int, deadline: float) -> bool:
-        """Make the widget of a row unless `deadline` (time.perf_counter seconds) has passed; return whether the row has
-        a widget."""
+        """Make a row's widget until `deadline` (seconds of time.perf_counter); return whether the row has one."""
         if row in self.views:
             return True
         if time.perf_counter() > deadline:
@@ -376,8 +368,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
             self._heights[row] = view.fit(self._column.width) + self._gap(row)
 
     def _scroll_to(self, row: int, y: int) -> bool:
-        """Set the scroll range, and the value that puts the row at `y`; return whether the range did not allow that
-        value."""
+        """Set the scroll range, and the value that puts the row at `y`; return whether the range forbade that."""
         bar = self.verticalScrollBar()
         height = self.viewport().height()
         bar.setPageStep(max(1, height - self._theme.px(40)))
@@ -412,8 +403,7 @@ class RowsView(QAbstractScrollArea, Generic[RowT]):
         view.deleteLater()
 
     def _set_tab_order(self) -> None:
-        """Make Tab follow the order of the conversation, because widgets are made in the order in which they become
-        visible."""
+        """Make Tab follow the conversation, because widgets are made in the order in which they become visible."""
         chain = [
             widget
             for _, view in sorted(self.views.items())

@@ -1,5 +1,4 @@
-"""Show the transcript of the open conversation: questions, answers, and the text of the answer that is being
-written."""
+"""Show the transcript of the open conversation: questions, answers, and the answer that is being written."""
 
 import dataclasses
 import itertools
@@ -16,12 +15,11 @@ from app.chat.records import Message
 from app.chat.ui.transcript import answer_actions
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.chat.ui.transcript.answer_view import AnswerView, source_number
-from app.chat.ui.transcript.message_view import MessageRequests, MessageView
-from app.chat.ui.transcript.question_view import QuestionView
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, QuestionView
 from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, gap_after
 from app.inference.services.events import AnswerStage
 from app.uikit.page import NavigationSignals
-from app.uikit.theme import Theme
+from app.uikit.theme import Theme, application
 from app.uikit.widgets.buttons import Button, with_icon_space
 from app.uikit.widgets.labels import announce
 
@@ -38,8 +36,8 @@ class Transcript(RowsView[MessageView]):
 
     content_changed = Signal()  # messages were replaced or added, or an answer has ended
 
-    def __init__(self, theme: Theme, navigation: NavigationSignals, parent: QWidget | None = None) -> None:
-        super().__init__(theme, parent)
+    def __init__(self, theme: Theme, navigation: NavigationSignals) -> None:
+        super().__init__(theme)
         self.requests = MessageRequests(navigation, self)  # shared by all rows
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
@@ -53,7 +51,10 @@ class Transcript(RowsView[MessageView]):
         self._query_words: tuple[str, ...] = ()  # words of the query that are marked
         self._revealed = (0, 0)  # message id, and the number of its match that was scrolled to
         self._build()
-        self._connect()
+        self._flush_timer.timeout.connect(self._flush)
+        self.latest_button.clicked.connect(self._on_latest_clicked)
+        self._theme.changed.connect(self._place_latest_button)
+        application().focusChanged.connect(self._on_focus_changed)
 
     def _build(self) -> None:
         self.setAccessibleName(phrase("chat.conversation"))
@@ -62,14 +63,6 @@ class Transcript(RowsView[MessageView]):
         self.latest_button = Button(self._theme, with_icon_space(words), icon="arrow-down", compact=True, parent=self)
         self.latest_button.setAccessibleName(words)
         self.latest_button.hide()
-
-    def _connect(self) -> None:
-        self._flush_timer.timeout.connect(self._flush)
-        self.latest_button.clicked.connect(self._on_latest_clicked)
-        self._theme.changed.connect(self._place_latest_button)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        app.focusChanged.connect(self._on_focus_changed)
 
     # ----------------------------------------------------------------- content
 
@@ -125,8 +118,7 @@ class Transcript(RowsView[MessageView]):
         self.content_changed.emit()
 
     def step_branch(self, step: int) -> None:
-        """Request the next (1) or previous (-1) version of the message with the focus, or else of the last message with
-        several versions."""
+        """Request the next (1) or previous (-1) version of the focused message, else of the last one with several."""
         focused = QApplication.focusWidget()
         here = [view.message for view in self.views.values() if focused and view.isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
@@ -154,8 +146,7 @@ class Transcript(RowsView[MessageView]):
             self._restore_state(view)
 
     def current_answer(self) -> AnswerView | None:
-        """Return the answer with the focus, or else the last one with a widget, among those with sources; None if there
-        is none."""
+        """Return the answer with sources that has the focus, else the last one with a widget; None without any."""
         focused = QApplication.focusWidget()
         views = [view for view in self._answers() if view.sources]
         here = (view for view in views if focused is not None and view.isAncestorOf(focused))
@@ -306,8 +297,7 @@ class Transcript(RowsView[MessageView]):
         return view
 
     def _restore_state(self, view: AnswerView) -> None:
-        """Apply the state that no answer stores: whether the session is busy, the open source, the explanation of a
-        failure."""
+        """Apply what no answer stores: whether the session is busy, the open source, why an answer failed."""
         view.set_busy(self._is_busy)
         view.show_open(self._open[1] if self._open[0] == view.message.id else None)
         if view.message.id in self._explanations:
@@ -329,8 +319,7 @@ class Transcript(RowsView[MessageView]):
         self._heights = RowHeights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
 
     def _focus_in(self, row: int) -> int | None:
-        """Return the focused part of a row: a button of its pager (-1 or 1), another part (0), or None without focus in
-        the row."""
+        """Return the focused part of a row: a button of its pager (-1 or 1), another part (0); None without focus."""
         view, focused = self.views.get(row), QApplication.focusWidget()
         if view is None or focused is None or not view.isAncestorOf(focused):
             return None
@@ -404,8 +393,7 @@ class Transcript(RowsView[MessageView]):
         self._place_latest_button()
 
     def _place_latest_button(self) -> None:
-        """Place the button ↓ 最新へ at the foot of the view. It is shown while the conversation's end is not
-        visible."""
+        """Place the button ↓ 最新へ at the foot, which is shown while the conversation's end is not visible."""
         hint = self.latest_button.sizeHint()
         left, top = (self.width() - hint.width()) // 2, self.height() - hint.height() - FOOT_PX
         self.latest_button.setGeometry(left, top, hint.width(), hint.height())

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ def _read_glyphs(text_page: Any, frame: _PageTransform, raw: RawPage) -> None:
     size = 0.0
     for index in range(count):
         code = _unicode_of(address, index)
+        if code > sys.maxunicode:
+            code = 0
         if code in (9, 10, 13, 32, 0x3000, 0xA0):
             is_spaced = is_spaced or code != 13
             continue

@@ -34,6 +34,7 @@ class TextPage:
     rotation: PageRotation
     height: float
     items: list[PageItem] = field(default_factory=list)
+    ruby_letters: int = 0  # left out, as they repeat how ideographs are read
 
 
 def count_letters(page: TextPage) -> int:
@@ -173,6 +174,8 @@ _NUMBERED = lazy_pattern(
 _CAPTION = lazy_pattern(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
 _LEADER = lazy_pattern(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
 
+_STOPS = ("。", "．")
+
 
 def build_blocks(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
     """Return the blocks of a document."""
@@ -289,6 +292,7 @@ class _Flow:
 
     def ended(self) -> list[Block]:
         self._close()
+        self._keep_text_in_large_letters()
         sizes = sorted({block.size_pt for block, is_sized in self._blocks if is_sized}, reverse=True)
         levels = {size: self._outline.depth + min(LEVELS, place) for place, size in enumerate(sizes, start=1)}
         return [
@@ -299,6 +303,20 @@ class _Flow:
             else block
             for block, is_sized in self._blocks
         ]
+
+    def _keep_text_in_large_letters(self) -> None:
+        """Make paragraphs of headings by size without text below, as headings without text are in no section.
+
+        These are authors and dates below a title, forms, and lists in large letters.
+        """
+        kept = list(self._blocks)
+        for place, (block, is_sized) in enumerate(self._blocks[1:], start=1):
+            if not is_sized or self._blocks[place - 1][0].page != block.page or _NUMBERED.match(block.text):
+                continue
+            after, is_also_sized = self._blocks[place + 1] if place + 1 < len(self._blocks) else (block, True)
+            if after.kind == "heading" or (is_also_sized and after.size_pt >= block.size_pt):
+                kept[place] = block, False
+        self._blocks = kept
 
     def take(self, page: TextPage) -> None:
         _drop_contents(page)
@@ -362,7 +380,7 @@ class _Flow:
         if is_same_column and distance > 1.35 * (item.pitch or 1.5 * line.size):
             return False
         is_full = _is_full(before.last_line, before.item, line)
-        if not is_full or (_NUMBERED.match(line.text) and before.text.endswith(("。", ".", "：", ":", ")", "）"))):
+        if not is_full or (_NUMBERED.match(line.text) and before.text.endswith((*_STOPS, ".", "：", ":", ")", "）"))):
             return False
         indent = line.left - item.left - (before.last_line.left - before.item.left)
         is_listed = _SIGN.match(before.text) is not None or _NUMBERED.match(before.text) is not None
@@ -379,10 +397,10 @@ class _Flow:
         if done is None:
             return
         text = done.text.strip()
-        is_title = self._is_large(done.size) and len(text) <= HEADING_LONGEST and not text.endswith("。")
+        is_title = self._is_large(done.size) and len(text) <= HEADING_LONGEST and not text.endswith(_STOPS)
         is_sized = not done.level and is_title and any(character.isalpha() for character in text)
         kind = "heading" if done.level else "paragraph"
-        if kind == "paragraph" and _CAPTION.match(text) and len(text) <= CAPTION_LONGEST and not text.endswith("。"):
+        if kind == "paragraph" and _CAPTION.match(text) and len(text) <= CAPTION_LONGEST and not text.endswith(_STOPS):
             kind, is_sized = "caption", False
         block = Block(kind, text, done.level, page=done.page, boxes=tuple(done.boxes), size_pt=done.size)  # type: ignore[arg-type]
         if text:
@@ -405,7 +423,7 @@ def _drop_contents(page: TextPage) -> None:
     """Remove a table of contents with dots and page numbers; its headings follow later in the document."""
     lines = [item.content.text.rstrip() if isinstance(item.content, PageLine) else "" for item in page.items]
     dotted = [place for place, text in enumerate(lines) if _LEADER.search(text)]
-    if len(dotted) < CONTENTS_LEAST:
+    if sum(lines[place][-1] not in ".…‥・．" for place in dotted) < CONTENTS_LEAST:  # the others are to be written on
         return
     entries = [place for place, text in enumerate(lines) if place in dotted or re.search(r"\s\d{1,4}$", text)]
     page.items = page.items[: entries[0]] + page.items[entries[-1] + 1 :]

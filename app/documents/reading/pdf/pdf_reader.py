@@ -40,6 +40,7 @@ GUTTER_EM = 1.0  # the least width between two columns
 LINES_LEAST = 6  # smallest number of lines in each column
 FILLED = 0.55  # share of a column's width that its median line fills; table cells are shorter
 CROSSING = 0.12  # largest share of lines that span the gutter, such as titles
+TITLE = 0.35  # largest share of a page's height that the title, authors and summary above two columns take
 DEEPEST = 3  # a page is halved up to three times: up to eight columns
 
 
@@ -52,9 +53,17 @@ class PageColumn:
     right: float
 
 
-def find_columns(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
-    """Return the columns of runs outside of tables, in reading order; `depth`: how often the page is halved."""
+def find_columns(
+    runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0, *, has_title: bool = False
+) -> list[PageColumn]:
+    """Return the columns of runs outside of tables, in reading order.
+
+    `depth`: how often the page is halved. `has_title`: columns may begin below a title, as on a paper's first page.
+    """
     gutter = _gutter(runs) if depth < DEEPEST else None
+    if gutter is None and has_title and runs:
+        top, bottom = min(run.top for run in runs), max(run.bottom for run in runs)
+        gutter = _gutter([run for run in runs if run.top > top + TITLE * (bottom - top)])
     if gutter is None:
         return _one_column(runs, tables)
     spanning = [run for run in runs if run.left < gutter < run.right]
@@ -213,6 +222,7 @@ def _read_page(document: Any, number: int, recognizer: ocr.Recognizer | None = N
     finally:
         page.close()
     reading.page = lay_out(raw, number)
+    reading.letters -= reading.page.ruby_letters
     return reading
 
 
@@ -342,9 +352,11 @@ def lay_out(raw: RawPage, number: int) -> TextPage:
     """Return a page's lines and tables in reading order."""
     turn, raw = rotate_page(raw)
     tables, glyphs = find_ruled_tables(raw)
-    runs = _without_ruby(build_runs(glyphs))
+    printed = build_runs(glyphs)
+    runs = _without_ruby(printed)
     page = TextPage(number, turn, raw.height)
-    for column in find_columns(runs, tables):
+    page.ruby_letters = sum(len(run.glyphs) for run in printed) - sum(len(run.glyphs) for run in runs)
+    for column in find_columns(runs, tables, has_title=number == 1):
         page.items += _items(column)
     return page
 

@@ -13,7 +13,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings, is_web_address, policy_forbidding_network
-from app.base.wording import ErrorMessage, describe_error, phrase
+from app.base.wording import describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
@@ -23,6 +23,7 @@ from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, cancel_or
 from app.uikit.input_method import conversion_guard_of
+from app.uikit.localization import join_sentences
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, escape_mnemonic
 from app.uikit.widgets.containers import FlowBox, make_box, make_column
@@ -164,37 +165,12 @@ class NetworkSection(SettingsSection):
     def _fill(self) -> None:
         self.block = QCheckBox(phrase("shell.block_all_outside_traffic"))
         self.block.toggled.connect(lambda is_on: self._preferences.change(network_allowed=not is_on))
-        self._add(
-            phrase("shell.network"),
-            self.block,
-            phrase("shell.kotae_uses_the_network_only"),
-            is_wide=True,
-        )
+        self._add(phrase("shell.network"), self.block, phrase("shell.kotae_uses_the_network_only"), is_wide=True)
         self._block_row = self._rows[-1]
         self.traffic = TrafficList(self._theme)
         self._add(
             phrase("shell.traffic_since_the_start"), self.traffic, phrase("shell.each_line_leads_to"), is_wide=True
         )
-        self._add_check()
-        self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
-        self._add(
-            phrase("shell.speed_limit"),
-            self.limit,
-            phrase("shell.keeps_downloads_out_of_the"),
-        )
-        self._limit_row = self._rows[-1]
-        self._add_proxy()
-        self.mirror = self._address("https://huggingface.co", "hub_endpoint")
-        self._add(
-            phrase("shell.mirror"),
-            self.mirror,
-            phrase("shell.the_address_of_a_server"),
-            is_wide=True,
-        )
-        self.mirror.row = self._rows[-1]
-        self._add_token()
-
-    def _add_check(self) -> None:
         self.check = OfflineCheckPanel(self._theme, OfflineCheck(self._paths, self))
         self._add(
             phrase("shell.check_that_nothing_is_sent"),
@@ -202,30 +178,9 @@ class NetworkSection(SettingsSection):
             phrase("shell.reads_a_document_asks_a"),
             is_wide=True,
         )
-
-    def _protection_text(self, settings: Settings, policy: str) -> str:
-        """Return what blocks traffic (Kotae, the kernel, the administrator's `policy`) or how to end the kernel's
-        block."""
-        is_closed = network_guard.socket_filter_state() == "on"
-        if settings.network_allowed:
-            return phrase("shell.close_kotae_and_open_it") if is_closed else ""
-        words = phrase("shell.kotae_refuses_all_traffic")
-        if policy:
-            words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
-        if is_closed:
-            return _two_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
-        if network_guard.is_filter_supported() and network_guard.socket_filter_state() == "off":
-            return _two_sentences(words, phrase("shell.from_the_next_start_of"))
-        return _two_sentences(words, phrase("shell.on_this_machine_the_kernel"))
-
-    def _address(self, placeholder: str, field: str) -> AddressField:
-        return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
-
-    def _limits(self) -> list[tuple[str, int]]:
-        words = {0: phrase("common.none")}
-        return [(words.get(megabytes, f"{megabytes} MB/s"), megabytes * 1_000_000) for megabytes in LIMITS_MB]
-
-    def _add_proxy(self) -> None:
+        self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
+        self._add(phrase("shell.speed_limit"), self.limit, phrase("shell.keeps_downloads_out_of_the"))
+        self._limit_row = self._rows[-1]
         self.proxy = self._address(phrase("shell.empty_as_the_system_says"), "proxy")
         self._login = Button(self._theme, phrase("shell.user_name_and_password"))
         self._login.clicked.connect(self.ask_login)
@@ -237,6 +192,31 @@ class NetworkSection(SettingsSection):
         )
         self.proxy.setAccessibleName(phrase("shell.proxy"))
         self.proxy.row = self._rows[-1]
+        self.mirror = self._address("https://huggingface.co", "hub_endpoint")
+        self._add(phrase("shell.mirror"), self.mirror, phrase("shell.the_address_of_a_server"), is_wide=True)
+        self.mirror.row = self._rows[-1]
+        self._add_token()
+
+    def _protection_text(self, settings: Settings, policy: str) -> str:
+        """Return what blocks traffic (Kotae, the kernel, the `policy`), or how to end the kernel's block."""
+        is_closed = network_guard.socket_filter_state() == "on"
+        if settings.network_allowed:
+            return phrase("shell.close_kotae_and_open_it") if is_closed else ""
+        words = phrase("shell.kotae_refuses_all_traffic")
+        if policy:
+            words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
+        if is_closed:
+            return join_sentences(words, phrase("shell.the_systems_kernel_lets_no"))
+        if network_guard.is_filter_supported() and network_guard.socket_filter_state() == "off":
+            return join_sentences(words, phrase("shell.from_the_next_start_of"))
+        return join_sentences(words, phrase("shell.on_this_machine_the_kernel"))
+
+    def _address(self, placeholder: str, field: str) -> AddressField:
+        return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
+
+    def _limits(self) -> list[tuple[str, int]]:
+        words = {0: phrase("common.none")}
+        return [(words.get(megabytes, f"{megabytes} MB/s"), megabytes * 1_000_000) for megabytes in LIMITS_MB]
 
     def _add_token(self) -> None:
         self.token_button = Button(self._theme, phrase("common.enter_a_token"))
@@ -249,12 +229,7 @@ class NetworkSection(SettingsSection):
         self.token_button.clicked.connect(self.ask_token)
         self.stored_button.clicked.connect(self._use_stored)
         self.forget_button.clicked.connect(self._forget_token)
-        self._add(
-            phrase("common.access_token"),
-            self._tokens,
-            phrase("shell.for_models_that_are_given"),
-            is_wide=True,
-        )
+        self._add(phrase("common.access_token"), self._tokens, phrase("shell.for_models_that_are_given"), is_wide=True)
         self._token_row = self._rows[-1]
 
     # ------------------------------------------------------------------- secrets
@@ -302,8 +277,3 @@ class NetworkSection(SettingsSection):
 
     def _on_failed(self, error: AppError) -> None:
         self._token_row.show_note(f"▲ {describe_error(error)}")
-
-
-def _two_sentences(first: str, second: str) -> str:
-    """Join two sentences as the language of the window requires."""
-    return str(ErrorMessage(first, second))

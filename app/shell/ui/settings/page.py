@@ -5,14 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
 from PySide6.QtGui import QPainter, QResizeEvent
-from PySide6.QtWidgets import (
-    QListView,
-    QScrollArea,
-    QStackedWidget,
-    QStyle,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QListView, QStackedWidget, QStyle, QStyleOptionViewItem, QWidget
 
 from app.base import confidentiality
 from app.base.paths import Paths
@@ -101,11 +94,9 @@ class SettingsPage(Page):
         self._navigation = navigation
         self._sections: dict[str, Section] = {}
         self._build()
-        self._connect()
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._theme.changed.connect(self._resize)
         self.show_section(0)
-
-    def set_header_inset(self, inset_px: int) -> None:
-        self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # the page shows only settings and presets
@@ -131,8 +122,9 @@ class SettingsPage(Page):
             if isinstance(section, NetworkSection):
                 section.traffic.chosen.connect(lambda place: _show_place(self._navigation, place))
                 section.traffic.show_lines(self._lines)
-            holder = self.stack.widget(list(self._makers).index(name))
-            make_column(self._page_of(section), into=holder)
+            page = QWidget()
+            make_row((section, 1), Stretch(0), into=page)  # the rows keep a readable width at the left
+            make_column(make_scrollable(page), into=self.stack.widget(list(self._makers).index(name)))
             self._resize()
         return self._sections[name]
 
@@ -148,29 +140,16 @@ class SettingsPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = PageHeader(self._theme, phrase("shell.settings"))
+        self.header = PageHeader(self._theme, phrase("shell.settings"))
         self.list = QListView()
-        self.list.setModel(QStringListModel([title for title, _ in self._makers.values()], self))
-        self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
-        self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.list.setAccessibleName(phrase("shell.sections"))
-        self.list.setMouseTracking(True)
+        titles = QStringListModel([title for title, _ in self._makers.values()], self)
+        list_rows.set_up_list(self.list, titles, SectionDelegate(self._theme, self.list), phrase("shell.sections"))
         self.stack = QStackedWidget()
         for _ in self._makers:
             self.stack.addWidget(QWidget())
         self.sidebar_panel = SidebarPanel(self, self.list)
-        make_column(self._header, (self.stack, 1), into=self, spacing_px=0)
+        make_column(self.header, (self.stack, 1), into=self, spacing_px=0)
         self._resize()
-
-    def _page_of(self, section: QWidget) -> QScrollArea:
-        """Return a scrollable page with a section. Its rows keep a readable width at the left."""
-        holder = QWidget()
-        make_row((section, 1), Stretch(0), into=holder)
-        return make_scrollable(holder)
-
-    def _connect(self) -> None:
-        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self._theme.changed.connect(self._resize)
 
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         self.section(list(self._makers)[current.row()])

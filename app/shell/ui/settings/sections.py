@@ -63,16 +63,13 @@ class EnginePacksPanel(QWidget):
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
 
     def ask_to_remove(self) -> Dialog:
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.remove_the_parts_for_graphics"),
             phrase("shell.the_processor_will_compute_instead"),
             cancel_or("remove", phrase("common.remove"), is_grave=True),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._remove)
 
     def _choose(self) -> None:
         file = self._pickers.open(
@@ -198,9 +195,9 @@ class SettingsSection(QWidget):
     def _chooser(self, field: str, choices: list[tuple[str, Any]]) -> Chooser:
         return Chooser(choices, lambda value: self._preferences.change(**{field: value}))
 
-    def _open_button(self, words: str, folder: str) -> Button:
+    def _open_button(self, words: str, folder: Path) -> Button:
         button = Button(self._theme, words, icon="folder-open")
-        button.clicked.connect(lambda: open_folder(Path(folder)))
+        button.clicked.connect(lambda: open_folder(folder))
         return button
 
 
@@ -220,20 +217,12 @@ class AppearanceSection(SettingsSection):
         )
         self._add(phrase("shell.language"), self.language, phrase("shell.changes_the_next_time_kotae"))
         self._add(phrase("shell.theme"), self.theme_choice, phrase("shell.same_as_the_system_follows"))
-        self._add(
-            phrase("shell.text_size"),
-            self.text_size,
-            phrase("shell.changes_text_and_spacing_everywhere"),
-        )
+        self._add(phrase("shell.text_size"), self.text_size, phrase("shell.changes_text_and_spacing_everywhere"))
 
         self.details = self._chooser(
             "shows_details", [(phrase("shell.simple"), False), (phrase("shell.detailed"), True)]
         )
-        self._add(
-            phrase("shell.level_of_detail"),
-            self.details,
-            phrase("shell.simple_shows_the_settings_one"),
-        )
+        self._add(phrase("shell.level_of_detail"), self.details, phrase("shell.simple_shows_the_settings_one"))
 
     def show_settings(self, settings: Settings) -> None:
         self.details.show_value(settings.shows_details)
@@ -249,16 +238,8 @@ class QuestionSection(SettingsSection):
         )
         tokens = phrase("common.n_tokens")
         self.context = self._chooser("context_tokens", [(tokens.format(n=f"{n:,}"), n) for n in CONTEXT_CHOICES])
-        self._add(
-            phrase("shell.send_key"),
-            self.send_key,
-            phrase("shell.enter_never_sends_while_converting"),
-        )
-        self._add(
-            phrase("common.context_length"),
-            self.context,
-            phrase("shell.how_much_the_model_can"),
-        )
+        self._add(phrase("shell.send_key"), self.send_key, phrase("shell.enter_never_sends_while_converting"))
+        self._add(phrase("common.context_length"), self.context, phrase("shell.how_much_the_model_can"))
 
     def show_settings(self, settings: Settings) -> None:
         self.send_key.show_value(settings.send_key)
@@ -300,30 +281,14 @@ class ModelSection(SettingsSection):
                 choices += [(engine_packs.TITLES[pack.name], pack.name) for pack in engine_packs.known_packs()]
             self.graphics = self._chooser("graphics", choices)
             self._add(phrase("shell.use_of_the_gpu"), self.graphics, phrase("shell.the_gpu_when_there_is_one"))
-        self._hint = Label(
-            phrase("shell.threads_and_other_fine_settings"),
-            "caption",
-            "muted",
-            wraps=True,
-        )
+        self._hint = Label(phrase("shell.threads_and_other_fine_settings"), "caption", "muted", wraps=True)
         self._column.addWidget(self._hint)
-        self._add_details()
-
-    def _add_details(self) -> None:
-        threads = self._add(
-            phrase("common.threads"),
-            self.threads,
-            phrase("shell.automatic_is_each_free_core"),
-        )
+        threads = self._add(phrase("common.threads"), self.threads, phrase("shell.automatic_is_each_free_core"))
         repack = self._add(
-            phrase("common.repacking_of_weights"),
-            self.repack,
-            phrase("shell.makes_answers_faster_but_takes"),
+            phrase("common.repacking_of_weights"), self.repack, phrase("shell.makes_answers_faster_but_takes")
         )
         kv_type = self._add(
-            phrase("common.kv_precision"),
-            self.kv_type,
-            phrase("shell.how_finely_the_conversation_read"),
+            phrase("common.kv_precision"), self.kv_type, phrase("shell.how_finely_the_conversation_read")
         )
         self._details = {"threads": threads, "repack": repack, "kv_type": kv_type}
 
@@ -343,17 +308,17 @@ class DataSection(SettingsSection):
     def _fill(self) -> None:
         self._add(
             phrase("shell.data_folder"),
-            self._open_button(phrase("shell.open_the_data_folder"), str(self._paths.data)),
+            self._open_button(phrase("shell.open_the_data_folder"), self._paths.data),
             phrase("shell.conversations_and_settings_are_kept", path=self._paths.data),
         )
         self._add(
             phrase("shell.log"),
-            self._open_button(phrase("common.view_log"), str(self._paths.logs)),
+            self._open_button(phrase("common.view_log"), self._paths.logs),
             phrase("shell.for_when_something_goes_wrong", path=self._paths.logs),
         )
         self._add(
             phrase("shell.backups"),
-            self._open_button(phrase("common.open_the_folder"), str(self._paths.backups)),
+            self._open_button(phrase("common.open_the_folder"), self._paths.backups),
             phrase("shell.conversations_are_backed_up_once"),
         )
         self.states_button = Button(self._theme, "", icon="trash-2")

@@ -80,16 +80,13 @@ class ModelsFolderPanel(QWidget):
         free = _free_bytes(target)
         room = phrase("shell.free_there_n_gb", n=f"{free / 1e9:,.0f}") if free is not None else ""
         body = phrase("shell.files_are_copied_and_checked")
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.move_the_models_folder"),
             f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
             cancel_or("move", phrase("shell.move_2")),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self.move_to(target) if key == "move" else None)
-        dialog.open()
-        return dialog
+        ).ask(lambda: self.move_to(target))
 
     def move_to(self, target: Path) -> None:
         """Move the folder to `target`. An interrupted move to the same target continues."""

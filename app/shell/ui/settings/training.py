@@ -1,5 +1,4 @@
-"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit without
-network."""
+"""Show the section 学習環境: the environment's state, place and size; make, roll back, delete it, write a kit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +9,14 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error, phrase
+from app.base.wording import phrase
 from app.models import package_locks as locks
 from app.models.package_locks import PackageLock
 from app.shell.ui.settings.sections import SettingsSection
 from app.training.environment import base_pythons
 from app.training.environment.messages import KitJob
 from app.training.services.environment_setup import EnvironmentSetup
-from app.training.ui.install_environment_flow import InstallEnvironmentFlow
+from app.training.ui.install_environment_flow import InstallEnvironmentFlow, environment_state
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, cancel_or
@@ -129,11 +128,7 @@ class TrainingKitDialog(Dialog):
 
 
 def lock_words(lock: PackageLock) -> str:
-    systems = {
-        "linux-x86_64": "Linux",
-        "win32-x86_64": "Windows",
-        "darwin-arm64": "Mac",
-    }
+    systems = {"linux-x86_64": "Linux", "win32-x86_64": "Windows", "darwin-arm64": "Mac"}
     kind = phrase("common.for_gpus_cuda") if lock.variant == "cuda" else phrase("common.for_cpus")
     return join_facts(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")
 
@@ -147,7 +142,6 @@ class TrainingPanel(QWidget):
         super().__init__()
         self._theme = theme
         self._setup = setup
-        self._is_in_use = is_in_use
         self.report: EnvironmentReport | None = None  # None until the environment is examined
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
@@ -159,7 +153,7 @@ class TrainingPanel(QWidget):
         self.back_button = Button(theme, phrase("shell.go_back_to_the_one"))
         self.kit_button = Button(theme, phrase("shell.make_a_kit_to_carry"))
         self._pickers = pickers or Pickers()
-        self.making = InstallEnvironmentFlow(theme, setup, self._pickers)
+        self.making = InstallEnvironmentFlow(theme, setup, self._pickers, is_in_use)
         buttons = FlowBox(
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
@@ -168,13 +162,14 @@ class TrainingPanel(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        self.make_button.clicked.connect(lambda: self._unless_in_use(self.making.ask))
-        self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
+        making = self.making
+        self.make_button.clicked.connect(lambda: making.unless_in_use(making.ask))
+        self.offline_button.clicked.connect(lambda: making.unless_in_use(making.ask_offline))
+        self.remove_button.clicked.connect(lambda: making.unless_in_use(self.ask_to_remove))
+        self.back_button.clicked.connect(lambda: making.unless_in_use(self.ask_to_restore_previous))
         self.open_button.clicked.connect(self._open_folder)
-        self.remove_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_remove))
-        self.back_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_restore_previous))
         self.kit_button.clicked.connect(self.ask_for_kit)
-        self.making.changed.connect(self._show_report)
+        making.changed.connect(self._show_report)
         setup = self._setup
         for signal in (setup.finished, setup.removed, setup.previous_restored, setup.cancelled, setup.failed):
             signal.connect(self._examine)
@@ -189,41 +184,28 @@ class TrainingPanel(QWidget):
         assert self.report is not None
         own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
         size = format_gigabytes(self.report.left_bytes + own)
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
             cancel_or("remove", phrase("shell.delete_2"), is_grave=True),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.remove)
 
     def ask_to_restore_previous(self) -> Dialog:
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
             cancel_or("back", phrase("shell.go_back")),
             self.window(),
-        )
-        dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._setup.go_back)
 
     def ask_for_kit(self) -> TrainingKitDialog:
         dialog = TrainingKitDialog(
             self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network
         )
-
-        def write_kit(key: str) -> None:
-            if key == "write":
-                self._setup.write_kit(dialog.job, variant=dialog.variant)
-
-        dialog.chosen.connect(write_kit)
-        dialog.open()
-        return dialog
+        return dialog.ask(lambda: self._setup.write_kit(dialog.job, variant=dialog.variant))
 
     # ------------------------------------------------------------------- private
 
@@ -239,7 +221,9 @@ class TrainingPanel(QWidget):
 
     def _show_report(self) -> None:
         found = self.report
-        self._show_state(found)
+        words, tone = environment_state(found)
+        self.state.setText(words)
+        self.state.set_tone(tone)
         self.versions.setText(_versions(found.probe) if found and found.probe else "")
         self.versions.setVisible(bool(self.versions.text()))
         self.folder_label.setText(self._place_text(found) if found else "")
@@ -254,27 +238,6 @@ class TrainingPanel(QWidget):
         self.kit_button.setEnabled(not self._setup.is_running)
         for button in (self.make_button, self.offline_button, self.back_button, self.remove_button):
             button.setEnabled(found is not None and not self._setup.is_running)
-
-    def _show_state(self, report: "EnvironmentReport | None") -> None:
-        if report is None:
-            words, tone = phrase("common.checking"), "muted"
-        elif report.problem is not None and report.problem.code == "training_place_missing":
-            words, tone = f"▲ {describe_error(report.problem)}", "warning"
-        elif report.python is None:
-            words, tone = phrase("shell.there_is_none_yet"), "text"
-        elif report.problem is not None:
-            reason = report.problem.facts.get("reason", "")
-            words = phrase("shell.it_does_not_work_reason", reason=make_breakable(str(reason)))
-            tone = "warning"
-        elif not report.is_current:
-            words, tone = (
-                phrase("shell.it_works_but_its_parts"),
-                "warning",
-            )
-        else:
-            words, tone = phrase("shell.it_works"), "success"
-        self.state.setText(words)
-        self.state.set_tone(tone)
 
     def _place_text(self, report: "EnvironmentReport") -> str:
         lines = []
@@ -293,22 +256,10 @@ class TrainingPanel(QWidget):
         if self.report is not None and self.report.python is not None:
             desktop.open_folder(self.report.python.parent.parent)
 
-    def _unless_in_use(self, act: Callable[[], object]) -> None:
-        if self._is_in_use():
-            what = phrase("shell.the_training_environment_is_in")
-            self.making.decline(what, phrase("shell.choose_this_again_when_it"))
-        else:
-            act()
-
 
 class TrainingSection(SettingsSection):
     def __init__(
-        self,
-        theme: Theme,
-        preferences: Preferences,
-        paths: Paths,
-        title: str,
-        make_panel: Callable[[], TrainingPanel],
+        self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_panel: Callable[[], TrainingPanel]
     ) -> None:
         self._make_panel = make_panel
         super().__init__(theme, preferences, paths, title)

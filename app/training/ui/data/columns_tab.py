@@ -49,6 +49,7 @@ class ColumnsTab(QWidget):
         self._work = work
         self._shown_origin: ImportOrigin | None = None
         self._folder = ""  # folder of the shown rows
+        self._standing = background.LatestWork()
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
         self.skipped = Label(role="caption", tone="text2", wraps=True)
@@ -87,11 +88,11 @@ class ColumnsTab(QWidget):
         if data.folder != self._folder:
             self._folder, self._shown_origin = data.folder, origin
             self._show_origin(origin)
-        self.file_state.hide()
+        self._standing.drop()
+        self._show_file_state("same")  # until it is known
         if origin is not None:
             path = Path(data.file)
-            background.run(lambda: origin.standing(path), self._on_file_state)
-        self._update_button()
+            self._standing.run(lambda: origin.standing(path), self._show_file_state)
 
     def focus_first(self) -> None:
         first = next((box for box in self.form.boxes.values() if not box.isHidden()), self.read_button)
@@ -129,7 +130,7 @@ class ColumnsTab(QWidget):
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
 
-    def _on_file_state(self, state: FileState) -> None:
+    def _show_file_state(self, state: FileState) -> None:
         text = phrase(f"training.file_state.{state}") if state != "same" else ""
         self.file_state.setProperty("of", state)
         self.file_state.setText(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -23,7 +23,7 @@ from app.training.ui.data import row_texts
 from app.uikit.localization import join_facts, join_sentences, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.containers import FlowBox, NoticeColumn, make_row, set_direction
+from app.uikit.widgets.containers import Badge, FlowBox, NoticeColumn, make_row, set_direction
 from app.uikit.widgets.labels import IconLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 from trainer import adapter
@@ -32,20 +32,24 @@ OUTLOOK_ROWS_MOST = 3000  # with more rows the test is large enough, and compari
 
 
 class RowCount(QWidget):
-    """Shows an emphasized number within a text. {n} in `text` stands for the number."""
+    """Shows an emphasized number within the text of `key`, in which {n} stands for it."""
 
-    def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
+    def __init__(self, theme: Theme, key: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()
-        self._text = text
-        before, after = (part.strip() for part in text.split("{n}"))
-        self.number = Label(strong=True)
+        self._key = key
+        self.number, self._before, self._after = Label(strong=True), Label(), Label()
         icons = (IconLabel(theme, icon, tone),) if icon else ()
-        words = (*((Label(before),) if before else ()), self.number, *((Label(after),) if after else ()))
+        words = (self._before, self.number, self._after)
         make_row(*icons, *words, into=self, margins_px=(0, 0, theme.px(8), 0), spacing_px=theme.px(4))
 
     def show_count(self, count: int, *, is_shown: bool) -> None:
-        self.number.setText(f"{count:,}")
-        self.setAccessibleName(self._text.format(n=f"{count:,}"))
+        text = phrase(self._key, n=f"{count:,}")
+        before, number, after = text.partition(f"{count:,}")
+        self.number.setText(number)
+        for label, words in ((self._before, before.strip()), (self._after, after.strip())):
+            label.setText(words)
+            label.setVisible(bool(words))
+        self.setAccessibleName(text)
         self.setVisible(is_shown)
 
 
@@ -55,17 +59,17 @@ class RowCountStrip(QWidget):
         super().__init__()
         self._theme = theme
         self.counts = {
-            "total": RowCount(theme, phrase("training.imported_n_rows")),
-            "used": RowCount(theme, phrase("training.usable_n")),
-            "duplicates": RowCount(theme, phrase("training.duplicates_n"), "triangle-alert", "warning"),
-            "flawed": RowCount(theme, phrase("training.with_problems_n"), "triangle-alert", "warning"),
-            "undecided": RowCount(theme, phrase("training.not_reviewed_n"), "info"),
-            "rejected": RowCount(theme, phrase("training.rejected_n"), "x"),
-            "unusable": RowCount(theme, phrase("training.unusable_n"), "circle-x", "danger"),
+            "total": RowCount(theme, "training.imported_n_rows"),
+            "used": RowCount(theme, "training.usable_n"),
+            "duplicates": RowCount(theme, "training.duplicates_n", "triangle-alert", "warning"),
+            "flawed": RowCount(theme, "training.with_problems_n", "triangle-alert", "warning"),
+            "undecided": RowCount(theme, "training.not_reviewed_n", "info"),
+            "rejected": RowCount(theme, "training.rejected_n", "x"),
+            "unusable": RowCount(theme, "training.unusable_n", "circle-x", "danger"),
         }
         self.parts = {
-            "train": RowCount(theme, phrase("training.training_n")),
-            "validation": RowCount(theme, phrase("training.validation_n")),
+            "train": RowCount(theme, "training.training_n"),
+            "validation": RowCount(theme, "training.validation_n"),
         }
         self.lock = SplitLockTag(theme)
         self._counts, self._split = FlowBox(*self.counts.values()), FlowBox(*self.parts.values(), self.lock, action)
@@ -160,29 +164,23 @@ class SplitOutlookLine(Label):
         return join_sentences(sentence, lacks if outlook.lacking else enough)
 
 
-class SplitLockTag(QFrame):
+class SplitLockTag(Badge):
     """A tag that shows whether the test rows are frozen, and the short form of their hash."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self.setProperty("surface", "tag")
-        self.icon = IconLabel(theme, "lock", "text2", 13)
-        self.words = Label(role="caption")
+        super().__init__(theme)
         self.hash = Label(role="caption", tone="muted")
-        make_row(self.icon, self.words, self.hash, into=self, margins_px=(8, 2, 8, 2), spacing_px=6)
+        self.row.addWidget(self.hash)
 
     def show_split(self, frozen: DraftSplit | None, *, is_current: bool) -> None:
         self.hash.setVisible(frozen is not None and is_current)
         if frozen is None:
-            self.icon.show_icon("info", "text2")
-            self.words.setText(phrase("training.not_split_yet"))
+            self.show_state("tag", "info", phrase("training.not_split_yet"))
         elif is_current:
-            self.icon.show_icon("lock", "text2")
-            self.words.setText(phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
+            self.show_state("tag", "lock", phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
             self.hash.setText(row_texts.short_hash(frozen.sha256))
         else:
-            self.icon.show_icon("triangle-alert", "warning")
-            self.words.setText(phrase("training.the_split_is_out_of"))
+            self.show_state("warning", "triangle-alert", phrase("training.the_split_is_out_of"))
 
 
 REASONS_MOST = 3

@@ -215,7 +215,7 @@ class DataStep(WizardStep):
             make: dict[str, Callable[[], Tab]] = {
                 "columns": lambda: ColumnsTab(theme, work, self.sources.read_again),
                 "review": lambda: ReviewTab(theme, work, self._navigation),
-                "lengths": lambda: LengthsTab(theme, work, self._show_row),
+                "lengths": lambda: LengthsTab(theme, work),
                 "split": lambda: SplitTab(theme, work, self._freeze),
             }
             tab = self._tabs[key] = make[key]()

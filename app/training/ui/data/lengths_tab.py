@@ -1,8 +1,8 @@
-"""Show the tab 長さと分布: lengths, sources and outliers of the rows."""
+"""Show the tab 長さと分布: lengths and sources of the rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QRect, Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyleOptionViewItem, QWidget
 
@@ -17,7 +17,7 @@ from app.training.ui.wizard import MARGIN_PX
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import Stretch, make_column, make_scrollable
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.number_table import Index, NumberTableDelegate, NumberTableModel, NumberTableView
+from app.uikit.widgets.tables import Index, NumberTableDelegate, NumberTableModel, NumberTableView
 
 ROWS_SHOWN = 20
 BAR_INSET_PX = 3
@@ -61,26 +61,17 @@ class CountBars(NumberTableDelegate):
 
 
 class LengthsTab(QWidget):
-    def __init__(self, theme: Theme, work: DraftEditor, show_row: Callable[[int], None]) -> None:
-        """Create the tab. `show_row`: called with the number of an item to show."""
+    def __init__(self, theme: Theme, work: DraftEditor) -> None:
         super().__init__()
         self._work = work
-        self._show_row = show_row
         self._requested: tuple[Curation, int] | None = None
         self._measuring = LatestWork()
-        self._distribution: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
         self.answers_summary = Label(tone="text2", wraps=True)
         self.answers = CountTable(theme, phrase("training.length_of_answers"), phrase("common.characters"))
         kinds, group = phrase("training.kind_of_question"), phrase("training.group")
         self.categories, self.groups = CountTable(theme, kinds, kinds), CountTable(theme, group, group)
-        self.outliers_title = Label(role="heading3", wraps=True)
-        self.outliers_about = Label(role="caption", tone="muted", wraps=True)
-        self.outliers = NumberTableModel(
-            (phrase("training.row"), phrase("common.characters"), phrase("common.batch_column.question")), 2
-        )
-        self.outlier_table = NumberTableView(theme, self.outliers, phrase("training.answers_of_quite_another_length"))
         self._build()
 
     def show_rows(self) -> None:
@@ -107,10 +98,6 @@ class LengthsTab(QWidget):
             self.categories,
             12,
             self.groups,
-            12,
-            self.outliers_title,
-            self.outliers_about,
-            self.outlier_table,
             into=self._measured,
             spacing_px=8,
         )
@@ -119,10 +106,8 @@ class LengthsTab(QWidget):
         sides = (MARGIN_PX, 16, MARGIN_PX, 16)
         make_column(self.state, self._measured, Stretch(), into=content, margins_px=sides, spacing_px=8)
         make_column(make_scrollable(content), into=self)
-        self.outlier_table.activated.connect(self._on_activated)
 
     def _on_found(self, distribution: DataDistribution | None) -> None:
-        self._distribution = distribution
         self._measured.setVisible(distribution is not None)
         self.state.setVisible(distribution is None)
         self.state.setText(phrase("training.there_are_no_rows_that"))
@@ -135,13 +120,6 @@ class LengthsTab(QWidget):
         self.questions.setText(row_texts.length_summary("question", distribution.questions))
         self._show_shares(self.categories, distribution.categories, is_category=True)
         self._show_shares(self.groups, distribution.groups, is_category=False)
-        count = len(distribution.outliers)
-        self.outliers_title.setText(phrase("training.answers_of_quite_another_length_n", n=f"{count:,}"))
-        self.outliers_about.setText(phrase("training.answers_that_are_far_longer" if count else "training.none_2"))
-        self.outliers.set_rows([
-            (f"{one.line:,}", f"{one.characters:,}", row_texts.one_line(one.question)) for one in distribution.outliers
-        ])  # fmt: skip
-        self.outlier_table.setVisible(count > 0)
 
     def _show_answers(self, distribution: DataDistribution) -> None:
         counts: list[NamedCount] = []
@@ -166,7 +144,3 @@ class LengthsTab(QWidget):
         if not name:
             return phrase("training.none")
         return row_texts.question_category_name(name) if is_category else row_texts.one_line(name)
-
-    def _on_activated(self, index: QModelIndex) -> None:
-        if self._distribution is not None:
-            self._show_row(self._distribution.outliers[index.row()].number)

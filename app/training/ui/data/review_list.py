@@ -194,20 +194,16 @@ class ReviewList(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("training.progress_of_the_review"))
-        self.time = Label(role="caption", tone="text2")
         self.filters: dict[Filter, Button] = {}
         self._build()
 
-    def show_progress(self, seconds: float | None) -> None:
-        """Show the progress. `seconds`: estimated time for the remaining items; None if it is unknown."""
+    def show_progress(self) -> None:
         total, left = self._items.total, self._items.open_count
         amount = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
         self.amount.setText(amount if total else phrase("training.nothing_needs_review"))
         self.bar.setVisible(total > 0)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(total - left)
-        self.time.setText(row_texts.review_time_left(seconds) if seconds is not None and left else "")
-        self.time.setVisible(bool(self.time.text()))
         for key, button in self.filters.items():
             count = self._items.count(key)
             has_count = key in ("undecided", "left_out")
@@ -216,7 +212,7 @@ class ReviewList(QWidget):
             button.setVisible(key != "left_out" or count > 0 or button.isChecked())
 
     def _build(self) -> None:
-        head = make_row(self.amount, (self.bar, 1), self.time, spacing_px=12)
+        head = make_row(self.amount, (self.bar, 1), spacing_px=12)
         group = QButtonGroup(self)
         for key in FILTERS:
             button = self.filters[key] = Button(self._theme, row_texts.filter_name(key), compact=True)

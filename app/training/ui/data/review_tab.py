@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.data import curation
-from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind, ReviewPace
+from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data.review_layout import ReviewLayout, RowSourceView
 from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, ReviewListModel
@@ -37,7 +37,6 @@ class ReviewTab(QWidget):
         self._curation: Curation | None = None
         self._revision = -1  # revision of the shown rows
         self._same_passage = curation.count_by_passage(())
-        self._pace = ReviewPace()
         self._edits: dict[int, Texts] = {}  # unsaved texts by the item's number
         self._decided_edits: dict[int, Texts] = {}  # texts unsaved before the decision, restored by an undo
         self.items = ReviewListModel()
@@ -170,7 +169,6 @@ class ReviewTab(QWidget):
         self._curation = current_curation
         self._edits.clear()
         self._decided_edits.clear()
-        self._pace = ReviewPace()
         self._same_passage = curation.count_by_passage(current_curation.items if current_curation is not None else ())
         self.banner.hide()
         self._fill("all", 0)
@@ -211,7 +209,7 @@ class ReviewTab(QWidget):
         self._show_foot()
 
     def _show_progress(self) -> None:
-        self.list.show_progress(self._pace.seconds(self.items.open_count))
+        self.list.show_progress()
         self._show_foot()
 
     def _show_foot(self) -> None:
@@ -241,7 +239,6 @@ class ReviewTab(QWidget):
         except AppError as error:
             self._on_failed(error)
             return
-        self._pace.note()
         self.banner.hide()
         if number in self._edits:
             self._decided_edits[number] = self._edits.pop(number)

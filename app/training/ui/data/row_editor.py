@@ -19,9 +19,9 @@ from app.training.ui.data import row_texts
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint
-from app.uikit.widgets.containers import FlowBox, IconLines, Stretch, make_column, make_grid, make_row
+from app.uikit.widgets.containers import Badge, FlowBox, IconLines, Stretch, make_column, make_grid, make_row
 from app.uikit.widgets.fields import CorrectedField
-from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
+from app.uikit.widgets.labels import IconLabel, Label, set_surface
 
 CHECK_DELAY_MS = 300  # milliseconds after the last typed character
 AT_ONCE_CHARACTERS = 5000  # longer rows are checked in a background thread
@@ -230,7 +230,7 @@ class QuoteView(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.badge = RowBadge(theme)
+        self.badge = Badge(theme)
         self.words = Label(wraps=True, selectable=True)
         self._box = QuoteFrame(theme)
         self._box.column.addWidget(self.words)
@@ -273,31 +273,6 @@ class QuoteFrame(QFrame):
         super().paintEvent(event)
         painter = QPainter(self)
         painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("cite_bar"))
-
-
-class RowBadge(QFrame):
-    """An icon and a word on a background in the colour of a state."""
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._icon = IconLabel(theme, "info", size=13)
-        self.words = Label(role="caption")
-        make_row(
-            self._icon,
-            self.words,
-            into=self,
-            margins_px=(theme.px(7), theme.px(1), theme.px(8), theme.px(1)),
-            spacing_px=theme.px(4),
-        )
-
-    def show_state(self, surface: str, icon: str, text: str) -> None:
-        """Show a state. `surface`: success | warning | tag, a surface of the style sheet."""
-        tone = "text2" if surface == "tag" else surface
-        self.setProperty("surface", surface)
-        self._icon.show_icon(icon, tone)
-        self.words.setText(text)
-        self.words.set_tone(tone)
-        repolish(self)
 
 
 def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:

@@ -1,6 +1,5 @@
 """Provide texts about training rows: imported files, problems, lengths, and the review queue."""
 
-import math
 from collections.abc import Sequence
 
 from app.base.wording import phrase, phrase_or
@@ -147,14 +146,6 @@ def earlier_turns_text(row: TrainingRow) -> str:
         phrase("training.who_text", who=names[message.role], text=message.text) for message in row.messages[:-2]
     )
     return text if len(text) <= _BEFORE_CHARACTERS else text[: _BEFORE_CHARACTERS - 1] + "…"
-
-
-def review_time_left(seconds: float) -> str:
-    minutes = max(1, math.ceil(seconds / 60))
-    if minutes < 60:
-        return phrase("training.about_m_min_left", m=minutes)
-    words = phrase("training.about_h_h_m_min")
-    return words.format(h=minutes // 60, m=minutes % 60)
 
 
 def personal_data_text(row: TrainingRow, kinds: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import IconLines, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label
-from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
+from app.uikit.widgets.tables import NumberTableModel, NumberTableView
 
 
 class SplitTab(QWidget):

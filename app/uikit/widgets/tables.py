@@ -1,18 +1,29 @@
-"""Show numbers in a table that the keyboard can navigate and a screen reader can read."""
+"""Show numbers, or records in columns of which a narrow table hides some, for keyboard, mouse and screen readers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import plain_tooltip
 from app.uikit.widgets.list_rows import ThemedDelegate
 
 ROWS_SHOWN = 8  # a table with more rows scrolls
-PADDING_PX, SIDE_PX = 24, 10
+PADDING_PX, SIDE_PX, MOST_PX = 24, 10, 260
 
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[str, ...]
@@ -97,6 +108,8 @@ class NumberTableDelegate(ThemedDelegate):
 class NumberTableView(QTreeView):
     """A table as high as its rows, up to `rows_shown`. `name`: its accessible name."""
 
+    wide_least_px = 96  # by which the wide column is wider than its title, unless all its texts are shorter
+
     def __init__(self, theme: Theme, figures: NumberTableModel, name: str, *, rows_shown: int = ROWS_SHOWN) -> None:
         super().__init__()
         self._rows_shown = rows_shown
@@ -124,21 +137,115 @@ class NumberTableView(QTreeView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit_columns()
+        self._fit()
 
     def _fit(self) -> None:
+        self._fit_columns()
         rows = max(1, min(self._figures.rowCount(), self._rows_shown))
         height = self.header().sizeHint().height() + rows * self._theme.metric("row_compact") + 4
+        if self.header().length() > self.viewport().width():
+            height += self.horizontalScrollBar().sizeHint().height()
         self.setFixedHeight(height)
-        self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """Set the columns of numbers to the width that they need, and the wide column to the rest."""
-        header, taken = self.header(), 0
+        """Set the columns of numbers to the width that they need, up to MOST_PX, and the wide column to the rest."""
+        header, taken, most = self.header(), 0, self._theme.px(MOST_PX)
         for column in range(self._figures.columnCount()):
             if column != self._figures.wide:
-                width = max(header.sectionSizeHint(column), self.sizeHintForColumn(column)) + self._theme.px(PADDING_PX)
+                width = max(header.sectionSizeHint(column), min(self.sizeHintForColumn(column), most))
+                width += self._theme.px(PADDING_PX)
                 header.resizeSection(column, width)
                 taken += width
-        least = header.sectionSizeHint(self._figures.wide) + self._theme.px(4 * PADDING_PX)
+        head, pad = header.sectionSizeHint(self._figures.wide), self._theme.px(PADDING_PX)
+        whole = max(head, self.sizeHintForColumn(self._figures.wide)) + pad
+        least = min(whole, head + self._theme.px(self.wide_least_px))
         header.resizeSection(self._figures.wide, max(least, self.viewport().width() - taken))
+
+
+class ColumnDelegate(ThemedDelegate):
+    """Draws the background and the keyboard focus of a row, cell by cell. A subclass draws what is in a cell."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_list"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area = self._theme, QRect(option.rect)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(area, theme.color("accent_soft"))
+            if index.column() == 0:
+                painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(area, theme.color("raised"))
+        self._draw_cell(painter, area.adjusted(SIDE_PX, 0, -SIDE_PX, 0), index)
+        is_keyboard = self._view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
+        if is_keyboard and index.row() == self._view.currentIndex().row():
+            for top in (area.top(), area.bottom() - 1):
+                painter.fillRect(area.left(), top, area.width(), 2, theme.color("accent"))
+        painter.restore()
+
+    def _draw_cell(self, painter: QPainter, area: QRect, index: Index) -> None:
+        raise NotImplementedError
+
+
+class ColumnTable(QTreeView):
+    menu_requested = Signal(object)  # QPoint on the screen
+
+    def __init__(
+        self,
+        theme: Theme,
+        rows: QAbstractItemModel,
+        delegate: type[ColumnDelegate],
+        name: str,
+        widths_px: Mapping[int, int],
+        least_px: Mapping[int, int],
+    ) -> None:
+        """Create the table. `name`: the accessible name.
+
+        `widths_px`: of columns, at least; the others share the rest. `least_px`: a column is hidden in a table below
+        this width.
+        """
+        super().__init__()
+        self._theme, self._widths_px, self._least_px = theme, widths_px, least_px
+        list_rows.set_up_list(self, rows, delegate(theme, self), name)
+        self.setProperty("framed", True)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
+        header = self.header()
+        header.setAccessibleName(phrase("common.column_headings"))
+        header.setStretchLastSection(False)
+        header.setSectionsMovable(False)
+        header.setMinimumSectionSize(1)
+        for column in range(rows.columnCount()):
+            is_fixed = column in widths_px
+            header.setSectionResizeMode(
+                column, QHeaderView.ResizeMode.Fixed if is_fixed else QHeaderView.ResizeMode.Stretch
+            )
+        theme.changed.connect(self._resize_columns)
+
+    def selected_rows(self) -> list[int]:
+        """Return the numbers of the selected rows from top to bottom."""
+        ranges = self.selectionModel().selection().toList()
+        return sorted({row for part in ranges for row in range(part.top(), part.bottom() + 1)})
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Request the menu of the selected rows, after selecting the row that was clicked."""
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            place = self.visualRect(self.currentIndex()).bottomLeft()
+            self.menu_requested.emit(self.viewport().mapToGlobal(place))
+        elif (index := self.indexAt(event.pos())).isValid():
+            if not self.selectionModel().isSelected(index):
+                self.setCurrentIndex(index)
+            self.menu_requested.emit(event.globalPos())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resize_columns()
+
+    def _resize_columns(self) -> None:
+        header = self.header()
+        for column, least in self._least_px.items():
+            self.setColumnHidden(column, self.width() < self._theme.px(least))
+        for column, width in self._widths_px.items():
+            header.resizeSection(column, max(self._theme.px(width), header.sectionSizeHint(column)))
