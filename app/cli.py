@@ -140,7 +140,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         file = _model_file(arguments)
         arguments = arguments if file is None else arguments[1:]
         parser = _parser(output, arguments)
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(arguments, argparse.Namespace(data_dir=None, lang="ja", json=False))
         if options.command is None:
             return _open_window(options, language, output, open_window, file)
         if options.safe_mode:
@@ -301,16 +301,19 @@ def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _shared_options() -> argparse.ArgumentParser:
-    """Return the options that every command takes, before or after its name."""
-    shared = argparse.ArgumentParser(add_help=False)
+    """Return the options that every command takes, before or after its name or its action's.
+
+    They have no defaults, with which the parser of an action would overwrite what stands before its name.
+    """
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
-    shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help=help_text("--lang"))
-    shared.add_argument("--json", action="store_true", help=help_text("--json"))
+    shared.add_argument("--lang", choices=wording.LANGUAGES, help=help_text("--lang"))
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=help_text("--json"))
     return shared
 
 
 def _options_last(arguments: Sequence[str]) -> list[str]:
-    """Move the shared options after the command, whose parser would otherwise reset them to their defaults."""
+    """Move the shared options after the command, so that this comes first."""
     rest, shared = list(arguments), []
     while rest and rest[0].startswith("-"):
         option = rest[0].partition("=")[0]

@@ -394,3 +394,11 @@ def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: 
 
 def _children(process: "Popen[bytes]") -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_data_folder_may_stand_before_the_command_its_action_or_after_both(kotae, tmp_path, place):
+    command = ["docs", "list"]
+    command[place:place] = ["--data-dir", str(tmp_path / "data")]
+    done = kotae(*command, "--json")
+    assert (done.returncode, (tmp_path / "data" / "documents.sqlite").is_file()) == (0, True)
