@@ -27,7 +27,7 @@ _MAKE_TRAINING = "--make-training-environment"
 _ENGINE_ROLES = {
     "--quantize": "app.inference.engine.quantize",
     "--score": "app.inference.engine.score",
-    "--list-devices": "app.inference.engine.devices",
+    "--list-devices": "app.inference.engine.llama",
 }
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),

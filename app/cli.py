@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # each command imports what it needs when it runs
 # data folder, language, whether in safe mode, GGUF file to add -> exit status
 OpenWindow = Callable[[str | None, str | None, bool, str | None], int]
 
-# The module of each command, imported only when it is needed.
+# The module of each command, imported only when it is needed, and its function if that is not `add_parser`.
 COMMANDS = {
     "ask": "app.chat.cli.ask",
     "serve": "app.serve.cli.serve",
@@ -47,9 +47,9 @@ COMMANDS = {
     "train": "app.training.cli.train",
     "eval": "app.evaluation.cli.eval",
     "engine": "app.models.cli.engine",
-    "offline-check": "app.compliance.cli.offline_check",
-    "report": "app.compliance.cli.report",
-    "licences": "app.compliance.cli.licences",
+    "offline-check": "app.compliance.cli.commands:add_offline_check",
+    "report": "app.compliance.cli.commands:add_report",
+    "licences": "app.compliance.cli.commands:add_licences",
 }
 
 
@@ -287,7 +287,9 @@ def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     gc.disable()  # an import makes no garbage, and looking through it takes a tenth of a command's time
     for name in _commands_to_know(arguments):
-        importlib.import_module(COMMANDS[name]).add_parser(commands, shared, **HANDED_IN.get(name, {}))
+        module, _, function = COMMANDS[name].partition(":")
+        add = getattr(importlib.import_module(module), function or "add_parser")
+        add(commands, shared, **HANDED_IN.get(name, {}))
     gc.freeze()
     gc.enable()
     return parser

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app.application import AppContext
-from app.base.paths import write_atomically
+from app.base.files.output_file import write_atomically
 from app.base.wording import phrase
 from app.compliance.offline_check.records import CheckOutcome
 from app.compliance.ui.offline_panel import OfflineCheckPanel

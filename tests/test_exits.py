@@ -323,9 +323,8 @@ EXCUSED: dict[str, set[str]] = {
     "models and their parts in the models folder; `kit_export` carries them out": {
         "app.inference.engine.imatrix:measure",
         "app.inference.engine.model_jobs:put_in_place",
-        "app.inference.engine.model_jobs:write_quantize_job",
-        "app.inference.engine.model_jobs:write_score_job",
-        "app.inference.engine.score:ReferenceWriter._write",
+        "app.inference.engine.model_jobs:write_job",
+        "app.inference.engine.score:ReferenceWriter.__init__",
         "app.inference.scoring_files:write_scores",
         "app.models.gguf_build:*",
         "app.models.downloads.file_download:*",
@@ -382,7 +381,7 @@ EXCUSED: dict[str, set[str]] = {
     },
     "scrubbed of all names and texts, and shown before it is saved": {"app.compliance.problem_report:save"},
     "of the program's own parts, or presets that the user wrote to pass on": {
-        "app.compliance.cli.licences:_write_sbom",
+        "app.compliance.cli.commands:_write_sbom",
         "app.training.data.file_import:write_template",
         "app.chat.presets:write_presets",
     },

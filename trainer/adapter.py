@@ -130,9 +130,6 @@ def base_fingerprint(base: Path) -> str:
     return digest.hexdigest()
 
 
-# ------------------------------------------------------------------------- rows
-
-
 def row_id(messages: Sequence[Any]) -> str:
     """Return 16 hexadecimal digits that identify a row by its messages (each {"role", "content"})."""
     plain = [{"role": message["role"], "content": message["content"]} for message in messages]

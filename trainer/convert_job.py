@@ -8,6 +8,7 @@ killed, out of memory or cancelled ends without either.
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,11 +49,23 @@ def part_path(target: str) -> Path:
     return Path(f"{target}.part")
 
 
-# -------------------------------------------------------------------- jobs
+_PATHS = {"source", "base", "adapter", "target", "converter"}
+
+
+class _PathJob:
+    """A job, whose paths are absolute: the process may run in a different folder than the program."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for name in _PATHS.intersection(self.__slots__):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not Path(value).is_absolute():
+                raise ValueError(f"{name} {value!r} is no absolute path")
 
 
 @dataclass(frozen=True, slots=True)
-class HfToGguf:
+class HfToGguf(_PathJob):
     """A job that converts a folder (safetensors, config, tokenizer) into one GGUF file with llama.cpp's converter."""
 
     kind: ClassVar[str] = "hf_to_gguf"
@@ -63,13 +76,13 @@ class HfToGguf:
     outtype: str = "auto"  # one of OUTTYPES; "auto": bf16 if the weights are, otherwise f16
 
     def __post_init__(self) -> None:
-        _check_paths(self, "source", "target", "converter")
+        _PathJob.__post_init__(self)
         if self.outtype not in OUTTYPES:
             raise ValueError(f"outtype {self.outtype!r} is none of {OUTTYPES}")
 
 
 @dataclass(frozen=True, slots=True)
-class LoraToGguf:
+class LoraToGguf(_PathJob):
     """A job that converts a PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
 
     kind: ClassVar[str] = "lora_to_gguf"
@@ -79,12 +92,9 @@ class LoraToGguf:
     target: str
     converter: str
 
-    def __post_init__(self) -> None:
-        _check_paths(self, "adapter", "base", "target", "converter")
-
 
 @dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(_PathJob):
     """A job that computes base + strength x alpha/rank x B A, tensor by tensor, in the base's own types."""
 
     kind: ClassVar[str] = "merge"
@@ -96,7 +106,7 @@ class Merge:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_paths(self, "base", "adapter", "target", "converter")
+        _PathJob.__post_init__(self)
         if isinstance(self.strength, bool) or not isinstance(self.strength, int | float):
             raise ValueError(f"strength {self.strength!r} is no number")
         if not math.isfinite(self.strength):
@@ -104,7 +114,7 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
-class GgufToHf:
+class GgufToHf(_PathJob):
     """A job that dequantizes a GGUF file into a new folder of safetensors, config and tokenizer.
 
     The trial model becomes a base for training this way.
@@ -114,9 +124,6 @@ class GgufToHf:
 
     source: str
     target: str
-
-    def __post_init__(self) -> None:
-        _check_paths(self, "source", "target")
 
 
 Job = HfToGguf | LoraToGguf | Merge | GgufToHf
@@ -136,9 +143,6 @@ def job_from_json(data: Mapping[str, Any]) -> Job:
         raise ValueError(f"unknown kind of job: {data.get('kind')!r}")
     job: Job = _create(kind, {key: value for key, value in data.items() if key not in ("version", "kind")})
     return job
-
-
-# ------------------------------------------------------------------ events
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +214,6 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     return event
 
 
-# ------------------------------------------------------------------ shared
-
-
 def _fields(value: Job | Event) -> dict[str, Any]:
     return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
 
@@ -224,9 +225,18 @@ def _create(kind: Any, values: dict[str, Any]) -> Any:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
 
 
-def _check_paths(job: Job, *names: str) -> None:
-    """Raise ValueError unless the paths are absolute: the process may run in a different folder than the program."""
-    for name in names:
-        value = getattr(job, name)
-        if not isinstance(value, str) or not Path(value).is_absolute():
-            raise ValueError(f"{name} {value!r} is no absolute path")
+def peak_rss_bytes() -> int:
+    """Return the largest amount of memory that this process has used, including mapped files, in bytes.
+
+    Linux's getrusage is not used, because it includes what the parent used before exec.
+    """
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -89,11 +89,6 @@ def read_rows(path: Path, sha256: str = "", *, needs_pairs: bool = False) -> lis
     return found
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _conversation(line: int, raw: bytes, *, needs_pairs: bool) -> TrainingConversation:
     row = json.loads(raw.decode("utf-8"))
     messages = row.get("messages") if isinstance(row, dict) else None
@@ -412,9 +407,6 @@ class TrainingInputs:
         while self.step_examples % micro:
             micro -= 1
         return self.with_spec(micro_batch=micro, accumulation=self.step_examples // micro)
-
-    def with_half_the_rate(self) -> "TrainingInputs":
-        return self.with_spec(learning_rate=(self.spec.learning_rate or 0.0) / 2)
 
     def with_spec(self, **changes: object) -> "TrainingInputs":
         return dataclasses.replace(self, spec=dataclasses.replace(self.spec, **changes))  # type: ignore[arg-type]

@@ -156,13 +156,14 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
     layer = positions * _layer_token_bytes(shape, spec, longest_tokens)
     largest = number * max(rows * columns for rows, columns in shape.matrices) if is_packed else 0
     passing = positions * (8 * shape.inner + (12 * shape.width if number == 2 else 0)) + largest
+    elsewhere = shape.vocabulary * shape.width if spec.embedding_on_cpu and not shape.is_tied else 0
     checkpointed = _checkpointed_layers(shape, spec)
     kept = checkpointed * positions * shape.width * number + (shape.layers - checkpointed) * layer
     again = layer if checkpointed else 0
     working = max(again + passing, _head_bytes(shape, positions, number))
     return TrainingMemory(
         weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
-        tables=(shape.embedding_and_head_weights + shape.other_weights - _embedding_elsewhere(shape, spec)) * number,
+        tables=(shape.embedding_and_head_weights + shape.other_weights - elsewhere) * number,
         adapter=lora * ((10 if number == 2 else 8) + (4 if spec.adapter and spec.is_preference else 0)),
         optimizer=round(lora * optimizer_bytes(spec)),
         kept=kept,
@@ -174,11 +175,6 @@ def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> 
 
 def _checkpointed_layers(shape: TrainedShape, spec: RunSpec) -> int:
     return math.ceil(shape.layers / (spec.checkpoint_every or 1)) if spec.gradient_checkpointing else 0
-
-
-def _embedding_elsewhere(shape: TrainedShape, spec: RunSpec) -> int:
-    """Return the number of the embedding's weights that are not on the card."""
-    return shape.vocabulary * shape.width if spec.embedding_on_cpu and not shape.is_tied else 0
 
 
 def _spare_bytes(spec: RunSpec, activations: int) -> int:

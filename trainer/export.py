@@ -24,7 +24,6 @@ from trainer.convert_job import Failed, GgufToHf, LoraToGguf
 from trainer.data import SplitRows, TrainingConversation, TrainingInputs
 from trainer.events import Phase, RunError
 from trainer.model import example_nll
-from trainer.spec import PREFERENCE
 from trainer.tokenization import EncodedExample
 
 _POLL_INTERVAL_S = 0.5
@@ -38,8 +37,7 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     """
     if not gguf.is_file():
         raise RunError("base_missing", path=str(gguf))
-    with gguf.open("rb") as file:
-        folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    folder = bases / storage.file_sha256(gguf)[:16]
     while not is_maker and not folder.is_dir():
         time.sleep(_POLL_INTERVAL_S)
     if folder.is_dir():
@@ -189,8 +187,8 @@ def measure_holdout(
     examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", loss).examples
     chosen = [example.sequences[0] for example in examples]
     answers = [*chosen, *(example.rejected for example in examples if example.rejected is not None)]
-    total = len(chosen) + (2 if loss == PREFERENCE else 1) * len(answers)
-    plain = model.base_model if loss == PREFERENCE else model  # without the loss of pairs
+    total = len(chosen) + (2 if loss == spec.PREFERENCE else 1) * len(answers)
+    plain = model.base_model if loss == spec.PREFERENCE else model  # without the loss of pairs
 
     def measure(sequences: Sequence[EncodedExample], before: int) -> list[float]:
         def report(done: int) -> None:
@@ -202,7 +200,7 @@ def measure_holdout(
         base_nll = measure(chosen, 0)
     after = measure(answers, len(chosen))
     sums = {"base_nll": base_nll, "adapter_nll": after[: len(chosen)]}
-    if loss == PREFERENCE:
+    if loss == spec.PREFERENCE:
         with preference.reference_of(model):
             before = measure(answers, len(chosen) + len(answers))
         sums["margin"] = preference.margins(torch.tensor(after), torch.tensor(before)).tolist()

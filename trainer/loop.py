@@ -24,13 +24,11 @@ from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from trainer import data, machine, preference, recipe, sharding, storage
 from trainer.channel import RunControl, StopRequested, TrainerJournal
-from trainer.convert.report import peak_rss_bytes
-from trainer.data import TrainingInputs
+from trainer.convert_job import peak_rss_bytes
 from trainer.events import Adjusted, EvaluationStep, Phase, Sample, TrainingStep
 from trainer.events import Checkpoint as Saved
 from trainer.model import example_nll, generate_answers, training_batch
 from trainer.spec import RunSpec
-from trainer.storage import SavedCheckpoint
 from trainer.tokenization import EncodedExample
 
 WEIGHTS = "adapter_model.safetensors"
@@ -58,7 +56,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, model: Any, material: TrainingInputs, folder: Path, journal: TrainerJournal, control: RunControl
+        self, model: Any, material: data.TrainingInputs, folder: Path, journal: TrainerJournal, control: RunControl
     ) -> None:
         self.material = material
         self.folder = folder
@@ -84,7 +82,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         # Keeps DDP away, which cannot hold a shared-out base: transformers averages the trained matrices' gradients.
         self.is_distributed_loading_by_transformers = arguments.world_size > 1
 
-    def begin(self, start: SavedCheckpoint | None) -> None:
+    def begin(self, start: storage.SavedCheckpoint | None) -> None:
         """Train from the beginning or from the checkpoint `start`; do nothing if `start` is the last step.
 
         Raises NotFiniteError, and RunError for a full disk.
@@ -97,7 +95,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
                 self._save_checkpoint(self.model)
 
-    def _prepare_resume(self, start: SavedCheckpoint) -> bool:
+    def _prepare_resume(self, start: storage.SavedCheckpoint) -> bool:
         """Load the checkpoint's state, make a missing evaluation, and return whether steps remain."""
         self.state = TrainerState.load_from_json(str(start.path / STATE))
         self._restore_totals(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
@@ -461,7 +459,7 @@ class _EpochSampler(Sampler[int]):  # type: ignore[misc]
         return self._count
 
 
-def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
+def _arguments(material: data.TrainingInputs, folder: Path) -> TrainingArguments:
     spec = material.spec
     examples, batch, epochs = len(material.train), material.step_examples, spec.epochs or 1.0
     steps_per_epoch = math.ceil(examples / batch)

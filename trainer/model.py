@@ -26,7 +26,6 @@ from transformers.modeling_outputs import CausalLMOutput
 from trainer import adapter, data, estimate, preference, sharding
 from trainer import prompt_form as forms
 from trainer.convert.report import free_memory_bytes
-from trainer.data import TARGETS, BaseFacts, TrainingInputs
 from trainer.events import RunError
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, EncodedExample
@@ -35,7 +34,7 @@ LOSS_TOLERANCE = 2e-2  # relative difference between our loss and the model's ow
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
-def load_model(spec: RunSpec, base: BaseFacts) -> Any:
+def load_model(spec: RunSpec, base: data.BaseFacts) -> Any:
     """Load the model with LoRA matrices in float32; everything else is frozen.
 
     The matrices are new, so that they do not change anything yet, or those of the adapter to be trained further.
@@ -77,7 +76,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
         r=spec.rank or 16,
         lora_alpha=spec.alpha or 32,
         lora_dropout=spec.dropout or 0.0,
-        target_modules=list(TARGETS),
+        target_modules=list(data.TARGETS),
         bias="none",
         task_type="CAUSAL_LM",
     )
@@ -251,7 +250,7 @@ def has_our_loss(model: Any) -> bool:
     return "is_by_sequence" in inspect.signature(model.model.forward).parameters
 
 
-def training_batch(adapted: Any, material: TrainingInputs, examples: Sequence[EncodedExample]) -> dict[str, Any]:
+def training_batch(adapted: Any, material: data.TrainingInputs, examples: Sequence[EncodedExample]) -> dict[str, Any]:
     """Return a micro batch: packed where that takes fewer operations, otherwise padded."""
     batch = data.collate(examples, material.tokens.pad_id)
     packs = estimate.is_packed([len(one.ids) for one in examples], material.even_tokens) and has_our_loss(adapted)
@@ -340,7 +339,7 @@ def example_nll(
 
 def generate_answers(
     model: Any,
-    material: TrainingInputs,
+    material: data.TrainingInputs,
     most: int,
     check: Callable[[], None] = lambda: None,
 ) -> list[tuple[str, bool]]:

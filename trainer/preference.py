@@ -31,11 +31,6 @@ def margins(policy: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return BETA * (chosen - rejected)
 
 
-def pair_losses(policy: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each pair, ln 2 where the policy is the reference. Shapes as in `margins`."""
-    return -torch.nn.functional.logsigmoid(margins(policy, reference))
-
-
 def are_trained(labels: torch.Tensor) -> torch.Tensor:
     """Return which pairs have a trained token; those that fill up a batch have none. Shape (pairs,)."""
     return (labels != UNTRAINED).any(dim=1).chunk(2)[0]
@@ -69,7 +64,8 @@ def install(adapted: Any, *, has_own_loss: bool) -> None:
 
         with torch.no_grad(), reference_of(self):
             reference = answers_nll()
-        losses = pair_losses(answers_nll(), reference) * are_trained(labels)
+        # ln 2 where the policy is the reference
+        losses = -torch.nn.functional.logsigmoid(margins(answers_nll(), reference)) * are_trained(labels)
         return CausalLMOutput(loss=losses.sum() / (num_items_in_batch or len(losses)))
 
     adapted.forward = types.MethodType(forward, adapted)

@@ -176,12 +176,9 @@ def _check_rows(
 def _check_stops(stops: Sequence[str], path: str, rows: Sequence[TrainingConversation]) -> Iterator[PreflightFinding]:
     """Yield findings for answers with a stop text: generation ends there, so the full answer can never be given."""
     for stop in stops:
-        lines = [row.line for row in rows if _has_in_answers(row, stop)]
+        answers = ((row.line, one["content"]) for row in rows for one in row.messages if one["role"] == "assistant")
+        lines = list(dict.fromkeys(line for line, text in answers if stop in text))
         yield from _line_findings("stop_in_answer", path, lines, text=stop)
-
-
-def _has_in_answers(row: TrainingConversation, text: str) -> bool:
-    return any(text in message["content"] for message in row.messages if message["role"] == "assistant")
 
 
 def _check_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[PreflightFinding]:
@@ -289,7 +286,8 @@ def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> I
     end = _end_ids(form, tokens)
     if len(end) != 1:
         yield _finding("end_unknown", text=form.end)
-    elif not _ends_answers(end[0], form, tokens):
+    # llama.cpp also ends at the form's stop texts, unless these are control tokens.
+    elif end[0] not in tokens.end_ids and (end[0] in tokens.control_ids or tokens.text_of(end[0]) not in form.stop):
         yield _finding("end_not_stopping", text=form.end)
     if tokens.pad_id in end:
         yield _finding("pad_is_end", text=tokens.text_of(tokens.pad_id))
@@ -298,14 +296,6 @@ def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> I
     cases = tokenization.template_differences(form, tokens.tokenizer)
     if cases:
         yield _finding("template_differs", cases=cases)
-
-
-def _ends_answers(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
-    """Return whether llama.cpp ends an answer at this token.
-
-    It ends at its end tokens, and at the form's stop texts if these are not control tokens.
-    """
-    return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
 
 
 # ----------------------------------------------------------------- the base
@@ -329,7 +319,9 @@ def _check_base(material: TrainingInputs, base: BaseFacts) -> Iterator[Preflight
     if quantization:
         yield _finding("base_quantized", method=str(quantization.get("quant_method", "")))
     else:
-        missing = _missing_targets(base)
+        names = (name for file in base.folder.glob("model*.safetensors") for name in hf_folder.tensors_of(file))
+        found = {name.removesuffix(".weight").rpartition(".")[2] for name in names if "vision" not in name}
+        missing = [target for target in TARGETS if target not in found]
         if missing:
             yield _finding("targets_missing" if len(missing) == len(TARGETS) else "targets_few", targets=missing)
     if material.spec.compute == "f16":
@@ -337,21 +329,6 @@ def _check_base(material: TrainingInputs, base: BaseFacts) -> Iterator[Preflight
             yield _finding("f16_overflows", model_type=base.model_type)
         else:
             yield _finding("f16_narrow")
-
-
-def _matrices(base: BaseFacts) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the language model's matrices to which LoRA is applied."""
-    return {
-        name: tensor.shape
-        for file in sorted(base.folder.glob("model*.safetensors"))
-        for name, tensor in hf_folder.tensors_of(file).items()
-        if "vision" not in name and name.removesuffix(".weight").rpartition(".")[2] in TARGETS
-    }
-
-
-def _missing_targets(base: BaseFacts) -> list[str]:
-    found = {name.removesuffix(".weight").rpartition(".")[2] for name in _matrices(base)}
-    return [target for target in TARGETS if target not in found]
 
 
 # -------------------------------------------------------------- the machine

@@ -23,6 +23,7 @@ from trainer import (
     adapter,
     data,
     estimate,
+    events,
     export,
     loop,
     model,
@@ -38,24 +39,9 @@ from trainer import (
 )
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.data import BaseFacts, SplitRows, TrainingConversation, TrainingInputs, inspect_base, process_count
-from trainer.events import (
-    PROTOCOL,
-    Adjusted,
-    Cancelled,
-    Event,
-    Finished,
-    Paused,
-    Phase,
-    ResolvedRecipe,
-    RunError,
-    RunForecast,
-    Started,
-)
-from trainer.loop import NotFiniteError, TrainingLoop
+from trainer.events import Adjusted, Event, Finished, Phase, RunError, RunForecast
 from trainer.machine import MachineSettings
 from trainer.spec import RunSpec
-from trainer.storage import SavedCheckpoint
-from trainer.tokenization import BaseTokenizer
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # halvings of the learning rate before the run fails
@@ -95,43 +81,31 @@ def run(
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
+    step = start.step if start else 0
     try:
-        return _run(requested, folder, journal, control, start, here, resumes=resumes, ends_after=ends_after)
-    except StopRequested:  # raised before the training begins
-        step = start.step if start else 0
-        return Cancelled(step) if control.requested_command == "cancel" else Paused(step)
-
-
-def _run(
-    requested: RunSpec,
-    folder: Path,
-    journal: TrainerJournal,
-    control: RunControl,
-    start: SavedCheckpoint | None,
-    here: MachineSettings,
-    *,
-    resumes: bool,
-    ends_after: str,
-) -> Event | None:
-    """Run a training like `run`, but raise StopRequested if a pause or a cancel arrives before it begins."""
-    with storage.guarded_write(folder.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    journal.keep_in(folder)
-    journal.send(_started_event(start))
-    previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
-    if ends_after == "plan":
-        return None
-    if start is not None:
-        _require_same(_conditions(start), _conditions_now(prepared.material))
-    control.check()
-    with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
-        adapted = _load_model(prepared, journal)
-        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control, prepared.refit)
-        if ends_after == "probe":
+        with storage.guarded_write(folder.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        journal.keep_in(folder)
+        versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+        journal.send(events.Started(events.PROTOCOL, os.getpid(), round(time.time(), 3), step, versions))
+        previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
+        prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
+        if ends_after == "plan":
             return None
-        trained = _train(adapted, material, folder, journal, control, start)
-        return _finish(adapted, trained, prepared, folder, journal)
+        if start is not None:
+            steps = _effective_facts(prepared.base, prepared.material)["steps"]
+            _require_same(_conditions(start), prepared.material.conditions | {"steps": steps})
+        control.check()
+        with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
+            adapted = _load_model(prepared, journal)
+            material, forecast = prepared.material, prepared.forecast
+            material = probe.measure_steps(adapted, material, forecast, journal, control, prepared.refit)
+            if ends_after == "probe":
+                return None
+            trained = _train(adapted, material, folder, journal, control, start)
+            return _finish(adapted, trained, prepared, folder, journal)
+    except StopRequested:  # raised before the training begins
+        return events.Cancelled(step) if control.requested_command == "cancel" else events.Paused(step)
 
 
 # ------------------------------------------------------------------ before the model
@@ -214,7 +188,7 @@ def _broadcast(effective: RunSpec) -> RunSpec:
 def _encode_and_check(
     requested: RunSpec,
     effective: RunSpec,
-    tokens: BaseTokenizer,
+    tokens: tokenization.BaseTokenizer,
     base: BaseFacts,
     rows: SplitRows,
     whole: Mapping[str, data.EncodedRows],
@@ -237,6 +211,9 @@ def _encode_and_check(
     train, validation = encode("train", str(effective.loss)), encode("validation", effective.evaluated_loss)
     questions = [({"role": "user", "content": text},) for text in effective.samples]
     can_pack = not (effective.is_preference or base.config.get("vision_config"))  # the latter is refused below
+    # A folder made from a GGUF file is named by its hash.
+    is_made = effective.base.lower().endswith(".gguf")
+    mark = base.folder.name if is_made else adapter.base_fingerprint(base.folder)
     material = TrainingInputs(
         spec=effective,
         form=form,
@@ -244,16 +221,16 @@ def _encode_and_check(
         train=train.examples,
         validation=validation.examples,
         questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
-        base_mark=_base_mark(effective, base),
+        base_mark=mark,
         even_tokens=estimate.shape_from_config(base.config, base.parameters).even_tokens if can_pack else 0.0,
     )
     free = round(model.free_bytes(str(effective.device)) * effective.memory_share)
     material = probe.fit_card(material, base, requested, free)
-    journal.send(ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
+    journal.send(events.ResolvedRecipe(spec.to_json(material.spec), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on the hashes are fixed, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
-    frozen = {name: data.file_sha256(path) for name, path in files.items()}
+    frozen = {name: storage.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
     material = material.with_spec(hashes=frozen)
     return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal), requested)
@@ -299,8 +276,8 @@ def _train(
     folder: Path,
     journal: TrainerJournal,
     control: RunControl,
-    start: SavedCheckpoint | None,
-) -> TrainingLoop:
+    start: storage.SavedCheckpoint | None,
+) -> loop.TrainingLoop:
     """Train until the run ends by itself or on command.
 
     If memory runs out or a loss is not finite, continue from the last checkpoint with a smaller micro batch or a lower
@@ -309,15 +286,15 @@ def _train(
     halvings = 0
     while True:
         _write_effective(material.spec, folder)
-        training = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
+        training = loop.TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
             training.begin(start)
             return training
-        except NotFiniteError as error:
+        except loop.NotFiniteError as error:
             halvings += 1
             if halvings > MOST_HALVINGS:
                 raise RunError("not_finite", step=error.step, learning_rate=error.learning_rate) from error
-            material = material.with_half_the_rate()
+            material = material.with_spec(learning_rate=(material.spec.learning_rate or 0.0) / 2)
             facts = {"learning_rate": material.spec.learning_rate}
             journal.send(Adjusted("not_finite", error.step, facts))
         except (RuntimeError, MemoryError) as error:
@@ -332,13 +309,13 @@ def _train(
 
 
 def _finish(
-    adapted: Any, training: TrainingLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
+    adapted: Any, training: loop.TrainingLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
 ) -> Event | None:
     material, step, reason = training.material, training.state.global_step, training.end_reason
     if reason == "pause":
-        return Paused(step)
+        return events.Paused(step)
     if reason == "cancel":
-        return Cancelled(step)
+        return events.Cancelled(step)
     if not (is_first_process() or sharding.is_wanted()):
         return None
     losses = training.evaluations()
@@ -367,7 +344,7 @@ def _finish(
 # ------------------------------------------------------------------ the run's folder
 
 
-def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
+def _resume_checkpoint(folder: Path, *, resumes: bool) -> storage.SavedCheckpoint | None:
     """Return the checkpoint from which to resume; None to begin at step 0.
 
     It is also None if the run to resume has not written a checkpoint yet.
@@ -389,7 +366,7 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
 
 
-def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
+def _conditions(start: storage.SavedCheckpoint) -> dict[str, Any]:
     """Return the conditions stored in a checkpoint; those of an earlier version contain only the number of steps.
 
     Raises RunError("checkpoint_damaged").
@@ -401,18 +378,7 @@ def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
     return storage.sealed_conditions(start) | {"steps": steps}
 
 
-def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
-    examples, effective = len(material.train), material.spec
-    steps = recipe.total_steps(examples, material.step_examples, effective.epochs or 1.0, effective.max_steps)
-    return material.conditions | {"steps": steps}
-
-
-def _base_mark(effective: RunSpec, base: BaseFacts) -> str:
-    """Return the mark that identifies the base; for a folder made from a GGUF file, the folder's name (a hash)."""
-    return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.base_fingerprint(base.folder)
-
-
-def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
+def _newest_checkpoint(folder: Path) -> storage.SavedCheckpoint | None:
     """Return the newest complete checkpoint and delete later ones; None if there are no checkpoints.
 
     Raises RunError("checkpoint_damaged") if none of the checkpoints is complete.
@@ -426,7 +392,7 @@ def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
     return None
 
 
-def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
+def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> storage.SavedCheckpoint:
     """Return the complete checkpoint with the lowest loss, or the newest if none was evaluated. Raises RunError."""
     whole = storage.complete_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]
@@ -457,8 +423,3 @@ def _read_effective(requested: RunSpec, folder: Path) -> RunSpec:
 
 def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
-
-
-def _started_event(start: SavedCheckpoint | None) -> Started:
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return Started(PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

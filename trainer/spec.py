@@ -133,7 +133,8 @@ def from_json(data: Mapping[str, Any]) -> RunSpec:
 def read(path: Path) -> RunSpec:
     """Read a spec from a file and make its paths absolute. Raises OSError, SpecError."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        # Without blocking, in case it is a pipe without a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("no file")
             raw = file.read(MAX_BYTES + 1)
@@ -151,11 +152,6 @@ def read(path: Path) -> RunSpec:
     return dataclasses.replace(spec, **absolute)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file without blocking, in case it is a pipe without a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _form(data: Any) -> TrainingPromptForm:
     if not isinstance(data, dict):
         raise SpecError("form", data, "an object")
@@ -170,8 +166,6 @@ def _form(data: Any) -> TrainingPromptForm:
             raise SpecError(f"form.{name}", pattern, "a text with {text} once")
     return form
 
-
-# ------------------------------------------------------------------- checks
 
 _PATHS = ("folder", "base", "train", "validation")
 _TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "base_weights", "converter")  # texts that may be empty

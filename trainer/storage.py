@@ -41,7 +41,7 @@ def guarded_write(folder: Path, *parts: Path, needed_bytes: int = 0) -> Iterator
 def is_disk_full(error: BaseException, folder: Path) -> bool:
     """Return whether a full disk caused the error.
 
-    torch and safetensors report a full disk without an errno; then the message and the free space decide.
+    numpy, torch and safetensors report a full disk without an errno; then the message and the free space decide.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -97,7 +97,7 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
     """
     files = {}
     for path in sorted(part.iterdir()):
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         sync_path(path)
     manifest = part / MANIFEST
     sealed = {"version": VERSION, "step": step, "files": files, "conditions": dict(conditions or {})}
@@ -126,7 +126,7 @@ def is_complete(checkpoint: SavedCheckpoint) -> bool:
             and manifest["step"] == checkpoint.step
             and present == set(files)
             and all((checkpoint.path / name).is_file() for name in files)  # reading a pipe might never end
-            and all(_digest(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
+            and all(file_sha256(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
@@ -138,11 +138,11 @@ def sealed_conditions(checkpoint: SavedCheckpoint) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def prune_checkpoints(folder: Path, keep: Collection[int], newest: int = 2) -> None:
-    """Delete unfinished checkpoints, and all others except the `newest` ones and the steps in `keep`."""
+def prune_checkpoints(folder: Path, keep: Collection[int]) -> None:
+    """Delete unfinished checkpoints, and all others except the two newest ones and the steps in `keep`."""
     for part in folder.glob("checkpoint-*.part"):
         shutil.rmtree(part, ignore_errors=True)
-    for found in _list_checkpoints(folder)[newest:]:
+    for found in _list_checkpoints(folder)[2:]:
         if found.step not in keep:
             shutil.rmtree(found.path, ignore_errors=True)
 
@@ -165,6 +165,6 @@ def _list_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     return sorted((SavedCheckpoint(int(name[1]), path) for name, path in found if name), key=lambda one: -one.step)
 
 
-def _digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

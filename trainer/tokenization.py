@@ -35,6 +35,7 @@ _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 _CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
 
 _TAIL_BYTES = 64
+_LONE_BYTE = re.compile("[\udc80-\udcff]")  # as surrogateescape decodes one
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -119,7 +120,7 @@ class BaseTokenizer:
     def text_of(self, id: int) -> str:
         """Return a token's text for display; a byte that is not part of a complete character becomes <0xE3>."""
         text = self.bytes_of(id).decode("utf-8", "surrogateescape")
-        return "".join(f"<0x{ord(character) - 0xDC00:02X}>" if _is_byte(character) else character for character in text)
+        return _LONE_BYTE.sub(lambda byte: f"<0x{ord(byte[0]) - 0xDC00:02X}>", text)
 
     def _find_end_ids(self) -> tuple[int, ...]:
         """Return the token ids at which llama.cpp ends an answer."""
@@ -199,10 +200,6 @@ def _bos_id(tokenizer: Any) -> int | None:
     return first[0] if first and first[0] == tokenizer.bos_token_id else None
 
 
-def _is_byte(character: str) -> bool:
-    return "\udc80" <= character <= "\udcff"
-
-
 def _byte_characters() -> dict[str, int]:
     """Return the byte for each character with which a byte-level vocabulary represents bytes.
 
@@ -229,7 +226,9 @@ def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
     for has_system in (True, False):
         found = _derive_form(tokens, _messages_of(_MARKERS, has_system))
         if found is not None:
-            return found if _renders_like_template(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
+            other = _messages_of(_OTHER_TEXTS, has_system)
+            is_prompt_same = _renders_prompt_like_template(found, tokens, other[:-1])
+            return found if is_prompt_same and _renders_end_like_template(found, tokens, other) else None
     return None
 
 
@@ -333,13 +332,6 @@ def _render(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = Fal
 
 
 # ----------------------------------------------------------------- comparing
-
-
-def _renders_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    """Return whether form and chat template give the same token ids for the prompt, the last answer and its end."""
-    return _renders_prompt_like_template(form, tokens, messages[:-1]) and _renders_end_like_template(
-        form, tokens, messages
-    )
 
 
 def _renders_prompt_like_template(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:

@@ -83,3 +83,19 @@ def exit_at_once(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # both streams are the log
         stream.flush()
     os._exit(code)
+
+
+def end_with_parent(clean_up: Callable[[], object] = lambda: None, code: int = 1) -> None:
+    """End this process with status `code`, after `clean_up`, when the parent closes its standard input.
+
+    A thread waits for that. It uses os.read, as a thread in the buffered sys.stdin would block the exit, and flushes
+    nothing, as the main thread may hold the streams.
+    """
+
+    def wait() -> None:
+        while os.read(0, 1 << 16):
+            pass
+        clean_up()
+        os._exit(code)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

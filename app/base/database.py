@@ -390,7 +390,9 @@ class Database:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            is_counted, before = _has_change_count(self._db), self._db.total_changes
+            # The database of the documents does not count its changes, because it has no backups.
+            is_counted = any(row[1] == "changes" for row in self._db.execute("PRAGMA table_info(last_id)"))
+            before = self._db.total_changes
             try:
                 yield
                 if is_counted and self._db.total_changes > before:
@@ -440,11 +442,6 @@ class Database:
             for kind, name in present:
                 quoted = name.replace('"', '""')
                 self._db.execute(f'DROP {kind} IF EXISTS "{quoted}"')
-
-
-def _has_change_count(db: sqlite3.Connection) -> bool:
-    """Return whether this database counts its changes. That of the documents does not, because it has no backups."""
-    return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

@@ -7,6 +7,14 @@ from collections.abc import Callable
 from app.base import invisible_characters, search_text
 
 
+def _executing(*statements: str) -> Callable[[sqlite3.Connection], None]:
+    def migrate(db: sqlite3.Connection) -> None:
+        for statement in statements:
+            db.execute(statement)
+
+    return migrate
+
+
 def _first_version(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE conversation (
@@ -87,15 +95,6 @@ def _add_folders_drafts_presets_search(db: sqlite3.Connection) -> None:
         )
 
 
-def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE draft ADD COLUMN set_aside TEXT NOT NULL DEFAULT ''")
-
-
-def _marks_of_model_files(db: sqlite3.Connection) -> None:
-    """Add `files`, a JSON list with the name, size_bytes, modified_ns and sha256 of each file of a model."""
-    db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
-
-
 def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
     """Add the table `last_id`, and indexes without which erasing a message would scan all conversations and drafts."""
     db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
@@ -118,42 +117,6 @@ def _message_branch_index_and_faster_erasing(db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 0)")
     # has_leftovers: whether the full-text index may still hold terms of erased messages.
     db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
-
-
-def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
-    """Add `scope`, a JSON list with the id and name of each chosen collection. Collections are in another database."""
-    db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
-
-
-def _label_of_a_conversation(db: sqlite3.Connection) -> None:
-    """Add `label`: public, internal or secret. A conversation with an answer from secret documents is secret."""
-    db.execute("ALTER TABLE conversation ADD COLUMN label TEXT NOT NULL DEFAULT 'internal'")
-    db.execute(
-        """UPDATE conversation SET label = 'secret'
-           WHERE id IN (SELECT conversation_id FROM message WHERE details LIKE '%"label": "secret"%')"""
-    )
-
-
-def _ratings_of_answers(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0 CHECK (rating BETWEEN -1 AND 1)")
-    db.execute("ALTER TABLE message ADD COLUMN correction TEXT NOT NULL DEFAULT ''")
-    db.execute("CREATE INDEX message_rated ON message(rating) WHERE rating <> 0")
-
-
-def _tuned_models(db: sqlite3.Connection) -> None:
-    """Add a table of trained models in JSON. `tuned`: the training's facts; `entry`: a base model with an adapter."""
-    db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
-
-
-def _remote_models(db: sqlite3.Connection) -> None:
-    """Add models on other machines (`entry`: JSON) and consents to send to an `origin` (scheme, host and port)."""
-    db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
-    db.execute(
-        """CREATE TABLE remote_consent (
-               conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
-               origin TEXT NOT NULL,
-               PRIMARY KEY (conversation_id, origin))"""
-    )
 
 
 def _imported_conversations(db: sqlite3.Connection) -> None:
@@ -192,11 +155,6 @@ def _earlier_sources(
     return []
 
 
-def _count_of_changes(db: sqlite3.Connection) -> None:
-    """Add a count of changes, which shows the newer of two copies without the clock (`app.base.database`)."""
-    db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
-
-
 def _remove_invisible_characters(db: sqlite3.Connection) -> None:
     """Remove invisible characters from the titles and names that earlier versions stored unchanged."""
     db.create_function("as_line", 1, invisible_characters.to_single_line, deterministic=True)
@@ -205,25 +163,39 @@ def _remove_invisible_characters(db: sqlite3.Connection) -> None:
     db.execute("UPDATE local_model SET name = as_line(name) WHERE name <> as_line(name)")
 
 
-def _projectors(db: sqlite3.Connection) -> None:
-    """Add the path of the part with which a model reads pictures."""
-    db.execute("ALTER TABLE local_model ADD COLUMN projector TEXT NOT NULL DEFAULT ''")
-
-
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_version,
     _add_folders_drafts_presets_search,
-    _text_set_aside_by_an_edit,
-    _marks_of_model_files,
+    _executing("ALTER TABLE draft ADD COLUMN set_aside TEXT NOT NULL DEFAULT ''"),  # the text before an edit
+    # A JSON list with the name, size_bytes, modified_ns and sha256 of each file of a model.
+    _executing("ALTER TABLE local_model ADD COLUMN files TEXT"),
     _lasting_ids_and_quick_erasing,
     _message_branch_index_and_faster_erasing,
-    _scope_of_a_conversation,
-    _label_of_a_conversation,
-    _ratings_of_answers,
-    _tuned_models,
-    _remote_models,
+    # A JSON list with the id and name of each chosen collection. Collections are in another database.
+    _executing("ALTER TABLE conversation ADD COLUMN scope TEXT"),
+    _executing(  # public, internal or secret; a conversation with an answer from secret documents is secret
+        "ALTER TABLE conversation ADD COLUMN label TEXT NOT NULL DEFAULT 'internal'",
+        """UPDATE conversation SET label = 'secret'
+           WHERE id IN (SELECT conversation_id FROM message WHERE details LIKE '%"label": "secret"%')""",
+    ),
+    _executing(  # of answers
+        "ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0 CHECK (rating BETWEEN -1 AND 1)",
+        "ALTER TABLE message ADD COLUMN correction TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX message_rated ON message(rating) WHERE rating <> 0",
+    ),
+    # Trained models, in JSON. `tuned`: the training's facts; `entry`: a base model with an adapter.
+    _executing("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)"),
+    _executing(  # models on other machines (`entry`: JSON), and consents to send to an `origin` (scheme, host and port)
+        "CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)",
+        """CREATE TABLE remote_consent (
+               conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+               origin TEXT NOT NULL,
+               PRIMARY KEY (conversation_id, origin))""",
+    ),
     _imported_conversations,
-    _count_of_changes,
+    # A count of changes, which shows the newer of two copies without the clock (`app.base.database`).
+    _executing("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0"),
     _remove_invisible_characters,
-    _projectors,
+    # The path of the part with which a model reads pictures.
+    _executing("ALTER TABLE local_model ADD COLUMN projector TEXT NOT NULL DEFAULT ''"),
 )

@@ -12,111 +12,51 @@ from pathlib import Path
 from app.base import authenticity, settings
 from app.base.errors import AppError
 from app.base.files import file_permissions
-from app.base.files.output_file import write_atomically
 
-__all__ = ["Paths", "locate", "resources", "write_atomically"]
+
+class _Inside:
+    """A path below the data folder, as an attribute of `Paths`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: "Paths", _kind: object) -> Path:
+        return paths.data / self._name
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The folders and files below one data folder. Nothing is written elsewhere, except in `models_folder`."""
+    """The folders and files below one data folder. Nothing is written elsewhere, except in `models_folder`.
+
+    Where nothing else is said, the first item of its kind creates a folder, and each item is a folder in it.
+    """
 
     data: Path
     models_folder: Path | None = None  # where the user has moved the models; None: in the data folder
 
-    @property
-    def database(self) -> Path:
-        return self.data / "kotae.sqlite"
-
-    @property
-    def documents(self) -> Path:
-        """The database of texts read from the user's documents. It can be made again from them."""
-        return self.data / "documents.sqlite"
-
-    @property
-    def glossary(self) -> Path:
-        """The user's list of synonyms, one group per line. It exists only if the user has created it."""
-        return self.data / "glossary.csv"
-
-    @property
-    def exports_log(self) -> Path:
-        """The log of exports of secret content, with their time and target."""
-        return self.data / "exports.log"
-
-    @property
-    def settings(self) -> Path:
-        return self.data / "settings.json"
-
-    @property
-    def backups(self) -> Path:
-        return self.data / "backups"
+    database = _Inside("kotae.sqlite")
+    documents = _Inside("documents.sqlite")  # texts read from the user's documents, from which it can be made again
+    glossary = _Inside("glossary.csv")  # the user's synonyms, a group a line; exists only if the user has created it
+    exports_log = _Inside("exports.log")  # exports of secret content, with time and target
+    settings = _Inside("settings.json")
+    backups = _Inside("backups")
+    cards = _Inside("cards")  # model cards that the user has made, a file each
+    runs = _Inside("runs")  # of trainings (`app.training.runs.run_folders`)
+    drafts = _Inside("drafts")  # planned trainings (`app.training.drafts`)
+    questions = _Inside("questions")  # question sets (`app.evaluation.question_sets`)
+    evaluations = _Inside("evaluations")  # evaluations and studies
+    bases = _Inside("bases")  # for training, converted from GGUF files and named by their hashes
+    engine_packs = _Inside("engine-packs")  # GPU backends of the engine (`app.inference.engine_packs`)
+    crashes = _Inside("crashes.json")  # parts that have ended the engine (`app.inference.crashes`)
+    prefix_states = _Inside("prefix-states")  # beginnings of prompts (`app.inference.prefix_states`); the engine's
+    logs = _Inside("logs")
+    downloads = _Inside("downloads.json")  # unfinished downloads, whose data is in `models`
+    lock = _Inside("window.lock")
+    raise_request = _Inside("window.raise")  # a second instance writes it to bring the window of the first to the front
 
     @property
     def models(self) -> Path:
         return self.models_folder or self.data / "models"
-
-    @property
-    def cards(self) -> Path:
-        """The folder of model cards that the user has made."""
-        return self.data / "cards"
-
-    @property
-    def runs(self) -> Path:
-        """The folder of training runs, one folder each (`app.training.runs.run_folders`). The first run creates it."""
-        return self.data / "runs"
-
-    @property
-    def drafts(self) -> Path:
-        """The folder of planned trainings, with one folder each (`app.training.drafts`). The first draft creates it."""
-        return self.data / "drafts"
-
-    @property
-    def questions(self) -> Path:
-        """The folder of question sets, one folder each (`app.evaluation.question_sets`). The first set creates it."""
-        return self.data / "questions"
-
-    @property
-    def evaluations(self) -> Path:
-        """The folder of evaluations and studies, with one folder each. The first one creates it."""
-        return self.data / "evaluations"
-
-    @property
-    def bases(self) -> Path:
-        """The folder of base models for training, converted from GGUF files and named by their hashes."""
-        return self.data / "bases"
-
-    @property
-    def engine_packs(self) -> Path:
-        """The folder of GPU backends of the engine (`app.inference.engine_packs`). The first one creates it."""
-        return self.data / "engine-packs"
-
-    @property
-    def crashes(self) -> Path:
-        """The file of parts that have ended the engine (`app.inference.crashes`). The first one creates it."""
-        return self.data / "crashes.json"
-
-    @property
-    def prefix_states(self) -> Path:
-        """The folder of evaluated beginnings of prompts (`app.inference.prefix_states`). The engine creates it."""
-        return self.data / "prefix-states"
-
-    @property
-    def logs(self) -> Path:
-        return self.data / "logs"
-
-    @property
-    def downloads(self) -> Path:
-        """The file that lists unfinished downloads. Their data is in `models`."""
-        return self.data / "downloads.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.data / "window.lock"
-
-    @property
-    def raise_request(self) -> Path:
-        """The file that a second instance writes to bring the window of the first to the front."""
-        return self.data / "window.raise"
 
 
 def locate(data_dir: str | None = None) -> Paths:

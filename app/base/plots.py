@@ -132,7 +132,9 @@ def interval_plot(
 
     `has_zero`: the values are differences, and a line is drawn at zero. `legend`: a name, and an estimate of its style.
     """
-    drawn = [row for row in rows if all(map(_is_finite, row.estimates))]
+    drawn = [
+        row for row in rows if all(math.isfinite(end) for one in row.estimates for end in (one.mean, one.low, one.high))
+    ]
     if not drawn:
         return ""
     scale = interval_scale([estimate for row in drawn for estimate in row.estimates], has_zero=has_zero)
@@ -391,10 +393,6 @@ def _path(places: Points) -> str:
 def _width(text: str) -> int:
     """Return the approximate width of a text in pixels, at a font size of 12."""
     return sum(12 if ord(character) > 255 else 7 for character in text)
-
-
-def _is_finite(estimate: PlotEstimate) -> bool:
-    return all(map(math.isfinite, (estimate.mean, estimate.low, estimate.high)))
 
 
 def _number(value: float) -> str:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+NO_WINDOW = 0x0800_0000 if os.name == "nt" else 0  # subprocess.CREATE_NO_WINDOW: Windows would flash a console
 # With this variable, which tests/benchmarks/start.py sets, the window prints a line when it accepts input, and closes.
 REPORT_START_VARIABLE = "KOTAE_REPORT_START"
 

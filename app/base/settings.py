@@ -57,15 +57,17 @@ def forbids_network(file: Path) -> bool:
 
 def is_network_off(data: Path) -> bool:
     """Return whether a policy or the settings forbid the network to processes that use this data folder."""
-    return policy_forbidding_network(data) is not None or _is_switched_off(data / "settings.json")
+    is_off = (_read(data / "settings.json") or {}).get("network_allowed") is False
+    return is_off or policy_forbidding_network(data) is not None
 
 
-def _is_switched_off(settings: Path) -> bool:
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return the object in a settings file; None for a missing or damaged file."""
     try:
-        stored = strict_json.load_file(settings)
+        data = strict_json.load_file(path)
     except (OSError, ValueError):
-        return False
-    return isinstance(stored, dict) and stored.get("network_allowed") is False
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def _windows_program_data() -> Path:
@@ -182,11 +184,8 @@ def apply_policy(path: Path, settings: Settings) -> Settings:
 
 def load_stored(path: Path) -> Settings | None:
     """Return the stored settings without applying policies or renaming files; None for a missing or damaged file."""
-    try:
-        data = strict_json.load_file(path)
-    except (ValueError, OSError):
-        return None
-    return _sanitize(data) if isinstance(data, dict) else None
+    data = _read(path)
+    return None if data is None else _sanitize(data)
 
 
 def save(path: Path, settings: Settings) -> None:
@@ -202,14 +201,10 @@ def save(path: Path, settings: Settings) -> None:
 def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
     """Return stored values of a newer version for `save`: unknown fields, and choices where `settings` has the
     default."""
-    try:
-        data = strict_json.load_file(path)
-    except (ValueError, OSError):
-        return {}
     ours, defaults = dataclasses.asdict(settings), dataclasses.asdict(Settings())
     return {
         key: value
-        for key, value in (data.items() if isinstance(data, dict) else ())
+        for key, value in (_read(path) or {}).items()
         if key not in ours or (key in _CHOICES and value not in _CHOICES[key] and ours[key] == defaults[key])
     }
 

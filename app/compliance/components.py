@@ -65,30 +65,21 @@ def folder() -> Path:
 def load() -> tuple[Component, ...]:
     """Return the components sorted by name. This takes half a second: do not call it in the window's thread."""
     listed = folder() / "components.json"
-    if listed.is_file():
-        shipped = from_json(listed.read_text("utf-8"))
-    else:
-        shipped = collect()
-    return sort_components([*shipped, *_gpu_pack_components(shipped)])
-
-
-def _gpu_pack_components(shipped: Iterable[Component]) -> Iterator[Component]:
-    """Yield the GPU packs that the user has added, with the licence of the engine in `shipped`."""
+    shipped = from_json(listed.read_text("utf-8")) if listed.is_file() else collect()
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
-    if where is not None and engine is not None:
-        for pack in engine_packs.installed(where):
-            yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.files[-1].sha256)
-
-
-def own_component() -> Component:
-    """Return the component of Kotae itself."""
-    notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
-    return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice)
+    # The GPU packs that the user has added have the licence of the engine.
+    packs = [
+        dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.files[-1].sha256)
+        for pack in (engine_packs.installed(where) if where is not None else ())
+        if engine is not None
+    ]
+    return sort_components([*shipped, *packs])
 
 
 def load_all() -> tuple[Component, ...]:
     """Return Kotae itself, then its components."""
-    return own_component(), *load()
+    notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
+    return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice), *load()
 
 
 def from_json(text: str) -> tuple[Component, ...]:
@@ -123,9 +114,6 @@ def summary(component: Component) -> dict[str, Any]:
     facts = dataclasses.asdict(component)
     del facts["notice"]
     return facts
-
-
-# --------------------------------------------------------------------------- collecting from what is installed
 
 
 def collect() -> tuple[Component, ...]:

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import psutil
 
-from app.base import diagnostics, settings, wording
+from app.base import diagnostics, settings
 from app.base.addresses import host_of
 from app.base.files.input_file import open_regular, size_of
 from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
-from app.base.settings import Settings
+from app.base.wording import format_size, format_time, phrase
 from app.compliance import components
 
 REDACTED = "<…>"
@@ -62,7 +62,7 @@ def find_user_names(where: Paths) -> list[str]:
         names.update(_read(file, query))
     addresses = {name for name in names if "://" in name}
     names.update(Path(name).stem for name in names - addresses if "/" in name or "\\" in name or "." in name)
-    chosen = settings.load_stored(where.settings) or Settings()
+    chosen = settings.load_stored(where.settings) or settings.Settings()
     names.update(host_of(address) for address in (*addresses, chosen.hub_endpoint, chosen.proxy))
     return sorted((name for name in names if len(name) >= REDACTED_NAME_MIN), key=len, reverse=True)
 
@@ -182,24 +182,25 @@ def file_name(now: float) -> str:
 
 
 def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> Iterator[str]:
-    yield wording.phrase("compliance.report_title", version=diagnostics.read_build_facts().version)
-    yield wording.phrase("compliance.report_promise")
+    yield phrase("compliance.report_title", version=diagnostics.read_build_facts().version)
+    yield phrase("compliance.report_promise")
+    start = diagnostics.read_start_record(diagnostics.start_record_file(where))
     for heading, facts in (
         ("compliance.report_program", _program_facts(now, qt_versions)),
         ("compliance.report_machine", _machine_facts(where)),
         ("compliance.report_settings", _setting_facts(where, shown_presets)),
         ("compliance.report_data", _database_facts(where)),
-        ("compliance.report_start", _program_start_facts(where)),
+        ("compliance.report_start", dataclasses.asdict(start).items()),
     ):
         yield ""
-        yield f"== {wording.phrase(heading)}"
+        yield f"== {phrase(heading)}"
         yield from (f"{name}: {value}" for name, value in facts)
     names = find_user_names(where)
     for name, has_tracebacks in LOGS:
         text = scrub(_tail(where.logs / name), where, names, has_tracebacks=has_tracebacks)
         if text:
             yield ""
-            yield f"== {wording.phrase('compliance.report_log', name=name)}"
+            yield f"== {phrase('compliance.report_log', name=name)}"
             yield text
 
 
@@ -207,12 +208,12 @@ def _program_facts(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple
     facts = diagnostics.read_build_facts()
     yield "Kotae", facts.version
     yield (
-        wording.phrase("compliance.report_built_on"),
-        facts.built_on or wording.phrase("compliance.report_from_source"),
+        phrase("compliance.report_built_on"),
+        facts.built_on or phrase("compliance.report_from_source"),
     )
     if facts.commit:
-        yield wording.phrase("compliance.report_commit"), facts.commit
-    yield wording.phrase("compliance.report_made_at"), wording.format_time(now)
+        yield phrase("compliance.report_commit"), facts.commit
+    yield phrase("compliance.report_made_at"), format_time(now)
     yield "Python", platform.python_version() + (" (frozen)" if getattr(sys, "frozen", False) else "")
     yield from qt_versions.items()
     for name in _LIBRARIES:
@@ -221,25 +222,25 @@ def _program_facts(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple
 
 def _machine_facts(where: Paths) -> Iterator[tuple[str, object]]:
     memory = psutil.virtual_memory()
-    yield wording.phrase("compliance.report_system"), platform.platform()
+    yield phrase("compliance.report_system"), platform.platform()
     yield (
-        wording.phrase("compliance.report_processor"),
+        phrase("compliance.report_processor"),
         f"{platform.machine()}, {psutil.cpu_count(logical=False) or '?'}",
     )
     yield (
-        wording.phrase("compliance.report_memory"),
-        f"{wording.format_size(memory.total)} / {wording.format_size(memory.available)}",
+        phrase("compliance.report_memory"),
+        f"{format_size(memory.total)} / {format_size(memory.available)}",
     )
     try:
-        yield wording.phrase("compliance.report_disk"), wording.format_size(shutil.disk_usage(where.data).free)
+        yield phrase("compliance.report_disk"), format_size(shutil.disk_usage(where.data).free)
     except OSError:
-        yield wording.phrase("compliance.report_disk"), "?"
+        yield phrase("compliance.report_disk"), "?"
 
 
 def _setting_facts(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield each setting with its value, or with whether it is set."""
-    chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
-    for field in dataclasses.fields(Settings):
+    chosen, defaults = settings.load_stored(where.settings) or settings.Settings(), settings.Settings()
+    for field in dataclasses.fields(settings.Settings):
         value = getattr(chosen, field.name)
         if field.name in _PLAIN:
             yield field.name, value
@@ -247,21 +248,16 @@ def _setting_facts(where: Paths, shown_presets: Collection[str]) -> Iterator[tup
             yield field.name, value if value in shown_presets else REDACTED
         else:
             is_set = value != getattr(defaults, field.name)
-            yield field.name, wording.phrase("compliance.report_set" if is_set else "compliance.report_not_set")
+            yield field.name, phrase("compliance.report_set" if is_set else "compliance.report_not_set")
 
 
 def _database_facts(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
         yield (
             file.name,
-            f"{wording.format_size(size_of(file))}, journal_mode={_journal_mode(file)}",
+            f"{format_size(size_of(file))}, journal_mode={_journal_mode(file)}",
         )
-    yield wording.phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
-
-
-def _program_start_facts(where: Paths) -> Iterator[tuple[str, object]]:
-    record = diagnostics.read_start_record(diagnostics.start_record_file(where))
-    yield from dataclasses.asdict(record).items()
+    yield phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 
 
 def _version(name: str) -> str:

@@ -23,16 +23,6 @@ def template() -> list[str]:
     return [*own_program(), "--render-template"]
 
 
-def quantizer(job: Path) -> list[str]:
-    """Return the command line of the quantizer. `job`: a file written by `app.inference.engine.model_jobs`."""
-    return [*own_program(), "--quantize", str(job)]
-
-
-def scorer(job: Path) -> list[str]:
-    """Return the command line of the scorer. `job`: a file written by `app.inference.engine.model_jobs`."""
-    return [*own_program(), "--score", str(job)]
-
-
 def speed_meter(folder: Path, threads: int) -> list[str]:
     """Return the command line of the child that measures llama.cpp's speed in an empty folder."""
     return [*own_program(), "--measure-speed", str(folder), str(threads)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base.files import strict_json
+from app.base.files import strict_json, work_folder
 from app.base.files.output_file import write_atomically
 
 crashed_packs: set[tuple[str, ...]] = set()
@@ -25,18 +25,17 @@ def use_file(file: Path | None) -> None:
 
 def note_projector(path: str) -> None:
     """Remember a projector as its file is now."""
-    _store(_projectors() | {path: _mark(path)})
+    _change(path, _mark(path))
 
 
 def forget_projector(path: str) -> None:
     """Let a projector be loaded again, because the user has chosen it again."""
-    known = _projectors()
-    if known.pop(path, None) is not None:
-        _store(known)
+    if path in _projectors():
+        _change(path, None)
 
 
 def has_projector_crashed(path: str) -> bool:
-    """Return whether a child ended while it loaded this projector, whose file is still the same."""
+    """Return whether a child ended while it loaded or used this projector, whose file is still the same."""
     mark = _projectors().get(path)
     return mark is not None and mark == _mark(path)
 
@@ -49,10 +48,17 @@ def _projectors() -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _store(projectors: dict[str, Any]) -> None:
-    if _file is not None:
-        with contextlib.suppress(OSError):  # then they are tried once more
-            write_atomically(_file, json.dumps(projectors).encode())
+def _change(path: str, mark: list[str | int] | None) -> None:
+    """Store the mark of one projector, None to remove it, and keep what other processes store at the same time."""
+    if _file is None:
+        return
+    with contextlib.suppress(OSError):  # also if another process holds the lock for too long: they are tried once more
+        lock = work_folder.acquire_lock(_file.with_name(f"{_file.name}.lock"))
+        try:
+            known = {name: other for name, other in _projectors().items() if name != path}
+            write_atomically(_file, json.dumps(known if mark is None else known | {path: mark}).encode())
+        finally:
+            lock.release()
 
 
 def _mark(path: str) -> list[str | int]:

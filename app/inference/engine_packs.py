@@ -80,7 +80,11 @@ def known_packs() -> tuple[EnginePack, ...]:
 def installed(folder: Path) -> tuple[EnginePack, ...]:
     """Return the packs whose files are in `folder` with the right sizes, best first; `verified` compares the
     content."""
-    return tuple(pack for pack in known_packs() if _matches(pack, folder / pack.name))
+
+    def is_there(pack: EnginePack) -> bool:
+        return all(size_of(folder / pack.name / file.name) == file.size_bytes for file in pack.files)
+
+    return tuple(filter(is_there, known_packs()))
 
 
 def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
@@ -172,10 +176,6 @@ def _copy(library: IO[bytes], target: Path, file: PackFile, source: Path) -> Non
             copied.write(block)
     if digest.hexdigest() != file.sha256:
         raise AppError("engine_pack_unknown", path=str(source))
-
-
-def _matches(pack: EnginePack, folder: Path) -> bool:
-    return all(size_of(folder / file.name) == file.size_bytes for file in pack.files)
 
 
 def _digest(path: Path) -> str:

@@ -14,7 +14,6 @@ import psutil
 
 from app.base import json_lines, programs
 from app.inference import child_commands, engine_packs, memory_estimate
-from app.inference.memory_estimate import MemoryEstimate
 from app.inference.offload import RESERVE_BYTES, Card
 from app.inference.processor_cores import system_text, usable_cores
 
@@ -101,11 +100,10 @@ _rested_at: dict[tuple[str, ...], float] = {}  # when the drivers of packs may b
 @functools.cache  # which keeps no errors
 def _ask_drivers(packs: tuple[str, ...]) -> tuple[Card, ...]:
     """Raise OSError, SubprocessError or ValueError if a driver crashes, hangs or tells nonsense."""
-    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     run = subprocess.run(
         child_commands.device_list(packs),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=hidden,
+        timeout=DRIVERS_TIMEOUT_S, check=True, creationflags=programs.NO_WINDOW,
     )  # fmt: skip
     return tuple(json_lines.convert(json_lines.decode_object(line), Card) for line in run.stdout.splitlines())
 
@@ -117,10 +115,9 @@ def _query_nvidia() -> tuple[Gpu, ...]:
         return ()
     for fields in (_FIELDS, _OLD_FIELDS):
         command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
-        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
         try:
             run = subprocess.run(
-                command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden
+                command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=programs.NO_WINDOW
             )
         except subprocess.CalledProcessError:  # nvidia-smi fails, or does not know a field
             continue
@@ -227,17 +224,14 @@ def compute_memory_budget(
     )
 
 
-def judge_memory(estimate: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
+def judge_memory(estimate: memory_estimate.MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
     """Return whether and where a model fits; one larger than the GPU's memory is split with main memory."""
-    if not budget.graphics_bytes:
-        return _memory_verdict(
-            estimate, memory_estimate.judge_fit(estimate, budget.available_bytes), "memory", budget.available_bytes
-        )
-    verdict = memory_estimate.judge_fit(estimate, budget.graphics_bytes)
-    if verdict != "insufficient":
-        return _memory_verdict(estimate, verdict, "graphics", budget.graphics_bytes)
-    both = budget.graphics_bytes + budget.available_bytes
-    return _memory_verdict(estimate, "tight" if estimate.total_bytes <= both else "insufficient", "both", both)
+    place, room = ("graphics", budget.graphics_bytes) if budget.graphics_bytes else ("memory", budget.available_bytes)
+    verdict = memory_estimate.judge_fit(estimate, room)
+    if place == "graphics" and verdict == "insufficient":
+        place, room = "both", budget.graphics_bytes + budget.available_bytes
+        verdict = "tight" if estimate.total_bytes <= room else "insufficient"
+    return MemoryVerdict(verdict, place, room, max(0, estimate.total_bytes - room))
 
 
 def program_memory_bytes() -> int:
@@ -252,7 +246,3 @@ def _held_bytes(process: psutil.Process) -> int:
     except psutil.Error:  # the process has just ended
         return 0
     return int(memory.rss) - int(getattr(memory, "shared", 0))
-
-
-def _memory_verdict(estimate: MemoryEstimate, verdict: str, memory_kind: str, available: int) -> MemoryVerdict:
-    return MemoryVerdict(verdict, memory_kind, available, max(0, estimate.total_bytes - available))

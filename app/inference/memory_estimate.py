@@ -6,6 +6,7 @@ Gemma 3 270M and a random Llama-3.1-8B, at 512 tokens per batch and contexts of 
 """
 
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 
 from app.inference import processor_cores
 from app.inference.gguf import GgufHeader
+from app.inference.processor_cores import system_text
 
 MIB = 1 << 20
 CONTEXT_STEP = 256  # llama.cpp rounds a context up to this
@@ -67,7 +69,9 @@ def estimate_memory(
     batch = min(max(batch_tokens, PICTURE_TOKENS_MOST if projector else 0), context)
     weights = header.weights_bytes + (_repacked_bytes(header) if repack else 0)
     kv = parallel * sum(cache_bytes_by_layer(header, context, kv_type))
-    compute = activations_bytes(header, context, batch, parallel) + _vocabulary_bytes(header) + _PROCESS_BYTES
+    merges = header.array("tokenizer.ggml.merges")
+    vocabulary = header.vocab_size * _TOKEN_BYTES + (merges.length if merges else 0) * _MERGE_BYTES
+    compute = activations_bytes(header, context, batch, parallel) + vocabulary + _PROCESS_BYTES
     if projector is not None:
         weights += projector.weights_bytes
         compute += picture_bytes(projector)
@@ -106,9 +110,6 @@ def _repacked_bytes(header: GgufHeader) -> int:
     )
 
 
-# ----------------------------------------------------------- key/value cache
-
-
 def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list[int]:
     """Return the bytes of keys and values of all tokens and heads for each layer, or of its recurrent state.
 
@@ -116,7 +117,9 @@ def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list
     """
     numbers = context * sum(_head_lengths(header))
     state = _recurrent_bytes(header)
-    remaining, found = _cached_layers(header), []
+    remaining, found = max(0, header.block_count - header.number("attention.shared_kv_layers")), []
+    if header.architecture == "gemma3n":
+        remaining = _GEMMA_3N_LAYERS_WITH_CACHE
     for layer, heads in enumerate(header.head_counts_kv):
         has_cache = remaining > 0 and not _is_recurrent(header, layer)
         remaining -= has_cache
@@ -130,12 +133,6 @@ def _head_lengths(header: GgufHeader) -> tuple[int, int]:
     if header.number("attention.key_length_mla"):
         values = 0  # multi-head latent attention computes values from the cached keys
     return keys, values
-
-
-def _cached_layers(header: GgufHeader) -> int:
-    if header.architecture == "gemma3n":
-        return _GEMMA_3N_LAYERS_WITH_CACHE
-    return max(0, header.block_count - header.number("attention.shared_kv_layers"))
 
 
 def _is_recurrent(header: GgufHeader, layer: int) -> bool:
@@ -153,9 +150,6 @@ def _recurrent_bytes(header: GgufHeader) -> int:
     groups = header.number("ssm.group_count")
     convolved = max(0, header.number("ssm.conv_kernel") - 1) * (inner + 2 * groups * state)
     return 4 * (convolved + inner * state)
-
-
-# ----------------------------------------------------------------- the rest
 
 
 def activations_bytes(header: GgufHeader, context: int, batch: int, parallel: int) -> int:
@@ -182,14 +176,6 @@ def _feed_forward(header: GgufHeader) -> int:
     dense = max(header.per_layer("feed_forward_length"), default=0)
     used = max(header.per_layer("expert_used_count"), default=0)
     return max(dense, used * (header.number("expert_feed_forward_length") or dense))
-
-
-def _vocabulary_bytes(header: GgufHeader) -> int:
-    merges = header.array("tokenizer.ggml.merges")
-    return header.vocab_size * _TOKEN_BYTES + (merges.length if merges else 0) * _MERGE_BYTES
-
-
-# --------------------------------------------------------------- this machine
 
 
 def available_memory_bytes() -> int:
@@ -225,8 +211,8 @@ def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cach
     """Return (limit, free bytes below it) of a control group and of each of its ancestors that has a limit.
 
     The limits of the ancestors hold for the group too. `path`: the group, below `mount`. `cache_key`: the entry of
-    memory.stat with the page cache that can be freed. In a container, `path` may be the host's; then only `mount`
-    itself exists.
+    memory.stat with the file pages that the kernel drops when memory is needed. In a container, `path` may be the
+    host's; then only `mount` itself exists.
     """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     folders = [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
@@ -234,22 +220,12 @@ def _group_limits(mount: Path, path: str, limit_file: str, usage_file: str, cach
     for folder in folders:
         limit, usage = _number(folder / limit_file), _number(folder / usage_file)
         if limit is not None and usage is not None and limit < 1 << 60:  # v1 writes a huge number for "none"
-            free = max(0, limit - usage + _cache_bytes(folder / "memory.stat", cache_key))
+            cached = re.search(rf"^{cache_key} (\d+)$", system_text(folder / "memory.stat"), re.MULTILINE)
+            free = max(0, limit - usage + (int(cached[1]) if cached else 0))
             limits.append((limit, free))
     return limits
 
 
 def _number(file: Path) -> int | None:
-    try:
-        return int(file.read_text("ascii"))
-    except (OSError, ValueError):  # absent, or "max"
-        return None
-
-
-def _cache_bytes(stat: Path, key: str) -> int:
-    """Return the bytes of file pages that the kernel drops when memory is needed."""
-    try:
-        fields = dict(line.split(maxsplit=1) for line in stat.read_text("ascii").splitlines())
-        return int(fields.get(key, 0))
-    except (OSError, ValueError):
-        return 0
+    text = system_text(file)
+    return int(text) if text.isdecimal() else None  # absent, or "max"

@@ -114,12 +114,10 @@ def read(path: Path) -> dict[str, ModelReply]:
 
 
 def _read_replies(raw: bytes) -> dict[str, ModelReply]:
-    return dict(map(_read_line, raw.split(b"\n")[:-1]))
-
-
-def _read_line(line: bytes) -> tuple[str, ModelReply]:
-    try:
-        data = json_lines.decode_object(line)
-        return str(data.pop("key")), json_lines.convert(data, ModelReply)
-    except KeyError as error:
-        raise ValueError("not a reply") from error
+    replies = {}
+    for data in map(json_lines.decode_object, raw.split(b"\n")[:-1]):
+        if "key" not in data:
+            raise ValueError("not a reply")
+        key = str(data.pop("key"))
+        replies[key] = json_lines.convert(data, ModelReply)
+    return replies

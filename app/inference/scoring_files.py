@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,11 +214,11 @@ class Scores:
     @property
     def ended_share(self) -> float | None:
         """Return the share (0 to 1) of answers that are not empty and end with an end token; None without answers."""
-        return _share_of_true(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
+        return _mean(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
     def looping_share(self) -> float | None:
-        return _share_of_true(is_looping(answer.answer) for answer in self.answers)
+        return _mean(is_looping(answer.answer) for answer in self.answers)
 
     @property
     def japanese_share(self) -> float | None:
@@ -243,9 +243,8 @@ def japanese_share(text: str) -> float | None:
     return len(_JAPANESE.findall("".join(letters))) / len(letters) if letters else None
 
 
-def mean_japanese_share(texts: Any) -> float | None:
-    found = [share for text in texts if (share := japanese_share(text)) is not None]
-    return sum(found) / len(found) if found else None
+def mean_japanese_share(texts: Iterable[str]) -> float | None:
+    return _mean(share for text in texts if (share := japanese_share(text)) is not None)
 
 
 def is_looping(text: str) -> bool:
@@ -253,6 +252,6 @@ def is_looping(text: str) -> bool:
     return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
 
 
-def _share_of_true(conditions: Any) -> float | None:
-    found = list(conditions)
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
     return sum(found) / len(found) if found else None

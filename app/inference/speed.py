@@ -20,10 +20,10 @@ from typing import Any
 import psutil
 
 from app import __version__
-from app.base import json_lines
+from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.paths import write_atomically
+from app.base.files.output_file import write_atomically
 from app.inference import child_commands
 from app.inference.memory_estimate import MemoryEstimate
 from app.inference.processor_cores import processor_name, usable_cores
@@ -121,7 +121,6 @@ def measure(threads: int | None = None, report: Report = lambda _done, _all: Non
 
 def _measure_engine(threads: int, report: Report) -> tuple[float, float]:
     """Return the bytes per second of an answer and the weights per second of a prompt, measured in a child."""
-    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     with (
         tempfile.TemporaryDirectory(prefix="kotae-", ignore_cleanup_errors=True) as folder,
         (Path(folder) / "log").open("w+b") as log,
@@ -130,7 +129,7 @@ def _measure_engine(threads: int, report: Report) -> tuple[float, float]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            creationflags=hidden,
+            creationflags=programs.NO_WINDOW,
         ) as child,
     ):
         deadline = threading.Timer(_DEADLINE_S, child.kill)

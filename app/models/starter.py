@@ -23,7 +23,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files.input_file import sha256_of
-from app.base.paths import write_atomically
+from app.base.files.output_file import write_atomically
 from app.inference.gguf import writing
 from app.inference.gguf.writing import NewTensor
 from app.inference.local_model import LocalModel

@@ -103,7 +103,8 @@ def test_what_later_versions_have_added_leaves_no_folder_open(tmp_path: Path, ta
     )
     vectors = semantic_index.vectors_folder(where.documents)
     vectors.mkdir()
-    for name in (*names, day_record.NAME, verification.VERIFIED_FILE, speed.FILE_NAME, where.exports_log.name):
+    names = (*names, where.exports_log.name, where.crashes.name)
+    for name in (*names, day_record.NAME, verification.VERIFIED_FILE, speed.FILE_NAME):
         (where.data / name).touch()
         (where.data / name).chmod(0o666)
     for place in (where.data, vectors):

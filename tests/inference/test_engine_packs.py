@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import json
+import subprocess
 import sys
 import zipfile
 
@@ -221,7 +222,20 @@ def test_another_version_tries_a_projector_again_and_a_full_drive_refuses_none(t
     crashes.note_projector(str(path))
     monkeypatch.setattr(crashes, "__version__", "9")
     assert not crashes.has_projector_crashed(str(path))
-    crashes.use_file(tmp_path / "gone" / "crashes.json")
+    (tmp_path / "no folder").touch()
+    crashes.use_file(tmp_path / "no folder" / "crashes.json")
     crashes.note_projector(str(path))
     assert not crashes.has_projector_crashed(str(path))
     crashes.use_file(None)
+
+
+def test_two_processes_that_note_crashes_at_once_lose_none(tmp_path):
+    file = tmp_path / "crashes.json"
+    noting = (
+        "import sys, time\nfrom pathlib import Path\nfrom app.inference import crashes\n"
+        "crashes.use_file(Path(sys.argv[1]))\n"
+        "for number in range(15):\n    crashes.note_projector(sys.argv[2] + str(number))\n    time.sleep(0.01)\n"
+    )
+    noters = [subprocess.Popen([sys.executable, "-P", "-c", noting, str(file), name]) for name in "ab"]
+    assert [noter.wait(60) for noter in noters] == [0, 0]
+    assert json.loads(file.read_bytes()).keys() == {f"{name}{number}" for name in "ab" for number in range(15)}

@@ -4,32 +4,15 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainer import offline, storage
+from trainer import convert_job, offline, storage
 from trainer.convert.converter import gguf_to_hf, hf_to_gguf, lora_to_gguf
-from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors, peak_rss_bytes
-from trainer.convert_job import (
-    EXIT_PARENT_GONE,
-    EXIT_UNREADABLE_JOB,
-    PROTOCOL,
-    Failed,
-    Finished,
-    GgufToHf,
-    HfToGguf,
-    Job,
-    LoraToGguf,
-    Merge,
-    Started,
-    job_from_json,
-    part_path,
-)
-from trainer.wire import claim_stdout, exit_at_once
+from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors
+from trainer.wire import claim_stdout, end_with_parent, exit_at_once
 
 
 class ConversionTarget:
@@ -40,7 +23,7 @@ class ConversionTarget:
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self.part = part_path(path)
+        self.part = convert_job.part_path(path)
 
     def begin(self) -> None:
         if not self.path.parent.is_dir():
@@ -58,11 +41,8 @@ class ConversionTarget:
         storage.sync_path(self.path.parent)
 
     def discard(self) -> None:
-        if self.part.is_dir():
-            shutil.rmtree(self.part, ignore_errors=True)
-            return
         with contextlib.suppress(OSError):  # on Windows this process may have it open; the program deletes it later
-            self.part.unlink()
+            storage.discard(self.part)
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -72,22 +52,22 @@ def main(arguments: list[str]) -> NoReturn:
     offline.enforce()
     try:
         (path,) = arguments
-        job = job_from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+        job = convert_job.job_from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     except (ValueError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-        exit_at_once(EXIT_UNREADABLE_JOB)
+        exit_at_once(convert_job.EXIT_UNREADABLE_JOB)
     target = ConversionTarget(job.target)
-    threading.Thread(target=_end_with_parent, args=(target,), name="parent", daemon=True).start()
+    end_with_parent(target.discard, convert_job.EXIT_PARENT_GONE)
     try:
         exit_at_once(_run(job, target, report))
     except BrokenPipeError:
         target.discard()
-        exit_at_once(EXIT_PARENT_GONE)
+        exit_at_once(convert_job.EXIT_PARENT_GONE)
 
 
-def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
+def _run(job: convert_job.Job, target: ConversionTarget, report: ConversionReport) -> int:
     started = time.monotonic()
-    report.send(Started(PROTOCOL, os.getpid()))
+    report.send(convert_job.Started(convert_job.PROTOCOL, os.getpid()))
     tail = LogTail()
     logging.basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(sys.stderr), tail])
     try:
@@ -98,36 +78,32 @@ def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
             target.publish()
     except JobError as error:
         target.discard()
-        report.send(Failed(error.code, error.facts))
+        report.send(convert_job.Failed(error.code, error.facts))
         return 1
-    report.send(Finished(str(target.path), round(time.monotonic() - started, 3), peak_rss_bytes(), notes))
+    report.send(
+        convert_job.Finished(
+            str(target.path), round(time.monotonic() - started, 3), convert_job.peak_rss_bytes(), notes
+        )
+    )
     return 0
 
 
-def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
+def _convert(job: convert_job.Job, part: Path, report: ConversionReport) -> dict[str, Any]:
     """Run the job and return what the converter decided, for the event `Finished`.
 
     numpy is imported here, so that `as_job_errors` reports a failed import.
     """
     match job:
-        case HfToGguf():
+        case convert_job.HfToGguf():
             return hf_to_gguf(job, part, report)
-        case LoraToGguf():
+        case convert_job.LoraToGguf():
             return lora_to_gguf(job, part, report)
-        case GgufToHf():
+        case convert_job.GgufToHf():
             return gguf_to_hf(job, part, report)
-        case Merge():
+        case convert_job.Merge():
             from trainer.convert.lora_merge import merge_lora
 
             return merge_lora(job, part, report)
-
-
-def _end_with_parent(target: ConversionTarget) -> None:
-    """Exit when standard input closes. A thread in the buffered sys.stdin would block the exit, so os.read is used."""
-    while os.read(0, 1 << 16):
-        pass
-    target.discard()
-    os._exit(EXIT_PARENT_GONE)  # without flushing: the main thread may hold the streams
 
 
 if __name__ == "__main__":

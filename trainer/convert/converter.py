@@ -109,7 +109,7 @@ def run_script(script: Path, arguments: list[str], part: Path, report: Conversio
 
     Call `put_converter_first_on_path` and `refuse_remote_code` before.
     """
-    _Hooks(part, report, notes).install()
+    _install_hooks(part, report, notes)
     sys.argv = [str(script), *arguments]
     runpy.run_path(str(script), run_name="__main__")
 
@@ -155,53 +155,42 @@ def _refuse_remote_code_of(auto_class: Any) -> None:
     auto_class.from_pretrained = from_pretrained
 
 
-class _Hooks:
-    def __init__(self, part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
-        self._part = part
-        self._report = report
-        self._notes = notes
+def _install_hooks(part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
+    """Make the converter report what it writes and decides, and derive the pre-tokenizers that it does not know."""
+    import gguf
+    from conversion.base import TextModel
 
-    def install(self) -> None:
-        import gguf
-        from conversion.base import TextModel
+    writer: Any = gguf.GGUFWriter
+    write_tensors, add_file_type = writer.write_tensors_to_file, writer.add_file_type
+    recognize = TextModel.get_vocab_base_pre
 
-        writer: Any = gguf.GGUFWriter
-        write_tensors, add_file_type = writer.write_tensors_to_file, writer.add_file_type
-        recognize = TextModel.get_vocab_base_pre
+    def write(this: Any, **_options: Any) -> None:
+        total_bytes = sum(info.nbytes for tensors in this.tensors for info in tensors.values())
+        require_space(part, total_bytes + _HEADER_BYTES)
+        report.phase("writing")
+        with report.watching(part, total_bytes):
+            write_tensors(this)
 
-        def write(this: Any, **_options: Any) -> None:
-            self._write(this, write_tensors)
+    def note_file_type(this: Any, file_type: int) -> None:
+        notes["outtype"] = gguf.LlamaFileType(file_type).name.rpartition("_")[2].lower()
+        add_file_type(this, file_type)
 
-        def note_file_type(this: Any, file_type: int) -> None:
-            self._notes["outtype"] = gguf.LlamaFileType(file_type).name.rpartition("_")[2].lower()
-            add_file_type(this, file_type)
-
-        def recognize_or_derive(this: Any, tokenizer: Any) -> str:
-            return self._recognize(lambda: recognize(this, tokenizer), tokenizer)
-
-        writer.write_tensors_to_file = write
-        writer.add_file_type = note_file_type
-        gguf.quants._apply_over_grouped_rows = _apply_over_grouped_rows
-        TextModel.get_vocab_base_pre = recognize_or_derive
-
-    def _write(self, writer: Any, original: Any) -> None:
-        total_bytes = sum(info.nbytes for tensors in writer.tensors for info in tensors.values())
-        require_space(self._part, total_bytes + _HEADER_BYTES)
-        self._report.phase("writing")
-        with self._report.watching(self._part, total_bytes):
-            original(writer)
-
-    def _recognize(self, original: Any, tokenizer: Any) -> str:
+    def recognize_or_derive(this: Any, tokenizer: Any) -> str:
         try:
-            return str(original())
+            return str(recognize(this, tokenizer))
         except NotImplementedError as error:
             backend = getattr(tokenizer, "backend_tokenizer", None)
             name = known_pre_tokenizer(json.loads(backend.to_str())) if backend is not None else None
             if name is None:
                 raise JobError("pre_tokenizer_unknown", digest=_digest(tokenizer)) from error
             logging.getLogger(__name__).info("the tokenizer's rules are those of %s", name)
-            self._notes["pre_tokenizer"] = name
+            notes["pre_tokenizer"] = name
             return name
+
+    writer.write_tensors_to_file = write
+    writer.add_file_type = note_file_type
+    gguf.quants._apply_over_grouped_rows = _apply_over_grouped_rows
+    TextModel.get_vocab_base_pre = recognize_or_derive
 
 
 def _apply_over_grouped_rows(func: Any, arr: Any, otype: Any, oshape: tuple[int, ...]) -> Any:

@@ -37,17 +37,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return config.json, after checking it and the other JSON files for programs."""
     config = _json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
-        if _names_programs(path):
+        if path.name == "tokenizer.json" or path.name.endswith(".index.json"):  # large, without this key
+            continue
+        value = json.loads(path.read_bytes())
+        if isinstance(value, dict) and value.get("auto_map"):
             raise JobError("remote_code", path=str(path))
     return config
-
-
-def _names_programs(path: Path) -> bool:
-    """Return whether a JSON file refers to programs (auto_map). Large files without this key are skipped."""
-    if path.name == "tokenizer.json" or path.name.endswith(".index.json"):
-        return False
-    value = json.loads(path.read_bytes())
-    return isinstance(value, dict) and bool(value.get("auto_map"))
 
 
 def tensors_of(file: Path) -> dict[str, TensorHeader]:
@@ -71,12 +66,14 @@ def _all_tensors(folder: Path) -> dict[str, TensorHeader]:
     if index_path.is_file():
         index: dict[str, str] = _json(index_path).get("weight_map") or {}
         parts = sorted(set(index.values()))
-        if not all(_is_plain_name(part) for part in parts):
+        if not all(Path(part).name == part and part.endswith(".safetensors") for part in parts):
             raise JobError("source_missing", path=str(index_path))
     else:
         index, parts = {}, sorted(path.name for path in folder.glob("model*.safetensors"))
     if not parts:
-        _refuse_without_weights(folder)
+        unsafe = [path for path in sorted(folder.iterdir()) if path.suffix in _UNSAFE]
+        code, path = ("unsafe_weights", unsafe[0]) if unsafe else ("source_missing", folder / "model.safetensors")
+        raise JobError(code, path=str(path))
     absent = [part for part in parts if not (folder / part).is_file()]
     if absent:
         raise JobError("tensor_missing", detail=", ".join(absent))
@@ -85,17 +82,6 @@ def _all_tensors(folder: Path) -> dict[str, TensorHeader]:
     if different:
         raise JobError("tensor_missing", detail=", ".join(different[:5]))
     return tensors
-
-
-def _is_plain_name(name: str) -> bool:
-    return Path(name).name == name and name.endswith(".safetensors")
-
-
-def _refuse_without_weights(folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _UNSAFE:
-            raise JobError("unsafe_weights", path=str(path))
-    raise JobError("source_missing", path=str(folder / "model.safetensors"))
 
 
 def _check_layers(config: dict[str, Any], tensors: Iterable[str]) -> None:

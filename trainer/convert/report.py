@@ -1,7 +1,6 @@
 """Send a conversion's events to the parent process, and turn failures into JobErrors."""
 
 import collections
-import errno
 import logging
 import shutil
 import sys
@@ -13,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trainer import storage
 from trainer.convert_job import FAILURES, Event, Phase, Progress, event_to_json
 from trainer.wire import EventWriter
 
 LOG_LINES = 40
 REASON_LENGTH = 300
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NEARLY_FULL_BYTES = 1 << 20
 
 
 class JobError(Exception):
@@ -69,7 +67,7 @@ def as_job_errors(target: Path, tail: LogTail) -> Iterator[None]:
         raise JobError("converter_failed", reason=tail.last(), log=tail.text()) from error
     except Exception as error:
         traceback.print_exc()
-        if isinstance(error, OSError) and _is_disk_full(error, target):
+        if storage.is_disk_full(error, target.parent):
             raise JobError("disk_full", path=str(target.parent), needed_bytes=0) from error
         reason = " ".join("".join(traceback.format_exception_only(error)).split())[:REASON_LENGTH]
         raise JobError("converter_failed", reason=reason, log=tail.text()) from error
@@ -93,16 +91,6 @@ def free_memory_bytes() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
-
-
-def _is_disk_full(error: OSError, target: Path) -> bool:
-    """Return whether the disk is full.
-
-    numpy's `tofile` reports a short write without an errno; then the free space decides.
-    """
-    if error.errno is not None:
-        return error.errno in _DISK_FULL
-    return shutil.disk_usage(target.parent).free < _NEARLY_FULL_BYTES
 
 
 INTERVAL_S = 0.2
@@ -146,20 +134,3 @@ class ConversionReport:
             ended.set()
             watcher.join()
         self.progress(total_bytes, total_bytes)
-
-
-def peak_rss_bytes() -> int:
-    """Return the largest amount of memory that this process has used, including mapped files, in bytes.
-
-    Linux's getrusage is not used, because it includes what the parent used before exec.
-    """
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -109,11 +109,9 @@ def format_duration(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     if minutes >= 60:
         return wording.phrase("base.time_hours", h=minutes // 60, m=minutes % 60)
-    return (
-        wording.phrase("base.time_minutes", m=minutes, s=rest)
-        if minutes
-        else wording.phrase("base.time_seconds", s=rest)
-    )
+    if minutes:
+        return wording.phrase("base.time_minutes", m=minutes, s=rest)
+    return wording.phrase("base.time_seconds", s=rest)
 
 
 def check_limit(option: str, value: float | None, low: float, high: float) -> None:

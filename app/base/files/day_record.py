@@ -8,14 +8,17 @@ PROOF_DAYS were counted since; or when the count alone exceeds the whole time. A
 are kept for longer.
 """
 
+import dataclasses
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
@@ -53,6 +56,21 @@ class TrackedItem:
         return (self.age >= PROOF_DAYS and max(self.at, self.seen_at) < now - days * DAY_S) or self.age > days
 
 
+_Days = Annotated[int, msgspec.Meta(ge=0, lt=1_000_000)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+_Date = Annotated[float, msgspec.Meta(gt=-1e12, lt=1e12)]
+
+
+@dataclass(slots=True)
+class _State:
+    """The content of the file. `noted`: by kind and name with date, the count and the clock at the first call."""
+
+    uptime_s: _Seconds
+    days: _Days = 0
+    rest_s: _Seconds = 0.0
+    noted: dict[str, dict[str, tuple[_Days, _Date]]] = field(default_factory=dict)
+
+
 class DayRecord:
     """The record of days in one data folder. While it cannot be written (a full disk), no item counts as expired."""
 
@@ -70,63 +88,35 @@ class DayRecord:
         Items of this kind that are not in `dated` are dropped. Dates and `now` are in seconds since 1970.
         """
         with _lock:
-            state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
+            state = _read(self._file) or _State(uptime_s=self._uptime())
             days = self._count(state)
-            noted = state["noted"].get(kind, {})
+            noted = state.noted.get(kind, {})
             keys = {name: f"{name}@{at:.3f}" for name, at in dated.items()}
-            first = {key: tuple(map(min, noted.get(key, (days, now)), (days, now))) for key in keys.values()}
-            state["noted"][kind] = first
+            known = {key: noted.get(key, (days, now)) for key in keys.values()}
+            first = state.noted[kind] = {key: (min(day, days), min(at, now)) for key, (day, at) in known.items()}
             try:
-                write_atomically(self._file, json.dumps(state).encode())
+                write_atomically(self._file, json.dumps(dataclasses.asdict(state)).encode())
             except OSError as error:
                 log.warning("record of days: %s", error)
                 return {name: TrackedItem(0, now, at) for name, at in dated.items()}
         return {name: TrackedItem(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
 
-    def _count(self, state: dict[str, Any]) -> int:
+    def _count(self, state: _State) -> int:
         """Add the time since the last call to `state` and return the days counted so far."""
         up_s = max(0.0, self._uptime())
-        passed_s = up_s - state["uptime_s"] if up_s >= state["uptime_s"] else up_s
-        state["rest_s"] += min(passed_s, DAY_S)
-        if state["rest_s"] >= DAY_S:
-            state["days"] += 1
-            state["rest_s"] = min(state["rest_s"] - DAY_S, DAY_S - 1)
-        state["uptime_s"] = up_s
-        return int(state["days"])
+        state.rest_s += min(up_s - state.uptime_s if up_s >= state.uptime_s else up_s, DAY_S)
+        if state.rest_s >= DAY_S:
+            state.days += 1
+            state.rest_s = min(state.rest_s - DAY_S, DAY_S - 1)
+        state.uptime_s = up_s
+        return state.days
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _read(file: Path) -> _State | None:
     """Return the record in a file; None if it is missing or invalid."""
     try:
-        state = strict_json.load_file(file)
-        noted = {
-            kind: {str(key): (_checked_integer(day), _date(at)) for key, (day, at) in days.items()}
-            for kind, days in state["noted"].items()
-        }
-        rest_s, up_s = _seconds(state["rest_s"]), _seconds(state["uptime_s"])
-        return {
-            "days": _checked_integer(state["days"]),
-            "rest_s": min(rest_s, DAY_S - 1),
-            "uptime_s": up_s,
-            "noted": noted,
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        state = msgspec.convert(strict_json.load_file(file), _State)
+    except (OSError, ValueError):
         return None
-
-
-def _checked_integer(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1_000_000:
-        raise ValueError(value)
-    return value
-
-
-def _date(value: Any) -> float:
-    if type(value) not in (int, float) or not abs(value) < 1e12:
-        raise ValueError(value)
-    return float(value)
-
-
-def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value < 1e12:
-        raise ValueError(value)
-    return float(value)
+    state.rest_s = min(state.rest_s, DAY_S - 1)
+    return state

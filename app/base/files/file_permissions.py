@@ -22,20 +22,9 @@ _OWN = (
     *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "documents-vectors"),
     *("documents-summaries", "exports.log", "made_here.txt*", "seal.key*", "kotae.checked*", "documents.checked*"),
     *("settings.json*", "glossary.csv*", "serve.key*", "window.*", "start.json*", "days.json*", "downloads.json*"),
-    *("models-move.json*", "speed.json*", "verified.json*", "policy.toml", "training-environment*"),
-    *(
-        "backups",
-        "bases",
-        "cards",
-        "drafts",
-        "engine-packs",
-        "evaluations",
-        "logs",
-        "offline-check",
-        "prefix-states",
-        "questions",
-        "runs",
-    ),
+    *("models-move.json*", "speed.json*", "verified.json*", "crashes.json*", "policy.toml", "training-environment*"),
+    *("backups", "bases", "cards", "drafts", "engine-packs", "evaluations", "logs", "offline-check", "prefix-states"),
+    *("questions", "runs"),
 )
 _PERHAPS_SHARED = ("models", "pythons")  # treated as Kotae's unless the data folder also holds foreign files
 

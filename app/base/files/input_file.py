@@ -74,11 +74,11 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
         return _read_bounded(file, path, most_bytes)
 
 
-def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
-    """Yield the lines of a regular file with their ends. Raises OSError, also for a line of more than `most_bytes`."""
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a regular file with their ends. Raises OSError, also for a line of more than `LINE_BYTES`."""
     with open_regular(path) as file:
-        while line := file.readline(most_bytes + 1):
-            if len(line) > most_bytes:
+        while line := file.readline(LINE_BYTES + 1):
+            if len(line) > LINE_BYTES:
                 raise too_large_error(path)
             yield line
 

@@ -17,10 +17,10 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
-def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file, parsed by `parse_object`. Raises AppError("hf_file_unreadable")."""
     try:
-        return parse_object(read_bytes(path, max_bytes))
+        return parse_object(read_bytes(path, MAX_BYTES))
     except OSError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=error.strerror or str(error)) from error
     except ValueError as error:

@@ -214,19 +214,14 @@ def archive_problem(archive: zipfile.ZipFile) -> str:
     sizes = [(entry.file_size, entry.compress_size) for entry in entries]
     total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))
     is_too_large = total[0] > ZIP_BYTES or any(unpacked > ZIP_ENTRY_BYTES for unpacked, _ in sizes)
-    is_bomb = (
-        len(entries) > ZIP_ENTRIES or is_too_large or any(_is_compression_suspicious(*one) for one in (*sizes, total))
+    is_packed_too_well = any(
+        unpacked > max(ZIP_RATIO_FROM_BYTES, ZIP_RATIO * max(1, packed)) for unpacked, packed in (*sizes, total)
     )
-    return "bomb" if is_bomb else ""
+    return "bomb" if len(entries) > ZIP_ENTRIES or is_too_large or is_packed_too_well else ""
 
 
 def unpacked_bytes(archive: zipfile.ZipFile) -> int:
     return sum(entry.file_size for entry in archive.infolist())
-
-
-def _is_compression_suspicious(unpacked: int, packed: int) -> bool:
-    """Return whether much is packed by more than ZIP_RATIO. All sizes are in bytes."""
-    return unpacked > ZIP_RATIO_FROM_BYTES and unpacked > ZIP_RATIO * max(1, packed)
 
 
 def lower_priority() -> None:

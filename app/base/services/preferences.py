@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import settings
 from app.base.errors import AppError
-from app.base.settings import Settings
 
 
 class Preferences(QObject):
@@ -18,13 +17,13 @@ class Preferences(QObject):
     changed = Signal(object)  # Settings
     failed = Signal(object)  # AppError
 
-    def __init__(self, path: Path, parent: QObject | None = None, overrides: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
         """Load the settings from `path`. `overrides`: replace stored values until the user changes them (safe mode)."""
-        super().__init__(parent)
+        super().__init__()
         self._path = path
         self._overrides = dict(overrides or {})
         self._stored = settings.load(path)
-        self.value: Settings = dataclasses.replace(self._stored, **self._overrides)
+        self.value: settings.Settings = dataclasses.replace(self._stored, **self._overrides)
 
     def change(self, **fields: Any) -> None:
         """Store changed fields, and keep what others stored; if that fails, emit `failed` and change nothing."""

@@ -33,8 +33,8 @@ class SingleInstance(QObject):
         str
     )  # the path of a file that the second instance was started with; after `raise_requested`
 
-    def __init__(self, lock: Path, raise_request: Path, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, lock: Path, raise_request: Path) -> None:
+        super().__init__()
         self._raise_request = raise_request
         self._lock = QLockFile(str(lock))
         self._lock.setStaleLockTime(0)  # a lock is stale only if its process has ended, however old it is
@@ -43,7 +43,8 @@ class SingleInstance(QObject):
     def take(self) -> bool:
         """Lock the data folder. Return False only if another process holds the lock; no QApplication is needed."""
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
-        self._is_ours = not is_taken or self._take_over()
+        # The lock file of an ended process may look valid (power cut, other system, reused id).
+        self._is_ours = not is_taken or (self._lock.removeStaleLockFile() and self._lock.tryLock(100))
         return self._is_ours
 
     def acquire(self, file: str = "") -> bool:
@@ -67,11 +68,6 @@ class SingleInstance(QObject):
             self._raise_request.write_text(text, "utf-8", "replace")  # a name may hold bytes that are no text
         except OSError as error:  # a full disk: the window opens, but a second start cannot call it to the front
             log.warning("single instance: %s", error)
-
-    def _take_over(self) -> bool:
-        """Take over the lock file of an ended process that looks valid (power cut, other system, reused id), if
-        possible."""
-        return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
 
     def _on_touched(self, path: str) -> None:
         if not self._raise_request.exists():  # the user may have deleted it

@@ -200,9 +200,12 @@ def _shared(known: dict[str, str], cell: Cell) -> Cell:
 def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) -> Iterator[Iterator[bytes]]:
     """Start the child, send it the workbook, and yield the lines that it writes. Kill it when the block ends."""
     command = [*programs.own_program(), "--read-workbook", str(max_rows)]
-    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, creationflags=hidden
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        creationflags=programs.NO_WINDOW,
     ) as process:
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(process, allowed, over), daemon=True)

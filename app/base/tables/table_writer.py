@@ -161,8 +161,7 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 def _harmless(cells: Sequence[object]) -> list[object]:
     """Return the cells with an apostrophe before texts that look like a formula, or already have one before it."""
     shown = [invisible_characters.remove(cell) if isinstance(cell, str) else cell for cell in cells]
-    return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in shown]
-
-
-def _needs_quote(text: str) -> bool:
-    return is_formula_like(text) or is_formula_like(text.lstrip("'"))
+    return [
+        f"'{cell}" if isinstance(cell, str) and (is_formula_like(cell) or is_formula_like(cell.lstrip("'"))) else cell
+        for cell in shown
+    ]

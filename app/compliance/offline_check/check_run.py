@@ -132,10 +132,12 @@ class OfflineCheckRun:
         remote = [model for model in models if model.remote is not None]
         facts = environment_facts.collect_facts({"data": self._where.data, "models": self._where.models}, remote)
         mode, policy = self._mode()
+        local = [model for model in models if model.remote is None]
+        self._report_stage("hashes")
         return CheckResult(
             __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
             kernel.filter_state, mode, policy, measured, facts,
-            self._hashes([model for model in models if model.remote is None]), kernel.confinement,
+            (*hash_program(), *hash_engine_packs(), *hash_models(local, self._report_hashing)), kernel.confinement,
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -211,7 +213,5 @@ class OfflineCheckRun:
             raise AppError("cancelled")
         raise AppError("offline_check_broke", detail=log.read_text("utf-8", "replace")[-300:])
 
-    def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
-        self._report_stage("hashes")
-        model_hashes = hash_models(models, lambda done, total: self._report_stage("hashes", done / max(total, 1)))
-        return (*hash_program(), *hash_engine_packs(), *model_hashes)
+    def _report_hashing(self, done: int, total: int) -> None:
+        self._report_stage("hashes", done / max(total, 1))

@@ -6,6 +6,7 @@ addresses of examples (RFC 5737, RFC 3849) and this machine's, so that a count o
 """
 
 import ctypes
+import functools
 import json
 import os
 import shutil
@@ -25,15 +26,9 @@ import psutil
 
 from app.base import json_lines, programs
 from app.base.isolation import network_guard, sandbox
-from app.compliance.offline_check.records import (
-    SCENARIOS,
-    CheckStage,
-    GuardProbe,
-    KernelProbe,
-    MeasuredTraffic,
-    NetworkAttempts,
-    ScenarioResult,
-)
+from app.compliance.offline_check import records
+from app.compliance.offline_check.records import CheckStage, GuardProbe, KernelProbe, ScenarioResult
+from trainer.wire import end_with_parent
 
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
@@ -82,13 +77,15 @@ def _start_loopback() -> None:
 
 def read_counters() -> dict[str, int]:
     """Return the counters of this process's network namespace, by their names in /proc/net. Raises OSError."""
-    return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", _sent_packets())])
+    lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
+    packets = sum(int(line.partition(":")[2].split()[9]) for line in lines)  # the tenth number: sent on an interface
+    return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", packets)])
 
 
-def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAttempts:
+def counted_attempts(before: dict[str, int], after: dict[str, int]) -> records.NetworkAttempts:
     """Return the differences between two results of `read_counters`."""
     moved = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
-    return NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
+    return records.NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
 
 
 def _ipv4_counters() -> Iterator[tuple[str, int]]:
@@ -109,12 +106,6 @@ def _ipv6_counters() -> Iterator[tuple[str, int]]:
         name, number = line.split()
         if name in _TRIES:
             yield name, int(number)
-
-
-def _sent_packets() -> int:
-    """Return the number of packets sent on all interfaces, the tenth number in each line of /proc/net/dev."""
-    lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
-    return sum(int(line.partition(":")[2].split()[9]) for line in lines)
 
 
 T = TypeVar("T")
@@ -171,43 +162,32 @@ def main() -> NoReturn:
     elif isolation == "namespace":
         os.environ[network_guard.COUNTED_VARIABLE] = "1"
     job = json_lines.decode(sys.stdin.buffer.readline(), {CheckJob.__name__: CheckJob})
-    threading.Thread(target=_exit_when_input_closes, args=(job.folder,), daemon=True).start()
+    end_with_parent(functools.partial(_clean_up, job.folder))
     send_message(measure(job, isolation))
     os._exit(0)
 
 
-def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
+def measure(job: CheckJob, isolation: str) -> records.MeasuredTraffic:
     is_counted = isolation == "namespace"
     send_message(CheckStage("self_test"))
-    leak = _measure_test_leak() if is_counted else None
-    guard = _guard()
+    before = read_counters() if is_counted else {}
+    if is_counted:  # a process tries to reach the network on purpose
+        run_probe("leak", GuardProbe)
+    leak = counted_attempts(before, read_counters()) if is_counted else None
+    guard = run_probe("guard", GuardProbe)
     before = read_counters() if is_counted else {}
     watch = _Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
     try:
-        flows = tuple(_run_scenario(name, job) for name in SCENARIOS)
+        flows = tuple(_run_scenario(name, job) for name in records.SCENARIOS)
     finally:
         watch.end()
         watcher.join()
     kernel = counted_attempts(before, read_counters()) if is_counted else None
     refusals = _logged_refusals(Path(job.folder))
-    return MeasuredTraffic(isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals)
-
-
-# ------------------------------------------------------------------------- self-test
-
-
-def _measure_test_leak() -> NetworkAttempts:
-    """Let a process try to reach the network on purpose, and return the attempts that the kernel counted."""
-    before = read_counters()
-    run_probe("leak", GuardProbe)
-    return counted_attempts(before, read_counters())
-
-
-def _guard() -> tuple[int, int]:
-    found = run_probe("guard", GuardProbe)
-    return found.refused, found.tried
+    refused, sockets = (guard.refused, guard.tried), tuple(sorted(watch.sockets))
+    return records.MeasuredTraffic(isolation, refused, leak, kernel, flows, sockets, watch.samples, refusals)
 
 
 def run_probe(role: str, kind: type[T]) -> T:
@@ -218,9 +198,6 @@ def run_probe(role: str, kind: type[T]) -> T:
         return json_lines.decode(done.stdout, {kind.__name__: kind})
     except (ValueError, subprocess.TimeoutExpired):
         return kind()
-
-
-# ----------------------------------------------------------------------------- scenarios
 
 
 def _run_scenario(name: str, job: CheckJob) -> ScenarioResult:
@@ -283,16 +260,14 @@ def send_message(message: Any) -> None:
     os.write(1, json_lines.encode_line(message))
 
 
-def _exit_when_input_closes(folder: str) -> None:
-    """Wait until the input is closed, then kill all children, delete the folder and exit."""
-    sys.stdin.read()
+def _clean_up(folder: str) -> None:
+    """Kill all children and delete the folder."""
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
             continue
     shutil.rmtree(folder, ignore_errors=True)  # the process that created it may have been killed
-    os._exit(1)
 
 
 _FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"

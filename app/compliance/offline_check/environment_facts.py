@@ -19,17 +19,8 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 _HUB = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "WANDB_", "PIP_", "UV_")
 _LOADED = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
 _NETWORK_DRIVES = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "afpfs",
-    "webdav",
-    "fuse.sshfs",
-    "davfs",
-    "fuse.rclone",
-    "9p",
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "davfs", "9p"),
+    *("fuse.sshfs", "fuse.rclone"),
 )
 _CLOUDS = "offline_places.toml"
 _CLIPBOARD = r"Software\Microsoft\Clipboard"
@@ -38,22 +29,18 @@ _RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
 
 def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
     """Return the facts. `folders`: the folders "data" and "models". `elsewhere`: models on other machines."""
+    places = ", ".join(sorted({address_label(one.remote.address) for one in elsewhere if one.remote is not None}))
     facts = [
-        _remote_model_fact(elsewhere),
+        CheckFact("remote", "warning", places) if places else CheckFact("remote_none", "ok"),
         CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok"),
         *_variable_facts(),
         *_python_plugin_facts(),
         *_core_dump_facts(),
-        _swap_fact(),
+        CheckFact("swap", "note") if psutil.swap_memory().total else CheckFact("swap_none", "ok"),
     ]
     for what, folder in folders.items():
         facts += [_cloud_folder_fact(what, folder), _drive_fact(what, folder)]
     return (*facts, *_windows_facts())
-
-
-def _remote_model_fact(models: Sequence[LocalModel]) -> CheckFact:
-    places = sorted({address_label(one.remote.address) for one in models if one.remote is not None})
-    return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
 
 
 def _variable_facts() -> Iterator[CheckFact]:
@@ -95,12 +82,6 @@ def _core_dump_facts() -> Iterator[CheckFact]:
 
     is_off = resource.getrlimit(resource.RLIMIT_CORE)[0] <= 1
     yield CheckFact("dumps_off", "ok") if is_off else CheckFact("dumps_on", "warning")
-
-
-def _swap_fact() -> CheckFact:
-    if not psutil.swap_memory().total:
-        return CheckFact("swap_none", "ok")
-    return CheckFact("swap", "note")
 
 
 def _cloud_folder_fact(what: str, folder: Path) -> CheckFact:

@@ -4,14 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-SCENARIOS = (
-    "documents",
-    "search",
-    "models",
-    "template",
-    "answer",
-    "window",
-)  # uses of Kotae, in the order of the check
+SCENARIOS = ("documents", "search", "models", "template", "answer", "window")  # uses of Kotae, in the check's order
 STAGES = ("filter", "self_test", *SCENARIOS, "surroundings", "hashes")
 VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
 

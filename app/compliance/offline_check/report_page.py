@@ -6,7 +6,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,10 @@ from app.base import html_report, settings
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import ErrorMessage, format_size, format_time, phrase
 from app.compliance import components
-from app.compliance.components import Component
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic, ScenarioResult
 
 RESIDUAL = (
-    "ime",
-    "clipboard",
-    "screen",
-    "folders",
-    "disk",
-    "programs",
-    "children",
-    "opened",
-    "exports",
-    "download",
+    *("ime", "clipboard", "screen", "folders", "disk", "programs", "children", "opened", "exports", "download"),
     "remote",
 )
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
@@ -36,25 +25,6 @@ _SHOWN = 5  # the most sockets and refusals listed
 _FRONT_PAGE_FILES = 6  # the most files on the first printed page
 _BAD = ("changed", "missing")
 _LICENCES = re.compile(r"\s+(?:AND|OR)\s+|[()]+")
-
-
-@dataclass(frozen=True, slots=True)
-class _ScenarioRow:
-    name: str
-    outcome: str
-    seconds: str
-    is_bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _FileRow:
-    role: str
-    name: str
-    path: str
-    size: str
-    sha256: str
-    state: str
-    is_bad: bool
 
 
 def sbom_path(path: Path) -> Path:
@@ -76,7 +46,7 @@ def write_page(result: CheckResult, path: Path) -> Path:
     return sbom_path(path)
 
 
-def render_page(result: CheckResult, parts: Sequence[Component], listed: str, listed_name: str) -> str:
+def render_page(result: CheckResult, parts: Sequence[components.Component], listed: str, listed_name: str) -> str:
     """Return the page as HTML. `listed`: the content of the CycloneDX file; `listed_name`: its name."""
     packed = base64.b64encode(listed.encode("utf-8")).decode("ascii")
     return html_report.render(
@@ -141,35 +111,21 @@ def _methods(result: CheckResult) -> Iterator[tuple[str, str, bool]]:
         )
         yield phrase("compliance.page.method_leak"), outcome, not is_seen
     sockets, refusals = measured.sockets, measured.refusals
-    some = phrase("compliance.page.sockets_some", count=len(sockets), found=_shorten_list(sockets))
-    yield (
-        phrase("compliance.page.method_sockets"),
-        some if sockets else phrase("compliance.page.sockets_none", samples=measured.samples),
-        bool(sockets) or not measured.samples,
-    )
-    some = phrase("compliance.page.guard_some", count=len(refusals), found=_shorten_list(refusals))
-    yield (
-        phrase("compliance.page.method_guard"),
-        some if refusals else phrase("compliance.page.guard_none"),
-        bool(refusals),
-    )
+    outcome = phrase("compliance.page.sockets_none", samples=measured.samples)
+    if sockets:
+        outcome = phrase("compliance.page.sockets_some", count=len(sockets), found=_shorten_list(sockets))
+    yield phrase("compliance.page.method_sockets"), outcome, bool(sockets) or not measured.samples
+    outcome = phrase("compliance.page.guard_none")
+    if refusals:
+        outcome = phrase("compliance.page.guard_some", count=len(refusals), found=_shorten_list(refusals))
+    yield phrase("compliance.page.method_guard"), outcome, bool(refusals)
     refused, tried = measured.guard
-    yield (
-        phrase("compliance.page.method_probe"),
-        phrase("compliance.page.probe_refused", refused=refused, tried=tried),
-        not refused == tried > 0,
-    )
-    yield (
-        phrase("compliance.page.method_filter"),
-        phrase(f"compliance.page_filter.{result.filter_state}"),
-        result.filter_state == "leaky",
-    )
-    is_leaky = result.confinement == "leaky"
-    yield (
-        phrase("compliance.page.method_confinement"),
-        phrase(f"compliance.page_confinement.{result.confinement}"),
-        is_leaky,
-    )
+    outcome = phrase("compliance.page.probe_refused", refused=refused, tried=tried)
+    yield phrase("compliance.page.method_probe"), outcome, not refused == tried > 0
+    outcome = phrase(f"compliance.page_filter.{result.filter_state}")
+    yield phrase("compliance.page.method_filter"), outcome, result.filter_state == "leaky"
+    outcome = phrase(f"compliance.page_confinement.{result.confinement}")
+    yield phrase("compliance.page.method_confinement"), outcome, result.confinement == "leaky"
 
 
 def _kernel(measured: MeasuredTraffic) -> tuple[str, bool]:
@@ -183,10 +139,11 @@ def _kernel(measured: MeasuredTraffic) -> tuple[str, bool]:
     return outcome, counted.packets > 0 or counted.tries > 0
 
 
-def _scenario_row(result: ScenarioResult) -> _ScenarioRow:
+def _scenario_row(result: ScenarioResult) -> tuple[str, str, str, bool]:
+    """Return name, outcome, seconds, and whether that is bad."""
     outcome = phrase(f"compliance.page_flow.{result.state}", reason=result.reason)
     seconds = f"{result.seconds:.1f}" if result.seconds else ""
-    return _ScenarioRow(phrase(f"compliance.page_flow.{result.name}"), outcome, seconds, result.state == "failed")
+    return phrase(f"compliance.page_flow.{result.name}"), outcome, seconds, result.state == "failed"
 
 
 def _front_page_files(result: CheckResult) -> list[HashedFile]:
@@ -197,25 +154,18 @@ def _front_page_files(result: CheckResult) -> list[HashedFile]:
     return list(dict.fromkeys([*program, *bad, *model]))[:_FRONT_PAGE_FILES]
 
 
-def _licences(parts: Sequence[Component]) -> str:
+def _licences(parts: Sequence[components.Component]) -> str:
     """Return the licences and their numbers of components as one text, the most frequent first."""
     named = [name for part in parts for name in set(_LICENCES.split(part.licence)) if name]
     counted = sorted(Counter(named).items(), key=lambda one: (-one[1], one[0].casefold()))
     return ", ".join(f"{name} ({count})" for name, count in counted)
 
 
-def _file_row(file: HashedFile) -> _FileRow:
-    is_bad = file.state in _BAD
+def _file_row(file: HashedFile) -> tuple[str, str, str, str, str, str, bool]:
+    """Return role, name, path, size, hash, state, and whether that is bad."""
+    role, state = phrase(f"compliance.page_role.{file.role}"), phrase(f"compliance.page_state.{file.state}")
     size = format_size(file.size_bytes) if file.size_bytes else ""
-    return _FileRow(
-        phrase(f"compliance.page_role.{file.role}"),
-        file.name,
-        file.path,
-        size,
-        file.sha256,
-        phrase(f"compliance.page_state.{file.state}"),
-        is_bad,
-    )
+    return role, file.name, file.path, size, file.sha256, state, file.state in _BAD
 
 
 def _blocking_instructions() -> dict[str, Any]:

@@ -11,7 +11,6 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.compliance import components
-from app.compliance.components import Component
 from app.uikit import clipboard_guard
 from app.uikit.desktop import open_folder
 from app.uikit.dialogs import fit_to_parent
@@ -30,7 +29,7 @@ STACK_BELOW_PX = 640  # in a narrower window the list is above the text
 Index = QModelIndex | QPersistentModelIndex
 
 
-def _kind_name(component: Component) -> str:
+def _kind_name(component: components.Component) -> str:
     return {
         "python": phrase("compliance.python_package"),
         "native": phrase("compliance.library"),
@@ -39,7 +38,7 @@ def _kind_name(component: Component) -> str:
     }[component.kind]
 
 
-def _row(component: Component) -> EntryRow:
+def _row(component: components.Component) -> EntryRow:
     summary = join_facts(_kind_name(component), component.version, component.licence)
     return EntryRow(component.name, entry=component, description=summary, about=summary)
 
@@ -51,7 +50,7 @@ class LicencesWindow(QDialog):
         self,
         theme: Theme,
         parent: QWidget | None = None,
-        load: Callable[[], Sequence[Component]] = components.load_all,
+        load: Callable[[], Sequence[components.Component]] = components.load_all,
     ) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -67,8 +66,6 @@ class LicencesWindow(QDialog):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
-
-    # ---------------------------------------------------------------- building
 
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # licence texts are public
@@ -139,9 +136,7 @@ class LicencesWindow(QDialog):
         self._body.setDirection(down if is_stacked else across)
         self._left.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_WIDTH_PX))
 
-    # ---------------------------------------------------------------- events
-
-    def _on_loaded(self, parts: Sequence[Component]) -> None:
+    def _on_loaded(self, parts: Sequence[components.Component]) -> None:
         self._model.set_rows([_row(part) for part in parts])
         self.count.setText(phrase("compliance.n_parts", n=len(parts)))
         self.list.setCurrentIndex(self._model.index(0, 0))
@@ -150,7 +145,7 @@ class LicencesWindow(QDialog):
         self.count.setText(str(describe_error(error)))
 
     def _show_chosen(self, index: QModelIndex) -> None:
-        chosen: Component = index.data(EntryRole)
+        chosen: components.Component = index.data(EntryRole)
         self.status_label.setText("")
         self.name.setText(join_facts(chosen.name, chosen.version))
         self.facts.setText(join_facts(_kind_name(chosen), chosen.licence))

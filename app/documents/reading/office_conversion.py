@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.documents.reading.text_blocks import ProgressCallback
+from trainer.wire import end_with_parent
 
 CONVERSION_S = 180.0  # a first start takes 1 to 5 s
 POLL_S = 0.5
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Convert one document and exit; exit at once when standard input closes. `arguments`: source and new file."""
     source, made = map(Path, arguments)
     program = find_libreoffice()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent(_kill_children)
     profile = (source.parent / "profile").as_uri()
     if program is not None and program.name in _LIBRARIES:
         _convert_with_library(program, profile, source, made)
@@ -156,12 +156,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
     os._exit(0)  # unloading LibreOffice may crash
 
 
-def _end_with_parent() -> None:
-    os.read(0, 1)  # nothing is ever sent
+def _kill_children() -> None:
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             child.kill()
-    os._exit(1)
 
 
 def _convert_with_library(library: Path, profile: str, source: Path, made: Path) -> None:

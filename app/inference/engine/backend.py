@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from app.base.errors import AppError
 from app.inference.engine.messages import Ask, Embed, EngineFacts, Event, Load, Rank, Ranked, Tokenize
 
 Emit = Callable[[Event], None]
@@ -75,7 +74,3 @@ class Backend(Protocol):
     def rank(self, command: Rank) -> Ranked: ...
     def tokenize(self, command: Tokenize) -> tuple[int, ...]: ...
     def settle(self) -> None: ...  # do what waits for a pause after an answer
-
-
-def no_model() -> AppError:
-    return AppError("no_model_loaded")

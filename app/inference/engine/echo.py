@@ -17,25 +17,10 @@ import psutil
 
 from app.base.errors import AppError
 from app.inference import thoughts
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.messages import (
-    Ask,
-    Done,
-    Embed,
-    EngineFacts,
-    Load,
-    LoadProgress,
-    PromptProgress,
-    Rank,
-    Ranked,
-    Thought,
-    Timings,
-    Token,
-    Tokenize,
-    Usage,
-)
+from app.inference.engine import messages
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
+from app.inference.engine.messages import Ask, EngineFacts, Load, Thought, Token
 from app.inference.prefix_states import common_length
-from app.inference.thoughts import ThoughtStream
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -56,7 +41,7 @@ class EchoBackend:
         for step in range(1, 4):
             if cancellation.is_set:
                 raise AppError("cancelled")
-            emit(LoadProgress(command.id, step / 3))
+            emit(messages.LoadProgress(command.id, step / 3))
             time.sleep(TOKEN_S)
         self._cached = []
         self._facts = _facts(command, time.monotonic() - started)
@@ -75,7 +60,7 @@ class EchoBackend:
         question = command.prompt[-2].text if len(command.prompt) > 1 else command.prompt[0].text
         _misbehave(question)
         cached = common_length(self._cached, prompt)
-        emit(PromptProgress(command.id, len(prompt) - cached, len(prompt) - cached))
+        emit(messages.PromptProgress(command.id, len(prompt) - cached, len(prompt) - cached))
         started = time.monotonic()
         scripted = _SAY.findall("".join(prompt))
         token_s = 0.1 if "!slow" in question else TOKEN_S
@@ -84,26 +69,26 @@ class EchoBackend:
         )
         elapsed = time.monotonic() - started
         self._cached = prompt + list(answer)
-        timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
+        timings = messages.Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
         emit(
-            Done(
+            messages.Done(
                 command.id,
                 reason,
-                Usage(len(prompt), cached, len(answer), thought_tokens),
+                messages.Usage(len(prompt), cached, len(answer), thought_tokens),
                 timings,
                 command.sampling.seed or 1,
             )
         )
 
-    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
+    def embed(self, command: messages.Embed) -> tuple[tuple[float, ...], ...]:
         self._require_model()
         return tuple((1.0, 0.0) if len(text) % 2 else (0.0, 1.0) for text in command.texts)
 
-    def rank(self, command: Rank) -> Ranked:
+    def rank(self, command: messages.Rank) -> messages.Ranked:
         self._require_model()
-        return Ranked(command.id, tuple(float(len(passage)) for passage in command.passages), TOKEN_S)
+        return messages.Ranked(command.id, tuple(float(len(passage)) for passage in command.passages), TOKEN_S)
 
-    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+    def tokenize(self, command: messages.Tokenize) -> tuple[int, ...]:
         self._require_model()
         return tuple(sum(len(segment.text) for segment in prompt) for prompt in command.prompts)
 
@@ -112,13 +97,13 @@ class EchoBackend:
 
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._facts
 
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
     ) -> tuple[str, int, str]:
-        text, shown, thought_tokens, stream = "", "", 0, ThoughtStream(thoughts.begins_open(command.prompt))
+        text, shown, thought_tokens, stream = "", "", 0, thoughts.ThoughtStream(thoughts.begins_open(command.prompt))
         for character in answer:
             if cancellation.is_set:
                 return text, thought_tokens, "cancelled"

@@ -21,7 +21,6 @@ from app.base.errors import AppError
 from app.inference import thoughts
 from app.inference.engine.backend import Emit
 from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, Thought, Timings, Token, Usage
-from app.inference.thoughts import ThoughtStream, overlap
 
 
 class TextStream:
@@ -42,7 +41,7 @@ class TextStream:
             self.is_stopped = True
             ready, self._pending = self._pending[:found], ""
             return ready
-        kept = max((overlap(self._pending, stop) for stop in self._stop), default=0)
+        kept = max((thoughts.overlap(self._pending, stop) for stop in self._stop), default=0)
         ready = self._pending[: len(self._pending) - kept]
         self._pending = self._pending[len(ready) :]
         return ready
@@ -207,7 +206,7 @@ class Answer:
         self._emit = emit
         # A character may be split over tokens. Bytes that never become UTF-8 are left out.
         self._characters = codecs.getincrementaldecoder("utf-8")("ignore")
-        self._thoughts = ThoughtStream(thoughts.begins_open(command.prompt))
+        self._thoughts = thoughts.ThoughtStream(thoughts.begins_open(command.prompt))
         self._thought_tokens = 0
         self._thought_s = 0.0
         self._stream = TextStream(command.stop)

@@ -23,7 +23,6 @@ from app.inference import gguf
 from app.inference.engine.llama import api
 from app.inference.engine.model_jobs import Imatrix
 from app.inference.engine.native_model import NativeModel
-from app.inference.gguf import GgufHeader
 
 PIECE_TOKENS = 512
 MIN_TOKENS = 1024
@@ -106,7 +105,7 @@ def read_text(path: Path) -> str:
 class _MeasuredModel(NativeModel):
     """Evaluates a text and sums, for each weight matrix, the squares of the inputs by column."""
 
-    def __init__(self, header: GgufHeader) -> None:
+    def __init__(self, header: gguf.GgufHeader) -> None:
         super().__init__()
         self._path = str(header.path)
         self._sums: dict[str, npt.NDArray[np.float64]] = {}

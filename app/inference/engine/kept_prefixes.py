@@ -10,7 +10,6 @@ from typing import Any
 from app.inference import gguf, prefix_states
 from app.inference.engine.llama import NAME, api
 from app.inference.engine.messages import Ask, Done, EngineFacts, Load
-from app.inference.prefix_states import PrefixStates, common_length
 from app.inference.prompts import Segment
 
 _SPARE = 1  # the sequence that holds only a beginning while it is written; the conversation is sequence 0
@@ -30,7 +29,7 @@ class KeptPrefixes:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._states: PrefixStates | None = None
+        self._states: prefix_states.PrefixStates | None = None
         self._basis: list[Any] = []
         self._adapters: dict[str, tuple[str, int, int]] = {}  # by path, as they were when they were loaded
         self._forget()
@@ -48,7 +47,7 @@ class KeptPrefixes:
         self._forget()
         is_recurrent = api.llama_model_is_recurrent(model) or api.llama_model_is_hybrid(model)
         is_fit = command.parallel == 1 and not command.embedding and not is_recurrent
-        self._states = PrefixStates(self._folder) if self._folder and is_fit else None
+        self._states = prefix_states.PrefixStates(self._folder) if self._folder and is_fit else None
         return self._states is not None
 
     def describe(self, facts: EngineFacts) -> None:
@@ -71,7 +70,7 @@ class KeptPrefixes:
         adapters = [(*self._adapters[use.path], use.strength) for use in command.adapters]
         basis = json.dumps([*self._basis, adapters])
         for number, end in enumerate(shared.ends):
-            tokens = prompt[: common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]
+            tokens = prompt[: prefix_states.common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]
             owners = shared.collections if number else ()  # the first beginning has no passages
             if tokens:
                 self._beginnings.insert(0, _Beginning(states.file_of(owners, basis, tokens), tokens, shared.since))

@@ -1,6 +1,7 @@
 """Wrap llama.cpp's C interface; this is the only module that imports llama_cpp.
 
-`api` is the binding. Native callbacks for the log, the abort check and grammars are made here. The high-level
+`api` is the binding. Native callbacks for the log, the abort check and grammars are made here, facts that the interface
+lacks are read from the log, and `main` is the child that lists graphics cards. The high-level
 `llama_cpp.Llama` is not used: it compiles every chat template it loads, crashes on an adapter that does not fit, and
 walks the whole vocabulary for each token.
 
@@ -12,6 +13,7 @@ recurses for each level: a schema of a hundred bytes could fill the memory or en
 """
 
 import ctypes
+import dataclasses
 import os
 import re
 import sys
@@ -29,9 +31,13 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.isolation import sandbox
+from app.inference import engine_packs
 from app.inference.engine.generation import Ids
 from app.inference.engine.messages import Ask
+from app.inference.memory_estimate import MIB
 from app.inference.offload import Card
+from trainer.wire import claim_stdout, ends_process
 
 _PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libggml-cpu-", ".so")
 
@@ -166,18 +172,7 @@ def _most_repeats(quantifier: str) -> int:
         return 1
 
 
-__all__ = [
-    "NAME",
-    "Device",
-    "EngineLog",
-    "LlamaGrammar",
-    "api",
-    "devices",
-    "grammar_of",
-    "is_cancelled_natively",
-    "load_mtmd",
-    "load_pack",
-]
+__all__ = ["api"]
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
 
@@ -207,6 +202,27 @@ def load_pack(pack: Sequence[Path]) -> bool:
     load = _ggml(api._lib, _LIBRARIES).ggml_backend_load
     load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
     return bool(load(str(pack[-1]).encode("utf-8")))
+
+
+def load_packs(packs: Sequence[str]) -> tuple[str, tuple[Device, ...]]:
+    """Load the first pack that finds a graphics card. Return its folder ("": none does) and the cards."""
+    for pack in packs:
+        files = engine_packs.verified(Path(pack))
+        if files and load_pack(files) and (found := devices()):
+            return pack, found
+    return "", devices()
+
+
+@ends_process
+def main(packs: Sequence[str]) -> None:
+    """Run the child that lists graphics cards, because drivers crash and hang: a line of JSON for each `Card`.
+
+    `packs`: folders of packs, best first.
+    """
+    writer = claim_stdout()
+    sandbox.confine(sandbox.graphics_paths())
+    for device in load_packs(packs)[1]:
+        writer.send(dataclasses.asdict(device.card))
 
 
 def load_mtmd() -> Any:
@@ -295,3 +311,51 @@ def grammar_of(vocabulary: Any, command: Ask) -> LlamaGrammar | None:
     if not sampler:
         raise AppError("grammar_invalid", reason="not a GBNF grammar with a rule named root")
     return LlamaGrammar(sampler)
+
+
+_DEVICE = re.compile(r"using device (\S+ \(.+?\))(?: \([^)]*\))?(?: - \d+ MiB free)?$")
+_WEIGHTS = re.compile(r"load_tensors: +(\S+) model buffer size = +([\d.]+) MiB")
+_KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
+_KV_TYPE = re.compile(r", K \((\w+)\):")
+_COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
+_REPACKED = re.compile(r"(?:_REPACK|AMX) +model buffer size")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLogFacts:
+    """Holds the facts that llama.cpp's log states about a load."""
+
+    devices: tuple[str, ...] = ()
+    gpu_bytes: int = 0  # weights in buffers of these devices
+    kv_bytes: int = 0
+    compute_bytes: int = 0
+    kv_type: str = ""  # type of the cached keys and values
+    is_repacked: bool = False
+    flash_attention: bool = False
+
+
+def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
+    """Read the facts of one load. Lines missing in another version's log leave the defaults."""
+    text = "\n".join(lines)
+    devices = tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip())))
+    names = {device.partition(" ")[0] for device in devices}
+    sizes = (float(match[2]) for match in _WEIGHTS.finditer(text) if match[1] in names)
+    return LoadLogFacts(
+        devices=devices,
+        gpu_bytes=int(sum(sizes) * MIB),
+        kv_bytes=_total(_KV, text),
+        compute_bytes=_total(_COMPUTE, text),
+        kv_type=found[1] if (found := _KV_TYPE.search(text)) else "",
+        is_repacked=bool(_REPACKED.search(text)),
+        flash_attention=bool(re.search(r"Flash Attention enabled|flash_attn += enabled", text)),
+    )
+
+
+def first_error_line(lines: Sequence[str]) -> str:
+    """Return the first line that states an error (later ones only repeat it), else the last line."""
+    candidates = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
+    return candidates[0] if candidates else (lines[-1].strip() if lines else "")
+
+
+def _total(pattern: re.Pattern[str], text: str) -> int:
+    return int(sum(float(match[1]) for match in pattern.finditer(text)) * MIB)

@@ -17,26 +17,12 @@ import psutil
 from app.base import search_text
 from app.base.errors import AppError
 from app.inference import gguf, offload
-from app.inference.engine import llama, runtime_facts, unigram
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.devices import load_packs
+from app.inference.engine import llama, messages, unigram
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.generation import Answer, Sampler, Shown
 from app.inference.engine.kept_prefixes import KeptPrefixes
 from app.inference.engine.llama import NAME, Device, api, grammar_of, is_cancelled_natively
-from app.inference.engine.messages import (
-    AdapterUse,
-    Ask,
-    Embed,
-    EngineFacts,
-    Failed,
-    Load,
-    LoadProgress,
-    Picture,
-    Rank,
-    Ranked,
-    Sampling,
-    Tokenize,
-)
+from app.inference.engine.messages import Ask, EngineFacts, Failed, Load
 from app.inference.engine.picture_reader import PictureReader
 from app.inference.engine.sequences import DecodeAborted, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
@@ -58,6 +44,7 @@ class LlamaBackend(SequencedModel):
     """Runs one model with one context. Methods block; only one thread calls them, except for `Cancellation.cancel`."""
 
     name = NAME
+    _header: gguf.GgufHeader  # of the model that is being loaded, or that was loaded last
 
     def __init__(self, states: Path | None = None) -> None:
         """`states`: the folder of `app.inference.prefix_states`; None: none are kept."""
@@ -71,8 +58,7 @@ class LlamaBackend(SequencedModel):
     def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
         self._adapters: dict[str, Any] = {}
-        self._adapters_in_use: tuple[AdapterUse, ...] = ()
-        self._header: gguf.GgufHeader | None = None
+        self._adapters_in_use: tuple[messages.AdapterUse, ...] = ()
         self._unigrams: UnigramVocabulary | None = None  # used instead of llama.cpp's vocabulary, which is then empty
 
     # --------------------------------------------------------------------- load
@@ -118,7 +104,7 @@ class LlamaBackend(SequencedModel):
             return (), command.cpu_reason
         if self._pack and self._pack not in command.packs:
             return (), command.cpu_reason or "no_device"
-        self._pack, found = (self._pack, llama.devices()) if self._pack else load_packs(command.packs)
+        self._pack, found = (self._pack, llama.devices()) if self._pack else llama.load_packs(command.packs)
         return found, "" if found else "no_device" if command.packs else "no_backend"
 
     def _load_at(
@@ -162,7 +148,7 @@ class LlamaBackend(SequencedModel):
             if fraction - last >= 0.01 or fraction >= 1.0:
                 last = fraction
                 self.progress += 1
-                emit(LoadProgress(command.id, round(fraction, 3)))
+                emit(messages.LoadProgress(command.id, round(fraction, 3)))
             return not cancellation.is_set and time.monotonic() < deadline
 
         callback = api.llama_progress_callback(report)
@@ -174,7 +160,6 @@ class LlamaBackend(SequencedModel):
         params.tensor_split = (ctypes.c_float * api.LLAMA_MAX_DEVICES)(*(share for _, share in used))
         params.n_gpu_layers = plan.layers
         params.progress_callback = callback
-        assert self._header is not None
         if command.embedding and not self._header.is_reranker:
             self._unigrams = unigram.read_vocabulary(Path(command.path), self._header)
         overrides = _without_vocabulary(self._header, len(self._unigrams)) if self._unigrams else None
@@ -228,7 +213,6 @@ class LlamaBackend(SequencedModel):
         """
         params.embeddings = True
         params.n_batch = params.n_ubatch = params.n_ctx
-        assert self._header is not None
         if self._header.is_reranker:
             params.pooling_type = api.LLAMA_POOLING_TYPE_RANK
         elif f"{self._header.architecture}.pooling_type" not in self._header.metadata:
@@ -240,14 +224,15 @@ class LlamaBackend(SequencedModel):
         first = max(0, api.llama_vocab_bos(self._vocabulary))
         self._decode([(0, first, True)])
         if not self._is_embedding:
-            Sampler(Sampling(repeat_penalty=1.1), seed=0).choose(self._rows(1)[0], [first])  # numpy's first-use cost
+            Sampler(messages.Sampling(repeat_penalty=1.1), seed=0).choose(
+                self._rows(1)[0], [first]
+            )  # numpy's first-use cost
         api.llama_set_warmup(self._context, False)
         self._clear()
 
     def _read_back(self, command: Load, plan: Offload, reason: str, load_s: float, warm_up_s: float) -> EngineFacts:
-        log = runtime_facts.read_load_log(self._log.lines)
+        log = llama.read_load_log(self._log.lines)
         layers = plan.layers_present(log.gpu_bytes)
-        assert self._header is not None
         return EngineFacts(
             path=command.path,
             architecture=self._header.architecture,
@@ -316,7 +301,7 @@ class LlamaBackend(SequencedModel):
         return answer
 
     def _with_pictures(
-        self, prompt: Sequence[Segment], pictures: Sequence[Picture]
+        self, prompt: Sequence[Segment], pictures: Sequence[messages.Picture]
     ) -> tuple[list[int], dict[int, Shown]]:
         """Return the ids of a prompt, and the parts of its pictures by their places among them.
 
@@ -368,7 +353,7 @@ class LlamaBackend(SequencedModel):
                 if least_tokens > self.context_tokens:
                     raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
-    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
+    def embed(self, command: messages.Embed) -> tuple[tuple[float, ...], ...]:
         """Return one vector of unit length per text. Raises AppError: not_an_embedding_model, cancelled."""
         facts = self._require_model()
         if not self._is_embedding or self._is_reranker:  # a reranker's result is shorter than a vector
@@ -404,9 +389,9 @@ class LlamaBackend(SequencedModel):
 
     @property
     def _is_reranker(self) -> bool:
-        return self._is_embedding and self._header is not None and self._header.is_reranker
+        return self._is_embedding and self._header.is_reranker
 
-    def rank(self, command: Rank) -> Ranked:
+    def rank(self, command: messages.Rank) -> messages.Ranked:
         """Return the score of each pair of the question and a passage, as llama-server's /rerank does.
 
         Raises AppError: not_a_reranker, cancelled, and pair_not_scored with the number of the first passage that fails,
@@ -425,7 +410,7 @@ class LlamaBackend(SequencedModel):
             raise AppError("cancelled") from error
         finally:
             self._clear()
-        return Ranked(command.id, scores, time.perf_counter() - started)
+        return messages.Ranked(command.id, scores, time.perf_counter() - started)
 
     def _score(self, number: int, question: str, passage: str) -> float:
         """Return the first output of the classification head: of "yes" if there are "yes" and "no"."""
@@ -442,7 +427,6 @@ class LlamaBackend(SequencedModel):
 
         Raises AppError("context_full") for a question that leaves no room.
         """
-        assert self._header is not None
         template = self._header.text("tokenizer.chat_template.rerank")
         question, passage = self._normalized(question), self._normalized(passage)
         tokens = self.pair_tokens(question, passage, template)
@@ -454,32 +438,28 @@ class LlamaBackend(SequencedModel):
         return tokens
 
     def _normalized(self, text: str) -> str:
-        assert self._header is not None
         return " ".join(search_text.normalize_nfkc(text).split()) if self._header.lacks_normalization else text
 
-    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+    def tokenize(self, command: messages.Tokenize) -> tuple[int, ...]:
         self._require_vocabulary()
         pictures = (command.pictures, *[()] * len(command.prompts))
         return tuple(_length(*self._with_pictures(*one)) for one in zip(command.prompts, pictures, strict=False))
 
-    # ------------------------------------------------------------------ private
-
     def _require_model(self) -> EngineFacts:
         if self._facts is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._facts
 
     def _require_vocabulary(self) -> None:
         """Raise AppError("no_model_loaded") if no model is loaded, or one that has no vocabulary of llama.cpp."""
         self._require_model()
         if self._unigrams is not None:
-            raise no_model()
+            raise AppError("no_model_loaded")
 
-    def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
+    def _use_adapters(self, adapters: tuple[messages.AdapterUse, ...]) -> None:
         """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""
         if adapters == self._adapters_in_use:
             return
-        assert self._header is not None
         for use in adapters:
             if use.path not in self._adapters:
                 gguf.check_adapter(Path(use.path), self._header)

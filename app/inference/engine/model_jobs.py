@@ -14,13 +14,12 @@ import contextlib
 import os
 import shutil
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn
 
 from app.base import json_lines
 from app.base.errors import AppError
@@ -31,8 +30,16 @@ from app.base.settings import Settings
 from app.inference import gguf
 from app.inference.prompts import ScoredText, Segment
 from trainer import convert_job
-from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Failed, Finished, Phase, part_path
-from trainer.wire import EventWriter, claim_stdout, exit_at_once
+from trainer.convert_job import (
+    EXIT_PARENT_GONE,
+    EXIT_UNREADABLE_JOB,
+    Failed,
+    Finished,
+    Phase,
+    part_path,
+    peak_rss_bytes,
+)
+from trainer.wire import EventWriter, claim_stdout, end_with_parent, exit_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +75,6 @@ class Imatrix:
 
     def sources(self) -> tuple[str, ...]:
         return (self.model, self.text)
-
-
-QuantizeJob = Quantize | Imatrix
-_QUANTIZE_JOBS: dict[str, type[QuantizeJob]] = {"Quantize": Quantize, "Imatrix": Imatrix}
-
-
-def write_quantize_job(job: QuantizeJob, path: Path) -> None:
-    path.write_bytes(json_lines.encode_line(job))
-
-
-def read_quantize_job(path: Path) -> QuantizeJob:
-    """Read a job. Raises OSError, and ValueError for anything else than a quantize job."""
-    return json_lines.decode(strict_json.read_bytes(path), _QUANTIZE_JOBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,54 +117,39 @@ class Score:
         return (self.model, self.holdout, self.adapter, self.reference)
 
 
-def write_score_job(job: Score, path: Path) -> None:
+Job = Quantize | Imatrix | Score
+Send = Callable[[convert_job.Event], None]
+Notes = dict[str, Any]
+Work = Callable[[Any, Path, Send], Notes]  # writes a job's result to the path; returns the notes of `finished`
+
+
+def write_job(job: Job, path: Path) -> None:
     path.write_bytes(json_lines.encode_line(job))
 
 
-def read_score_job(path: Path) -> Score:
-    """Read a job. Raises OSError, and ValueError for anything else than a score job."""
-    job = json_lines.decode(strict_json.read_bytes(path), {"Score": Score})
-    if bool(job.holdout) == bool(job.texts):
+def read_job(path: Path, *kinds: type[Job]) -> Job:
+    """Read a job of one of these kinds. Raises OSError, and ValueError for anything else."""
+    job = json_lines.decode(strict_json.read_bytes(path), {kind.__name__: kind for kind in kinds})
+    if isinstance(job, Score) and bool(job.holdout) == bool(job.texts):
         raise ValueError("either a hold-out or texts")
     return job
 
 
-Send = Callable[[convert_job.Event], None]
-Notes = dict[str, Any]
-
-
-class TargetedJob(Protocol):
-    """Defines the part that all jobs share: they read `sources` and write `target`."""
-
-    @property
-    def target(self) -> str: ...
-
-    def sources(self) -> tuple[str, ...]:
-        """Return the files that the job reads."""
-
-
-AnyJob = TypeVar("AnyJob", bound=TargetedJob)
-Work = Callable[[AnyJob, Path, Send], Notes]  # writes the job's result to the path; returns the notes of `finished`
-
-
 def run_job(
-    arguments: list[str],
-    read_job: Callable[[Path], AnyJob],
-    work: Work[AnyJob],
-    others: Callable[[AnyJob], list[str]] = lambda _job: [],
+    arguments: list[str], kinds: Sequence[type[Job]], work: Work, others: Callable[[Any], list[str]] = lambda _job: []
 ) -> NoReturn:
     """Run the job in the file `arguments[0]`, then end the process. `others`: files written besides the target."""
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        job = read_job(Path(arguments[0]))
+        job = read_job(Path(arguments[0]), *kinds)
     except (OSError, ValueError, IndexError) as error:
         print(f"unreadable job: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         os._exit(EXIT_UNREADABLE_JOB)
     parts = [part_path(target) for target in (job.target, *others(job))]
     _confine(job, parts)
     _delete(parts)
-    threading.Thread(target=_watch, args=(parts,), name="watch", daemon=True).start()
+    end_with_parent(lambda: _delete(parts), EXIT_PARENT_GONE)
     code = 1
     try:
         code = _run(job, parts[0], work, writer)
@@ -183,17 +162,10 @@ def run_job(
     exit_at_once(code)
 
 
-def _confine(job: TargetedJob, parts: list[Path]) -> None:
+def _confine(job: Job, parts: list[Path]) -> None:
     """Restrict this process to the files that the job reads and the folders it writes, since weights are untrusted."""
     sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
     sandbox.confine([*(part.parent for part in parts), *sandbox.graphics_paths()], reads=sources)
-
-
-def _watch(parts: list[Path]) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    _delete(parts)
-    os._exit(EXIT_PARENT_GONE)
 
 
 def _delete(parts: list[Path]) -> None:
@@ -202,7 +174,7 @@ def _delete(parts: list[Path]) -> None:
             part.unlink(missing_ok=True)
 
 
-def _run(job: AnyJob, part: Path, work: Work[AnyJob], writer: EventWriter) -> int:
+def _run(job: Job, part: Path, work: Work, writer: EventWriter) -> int:
     def send(event: convert_job.Event) -> None:
         writer.send(convert_job.event_to_json(event))
 
@@ -218,22 +190,8 @@ def _run(job: AnyJob, part: Path, work: Work[AnyJob], writer: EventWriter) -> in
     except MemoryError:
         send(Failed("out_of_memory"))
         return 1
-    send(Finished(job.target, round(time.perf_counter() - began, 3), peak_resident_bytes(), notes))
+    send(Finished(job.target, round(time.perf_counter() - began, 3), peak_rss_bytes(), notes))
     return 0
-
-
-def peak_resident_bytes() -> int:
-    """Return the highest resident memory of this process so far, mapped files included."""
-    if sys.platform.startswith("linux"):  # getrusage would include the parent's memory before the exec
-        status = Path("/proc/self/status").read_text("ascii", "replace")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def put_in_place(part: Path, target: Path) -> None:

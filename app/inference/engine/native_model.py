@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.base.errors import AppError
-from app.inference.engine import runtime_facts
-from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.llama import EngineLog, api, first_error_line
 from app.inference.engine.threads import ThreadPolicy
 from app.inference.prompts import Segment
 
@@ -78,9 +77,7 @@ class NativeModel:
 
     def _error(self, code: str, **facts: Any) -> AppError:
         """Return an AppError with the first error line of the log as its reason."""
-        return AppError(code, **facts, reason=runtime_facts.first_error_line(self._log.lines))
-
-    # ---------------------------------------------------------------- text and back
+        return AppError(code, **facts, reason=first_error_line(self._log.lines))
 
     def prompt_tokens(self, segments: Sequence[Segment]) -> list[int]:
         """Return a prompt's token ids, with a beginning-of-text token if the model's metadata requires one."""

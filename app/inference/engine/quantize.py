@@ -12,9 +12,8 @@ from typing import Any, NoReturn
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import model_jobs, runtime_facts
+from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Notes, Quantize, Send
-from app.inference.gguf import GgufHeader
 from app.inference.quantizations import QUANTIZATIONS
 from trainer.convert_job import Phase, Progress
 
@@ -29,20 +28,15 @@ _TEXT_LIMIT_BYTES = 127  # limit for a text that llama.cpp writes into the file
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the job in the file `arguments[0]`, then end the process."""
-    model_jobs.run_job(arguments, model_jobs.read_quantize_job, _work)
+    model_jobs.run_job(arguments, (Quantize, Imatrix), _work)
 
 
-def _work(job: model_jobs.QuantizeJob, part: Path, send: Send) -> Notes:
-    return _quantize(job, part, send) if isinstance(job, Quantize) else _imatrix(job, part, send)
-
-
-def _imatrix(job: Imatrix, part: Path, send: Send) -> Notes:
+def _work(job: Quantize | Imatrix, part: Path, send: Send) -> Notes:
+    if isinstance(job, Quantize):
+        return _quantize(job, part, send)
     from app.inference.engine import imatrix
 
     return imatrix.measure(job, part, lambda done, total: send(Progress(done, total)))
-
-
-# ------------------------------------------------------------------ quantize
 
 
 def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
@@ -50,7 +44,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
 
     Raises AppError: the codes of `gguf.check_model` for the source; build_unwritable, drive_space, quantize_failed.
     """
-    from app.inference.engine.llama import EngineLog, api  # after standard output was claimed
+    from app.inference.engine.llama import EngineLog, api, first_error_line  # after standard output was claimed
 
     form = QUANTIZATIONS[job.quantization]
     header = gguf.check_model(Path(job.source), every_token=False)
@@ -66,7 +60,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     status = api.llama_model_quantize(job.source.encode("utf-8"), str(part).encode("utf-8"), ctypes.byref(params))
     del kept
     if status != 0:
-        reason = runtime_facts.first_error_line(log.lines)
+        reason = first_error_line(log.lines)
         if "ios" in reason or not part.exists():  # an error of C++'s streams
             raise model_jobs.target_write_error(Path(job.target), reason, header.weights_bytes // 8)
         raise AppError("quantize_failed", reason=reason)
@@ -81,7 +75,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
 class _QuantizationProgress:
     """Counts the finished bytes of the source from the log lines in which llama.cpp begins a tensor."""
 
-    def __init__(self, header: GgufHeader, send: Send) -> None:
+    def __init__(self, header: gguf.GgufHeader, send: Send) -> None:
         self._sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
         self._total = sum(self._sizes.values())
         self._send = send

@@ -14,20 +14,19 @@ little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/likel
 """
 
 import dataclasses
+import functools
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.base.files.output_file import drive_error, require_space
-from app.inference import memory_estimate
-from app.inference import scoring_files as holdouts
-from app.inference import scoring_files as score_files
+from app.base.files.output_file import drive_errors, require_space
+from app.inference import memory_estimate, scoring_files
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
 from app.inference.engine.scored_model import ScoredModel, WrittenAnswer
@@ -76,9 +75,10 @@ class ReferenceWriter:
     """Writes a reference file. All methods raise AppError: drive_space, build_unwritable."""
 
     def __init__(self, path: Path, header: ReferenceHeader) -> None:
-        self._path = path
         self._header = header
-        self._file: BinaryIO | None = None
+        self._errors = functools.partial(drive_errors, path.parent, "build_unwritable", header.size_bytes)
+        with self._errors():
+            self._file = path.open("wb", buffering=1 << 20)
         self._write(header.to_line())
 
     def add(self, log_p: Floats) -> None:
@@ -92,22 +92,12 @@ class ReferenceWriter:
         self._write(record.tobytes())
 
     def close(self) -> None:
-        try:
-            if self._file is not None:
-                self._file.close()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._errors():
+            self._file.close()
 
     def _write(self, raw: bytes) -> None:
-        try:
-            if self._file is None:
-                self._file = self._path.open("wb", buffering=1 << 20)
+        with self._errors():
             self._file.write(raw)
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> AppError:
-        return drive_error(error, self._path.parent, "build_unwritable", self._header.size_bytes)
 
 
 class ReferenceReader:
@@ -163,12 +153,8 @@ _REPORT_EVERY_S = 0.1
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the job in the file `arguments[0]`, then end the process."""
-    model_jobs.run_job(
-        arguments,
-        model_jobs.read_score_job,
-        _work,
-        lambda job: [job.reference] if job.makes_reference and job.reference else [],
-    )
+    others = lambda job: [job.reference] if job.makes_reference and job.reference else []  # noqa: E731
+    model_jobs.run_job(arguments, (Score,), _work, others)
 
 
 def _work(job: Score, part: Path, send: Send) -> Notes:
@@ -177,7 +163,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, and the errors of loading and
     writing.
     """
-    kept = holdouts.read_holdout(Path(job.holdout)) if job.holdout else None
+    kept = scoring_files.read_holdout(Path(job.holdout)) if job.holdout else None
     if kept is not None and job.lines:
         kept = kept.only(job.lines)
     send(Phase("loading"))
@@ -190,10 +176,8 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
         scores = run.run()
     finally:
         model.close()
-    try:
-        score_files.write_scores(scores, part)
-    except OSError as error:
-        raise drive_error(error, part.parent, "build_unwritable") from error
+    with drive_errors(part.parent, "build_unwritable"):
+        scoring_files.write_scores(scores, part)
     return {
         "tokens": scores.tokens,
         "rows": model.rows,

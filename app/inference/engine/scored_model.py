@@ -20,7 +20,6 @@ from app.inference.engine.llama import api
 from app.inference.engine.messages import Ask, Event, Sampling, Token
 from app.inference.engine.model_jobs import ChatToScore
 from app.inference.engine.sequences import LEAST_TOKENS, Floats, SequencedModel
-from app.inference.memory_estimate import PARALLEL_MOST
 from app.inference.prompts import Segment
 from app.inference.scoring_files import LOOP_CHARACTERS, is_looping
 
@@ -83,7 +82,7 @@ class ScoredModel(SequencedModel):
         affordable = int(CACHE_SHARE * memory_estimate.available_memory_bytes() / max(1, cache))
         params = api.llama_context_default_params()
         params.n_ctx = context
-        params.n_seq_max = max(1, min(PARALLEL_MOST, answers, affordable, self.rows))
+        params.n_seq_max = max(1, min(memory_estimate.PARALLEL_MOST, answers, affordable, self.rows))
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, max(context, params.n_seq_max))
         params.n_outputs_max = self.rows
         params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -93,8 +92,6 @@ class ScoredModel(SequencedModel):
         self.context_tokens = context  # llama.cpp has rounded it up
         if self._adapters:
             self._set_adapters(self._adapters, [self._strength])
-
-    # ------------------------------------------------------------------- likelihood
 
     def log_probabilities(
         self, ids: tuple[int, ...], places: tuple[int, ...], report: Callable[[int], None]
@@ -120,26 +117,18 @@ class ScoredModel(SequencedModel):
     def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
         """Return the end of the next batch, which leaves at least LEAST_TOKENS for the last one if possible.
 
-        `stop`: the end of all batches. `logit_indices`: the indices whose logits are needed.
-        """
-        end = self._end_of_fitting_tokens(begin, stop, logit_indices)
-        missing = LEAST_TOKENS - (stop - end)
-        return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
-
-    def _end_of_fitting_tokens(self, begin: int, stop: int, logit_indices: set[int]) -> int:
-        """Return the index after the last token from `begin` on that fits into one batch.
-
-        A batch has at most `batch_tokens` tokens, and at most `rows` of them may need logits.
+        A batch has at most `batch_tokens` tokens, and at most `rows` of them may need logits. `stop`: the end of all
+        batches. `logit_indices`: the indices whose logits are needed.
         """
         rows = 0
-        full: int = min(stop, begin + self.batch_tokens)
-        for at in range(begin, full):
+        end: int = min(stop, begin + self.batch_tokens)
+        for at in range(begin, end):
             rows += at in logit_indices
             if rows > self.rows:
-                return at
-        return full
-
-    # ---------------------------------------------------------------- text and back
+                end = at
+                break
+        missing = LEAST_TOKENS - (stop - end)
+        return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
         """Return the token ids of a prompt as the engine tokenizes it."""
@@ -148,8 +137,6 @@ class ScoredModel(SequencedModel):
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Return the text of token ids, without control tokens."""
         return b"".join(self.spell(token)[0] for token in ids).decode("utf-8", "replace")
-
-    # ----------------------------------------------------------------------- answer
 
     def write_answers(
         self, chats: Sequence[ChatToScore], ends: frozenset[int] | None, stop: tuple[str, ...]

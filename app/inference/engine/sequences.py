@@ -72,8 +72,6 @@ class SequencedModel(NativeModel):
         super()._clear()
         self.cached = [[] for _ in self.cached]
 
-    # -------------------------------------------------------------------- decode
-
     def _decode(self, tokens: Sequence[tuple[int, int, bool]]) -> None:
         """Evaluate tokens after those in the cache.
 
@@ -119,8 +117,6 @@ class SequencedModel(NativeModel):
         raw = (ctypes.c_float * (count * self.vocabulary_size)).from_address(address)
         return np.frombuffer(raw, np.float32).reshape(count, self.vocabulary_size)
 
-    # --------------------------------------------------------------------- cache
-
     def _keep(self, sequence: int, count: int) -> None:
         """Keep the first `count` tokens of a sequence. Recurrent models cannot go back: they keep none."""
         memory = api.llama_get_memory(self._context)
@@ -143,8 +139,6 @@ class SequencedModel(NativeModel):
         common = {sequence: common_length(self.cached[sequence], prompt) for sequence in free}
         best = max(free, key=common.__getitem__)
         return best if 2 * common[best] >= len(prompt) else min(free, key=lambda at: len(self.cached[at]))
-
-    # --------------------------------------------------------------------- write
 
     def write(self, next_answer: Callable[[], Answer | None]) -> Iterator[Answer]:
         """Yield answers as they end. `next_answer` is called when a sequence is free; None: there is none now.

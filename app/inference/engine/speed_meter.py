@@ -6,8 +6,6 @@ reads them from memory as it reads those of a whole model.
 
 import os
 import struct
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from app.base.isolation import sandbox
 from app.inference.gguf import writing
 from app.inference.gguf.writing import NewTensor
 from app.inference.speed import METER_STEPS
-from trainer.wire import EventWriter, claim_stdout, ends_process
+from trainer.wire import EventWriter, claim_stdout, end_with_parent, ends_process
 
 MODEL = "speed.gguf"  # in the folder of the measurement
 _F32, _Q4_K, _Q6_K = 0, 12, 14  # ggml's numbers of tensor types
@@ -38,14 +36,8 @@ def main(folder: str, threads: str) -> None:
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     sandbox.confine([Path(folder)], reads=[])
-    threading.Thread(target=_watch, name="watch", daemon=True).start()
+    end_with_parent(code=0)
     writer.send(_measure(Path(folder) / MODEL, int(threads), writer))
-
-
-def _watch() -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(0)
 
 
 def write_model(path: Path) -> list[NewTensor]:

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from app.inference import gguf
-from app.inference.gguf import GgufArray, GgufHeader
 
 PIECE_BYTES = 128  # of the longest piece; those of XLM-RoBERTa have up to 48
 _NORMAL = 1
@@ -80,7 +79,7 @@ class UnigramVocabulary:
         return found[::-1]
 
 
-def read_vocabulary(path: Path, header: GgufHeader) -> UnigramVocabulary | None:
+def read_vocabulary(path: Path, header: gguf.GgufHeader) -> UnigramVocabulary | None:
     """Return the vocabulary of a checked file whose texts the caller normalizes; None for other kinds of models."""
     ids = [header.integer(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "unknown")]
     begin, end, unknown = (-1 if token is None else token for token in ids)
@@ -96,7 +95,7 @@ def read_vocabulary(path: Path, header: GgufHeader) -> UnigramVocabulary | None:
     return vocabulary if vocabulary and vocabulary.longest_bytes <= PIECE_BYTES else None
 
 
-def _values(path: Path, array: GgufArray | None, kind: str) -> npt.NDArray[Any]:
+def _values(path: Path, array: gguf.GgufArray | None, kind: str) -> npt.NDArray[Any]:
     """Return the values of a long list in the metadata; none if it is short or of another kind."""
     if array is None or array.element_type != kind or not array.position:
         return np.empty(0)

@@ -19,21 +19,7 @@ from app.base.isolation import sandbox
 from app.inference import gguf
 from app.inference.engine import messages
 from app.inference.engine.backend import Backend, Cancellation
-from app.inference.engine.messages import (
-    Ask,
-    Cancel,
-    Embed,
-    Embedded,
-    Failed,
-    Load,
-    Rank,
-    Ready,
-    Thought,
-    Token,
-    Tokenize,
-    Tokenized,
-    Unload,
-)
+from app.inference.engine.messages import Ask, Failed, Thought, Token
 from trainer.wire import EventWriter, claim_stdout, ends_process, read_lines
 
 HEARTBEAT_S = 1.0
@@ -78,7 +64,7 @@ def _make_backend(name: str, states: list[Path]) -> Backend:
 def _files_of(command: messages.Command) -> list[Path]:
     """Return the files that a command reads: a model with its parts, projector and packs, or an answer's adapters."""
     match command:
-        case Load():
+        case messages.Load():
             projector = [Path(command.projector)] if command.projector else []
             return [*gguf.parts_of(Path(command.path)), *projector, *map(Path, command.packs)]
         case Ask():
@@ -123,7 +109,7 @@ class EngineWorker:
         try:
             for line in read_lines(sys.stdin.buffer):
                 command = json_lines.convert_message(line, messages.COMMANDS)
-                if isinstance(command, Cancel):
+                if isinstance(command, messages.Cancel):
                     self._cancellation.cancel(command.id)
                 else:
                     self._commands.put(command)
@@ -153,20 +139,18 @@ class EngineWorker:
     def _result(self, command: messages.Command) -> Any:
         backend = self._backend
         match command:
-            case Load():
-                return Ready(command.id, backend.load(command, self._cancellation, self._send))
-            case Unload():
+            case messages.Load():
+                return messages.Ready(command.id, backend.load(command, self._cancellation, self._send))
+            case messages.Unload():
                 backend.unload()
                 return messages.Unloaded(command.id)
-            case Embed():
-                return Embedded(command.id, backend.embed(command))
-            case Rank():
+            case messages.Embed():
+                return messages.Embedded(command.id, backend.embed(command))
+            case messages.Rank():
                 return backend.rank(command)
-            case Tokenize():
-                return Tokenized(command.id, backend.tokenize(command))
+            case messages.Tokenize():
+                return messages.Tokenized(command.id, backend.tokenize(command))
         raise AssertionError(f"no answer for {command!r}")
-
-    # ------------------------------------------------------------------- answers
 
     def _answer(self, first: Ask) -> None:
         """Let the backend answer, and remove invisible characters from the texts that are sent.
@@ -214,7 +198,7 @@ class EngineWorker:
             except queue.Empty:
                 return None
             self._next = None
-            if isinstance(command, Tokenize):
+            if isinstance(command, messages.Tokenize):
                 self._execute(command)
             elif isinstance(command, Ask) and command.adapters == first.adapters:
                 return command

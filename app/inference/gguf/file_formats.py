@@ -59,18 +59,14 @@ def not_gguf_error(head: bytes, size: int) -> AppError:
 def _name_binary_format(head: bytes) -> str | None:
     if head.startswith(b"PK\x03\x04"):
         return "PyTorch" if b"data.pkl" in head else "ZIP"
-    if _is_safetensors(head):
+    # safetensors begins with a 64-bit length, then a JSON object.
+    if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100 << 20:
         return "safetensors"
     if _PICKLE.match(head):
         return "PyTorch (pickle)"
     if head[257:262] == b"ustar":
         return "tar"
     return next((name for magic, name in _MAGICS if head.startswith(magic)), None)
-
-
-def _is_safetensors(head: bytes) -> bool:
-    """Return whether the file begins as safetensors does: a 64-bit length, then a JSON object."""
-    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100 << 20
 
 
 def _name_text_format(text: bytes | None) -> str | None:

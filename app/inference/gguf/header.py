@@ -65,8 +65,6 @@ class GgufHeader:
     file_bytes: int  # total size of all files
     parts: tuple[Path, ...] = ()  # the other files of a split model
 
-    # ------------------------------------------------------------ raw access
-
     def text(self, key: str) -> str | None:
         value = self.metadata.get(key)
         return value if isinstance(value, str) else None
@@ -88,15 +86,13 @@ class GgufHeader:
         value = self.integer(self.key(name))
         return default if value is None else value
 
-    def per_layer(self, name: str, default: int = 0) -> tuple[int, ...]:
+    def per_layer(self, name: str) -> tuple[int, ...]:
         """Return one of the architecture's own numbers for each layer, whether stored once or as a list."""
         array = self.array(self.key(name))
         if array is not None and len(array.values) == self.block_count and array.element_type not in ("f32", "f64"):
             return tuple(int(value) for value in array.values)
         # An unchecked file may claim any number of layers.
-        return (self.number(name, default),) * min(self.block_count, tables.MAX_LAYERS)
-
-    # -------------------------------------------------------------- identity
+        return (self.number(name),) * min(self.block_count, tables.MAX_LAYERS)
 
     @property
     def architecture(self) -> str:
@@ -167,8 +163,6 @@ class GgufHeader:
         is_unigram = self.text("tokenizer.ggml.model") == "t5"
         return is_unigram and "tokenizer.ggml.precompiled_charsmap" not in self.metadata
 
-    # ----------------------------------------------------------------- shape
-
     @property
     def context_length(self) -> int:
         """Return the context length in training, in tokens."""
@@ -207,8 +201,6 @@ class GgufHeader:
     def _default_head_length(self) -> int:
         heads = self.head_counts[:1]
         return self.embedding_length // heads[0] if heads and heads[0] else 0
-
-    # ------------------------------------------------------------------ text
 
     @property
     def vocab_size(self) -> int:

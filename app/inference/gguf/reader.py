@@ -13,15 +13,8 @@ from typing import Any, BinaryIO, NoReturn
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
-from app.inference.gguf import file_formats, tables
-from app.inference.gguf.header import (
-    MAX_KEPT_ARRAY_ELEMENTS,
-    MAX_KEPT_TEXT_BYTES,
-    GgufArray,
-    GgufHeader,
-    Scalar,
-    TensorInfo,
-)
+from app.inference.gguf import file_formats, header, tables
+from app.inference.gguf.header import GgufArray, GgufHeader, Scalar, TensorInfo
 
 # Limits far above any real file (at most 1,100 tensors per file, 60 keys, 1 M tokens), which prevent endless loops.
 MAX_TENSORS = 65_536
@@ -171,7 +164,7 @@ class _Window:
                 left += 1
                 if start == 0:  # it does not fit at all
                     needed = index
-                    if needed > MAX_KEPT_TEXT_BYTES:
+                    if needed > header.MAX_KEPT_TEXT_BYTES:
                         damaged(self.where, "string_too_long", value=needed - 8)
                 index = start
             self._index, count = index, left
@@ -278,7 +271,7 @@ class _Parser:
         length: int = self.window.unpack(_U64)
         if length > MAX_STRING_BYTES:
             damaged(key, "string_too_long", value=length)
-        if length > MAX_KEPT_TEXT_BYTES:
+        if length > header.MAX_KEPT_TEXT_BYTES:
             self.window.skip(length)
             self.metadata[key] = GgufArray("char", length)
             return
@@ -297,7 +290,7 @@ class _Parser:
         if kind not in _SCALARS:
             damaged(key, "unknown_value_type", value=kind)
         name, form = _SCALARS[kind]
-        if count > MAX_KEPT_ARRAY_ELEMENTS:
+        if count > header.MAX_KEPT_ARRAY_ELEMENTS:
             position = self.window.position
             self.window.skip(count * form.size)
             return GgufArray(name, count, position=position)

@@ -85,7 +85,9 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
     header = read_header(path, tokens=tokens)
     is_split = header.metadata.get("split.count", 0) not in (0, 1)
     if is_split:
-        _check_is_first_part(header)  # the other parts have almost no metadata
+        number, paths = _part_number(header, "split.no"), _part_paths(header)
+        if number != 0:  # the other parts have almost no metadata
+            raise AppError("split_not_first", first=paths[0].name, number=number + 1, count=len(paths))
     _check_is_model(header)
     if is_split:
         header = _with_parts(header)
@@ -132,9 +134,6 @@ _PROJECTOR_NUMBERS = {
 }  # fmt: skip
 
 
-# -------------------------------------------------------------------- kind
-
-
 def _check_is_model(header: GgufHeader) -> None:
     kind = header.text("general.type")
     if header.is_adapter:
@@ -155,12 +154,6 @@ def base_of(adapter: GgufHeader) -> str:
 
 
 # ------------------------------------------------------------------- parts
-
-
-def _check_is_first_part(header: GgufHeader) -> None:
-    number, paths = _part_number(header, "split.no"), _part_paths(header)
-    if number != 0:
-        raise AppError("split_not_first", first=paths[0].name, number=number + 1, count=len(paths))
 
 
 def _part_paths(part: GgufHeader) -> list[Path]:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import truststore
 
-from app.base import addresses, invisible_characters
+from app.base import addresses, invisible_characters, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.isolation import network_guard
@@ -78,7 +78,8 @@ def check_response(response: http.client.HTTPResponse, text: bytes, server_label
 
 def refusal_error(status: int, fields: dict[str, Any], server_label: str) -> AppError:
     """Return the error for a refusal. `fields`: the server's error fields. `status` 0: in the middle of a stream."""
-    reason, names = error_reason(fields), {str(fields.get(key)) for key in ("code", "type")}
+    reason = invisible_characters.to_single_line(str(fields.get("message", "")))[:REASON_MAX]
+    names = {str(fields.get(key)) for key in ("code", "type")}
     if status in (401, 403):
         return AppError("remote_key_refused", address=server_label)
     if status in (404, 405):
@@ -99,21 +100,15 @@ def _redirect_target(location: str) -> str:
         return ""
 
 
-def error_reason(fields: dict[str, Any]) -> str:
-    """Return the server's own message as one line of at most 200 characters."""
-    return invisible_characters.to_single_line(str(fields.get("message", "")))[:REASON_MAX]
-
-
 def _fields_in(text: bytes) -> dict[str, Any]:
     """Return the fields of the error in a response body; {} if the body is no JSON object.
 
     The error is the object {"message", "code", "type"} under "error", or a text under "error", "message" or "detail".
     """
     try:
-        data = strict_json.loads(text)
+        return error_fields(json_lines.decode_object(text))
     except ValueError:
         return {}
-    return error_fields(data) if isinstance(data, dict) else {}
 
 
 def error_fields(data: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +163,8 @@ class RemoteServer:
         self.address = address
         self.parsed_address: ServerAddress = local_model.parse_address(address)
         self.label = local_model.address_label(address)
-        self._key = key
+        self._headers = {"User-Agent": "kotae", "Accept-Encoding": "identity", "Connection": "close"}
+        self._headers |= {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._targets: Sequence[tuple[int, Any]] = ()  # socket families and addresses, in the system's order
 
     def resolve_host(self) -> None:
@@ -236,7 +232,7 @@ class RemoteServer:
                 connection.sock.settimeout(None)
                 data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
                 target = path if from_root else self.parsed_address.path + path
-                connection.request("GET" if data is None else "POST", target, data, self._headers())
+                connection.request("GET" if data is None else "POST", target, data, self._headers)
                 response = connection.getresponse()
                 yield response
             if deadline.broken:  # closing it looked like the end of an answer without a length
@@ -248,11 +244,6 @@ class RemoteServer:
         finally:
             is_over.set()
             connection.close()
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": "kotae", "Accept-Encoding": "identity", "Connection": "close"}
-        headers["Content-Type"] = "application/json"
-        return headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
 
     def _with_tls(self, plain: socket.socket) -> socket.socket:
         try:

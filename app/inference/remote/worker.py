@@ -24,32 +24,15 @@ from typing import Any
 
 import psutil
 
+from app.base import json_lines
 from app.base.errors import AppError
-from app.base.files import strict_json
 from app.base.isolation import network_guard
 from app.inference import local_model, prompts
-from app.inference.engine.backend import Cancellation, Emit, NextAsk, no_model
-from app.inference.engine.messages import (
-    Ask,
-    Done,
-    Embed,
-    EngineFacts,
-    Failed,
-    Load,
-    LoadProgress,
-    Picture,
-    PromptProgress,
-    Rank,
-    Ranked,
-    Thought,
-    Timings,
-    Token,
-    Tokenize,
-    Usage,
-)
+from app.inference.engine import messages
+from app.inference.engine.backend import Cancellation, Emit, NextAsk
+from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Thought, Token
 from app.inference.engine.worker import EngineWorker
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
-from app.inference.prompts import Segment
 from app.inference.remote import model_server
 from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
 from app.inference.thoughts import ThoughtStream
@@ -122,12 +105,9 @@ def _events(response: http.client.HTTPResponse, server_label: str) -> Iterator[s
 
 def _object(data: str, server_label: str) -> dict[str, Any]:
     try:
-        found = strict_json.loads(data)
+        return json_lines.decode_object(data.encode())
     except ValueError as error:
         raise AppError("remote_garbage", address=server_label) from error
-    if not isinstance(found, dict):
-        raise AppError("remote_garbage", address=server_label)
-    return found
 
 
 def _pieces(chunk: dict[str, Any], summary: StreamSummary, server_label: str) -> tuple[str, str]:
@@ -203,7 +183,7 @@ class RemoteBackend:
         offered = next((model for model in model_server.list_models(server) if model.name == remote.model), None)
         if offered is None:
             raise AppError("remote_model_unknown", address=server.label, model=remote.model)
-        emit(LoadProgress(command.id, 0.5))
+        emit(messages.LoadProgress(command.id, 0.5))
         if cancellation.is_set:
             raise AppError("cancelled")
         told = offered if offered.context_tokens else model_server.with_props(server, offered)
@@ -244,7 +224,7 @@ class RemoteBackend:
                 for one in ended:
                     one.result()
 
-    def _request_answer(self, command: Ask, is_cancelled: Callable[[], bool], emit: Emit) -> Done:
+    def _request_answer(self, command: Ask, is_cancelled: Callable[[], bool], emit: Emit) -> messages.Done:
         server, facts, counter = self._require_model()
         if command.adapters or command.grammar or command.json_schema:
             raise AppError("remote_cannot", address=server.label)
@@ -257,7 +237,7 @@ class RemoteBackend:
         wanted = command.max_tokens + (command.thought_tokens if self._is_thinking_model else 0)
         max_tokens = min(wanted, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
         seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
-        emit(PromptProgress(command.id, 0, prompt_tokens))
+        emit(messages.PromptProgress(command.id, 0, prompt_tokens))
         body = _body(command, self._model, max_tokens, seed) | _thinking_fields(command.thinks, counter)
         summary = StreamSummary()
         try:
@@ -271,21 +251,21 @@ class RemoteBackend:
             reason = "thoughts"
         if summary.finish == "length" and max_tokens < wanted:
             reason = "context"
-        usage = Usage(
+        usage = messages.Usage(
             summary.prompt_tokens or prompt_tokens,
             summary.cached_tokens,
             summary.answer_tokens or summary.pieces,
             summary.thought_pieces,
         )
-        return Done(command.id, reason, usage, timings, seed)
+        return messages.Done(command.id, reason, usage, timings, seed)
 
-    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:  # noqa: ARG002 (as of Backend)
+    def embed(self, command: messages.Embed) -> tuple[tuple[float, ...], ...]:  # noqa: ARG002 (as of Backend)
         raise AppError("remote_cannot", address=local_model.address_label(self._address))
 
-    def rank(self, command: Rank) -> Ranked:  # noqa: ARG002 (as of Backend)
+    def rank(self, command: messages.Rank) -> messages.Ranked:  # noqa: ARG002 (as of Backend)
         raise AppError("remote_cannot", address=local_model.address_label(self._address))
 
-    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+    def tokenize(self, command: messages.Tokenize) -> tuple[int, ...]:
         self._require_model()
         shown = len(command.pictures) * PICTURE_TOKENS_MOST  # the server decides how many it really takes
         return tuple(self._count(prompt) + (0 if at else shown) for at, prompt in enumerate(command.prompts))
@@ -293,14 +273,12 @@ class RemoteBackend:
     def settle(self) -> None:
         pass
 
-    # ------------------------------------------------------------------- private
-
     def _require_model(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
         if self._server is None or self._facts is None or self._counter is None:
-            raise no_model()
+            raise AppError("no_model_loaded")
         return self._server, self._facts, self._counter
 
-    def _count(self, prompt: tuple[Segment, ...]) -> int:
+    def _count(self, prompt: tuple[prompts.Segment, ...]) -> int:
         _, _, counter = self._require_model()
         self.progress += 1
         texts = [message["content"] for message in prompts.to_messages(prompt)]
@@ -313,7 +291,7 @@ class RemoteBackend:
         summary: StreamSummary,
         is_cancelled: Callable[[], bool],
         emit: Emit,
-    ) -> Timings:
+    ) -> messages.Timings:
         """Stream an answer, filling `summary`."""
         server, _, _ = self._require_model()
         deadline = ResponseDeadline(QUIET_S, WHOLE_S)
@@ -348,7 +326,7 @@ class RemoteBackend:
                 raise
         ended = time.monotonic()
         first = first if summary.pieces else ended
-        return Timings(first - started, first - started, ended - first, ended - first, 0, summary.thought_s)
+        return messages.Timings(first - started, first - started, ended - first, ended - first, 0, summary.thought_s)
 
 
 def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any]:
@@ -370,7 +348,7 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
     return body | ({"stop": list(command.stop)} if command.stop else {})
 
 
-def _data_url(picture: Picture) -> str:
+def _data_url(picture: messages.Picture) -> str:
     """Return a picture as a PNG file in an address that holds it."""
     rows, stride = zlib.decompress(base64.b64decode(picture.rgb)), 3 * picture.width
     lines = b"".join(b"\0" + rows[start : start + stride] for start in range(0, len(rows), stride))  # 0: no filter

@@ -18,28 +18,7 @@ from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference import crashes, local_model
 from app.inference.engine import messages
-from app.inference.engine.messages import (
-    Ask,
-    Cancel,
-    Command,
-    Done,
-    Embed,
-    Embedded,
-    EngineFacts,
-    Failed,
-    Heartbeat,
-    Hello,
-    Load,
-    LoadProgress,
-    PromptProgress,
-    Rank,
-    Ranked,
-    Ready,
-    Thought,
-    Token,
-    Unload,
-    Unloaded,
-)
+from app.inference.engine.messages import Ask, Command, EngineFacts, Load
 from app.inference.services.events import EngineStatus, NetworkContact
 from app.inference.services.keychain import RemoteKeys
 
@@ -92,6 +71,7 @@ class EngineClient(QObject):
         self._packs: tuple[str, ...] = ()  # the GPU packs of the latest load that had some
         self._suspected: Load | None = None  # a load that has ended a child and is repeated without its projector
         self._running: set[str] = set()  # ids of the Ask, Embed, Rank and Load commands without an answer
+        self._reading: set[str] = set()  # ids of the commands whose pictures may still be read
         self.loading: Load | None = None  # a Load that was sent and is neither answered nor cancelled
         self.loaded: Load | None = None  # the command that loaded the present model
         self._cancelled: dict[str, float] = {}  # the time at which commands of `_running` were cancelled
@@ -136,10 +116,12 @@ class EngineClient(QObject):
             self._last_load = self.loading = command
             self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
-        if isinstance(command, Load | Ask | Embed | Rank):
+        if isinstance(command, Load | Ask | messages.Embed | messages.Rank):
             self._running.add(command.id)
             self._last_progress_at = time.monotonic()
-        if isinstance(command, Unload):
+        if isinstance(command, Ask | messages.Tokenize) and command.pictures:
+            self._reading.add(command.id)
+        if isinstance(command, messages.Unload):
             self._last_load = None
         if is_ending:
             self._waiting.append(command)
@@ -169,7 +151,7 @@ class EngineClient(QObject):
 
     def _refuse_network(self, command_id: str) -> None:
         facts = {"name": self.status.model_name}
-        self.event_received.emit(Failed(command_id, "remote_no_network", facts))
+        self.event_received.emit(messages.Failed(command_id, "remote_no_network", facts))
 
     def _choose_child(self, address: str) -> None:
         """Select the child's command line: one child contacts only the server at `address`; "" runs local models."""
@@ -186,10 +168,11 @@ class EngineClient(QObject):
         if self._waiting:
             self._waiting = [command for command in self._waiting if command.id != command_id]
             self._running.discard(command_id)
+            self._reading.discard(command_id)
         else:
             if command_id in self._running:
                 self._cancelled.setdefault(command_id, time.monotonic())
-            self._child.send(json_lines.encode_line(Cancel(command_id)))
+            self._child.send(json_lines.encode_line(messages.Cancel(command_id)))
 
     def hold(self, owner: object) -> None:
         """Count the engine as computing until `release`, since some steps of an answer run outside of it."""
@@ -269,9 +252,8 @@ class EngineClient(QObject):
         return pid
 
     def _forget_all(self) -> None:
-        self._waiting.clear()
-        self._running.clear()
-        self._cancelled.clear()
+        for kept in (self._waiting, self._running, self._reading, self._cancelled):
+            kept.clear()
         self._last_load = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
@@ -283,42 +265,44 @@ class EngineClient(QObject):
     def _on_event(self, event: messages.Event) -> None:
         if self._child.is_stopping:
             return
-        if isinstance(event, Heartbeat):
+        if isinstance(event, messages.Heartbeat):
             if event.progress != self._progress:
                 self._progress = event.progress
                 self._last_progress_at = time.monotonic()
             return
         self._last_progress_at = time.monotonic()
+        if not isinstance(event, messages.Hello | messages.PromptProgress):
+            self._reading.discard(event.id)
         self._update_status(event)
         self.event_received.emit(event)
 
     def _update_status(self, event: messages.Event) -> None:
         status = self.status
         match event:
-            case Hello() if not self._running:
+            case messages.Hello() if not self._running:
                 self._set_status(dataclasses.replace(status, state="off"))
-            case LoadProgress():
+            case messages.LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
-            case Ready():
+            case messages.Ready():
                 self._clear_running(event.id)
                 self._judge_suspected(event.id)
                 self.loaded = self._last_load
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
-            case PromptProgress():
+            case messages.PromptProgress():
                 self._set_status(dataclasses.replace(status, state="reading"))
-            case Token() | Thought() if status.state != "answering":
+            case messages.Token() | messages.Thought() if status.state != "answering":
                 self._set_status(dataclasses.replace(status, state="answering"))
-            case Done():
+            case messages.Done():
                 self._clear_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
-            case Embedded() | Ranked():
+            case messages.Embedded() | messages.Ranked():
                 self._clear_running(event.id)
-            case Failed():
+            case messages.Failed():
                 self._clear_running(event.id)
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
                 self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
-            case Unloaded():
+            case messages.Unloaded():
                 self.loaded = None
                 self._set_status(EngineStatus())
 
@@ -347,8 +331,8 @@ class EngineClient(QObject):
         """Return the load that was not finished, to be repeated without the part that may have ended the child.
 
         Graphics cards, also while a loaded model used them, are not used any more; if loading ends a child without them
-        too, it is tried without the projector. No part is to blame if the system has killed the child, which it does if
-        memory is short.
+        too, it is tried without the projector, which is remembered at once if it was reading a picture. No part is to
+        blame if the system has killed the child, which it does if memory is short.
         """
         load, facts = self.loading or self.loaded, self.status.facts
         is_on_cards = self.loading is not None or (facts is not None and facts.gpu_layers > 0)
@@ -357,6 +341,8 @@ class EngineClient(QObject):
         if load.packs and is_on_cards:
             crashes.crashed_packs.add(load.packs)
             return self.loading
+        if self.loading is None and self._reading and child_exit.cause == "crashed":
+            crashes.note_projector(load.projector)
         if self.loading is None or not load.projector:
             return None
         self._suspected = load if child_exit.cause == "crashed" else None  # a machine that swaps looks like a hang
@@ -371,8 +357,8 @@ class EngineClient(QObject):
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         repeated = self._leave_out_suspect(child_exit)
-        self._running.clear()
-        self._cancelled.clear()
+        for kept in (self._running, self._reading, self._cancelled):
+            kept.clear()
         self.loading = self.loaded = None
         if child_exit.cause == "stopped":
             self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
@@ -403,7 +389,7 @@ def _without_crashed(load: Load) -> Load:
     return dataclasses.replace(load, projector="") if crashes.has_projector_crashed(load.projector) else load
 
 
-def _after_answer(status: EngineStatus, event: Done) -> EngineStatus:
+def _after_answer(status: EngineStatus, event: messages.Done) -> EngineStatus:
     facts = status.facts
     if facts is not None and event.timings.threads:  # they change while the model is loaded
         facts = dataclasses.replace(facts, threads=event.timings.threads)
@@ -467,8 +453,6 @@ class EngineReservation(QObject):
     def give_back(self) -> None:
         self._poll.stop()
         self._engine.refusal = self._go_on = None
-
-    # ------------------------------------------------------------------- private
 
     def _is_busy(self) -> bool:
         return self._is_answering() or self._engine.is_computing

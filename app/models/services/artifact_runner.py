@@ -16,12 +16,11 @@ from typing import Any
 import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import json_lines
+from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space
 from app.base.services import background
 from app.base.services.child_process import ChildExit, ChildProcess
-from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Quantize, Score
 from app.models.artifact_steps import ArtifactStep, StepProgress
@@ -141,12 +140,9 @@ class JobTask(StepTask):
     def _write_job(self) -> list[str]:
         """Write the job for the child and return the child's command. Raises AppError, OSError."""
         job, path = self._step.job, self._job_place.job
-        if isinstance(job, Score):
-            model_jobs.write_score_job(job, path)
-            return child_commands.scorer(path)
-        if isinstance(job, Quantize | Imatrix):
-            model_jobs.write_quantize_job(job, path)
-            return child_commands.quantizer(path)
+        if isinstance(job, Score | Quantize | Imatrix):
+            model_jobs.write_job(job, path)
+            return [*programs.own_program(), "--score" if isinstance(job, Score) else "--quantize", str(path)]
         environment = require_converter(self._environment)
         if isinstance(job, functools.partial):
             job = job(converter=str(environment.converter))

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from app.base.files import strict_json
-from app.base.paths import write_atomically
+from app.base.files.output_file import write_atomically
 from app.uikit.page import focus_first_widget
 from app.uikit.theme import Theme, application, render_svg
 from app.uikit.widgets.labels import Separator

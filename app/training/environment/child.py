@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -39,6 +38,7 @@ from app.training.environment.messages import (
     KitJob,
     Phase,
 )
+from trainer.wire import end_with_parent
 
 SendEvent = Callable[[Event], None]
 
@@ -240,7 +240,7 @@ def main(fetch: FetchPackages) -> NoReturn:
     if os.name == "posix" and os.getpgid(0) != os.getpid():
         os.setsid()  # starts an own process group, which can be killed as a whole
     job = json_lines.decode(sys.stdin.buffer.readline(), {"InstallJob": InstallJob})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent(_kill_children)
     try:
         made = write_kit_for(job, _send, fetch) if job.kit else make_environment(job, _send, fetch)
     except AppError as error:
@@ -256,12 +256,9 @@ def _send(event: Event) -> None:
         sys.stdout.buffer.flush()
 
 
-def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
-        pass
+def _kill_children() -> None:
     if os.name == "posix":
         os.killpg(0, signal.SIGKILL)
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             child.kill()
-    os._exit(1)

@@ -221,7 +221,7 @@ def test_a_job_that_cannot_be_written_is_told(desk: Desk, monkeypatch: pytest.Mo
     def fail(*_anything: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_jobs, "write_score_job", fail)
+    monkeypatch.setattr(model_jobs, "write_job", fail)
     assert desk.failure().code == "drive_space"
 
 
@@ -349,7 +349,9 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
     choices = Choices(temperature=0.0, max_tokens=20, system_prompt="短く")
     desk.study("一つ目", contenders=systems(own), has_likelihoods=True, choices=choices)
     found = desk.result()
-    (text,) = model_jobs.read_score_job(desk.folder / "job.json").texts
+    job = model_jobs.read_job(desk.folder / "job.json", model_jobs.Score)
+    assert isinstance(job, model_jobs.Score)
+    (text,) = job.texts
     assert [(one.text, one.markup) for one in text.segments] == [
         ("<system>", True), ("短く", False), ("<user>", True), ("一つ目", False), ("<assistant>", True),
     ]  # fmt: skip

@@ -24,10 +24,7 @@ def run(
 ) -> tuple[int, list[Event]]:
     """Exit status and events. `watch` sees each event as it comes, with the process."""
     path = folder / "job.json"
-    if isinstance(job, Score):
-        model_jobs.write_score_job(job, path)
-    else:
-        model_jobs.write_quantize_job(job, path)
+    model_jobs.write_job(job, path)
     role = "--score" if isinstance(job, Score) else "--quantize"
     with (folder / "job.log").open("wb") as log:
         process = subprocess.Popen(

@@ -154,8 +154,8 @@ def test_a_question_that_is_too_long_is_named(tmp_path: Path, job: Score) -> Non
 
 @pytest.mark.parametrize("holdout", ["", "holdout.json"])
 def test_a_job_measures_either_a_hold_out_or_texts(tmp_path: Path, job: Score, holdout: str) -> None:
-    model_jobs.write_score_job(replace(job, holdout=holdout, texts=job.texts if holdout else ()), tmp_path / "job.json")
+    model_jobs.write_job(replace(job, holdout=holdout, texts=job.texts if holdout else ()), tmp_path / "job.json")
     with pytest.raises(ValueError, match="either"):
-        model_jobs.read_score_job(tmp_path / "job.json")
-    model_jobs.write_score_job(job, tmp_path / "job.json")
-    assert model_jobs.read_score_job(tmp_path / "job.json") == job
+        model_jobs.read_job(tmp_path / "job.json", Score)
+    model_jobs.write_job(job, tmp_path / "job.json")
+    assert model_jobs.read_job(tmp_path / "job.json", Score) == job

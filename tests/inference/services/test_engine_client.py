@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.base.services import child_process
@@ -15,7 +16,8 @@ from app.base.services.child_process import ChildExit
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.inference import crashes
-from app.inference.engine.messages import Done, Load, Timings, Tokenize, Usage
+from app.inference.engine.messages import Ask, Done, Load, Picture, Ready, Timings, Token, Tokenize, Usage
+from app.inference.prompts import Segment
 from tests.faults.ledger import Tally
 from tests.scene import Scene
 
@@ -78,6 +80,36 @@ def test_neither_cards_nor_projector_are_blamed_if_the_system_kills_the_engine_w
         assert (repeated.projector, scene.engine._suspected is not None) == ("", is_remembered)
         scene.engine.shut_down()
     scene.engine._suspected = None
+
+
+@pytest.mark.parametrize(("question", "is_remembered"), [("!hang", True), ("!slow これは何か", False)])
+def test_a_projector_is_left_out_after_a_crash_while_a_picture_is_read_but_not_while_the_answer_is_written(
+    scene: Scene, tmp_path: Path, question: str, is_remembered: bool
+) -> None:
+    crashes.use_file(tmp_path / "crashes.json")
+    engine, model = scene.engine, scene.library.listed()[0].path
+
+    def is_ready(event: object) -> bool:
+        return isinstance(event, Ready)
+
+    with scene.qtbot.waitSignal(engine.event_received, timeout=10_000, check_params_cb=is_ready):
+        engine.send(Load(engine.new_id(), model, projector=model))
+    asked = Ask(engine.new_id(), (Segment(question),), pictures=(Picture(1, 1, ""),))
+    if is_remembered:
+        engine.send(asked)
+        scene.qtbot.waitUntil(lambda: psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED, timeout=10_000)
+    else:
+        with scene.qtbot.waitSignal(
+            engine.event_received, timeout=10_000, check_params_cb=lambda event: isinstance(event, Token)
+        ):
+            engine.send(asked)
+    with scene.qtbot.waitSignal(engine.event_received, timeout=10_000, check_params_cb=is_ready):  # restarted
+        os.kill(engine.pid, signal.SIGABRT)
+        os.kill(engine.pid, signal.SIGCONT)
+    assert engine.loaded is not None
+    assert (crashes.has_projector_crashed(model), engine.loaded.projector == "") == (is_remembered, is_remembered)
+    engine.shut_down()
+    crashes.use_file(None)
 
 
 @pytest.mark.fault("F4")
