@@ -127,7 +127,7 @@ def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
     for model in listed:
         assert kotae("models", "remove", model["id"]).returncode == 0
-    assert _json(kotae("models", "list", "--json")) == {"models": []}
+    assert _json(kotae("models", "list", "--json")) == {"models": [], "bases": []}
 
 
 def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
