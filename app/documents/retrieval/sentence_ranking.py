@@ -357,10 +357,10 @@ def defined_words(question: str) -> tuple[str, ...]:
 
 def _last_noun(text: str) -> str:
     """Return the nouns at the end of a text: 定期点検 of 砂防の定期点検; "" for other words."""
-    words = lexicon.tokenize(text)
     start = len(text)
-    for word in reversed(words):
-        if not (word.kind.startswith("名詞") or word.is_affix or "記号" in word.kind) or word.end != start:
+    for word in reversed(lexicon.tokenize(text)):
+        is_kana = re.search("[ぁ-ゖ、]$", word.text) is not None
+        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix)):
             break
         start = word.start
     return text[start:]
