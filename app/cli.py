@@ -303,19 +303,19 @@ def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _shared_options() -> argparse.ArgumentParser:
-    """Return the options that every command takes, before or after its name and that of its action.
+    """Return the options that every command takes, before or after its name or its action's.
 
-    They have no defaults, with which the parser of an action would replace what was given before it.
+    They have no defaults, with which the parser of an action would overwrite what stands before its name.
     """
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
     shared.add_argument("--lang", choices=wording.LANGUAGES, help=help_text("--lang"))
-    shared.add_argument("--json", action="store_true", help=help_text("--json"))
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=help_text("--json"))
     return shared
 
 
 def _options_last(arguments: Sequence[str]) -> list[str]:
-    """Move the shared options after the command, by whose name `_commands_to_know` finds its module."""
+    """Move the shared options after the command, so that this comes first."""
     rest, shared = list(arguments), []
     while rest and rest[0].startswith("-"):
         option = rest[0].partition("=")[0]

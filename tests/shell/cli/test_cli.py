@@ -127,7 +127,7 @@ def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
     for model in listed:
         assert kotae("models", "remove", model["id"]).returncode == 0
-    assert _json(kotae("models", "list", "--json"))["models"] == []
+    assert _json(kotae("models", "list", "--json")) == {"models": [], "bases": []}
 
 
 def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
@@ -323,16 +323,6 @@ def test_half_an_option_is_none(program: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "kotae.sqlite").exists()
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_the_data_folder_may_stand_before_the_command_its_action_or_after_both(
-    kotae: Run, tmp_path: Path, place: int
-) -> None:
-    arguments = ["models", "list"]
-    arguments[place:place] = ["--data-dir", str(tmp_path / "他"), "--json"]
-    assert _json(kotae(*arguments))["models"] == []
-    assert (tmp_path / "他" / "kotae.sqlite").is_file()
-
-
 def test_without_a_display_the_window_is_refused_with_the_command_that_works(program: Run) -> None:
     done = program(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
     assert done.returncode == 3
@@ -404,3 +394,11 @@ def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: 
 
 def _children(process: "Popen[bytes]") -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_data_folder_may_stand_before_the_command_its_action_or_after_both(kotae, tmp_path, place):
+    command = ["docs", "list"]
+    command[place:place] = ["--data-dir", str(tmp_path / "data")]
+    done = kotae(*command, "--json")
+    assert (done.returncode, (tmp_path / "data" / "documents.sqlite").is_file()) == (0, True)

@@ -173,7 +173,6 @@ _NUMBERED = lazy_pattern(
 )
 _CAPTION = lazy_pattern(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
 _LEADER = lazy_pattern(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
-
 _STOPS = ("。", "．")
 
 
