@@ -422,8 +422,8 @@ class ModelsPage(Page):
     def _on_remove_requested(self) -> None:
         entry = self._entry
         if entry is not None and entry.base is not None:
-            failed = self.banner.show_error
-            model_actions.ask_to_delete_base(self._theme, entry.base, self._runs_on, self._on_base_deleted, failed, self)
+            ends = self._on_base_deleted, self.banner.show_error
+            model_actions.ask_to_delete_base(self._theme, entry.base, self._runs_on, *ends, self)
         elif entry is None or entry.model is None:
             return
         elif entry.is_tuned or entry.is_remote:
