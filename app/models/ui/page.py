@@ -35,7 +35,6 @@ from app.models.ui.remote_server_dialog import RemoteServerController
 from app.models.ui.work_progress import ImportPresenter
 from app.uikit import desktop
 from app.uikit.desktop import FileDrops
-from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -430,16 +429,12 @@ class ModelsPage(Page):
             self.using.remove(entry.model)  # it can be undone, so there is no question before it
             self._on_back_requested()
         else:
-            self.removal_dialog(entry.model).open()
+            remove = functools.partial(self._remove, entry.model.id)
+            model_actions.removal_dialog(self._theme, entry.model, self).ask(remove)
 
     def _on_base_deleted(self, _nothing: None) -> None:
         self._find_bases()
         self._on_back_requested()
-
-    def removal_dialog(self, model: LocalModel) -> Dialog:
-        dialog = model_actions.removal_dialog(self._theme, model, self)
-        dialog.chosen.connect(lambda key: self._remove(model.id) if key == "remove" else None)
-        return dialog
 
     def _remove(self, model_id: str) -> None:
         self._library.remove(model_id)
