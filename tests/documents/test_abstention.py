@@ -133,3 +133,15 @@ def test_short_words_and_words_with_kana_are_evidence_as_a_whole(library, questi
 )  # fmt: skip
 def test_a_question_refers_back_only_if_it_says_nothing_alone(question: str, is_back: bool) -> None:
     assert evidence.refers_back(question) is is_back
+
+
+def test_in_a_single_short_document_one_word_that_it_lacks_is_no_reason_to_refuse(library):
+    put(library, "会議室の予約は前日までに総務課へ申し込む。", collection="掲示", name="会議室.md")
+    scope = [library.collection("掲示").id]
+
+    def verdict_of(question):
+        passages = passage_search.search(library, question, scope)
+        return retrieved_passages.judge_answerability(library, question, passages, scope).verdict
+
+    assert verdict_of("会議室の予約を取り消すときの連絡先") == "near"
+    assert verdict_of("駐車場の利用料") == "not_in_documents"

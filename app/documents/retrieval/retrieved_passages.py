@@ -147,6 +147,7 @@ PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words 
 # Least confidence of "answered" and of "near".
 LIMITS_WITH_MEANING = (0.86, 0.4)
 LIMITS_BY_WORDS = (0.76, 0.54)
+SECTIONS_LEAST = 20  # for the rarity of terms: of fewer, a word that is in none says little
 COSINE_WEIGHT = 3.0  # of the best cosine above the model's neutral one
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
@@ -245,7 +246,7 @@ class _WantedTerms:
             having[text] = statistics.count_matches(search_text.match_expression(text))
         general = terms.general_terms(question)
         self.weights = {
-            term: math.sqrt(math.log((statistics.sections + 1) / (count + 0.5)))
+            term: math.sqrt(math.log((max(statistics.sections, SECTIONS_LEAST) + 1) / (count + 0.5)))
             * (terms.WEIGHT_GENERAL if term in general else 1)
             for term, count in having.items()
         }
