@@ -13,7 +13,7 @@ from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
-from app.evaluation.judge.paired_statistics import MEASURES
+from app.evaluation.judge.paired_statistics import MEASURES, measure_of
 from app.evaluation.records import Evaluation, JudgeScore, ReportSection, ReportTable, ResultRow, RuleScores
 from app.evaluation.report import answer_table, export, grids, report, tables
 from app.evaluation.report.grids import GridColumn, ShareValue, ValueGrid
@@ -298,7 +298,9 @@ def test_what_makes_differences_doubtful_stands_in_their_notes(judged: Evaluatio
     ],
 )
 def test_a_judge_that_is_not_trusted_does_not_lead(judge: None, order: list[str]) -> None:
-    assert [measure.name for measure in tables.measures(made.evaluation(judge, seeds=(1,)))] == order
+    found = made.evaluation(judge, seeds=(1,))
+    assert [measure.name for measure in tables.measures(found)] == order
+    assert measure_of(found).name == order[0]  # by which advice and verdicts compare
 
 
 def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> None:

@@ -141,8 +141,8 @@ def test_a_whole_session_of_the_window_opens_only_unix_sockets(strace, tmp_path,
             return
         before = int(_status(os.getpid(), "Seccomp_filters"))
         family = psutil.Process(window.process.pid).children(recursive=True)
-        found = {"--engine" in one.cmdline(): int(_status(one.pid, "Seccomp_filters")) for one in family}
-        assert found == {True: before + 1, False: before}
+        found = {("--engine" in one.cmdline(), int(_status(one.pid, "Seccomp_filters"))) for one in family}
+        assert found == {(True, before + 1), (False, before)}
 
     trace = tmp_path / "trace"
     before = [*strace, "-o", str(trace)]

@@ -103,11 +103,11 @@ def test_two_sources_never_show_one_name(double: Double) -> None:
         ([{"text": "同じ文。"}, {"text": "同じ文。"}, {"text": "同じ文。"}], ("管理編",) * 3),
     ):
         sources = [dataclasses.replace(one, **change) for change in changes]
-        assert [file for _, file in sources_footer.row_names(sources)] == list(expected)
+        assert [file for _, file in sources_footer.row_names(sources)] == list(expected), changes
         text = "".join(f"発電機は、毎月1回運転する。[{number}]" for number in range(1, len(sources) + 1))
         view = shown(double, text, Grounding("answered", tuple(sources), ()))
         words = [row.words for row in rows(view).values()]
-        assert len(words) == len(set(words)) == len(sources)
+        assert len(words) == len(set(words)) == len(sources), changes
 
 
 def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double) -> None:
@@ -117,11 +117,11 @@ def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double)
         row.clearFocus()
         unfocused = row.grab().toImage()
         row.setFocus()
-        assert row.hasFocus()
+        assert row.hasFocus(), (is_open, row.words)
         focused = row.grab().toImage()
         room = row.rect().adjusted(inset, inset, -inset, -inset)
-        assert focused != unfocused
-        assert focused.copy(room) == unfocused.copy(room)
+        assert focused != unfocused, (is_open, row.words)
+        assert focused.copy(room) == unfocused.copy(room), (is_open, row.words)
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
@@ -412,7 +412,7 @@ def test_nothing_is_suggested_where_there_is_no_answer(double: Double) -> None:
     for verdict, status in (("not_in_documents", "done"), ("answered", "stopped")):
         kept = dataclasses.replace(grounded(RIGHT), verdict=verdict, follow_ups=FOLLOW_UPS)
         double.open(question(1), message(RIGHT, kept, status=status))
-        assert suggested(double.view(2)) == []
+        assert suggested(double.view(2)) == [], verdict
 
 
 def test_it_is_copied_with_its_sources(double: Double) -> None:

@@ -163,7 +163,7 @@ def test_several_words_are_all_marked_and_signs_are_no_trouble(finder: Finder) -
     finder.show("橋脚(A)\\*[1]", "橋脚")
     for query in ("*", "(", "[", "\\", "橋脚(", " ", "　"):
         finder.find(query)
-        assert len(finder.count) < 20
+        assert len(finder.count) < 20, query
     assert finder.bar.field.accessibleName() == "この会話の中を検索"
     assert finder.bar.close_button.accessibleName() == "検索を閉じる"
 

@@ -533,7 +533,7 @@ def test_how_far_the_search_by_meaning_is_stands_in_one_line(driver: PageDriver)
     ):
         driver.embedding.status_changed.emit(standing)
         assert words in driver.page.meaning.text()
-        assert driver.page.meaning.isVisible() == bool(words)
+        assert driver.page.meaning.isVisible() == bool(words), standing
 
 
 # ------------------------------------------------------------- where a folder goes, and what it can be asked
