@@ -26,7 +26,6 @@ from tests.evaluation.ui.driver import Driver
 from tests.scene import Scene
 from trainer.events import FAILURES
 
-LEFT = Qt.MouseButton.LeftButton
 SLOW = "!slow とても長い答えの質問"
 
 
